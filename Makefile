@@ -1,0 +1,71 @@
+# uwsgo: `make help` lists what can be asked.
+GO       ?= go
+PYTHON   ?= python3
+PREFIX   ?= /usr/local
+FUZZTIME ?= 15s
+BENCH    ?= hello flask
+
+GOLANGCI := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+TESTENV  := build/testenv
+# The race detector needs a C compiler; without one the tests run without it.
+RACE     := $(if $(shell command -v gcc || command -v clang),-race)
+# The end-to-end tests drive a binary that go test cannot see, so they are never cached.
+E2E      := ./cmd/uwsgo/e2e
+PACKAGES  = $(filter-out %/cmd/uwsgo/e2e,$(shell $(GO) list ./...))
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test unit e2e pytest lint cross fuzz bench microbench install clean testenv
+
+help: ## show this list
+	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+run: build ## serve docs/examples/hello/server.py on :9090
+	build/uwsgo --http :9090 --wsgi-file docs/examples/hello/server.py
+
+build: ## build the programs into build/
+	$(GO) build -trimpath -o build/ ./cmd/uwsgo ./cmd/uwsgo-bench
+
+test: unit pytest e2e ## run every test (brings what they need, see testenv)
+
+unit: testenv ## the Go tests of the packages, with the race detector
+	UWSGO_TESTENV=$(CURDIR)/$(TESTENV) $(GO) test $(RACE) $(PACKAGES)
+
+pytest: testenv ## the tests of the Python side of the workers
+	$(TESTENV)/bin/python -m pytest -q -p no:cacheprovider engine/worker
+
+e2e: testenv ## the real binary with the real nginx, Flask, Django, uwsgitop
+	UWSGO_TESTENV=$(CURDIR)/$(TESTENV) $(GO) test $(RACE) -count=1 $(E2E)
+
+lint: testenv ## golangci-lint and ruff
+	$(GOLANGCI) run ./...
+	$(TESTENV)/bin/ruff check .
+	$(TESTENV)/bin/ruff format --check .
+
+cross: ## compile and vet for macOS, FreeBSD and arm64
+	GOOS=darwin $(GO) vet ./...
+	GOOS=freebsd $(GO) vet ./...
+	GOOS=linux GOARCH=arm64 $(GO) vet ./...
+
+fuzz: ## fuzz each target for FUZZTIME (15s)
+	@for pkg in $$($(GO) list ./...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+	    echo "$$pkg $$target"; \
+	    $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+	  done; \
+	done
+
+bench: build testenv ## compare with uWSGI: BENCH="hello flask" (build/uwsgo-bench -list names all)
+	build/uwsgo-bench -venv $(TESTENV) $(BENCH)
+
+microbench: ## Go benchmarks of codec, engine and handlers
+	$(GO) test -run '^$$' -bench . -benchmem ./codec/... ./engine/... ./handler/...
+
+install: build ## install uwsgo into PREFIX/bin (/usr/local/bin)
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 755 build/uwsgo $(DESTDIR)$(PREFIX)/bin/uwsgo
+
+testenv: ## make build/testenv: reference uWSGI, Flask, Django, uwsgitop; nginx and wrk by apt-get where allowed
+	@PYTHON=$(PYTHON) .ci/testenv
+
+clean: ## remove what was built
+	rm -rf build
