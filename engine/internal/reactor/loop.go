@@ -1,0 +1,270 @@
+package reactor
+
+import (
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	gneterrors "github.com/panjf2000/gnet/v2/pkg/errors"
+	"github.com/panjf2000/gnet/v2/pkg/netpoll"
+	"github.com/panjf2000/gnet/v2/pkg/queue"
+)
+
+// ReadBufferSize is the length in bytes of the buffer that a loop reads into.
+const ReadBufferSize = 64 << 10
+
+// Events says what a descriptor is ready for.
+type Events uint8
+
+// The bits of [Events].
+const (
+	Readable Events = 1 << iota // there is something to read, an end of file included
+	Writable                    // output that did not fit may be tried again
+	Hangup                      // the peer is gone in both directions, or the descriptor has an error
+)
+
+// Source is what a loop calls when a descriptor is ready. Ready runs on the
+// loop's goroutine and must not block.
+type Source interface {
+	Ready(ev Events)
+}
+
+// ErrStopped is returned by [Loop.Post] once the loop has stopped.
+var ErrStopped = errors.New("event loop has stopped")
+
+// Loop is one event loop. Its methods belong to the goroutine that is in Run
+// (before Run, to whoever made the loop), except those that say otherwise.
+type Loop struct {
+	// Immutable.
+	index int
+	start time.Time
+
+	// Owned by the loop's goroutine.
+	poller  *netpoll.Poller
+	sources []Source // by descriptor
+	buf     []byte
+	now     int64
+	wheel   wheel
+	kick    *time.Timer // wakes the loop for the wheel's next timer
+	kickAt  int64
+	posted  queue.Func // runPosted
+	// OnPanic is told of a panic in a source, a timer or a posted function, after
+	// the loop has recovered from it. Set before Run.
+	OnPanic func(reason any, stack []byte)
+
+	mu      sync.Mutex // guards stopped against Post
+	stopped bool
+
+	// Readable by any goroutine.
+	wakeups atomic.Uint64
+}
+
+// New makes a loop. index is its place among the loops of its server.
+func New(index int) (*Loop, error) {
+	p, err := netpoll.OpenPoller()
+	if err != nil {
+		return nil, fmt.Errorf("open poller: %w", err)
+	}
+	l := &Loop{index: index, start: time.Now(), poller: p, buf: make([]byte, ReadBufferSize)}
+	l.wheel.init()
+	l.posted = l.runPosted
+	return l, nil
+}
+
+// Index returns the loop's place among the loops of its server. Any goroutine.
+func (l *Loop) Index() int { return l.index }
+
+// Now returns nanoseconds on the loop's monotonic clock, as of the event that
+// is being handled.
+func (l *Loop) Now() int64 { return l.now }
+
+// Buffer returns the loop's scratch buffer of [ReadBufferSize] bytes. What is
+// in it lasts until the current callback returns.
+func (l *Loop) Buffer() []byte { return l.buf }
+
+// Wakeups returns how often the loop has handled an event. Any goroutine.
+func (l *Loop) Wakeups() uint64 { return l.wakeups.Load() }
+
+// Add watches fd, edge-triggered, for what may be read (and for writing too
+// where write is true) and tells s. fd must be non-blocking.
+func (l *Loop) Add(fd int, s Source, write bool) error {
+	l.set(fd, s)
+	var err error
+	pa := netpoll.PollAttachment{FD: fd}
+	if write {
+		err = l.poller.AddReadWrite(&pa, true)
+	} else {
+		err = l.poller.AddRead(&pa, true)
+	}
+	if err != nil {
+		l.sources[fd] = nil
+	}
+	return err
+}
+
+func (l *Loop) set(fd int, s Source) {
+	for fd >= len(l.sources) {
+		l.sources = append(l.sources, make([]Source, max(64, len(l.sources)))...)
+	}
+	l.sources[fd] = s
+}
+
+// Forget stops telling the source of fd, which the caller is about to close.
+// Closing takes the descriptor out of the poller; one that lives on elsewhere
+// (inherited by a child, say) needs [Loop.Remove].
+func (l *Loop) Forget(fd int) {
+	if fd < len(l.sources) {
+		l.sources[fd] = nil
+	}
+}
+
+// Remove stops watching fd without closing it.
+func (l *Loop) Remove(fd int) error {
+	l.Forget(fd)
+	return l.poller.Delete(fd)
+}
+
+// Post has fn run on the loop, in the order of the posts. Any goroutine, the
+// loop's own too: there it runs after the events at hand. It returns
+// [ErrStopped], and fn never runs, once the loop has stopped.
+func (l *Loop) Post(fn func()) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.stopped {
+		return ErrStopped
+	}
+	return l.poller.Trigger(queue.HighPriority, l.posted, fn)
+}
+
+func (l *Loop) runPosted(fn any) error {
+	l.protect(fn.(func()))
+	l.tick()
+	if l.stopping() {
+		return gneterrors.ErrEngineShutdown
+	}
+	return nil
+}
+
+// Stop makes Run return after the functions posted so far. Any goroutine.
+func (l *Loop) Stop() {
+	_ = l.Post(func() {
+		l.mu.Lock()
+		l.stopped = true
+		l.mu.Unlock()
+	})
+}
+
+func (l *Loop) stopping() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.stopped
+}
+
+// Run handles events on the calling goroutine until Stop.
+func (l *Loop) Run() error {
+	l.clock()
+	err := l.poller.Polling(l.event)
+	l.mu.Lock()
+	l.stopped = true
+	l.mu.Unlock()
+	if l.kick != nil {
+		l.kick.Stop()
+	}
+	if errors.Is(err, gneterrors.ErrEngineShutdown) {
+		err = nil
+	}
+	return err
+}
+
+// Close frees the poller of a loop whose Run has returned or was never called.
+func (l *Loop) Close() error {
+	l.mu.Lock()
+	l.stopped = true
+	l.mu.Unlock()
+	return l.poller.Close()
+}
+
+func (l *Loop) clock() { l.now = int64(time.Since(l.start)) }
+
+func (l *Loop) event(fd int, ev netpoll.IOEvent, flags netpoll.IOFlags) error {
+	l.clock()
+	l.wakeups.Add(1)
+	if fd < len(l.sources) {
+		if s := l.sources[fd]; s != nil {
+			l.ready(s, ev, flags)
+		}
+	}
+	l.tick()
+	return nil
+}
+
+func (l *Loop) ready(s Source, ev netpoll.IOEvent, flags netpoll.IOFlags) {
+	defer l.recovered()
+	var e Events
+	if netpoll.IsReadEvent(ev) {
+		e |= Readable
+	}
+	if netpoll.IsWriteEvent(ev) {
+		e |= Writable
+	}
+	if hangup(ev, flags) {
+		e |= Hangup
+	}
+	s.Ready(e | halfClosed(ev))
+}
+
+func (l *Loop) protect(fn func()) {
+	defer l.recovered()
+	l.clock()
+	fn()
+}
+
+func (l *Loop) recovered() {
+	if r := recover(); r != nil {
+		stack := debug.Stack()
+		if l.OnPanic != nil {
+			l.OnPanic(r, stack)
+		}
+	}
+}
+
+// tick runs the timers that are due and arranges to be woken for the next.
+func (l *Loop) tick() {
+	if l.wheel.count == 0 {
+		return
+	}
+	if l.now >= l.wheel.due() {
+		l.wheel.advance(l.now, l.protect)
+		if l.wheel.count == 0 {
+			return
+		}
+	}
+	next := l.wheel.due()
+	if l.kickAt != 0 && l.kickAt <= next {
+		return
+	}
+	l.kickAt = next
+	if d := time.Duration(next - l.now); l.kick == nil {
+		l.kick = time.AfterFunc(d, func() { _ = l.Post(func() { l.kickAt = 0 }) })
+	} else {
+		l.kick.Reset(d)
+	}
+}
+
+// Arm has t fire at the given time of the loop's clock, not earlier and at most
+// a [Tick] and the work at hand later. Arming again moves it; moving it later
+// costs next to nothing, so a timeout may be moved with every byte read.
+func (l *Loop) Arm(t *Timer, at int64) {
+	l.wheel.arm(t, at, l.now)
+}
+
+// After arms t to fire d from now.
+func (l *Loop) After(t *Timer, d time.Duration) {
+	l.wheel.arm(t, l.now+int64(d), l.now)
+}
+
+// Disarm keeps t from firing until it is armed again.
+func (l *Loop) Disarm(t *Timer) { t.at = 0 }
