@@ -1,0 +1,63 @@
+package listen
+
+import (
+	"fmt"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+)
+
+// Adopt makes a Listener of a socket that somebody else opened: systemd, which
+// passes it as descriptor 3 and up, or the process that this one succeeds. It
+// checks that fd is a listening stream socket and makes it non-blocking and
+// close-on-exec. Unlink does nothing on it: its file is the maker's. On error fd
+// is as it was.
+func Adopt(fd int) (*Listener, error) {
+	fail := func(what string, err error) (*Listener, error) {
+		return nil, fmt.Errorf("inherited descriptor %d: %s: %w", fd, what, err)
+	}
+	typ, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
+	if err != nil {
+		return fail("it is no socket", err)
+	}
+	if typ != unix.SOCK_STREAM {
+		return fail("it must be a stream socket (systemd: ListenStream=)", unix.ESOCKTNOSUPPORT)
+	}
+	listening, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
+	if err != nil {
+		return fail("cannot tell whether it listens", err)
+	}
+	if listening == 0 {
+		return fail("it does not listen (systemd: Accept=no)", unix.EINVAL)
+	}
+	bound, err := unix.Getsockname(fd)
+	if err != nil {
+		return fail("cannot tell its address", err)
+	}
+	l := &Listener{FD: fd}
+	switch bound := bound.(type) {
+	case *unix.SockaddrInet4:
+		l.Address = Address{Kind: TCP, Host: netip.AddrFrom4(bound.Addr).String(), Port: uint16(bound.Port)}
+	case *unix.SockaddrInet6:
+		l.Address = Address{Kind: TCP, Host: netip.AddrFrom16(bound.Addr).String(), Port: uint16(bound.Port)}
+	case *unix.SockaddrUnix:
+		l.Address = Address{Kind: Unix, Path: bound.Name}
+		if len(bound.Name) > 0 && bound.Name[0] == '@' {
+			l.Address = Address{Kind: Abstract, Path: bound.Name[1:]}
+		}
+	default:
+		return fail("it must be a TCP or a unix socket", unix.EAFNOSUPPORT)
+	}
+	if l.Address.Kind == TCP {
+		if l.SetNoDelay, err = listenerNoDelay(fd); err != nil {
+			return fail("set TCP_NODELAY", err)
+		}
+	}
+	if err := unix.SetNonblock(fd, true); err != nil {
+		return fail("make it non-blocking", err)
+	}
+	if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, unix.FD_CLOEXEC); err != nil {
+		return fail("make it close-on-exec", err)
+	}
+	return l, nil
+}

@@ -1,0 +1,114 @@
+package listen
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// Options shape the sockets that [Open] makes. The zero value is a good one.
+type Options struct {
+	// Backlog is how many connections may wait to be accepted: 0 for as many as
+	// the kernel allows, which is also the most.
+	Backlog int
+	// Mode is the permission of a unix socket's file; 0 leaves it to the umask.
+	Mode os.FileMode
+	// Owner is who gets a unix socket's file, "user[:group]" as names or ids;
+	// empty leaves it to the process.
+	Owner string
+	// DeferAccept has the kernel hand out a TCP connection only when its first
+	// bytes are there (TCP_DEFER_ACCEPT). Linux; ignored elsewhere.
+	DeferAccept bool
+	// ReusePort lets several sockets listen on the same TCP port; the kernel
+	// spreads the connections over them. All of them must ask for it.
+	ReusePort bool
+}
+
+// Listener is a listening socket. It has no owner: its methods may be called
+// from one goroutine at a time.
+type Listener struct {
+	// FD is the socket: non-blocking, close-on-exec, -1 after Close.
+	FD int
+	// Address is where it listens, with the port that the kernel chose for port 0.
+	Address Address
+	// Backlog is how many connections may wait; 0 if the socket is inherited.
+	Backlog int
+	// Clamped says that more backlog was asked for than the kernel allows.
+	Clamped bool
+	// SetNoDelay says that TCP_NODELAY must be set on each accepted connection.
+	// Where it is false connections inherit the option or have no use for it.
+	SetNoDelay bool
+
+	made bool        // Open made the file at Address.Path
+	file os.FileInfo // that file
+}
+
+// Open makes a socket that listens on a. Its errors say what to do about them
+// and wrap the system's, so errors.Is(err, unix.EADDRINUSE) works.
+func Open(a Address, o Options) (*Listener, error) {
+	l := &Listener{FD: -1, Address: a}
+	l.Backlog, l.Clamped = clampBacklog(o.Backlog, maxBacklog())
+	var err error
+	switch a.Kind {
+	case TCP:
+		err = l.openTCP(o)
+	case Unix:
+		err = l.openUnix(o)
+	default:
+		err = l.openAbstract()
+	}
+	if err != nil {
+		_ = l.Close()
+		return nil, fmt.Errorf("listen on %s: %w", a, err)
+	}
+	return l, nil
+}
+
+func clampBacklog(want, limit int) (n int, clamped bool) {
+	if want <= 0 {
+		return limit, false
+	}
+	return min(want, limit), want > limit
+}
+
+// String is the address in uWSGI's spelling.
+func (l *Listener) String() string { return l.Address.String() }
+
+// Close closes the socket; connections that wait in its backlog are reset. The
+// file of a unix socket stays: see [Listener.Unlink]. A second Close does
+// nothing.
+func (l *Listener) Close() error {
+	if l.FD < 0 {
+		return nil
+	}
+	fd := l.FD
+	l.FD = -1
+	return unix.Close(fd)
+}
+
+// Unlink removes the file that [Open] made for a unix socket, as uWSGI's vacuum
+// does, and reports whether it did. A file that has taken its place since, say
+// that of a successor, stays; so does that of an inherited socket. Call it before
+// Close: until then the number of the file cannot be given to another.
+func (l *Listener) Unlink() (removed bool, err error) {
+	if !l.made {
+		return false, nil
+	}
+	l.made = false
+	now, err := os.Lstat(l.Address.Path)
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("remove unix socket: %w", err)
+	}
+	if !os.SameFile(l.file, now) {
+		return false, nil
+	}
+	if err := os.Remove(l.Address.Path); err != nil {
+		return false, fmt.Errorf("remove unix socket: %w", err)
+	}
+	return true, nil
+}
