@@ -1,0 +1,182 @@
+package codec
+
+import (
+	"bytes"
+
+	"github.com/uwsgo/uwsgo/codec/internal/grammar"
+)
+
+// Policy decides which header fields of a request reach the app. Every protocol
+// asks the same one, so that nothing gets in by another door. The zero value is
+// the safe one.
+type Policy struct {
+	// Underscores lets names with "_" in over HTTP, as uWSGI does. "X_User" and
+	// "X-User" then become the same environ variable, so a client can forge what a
+	// proxy in front sets. Leave it off unless no field of the app is trusted.
+	Underscores bool
+}
+
+// KeepField reports whether a field with that name reaches the app. It never
+// does when it is about the connection rather than the message (RFC 9110 7.6.1),
+// is Content-Length (which [Request.ContentLength] carries), or is Proxy, which
+// CGI-minded libraries would take for the http_proxy setting. Names are compared
+// with [EqualName], so a caller whose names all are spelled with "_", such as the
+// uwsgi codec, sets Underscores and is otherwise held to the same rules.
+func (p Policy) KeepField(name []byte) bool {
+	if hopByHop(name) {
+		return false
+	}
+	switch len(name) {
+	case 5:
+		if EqualName(name, nameProxy) {
+			return false
+		}
+	case 14:
+		if EqualName(name, nameContentLength) {
+			return false
+		}
+	}
+	return p.Underscores || bytes.IndexByte(name, '_') < 0
+}
+
+// KeepResponseField reports whether a field of an app's response is sent. Fields
+// about the connection and the framing are the encoder's to write: it alone
+// knows what the client speaks.
+func KeepResponseField(name []byte) bool {
+	if len(name) == 14 && EqualName(name, nameContentLength) {
+		return false
+	}
+	return !hopByHop(name)
+}
+
+// KeepNominated reports whether a field reaches the app although Connection
+// names it as an option, which asks for its removal. Honouring that for any name
+// would let a client take away what a proxy in front has added or what access is
+// decided by. So the nomination is ignored, rather than refused as some clients
+// list silly options, for X-… (which is what proxies add), Forwarded, Via and
+// everything about host, body, origin and credentials.
+func KeepNominated(name []byte) bool {
+	if len(name) >= 2 && fold[name[0]] == 'x' && fold[name[1]] == '-' {
+		return true
+	}
+	if len(name) >= 8 && EqualName(name[:8], nameContentDash) {
+		return true
+	}
+	for _, n := range endToEnd {
+		if EqualName(name, n) {
+			return true
+		}
+	}
+	return false
+}
+
+var (
+	nameTE               = []byte("te")
+	nameProxy            = []byte("proxy")
+	nameTrailer          = []byte("trailer")
+	nameUpgrade          = []byte("upgrade")
+	nameConnection       = []byte("connection")
+	nameKeepAlive        = []byte("keep-alive")
+	nameContentLength    = []byte("content-length")
+	nameContentDash      = []byte("content-")
+	nameProxyConnection  = []byte("proxy-connection")
+	nameTransferEncoding = []byte("transfer-encoding")
+
+	endToEnd = [][]byte{
+		[]byte("host"), []byte("authorization"), []byte("cookie"), []byte("origin"), []byte("referer"),
+		[]byte("forwarded"), []byte("via"), []byte("expect"), []byte("date"), []byte("range"), []byte("remote-user"),
+		[]byte("true-client-ip"), []byte("cf-connecting-ip"),
+	}
+)
+
+// hopByHop goes by length first: most names are settled by that alone.
+func hopByHop(name []byte) bool {
+	switch len(name) {
+	case 2:
+		return EqualName(name, nameTE)
+	case 7:
+		return EqualName(name, nameTrailer) || EqualName(name, nameUpgrade)
+	case 10:
+		return EqualName(name, nameConnection) || EqualName(name, nameKeepAlive)
+	case 16:
+		return EqualName(name, nameProxyConnection)
+	case 17:
+		return EqualName(name, nameTransferEncoding)
+	}
+	return false
+}
+
+// EqualName reports whether a and b name the same field: letters match in either
+// case and "-" matches "_", as an environ variable has lost that difference.
+func EqualName(a, b []byte) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i, c := range a {
+		if fold[c] != fold[b[i]] {
+			return false
+		}
+	}
+	return true
+}
+
+// AppendEnvName appends the environ variable of a field: "HTTP_", then the name
+// in upper case with "_" for "-" (RFC 3875 4.1.18).
+func AppendEnvName(dst, name []byte) []byte {
+	dst = append(dst, "HTTP_"...)
+	for _, c := range name {
+		dst = append(dst, env[c])
+	}
+	return dst
+}
+
+// ParseLength parses a Content-Length: decimal digits only, without sign, list
+// or white space, at most 1<<63-1. Leading zeros are part of the grammar
+// (RFC 9110 8.6) and do not make it octal.
+func ParseLength(s []byte) (int64, bool) {
+	if len(s) == 0 {
+		return 0, false
+	}
+	var n int64
+	for _, c := range s {
+		if grammar.Of[c]&grammar.Digit == 0 {
+			return 0, false
+		}
+		d := int64(c - '0')
+		if n > (1<<63-1-d)/10 {
+			return 0, false
+		}
+		n = n*10 + d
+	}
+	return n, true
+}
+
+// fold and env map an octet of a name for comparison and for the environ.
+var fold, env = nameTables()
+
+func nameTables() (fold, env [256]byte) {
+	for i := range 256 {
+		c := byte(i)
+		fold[i], env[i] = c, c
+		switch {
+		case 'A' <= c && c <= 'Z':
+			fold[i] = c + 'a' - 'A'
+		case 'a' <= c && c <= 'z':
+			env[i] = c - 'a' + 'A'
+		case c == '_':
+			fold[i] = '-'
+		case c == '-':
+			env[i] = '_'
+		}
+	}
+	return fold, env
+}
+
+func equalNameString(a []byte, b string) bool {
+	for i, c := range a {
+		if fold[c] != fold[b[i]] {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,64 @@
+package codec
+
+import (
+	"fmt"
+
+	"github.com/uwsgo/uwsgo/codec/internal/grammar"
+)
+
+// Header is one header field of a response. Name and Value are views that must
+// stay unchanged until the response's head has been encoded.
+type Header struct{ Name, Value []byte }
+
+// Response is one response head. A handler fills it in and the encoder adds
+// what the protocol needs: Date, framing, Connection.
+type Response struct {
+	Status int    // 100 to 599
+	Reason []byte // the phrase after the status; empty means the usual one
+	Header []Header
+	// ContentLength is what the body will be: its length in bytes, or -1 when it
+	// is not known, which the encoder turns into chunks or close. A Content-Length
+	// among Header is never sent as it stands: [Response.TakeContentLength] moves
+	// it here.
+	ContentLength int64
+}
+
+// TakeContentLength makes an app's Content-Length header the ContentLength, where
+// that is -1. It returns an error wrapping [ErrResponseLength] when the header is
+// not a number, contradicts another one, or contradicts a ContentLength that is
+// known already: sending either would give the client a wrong body.
+func (resp *Response) TakeContentLength() error {
+	for _, h := range resp.Header {
+		if len(h.Name) != len(nameContentLength) || !EqualName(h.Name, nameContentLength) {
+			continue
+		}
+		n, ok := ParseLength(h.Value)
+		if !ok || resp.ContentLength >= 0 && resp.ContentLength != n {
+			return fmt.Errorf("Content-Length %q, body length %d: %w", h.Value, resp.ContentLength, ErrResponseLength)
+		}
+		resp.ContentLength = n
+	}
+	return nil
+}
+
+// Validate checks a response that untrusted code made: the status is 100 to 599,
+// names are tokens, and neither values nor the reason hold CR, LF, NUL or another
+// control character, so that nothing can be injected (RFC 9110 5.5). Errors wrap
+// ErrResponse… and name the header.
+func Validate(resp *Response) error {
+	if resp.Status < 100 || resp.Status > 599 {
+		return fmt.Errorf("status %d: %w", resp.Status, ErrResponseStatus)
+	}
+	if grammar.SkipValue(resp.Reason, 0) != len(resp.Reason) {
+		return fmt.Errorf("reason %q: %w", resp.Reason, ErrResponseReason)
+	}
+	for _, h := range resp.Header {
+		if len(h.Name) == 0 || !grammar.Is(grammar.Token, h.Name) {
+			return fmt.Errorf("header name %q: %w", h.Name, ErrResponseName)
+		}
+		if grammar.SkipValue(h.Value, 0) != len(h.Value) {
+			return fmt.Errorf("header %s: %q: %w", h.Name, h.Value, ErrResponseValue)
+		}
+	}
+	return nil
+}
