@@ -1,0 +1,178 @@
+package http1
+
+import (
+	"strconv"
+
+	"github.com/uwsgo/uwsgo/codec"
+)
+
+// FrameKind is how the client is told where a response's body ends.
+type FrameKind uint8
+
+const (
+	// FrameNone means there is no body, whatever the handler produces.
+	FrameNone FrameKind = iota
+	// FrameLength means exactly Framing.Length bytes.
+	FrameLength
+	// FrameChunked means chunks: [AppendChunk], then [AppendLastChunk].
+	FrameChunked
+	// FrameClose means that the body ends where the connection does.
+	FrameClose
+)
+
+// Framing is what has been promised in a head that [AppendHead] wrote.
+type Framing struct {
+	Kind      FrameKind
+	Length    int64 // of the body, for FrameLength
+	KeepAlive bool  // the connection stays open once the body has been sent
+}
+
+// AppendHead appends the head of resp, the response to req, and says how its
+// body must be sent. date is the present moment as an IMF-fixdate (RFC 9110
+// 5.6.7), written unless resp has a Date. keepAlive is whether the server would
+// keep the connection; that the client must want it too, and whether the framing
+// allows it, is seen to here.
+//
+// resp must be valid in the sense of [codec.Validate]. Fields about the connection
+// and the framing are left out; a "Connection: close" among them is heeded.
+//
+// The body's length is resp.ContentLength. In the answer to HEAD and in a 304 it
+// speaks of what GET would have got (RFC 9110 8.6). There 0 usually means
+// that the handler made no body, so it is written only if resp has a
+// Content-Length field as well.
+//
+// A status below 200 makes an interim head, which leaves the connection and its
+// framing alone. Over the uwsgi protocol there is neither Date nor Connection,
+// as with uWSGI, and the web server in front has the connection closed.
+func AppendHead(dst []byte, req *codec.Request, resp *codec.Response, date []byte, keepAlive bool) ([]byte, Framing) {
+	uwsgi := req.Proto == codec.UWSGI
+	interim := resp.Status < 200
+	dst = appendStatusLine(dst, req, resp)
+
+	dated, lengthGiven, closing := false, false, false
+	for _, h := range resp.Header {
+		if !codec.KeepResponseField(h.Name) {
+			switch which(h.Name) {
+			case fieldContentLength:
+				lengthGiven = true
+			case fieldConnection:
+				closing = closing || hasClose(h.Value)
+			}
+			continue
+		}
+		if len(h.Name) == 4 && equalFold(h.Name, "date") {
+			dated = true
+		}
+		dst = append(dst, h.Name...)
+		dst = append(dst, ": "...)
+		dst = append(dst, h.Value...)
+		dst = append(dst, "\r\n"...)
+	}
+	if interim {
+		return append(dst, "\r\n"...), Framing{Kind: FrameNone, KeepAlive: true}
+	}
+
+	noBody := req.Head || resp.Status == 304
+	f := Framing{Kind: FrameClose, Length: resp.ContentLength, KeepAlive: keepAlive && req.KeepAlive && !closing && !uwsgi}
+	switch {
+	case resp.Status == 204:
+		f.Kind = FrameNone
+	case noBody && (resp.Status == 304 && f.Length < 0 || f.Length == 0 && !lengthGiven):
+		f.Kind = FrameNone
+	case f.Length >= 0:
+		f.Kind = FrameLength
+		dst = append(dst, "Content-Length: "...)
+		dst = strconv.AppendInt(dst, f.Length, 10)
+		dst = append(dst, "\r\n"...)
+	case req.Proto == codec.HTTP11:
+		f.Kind = FrameChunked
+		dst = append(dst, "Transfer-Encoding: chunked\r\n"...)
+	}
+	if noBody {
+		f.Kind = FrameNone
+	}
+	switch f.Kind {
+	case FrameClose:
+		f.KeepAlive = false
+		f.Length = 0
+	case FrameNone, FrameChunked:
+		f.Length = 0
+	}
+
+	if uwsgi {
+		return append(dst, "\r\n"...), f
+	}
+	if !dated {
+		dst = append(dst, "Date: "...)
+		dst = append(dst, date...)
+		dst = append(dst, "\r\n"...)
+	}
+	switch {
+	case !f.KeepAlive:
+		dst = append(dst, "Connection: close\r\n"...)
+	case req.Proto == codec.HTTP10:
+		dst = append(dst, "Connection: keep-alive\r\n"...)
+	}
+	return append(dst, "\r\n"...), f
+}
+
+func hasClose(value []byte) bool {
+	for len(value) > 0 {
+		var option []byte
+		option, value = nextElement(value)
+		if equalFold(option, "close") {
+			return true
+		}
+	}
+	return false
+}
+
+// appendStatusLine answers every HTTP client with HTTP/1.1, our own version as RFC
+// 9110 2.5 wants it, and a web server in front with the version it passed on.
+func appendStatusLine(dst []byte, req *codec.Request, resp *codec.Response) []byte {
+	if v := req.Bytes(req.Version); req.Proto == codec.UWSGI && validVersion(v) {
+		dst = append(dst, v...)
+	} else {
+		dst = append(dst, version...)
+	}
+	dst = append(dst, ' ')
+	dst = strconv.AppendInt(dst, int64(resp.Status), 10)
+	dst = append(dst, ' ')
+	if len(resp.Reason) > 0 {
+		dst = append(dst, resp.Reason...)
+	} else {
+		dst = append(dst, Reason(resp.Status)...)
+	}
+	return append(dst, "\r\n"...)
+}
+
+// validVersion reports whether v, which over uwsgi is any variable's value, can
+// stand in a status line.
+func validVersion(v []byte) bool {
+	digit := func(c byte) bool { return '0' <= c && c <= '9' }
+	return len(v) == len(version) && string(v[:5]) == "HTTP/" && digit(v[5]) && v[6] == '.' && digit(v[7])
+}
+
+// AppendChunk appends p as one chunk. Of an empty p it makes nothing, as an empty
+// chunk would end the body.
+func AppendChunk(dst, p []byte) []byte {
+	if len(p) == 0 {
+		return dst
+	}
+	dst = AppendChunkHead(dst, len(p))
+	dst = append(dst, p...)
+	return append(dst, "\r\n"...)
+}
+
+// AppendChunkHead appends what comes before n bytes of data in a chunk, so that the
+// data itself can be sent from where it is. After the data must come [ChunkEnd]. n is positive.
+func AppendChunkHead(dst []byte, n int) []byte {
+	dst = strconv.AppendUint(dst, uint64(n), 16)
+	return append(dst, "\r\n"...)
+}
+
+// ChunkEnd is what follows the data of a chunk.
+const ChunkEnd = "\r\n"
+
+// AppendLastChunk appends what ends a chunked body, without trailer fields.
+func AppendLastChunk(dst []byte) []byte { return append(dst, "0\r\n\r\n"...) }
