@@ -1,0 +1,291 @@
+package stats
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	// peekTime is how long a connection may keep silent before it is taken for
+	// a plain reader. An HTTP request comes in the same flight as the end of the
+	// handshake, so it is there when the connection is accepted or moments later.
+	peekTime = 20 * time.Millisecond
+	// connTime bounds one connection, and with [Options.HTTP] the wait for a
+	// request: uWSGI's socket-timeout.
+	connTime = 4 * time.Second
+	// lingerTime is how long a closed HTTP answer waits for its reader to close
+	// too: closing with unread input resets the connection and can lose the answer.
+	lingerTime = time.Second
+	// maxConns bounds the readers at one time; the rest wait in the backlog.
+	maxConns = 16
+	// maxRequest bounds what is read of an HTTP request, in bytes.
+	maxRequest = 16 << 10
+)
+
+// Options are the options of a [Server]. The zero value is uWSGI's default.
+type Options struct {
+	// HTTP is stats-http: every connection is expected to send an HTTP request
+	// and has 4 s for it, and any web page may read the answer (uWSGI's
+	// Access-Control-Allow-Origin: *). Without it HTTP is answered all the same
+	// when the request comes at once, as it does from any HTTP program.
+	HTTP bool
+	// Minified is stats-minified: no line breaks and tabs.
+	Minified bool
+	// NoCores is stats-no-cores: the cores of the workers are left out.
+	NoCores bool
+	// Mode is given to a unix socket (chmod-socket); 0 leaves it to the umask.
+	Mode fs.FileMode
+}
+
+// Server gives a [Snapshot] to each connection and closes it. It runs in
+// goroutines of its own, apart from the loops; all methods are safe for use by
+// several goroutines.
+type Server struct {
+	listener net.Listener
+	snapshot func() Snapshot
+	options  Options
+
+	unixPath string      // the socket file to remove, if any
+	unixInfo fs.FileInfo // as it was made: another server may have replaced it since
+
+	stop     chan struct{}
+	stopOnce sync.Once
+	running  sync.WaitGroup
+
+	mu    sync.Mutex
+	conns map[net.Conn]struct{}
+}
+
+// New listens on addr and serves until [Server.Close]. The address is in one of
+// uWSGI's forms: host:port, :port, /path/of/unix.sock or @abstract (Linux). It
+// may be reached by whoever reaches the address; there is no password, so prefer
+// a unix socket or localhost.
+//
+// snapshot is called once per connection, by several goroutines at a time, and
+// must not block. What it returns belongs to the server.
+func New(addr string, snapshot func() Snapshot, options Options) (*Server, error) {
+	s := &Server{snapshot: snapshot, options: options, stop: make(chan struct{}), conns: make(map[net.Conn]struct{})}
+	if err := s.listen(addr); err != nil {
+		return nil, fmt.Errorf("stats server on %q: %w", addr, err)
+	}
+	s.running.Add(1)
+	go s.accept()
+	return s, nil
+}
+
+// Addr returns the address the server is bound to.
+func (s *Server) Addr() net.Addr { return s.listener.Addr() }
+
+// Close stops listening, ends the connections, removes the unix socket unless
+// another process has put its own there, and waits for its goroutines.
+func (s *Server) Close() error {
+	var err error
+	s.stopOnce.Do(func() {
+		close(s.stop)
+		if s.unixPath != "" {
+			if now, statErr := os.Lstat(s.unixPath); statErr == nil && os.SameFile(now, s.unixInfo) {
+				err = os.Remove(s.unixPath)
+			}
+		}
+		err = errors.Join(s.listener.Close(), err)
+		s.mu.Lock()
+		for c := range s.conns {
+			c.Close()
+		}
+		s.mu.Unlock()
+	})
+	s.running.Wait()
+	return err
+}
+
+func (s *Server) listen(addr string) error {
+	isPath := strings.HasPrefix(addr, "/") || strings.HasPrefix(addr, ".") || !strings.Contains(addr, ":")
+	switch {
+	case addr == "":
+		return errors.New("no address given: use host:port, a path or @name")
+	case strings.HasPrefix(addr, "@"):
+		if runtime.GOOS != "linux" {
+			return errors.New("abstract unix sockets exist on Linux only: use a path")
+		}
+		l, err := net.Listen("unix", addr)
+		s.listener = l
+		return err
+	case !isPath:
+		l, err := net.Listen("tcp", addr)
+		s.listener = l
+		return err
+	}
+	if err := removeStale(addr); err != nil {
+		return err
+	}
+	l, err := net.Listen("unix", addr)
+	if err != nil {
+		return err
+	}
+	l.(*net.UnixListener).SetUnlinkOnClose(false)
+	if s.options.Mode != 0 {
+		err = os.Chmod(addr, s.options.Mode)
+	}
+	if err == nil {
+		s.unixInfo, err = os.Lstat(addr)
+	}
+	if err != nil {
+		l.Close()
+		os.Remove(addr)
+		return err
+	}
+	s.listener, s.unixPath = l, addr
+	return nil
+}
+
+// removeStale makes room for a unix socket: it removes a socket that nobody
+// listens on, the remains of a server that was killed, and nothing else.
+func removeStale(path string) error {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if info.Mode()&fs.ModeSocket == 0 {
+		return errors.New("the path exists and is no socket: remove it or choose another")
+	}
+	if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
+		c.Close()
+		return errors.New("another process listens there: stop it or choose another path")
+	}
+	return os.Remove(path)
+}
+
+func (s *Server) accept() {
+	defer s.running.Done()
+	free := make(chan struct{}, maxConns)
+	for {
+		select {
+		case free <- struct{}{}:
+		case <-s.stop:
+			return
+		}
+		c, err := s.listener.Accept()
+		if err != nil {
+			<-free
+			select {
+			case <-s.stop:
+				return
+			case <-time.After(100 * time.Millisecond): // out of descriptors: they come back
+				continue
+			}
+		}
+		s.running.Add(1)
+		go func() {
+			defer func() { <-free; s.running.Done() }()
+			if s.adopt(c) {
+				s.serve(c)
+			}
+			s.drop(c)
+		}()
+	}
+}
+
+// adopt notes c so that Close can end it; false says that Close has been here.
+func (s *Server) adopt(c net.Conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case <-s.stop:
+		return false
+	default:
+		s.conns[c] = struct{}{}
+		return true
+	}
+}
+
+func (s *Server) drop(c net.Conn) {
+	s.mu.Lock()
+	delete(s.conns, c)
+	s.mu.Unlock()
+	c.Close()
+}
+
+// serve answers one connection. Errors of the connection have nobody to go to:
+// the reader sees them itself.
+func (s *Server) serve(c net.Conn) {
+	wait := peekTime
+	if s.options.HTTP {
+		wait = connTime
+	}
+	_ = c.SetDeadline(time.Now().Add(wait))
+	in := bufio.NewReader(io.LimitReader(c, maxRequest))
+	_, err := in.Peek(1)
+	_ = c.SetDeadline(time.Now().Add(connTime))
+	if err != nil { // silent, or its writing side closed already: a plain reader
+		if body, err := s.document(); err == nil {
+			_, _ = c.Write(body)
+		}
+		return
+	}
+	if s.answer(c, in) != nil {
+		return
+	}
+	if half, ok := c.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
+		_ = c.SetReadDeadline(time.Now().Add(lingerTime))
+		_, _ = io.Copy(io.Discard, c)
+	}
+}
+
+// answer reads one HTTP request from in and writes its response. Any path will
+// do, as in uWSGI.
+func (s *Server) answer(c net.Conn, in *bufio.Reader) error {
+	response := http.Response{
+		StatusCode: http.StatusOK,
+		ProtoMajor: 1, ProtoMinor: 1,
+		Header: http.Header{"Content-Type": {"application/json"}},
+		Close:  true,
+	}
+	var body []byte
+	request, err := http.ReadRequest(in)
+	switch {
+	case err != nil:
+		response.StatusCode = http.StatusBadRequest
+	case request.Method != http.MethodGet && request.Method != http.MethodHead:
+		response.StatusCode = http.StatusMethodNotAllowed
+		response.Header.Set("Allow", "GET, HEAD")
+	default:
+		if body, err = s.document(); err != nil {
+			response.StatusCode = http.StatusInternalServerError
+		}
+	}
+	if response.StatusCode != http.StatusOK {
+		response.Header.Set("Content-Type", "text/plain")
+		body = []byte(http.StatusText(response.StatusCode) + "\n")
+	}
+	if s.options.HTTP {
+		response.Header.Set("Access-Control-Allow-Origin", "*")
+	}
+	response.Request = request
+	response.ContentLength = int64(len(body))
+	response.Body = io.NopCloser(strings.NewReader(string(body)))
+	return response.Write(c)
+}
+
+// document returns the JSON of this moment.
+func (s *Server) document() ([]byte, error) {
+	snapshot := s.snapshot()
+	if s.options.NoCores {
+		for i := range snapshot.Workers {
+			snapshot.Workers[i].Cores = nil
+		}
+	}
+	return Append(nil, &snapshot, s.options.Minified)
+}

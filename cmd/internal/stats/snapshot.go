@@ -1,0 +1,223 @@
+// Package stats is uWSGI's stats server: a socket that gives whoever connects
+// one JSON document about the server, its sockets, workers and requests, and
+// closes. The document has uWSGI's fields in uWSGI's order, so that uwsgitop,
+// uwsgi_exporter and home-made scripts read it; what uWSGI has no field for is
+// under one extra object, "uwsgo".
+package stats
+
+import (
+	"bytes"
+	"encoding/json"
+)
+
+// Snapshot is the state of the server at one moment: plain data, filled in by
+// the program, written out by [Server]. Field names and order are uWSGI's. All
+// numbers are unsigned integers in the JSON, as the exporters expect.
+//
+// uWSGI's conditional objects (daemons, caches, metrics, spoolers, crons,
+// legions) are absent, as they are in uWSGI when none is configured.
+type Snapshot struct {
+	Version           string `json:"version"`
+	ListenQueue       uint64 `json:"listen_queue"`        // connections the kernel holds for accept: the longest of all TCP sockets
+	ListenQueueErrors uint64 `json:"listen_queue_errors"` // 0, as in uWSGI
+	SignalQueue       uint64 `json:"signal_queue"`        // 0: there are no uWSGI signals here
+	Load              uint64 `json:"load"`                // ListenQueue again, as in uWSGI
+	PID               uint64 `json:"pid"`
+	UID               uint64 `json:"uid"`
+	GID               uint64 `json:"gid"`
+	Cwd               string `json:"cwd"`
+	// Locks stays empty: uWSGI lists the process that holds each of its shared
+	// locks, and uwsgo has none.
+	Locks   List[map[string]uint64] `json:"locks"`
+	Sockets List[Socket]            `json:"sockets"`
+	Workers List[Worker]            `json:"workers"`
+	Uwsgo   Uwsgo                   `json:"uwsgo"`
+}
+
+// Socket is one listener that answers requests.
+type Socket struct {
+	Name       string `json:"name"`      // its address as bound
+	Proto      string `json:"proto"`     // "uwsgi" or "http"
+	Queue      uint64 `json:"queue"`     // connections the kernel holds for accept; 0 for unix sockets
+	MaxQueue   uint64 `json:"max_queue"` // the backlog asked of listen(2)
+	Shared     Flag   `json:"shared"`
+	CanOffload Flag   `json:"can_offload"`
+}
+
+// Worker is one Python process.
+type Worker struct {
+	ID            uint64 `json:"id"` // from 1
+	PID           uint64 `json:"pid"`
+	Accepting     Flag   `json:"accepting"`
+	Requests      uint64 `json:"requests"`
+	DeltaRequests uint64 `json:"delta_requests"` // since the last spawn
+	Exceptions    uint64 `json:"exceptions"`
+	HarakiriCount uint64 `json:"harakiri_count"`
+	Signals       uint64 `json:"signals"`
+	SignalQueue   uint64 `json:"signal_queue"`
+	Status        string `json:"status"`        // "idle", "busy", "cheap" or "pause"
+	RSS           uint64 `json:"rss"`           // bytes
+	VSZ           uint64 `json:"vsz"`           // bytes
+	RunningTime   uint64 `json:"running_time"`  // µs spent in requests, of all time
+	LastSpawn     uint64 `json:"last_spawn"`    // Unix time, s
+	RespawnCount  uint64 `json:"respawn_count"` // 1 for a worker that never died
+	TX            uint64 `json:"tx"`            // bytes sent to clients
+	AvgRT         uint64 `json:"avg_rt"`        // µs; after a request of rt µs: (avg_rt + rt) / 2, as in uWSGI
+
+	Apps List[App] `json:"apps"`
+	// Cores are the threads of the worker. A nil list leaves the key out, which
+	// is what uWSGI's stats-no-cores asks for.
+	Cores []Core `json:"cores,omitzero"`
+}
+
+// App is one mounted application of a worker.
+type App struct {
+	ID          uint64 `json:"id"`
+	Modifier1   uint64 `json:"modifier1"`
+	Mountpoint  string `json:"mountpoint"`
+	StartupTime uint64 `json:"startup_time"` // s
+	Requests    uint64 `json:"requests"`
+	Exceptions  uint64 `json:"exceptions"`
+	Chdir       string `json:"chdir"`
+}
+
+// Core is one thread of a worker.
+type Core struct {
+	ID                uint64 `json:"id"` // from 0
+	Requests          uint64 `json:"requests"`
+	StaticRequests    uint64 `json:"static_requests"`
+	RoutedRequests    uint64 `json:"routed_requests"`
+	OffloadedRequests uint64 `json:"offloaded_requests"`
+	WriteErrors       uint64 `json:"write_errors"`
+	ReadErrors        uint64 `json:"read_errors"`
+	InRequest         Flag   `json:"in_request"`
+	// Vars tells of the request in hand; empty while idle. Fill it from
+	// [RequestVars] and from nothing else.
+	Vars    List[string] `json:"vars"`
+	ReqInfo ReqInfo      `json:"req_info"`
+}
+
+// ReqInfo tells since when a core has been busy.
+type ReqInfo struct {
+	RequestStart uint64 `json:"request_start,omitempty"` // Unix time, s; 0 while idle
+}
+
+// Uwsgo is what uWSGI's document has no field for. Counters start at 0 with the
+// process; those without a unit count events.
+type Uwsgo struct {
+	Connections         uint64 `json:"connections"` // open now
+	ConnectionsAccepted uint64 `json:"connections_accepted"`
+	ConnectionsRefused  uint64 `json:"connections_refused"` // closed at once: too many open
+	Requests            uint64 `json:"requests"`
+	RequestsActive      uint64 `json:"requests_active"` // read and not yet answered
+	RequestsMalformed   uint64 `json:"requests_malformed"`
+	Responses1xx        uint64 `json:"responses_1xx"`
+	Responses2xx        uint64 `json:"responses_2xx"`
+	Responses3xx        uint64 `json:"responses_3xx"`
+	Responses4xx        uint64 `json:"responses_4xx"`
+	Responses5xx        uint64 `json:"responses_5xx"`
+	Timeouts            uint64 `json:"timeouts"`       // head, body, keep-alive and write
+	BytesReceived       uint64 `json:"bytes_received"` // bytes
+	BytesSent           uint64 `json:"bytes_sent"`     // bytes
+	QueueLength         uint64 `json:"queue_length"`   // requests that wait for a worker now
+	QueueFull           uint64 `json:"queue_full"`     // answered 503: no room in the queue
+	QueueTimeouts       uint64 `json:"queue_timeouts"` // answered 503: waited too long
+	LogLinesDropped     uint64 `json:"log_lines_dropped"`
+}
+
+// Flag is a yes or no that uWSGI writes as 1 or 0.
+type Flag bool
+
+// MarshalJSON writes 1 or 0.
+func (f Flag) MarshalJSON() ([]byte, error) {
+	if f {
+		return []byte("1"), nil
+	}
+	return []byte("0"), nil
+}
+
+// List is a slice that is never null in JSON: readers of uWSGI's document loop
+// over its lists without asking whether they are there.
+type List[T any] []T
+
+// MarshalJSON writes the list, [] when it is nil.
+func (l List[T]) MarshalJSON() ([]byte, error) {
+	if l == nil {
+		return []byte("[]"), nil
+	}
+	return json.Marshal([]T(l))
+}
+
+// RequestVars makes the Vars of a core that is busy with a request.
+//
+// uWSGI shows every variable of the request, cookies and passwords included, to
+// anyone who reaches the stats socket. Here it is the method, the URI without its
+// query and the client's address, and the empty string that ends uWSGI's list.
+func RequestVars(method, uri, remoteAddr []byte) List[string] {
+	uri, _, _ = bytes.Cut(uri, []byte("?"))
+	return List[string]{
+		"REQUEST_METHOD=" + string(method),
+		"REQUEST_URI=" + string(uri),
+		"REMOTE_ADDR=" + string(remoteAddr),
+		"",
+	}
+}
+
+// Append adds s to dst as JSON: one line when minified, else one field a line,
+// indented with tabs, as uWSGI writes it.
+func Append(dst []byte, s *Snapshot, minified bool) ([]byte, error) {
+	compact, err := json.Marshal(s)
+	if err != nil {
+		return dst, err
+	}
+	if minified {
+		return append(dst, compact...), nil
+	}
+	return appendIndented(dst, compact), nil
+}
+
+// appendIndented is json.Indent without the space after a colon, which uWSGI
+// does not write and scripts that grep for "status":"idle" do not expect.
+func appendIndented(dst, compact []byte) []byte {
+	depth := 0
+	newline := func() {
+		dst = append(dst, '\n')
+		for range depth {
+			dst = append(dst, '\t')
+		}
+	}
+	inString := false
+	for i := 0; i < len(compact); i++ {
+		c := compact[i]
+		switch {
+		case inString:
+			dst = append(dst, c)
+			if c == '\\' {
+				i++
+				dst = append(dst, compact[i])
+			} else if c == '"' {
+				inString = false
+			}
+		case c == '{' || c == '[':
+			dst = append(dst, c)
+			if next := compact[i+1]; next == '}' || next == ']' {
+				i++
+				dst = append(dst, next)
+				continue
+			}
+			depth++
+			newline()
+		case c == '}' || c == ']':
+			depth--
+			newline()
+			dst = append(dst, c)
+		case c == ',':
+			dst = append(dst, c)
+			newline()
+		default:
+			inString = c == '"'
+			dst = append(dst, c)
+		}
+	}
+	return dst
+}
