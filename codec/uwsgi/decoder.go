@@ -1,0 +1,90 @@
+package uwsgi
+
+import (
+	"encoding/binary"
+
+	"github.com/uwsgo/uwsgo/codec"
+)
+
+// The modifiers that are served.
+const (
+	modifierWSGI     = 0
+	modifierWSGIPath = 30 // WSGI, SCRIPT_NAME is to be taken off PATH_INFO
+	modifierPing     = 100
+)
+
+// headerSize is the size in bytes of what comes before the variables.
+const headerSize = 4
+
+// Decoder reads packets. The zero value is ready. It keeps nothing between
+// packets, so one Decoder may serve all connections of a loop.
+type Decoder struct {
+	// Limits that apply are Head, to the variables (uWSGI's buffer-size; never
+	// above 65535), Target, Fields and Body. Set them before the first Head.
+	Limits codec.Limits
+
+	// What the last complete packet was. Ping asks whether the server is alive
+	// and wants [AppendPong] for an answer; r then holds nothing.
+	Ping                 bool
+	Modifier1, Modifier2 byte
+}
+
+// Head reads a packet. buf begins at the packet's first byte; when more bytes
+// have come the next call is given all of them from that same byte on, at
+// whatever address.
+//
+// It returns 0 and no error while the packet is incomplete. Once it is complete
+// it returns its size n and r is filled in, with Buf being the variables, which
+// are buf[4:n]. The body begins at buf[n].
+//
+// An error is a *[codec.Error]; it comes as soon as it is certain. Any split of
+// the same bytes gives the same result. r is meaningless after an error.
+//
+// Of a variable that comes twice the last counts, as in uWSGI; in Vars both are
+// found. HTTP_* that come twice are two fields. CONTENT_LENGTH, CONTENT_TYPE and
+// HTTP_HOST, over which two servers must never disagree, may come twice only if
+// they are equal. CONTENT_LENGTH may be empty and then is 0; it, like the other
+// variables that have a place of their own in Request, is not in Vars, with the
+// exception of HTTPS and UWSGI_SCHEME.
+func (d *Decoder) Head(buf []byte, r *codec.Request) (n int, err error) {
+	if len(buf) < headerSize {
+		return 0, nil
+	}
+	limit := d.Limits.Head
+	if limit == 0 {
+		limit = codec.DefaultHead
+	}
+	size := int(binary.LittleEndian.Uint16(buf[1:]))
+	if kind := Sniff(buf); kind != KindUnknown || size > limit {
+		return 0, blockSize(size, limit, kind)
+	}
+	switch buf[0] {
+	case modifierWSGI, modifierWSGIPath:
+		if size == 0 {
+			return 0, ErrEmpty
+		}
+	case modifierPing:
+	default:
+		return 0, badModifier(buf[0])
+	}
+	n = headerSize + size
+	if len(buf) < n {
+		return 0, nil
+	}
+	r.Reset()
+	r.Proto = codec.UWSGI
+	d.Modifier1, d.Modifier2 = buf[0], buf[3]
+	d.Ping = buf[0] == modifierPing
+	if d.Ping {
+		return n, nil
+	}
+	r.Buf = buf[headerSize:n:n]
+	p := packet{r: r, limits: d.Limits.WithDefaults()}
+	if err := p.vars(); err != nil {
+		return 0, err
+	}
+	if err := p.finish(buf[0] == modifierWSGIPath); err != nil {
+		return 0, err
+	}
+	return n, nil
+}

@@ -1,0 +1,233 @@
+package uwsgi
+
+import (
+	"bytes"
+	"encoding/binary"
+
+	"github.com/uwsgo/uwsgo/codec"
+	"github.com/uwsgo/uwsgo/codec/internal/grammar"
+)
+
+// maxMethod is the longest method taken, as over HTTP.
+const maxMethod = 32
+
+// policy is that of HTTP. Every variable's name has "_", so those do not count;
+// whether a client's header had one is for the web server in front to decide.
+var policy = codec.Policy{Underscores: true}
+
+// packet is what is known while the variables of one packet are read.
+type packet struct {
+	r      *codec.Request
+	limits codec.Limits
+
+	path        codec.Span
+	length      codec.Span // of the last CONTENT_LENGTH that was not empty
+	scheme      codec.Span
+	https       codec.Span
+	host        int // index in Fields, plus one; 0 while there is none
+	contentType int // likewise
+}
+
+// vars reads all variables of the packet.
+func (p *packet) vars() error {
+	b := p.r.Buf
+	for i := 0; i < len(b); {
+		name, next, ok := element(b, i)
+		if !ok {
+			return badVars(len(b))
+		}
+		if name.Len() == 0 {
+			return ErrNullKey
+		}
+		value, next, ok := element(b, next)
+		if !ok {
+			return badVars(len(b))
+		}
+		i = next
+		if err := p.variable(name, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// element returns the name or value whose length is at b[i:], and where the next
+// one begins.
+func element(b []byte, i int) (s codec.Span, next int, ok bool) {
+	if len(b)-i < 2 {
+		return s, 0, false
+	}
+	n := int(binary.LittleEndian.Uint16(b[i:]))
+	i += 2
+	if n > len(b)-i {
+		return s, 0, false
+	}
+	return codec.Span{Off: uint32(i), End: uint32(i + n)}, i + n, true
+}
+
+// variable puts one variable where it belongs.
+func (p *packet) variable(name, value codec.Span) error {
+	r := p.r
+	key := r.Bytes(name)
+	for _, c := range key {
+		if c < 0x20 || c > 0x7e {
+			return ErrKey
+		}
+	}
+	if len(key) >= 5 && string(key[:5]) == "HTTP_" {
+		name.Off += 5
+		return p.field(name, value)
+	}
+	switch string(key) {
+	case "REQUEST_METHOD":
+		r.Method = value
+	case "REQUEST_URI":
+		r.Target = value
+	case "PATH_INFO":
+		p.path = value
+	case "SCRIPT_NAME":
+		r.ScriptName = value
+	case "QUERY_STRING":
+		r.Query = value
+	case "SERVER_PROTOCOL":
+		r.Version = value
+	case "CONTENT_LENGTH":
+		if value.Len() == 0 {
+			return nil
+		}
+		if p.length.Len() > 0 && !p.same(p.length, value) {
+			return codec.ErrContentLengthDuplicate
+		}
+		p.length = value
+	case "CONTENT_TYPE":
+		return p.once(&p.contentType, name, value, codec.ErrContentType)
+	case "HTTPS":
+		p.https = value
+		return p.other(name, value)
+	case "UWSGI_SCHEME":
+		p.scheme = value
+		return p.other(name, value)
+	default:
+		if !reserved(key) {
+			return p.other(name, value)
+		}
+	}
+	return nil
+}
+
+// field takes in an HTTP_* variable, whose name has lost that prefix.
+func (p *packet) field(name, value codec.Span) error {
+	b := p.r.Bytes(value)
+	if grammar.SkipValue(b, 0) != len(b) {
+		return codec.ErrFieldValue
+	}
+	switch key := p.r.Bytes(name); string(key) {
+	case "":
+		return nil
+	case "HOST":
+		return p.once(&p.host, name, value, codec.ErrHostDuplicate)
+	case "CONTENT_TYPE":
+		return nil // nginx sends it a second time under this name
+	default:
+		if !policy.KeepField(key) {
+			return nil
+		}
+	}
+	return p.add(&p.r.Fields, name, value)
+}
+
+// once adds a field of which there may be only one, or fails with duplicate. at
+// is its index in Fields, plus one.
+func (p *packet) once(at *int, name, value codec.Span, duplicate error) error {
+	if *at > 0 {
+		if !p.same(p.r.Fields[*at-1].Value, value) {
+			return duplicate
+		}
+		return nil
+	}
+	*at = len(p.r.Fields) + 1
+	return p.add(&p.r.Fields, name, value)
+}
+
+func (p *packet) other(name, value codec.Span) error { return p.add(&p.r.Vars, name, value) }
+
+func (p *packet) add(list *[]codec.Field, name, value codec.Span) error {
+	if len(*list) >= p.limits.Fields {
+		return ErrTooManyVars
+	}
+	*list = append(*list, codec.Field{Name: name, Value: value})
+	return nil
+}
+
+func (p *packet) same(a, b codec.Span) bool { return bytes.Equal(p.r.Bytes(a), p.r.Bytes(b)) }
+
+// reserved reports whether a variable is not the app's business: those by which
+// uWSGI lets a packet load code, read files, or change directory and environment,
+// and the keys that PEP 3333 has the server itself set.
+func reserved(key []byte) bool {
+	switch string(key) {
+	case "UWSGI_FILE", "UWSGI_SCRIPT", "UWSGI_MODULE", "UWSGI_CALLABLE",
+		"UWSGI_HOME", "UWSGI_PYHOME", "UWSGI_CHDIR", "UWSGI_SETENV",
+		"UWSGI_TOUCH_RELOAD", "UWSGI_POSTFILE", "UWSGI_CACHE_GET":
+		return true
+	}
+	return bytes.HasPrefix(key, []byte("wsgi.")) || bytes.HasPrefix(key, []byte("uwsgi."))
+}
+
+// finish checks the variables that the request is made of and draws the
+// conclusions that need all of them.
+func (p *packet) finish(stripScriptName bool) error {
+	r := p.r
+	method := r.Bytes(r.Method)
+	switch {
+	case len(method) == 0 || !grammar.Is(grammar.Token, method):
+		return ErrMethod
+	case len(method) > maxMethod:
+		return codec.ErrMethodTooLong
+	case r.Target.Len() > p.limits.Target:
+		return codec.ErrTargetTooLong
+	case !p.printable(r.Target), !p.printable(r.Query):
+		return codec.ErrTarget
+	case !p.printable(r.Version):
+		return ErrVersion
+	}
+	r.Head = string(method) == "HEAD"
+
+	path, script := r.Bytes(p.path), r.Bytes(r.ScriptName)
+	if bytes.IndexByte(path, 0) >= 0 || bytes.IndexByte(script, 0) >= 0 {
+		return ErrPath
+	}
+	if stripScriptName {
+		if rest, ok := bytes.CutPrefix(path, script); ok && (len(rest) == 0 || rest[0] == '/') {
+			path = rest
+		}
+	}
+	r.SetPath(path)
+
+	if p.host > 0 {
+		r.Authority = r.Fields[p.host-1].Value
+	}
+	https := r.Bytes(p.https)
+	r.HTTPS = len(https) > 0 && https[0] == '1' || len(https) > 1 && https[0]|0x20 == 'o' && https[1]|0x20 == 'n'
+	if p.scheme.Len() > 0 {
+		r.HTTPS = string(r.Bytes(p.scheme)) == "https"
+	}
+	if p.length.Len() > 0 {
+		n, ok := codec.ParseLength(r.Bytes(p.length))
+		if !ok {
+			return ErrLength
+		}
+		if p.limits.BodyTooLarge(n) {
+			return codec.ErrBodyTooLarge
+		}
+		r.ContentLength = n
+	}
+	return nil
+}
+
+// printable reports whether s holds no control characters, which would end up in
+// logs and responses.
+func (p *packet) printable(s codec.Span) bool {
+	b := p.r.Bytes(s)
+	return grammar.SkipValue(b, 0) == len(b)
+}
