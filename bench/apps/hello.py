@@ -12,7 +12,5 @@ def application(environ, start_response):
         body = b"%d" % len(environ["wsgi.input"].read())
     else:
         body = HELLO
-    start_response(
-        "200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))]
-    )
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
     return [body]
