@@ -1,0 +1,64 @@
+package accesslog
+
+import (
+	"strconv"
+	"time"
+)
+
+// CTime is the strftime format of a bare log-date: "Sun Sep 21 16:40:17 2025".
+const CTime = "%a %b %e %H:%M:%S %Y"
+
+// date is a compiled strftime format: pieces of text and Go time layouts.
+type date []datePiece
+
+type datePiece struct {
+	text   string
+	layout string // "" for a text or the Unix time
+	epoch  bool
+}
+
+// layouts has the conversions of strftime(3) in the C locale that have a Go
+// layout.
+var layouts = map[byte]string{
+	'a': "Mon", 'A': "Monday", 'b': "Jan", 'B': "January", 'c': ctimeLayout, 'd': "02", 'D': "01/02/06", 'e': "_2",
+	'F': "2006-01-02", 'h': "Jan", 'H': "15", 'I': "03", 'j': "002", 'm': "01", 'M': "04", 'p': "PM", 'r': "03:04:05 PM",
+	'R': "15:04", 'S': "05", 'T': "15:04:05", 'x': "01/02/06", 'X': "15:04:05", 'y': "06", 'Y': "2006", 'z': "-0700", 'Z': "MST",
+}
+
+// compileDate compiles a strftime format. Conversions it does not know stay as
+// they are, as in the C library.
+func compileDate(format string) date {
+	var d date
+	for i := 0; i < len(format); i++ {
+		if format[i] != '%' || i+1 == len(format) {
+			d = append(d, datePiece{text: format[i : i+1]})
+			continue
+		}
+		i++
+		switch c := format[i]; {
+		case layouts[c] != "":
+			d = append(d, datePiece{layout: layouts[c]})
+		case c == 's':
+			d = append(d, datePiece{epoch: true})
+		case c == '%':
+			d = append(d, datePiece{text: "%"})
+		default:
+			d = append(d, datePiece{text: format[i-1 : i+1]})
+		}
+	}
+	return d
+}
+
+func (d date) append(dst []byte, t time.Time) []byte {
+	for _, piece := range d {
+		switch {
+		case piece.epoch:
+			dst = strconv.AppendInt(dst, t.Unix(), 10)
+		case piece.layout != "":
+			dst = t.AppendFormat(dst, piece.layout)
+		default:
+			dst = append(dst, piece.text...)
+		}
+	}
+	return dst
+}

@@ -1,0 +1,49 @@
+package accesslog
+
+import (
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+const hex = "0123456789abcdef"
+
+// appendEscaped adds value to dst with the escapes that the package comment
+// describes.
+func appendEscaped(dst, value []byte) []byte {
+	done := 0 // value[:done] is in dst
+	for i := 0; i < len(value); {
+		c := value[i]
+		if ' ' <= c && c < 0x7f && c != '"' && c != '\\' {
+			i++
+			continue
+		}
+		r, size := rune(c), 1
+		if c >= utf8.RuneSelf {
+			if r, size = utf8.DecodeRune(value[i:]); unicode.IsPrint(r) && size > 1 {
+				i += size
+				continue
+			} else if size == 1 {
+				r = rune(c) // not UTF-8: the byte itself
+			}
+		}
+		dst = append(dst, value[done:i]...)
+		switch {
+		case c == '"' || c == '\\':
+			dst = append(dst, '\\', c)
+		case r > 0xffff: // JSON has no longer escapes
+			high, low := utf16.EncodeRune(r)
+			dst = appendUnit(appendUnit(dst, high), low)
+		default:
+			dst = appendUnit(dst, r)
+		}
+		i += size
+		done = i
+	}
+	return append(dst, value[done:]...)
+}
+
+// appendUnit adds \uXXXX.
+func appendUnit(dst []byte, r rune) []byte {
+	return append(dst, '\\', 'u', hex[r>>12&15], hex[r>>8&15], hex[r>>4&15], hex[r&15])
+}

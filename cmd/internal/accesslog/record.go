@@ -1,0 +1,90 @@
+// Package accesslog writes uWSGI's request log: the default line that log
+// analysers know, or the line that log-format describes, and with it the
+// server's own lines, to standard error, a file or a UDP address.
+//
+// A [Format] turns a [Record] into a line without allocating, a [Filter] says
+// which requests get one, a [Sink] takes lines from every loop without making
+// any of them wait, and a [Logger] writes the server's own lines into the same
+// sink.
+//
+// # Escaping
+//
+// What clients send (everything that is text in a Record) is escaped as in a
+// JSON string: `"` and `\` get a backslash, and control characters, bytes that
+// are not UTF-8 and characters that cannot be seen become \u00XX or \uXXXX. So
+// no client can end a line and forge another, colour the terminal of whoever
+// reads the log, or break a log-format that is JSON. uWSGI writes the bytes as
+// they came; lines without such bytes are the same here and there.
+package accesslog
+
+import "time"
+
+// Record is one answered request, as the log sees it. It is filled in by the
+// loop that owns the request; its byte slices may be views of the request and are
+// not kept.
+type Record struct {
+	Method []byte
+	URI    []byte // the request target, with its query
+	Addr   []byte // REMOTE_ADDR
+	User   []byte // REMOTE_USER, empty for nobody
+	Host   []byte
+	Proto  []byte // SERVER_PROTOCOL
+	// Var returns a variable of the request, such as HTTP_REFERER, by its name in
+	// the WSGI environ; nil when there is none. It is asked for %(var.NAME), %(uagent)
+	// and %(referer) only. Make it once a loop, not once a request; it may be nil.
+	Var func(name string) []byte
+
+	Start    int64 // when the request came, µs of Unix time
+	Duration int64 // µs from Start to the end of the response
+
+	Status        int
+	BodySize      int64 // rsize: bytes of the response's body
+	HeadSize      int64 // hsize: bytes of the response's head
+	Headers       int   // header fields in the response
+	ContentLength int64 // bytes of the request's body
+	PacketSize    int   // bytes the request's variables take in a uwsgi packet
+	Vars          int   // uWSGI counts names and values: twice the variables
+	Modifier1     int
+	Modifier2     int
+
+	PID         int   // of the worker, or of the server where no worker was asked
+	Worker      int   // wid: from 1, 0 for none
+	Core        int   // thread of the worker, from 0
+	App         int   // mounted app, from 0, -1 for none
+	AppRequests int64 // of this app in this worker, -1 for none
+	Requests    int64 // of the whole server
+	Switches    int   // chunks the app yielded
+	// Via is how the response was made where no app made it: "sendfile", "route",
+	// "offload"; usually empty.
+	Via string
+
+	ReadErrors  int
+	WriteErrors int
+	VSZ         int64 // bytes of the worker's address space, 0 without memory-report
+	RSS         int64 // bytes of the worker's memory, 0 without memory-report
+}
+
+// Filter says which requests are logged. The zero value logs none; one condition
+// that holds is enough.
+type Filter struct {
+	All        bool          // logging is on: not disable-logging
+	Status4xx  bool          // log-4xx
+	Status5xx  bool          // log-5xx
+	Zero       bool          // log-zero: responses without a body
+	Sendfile   bool          // log-sendfile
+	IOError    bool          // log-ioerror: reading or writing failed (uWSGI: only if both did)
+	SlowerThan time.Duration // log-slow: at least that long; 0 is off
+	BiggerThan int64         // log-big: a body of at least so many bytes; 0 is off
+}
+
+// Wants reports whether r is to be logged.
+func (f *Filter) Wants(r *Record) bool {
+	return f.All ||
+		f.Status4xx && r.Status/100 == 4 ||
+		f.Status5xx && r.Status/100 == 5 ||
+		f.Zero && r.BodySize == 0 ||
+		f.Sendfile && r.Via == "sendfile" ||
+		f.IOError && r.ReadErrors+r.WriteErrors > 0 ||
+		f.SlowerThan > 0 && r.Duration >= f.SlowerThan.Microseconds() ||
+		f.BiggerThan > 0 && r.BodySize >= f.BiggerThan
+}
