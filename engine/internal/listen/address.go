@@ -101,16 +101,16 @@ func parseTCP(s string) (Address, error) {
 	host, port := s[:colon], s[colon+1:]
 	switch {
 	case strings.HasPrefix(s, "unix:"):
-		return Address{}, fmt.Errorf("address %q: write the path alone, %q", s, strings.TrimLeft(s[len("unix:"):], "/"))
+		return Address{}, fmt.Errorf("address %q: write the path alone, %q", s, strings.TrimPrefix(s[len("unix:"):], "//"))
 	case strings.HasPrefix(host, "[") && strings.HasSuffix(host, "]"):
 		host = host[1 : len(host)-1]
 		if ip, err := netip.ParseAddr(host); err != nil || !ip.Is6() {
 			return Address{}, fmt.Errorf("address %q: %q is not an IPv6 address", s, host)
 		}
-	case strings.ContainsAny(host, ":[]"):
-		return Address{}, fmt.Errorf("address %q: write an IPv6 address in brackets, as in [::1]:8080", s)
 	case strings.ContainsAny(host, "*/ "):
 		return Address{}, fmt.Errorf("address %q: %q is not a host name or an IP address; \":%s\" listens on every address", s, host, port)
+	case strings.ContainsAny(host, ":[]"):
+		return Address{}, fmt.Errorf("address %q: write an IPv6 address in brackets, as in [::1]:8080", s)
 	}
 	n, err := parsePort(port)
 	if err != nil {

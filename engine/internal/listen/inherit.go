@@ -10,8 +10,10 @@ import (
 // Adopt makes a Listener of a socket that somebody else opened: systemd, which
 // passes it as descriptor 3 and up, or the process that this one succeeds. It
 // checks that fd is a listening stream socket and makes it non-blocking and
-// close-on-exec. Unlink does nothing on it: its file is the maker's. On error fd
-// is as it was.
+// close-on-exec. Unlink does nothing on it: its file is the maker's.
+//
+// Of a unix socket that [Open] made, the kernel knows the private name it had at
+// first; a successor that has been told the path sets Address itself.
 func Adopt(fd int) (*Listener, error) {
 	fail := func(what string, err error) (*Listener, error) {
 		return nil, fmt.Errorf("inherited descriptor %d: %s: %w", fd, what, err)

@@ -41,8 +41,7 @@ type Listener struct {
 	// Where it is false connections inherit the option or have no use for it.
 	SetNoDelay bool
 
-	made bool        // Open made the file at Address.Path
-	file os.FileInfo // that file
+	made os.FileInfo // the file at Address.Path, if Open made it and Unlink has not been called
 }
 
 // Open makes a socket that listens on a. Its errors say what to do about them
@@ -93,10 +92,11 @@ func (l *Listener) Close() error {
 // that of a successor, stays; so does that of an inherited socket. Call it before
 // Close: until then the number of the file cannot be given to another.
 func (l *Listener) Unlink() (removed bool, err error) {
-	if !l.made {
+	made := l.made
+	if made == nil {
 		return false, nil
 	}
-	l.made = false
+	l.made = nil
 	now, err := os.Lstat(l.Address.Path)
 	if errors.Is(err, os.ErrNotExist) {
 		return false, nil
@@ -104,7 +104,7 @@ func (l *Listener) Unlink() (removed bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("remove unix socket: %w", err)
 	}
-	if !os.SameFile(l.file, now) {
+	if !os.SameFile(made, now) {
 		return false, nil
 	}
 	if err := os.Remove(l.Address.Path); err != nil {

@@ -33,36 +33,43 @@ func (l *Listener) openUnix(o Options) error {
 	if err != nil {
 		return explainPath(err, path)
 	}
-	l.file, err = l.publish(private, uid, gid, o.Mode)
-	if err != nil {
-		_ = os.Remove(private)
+	if err := l.publish(private, uid, gid, o.Mode); err != nil {
 		return explainPath(err, path)
 	}
-	l.made = true
 	return nil
 }
 
 // publish readies the socket bound to the file private and gives that file its
-// real name. Until listen nobody can connect, so its first mode is harmless.
-func (l *Listener) publish(private string, uid, gid int, mode os.FileMode) (os.FileInfo, error) {
+// real name, or removes it. Until listen nobody can connect, so that the mode it
+// is born with is harmless.
+func (l *Listener) publish(private string, uid, gid int, mode os.FileMode) (err error) {
+	defer func() {
+		if err != nil {
+			_ = os.Remove(private)
+		}
+	}()
 	if uid != -1 || gid != -1 {
 		if err := os.Lchown(private, uid, gid); err != nil {
-			return nil, fmt.Errorf("change the owner: %w", err)
+			return fmt.Errorf("change the owner: %w", err)
 		}
 	}
 	if mode != 0 {
 		if err := os.Chmod(private, mode); err != nil {
-			return nil, fmt.Errorf("change the mode: %w", err)
+			return fmt.Errorf("change the mode: %w", err)
 		}
 	}
 	if err := unix.Listen(l.FD, l.Backlog); err != nil {
-		return nil, err
+		return err
 	}
 	file, err := os.Lstat(private)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return file, os.Rename(private, l.Address.Path)
+	if err := os.Rename(private, l.Address.Path); err != nil {
+		return err
+	}
+	l.made = file
+	return nil
 }
 
 // privateTries is how many names are tried for the private file. Even the one
