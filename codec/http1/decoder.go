@@ -79,9 +79,10 @@ const (
 // Reset makes d ready for another connection. Limits and Policy stay.
 func (d *Decoder) Reset() { *d = Decoder{Limits: d.Limits, Policy: d.Policy} }
 
-// Idle reports whether d has not seen any byte of a request since the last
-// complete one. A connection that ends, or is closed, in this state loses nothing.
-func (d *Decoder) Idle() bool { return d.pos == 0 && d.err == nil }
+// Idle reports whether d has seen nothing of a request since the last complete
+// one but empty lines. A connection that ends, or is closed, then loses nothing,
+// and the time it may take is that of keep-alive, not that of a head.
+func (d *Decoder) Idle() bool { return d.state <= stateStartLF && d.err == nil }
 
 // Head reads a request head. buf begins at the request's first byte; when more
 // bytes have come the next call is given all of them from that same byte on, at
@@ -99,7 +100,9 @@ func (d *Decoder) Head(buf []byte, r *codec.Request) (n int, err error) {
 		return 0, d.err
 	}
 	if d.pos == 0 {
-		d.limits = d.Limits.WithDefaults()
+		if d.limits.Head == 0 {
+			d.limits = d.Limits.WithDefaults()
+		}
 		r.Reset()
 	}
 	within := buf
@@ -117,8 +120,7 @@ func (d *Decoder) Head(buf []byte, r *codec.Request) (n int, err error) {
 		return 0, err
 	case complete:
 		n = d.pos
-		limits, policy := d.Limits, d.Policy
-		*d = Decoder{Limits: limits, Policy: policy}
+		d.state, d.pos, d.fields, d.empty, d.known = stateStart, 0, 0, 0, knownFields{}
 		return n, nil
 	case len(buf) < d.limits.Head:
 		return 0, nil
@@ -131,7 +133,8 @@ func (d *Decoder) Head(buf []byte, r *codec.Request) (n int, err error) {
 }
 
 // scan looks at the bytes from d.pos on and reports whether the blank line was
-// among them. Each state either consumes something or returns.
+// among them. A state goes on to the next one, or ends the loop when the bytes
+// do; falling through rather than dispatching anew is worth a tenth of the time.
 func (d *Decoder) scan(b []byte, r *codec.Request) (complete bool, err error) {
 	i, st := d.pos, d.state
 loop:
@@ -175,6 +178,7 @@ loop:
 			i++
 			d.mark = i
 			st = stateTarget
+			fallthrough
 
 		case stateTarget:
 			i = grammar.Skip(grammar.Target, b, i)
@@ -196,6 +200,7 @@ loop:
 			i++
 			d.mark = i
 			st = stateVersion
+			fallthrough
 
 		case stateVersion:
 			for ; i < len(b) && i-d.mark < len(version); i++ {
@@ -232,31 +237,12 @@ loop:
 				return false, lineFault(c, codec.ErrRequestLine)
 			}
 
-		case stateStartLF, stateLineLF, stateValueLF, stateEndLF:
-			if b[i] != '\n' {
-				return false, codec.ErrBareCR
-			}
-			i++
-			switch st {
-			case stateStartLF:
-				st = stateStart
-				continue loop
-			case stateEndLF:
-				d.pos = i
-				return true, nil
-			case stateValueLF:
-				if err := d.field(b, r); err != nil {
-					return false, err
-				}
-			}
-			st = stateField
-
 		case stateField:
 			switch b[i] {
 			case '\r':
 				i++
 				st = stateEndLF
-				continue loop
+				continue
 			case ' ', '\t':
 				return false, codec.ErrObsFold
 			}
@@ -265,6 +251,7 @@ loop:
 			}
 			d.mark = i
 			st = stateName
+			fallthrough
 
 		case stateName:
 			i = grammar.Skip(grammar.Token, b, i)
@@ -277,6 +264,7 @@ loop:
 			d.name = span(d.mark, i)
 			i++
 			st = stateBeforeValue
+			fallthrough
 
 		case stateBeforeValue:
 			for i < len(b) && (b[i] == ' ' || b[i] == '\t') {
@@ -287,6 +275,7 @@ loop:
 			}
 			d.mark = i
 			st = stateValue
+			fallthrough
 
 		case stateValue:
 			i = grammar.SkipValue(b, i)
@@ -299,6 +288,35 @@ loop:
 			d.end = i
 			i++
 			st = stateValueLF
+			if i == len(b) {
+				break loop
+			}
+			fallthrough
+
+		case stateValueLF:
+			if b[i] != '\n' {
+				return false, codec.ErrBareCR
+			}
+			i++
+			if err := d.field(b, r); err != nil {
+				return false, err
+			}
+			st = stateField
+
+		case stateStartLF, stateLineLF, stateEndLF:
+			if b[i] != '\n' {
+				return false, codec.ErrBareCR
+			}
+			i++
+			switch st {
+			case stateStartLF:
+				st = stateStart
+			case stateLineLF:
+				st = stateField
+			case stateEndLF:
+				d.pos = i
+				return true, nil
+			}
 		}
 	}
 	d.pos, d.state = i, st
@@ -366,6 +384,9 @@ func (d *Decoder) field(b []byte, r *codec.Request) error {
 		}
 	default:
 		keep = d.Policy.KeepField(name)
+		if keep && d.Policy.Underscores && codec.EqualName(name, contentType) {
+			keep = false // "Content_Type": a second one, by a name not looked for above
+		}
 	}
 	if keep {
 		r.Fields = append(r.Fields, codec.Field{Name: d.name, Value: span(d.mark, end)})
@@ -465,4 +486,7 @@ func nextElement(list []byte) (element, rest []byte) {
 	return bytes.Trim(element, " \t"), rest
 }
 
-var comma = []byte(",")
+var (
+	comma       = []byte(",")
+	contentType = []byte("Content-Type")
+)
