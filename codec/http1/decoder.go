@@ -94,7 +94,8 @@ func (d *Decoder) Idle() bool { return d.state <= stateStartLF && d.err == nil }
 //
 // An error is one of the values in codec, comes at the first byte that makes it
 // certain, and stays until Reset. Any split of the same bytes gives the same
-// result. r is meaningless after an error.
+// result. Until the head is complete, and after an error, r holds what has been
+// understood so far: good for a log line while buf lives, not for answering.
 func (d *Decoder) Head(buf []byte, r *codec.Request) (n int, err error) {
 	if d.err != nil {
 		return 0, d.err
@@ -109,6 +110,7 @@ func (d *Decoder) Head(buf []byte, r *codec.Request) (n int, err error) {
 	if len(within) > d.limits.Head {
 		within = within[:d.limits.Head]
 	}
+	r.Buf = within
 	complete, err := d.scan(within, r)
 	if err == nil && complete {
 		r.Buf = buf[:d.pos:d.pos]
