@@ -16,7 +16,7 @@ type Request struct {
 	Authority Span // the Host that counts: of an absolute-form target, else of the Host field
 	Version   Span // "HTTP/1.1" as sent: SERVER_PROTOCOL; may be empty over uwsgi
 
-	// Fields are the header fields that [codec.KeepField] lets through, in the order
+	// Fields are the header fields that [Policy.KeepField] lets through, in the order
 	// received. Over uwsgi they are the HTTP_* variables with that prefix cut
 	// off (so "USER_AGENT"), and CONTENT_TYPE. [EqualName] compares both spellings.
 	Fields []Field

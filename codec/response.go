@@ -34,7 +34,7 @@ func (resp *Response) TakeContentLength() error {
 		}
 		n, ok := ParseLength(h.Value)
 		if !ok || resp.ContentLength >= 0 && resp.ContentLength != n {
-			return fmt.Errorf("Content-Length %q, body length %d: %w", h.Value, resp.ContentLength, ErrResponseLength)
+			return fmt.Errorf("response with Content-Length %q and length %d: %w", h.Value, resp.ContentLength, ErrResponseLength)
 		}
 		resp.ContentLength = n
 	}
