@@ -1,0 +1,86 @@
+package option
+
+import (
+	"fmt"
+	"io"
+	"sort"
+	"strings"
+)
+
+// WriteMarkdown writes docs/options.md. The package's tests compare the file
+// with it, and write it when they run with -update.
+func WriteMarkdown(w io.Writer) error {
+	var b strings.Builder
+	b.WriteString(`<!-- Generated from cmd/internal/option. To change it, change the table there and run:
+     go test ./cmd/internal/option -update -->
+
+# Options
+
+Options are uWSGI's, and each can be given in three ways:
+
+| where | how |
+|---|---|
+| command line | ` + "`--http-socket :8080`, `--http-socket=:8080`, `-s :3031`, `-Mp4`" + `; a long name may be shortened while it is unique |
+| ini file | ` + "`http-socket = :8080`" + ` in the section ` + "`[uwsgi]`" + ` |
+| environment | ` + "`UWSGI_HTTP_SOCKET=:8080`" + ` |
+
+The environment is read first, then the command line from left to right with
+the files of ` + "`--ini`" + ` in their place, then files named without an option. The last
+value of an option holds; options of the kind list collect all of theirs.
+
+Kinds of value: a **flag** is true unless it is exactly ` + "`false`, `off`, `no` or `0`" + `.
+A **number**, **bytes** and **seconds** are the digits that the value begins with.
+A **directive** acts while it is read.
+
+What the last column says: **same**, the option does what uWSGI's does;
+**differs**, it works, with the difference that is told; **uwsgo only**, uWSGI
+does not have it.
+`)
+	section := Section(255)
+	for _, o := range Table() {
+		if o.Section != section {
+			section = o.Section
+			fmt.Fprintf(&b, "\n## %s\n\n| option | kind | default | what it does | uWSGI |\n|---|---|---|---|---|\n", section)
+		}
+		name := "`" + o.Name + "`"
+		for _, alias := range o.Aliases {
+			name += " `" + alias + "`"
+		}
+		if o.Short != 0 {
+			name += " `-" + string(o.Short) + "`"
+		}
+		note := o.Status.String()
+		if o.Note != "" {
+			note += ". " + o.Note
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", name, o.Kind, cell(o.Default), cell(o.Help), cell(note))
+	}
+
+	b.WriteString("\n## Accepted without effect\n\nThese need to do nothing here. Each is named once in a warning.\n\n| options | no effect because |\n|---|---|\n")
+	for _, group := range ignored {
+		fmt.Fprintf(&b, "| %s | %s |\n", quoted(strings.Fields(group.names)), group.reason)
+	}
+
+	b.WriteString("\n## Known from uWSGI, not supported yet\n\nuwsgo knows the names and warns that the options do nothing.\n")
+	for _, group := range knownNames {
+		var planned []string
+		for _, word := range strings.Fields(group.names) {
+			if o := Lookup(parseKnown(word).Name); o.Status == Planned {
+				planned = append(planned, o.Name)
+			}
+		}
+		sort.Strings(planned)
+		if len(planned) > 0 {
+			fmt.Fprintf(&b, "\n### %s\n\n%s\n", group.part, quoted(planned))
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// cell escapes what would end a table's cell or be taken for HTML.
+func cell(s string) string {
+	return strings.NewReplacer("|", `\|`, "<", "&lt;").Replace(s)
+}
+
+func quoted(words []string) string { return "`" + strings.Join(words, "` `") + "`" }

@@ -1,0 +1,179 @@
+// Package option holds the one table of options: what uwsgo understands, and
+// every other name that uWSGI has. The command line, ini files, UWSGI_*
+// variables, --help and docs/options.md are all driven by it, so an option is
+// added by adding one row here and one case in package config.
+package option
+
+import (
+	"sort"
+	"strings"
+)
+
+// Kind says what an option's value is, and so how it is read and shown.
+type Kind uint8
+
+// The kinds of value an option can have.
+const (
+	Flag    Kind = iota // true unless the value is exactly false, off, no or 0
+	Int                 // a count, by its leading digits as C's atoi reads it
+	Size                // bytes, read as Int is
+	Seconds             // a time in whole seconds, read as Int is
+	Text                // a string, the last one given counts
+	List                // strings, each one given is added
+	Action              // acts while it is read: another file, a condition, --help
+)
+
+// String is the kind as docs/options.md shows it.
+func (k Kind) String() string {
+	return [...]string{"flag", "number", "bytes", "seconds", "text", "list", "directive"}[k]
+}
+
+// Status says how an option relates to uWSGI's option of the same name.
+type Status uint8
+
+// What uwsgo does with an option.
+const (
+	Same    Status = iota // does what uWSGI's does
+	Differs               // works, with a difference that Note tells
+	Own                   // uwsgo's own, uWSGI does not have it
+	Ignored               // accepted without effect, Note says why none is needed
+	Planned               // known by name, not supported yet
+)
+
+// String is the status as docs/options.md shows it.
+func (s Status) String() string {
+	return [...]string{"same", "differs", "uwsgo only", "no effect", "not yet"}[s]
+}
+
+// Supported reports whether the option does something here. Ignored options
+// and those that are not supported yet do nothing and are warned about.
+func (s Status) Supported() bool { return s <= Own }
+
+// Option is one row of the table. Rows are shared and must not be changed.
+type Option struct {
+	Name      string
+	Aliases   []string // other long names with the same meaning
+	Short     byte     // the one-letter flag, or 0
+	Kind      Kind
+	Arg       string // the value's name in --help; empty for a flag
+	Optional  bool   // on the command line a value may follow only as --name=value
+	Immediate bool   // acts while it is read, so its value is never expanded
+	Default   string // what holds when it is not given; empty for off or none
+	Section   Section
+	Help      string // one sentence, no full stop
+	Note      string // how it relates to uWSGI's; empty when the same
+	Status    Status
+}
+
+// TakesValue reports whether a command line must or may give the option a value.
+func (o *Option) TakesValue() bool { return o.Arg != "" }
+
+// Section is the purpose that an option serves; --help and docs/options.md
+// group by it, in this order.
+type Section uint8
+
+// The sections, in the order in which they are shown.
+const (
+	Listening Section = iota
+	Application
+	Python
+	Processes
+	Requests
+	Files
+	Logging
+	Configuration
+	Other // options that uwsgo only knows by name
+)
+
+// String is the section's heading.
+func (s Section) String() string {
+	return [...]string{
+		"Where to listen",
+		"What to run",
+		"Python",
+		"Processes",
+		"Requests and limits",
+		"Files and compression",
+		"Logs and statistics",
+		"Configuration",
+		"Known from uWSGI",
+	}[s]
+}
+
+var (
+	byName  = map[string]*Option{}
+	byShort = map[byte]*Option{}
+	names   []string // every long name and alias, sorted
+)
+
+func init() {
+	for i := range table {
+		register(&table[i])
+	}
+	for _, o := range known() {
+		register(o)
+	}
+	sort.Strings(names)
+}
+
+// register enters o under its names. A name that has a row already keeps it,
+// so the list of uWSGI's names may hold options that have since got a row.
+func register(o *Option) {
+	for _, name := range append([]string{o.Name}, o.Aliases...) {
+		if byName[name] == nil {
+			byName[name] = o
+			names = append(names, name)
+		}
+	}
+	if o.Short != 0 && byShort[o.Short] == nil && byName[o.Name] == o {
+		byShort[o.Short] = o
+	}
+}
+
+// Lookup finds an option by its exact long name or alias, nil if there is none.
+func Lookup(name string) *Option { return byName[name] }
+
+// LookupShort finds an option by its one-letter flag, nil if there is none.
+func LookupShort(letter byte) *Option { return byShort[letter] }
+
+// Table lists the options that have a row of their own, in order of their
+// sections. The caller must not change the rows.
+func Table() []*Option {
+	rows := make([]*Option, len(table))
+	for i := range table {
+		rows[i] = &table[i]
+	}
+	sort.SliceStable(rows, func(i, j int) bool { return rows[i].Section < rows[j].Section })
+	return rows
+}
+
+// Names lists every name that is known, aliases included, sorted.
+func Names() []string { return append([]string(nil), names...) }
+
+// Complete finds the long names that prefix may stand for on a command line,
+// as GNU getopt_long does: an exact name is itself, and otherwise every name
+// that begins so. Names of one option count once. When only one of them is an
+// option that works here, it is meant: the many names that are known but do
+// nothing must not make a habit like --proc ambiguous.
+func Complete(prefix string) []string {
+	if byName[prefix] != nil {
+		return []string{prefix}
+	}
+	var all, working []string
+	seen := map[*Option]bool{}
+	for i := sort.SearchStrings(names, prefix); i < len(names) && strings.HasPrefix(names[i], prefix); i++ {
+		o := byName[names[i]]
+		if seen[o] {
+			continue
+		}
+		seen[o] = true
+		all = append(all, names[i])
+		if o.Status.Supported() {
+			working = append(working, names[i])
+		}
+	}
+	if len(working) == 1 {
+		return working
+	}
+	return all
+}

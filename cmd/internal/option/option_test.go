@@ -1,0 +1,207 @@
+package option
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "write golden files and docs/options.md instead of comparing")
+
+// golden compares got with a file, or writes it.
+func golden(t *testing.T, file string, got []byte) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(file, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("%s is not what the table gives (-file +table); go test ./cmd/internal/option -update writes it:\n%s", file, diff)
+	}
+}
+
+func TestMarkdownIsCurrent(t *testing.T) {
+	var b bytes.Buffer
+	if err := WriteMarkdown(&b); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, filepath.Join("..", "..", "..", "docs", "options.md"), b.Bytes())
+}
+
+func TestHelp(t *testing.T) {
+	var b bytes.Buffer
+	if err := WriteHelp(&b, false); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, filepath.Join("testdata", "help.txt"), b.Bytes())
+	for _, line := range strings.Split(b.String(), "\n") {
+		if len(line) > 80 {
+			t.Errorf("%d columns: %s", len(line), line)
+		}
+	}
+	if strings.Contains(b.String(), "\x1b") {
+		t.Error("color codes although no color was asked for")
+	}
+
+	b.Reset()
+	if err := WriteHelp(&b, true); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(b.String(), "\x1b[1m--processes\x1b[0m") {
+		t.Error("no color although it was asked for")
+	}
+}
+
+func TestUseColor(t *testing.T) {
+	file, err := os.Create(filepath.Join(t.TempDir(), "out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if UseColor(file) {
+		t.Error("color for a file")
+	}
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0) // a character device, as a terminal is
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	t.Setenv("TERM", "xterm")
+	t.Setenv("NO_COLOR", "")
+	if !UseColor(null) {
+		t.Error("no color for a terminal")
+	}
+	t.Setenv("NO_COLOR", "1")
+	if UseColor(null) {
+		t.Error("color despite NO_COLOR")
+	}
+}
+
+// uwsgiNames is how many long options uWSGI 2.0.30 has over all its plugins.
+const uwsgiNames = 1254
+
+func TestEveryNameOfUWSGIIsKnown(t *testing.T) {
+	if n := len(Names()); n < uwsgiNames {
+		t.Errorf("%d names are known, uWSGI has %d", n, uwsgiNames)
+	}
+	for _, name := range []string{
+		"zerg-server", "cheaper-busyness-max", "http-to-https", "spooler-import", "pivot_root", "emperor",
+		"route-run", "py-auto-reload", "uid", "safe-pidfile2", "log-x-forwarded-for", "fastrouter-use-base",
+	} {
+		if Lookup(name) == nil {
+			t.Errorf("%s is not known", name)
+		}
+	}
+}
+
+func TestRows(t *testing.T) {
+	seen := map[string]bool{}
+	for _, o := range Table() {
+		for _, name := range append([]string{o.Name}, o.Aliases...) {
+			if seen[name] {
+				t.Errorf("%s has two rows", name)
+			}
+			seen[name] = true
+			if Lookup(name) != o {
+				t.Errorf("Lookup(%s) finds another option", name)
+			}
+		}
+		if o.Short != 0 && LookupShort(o.Short) != o {
+			t.Errorf("-%c is not %s", o.Short, o.Name)
+		}
+		if o.Help == "" || strings.HasSuffix(o.Help, ".") {
+			t.Errorf("%s: help must be one sentence without a full stop: %q", o.Name, o.Help)
+		}
+		if (o.Status == Differs || o.Status == Own) && o.Note == "" {
+			t.Errorf("%s differs from uWSGI's and does not say how", o.Name)
+		}
+		if o.Kind != Flag && o.Kind != Action && o.Arg == "" {
+			t.Errorf("%s has no name for its value", o.Name)
+		}
+	}
+}
+
+func TestIgnoredAreKnown(t *testing.T) {
+	for _, group := range ignored {
+		for _, name := range strings.Fields(group.names) {
+			if o := Lookup(name); o == nil || o.Status != Ignored {
+				t.Errorf("%s is not an accepted name of uWSGI", name)
+			}
+		}
+	}
+}
+
+func TestComplete(t *testing.T) {
+	for _, tt := range []struct {
+		name, give string
+		want       []string
+	}{
+		{"exact_name_of_longer_ones", "http", []string{"http"}},
+		{"exact_alias", "workers", []string{"workers"}},
+		{"unique", "manage", []string{"manage-script-name"}},
+		{"only_one_works_here", "proc", []string{"processes"}},
+		{"aliases_of_one_option_are_one", "virt", []string{"virtualenv"}},
+		{"prefix_of_one_option", "http-k", []string{"http-keepalive"}},
+		{"none", "nonsense", nil},
+		{"none_works_and_several_are_known", "max-worker", []string{"max-worker-lifetime", "max-worker-lifetime-delta"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if diff := cmp.Diff(tt.want, Complete(tt.give)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+	if got := Complete("static"); len(got) < 3 {
+		t.Errorf("static is ambiguous, got only %q", got)
+	}
+}
+
+func TestNearest(t *testing.T) {
+	for give, want := range map[string]string{
+		"process":                         "processes",
+		"procesess":                       "processes",
+		"thread":                          "threads",
+		"vaccum":                          "vacuum",
+		"chmod-sockert":                   "chmod-socket",
+		"guid":                            "uid",
+		"htpp":                            "http",
+		"modul":                           "module",
+		"buffersize":                      "buffer-size",
+		"entirely-else":                   "",
+		"":                                "",
+		"x":                               "",
+		strings.Repeat("processes", 1000): "",
+	} {
+		got := Nearest(give)
+		if want == "uid" && got == "gid" {
+			continue // both are one letter away
+		}
+		if got != want {
+			t.Errorf("Nearest(%.20q) = %q, want %q", give, got, want)
+		}
+	}
+}
+
+func TestHasPlugin(t *testing.T) {
+	for _, name := range []string{"python", "python3", "python311", "python3.11", " python3", "http", "logfile", "/usr/lib/uwsgi/python3_plugin.so", "0:python"} {
+		if !HasPlugin(name) {
+			t.Errorf("%q is built in", name)
+		}
+	}
+	for _, name := range []string{"", "psgi", "pythonette", "sentry", "ping http", "/opt/lua_plugin.so"} {
+		if HasPlugin(name) {
+			t.Errorf("%q is not there", name)
+		}
+	}
+}
