@@ -1,0 +1,175 @@
+package ini
+
+import (
+	"strconv"
+	"strings"
+)
+
+// Expand fills in $(NAME) from the environment, then @(file) with the file's
+// content, then %(name) from other options, in every value that has not acted
+// already. A name that is not known stays as it is written.
+func (l *List) Expand() error {
+	passes := []struct {
+		symbol byte
+		lookup func(string) (string, bool, error)
+	}{
+		{'$', func(name string) (string, bool, error) { v, ok := l.world.Getenv(name); return v, ok, nil }},
+		{'@', l.content},
+		{'%', func(name string) (string, bool, error) { v, ok := l.placeholder(name); return v, ok, nil }},
+	}
+	for _, pass := range passes {
+		for i := range l.Entries {
+			e := &l.Entries[i]
+			if e.Settled || !e.HasValue {
+				continue
+			}
+			if err := l.fill(e, pass.symbol, pass.lookup); err != nil {
+				return e.Origin.Errorf(e.Key, "%w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// fill replaces the references of one kind in e. After each it starts again at
+// the second byte of the value, so what it put in is filled in too, unless it
+// stands at the very start; uWSGI does exactly so.
+func (l *List) fill(e *Entry, symbol byte, lookup func(string) (string, bool, error)) error {
+	from := 0
+	for {
+		begin, end := reference(e.Value, symbol, from)
+		if begin < 0 {
+			return nil
+		}
+		value, ok, err := lookup(e.Value[begin:end])
+		if err != nil {
+			return err
+		}
+		if !ok {
+			from = end + 1
+			continue
+		}
+		e.Value = e.Value[:begin-2] + value + e.Value[end+1:]
+		from = 1
+		if err := l.spend(len(e.Value)); err != nil {
+			return err
+		}
+	}
+}
+
+// reference finds the next symbol(key) in v and returns where the key begins and
+// ends, or -1. A key may contain pairs of parentheses; a further symbol in it
+// starts a new reference, so inner ones are found first.
+func reference(v string, symbol byte, from int) (begin, end int) {
+	begin = -1
+	depth, armed := 0, false
+	for j := min(from, len(v)); j < len(v); j++ {
+		c := v[j]
+		switch {
+		case c == symbol:
+			begin = -1
+		case armed && c == '(':
+			begin, depth = j+1, 0
+		case begin < 0:
+		case c == '(':
+			depth++
+		case c == ')' && depth > 0:
+			depth--
+		case c == ')' && j > begin:
+			return begin, j
+		case c == ')':
+			begin = -1
+		}
+		armed = c == symbol
+	}
+	return -1, -1
+}
+
+// content reads the file of an @() without its last newline.
+func (l *List) content(name string) (string, bool, error) {
+	text, err := l.world.Read(name)
+	if err != nil {
+		return "", false, err
+	}
+	s := string(text)
+	if n := len(s); n > 0 && (s[n-1] == '\n' || s[n-1] == '\r') {
+		s = s[:n-1]
+	}
+	s, _, _ = strings.Cut(s, "\x00")
+	return s, true, nil
+}
+
+// placeholder is what %(key) stands for: an option's value or, where there are
+// spaces, a calculation from left to right. There, words that are no operator
+// are numbers or options, an unknown one is empty, and two in a row are joined.
+func (l *List) placeholder(key string) (string, bool) {
+	if !strings.Contains(key, " ") {
+		return l.Get(key)
+	}
+	value, known, operator := "", false, ""
+	for _, word := range strings.FieldsFunc(key, func(r rune) bool { return r == ' ' }) {
+		switch word {
+		case "+", "-", "*", "/":
+			operator = word
+			continue
+		case "++", "--":
+			if known {
+				n, _ := LeadingInt(value)
+				step := int64(1)
+				if word == "--" {
+					step = -1
+				}
+				value = strconv.FormatInt(n+step, 10)
+			}
+			operator = ""
+			continue
+		}
+		operand := word
+		if strings.Trim(word, "0123456789") != "" {
+			operand, _ = l.Get(word)
+		}
+		value, known, operator = apply(operator, value, operand), true, ""
+	}
+	return value, known
+}
+
+func apply(operator, left, right string) string {
+	if operator == "" {
+		return left + right
+	}
+	a, _ := LeadingInt(left)
+	b, _ := LeadingInt(right)
+	switch operator {
+	case "+":
+		a += b
+	case "-":
+		a -= b
+	case "*":
+		a *= b
+	case "/":
+		if b == 0 {
+			return "0"
+		}
+		a /= b
+	}
+	return strconv.FormatInt(a, 10)
+}
+
+// LeadingInt is the number at the start of s, as C's strtol reads it, or 0 and
+// false when there is none. One that is too large is cut to the largest.
+func LeadingInt(s string) (int64, bool) {
+	s = strings.TrimLeft(s, " \t\n\v\f\r")
+	end := 0
+	if end < len(s) && (s[0] == '-' || s[0] == '+') {
+		end++
+	}
+	digits := end
+	for end < len(s) && '0' <= s[end] && s[end] <= '9' {
+		end++
+	}
+	if end == digits {
+		return 0, false
+	}
+	n, _ := strconv.ParseInt(s[:end], 10, 64) // out of range gives the nearest
+	return n, true
+}

@@ -1,0 +1,17 @@
+//go:build unix
+
+package ini
+
+import (
+	"io/fs"
+	"strconv"
+	"syscall"
+)
+
+// inode is the file's inode number, for the magic variable %i.
+func inode(info fs.FileInfo) string {
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		return strconv.FormatUint(uint64(st.Ino), 10)
+	}
+	return ""
+}

@@ -1,0 +1,179 @@
+package ini
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/uwsgo/uwsgo/cmd/internal/option"
+)
+
+// Bounds on what a configuration may grow to. Real ones have some 50 entries.
+const (
+	maxEntries = 10_000
+	maxDepth   = 32       // files that include each other
+	maxFiles   = 1_000    // files read in all
+	maxWork    = 16 << 20 // bytes written by expansion in all
+)
+
+// Entry is one option as it was given.
+type Entry struct {
+	Key      string // the name as written, maybe an alias or unknown
+	Value    string
+	HasValue bool // false only for a flag on the command line
+	Origin   Origin
+	Settled  bool // it has acted already or is only a placeholder
+}
+
+// List is the options in the order in which they were given, and the state of
+// the conditions that hold while more are added. It belongs to one goroutine.
+type List struct {
+	Entries  []Entry
+	Warnings []string
+
+	world  World
+	magic  [256]string
+	first  bool   // a file has been read, so the upper-case magic variables stand
+	last   string // the file that :section means
+	logic  logic
+	inBody bool // an entry of an if or for is being added
+	strict bool
+	files  int
+	depth  int
+	work   int
+	used   map[string]bool // placeholders that something referred to
+}
+
+// New makes an empty list.
+func New(w World) *List {
+	l := &List{world: w, used: map[string]bool{}}
+	l.initMagic()
+	return l
+}
+
+// Strict reports whether the strict option is on.
+func (l *List) Strict() bool { return l.strict }
+
+// Used reports whether some value referred to key as a placeholder.
+func (l *List) Used(key string) bool { return l.used[key] }
+
+// Warnf adds a warning about something that goes on regardless.
+func (l *List) Warnf(format string, args ...any) {
+	l.Warnings = append(l.Warnings, fmt.Sprintf(format, args...))
+}
+
+// Add appends an option as the conditions around it allow. An option that acts
+// while it is read does so now, so it may add further ones.
+func (l *List) Add(e Entry) error {
+	if !l.inBody {
+		switch e.Key {
+		case "end", "endif", "endfor", "end-if", "end-for":
+			l.logic = logic{}
+		case "else":
+			return l.otherwise(e)
+		}
+		if l.logic.name != "" {
+			l.inBody = true
+			defer func() { l.inBody = false }()
+			return l.addBody(e)
+		}
+	}
+	return l.append(e)
+}
+
+func (l *List) append(e Entry) error {
+	if len(l.Entries) == maxEntries {
+		return e.Origin.Errorf(e.Key, "more than %d options", maxEntries)
+	}
+	o := option.Lookup(e.Key)
+	if o == nil && l.strict && !e.Settled {
+		return Unknown(e, true)
+	}
+	e.Settled = e.Settled || o != nil && o.Immediate
+	l.Entries = append(l.Entries, e)
+	if o != nil && o.Immediate {
+		return l.act(e)
+	}
+	return nil
+}
+
+// Unknown makes the error for an option that does not exist.
+func Unknown(e Entry, strict bool) error {
+	hint := ""
+	if near := option.Nearest(e.Key); near != "" {
+		hint = fmt.Sprintf("; did you mean %q?", near)
+	}
+	if strict {
+		return e.Origin.Errorf(e.Key, "[strict-mode] unknown config directive: %s%s", e.Key, hint)
+	}
+	return e.Origin.Errorf(e.Key, "unknown option%s", hint)
+}
+
+// act does what an immediate option does.
+func (l *List) act(e Entry) error {
+	switch e.Key {
+	case "ini":
+		return l.load(e.Value, e, true)
+	case "include":
+		return l.loadByName(e.Value, e, false)
+	case "set":
+		return l.set(e, false)
+	case "set-placeholder", "set-ph":
+		return l.set(e, true)
+	case "strict":
+		l.strict = Bool(e.Value)
+	case "xml", "xmlconfig", "yaml", "yml", "json", "js", "config":
+		return e.Origin.Errorf(e.Key, "XML, YAML and JSON configuration is not supported yet: write %q as an ini file", e.Value)
+	default:
+		if condition(e.Key) || loop(e.Key) {
+			if l.logic.name != "" {
+				return e.Origin.Errorf(e.Key, "an if or for cannot stand inside %s: end that first", l.logic.name)
+			}
+			l.logic = logic{name: e.Key, arg: e.Value}
+		}
+	}
+	return nil
+}
+
+// set adds the option or placeholder that a value NAME=VALUE gives.
+func (l *List) set(e Entry, placeholder bool) error {
+	name, value, ok := strings.Cut(e.Value, "=")
+	if !ok {
+		return e.Origin.Errorf(e.Key, "%q is not of the form NAME=VALUE", e.Value)
+	}
+	if placeholder {
+		if o := option.Lookup(name); o != nil && o.Status != option.Own {
+			return e.Origin.Errorf(e.Key, "%s is an option, so it cannot be a placeholder: choose another name", name)
+		}
+	}
+	return l.Add(Entry{Key: name, Value: value, HasValue: true, Origin: e.Origin, Settled: placeholder})
+}
+
+// Get is the value of the first entry with this key, which is what placeholders
+// and if-opt see. A flag of the command line has no value and so is not seen.
+func (l *List) Get(key string) (string, bool) {
+	l.used[key] = true
+	for i := range l.Entries {
+		if l.Entries[i].Key == key {
+			return l.Entries[i].Value, l.Entries[i].HasValue
+		}
+	}
+	return "", false
+}
+
+// Bool is uWSGI's reading of a flag: true unless exactly false, off, no or 0.
+func Bool(value string) bool {
+	switch strings.ToLower(value) {
+	case "false", "off", "no", "0":
+		return false
+	}
+	return true
+}
+
+// spend takes n bytes from the work that expansion may do.
+func (l *List) spend(n int) error {
+	l.work += n + 1
+	if l.work > maxWork {
+		return fmt.Errorf("expansion does not end: more than %d bytes written", maxWork)
+	}
+	return nil
+}

@@ -1,0 +1,32 @@
+package ini
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Origin is where an option was given. The zero value is the command line.
+type Origin struct {
+	File string // as it was named
+	Line int    // from 1
+	Env  string // the environment variable
+}
+
+// Name is the option as its user wrote it, for messages: "app.ini:12: threads",
+// "--threads" or "UWSGI_THREADS".
+func (o Origin) Name(key string) string {
+	switch {
+	case o.File != "":
+		return fmt.Sprintf("%s:%d: %s", o.File, o.Line, key)
+	case o.Env != "":
+		return o.Env
+	case strings.HasPrefix(key, "-"):
+		return key
+	}
+	return "--" + key
+}
+
+// Errorf makes an error about the option key that was given here.
+func (o Origin) Errorf(key, format string, args ...any) error {
+	return fmt.Errorf("%s: %w", o.Name(key), fmt.Errorf(format, args...))
+}

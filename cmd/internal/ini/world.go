@@ -1,0 +1,154 @@
+package ini
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// maxFile is the largest file that is read, in bytes. Real files have a few KiB.
+const maxFile = 1 << 20
+
+// execTime is how long a command of an exec:// name may run.
+const execTime = 60 * time.Second
+
+// World is what a configuration can ask of the machine it is read on. OS gives
+// the real one; a test or a fuzz target replaces what must not be touched.
+type World struct {
+	Getenv func(name string) (value string, ok bool)
+	Read   func(name string) ([]byte, error)      // a file, - for standard input, or scheme://…
+	Stat   func(name string) (fs.FileInfo, error) // follows symbolic links
+	Lstat  func(name string) (fs.FileInfo, error)
+	Real   func(name string) (string, error) // the absolute path without symbolic links
+	Glob   func(pattern string) ([]string, error)
+
+	Cwd, Host, Binary string
+	Version           string // the uWSGI release that is followed, for %V
+	CPUs              int
+	UID, GID          int
+	User, Group       string
+	Start             time.Time
+	Reload            bool // the configuration is read again by a running server
+}
+
+// OS is the machine this process runs on. Standard input is read from stdin.
+func OS(stdin io.Reader) World {
+	w := World{
+		Getenv:  os.LookupEnv,
+		Read:    func(name string) ([]byte, error) { return read(name, stdin) },
+		Stat:    os.Stat,
+		Lstat:   os.Lstat,
+		Real:    realPath,
+		Glob:    filepath.Glob,
+		Version: "2.0.31",
+		CPUs:    runtime.NumCPU(),
+		UID:     os.Getuid(),
+		GID:     os.Getgid(),
+		Start:   time.Now(),
+	}
+	w.Cwd, _ = os.Getwd()
+	w.Host, _ = os.Hostname()
+	w.Binary, _ = os.Executable()
+	w.User, w.Group = strconv.Itoa(w.UID), strconv.Itoa(w.GID)
+	if u, err := user.LookupId(w.User); err == nil {
+		w.User = u.Username
+	}
+	if g, err := user.LookupGroupId(w.Group); err == nil {
+		w.Group = g.Name
+	}
+	return w
+}
+
+func realPath(name string) (string, error) {
+	name, err := filepath.Abs(name)
+	if err != nil {
+		return "", err
+	}
+	return filepath.EvalSymlinks(name)
+}
+
+// schemes are the kinds of name that uWSGI's @() and ini take besides files.
+var schemes = []string{"exec", "fd", "http", "data", "sym", "section", "call", "callint", "emperor"}
+
+// scheme splits a name like exec://date; kind is empty for a file.
+func scheme(name string) (kind, rest string) {
+	for _, s := range schemes {
+		if rest, ok := strings.CutPrefix(name, s+"://"); ok {
+			return s, rest
+		}
+	}
+	return "", name
+}
+
+func read(name string, stdin io.Reader) ([]byte, error) {
+	if name == "-" {
+		return readAll(stdin)
+	}
+	switch kind, rest := scheme(name); kind {
+	case "":
+		f, err := os.Open(name)
+		if err != nil {
+			var path *fs.PathError
+			if errors.As(err, &path) {
+				err = path.Err
+			}
+			return nil, fmt.Errorf("cannot open %q: %w", name, err)
+		}
+		defer f.Close()
+		return readAll(f)
+	case "exec":
+		ctx, cancel := context.WithTimeout(context.Background(), execTime)
+		defer cancel()
+		cmd := exec.CommandContext(ctx, "/bin/sh", "-c", rest)
+		cmd.Stderr = os.Stderr
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			return nil, err
+		}
+		if err := cmd.Start(); err != nil {
+			return nil, err
+		}
+		text, err := readAll(out)
+		if err != nil {
+			cancel()
+		}
+		// Like uWSGI, take what a failing command printed.
+		waitErr := cmd.Wait()
+		if ctx.Err() == context.DeadlineExceeded {
+			return nil, fmt.Errorf("%q ran longer than %v: %w", rest, execTime, waitErr)
+		}
+		return text, err
+	case "fd":
+		n, err := strconv.Atoi(rest)
+		if err != nil || n < 0 {
+			return nil, fmt.Errorf("%q: the descriptor must be a number, as in fd://3", name)
+		}
+		f := os.NewFile(uintptr(n), name)
+		if f == nil {
+			return nil, fmt.Errorf("%q is not an open descriptor", name)
+		}
+		defer f.Close()
+		return readAll(f)
+	default:
+		return nil, fmt.Errorf("%q: %s:// names are not supported yet: use a file", name, kind)
+	}
+}
+
+func readAll(r io.Reader) ([]byte, error) {
+	text, err := io.ReadAll(io.LimitReader(r, maxFile+1))
+	if err == nil && len(text) > maxFile {
+		err = fmt.Errorf("larger than %d bytes", maxFile)
+	}
+	return bytes.Clone(text), err
+}
