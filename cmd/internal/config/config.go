@@ -1,0 +1,171 @@
+// Package config makes one resolved configuration of the command line, the
+// UWSGI_* environment and ini files, as uWSGI reads them: the environment first,
+// then the command line from left to right with ini files in place, then files
+// given by position; of an option that is given twice the last value holds.
+//
+// Package option says which options there are, package ini how files are read;
+// here is what the values mean and what holds without them.
+package config
+
+import (
+	"io/fs"
+	"time"
+
+	"github.com/uwsgo/uwsgo/cmd/internal/ini"
+)
+
+// Action is what the command line asks for.
+type Action uint8
+
+// The actions. All but Run print something and exit with code 0; Usage exits
+// with 1, as nothing was asked for.
+const (
+	Run     Action = iota // serve
+	Help                  // --help: option.WriteHelp
+	Version               // --version: VersionLine
+	Usage                 // there is nothing to do: UsageText
+)
+
+// Protocol is what is spoken on an address.
+type Protocol string
+
+// The protocols that an address can have.
+const (
+	HTTP  Protocol = "http"
+	Uwsgi Protocol = "uwsgi"
+)
+
+// Listen is one address to listen on.
+type Listen struct {
+	Addr     string // host:port, :port, [v6]:port, a path, or @name; not parsed here
+	Protocol Protocol
+	Option   string // the option that asked for it, as written: http, http-socket, …
+	Where    string // its origin for messages, like "app.ini:3: http"
+}
+
+// Mount is an app below a path.
+type Mount struct {
+	Prefix string // begins with a slash
+	App    string // module:callable, or a file
+	Where  string // its origin for messages
+}
+
+// StaticMap serves the files of a directory, or one file, below a path.
+type StaticMap struct {
+	Prefix string
+	Path   string
+}
+
+// Env is an environment variable for the app.
+type Env struct{ Name, Value string }
+
+// Config is a resolved configuration. Nothing changes it once Load has returned
+// it, so every goroutine may read it; a reload makes a new one.
+type Config struct {
+	Action Action
+
+	// Where to listen, in the order given.
+	Listens     []Listen
+	Backlog     int         // connections waiting to be accepted; 0 for what the kernel allows
+	ChmodSocket fs.FileMode // mode of unix sockets; 0 leaves it to the umask
+	ChownSocket string      // user[:group] of unix sockets; empty leaves it
+
+	// What to run.
+	Module            string // module[:callable]; Module and WSGIFile can both be empty
+	WSGIFile          string // relative to Chdir
+	Callable          string // never empty
+	Mounts            []Mount
+	ManageScriptName  bool
+	NeedApp           bool // end with exit code 22 when an app does not load
+	LazyApps          bool
+	SingleInterpreter bool
+
+	// Python.
+	Virtualenv string
+	PythonPath []string // in the order given; each goes in front of sys.path
+	PyArgv     string   // words of sys.argv after the program's name
+	Env        []Env
+	Chdir      string
+
+	// Processes.
+	Master        bool
+	Processes     int // at least 1
+	Threads       int // per process, at least 1
+	EnableThreads bool
+	Harakiri      time.Duration // 0 for no limit
+	DieOnTerm     bool          // as asked; the server stops on SIGTERM regardless
+	PidFile       string
+	Vacuum        bool
+
+	// Requests and limits.
+	BufferSize    int           // bytes of a request head, 32 KiB to 1 MiB
+	HTTPTimeout   time.Duration // silence of an HTTP client within a request
+	SocketTimeout time.Duration // silence of a uwsgi client within a request
+	KeepAlive     time.Duration // idle time of an HTTP connection; 0 closes after each request
+	LimitPost     int64         // bytes of a request body; 0 for no limit
+	PostBuffering int64         // bytes of a body kept in memory; 0 for the server's choice
+
+	// Files and compression.
+	StaticMaps  []StaticMap
+	CheckStatic []string // directories
+	StaticIndex []string // file names
+	Compress    bool
+	HTTPGzip    bool // compress what the app marks with uWSGI-Encoding: gzip
+
+	// Logs and statistics.
+	LogRequests bool   // false with disable-logging
+	LogFormat   string // empty for uWSGI's line
+	LogTo       string // a file; empty for standard error
+	Stats       string // address of the stats server
+	Profile     string // kind of Go profile to write, one of Profiles
+
+	// Configuration.
+	Show    bool // call ShowConfig before serving
+	Strict  bool
+	Plugins []string
+
+	// Warnings tell of everything that was accepted without doing what it asks
+	// for. Each is one line without the word warning.
+	Warnings []string
+	// Entries are all options as they were given, after expansion.
+	Entries []ini.Entry
+}
+
+// HasApp reports whether there is an app to run.
+func (c *Config) HasApp() bool {
+	return c.Module != "" || c.WSGIFile != "" || len(c.Mounts) > 0
+}
+
+// HasFiles reports whether there are files to serve.
+func (c *Config) HasFiles() bool {
+	return len(c.StaticMaps) > 0 || len(c.CheckStatic) > 0
+}
+
+// The smallest and the largest request head that can be configured, in bytes.
+const (
+	minBufferSize = 32 << 10
+	maxBufferSize = 1 << 20
+)
+
+// maxProcesses and maxThreads refuse a typing error before it forks.
+const (
+	maxProcesses = 10_000
+	maxThreads   = 10_000
+)
+
+// defaults is what holds when nothing is given.
+func defaults() *Config {
+	return &Config{
+		Callable:      "application",
+		NeedApp:       true,
+		Processes:     1,
+		Threads:       1,
+		EnableThreads: true,
+		DieOnTerm:     true,
+		BufferSize:    minBufferSize,
+		HTTPTimeout:   60 * time.Second,
+		SocketTimeout: 4 * time.Second,
+		KeepAlive:     60 * time.Second,
+		LogRequests:   true,
+	}
+}

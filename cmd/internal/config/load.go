@@ -1,0 +1,64 @@
+package config
+
+import (
+	"strings"
+
+	"github.com/uwsgo/uwsgo/cmd/internal/ini"
+)
+
+// Load reads the command line (args without the program's name), the environment
+// as os.Environ gives it, and the files they name. An error is one line that
+// says where the mistake is; the program then exits with code 1.
+func Load(args, environ []string, w ini.World) (*Config, error) {
+	list := ini.New(w)
+	if err := addEnviron(list, environ); err != nil {
+		return nil, err
+	}
+	files, err := addArgs(list, args)
+	if err == errHelp {
+		c := defaults()
+		c.Action = Help
+		return c, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, file := range files {
+		if err := addFile(list, file); err != nil {
+			return nil, err
+		}
+	}
+	if err := list.Expand(); err != nil {
+		return nil, err
+	}
+	return resolve(list, w)
+}
+
+// environmentOnly are variables by which uWSGI's processes talk to each other.
+var environmentOnly = []string{
+	"UWSGI_RELOADS", "UWSGI_VASSALS_DIR", "UWSGI_EMPEROR_FD", "UWSGI_EMPEROR_FD_CONFIG",
+	"UWSGI_EMPEROR_PROXY", "UWSGI_BROODLORD_NUM", "UWSGI_JAIL_PID", "UWSGI_ORIGINAL_PROC_NAME",
+}
+
+// addEnviron adds the options that UWSGI_* variables give.
+func addEnviron(list *ini.List, environ []string) error {
+next:
+	for _, variable := range environ {
+		name, value, ok := strings.Cut(variable, "=")
+		rest, ours := strings.CutPrefix(name, "UWSGI_")
+		if !ok || !ours {
+			continue
+		}
+		for _, skip := range environmentOnly {
+			if name == skip {
+				continue next
+			}
+		}
+		key := strings.ReplaceAll(strings.ToLower(rest), "_", "-")
+		err := list.Add(ini.Entry{Key: key, Value: value, HasValue: true, Origin: ini.Origin{Env: name}})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

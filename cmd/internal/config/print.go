@@ -1,0 +1,49 @@
+package config
+
+import (
+	"fmt"
+	"io"
+	"path"
+	"strconv"
+	"strings"
+)
+
+func itoa(n int64) string { return strconv.FormatInt(n, 10) }
+
+// ShowConfig writes the options as an ini file, as uWSGI's show-config does:
+// every one as it was given, expanded, in order. uWSGI writes it to its log,
+// which is standard error.
+func (c *Config) ShowConfig(w io.Writer) error {
+	var b strings.Builder
+	b.WriteString("\n;uWSGI instance configuration\n[uwsgi]\n")
+	for _, e := range c.Entries {
+		value := e.Value
+		if !e.HasValue {
+			value = "true"
+		}
+		fmt.Fprintf(&b, "%s = %s\n", e.Key, value)
+	}
+	b.WriteString(";end of configuration\n\n")
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// VersionLine is what --version prints. Scripts written for uWSGI compare its
+// whole output with a number, so a program that was started as uwsgi (by a link,
+// say) prints the release of uWSGI that is followed and nothing else.
+func VersionLine(program, version, follows string) string {
+	if strings.HasPrefix(path.Base(program), "uwsgi") {
+		return follows + "\n"
+	}
+	return fmt.Sprintf("uwsgo %s (options and ini files of uWSGI %s)\n", version, follows)
+}
+
+// UsageText is what is printed when there is nothing to do.
+const UsageText = `uwsgo serves Python web apps. Say what to run and where to listen:
+
+  uwsgo --http :8080 --module myproject.wsgi:application
+  uwsgo --http :8080 --wsgi-file app.py --processes 4 --threads 2
+  uwsgo uwsgi.ini
+
+Options, ini files and UWSGI_* variables are uWSGI's; uwsgo --help lists them.
+`

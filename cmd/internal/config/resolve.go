@@ -1,0 +1,351 @@
+package config
+
+import (
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/uwsgo/uwsgo/cmd/internal/ini"
+	"github.com/uwsgo/uwsgo/cmd/internal/option"
+)
+
+// Profiles are the kinds of profile that the profile option knows.
+var Profiles = []string{"cpu", "mem", "allocs", "heap", "mutex", "block", "goroutine", "threads", "clock", "trace"}
+
+// resolve gives the options their meaning. Options that inherit brings in are
+// appended to the list and so come last.
+func resolve(list *ini.List, w ini.World) (*Config, error) {
+	r := &resolver{Config: defaults(), list: list, world: w, told: map[string]bool{}}
+	for i := 0; i < len(list.Entries); i++ {
+		e := list.Entries[i]
+		o := option.Lookup(e.Key)
+		if o == nil {
+			if err := r.unknown(e); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if e.Settled && !o.Immediate {
+			continue // a placeholder that has the name of an option of ours
+		}
+		if err := r.apply(o.Name, e); err != nil {
+			return nil, err
+		}
+		r.tell(o, e)
+	}
+	if err := r.finish(); err != nil {
+		return nil, err
+	}
+	return r.Config, nil
+}
+
+// resolver is a configuration in the making.
+type resolver struct {
+	*Config
+	list     *ini.List
+	world    ini.World
+	protocol Protocol
+	told     map[string]bool // options that a warning was given for
+}
+
+// unknown handles a key that is no option: a placeholder, or a mistake.
+func (r *resolver) unknown(e ini.Entry) error {
+	switch {
+	case e.Settled:
+		return nil
+	case r.list.Strict():
+		return ini.Unknown(e, true)
+	case !r.list.Used(e.Key) && !r.told[e.Key]:
+		r.told[e.Key] = true
+		r.list.Warnf("%v", ini.Unknown(e, false))
+	}
+	return nil
+}
+
+// tell warns, once for each name, of an option that does nothing here.
+func (r *resolver) tell(o *option.Option, e ini.Entry) {
+	if o.Status.Supported() || r.told[e.Key] {
+		return
+	}
+	r.told[e.Key] = true
+	if o.Status == option.Ignored {
+		r.list.Warnf("%s: accepted: has no effect because %s", e.Origin.Name(e.Key), o.Note)
+		return
+	}
+	r.list.Warnf("%s: option %s is known but not supported yet", e.Origin.Name(e.Key), e.Key)
+}
+
+// apply sets what one option asks for. name is the option's own name, e.Key may
+// be an alias of it.
+func (r *resolver) apply(name string, e ini.Entry) error {
+	var err error
+	set := func(to *string, what string) {
+		var s string
+		if s, err = text(e, what); err == nil {
+			*to = s
+		}
+	}
+	add := func(to *[]string, what string) {
+		var s string
+		if s, err = text(e, what); err == nil {
+			*to = append(*to, s)
+		}
+	}
+	count := func(to *int, limit int64) {
+		var n int64
+		if n, err = number(e, limit); err == nil {
+			*to = int(n)
+		}
+	}
+	switch name {
+	case "http", "http-socket", "http11-socket":
+		err = r.listen(e, HTTP)
+	case "uwsgi-socket":
+		err = r.listen(e, Uwsgi)
+	case "socket":
+		err = r.listen(e, "") // finish fills in what protocol says
+	case "protocol":
+		r.protocol, err = protocol(e)
+	case "listen":
+		count(&r.Backlog, math.MaxInt32)
+	case "chmod-socket":
+		r.ChmodSocket, err = mode(e)
+	case "chown-socket":
+		set(&r.ChownSocket, "a user, or user:group")
+
+	case "module":
+		set(&r.Module, "the name of a Python module")
+	case "wsgi-file":
+		set(&r.WSGIFile, "a file name")
+	case "callable":
+		set(&r.Callable, "a name")
+	case "mount":
+		err = r.mount(e)
+	case "manage-script-name":
+		r.ManageScriptName = truth(r.list, e)
+	case "need-app":
+		r.NeedApp = truth(r.list, e)
+	case "lazy-apps":
+		r.LazyApps = truth(r.list, e)
+	case "single-interpreter":
+		r.SingleInterpreter = truth(r.list, e)
+
+	case "virtualenv":
+		set(&r.Virtualenv, "a directory")
+	case "pythonpath":
+		err = r.pythonPath(e)
+	case "pyargv":
+		r.PyArgv = e.Value
+	case "env":
+		err = r.env(e)
+	case "chdir":
+		set(&r.Chdir, "a directory")
+
+	case "master":
+		r.Master = truth(r.list, e)
+	case "processes":
+		count(&r.Processes, maxProcesses)
+	case "threads":
+		count(&r.Threads, maxThreads)
+	case "enable-threads":
+		truth(r.list, e) // always on
+	case "harakiri":
+		r.Harakiri, err = seconds(e)
+	case "die-on-term":
+		r.DieOnTerm = truth(r.list, e)
+	case "pidfile":
+		set(&r.PidFile, "a file name")
+	case "vacuum":
+		r.Vacuum = truth(r.list, e)
+
+	case "buffer-size":
+		count(&r.BufferSize, math.MaxInt32)
+	case "http-timeout":
+		r.HTTPTimeout, err = seconds(e)
+	case "socket-timeout":
+		r.SocketTimeout, err = seconds(e)
+	case "http-keepalive":
+		err = r.keepAlive(e)
+	case "limit-post":
+		r.LimitPost, err = bytes(e)
+	case "post-buffering":
+		r.PostBuffering, err = numberOrTrue(e, math.MaxInt64)
+
+	case "static-map":
+		err = r.staticMap(e)
+	case "check-static":
+		add(&r.CheckStatic, "a directory")
+	case "static-index":
+		add(&r.StaticIndex, "a file name")
+	case "compress":
+		r.Compress = truth(r.list, e)
+	case "http-auto-gzip":
+		r.HTTPGzip = truth(r.list, e)
+
+	case "disable-logging":
+		r.LogRequests = !truth(r.list, e)
+	case "log-format":
+		set(&r.LogFormat, "a format such as %(uri) %(status)")
+	case "logto":
+		set(&r.LogTo, "a file name")
+	case "stats":
+		set(&r.Stats, "an address")
+		r.Master = true // as in uWSGI, where the master serves them
+	case "profile":
+		if err = oneOf(e, Profiles); err == nil {
+			r.Profile = e.Value
+		}
+
+	case "plugins":
+		err = r.plugins(e)
+	case "show-config":
+		r.Show = truth(r.list, e)
+	case "version":
+		r.Action = Version
+	case "help":
+		r.Action = Help
+	case "inherit":
+		err = r.list.Inherit(e)
+	}
+	return err
+}
+
+func (r *resolver) listen(e ini.Entry, p Protocol) error {
+	addr, err := text(e, "an address such as :8080")
+	if err != nil {
+		return err
+	}
+	r.Listens = append(r.Listens, Listen{Addr: addr, Protocol: p, Option: e.Key, Where: e.Origin.Name(e.Key)})
+	return nil
+}
+
+func protocol(e ini.Entry) (Protocol, error) {
+	switch e.Value {
+	case "uwsgi":
+		return Uwsgi, nil
+	case "http", "http11":
+		return HTTP, nil
+	case "https", "fastcgi", "fastcgi-nph", "scgi", "scgi-nph", "puwsgi", "suwsgi", "raw":
+		return "", e.Origin.Errorf(e.Key, "protocol %s is not supported yet: use uwsgi or http", e.Value)
+	}
+	return "", oneOf(e, []string{"uwsgi", "http", "http11"})
+}
+
+func oneOf(e ini.Entry, words []string) error {
+	if slices.Contains(words, e.Value) {
+		return nil
+	}
+	return e.Origin.Errorf(e.Key, "%q is none of %s", e.Value, strings.Join(words, ", "))
+}
+
+func (r *resolver) mount(e ini.Entry) error {
+	prefix, app, err := pair(e, "/prefix=module:callable")
+	if err != nil {
+		return err
+	}
+	if app == "" {
+		return e.Origin.Errorf(e.Key, "%q names no app for the path", e.Value)
+	}
+	if !strings.HasPrefix(prefix, "/") {
+		return e.Origin.Errorf(e.Key, "the path %q must begin with a slash", prefix)
+	}
+	r.Mounts = append(r.Mounts, Mount{Prefix: prefix, App: app, Where: e.Origin.Name(e.Key)})
+	return nil
+}
+
+// pythonPath adds the directories that match, or the value itself.
+func (r *resolver) pythonPath(e ini.Entry) error {
+	dir, err := text(e, "a directory")
+	if err != nil {
+		return err
+	}
+	found, err := r.world.Glob(dir)
+	if err != nil || len(found) == 0 {
+		found = []string{dir}
+	}
+	r.PythonPath = append(r.PythonPath, found...)
+	return nil
+}
+
+func (r *resolver) env(e ini.Entry) error {
+	name, value, err := pair(e, "NAME=VALUE")
+	if err != nil {
+		return err
+	}
+	r.Env = append(r.Env, Env{Name: name, Value: value})
+	return nil
+}
+
+func (r *resolver) keepAlive(e ini.Entry) error {
+	e.HasValue = true
+	n, err := numberOrTrue(e, maxSeconds)
+	switch {
+	case err != nil:
+		return err
+	case n == 1:
+		r.KeepAlive = defaults().KeepAlive
+		return nil
+	}
+	r.KeepAlive, err = seconds(ini.Entry{Key: e.Key, Value: itoa(n), HasValue: true, Origin: e.Origin})
+	return err
+}
+
+func (r *resolver) staticMap(e ini.Entry) error {
+	prefix, path, err := pair(e, "/prefix=directory")
+	if err != nil {
+		return err
+	}
+	if path == "" {
+		return e.Origin.Errorf(e.Key, "%q names no directory for the path", e.Value)
+	}
+	r.StaticMaps = append(r.StaticMaps, StaticMap{Prefix: prefix, Path: path})
+	return nil
+}
+
+// plugins notes the plugins that are asked for. As in uWSGI, a name that is
+// needed and missing ends the start.
+func (r *resolver) plugins(e ini.Entry) error {
+	for name := range strings.SplitSeq(e.Value, ",") {
+		name = strings.TrimSpace(name)
+		if name == "" {
+			continue
+		}
+		r.Plugins = append(r.Plugins, name)
+		if option.HasPlugin(name) {
+			continue
+		}
+		if strings.HasPrefix(e.Key, "need-") {
+			return e.Origin.Errorf(e.Key, "uwsgo has nothing that does what the plugin %s does", name)
+		}
+		r.list.Warnf("%s: uwsgo has nothing that does what the plugin %s does", e.Origin.Name(e.Key), name)
+	}
+	return nil
+}
+
+// finish settles what depends on several options.
+func (r *resolver) finish() error {
+	if r.protocol == "" {
+		r.protocol = Uwsgi
+	}
+	for i := range r.Listens {
+		if r.Listens[i].Protocol == "" {
+			r.Listens[i].Protocol = r.protocol
+		}
+	}
+	if r.Processes == 0 {
+		r.Processes = 1
+		r.list.Warnf("processes = 0: there must be a worker, so one is run")
+	}
+	r.Threads = max(1, r.Threads)
+	if r.BufferSize > maxBufferSize {
+		r.list.Warnf("buffer-size = %d: more than %d is not needed by any client, so that holds", r.BufferSize, maxBufferSize)
+	}
+	r.BufferSize = min(max(r.BufferSize, minBufferSize), maxBufferSize)
+	r.Config.Strict = r.list.Strict()
+	if r.Action == Run && len(r.Listens) == 0 && !r.HasApp() && !r.HasFiles() && !r.Show {
+		r.Action = Usage
+	}
+	r.Entries = r.list.Entries
+	r.Warnings = r.list.Warnings
+	return nil
+}

@@ -1,0 +1,99 @@
+package config
+
+import (
+	"fmt"
+	"io/fs"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/uwsgo/uwsgo/cmd/internal/ini"
+)
+
+// number reads a count of at most limit. Like uWSGI it takes the leading digits
+// and leaves the rest, so that "4 ; workers" is 4; what has no digits, which
+// uWSGI takes for 0, is an error.
+func number(e ini.Entry, limit int64) (int64, error) {
+	if !e.HasValue {
+		return 1, nil
+	}
+	n, ok := ini.LeadingInt(e.Value)
+	switch {
+	case !ok && e.Value == "":
+		return 0, e.Origin.Errorf(e.Key, "it needs a number: %s = 1", e.Key)
+	case !ok:
+		return 0, e.Origin.Errorf(e.Key, "%q is not a number", e.Value)
+	case n < 0:
+		return 0, e.Origin.Errorf(e.Key, "%q is negative", e.Value)
+	case n > limit:
+		return 0, e.Origin.Errorf(e.Key, "%d is too large: at most %d", n, limit)
+	}
+	return n, nil
+}
+
+// numberOrTrue reads a number for which people write true, and nothing, for 1
+// and false for 0.
+func numberOrTrue(e ini.Entry, limit int64) (int64, error) {
+	word, _, _ := strings.Cut(strings.TrimSpace(e.Value), " ")
+	switch strings.ToLower(word) {
+	case "", "true", "on", "yes":
+		return 1, nil
+	case "false", "off", "no":
+		return 0, nil
+	}
+	return number(e, limit)
+}
+
+// maxSeconds is the longest time that an option can ask for: some 30 years.
+const maxSeconds = 1_000_000_000
+
+func seconds(e ini.Entry) (time.Duration, error) {
+	n, err := number(e, maxSeconds)
+	return time.Duration(n) * time.Second, err
+}
+
+func bytes(e ini.Entry) (int64, error) { return number(e, math.MaxInt64) }
+
+// truth reads a flag and warns where uWSGI's rule surprises: a comment behind
+// false makes it true.
+func truth(list *ini.List, e ini.Entry) bool {
+	on := !e.HasValue || ini.Bool(e.Value)
+	word, comment, found := strings.Cut(e.Value, " ")
+	if on && found && !ini.Bool(word) {
+		list.Warnf("%s: %q counts as true, as only the words false, off, no and 0 alone are false: put %q on a line of its own",
+			e.Origin.Name(e.Key), e.Value, strings.TrimSpace(comment))
+	}
+	return on
+}
+
+// mode reads chmod-socket.
+func mode(e ini.Entry) (fs.FileMode, error) {
+	if e.Value == "" || e.Value == "1" {
+		return 0o666, nil
+	}
+	var m fs.FileMode
+	for _, c := range []byte(e.Value) {
+		if c < '0' || c > '7' || len(e.Value) != 3 {
+			return 0, e.Origin.Errorf(e.Key, "%q is not three octal digits such as 660", e.Value)
+		}
+		m = m<<3 | fs.FileMode(c-'0')
+	}
+	return m, nil
+}
+
+// pair splits a value NAME=VALUE.
+func pair(e ini.Entry, form string) (name, value string, err error) {
+	name, value, ok := strings.Cut(e.Value, "=")
+	if !ok || name == "" {
+		return "", "", e.Origin.Errorf(e.Key, "%q is not of the form %s", e.Value, form)
+	}
+	return name, value, nil
+}
+
+// text reads a string that must say something.
+func text(e ini.Entry, what string) (string, error) {
+	if e.Value == "" {
+		return "", fmt.Errorf("%s: it needs %s", e.Origin.Name(e.Key), what)
+	}
+	return e.Value, nil
+}
