@@ -7,10 +7,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A write filter's end of file means that nobody reads any more; a read
-// filter's, only that nothing more will come.
-func hangup(ev netpoll.IOEvent, flags netpoll.IOFlags) bool {
-	return flags&unix.EV_ERROR != 0 || netpoll.IsWriteEvent(ev) && flags&unix.EV_EOF != 0
+// ended returns what an event says of the end of a connection. A read filter's
+// end of file means that nothing more will come; a write filter's, that nobody
+// reads any more.
+func ended(ev netpoll.IOEvent, flags netpoll.IOFlags) (e Events) {
+	if flags&unix.EV_EOF != 0 {
+		if e = EndOfInput; netpoll.IsWriteEvent(ev) {
+			e = Hangup
+		}
+	}
+	if flags&unix.EV_ERROR != 0 {
+		e |= Hangup
+	}
+	return e
 }
-
-func halfClosed(netpoll.IOEvent) Events { return 0 }

@@ -5,14 +5,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func hangup(ev netpoll.IOEvent, _ netpoll.IOFlags) bool {
-	return ev&(unix.EPOLLHUP|unix.EPOLLERR) != 0
-}
-
-// halfClosed makes an end of file readable: the read that follows sees it.
-func halfClosed(ev netpoll.IOEvent) Events {
+// ended returns what ev says of the end of a connection. Any end is readable
+// too, so that the read that follows sees it.
+func ended(ev netpoll.IOEvent, _ netpoll.IOFlags) (e Events) {
 	if ev&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
-		return Readable
+		e = Readable | EndOfInput
 	}
-	return 0
+	if ev&(unix.EPOLLHUP|unix.EPOLLERR) != 0 {
+		e |= Hangup
+	}
+	return e
 }

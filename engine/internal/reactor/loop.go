@@ -21,9 +21,10 @@ type Events uint8
 
 // The bits of [Events].
 const (
-	Readable Events = 1 << iota // there is something to read, an end of file included
-	Writable                    // output that did not fit may be tried again
-	Hangup                      // the peer is gone in both directions, or the descriptor has an error
+	Readable   Events = 1 << iota // there is something to read, an end of file included
+	Writable                      // output that did not fit may be tried again
+	EndOfInput                    // the peer has ended its side: what is left to read ends in an end of file
+	Hangup                        // the peer is gone in both directions, or the descriptor has an error
 )
 
 // Source is what a loop calls when a descriptor is ready. Ready runs on the
@@ -203,17 +204,14 @@ func (l *Loop) event(fd int, ev netpoll.IOEvent, flags netpoll.IOFlags) error {
 
 func (l *Loop) ready(s Source, ev netpoll.IOEvent, flags netpoll.IOFlags) {
 	defer l.recovered()
-	var e Events
+	e := ended(ev, flags)
 	if netpoll.IsReadEvent(ev) {
 		e |= Readable
 	}
 	if netpoll.IsWriteEvent(ev) {
 		e |= Writable
 	}
-	if hangup(ev, flags) {
-		e |= Hangup
-	}
-	s.Ready(e | halfClosed(ev))
+	s.Ready(e)
 }
 
 func (l *Loop) protect(fn func()) {

@@ -1,0 +1,84 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/uwsgo/uwsgo/engine/internal/listen"
+	"github.com/uwsgo/uwsgo/engine/internal/reactor"
+	"golang.org/x/sys/unix"
+)
+
+// retryAccept is how long accepting pauses when there are no descriptors.
+const retryAccept = 100 * time.Millisecond
+
+// acceptor accepts the connections of one listener for one loop. The loops of a
+// server share each listening socket, so none of its backlog is lost whatever
+// becomes of a loop.
+type acceptor struct {
+	loop     *loop
+	listener *Listener
+	peer     listen.Peer
+	retry    reactor.Timer
+	short    bool // out of descriptors; said so once
+	closed   bool
+}
+
+func (l *loop) accept(ln *Listener) error {
+	a := &acceptor{loop: l, listener: ln}
+	a.retry.Fn = a.run
+	if err := l.Add(ln.fd(), a, false); err != nil {
+		return err
+	}
+	l.accepting = append(l.accepting, a)
+	return nil
+}
+
+// Ready implements reactor.Source.
+func (a *acceptor) Ready(reactor.Events) { a.run() }
+
+// run accepts until nobody waits, or the bound on connections is reached.
+func (a *acceptor) run() {
+	l := a.loop
+	for n := 0; !a.closed; n++ {
+		if n == acceptAtOnce {
+			_ = l.Post(a.run)
+			return
+		}
+		if l.srv.conns.Load() >= int64(l.srv.opt.MaxConns) {
+			l.srv.full.Store(true) // roomAgain takes it up
+			return
+		}
+		fd, err := listen.Accept(a.listener.fd(), &a.peer)
+		switch err {
+		case nil:
+		case unix.EAGAIN:
+			return
+		case unix.EINTR, unix.ECONNABORTED, unix.EPROTO:
+			continue
+		default:
+			// EMFILE, ENFILE, ENOBUFS, ENOMEM: descriptors or memory are out. Clients wait
+			// in the backlog meanwhile.
+			l.count.noFiles.Add(1)
+			if !a.short {
+				a.short = true
+				l.srv.opt.Logf("cannot accept connections on %s: %v: raise the limit on open files (ulimit -n); trying again every %v", a.listener, err, retryAccept)
+			}
+			l.After(&a.retry, retryAccept)
+			return
+		}
+		a.short = false
+		l.srv.conns.Add(1)
+		if a.listener.setNoDelay {
+			_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+		}
+		l.opened(a, fd)
+	}
+}
+
+// stop takes in who waits already, and nobody else.
+func (a *acceptor) stop() {
+	a.run()
+	a.closed = true
+	a.loop.Disarm(&a.retry)
+	_ = a.loop.Remove(a.listener.fd())
+}

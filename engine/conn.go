@@ -1,0 +1,390 @@
+package engine
+
+import (
+	"os"
+	"runtime/debug"
+
+	"github.com/uwsgo/uwsgo/codec"
+	"github.com/uwsgo/uwsgo/engine/internal/listen"
+	"github.com/uwsgo/uwsgo/engine/internal/reactor"
+	"github.com/valyala/bytebufferpool"
+	"golang.org/x/sys/unix"
+)
+
+// conn is one client connection. Every field and method belongs to the loop
+// that accepted it. Reading and writing advance separately and meet in settle,
+// which decides between the next request and closing.
+//
+// While it waits for a request a connection holds no buffer and no exchange.
+type conn struct {
+	loop     *loop
+	listener *Listener
+	fd       int
+	place    int    // in loop.conns
+	gen      uint32 // counts the connections that this struct has been
+	peer     listen.Peer
+
+	read readState
+	x    *Exchange                  // from a request's first byte to the end of its answer
+	in   *bytebufferpool.ByteBuffer // what has been read and not been parsed
+	out  *bytebufferpool.ByteBuffer // output that the socket has not taken; sent from outAt
+	// outAt is how much of out has been sent.
+	outAt int
+	// file, if not nil, comes after out: fileLeft bytes from fileAt.
+	file     *os.File
+	fileAt   int64
+	fileLeft int64
+
+	timer    reactor.Timer
+	deadline deadline
+
+	watched  bool // registered with the poller
+	unread   bool // the kernel may hold bytes that have not been read
+	ending   bool // the poller has seen the client end its side: read on until the end shows
+	eof      bool // the client sends no more, and all of it has been read
+	feeding  bool // feed is on the stack
+	corked   bool // output is collected, to be sent when feed is done
+	blocked  bool // the socket takes no more output for now
+	closing  bool // to be closed once the output is out
+	broken   bool // the socket is of no use any more; output is discarded
+	dead     bool // closed
+	lingered int  // bytes discarded while lingering
+}
+
+// readState is what a connection does with bytes that come in.
+type readState uint8
+
+const (
+	readHead   readState = iota // parse a request head; idle when none has begun
+	readBody                    // decode and spool the request's body
+	readHeld                    // keep them until the request at hand is answered
+	readLinger                  // discard them: the connection is about to close
+)
+
+// deadline is what a connection's timer stands for.
+type deadline uint8
+
+const (
+	deadlineNone deadline = iota
+	deadlineHead
+	deadlineBody
+	deadlineIdle
+	deadlineWrite
+	deadlineLinger
+	deadlineWatch
+)
+
+func (c *conn) arm(d deadline) {
+	o := &c.loop.srv.opt
+	c.deadline = d
+	switch d {
+	case deadlineNone:
+		c.loop.Disarm(&c.timer)
+	case deadlineHead:
+		c.loop.After(&c.timer, o.HeadTimeout)
+	case deadlineBody:
+		c.loop.After(&c.timer, o.BodyTimeout)
+	case deadlineIdle:
+		c.loop.After(&c.timer, o.IdleTimeout)
+	case deadlineWrite:
+		c.loop.After(&c.timer, o.WriteTimeout)
+	case deadlineLinger:
+		c.loop.After(&c.timer, lingerTime)
+	case deadlineWatch:
+		c.loop.After(&c.timer, watchAfter)
+	}
+}
+
+// late is called when the deadline has passed.
+func (c *conn) late() {
+	defer c.contain()
+	d := c.deadline
+	c.deadline = deadlineNone
+	switch d {
+	case deadlineHead:
+		c.loop.count.timeouts.Add(1)
+		c.refuse(errHeadTimeout)
+	case deadlineBody:
+		c.loop.count.timeouts.Add(1)
+		c.refuse(errBodyTimeout)
+	case deadlineWrite:
+		c.loop.count.timeouts.Add(1)
+		c.abandon()
+	case deadlineWatch:
+		c.watch()
+	case deadlineIdle, deadlineLinger:
+		c.close()
+	}
+}
+
+// watch registers the connection with the poller. Those that end with their
+// first request, and get it with the connection itself, never need that unless
+// their answer takes long: then only the poller tells that the client has gone.
+func (c *conn) watch() {
+	if c.watched || c.dead {
+		return
+	}
+	c.watched = true
+	if err := c.loop.Add(c.fd, c, true); err != nil {
+		c.loop.srv.opt.Logf("watch connection: %v", err)
+		c.abandon()
+	}
+}
+
+// Ready implements reactor.Source.
+func (c *conn) Ready(ev reactor.Events) {
+	defer c.contain()
+	if ev&reactor.Writable != 0 && c.blocked {
+		c.blocked = false
+		c.flush()
+	}
+	if c.dead {
+		return
+	}
+	if ev&reactor.Readable != 0 {
+		c.unread = true
+		c.ending = c.ending || ev&reactor.EndOfInput != 0
+		c.fill()
+	}
+	if ev&reactor.Hangup != 0 && !c.dead && hungUp(c.fd) {
+		c.abandon()
+	}
+}
+
+// contain ends the connection whose handling panicked, and nothing else.
+func (c *conn) contain() {
+	if r := recover(); r != nil {
+		c.loop.OnPanic(r, debug.Stack())
+		c.abandon()
+	}
+}
+
+// hungUp asks again whether the peer has gone, since an event may be of an
+// earlier connection whose descriptor had the same number.
+func hungUp(fd int) bool {
+	p := []unix.PollFd{{Fd: int32(fd)}}
+	n, err := unix.Poll(p, 0)
+	return err == nil && n == 1 && p[0].Revents&(unix.POLLHUP|unix.POLLERR) != 0
+}
+
+// settle is called when an exchange has been answered, and again when output
+// has drained: it goes on to the next request, or closes.
+func (c *conn) settle() {
+	if c.dead || c.broken {
+		return
+	}
+	if x := c.x; x != nil {
+		if x.phase != phaseEnded || c.file != nil || c.buffered() > pipelineMax {
+			return // an answer must be nearly out before another is begun
+		}
+		keep := x.sent.KeepAlive && c.read == readHeld && !c.loop.srv.draining.Load()
+		c.x = nil
+		c.loop.release(x)
+		if keep {
+			c.read = readHead
+			if !c.feeding { // else feed goes on with what it has
+				c.resume()
+			}
+			return
+		}
+		c.closing = true
+	}
+	if c.closing && c.buffered() == 0 {
+		c.finishClosing()
+	}
+}
+
+// resume takes up reading after an answer.
+func (c *conn) resume() {
+	if c.in != nil {
+		c.feedKept()
+	}
+	if !c.dead && c.read == readHead && c.unread && c.watched {
+		c.fill()
+	}
+	c.rest()
+}
+
+// rest sees to a connection that has nothing to do until more input comes: its
+// deadline, and that the poller knows it.
+func (c *conn) rest() {
+	if c.dead || c.broken || c.closing || c.feeding || c.read > readBody {
+		return
+	}
+	if c.read == readBody {
+		c.watch()
+		return
+	}
+	begun := c.in != nil
+	if begun && c.listener.protocol == HTTP && c.x != nil {
+		begun = !c.x.decoder.Idle()
+	}
+	switch {
+	case c.eof && begun:
+		c.refuse(errIncomplete)
+		return
+	case c.eof:
+		c.closing = true
+		if c.buffered() == 0 {
+			c.close()
+		}
+		return
+	case begun:
+		if c.deadline != deadlineHead {
+			c.arm(deadlineHead)
+		}
+	case c.loop.srv.draining.Load():
+		c.close()
+		return
+	case c.buffered() == 0:
+		c.arm(deadlineIdle)
+	}
+	c.watch()
+}
+
+// finishClosing closes a connection whose output is out. Where the client may
+// still be sending, it first says that it will send no more and reads on for a
+// moment (RFC 9112 9.6): closing at once would reset the connection, and could
+// take the answer from the client before it has been read.
+func (c *conn) finishClosing() {
+	c.freeIn()
+	pending := c.read == readLinger || c.unread && c.watched
+	if c.eof || !pending {
+		c.close()
+		return
+	}
+	if c.deadline == deadlineLinger {
+		return
+	}
+	if unix.Shutdown(c.fd, unix.SHUT_WR) != nil {
+		c.close()
+		return
+	}
+	c.read = readLinger
+	c.arm(deadlineLinger)
+	c.watch()
+	if c.unread && !c.dead {
+		c.fill()
+	}
+}
+
+// abandon gives the connection up: the client has gone, or takes nothing. The
+// exchange, if any, ends too, but not under the feet of whoever is using it.
+func (c *conn) abandon() {
+	if c.dead || c.broken {
+		return
+	}
+	c.broken = true
+	c.dropOutput()
+	gen := c.gen
+	if err := c.loop.Post(func() {
+		if c.gen == gen && !c.dead {
+			c.bury()
+		}
+	}); err != nil {
+		c.dead = true // the loop has stopped and closes everything
+	}
+}
+
+func (c *conn) bury() {
+	x := c.x
+	c.x = nil
+	c.close()
+	if x == nil {
+		return
+	}
+	x.conn = nil
+	if x.phase == phaseHandler || x.phase == phaseStream {
+		c.loop.count.gone.Add(1)
+		x.outcome.Aborted = true
+		if x.watcher != nil {
+			x.watcher.Gone(x)
+		}
+	}
+	x.phase = phaseEnded
+	c.loop.release(x)
+}
+
+// close closes the descriptor and gives the struct back. The caller must not
+// touch c afterwards but for c.dead.
+func (c *conn) close() {
+	if c.dead {
+		return
+	}
+	c.dead = true
+	if x := c.x; x != nil {
+		c.x = nil
+		x.phase = phaseEnded
+		c.loop.release(x)
+	}
+	c.loop.Disarm(&c.timer)
+	c.deadline = deadlineNone
+	c.freeIn()
+	c.dropOutput()
+	if c.watched {
+		c.loop.Forget(c.fd)
+	}
+	_ = unix.Close(c.fd)
+	c.loop.removed(c)
+}
+
+func (c *conn) freeIn() {
+	if c.in != nil {
+		bytebufferpool.Put(c.in)
+		c.in = nil
+	}
+}
+
+func (c *conn) dropOutput() {
+	if c.out != nil {
+		bytebufferpool.Put(c.out)
+		c.out, c.outAt = nil, 0
+	}
+	if c.file != nil {
+		_ = c.file.Close()
+		c.file, c.fileLeft = nil, 0
+	}
+}
+
+// refuse answers a faulty request and closes the connection.
+func (c *conn) refuse(err error) {
+	status, id := 400, "bad_request"
+	if e, ok := asCodecError(err); ok {
+		status, id = e.Status, e.ID
+	}
+	l := c.loop
+	l.count.refused.Add(1)
+	l.srv.opt.Logf("refused request from %s: %v (%s, answered %d)", c.peerText(), err, id, status)
+	x := c.x
+	if x == nil {
+		x = l.exchange(c)
+		c.x = x
+	}
+	if c.read == readHead {
+		x.req.Reset() // what a decoder leaves after an error means nothing
+		x.req.Proto = protoOf[c.listener.protocol]
+	}
+	c.read = readLinger
+	x.phase = phaseHandler
+	x.started = l.Now()
+	x.req.KeepAlive = false
+	x.out = l.output
+	x.ReplyText(status, refusalText(status, err))
+}
+
+func (c *conn) peerText() string {
+	if b := c.peer.AppendAddr(nil); len(b) > 0 {
+		return string(b)
+	}
+	return c.listener.String()
+}
+
+var (
+	errHeadTimeout = &codec.Error{ID: "head_timeout", Status: 408, Message: "the request head did not arrive in time"}
+	errBodyTimeout = &codec.Error{ID: "body_timeout", Status: 408, Message: "the request body did not arrive in time"}
+	errIncomplete  = &codec.Error{ID: "incomplete", Status: 400, Message: "the client stopped sending in the middle of a request"}
+	errHTTPOnUWSGI = &codec.Error{ID: "http_on_uwsgi_socket", Status: 400, Message: "this port speaks the uwsgi protocol, not HTTP: " +
+		"put a web server in front (nginx: uwsgi_pass), or listen with http = instead of socket ="}
+	errTLSOnUWSGI = &codec.Error{ID: "tls_on_uwsgi_socket", Status: 400, Message: "this port speaks the uwsgi protocol, not TLS"}
+	errNoSpace    = &codec.Error{ID: "no_space", Status: 507, Message: "the request body could not be stored"}
+)

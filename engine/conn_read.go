@@ -1,0 +1,287 @@
+package engine
+
+import (
+	"errors"
+
+	"github.com/uwsgo/uwsgo/codec"
+	"github.com/uwsgo/uwsgo/codec/uwsgi"
+	"github.com/valyala/bytebufferpool"
+	"golang.org/x/sys/unix"
+)
+
+var continue100 = []byte("HTTP/1.1 100 Continue\r\n\r\n")
+
+// fill reads what the kernel has, up to a bound, and feeds it. Events are
+// edge-triggered, so that c.unread stays set until a read has come up short, or,
+// where the client has ended its side, until the end of file.
+func (c *conn) fill() {
+	for turn := 0; c.unread; turn++ {
+		if c.read == readHeld && c.kept() >= pipelineMax {
+			return // paused: settle resumes
+		}
+		if turn == readsAtOnce {
+			c.later(func() {
+				c.fill()
+				c.rest()
+			})
+			return
+		}
+		buf := c.loop.Buffer()
+		n, err := unix.Read(c.fd, buf)
+		switch {
+		case err == unix.EAGAIN:
+			c.unread = false
+			return
+		case err == unix.EINTR:
+			continue
+		case err != nil:
+			c.unread = false
+			c.loop.count.readErrs.Add(1)
+			c.abandon()
+			return
+		case n == 0:
+			c.unread = false
+			c.ended()
+			return
+		}
+		c.loop.count.bytesIn.Add(uint64(n))
+		if n < len(buf) && !c.ending {
+			c.unread = false
+		}
+		c.take(buf[:n])
+		if c.dead || c.broken {
+			return
+		}
+	}
+}
+
+// take handles bytes that have just been read. Where nothing waits before them
+// they are parsed where they are, and only what is left is copied.
+func (c *conn) take(b []byte) {
+	switch {
+	case c.read == readLinger:
+		c.lingered += len(b)
+		if c.lingered > lingerBytes {
+			c.close()
+		}
+		return
+	case c.in != nil:
+		c.in.B = append(c.in.B, b...)
+		if c.read != readHeld {
+			c.feedKept()
+		}
+	default:
+		if n := c.feed(b); !c.dead && n < len(b) && c.read != readLinger {
+			c.in = bytebufferpool.Get()
+			c.in.B = append(c.in.B, b[n:]...)
+		}
+	}
+	if !c.dead {
+		c.rest()
+	}
+}
+
+// feedKept feeds what had been kept.
+func (c *conn) feedKept() {
+	in := c.in
+	n := c.feed(in.B)
+	if c.dead || c.in != in {
+		return
+	}
+	if n == len(in.B) || c.read == readLinger {
+		c.freeIn()
+		return
+	}
+	in.B = in.B[:copy(in.B, in.B[n:])]
+}
+
+func (c *conn) kept() int {
+	if c.in == nil {
+		return 0
+	}
+	return len(c.in.B)
+}
+
+// feed parses b, calling handlers for the requests that it completes, and
+// returns how many bytes it has used. It stops where a request is not yet
+// answered, or not yet complete.
+func (c *conn) feed(b []byte) (used int) {
+	c.feeding = true
+	for {
+		n := c.parse(b[used:])
+		used += n
+		// Output may have been all that kept the next request waiting.
+		c.uncork()
+		if n == 0 || used == len(b) || c.dead || c.broken {
+			break
+		}
+	}
+	c.feeding = false
+	return used
+}
+
+// parse is one go of feed, as far as output goes.
+func (c *conn) parse(b []byte) (used int) {
+	for used < len(b) && !c.dead && !c.broken {
+		n := 0
+		switch c.read {
+		case readHead:
+			n = c.feedHead(b[used:])
+		case readBody:
+			n = c.feedBody(b[used:])
+		}
+		if n == 0 {
+			break
+		}
+		used += n
+	}
+	return used
+}
+
+// feedHead parses a request head. It returns 0 when b does not hold all of it.
+func (c *conn) feedHead(b []byte) int {
+	l := c.loop
+	x := c.x
+	if x == nil {
+		x = l.exchange(c)
+		c.x = x
+	}
+	var n int
+	var err error
+	if c.listener.protocol == UWSGI {
+		n, err = l.packets.Head(b, &x.req)
+	} else {
+		n, err = x.decoder.Head(b, &x.req)
+	}
+	if err != nil {
+		c.refuseHead(err, b)
+		return len(b)
+	}
+	if n == 0 {
+		return 0
+	}
+	if l.packets.Ping {
+		c.pong()
+		return n
+	}
+	x.started = l.Now()
+	if size := x.req.ContentLength; size == 0 && !x.req.Chunked {
+		c.corked = c.corked || n < len(b)
+		c.dispatch(x)
+		return n
+	} else if l.srv.opt.Limits.BodyTooLarge(size) {
+		c.refuse(codec.ErrBodyTooLarge)
+		return len(b)
+	}
+	x.framing.Reset(&x.req)
+	// The body needs the buffer that the head is in.
+	x.head = x.req.Retain(x.head)
+	c.read = readBody
+	c.arm(deadlineBody)
+	if x.req.Expect100 && n == len(b) {
+		c.send(continue100)
+	}
+	return n
+}
+
+func (c *conn) refuseHead(err error, b []byte) {
+	if c.listener.protocol == UWSGI {
+		c.loop.srv.opt.Logf("%v", err)
+		switch uwsgi.Sniff(b) {
+		case uwsgi.KindHTTP:
+			err = errHTTPOnUWSGI
+		case uwsgi.KindTLS:
+			err = errTLSOnUWSGI
+		}
+	}
+	c.refuse(err)
+}
+
+func (c *conn) pong() {
+	x := c.x
+	c.x = nil
+	x.phase = phaseEnded
+	c.loop.release(x)
+	c.closing = true
+	c.read = readLinger
+	c.send(uwsgi.AppendPong(nil))
+	if !c.dead && c.buffered() == 0 {
+		c.eof = true // a ping has no more to say
+		c.finishClosing()
+	}
+}
+
+// feedBody decodes part of a body and stores it.
+func (c *conn) feedBody(b []byte) int {
+	x := c.x
+	used := 0
+	for !x.framing.Done() {
+		n, data, err := x.framing.Next(b[used:])
+		used += n
+		if err == nil && len(data) > 0 {
+			err = x.body.add(data, c.loop.srv.opt.BodyMemory, c.loop.srv.opt.TempDir)
+			if err != nil {
+				c.loop.srv.opt.Logf("%v", err)
+				err = errNoSpace
+			}
+		}
+		if err != nil {
+			c.refuse(err)
+			return len(b)
+		}
+		if n == 0 {
+			break
+		}
+	}
+	if !x.framing.Done() {
+		c.loop.After(&c.timer, c.loop.srv.opt.BodyTimeout)
+		return used
+	}
+	if x.body.file != nil {
+		c.loop.count.spooled.Add(1)
+	}
+	c.arm(deadlineNone)
+	c.corked = c.corked || used < len(b)
+	c.dispatch(x)
+	return used
+}
+
+// dispatch gives a complete request to the handler.
+func (c *conn) dispatch(x *Exchange) {
+	l := c.loop
+	if c.deadline == deadlineHead || c.deadline == deadlineIdle {
+		c.arm(deadlineNone)
+	}
+	c.read = readHeld
+	gen := x.gen
+	l.serve(x)
+	if x.gen != gen || x.phase == phaseEnded {
+		return
+	}
+	if len(x.head) == 0 {
+		x.head = x.req.Retain(x.head)
+	}
+	if !c.watched && c.deadline == deadlineNone {
+		c.arm(deadlineWatch)
+	}
+}
+
+// ended handles the end of what the client sends. A request that is complete is
+// answered all the same: the client may have closed only its own direction.
+func (c *conn) ended() {
+	c.eof = true
+	switch {
+	case c.read == readLinger:
+		c.close()
+	case c.read == readBody:
+		c.refuse(errIncomplete)
+	default:
+		c.rest()
+	}
+}
+
+func asCodecError(err error) (*codec.Error, bool) {
+	var e *codec.Error
+	ok := errors.As(err, &e)
+	return e, ok
+}

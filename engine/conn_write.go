@@ -1,0 +1,173 @@
+package engine
+
+import (
+	"github.com/valyala/bytebufferpool"
+	"golang.org/x/sys/unix"
+)
+
+// buffered returns how many bytes wait for the client, of a file too.
+func (c *conn) buffered() int {
+	n := int(c.fileLeft)
+	if c.out != nil {
+		n += len(c.out.B) - c.outAt
+	}
+	return n
+}
+
+// send sends p, or keeps what the socket does not take. p may be reused when it
+// returns.
+func (c *conn) send(p []byte) {
+	if c.broken || c.dead {
+		return
+	}
+	if c.out == nil && !c.corked {
+		n, ok := c.write(p)
+		if !ok {
+			return
+		}
+		if p = p[n:]; len(p) == 0 {
+			return
+		}
+	}
+	if c.out == nil {
+		c.out = bytebufferpool.Get()
+	}
+	c.out.B = append(c.out.B, p...)
+}
+
+// write writes once and takes note of a socket that is full. It reports false
+// when the connection is broken.
+func (c *conn) write(p []byte) (int, bool) {
+	for {
+		n, err := unix.Write(c.fd, p)
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err == unix.EAGAIN:
+			c.block()
+			return 0, true
+		case err != nil:
+			c.loop.count.writeErrs.Add(1)
+			c.abandon()
+			return 0, false
+		}
+		c.loop.count.bytesOut.Add(uint64(n))
+		if n < len(p) {
+			c.block()
+		}
+		return n, true
+	}
+}
+
+// block waits for the socket to take more. Every time that it does take some,
+// the client has the write timeout anew.
+func (c *conn) block() {
+	c.blocked = true
+	c.arm(deadlineWrite)
+	c.watch()
+}
+
+// uncork sends what has been collected.
+func (c *conn) uncork() {
+	if c.corked {
+		c.corked = false
+		if !c.blocked && c.out != nil {
+			c.flush()
+		}
+	}
+}
+
+// flush sends what waits, then sees what can go on now that there is room.
+func (c *conn) flush() {
+	if c.dead || c.broken || c.corked {
+		return
+	}
+	before := c.buffered()
+	if !c.flushBuffer() || !c.flushFile() {
+		return
+	}
+	after := c.buffered()
+	if after == 0 && c.deadline == deadlineWrite {
+		c.arm(deadlineNone)
+	}
+	x := c.x
+	if x != nil && x.phase == phaseStream && x.watcher != nil && before > outputLow && after <= outputLow {
+		gen := x.gen
+		x.watcher.Drained(x)
+		if x.gen != gen {
+			return
+		}
+	}
+	c.settle()
+	if after == 0 {
+		c.rest()
+	}
+}
+
+// flushBuffer reports false when the connection is broken.
+func (c *conn) flushBuffer() bool {
+	if c.out == nil {
+		return true
+	}
+	n, ok := c.write(c.out.B[c.outAt:])
+	if !ok {
+		return false
+	}
+	c.outAt += n
+	if c.outAt == len(c.out.B) {
+		bytebufferpool.Put(c.out)
+		c.out, c.outAt = nil, 0
+	}
+	return true
+}
+
+// flushFile sends a step of the file by sendfile(2), so that other connections
+// have their turn in between. It reports false when the connection is broken.
+func (c *conn) flushFile() bool {
+	for sent := int64(0); c.file != nil && c.out == nil; {
+		if sent >= sendfileStep {
+			c.later(c.flush)
+			return true
+		}
+		n, err := sendfile(c.fd, c.file, c.fileAt, min(c.fileLeft, sendfileStep))
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err == unix.EAGAIN:
+			c.block()
+			return true
+		case err != nil || n == 0:
+			// An error of the socket, or a file that has become shorter than
+			// what was promised: the client must not take it for the whole.
+			c.loop.count.writeErrs.Add(1)
+			c.reset()
+			return false
+		}
+		c.loop.count.bytesOut.Add(uint64(n))
+		sent += n
+		c.fileAt += n
+		if c.fileLeft -= n; c.fileLeft == 0 {
+			_ = c.file.Close()
+			c.file = nil
+		}
+	}
+	return true
+}
+
+// later posts fn, to be skipped if the connection has gone by then.
+func (c *conn) later(fn func()) {
+	gen := c.gen
+	_ = c.loop.Post(func() {
+		if c.gen == gen && !c.dead {
+			defer c.contain()
+			fn()
+		}
+	})
+}
+
+// reset closes the connection so that the client can tell that it did not get
+// everything, even where only the close would mark the end.
+func (c *conn) reset() {
+	_ = unix.SetsockoptLinger(c.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+	c.abandon()
+}

@@ -1,0 +1,21 @@
+// Package engine is an event-loop server for HTTP/1 and the uwsgi protocol, as
+// a library. A [Server] has one or a few loops, each a goroutine that owns the
+// connections it accepted. A request is read in full (its body into memory or,
+// when large, a temporary file) and given to a [Handler] as an [Exchange]. The
+// handler answers at once or later, whole or piece by piece.
+//
+// A handler runs on the loop and must not block. Code that blocks, any
+// net/http handler for one, runs in a [Pool] of goroutines: see [FromHTTP].
+//
+//	srv, err := engine.New(engine.Options{})
+//	…
+//	_, err = srv.Listen(":9090", engine.ListenOptions{})
+//	…
+//	err = srv.Serve(engine.HandlerFunc(func(x *engine.Exchange) {
+//		x.ReplyText(200, "Hello World!")
+//	}))
+//
+// Everything that has an owner says so: what belongs to a loop is touched by
+// that loop's goroutine alone, so that there is neither lock nor hand-off on a
+// request's way. Other goroutines hold a [Ref] and post to the loop.
+package engine

@@ -1,0 +1,261 @@
+package engine
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/uwsgo/uwsgo/codec"
+)
+
+// FromHTTP makes a [Handler] of any net/http handler: h runs on a goroutine of
+// pool, as it may block. When the pool is full the client gets 503. Answers of
+// up to 32 KiB go to the client whole; larger ones, and those that h flushes, are
+// streamed, and h waits while its client is more than 1 MiB behind.
+//
+// The request's context ends when the client has gone. Hijacking is not supported.
+func FromHTTP(h http.Handler, pool *Pool) Handler { return &httpAdapter{h, pool} }
+
+type httpAdapter struct {
+	handler http.Handler
+	pool    *Pool
+}
+
+// Serve implements [Handler].
+func (a *httpAdapter) Serve(x *Exchange) {
+	r, err := httpRequest(x)
+	if err != nil {
+		x.ReplyText(http.StatusBadRequest, "Bad Request\n")
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	w := &httpWriter{ref: x.Ref(), header: make(http.Header), room: make(chan struct{}, 1), ctx: ctx, cancel: cancel, head: x.req.Head}
+	x.Watch(w)
+	// The handler may outlive the exchange, when the client leaves, so the body is its.
+	w.body, x.body = x.body, Body{}
+	if w.body.Size() > 0 {
+		r.Body = io.NopCloser(w.body.Reader())
+	}
+	if err := a.pool.Go(func() { w.serve(a.handler, r.WithContext(ctx)) }); err != nil {
+		cancel()
+		w.body.free()
+		resp := x.Response()
+		resp.Status = http.StatusServiceUnavailable
+		resp.Header = append(resp.Header,
+			codec.Header{Name: []byte("Retry-After"), Value: []byte("1")},
+			codec.Header{Name: nameContentType, Value: textPlain})
+		x.Reply(resp, []byte("Service Unavailable\n"))
+	}
+}
+
+// httpRequest copies an exchange's request into net/http's form.
+func httpRequest(x *Exchange) (*http.Request, error) {
+	req := &x.req
+	target := string(req.Bytes(req.Target))
+	u, err := url.ParseRequestURI(target)
+	if target == "*" {
+		u, err = &url.URL{Path: "*"}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	major, minor, ok := http.ParseHTTPVersion(string(req.Bytes(req.Version)))
+	if !ok {
+		major, minor = 1, 1
+	}
+	r := &http.Request{
+		Method: string(req.Bytes(req.Method)), URL: u, RequestURI: target,
+		Proto: "HTTP/" + strconv.Itoa(major) + "." + strconv.Itoa(minor), ProtoMajor: major, ProtoMinor: minor,
+		Header: make(http.Header, len(req.Fields)), Host: string(req.Bytes(req.Authority)),
+		ContentLength: x.body.Size(), Body: http.NoBody,
+	}
+	for _, f := range req.Fields {
+		name := http.CanonicalHeaderKey(strings.ReplaceAll(string(req.Bytes(f.Name)), "_", "-"))
+		if name != "Host" {
+			r.Header[name] = append(r.Header[name], string(req.Bytes(f.Value)))
+		}
+	}
+	if addr := x.AppendRemoteAddr(nil); len(addr) > 0 {
+		r.RemoteAddr = net.JoinHostPort(string(addr), strconv.Itoa(int(x.RemotePort())))
+	} else {
+		r.RemoteAddr = "@" // as net/http has it for unix sockets
+	}
+	if x.HTTPS() {
+		r.TLS = &tls.ConnectionState{}
+	}
+	return r, nil
+}
+
+// httpWriter is the http.ResponseWriter of one request. It belongs to the
+// goroutine of the pool that runs the handler, but for its Watcher methods, which
+// the loop calls, and what they use: room and cancel.
+type httpWriter struct {
+	ref     Ref
+	body    Body
+	header  http.Header
+	status  int
+	head    bool
+	sent    http.Header // a copy of header from WriteHeader on
+	buf     []byte
+	started bool // the head has been handed to the loop
+	written int64
+	limit   int64 // Content-Length as the handler set it, -1 if not
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	room   chan struct{} // told that the client has caught up
+}
+
+func (w *httpWriter) serve(h http.Handler, r *http.Request) {
+	defer w.cancel()
+	defer w.body.free()
+	defer func() {
+		if p := recover(); p != nil {
+			_ = w.ref.Post(func(x *Exchange) { x.Abort() })
+			if p != http.ErrAbortHandler { //nolint:errorlint // a panic value, compared as net/http does
+				panic(p)
+			}
+		}
+	}()
+	h.ServeHTTP(w, r)
+	w.finish()
+}
+
+// Header implements http.ResponseWriter.
+func (w *httpWriter) Header() http.Header { return w.header }
+
+// WriteHeader implements http.ResponseWriter.
+func (w *httpWriter) WriteHeader(status int) {
+	if w.status != 0 || status < 200 {
+		return // informational answers are not sent
+	}
+	w.status = status
+	w.sent = w.header.Clone()
+	w.limit = -1
+	if v := w.sent.Get("Content-Length"); v != "" {
+		if n, ok := codec.ParseLength([]byte(v)); ok {
+			w.limit = n
+		}
+		w.sent.Del("Content-Length")
+	}
+}
+
+// Write implements http.ResponseWriter.
+func (w *httpWriter) Write(p []byte) (int, error) {
+	if w.status == 0 {
+		if w.header.Get("Content-Type") == "" {
+			w.header.Set("Content-Type", http.DetectContentType(p))
+		}
+		w.WriteHeader(http.StatusOK)
+	}
+	if w.limit >= 0 && w.written+int64(len(p)) > w.limit {
+		return 0, http.ErrContentLength
+	}
+	w.written += int64(len(p))
+	if w.head {
+		return len(p), nil
+	}
+	w.buf = append(w.buf, p...)
+	if len(w.buf) > smallBody {
+		return len(p), w.flush()
+	}
+	return len(p), nil
+}
+
+// Flush implements http.Flusher.
+func (w *httpWriter) Flush() { _ = w.flush() }
+
+// FlushError is what http.ResponseController calls.
+func (w *httpWriter) FlushError() error { return w.flush() }
+
+// flush hands what has been written to the loop, and waits while the client is
+// far behind.
+func (w *httpWriter) flush() error {
+	if w.status == 0 {
+		w.WriteHeader(http.StatusOK)
+	}
+	if w.ctx.Err() != nil {
+		return errClientGone
+	}
+	p := w.buf
+	w.buf = nil
+	first := !w.started
+	w.started = true
+	full := make(chan bool, 1)
+	err := w.ref.Post(func(x *Exchange) {
+		if first {
+			x.Start(w.response(x, w.limit))
+		}
+		x.Write(p)
+		full <- x.Buffered() > outputHigh
+	})
+	if err != nil {
+		return err
+	}
+	select {
+	case <-w.ctx.Done():
+		return errClientGone
+	case wait := <-full:
+		if !wait {
+			return nil
+		}
+	}
+	select {
+	case <-w.ctx.Done():
+		return errClientGone
+	case <-w.room:
+		return nil
+	}
+}
+
+func (w *httpWriter) finish() {
+	if w.status == 0 {
+		w.WriteHeader(http.StatusOK)
+	}
+	p, started := w.buf, w.started
+	_ = w.ref.Post(func(x *Exchange) {
+		switch {
+		case started:
+			x.Write(p)
+			x.End()
+		case w.limit >= 0 && int64(len(p)) != w.limit && !w.head:
+			x.Abort() // it promised more than it wrote
+		default:
+			x.Reply(w.response(x, w.limit), p)
+		}
+	})
+}
+
+func (w *httpWriter) response(x *Exchange, length int64) *codec.Response {
+	resp := x.Response()
+	resp.Status = w.status
+	resp.ContentLength = length
+	for name, values := range w.sent {
+		for _, v := range values {
+			resp.Header = append(resp.Header, codec.Header{Name: []byte(name), Value: []byte(v)})
+		}
+	}
+	if codec.Validate(resp) != nil {
+		*resp = codec.Response{Status: http.StatusInternalServerError, ContentLength: length}
+	}
+	return resp
+}
+
+// Drained implements [Watcher].
+func (w *httpWriter) Drained(*Exchange) {
+	select {
+	case w.room <- struct{}{}:
+	default:
+	}
+}
+
+// Gone implements [Watcher].
+func (w *httpWriter) Gone(*Exchange) { w.cancel() }
+
+var errClientGone = errors.New("the client has gone")

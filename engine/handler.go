@@ -1,0 +1,38 @@
+package engine
+
+import "github.com/uwsgo/uwsgo/engine/internal/reactor"
+
+// Handler answers requests.
+//
+// Serve runs on the loop that owns x and must not block: it answers, hands x to
+// something that will answer on the same loop later, or keeps x.Ref() for
+// another goroutine. One Handler serves all loops, at the same time; what it
+// keeps per loop it finds by x.Loop().Index().
+//
+// Once x has been answered ([Exchange.Reply], [Exchange.End] and so on) it
+// belongs to the engine again and must not be touched. A panic in Serve is
+// logged and answered with 500.
+type Handler interface {
+	Serve(x *Exchange)
+}
+
+// HandlerFunc is a function as a [Handler].
+type HandlerFunc func(x *Exchange)
+
+// Serve calls f.
+func (f HandlerFunc) Serve(x *Exchange) { f(x) }
+
+// Loop is one of a server's event loops. Of its methods, Post and Index may be
+// called from any goroutine; the others belong to the loop's own.
+type Loop = reactor.Loop
+
+// Watcher is told what becomes of an exchange that is still to be answered.
+// Both run on the loop, never from within a call that the watcher makes.
+type Watcher interface {
+	// Drained says that enough output has gone to the client for more to be welcome:
+	// see [Exchange.Buffered].
+	Drained(x *Exchange)
+	// Gone says that the client has gone, or that it was given up on. The exchange
+	// ends when Gone returns and must not be touched any more.
+	Gone(x *Exchange)
+}

@@ -1,0 +1,179 @@
+package engine
+
+import (
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/uwsgo/uwsgo/codec/uwsgi"
+	"github.com/uwsgo/uwsgo/engine/internal/reactor"
+)
+
+// loop is what a server keeps for each of its event loops. It belongs to the
+// loop's goroutine, but for count.
+type loop struct {
+	*reactor.Loop
+	srv    *Server
+	output clientOutput
+
+	conns     []*conn     // the open ones
+	spare     []*conn     // closed ones, for reuse
+	exchanges []*Exchange // likewise
+	accepting []*acceptor
+	packets   uwsgi.Decoder
+	scratch   []byte // where responses are put together
+	date      []byte // the Date header's value, right until dateEnd
+	dateEnd   int64
+
+	count counters
+}
+
+// Bounds of what a loop keeps for reuse.
+const (
+	spareConns     = 1024
+	spareExchanges = 1024
+	keepHead       = 4 << 10
+	keepScratch    = 256 << 10
+)
+
+func newLoop(s *Server, index int) (*loop, error) {
+	r, err := reactor.New(index)
+	if err != nil {
+		return nil, err
+	}
+	l := &loop{Loop: r, srv: s, scratch: make([]byte, 0, 2*smallBody)}
+	l.output = clientOutput{l}
+	l.packets.Limits = s.opt.Limits
+	r.OnPanic = func(reason any, stack []byte) {
+		l.count.panics.Add(1)
+		s.opt.Logf("panic on event loop %d: %v\n%s", index, reason, stack)
+	}
+	return l, nil
+}
+
+// httpDate returns the current value of the Date header, made once a second.
+func (l *loop) httpDate() []byte {
+	if now := l.Now(); now >= l.dateEnd {
+		t := time.Now()
+		l.dateEnd = now + int64(time.Second) - int64(t.Nanosecond())
+		l.date = t.UTC().AppendFormat(l.date[:0], http.TimeFormat)
+	}
+	return l.date
+}
+
+// exchange takes a new exchange for c.
+func (l *loop) exchange(c *conn) *Exchange {
+	var x *Exchange
+	if n := len(l.exchanges); n > 0 {
+		x = l.exchanges[n-1]
+		l.exchanges = l.exchanges[:n-1]
+	} else {
+		x = &Exchange{loop: l}
+		x.decoder.Limits, x.decoder.Policy = l.srv.opt.Limits, l.srv.opt.Policy
+		x.framing.Limits = l.srv.opt.Limits
+	}
+	x.conn, x.out = c, l.output
+	x.remote = remote{listener: c.listener, peer: c.peer, https: c.listener.https}
+	x.req.Proto = protoOf[c.listener.protocol]
+	return x
+}
+
+// release ends x and keeps it for reuse.
+func (l *loop) release(x *Exchange) {
+	if x.started != 0 {
+		l.count.inFlight.Add(-1)
+		if class := x.outcome.Status / 100; class > 0 && class < len(l.count.status) {
+			l.count.status[class].Add(1)
+		}
+		if l.srv.opt.OnFinish != nil {
+			x.outcome.Duration = time.Duration(l.Now() - x.started)
+			l.finish(x)
+		}
+	}
+	x.gen++
+	x.phase = phaseRequest
+	x.conn, x.out, x.watcher = nil, nil, nil
+	x.body.free()
+	x.started, x.left, x.serving = 0, 0, false
+	x.outcome = Outcome{}
+	if len(l.exchanges) >= spareExchanges {
+		return
+	}
+	x.req.Reset()
+	x.decoder.Reset()
+	if x.head = x.head[:0]; cap(x.head) > keepHead {
+		x.head = nil
+	}
+	if cap(l.scratch) > keepScratch {
+		l.scratch = make([]byte, 0, 2*smallBody)
+	}
+	l.exchanges = append(l.exchanges, x)
+}
+
+func (l *loop) finish(x *Exchange) {
+	defer l.recovered(nil, 0)
+	l.srv.opt.OnFinish(x, x.outcome)
+}
+
+// serve calls the handler.
+func (l *loop) serve(x *Exchange) {
+	l.count.requests.Add(1)
+	l.count.inFlight.Add(1)
+	x.phase = phaseHandler
+	defer l.recovered(x, x.gen)
+	l.srv.handler.Serve(x)
+}
+
+// recovered contains a panic of a handler: its exchange ends, everything else
+// goes on.
+func (l *loop) recovered(x *Exchange, gen uint32) {
+	if r := recover(); r != nil {
+		l.OnPanic(r, debug.Stack())
+		if x != nil && x.gen == gen {
+			x.out = l.output
+			x.Abort()
+		}
+	}
+}
+
+// opened takes in a connection that has just been accepted.
+func (l *loop) opened(a *acceptor, fd int) {
+	var c *conn
+	if n := len(l.spare); n > 0 {
+		c = l.spare[n-1]
+		l.spare = l.spare[:n-1]
+		*c = conn{loop: l, gen: c.gen, timer: c.timer}
+	} else {
+		c = &conn{loop: l}
+		c.timer.Fn = c.late
+	}
+	c.fd, c.listener, c.peer = fd, a.listener, a.peer
+	c.place = len(l.conns)
+	l.conns = append(l.conns, c)
+	l.count.accepted.Add(1)
+	l.count.conns.Add(1)
+	c.Ready(reactor.Readable)
+	if !c.dead {
+		c.rest()
+	}
+}
+
+// removed forgets a connection that has been closed.
+func (l *loop) removed(c *conn) {
+	last := len(l.conns) - 1
+	l.conns[c.place] = l.conns[last]
+	l.conns[c.place].place = c.place
+	l.conns[last] = nil
+	l.conns = l.conns[:last]
+	c.gen++
+	if len(l.spare) < spareConns {
+		l.spare = append(l.spare, c)
+	}
+	l.count.conns.Add(-1)
+	if l.srv.conns.Add(-1) == int64(l.srv.opt.MaxConns)-1 {
+		l.srv.roomAgain()
+	}
+	if l.srv.draining.Load() {
+		l.drained()
+	}
+}

@@ -1,0 +1,120 @@
+package engine
+
+import (
+	"log"
+	"os"
+	"runtime"
+	"time"
+
+	"github.com/uwsgo/uwsgo/codec"
+	"golang.org/x/sys/unix"
+)
+
+// What a zero value in [Options] stands for.
+const (
+	DefaultHeadTimeout  = 30 * time.Second
+	DefaultBodyTimeout  = 60 * time.Second
+	DefaultIdleTimeout  = 65 * time.Second // longer than the 60 s that load balancers usually keep a connection
+	DefaultWriteTimeout = 60 * time.Second
+	DefaultBodyMemory   = 64 << 10
+)
+
+// Bounds that are not options.
+const (
+	outputHigh   = 1 << 20   // a streamed response may be this far ahead of its client
+	outputLow    = 256 << 10 // and gets more from here on
+	pipelineMax  = 64 << 10  // bytes of further requests read while one is being answered
+	readsAtOnce  = 4         // reads of one connection before the others have their turn
+	acceptAtOnce = 256       // likewise for accepting
+	sendfileStep = 512 << 10 // bytes of a file sent before the others have their turn
+	smallBody    = 32 << 10  // up to here a body is copied behind its head, for one write
+	reserveFiles = 128       // descriptors kept back from connections: workers, logs, files
+	lingerTime   = 2 * time.Second
+	lingerBytes  = 256 << 10
+	watchAfter   = 50 * time.Millisecond // see conn.watch
+)
+
+// Options configures a [Server]. The zero value is a good server; it is
+// immutable once given to [New].
+type Options struct {
+	// Loops is the number of event loops. 0 means one for every eight processors:
+	// a loop carries tens of thousands of requests a second, and workers want the rest.
+	Loops int
+	// MaxConns is how many connections may be open at a time, over all loops. At the
+	// limit accepting pauses, and further clients wait in the kernel's backlog.
+	// 0, or more than the process may have descriptors, means what it may have.
+	MaxConns int
+
+	// Limits bounds request heads and bodies.
+	Limits codec.Limits
+	// Policy decides which header fields reach handlers.
+	Policy codec.Policy
+	// BodyMemory is the size in bytes up to which a request body is kept in memory;
+	// a larger one goes to an unlinked file in TempDir.
+	BodyMemory int
+	// TempDir is where large bodies go; empty means os.TempDir().
+	TempDir string
+
+	// HeadTimeout bounds the time from a connection's first byte, or from its
+	// acceptance, to a complete request head. Beyond it: 408, close.
+	HeadTimeout time.Duration
+	// BodyTimeout bounds the silence while a body is being read. Beyond it: 408, close.
+	BodyTimeout time.Duration
+	// IdleTimeout is how long a connection may wait for its next request. Negative
+	// turns keep-alive off.
+	IdleTimeout time.Duration
+	// WriteTimeout bounds the time in which a client takes none of the output that
+	// waits for it. Beyond it the connection is closed.
+	WriteTimeout time.Duration
+
+	// OnFinish, if set, is called on the loop when an exchange has ended, while its
+	// request may still be read: for access logs.
+	OnFinish func(x *Exchange, o Outcome)
+	// Logf prints what an operator should know: refused requests, panics, lack of
+	// descriptors. nil means log.Printf.
+	Logf func(format string, args ...any)
+}
+
+// Outcome says how an exchange ended.
+type Outcome struct {
+	Status    int           // what was sent; 0 when nothing was
+	HeadBytes int64         // bytes of the response head
+	BodyBytes int64         // bytes of the response body, before chunking
+	Headers   int           // header fields of the response
+	Duration  time.Duration // from the complete head to the last byte handed to the kernel or its buffer
+	Aborted   bool          // the response was cut off: by the client, or as its producer failed
+}
+
+func (o Options) withDefaults() Options {
+	def := func(d *time.Duration, v time.Duration) {
+		if *d == 0 {
+			*d = v
+		}
+	}
+	def(&o.HeadTimeout, DefaultHeadTimeout)
+	def(&o.BodyTimeout, DefaultBodyTimeout)
+	def(&o.IdleTimeout, DefaultIdleTimeout)
+	def(&o.WriteTimeout, DefaultWriteTimeout)
+	if o.Loops <= 0 {
+		o.Loops = max(1, runtime.GOMAXPROCS(0)/8)
+	}
+	if o.BodyMemory <= 0 {
+		o.BodyMemory = DefaultBodyMemory
+	}
+	if o.TempDir == "" {
+		o.TempDir = os.TempDir()
+	}
+	if o.Logf == nil {
+		o.Logf = log.Printf
+	}
+	o.Limits = o.Limits.WithDefaults()
+	limit := 1 << 30
+	var r unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &r) == nil && uint64(r.Cur) < uint64(limit) {
+		limit = max(int(r.Cur)-reserveFiles, 16)
+	}
+	if o.MaxConns <= 0 || o.MaxConns > limit {
+		o.MaxConns = limit
+	}
+	return o
+}

@@ -1,0 +1,310 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+
+	"github.com/uwsgo/uwsgo/engine/internal/listen"
+)
+
+// ErrServerClosed is returned by [Server.Serve] after Shutdown or Close.
+var ErrServerClosed = errors.New("server closed")
+
+// Server serves connections. Make one with [New], add listeners, then call
+// Serve. Its methods may be called from any goroutine.
+type Server struct {
+	// Immutable.
+	opt   Options
+	loops []*loop
+
+	handler Handler // set by Serve
+
+	conns    atomic.Int64 // open, over all loops
+	full     atomic.Bool  // some acceptor found conns at its limit
+	draining atomic.Bool
+
+	mu        sync.Mutex // guards what follows
+	listeners []*Listener
+	state     serverState
+	done      chan struct{} // closed when all loops have ended
+}
+
+type serverState uint8
+
+const (
+	stateNew serverState = iota
+	stateServing
+	stateStopping
+)
+
+// New makes a server with its loops, which run from Serve on. A server that is
+// never served must be closed.
+func New(o Options) (*Server, error) {
+	s := &Server{opt: o.withDefaults(), done: make(chan struct{})}
+	for i := range s.opt.Loops {
+		l, err := newLoop(s, i)
+		if err != nil {
+			for _, l := range s.loops {
+				_ = l.Close()
+			}
+			return nil, fmt.Errorf("start event loop: %w", err)
+		}
+		s.loops = append(s.loops, l)
+	}
+	return s, nil
+}
+
+// Loops returns the server's event loops, for what attaches descriptors of its
+// own to them.
+func (s *Server) Loops() []*Loop {
+	loops := make([]*Loop, len(s.loops))
+	for i, l := range s.loops {
+		loops[i] = l.Loop
+	}
+	return loops
+}
+
+// ListenOptions configures one listener.
+type ListenOptions struct {
+	Protocol Protocol
+	// Backlog is how many connections may wait to be accepted. 0, or more than the
+	// kernel allows, means what the kernel allows.
+	Backlog int
+	// Mode is the mode of a unix socket's file; 0 leaves it to the umask.
+	Mode os.FileMode
+	// Owner is the user[:group] of a unix socket's file, by name or number.
+	Owner string
+	// HTTPS says that a front server encrypts what comes in here, so that
+	// applications are told https.
+	HTTPS bool
+}
+
+// Listener is an address that a server listens on.
+type Listener struct {
+	ln         *listen.Listener
+	protocol   Protocol
+	https      bool
+	setNoDelay bool
+}
+
+// Protocol returns what the listener speaks.
+func (ln *Listener) Protocol() Protocol { return ln.protocol }
+
+// String returns the address as uWSGI spells it, with the port that the kernel
+// chose for port 0.
+func (ln *Listener) String() string { return ln.ln.String() }
+
+// Port returns the TCP port, 0 for a unix socket.
+func (ln *Listener) Port() uint16 { return ln.ln.Address.Port }
+
+// Unix reports whether the listener is a unix socket, abstract ones included.
+func (ln *Listener) Unix() bool { return ln.ln.Address.Kind != listen.TCP }
+
+// Backlog returns how many connections may wait to be accepted; 0 for an adopted
+// socket, whose maker decided. Clamped says that more was asked for than the
+// kernel allows.
+func (ln *Listener) Backlog() (n int, clamped bool) { return ln.ln.Backlog, ln.ln.Clamped }
+
+// Unlink removes the file of a unix socket, unless another has taken its place,
+// and reports whether it did. To be called before the server has ended.
+func (ln *Listener) Unlink() (bool, error) { return ln.ln.Unlink() }
+
+func (ln *Listener) fd() int { return ln.ln.FD }
+
+// Listen binds addr: ":port" (IPv4 and IPv6), "host:port", "[::1]:port", a path
+// for a unix socket, or "@name" for an abstract one. Clients may connect from now
+// on; they are served once Serve runs.
+func (s *Server) Listen(addr string, o ListenOptions) (*Listener, error) {
+	a, err := listen.Parse(addr)
+	if err != nil {
+		return nil, err
+	}
+	ln, err := listen.Open(a, listen.Options{
+		Backlog: o.Backlog, Mode: o.Mode, Owner: o.Owner, DeferAccept: o.Protocol == HTTP,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s.add(ln, o)
+}
+
+// Adopt takes over a listening socket that this process was given, by systemd
+// for one. The server closes it.
+func (s *Server) Adopt(fd int, o ListenOptions) (*Listener, error) {
+	ln, err := listen.Adopt(fd)
+	if err != nil {
+		return nil, err
+	}
+	return s.add(ln, o)
+}
+
+func (s *Server) add(ln *listen.Listener, o ListenOptions) (*Listener, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state != stateNew {
+		_ = ln.Close()
+		return nil, errors.New("listen: the server is already serving")
+	}
+	l := &Listener{ln: ln, protocol: o.Protocol, https: o.HTTPS, setNoDelay: ln.SetNoDelay}
+	s.listeners = append(s.listeners, l)
+	return l, nil
+}
+
+// Serve answers requests with h until Shutdown or Close and then returns
+// [ErrServerClosed]. It runs the loops on goroutines of their own.
+func (s *Server) Serve(h Handler) error {
+	s.mu.Lock()
+	if s.state != stateNew {
+		s.mu.Unlock()
+		return ErrServerClosed
+	}
+	s.state = stateServing
+	s.handler = h
+	listeners := s.listeners
+	s.mu.Unlock()
+
+	var wg sync.WaitGroup
+	errs := make([]error, len(s.loops))
+	for i, l := range s.loops {
+		_ = l.Post(func() {
+			for _, ln := range listeners {
+				if err := l.accept(ln); err != nil {
+					s.opt.Logf("accept on %s: %v", ln, err)
+				}
+			}
+		})
+		wg.Go(func() { errs[i] = l.Run() })
+	}
+	wg.Wait()
+	close(s.done)
+	for _, l := range s.loops {
+		l.end()
+	}
+	for _, ln := range listeners {
+		_ = ln.ln.Close()
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("event loop: %w", err)
+	}
+	return ErrServerClosed
+}
+
+// Shutdown stops gracefully: it takes in the connections that wait already,
+// accepts no more, tells clients not to keep their connections, closes idle
+// ones, and returns when every request that was read has been answered. When
+// ctx ends first it closes what is left and returns the context's error.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.mu.Lock()
+	state := s.state
+	s.state = stateStopping
+	s.mu.Unlock()
+	switch state {
+	case stateNew:
+		return s.closeUnserved()
+	case stateServing:
+		s.draining.Store(true)
+		for _, l := range s.loops {
+			_ = l.Post(l.drain)
+		}
+	}
+	select {
+	case <-s.done:
+		return nil
+	case <-ctx.Done():
+	}
+	for _, l := range s.loops {
+		l.Stop()
+	}
+	<-s.done
+	return ctx.Err()
+}
+
+// Close stops at once: requests at hand get no answer.
+func (s *Server) Close() error {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := s.Shutdown(ctx); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+func (s *Server) closeUnserved() error {
+	var errs []error
+	for _, l := range s.loops {
+		errs = append(errs, l.Close())
+	}
+	for _, ln := range s.listeners {
+		errs = append(errs, ln.ln.Close())
+	}
+	close(s.done)
+	return errors.Join(errs...)
+}
+
+// Stats reads the counters.
+func (s *Server) Stats() Stats {
+	var st Stats
+	for _, l := range s.loops {
+		l.count.addTo(&st)
+	}
+	return st
+}
+
+// Listeners returns what the server listens on.
+func (s *Server) Listeners() []*Listener {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.listeners
+}
+
+// roomAgain has all acceptors go on after the limit on connections was reached.
+func (s *Server) roomAgain() {
+	if !s.full.Swap(false) {
+		return
+	}
+	for _, l := range s.loops {
+		_ = l.Post(func() {
+			for _, a := range l.accepting {
+				a.run()
+			}
+		})
+	}
+}
+
+// drain begins the end of a loop.
+func (l *loop) drain() {
+	for _, a := range l.accepting {
+		a.stop()
+	}
+	// rest closes those that wait for a request; closing moves l.conns about.
+	for i := len(l.conns) - 1; i >= 0; i-- {
+		if i < len(l.conns) {
+			c := l.conns[i]
+			c.unread = true // a request may have come in this very moment
+			c.fill()
+			c.rest()
+		}
+	}
+	l.drained()
+}
+
+// drained stops the loop once no connection is left.
+func (l *loop) drained() {
+	if len(l.conns) == 0 {
+		l.Stop()
+	}
+}
+
+// end closes what is left when the loop has stopped.
+func (l *loop) end() {
+	for len(l.conns) > 0 {
+		c := l.conns[len(l.conns)-1]
+		c.broken = true
+		c.bury()
+	}
+	_ = l.Close()
+}

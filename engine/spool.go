@@ -1,0 +1,97 @@
+package engine
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/valyala/bytebufferpool"
+)
+
+// Body is a request's body, read in full before its handler is called. It
+// belongs to its exchange and goes with it.
+type Body struct {
+	mem  *bytebufferpool.ByteBuffer
+	file *os.File
+	size int64
+}
+
+// Size returns the length of the body in bytes.
+func (b *Body) Size() int64 { return b.size }
+
+// Bytes returns a body that is in memory, and nil for one in a file.
+func (b *Body) Bytes() []byte {
+	if b.mem == nil {
+		return nil
+	}
+	return b.mem.B
+}
+
+// File returns the file of a body too large for memory, else nil. It has no name
+// any more, so it goes with its last descriptor; read it with ReadAt or dup it.
+func (b *Body) File() *os.File { return b.file }
+
+// Reader returns a reader of the whole body. It may be used by one other
+// goroutine until the exchange is answered.
+func (b *Body) Reader() io.Reader {
+	if b.file != nil {
+		return io.NewSectionReader(b.file, 0, b.size)
+	}
+	return bytes.NewReader(b.Bytes())
+}
+
+// add appends p, moving to a file past max bytes in memory.
+func (b *Body) add(p []byte, max int, dir string) error {
+	b.size += int64(len(p))
+	if b.file == nil {
+		if b.size <= int64(max) {
+			if b.mem == nil {
+				b.mem = bytebufferpool.Get()
+			}
+			b.mem.B = append(b.mem.B, p...)
+			return nil
+		}
+		f, err := unlinked(dir)
+		if err != nil {
+			return fmt.Errorf("spool request body: %w", err)
+		}
+		b.file = f
+		if b.mem != nil {
+			_, err = f.Write(b.mem.B)
+			bytebufferpool.Put(b.mem)
+			b.mem = nil
+			if err != nil {
+				return fmt.Errorf("spool request body: %w", err)
+			}
+		}
+	}
+	if _, err := b.file.Write(p); err != nil {
+		return fmt.Errorf("spool request body: %w", err)
+	}
+	return nil
+}
+
+func (b *Body) free() {
+	if b.mem != nil {
+		bytebufferpool.Put(b.mem)
+	}
+	if b.file != nil {
+		_ = b.file.Close()
+	}
+	*b = Body{}
+}
+
+// unlinked makes a file without a name, so that nothing is left behind whatever
+// becomes of the process.
+func unlinked(dir string) (*os.File, error) {
+	f, err := os.CreateTemp(dir, "uwsgo-body-")
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Remove(f.Name()); err != nil {
+		_ = f.Close()
+		return nil, err
+	}
+	return f, nil
+}
