@@ -47,7 +47,7 @@ func (r *Request) SetPath(p []byte) {
 
 func (r *Request) decodePath() {
 	raw := r.Bytes(r.RawPath)
-	if bytes.IndexByte(raw, '%') < 0 && !bytes.Contains(raw, slashDot) {
+	if bytes.IndexByte(raw, '%') < 0 && (bytes.IndexByte(raw, '.') < 0 || !bytes.Contains(raw, slashDot)) {
 		r.pathState = pathRaw
 		return
 	}

@@ -463,7 +463,8 @@ func dropNominated(r *codec.Request) {
 		for value := r.Bytes(f.Value); len(value) > 0; {
 			var option []byte
 			option, value = nextElement(value)
-			if codec.KeepNominated(option) {
+			// Connection itself goes below: its other fields are still to be read.
+			if codec.KeepNominated(option) || which(option) == fieldConnection {
 				continue
 			}
 			for i := range r.Fields {

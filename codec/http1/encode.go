@@ -130,8 +130,8 @@ func hasClose(value []byte) bool {
 // appendStatusLine answers every HTTP client with HTTP/1.1, our own version as RFC
 // 9110 2.5 wants it, and a web server in front with the version it passed on.
 func appendStatusLine(dst []byte, req *codec.Request, resp *codec.Response) []byte {
-	if v := req.Bytes(req.Version); req.Proto == codec.UWSGI && validVersion(v) {
-		dst = append(dst, v...)
+	if req.Proto == codec.UWSGI && validVersion(req.Bytes(req.Version)) {
+		dst = append(dst, req.Bytes(req.Version)...)
 	} else {
 		dst = append(dst, version...)
 	}

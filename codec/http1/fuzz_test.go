@@ -31,10 +31,13 @@ func addCorpus(f *testing.F, add func(data []byte)) {
 func FuzzHead(f *testing.F) {
 	addCorpus(f, func(data []byte) { f.Add(data, uint64(1)) })
 	f.Fuzz(func(t *testing.T, data []byte, seed uint64) {
+		if len(data) > 4096 {
+			return // the table tests see to limits; feeding so much by byte is slow
+		}
 		want := transcript([][]byte{data})
 		for way, reads := range splits(data, seed) {
-			if diff := cmp.Diff(want, transcript(reads)); diff != "" {
-				t.Fatalf("%s differs from whole (-whole +split)\n%s", way, diff)
+			if got := transcript(reads); got != want {
+				t.Fatalf("%s differs from whole (-whole +split)\n%s", way, cmp.Diff(want, got))
 			}
 		}
 
