@@ -1,0 +1,278 @@
+package ini
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/txtar"
+)
+
+var update = flag.Bool("update", false, "write what is read into testdata/*.txtar instead of comparing")
+
+// TestDialect reads the files of each testdata/*.txtar as its comment says:
+// lines "load ARG" and "env NAME=VALUE". What must come out is its last file.
+func TestDialect(t *testing.T) {
+	cases, err := filepath.Glob(filepath.Join("testdata", "*.txtar"))
+	if err != nil || len(cases) == 0 {
+		t.Fatal("no cases found: ", err)
+	}
+	for _, file := range cases {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			archive, err := txtar.ParseFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			files, env := map[string]string{}, map[string]string{}
+			for _, f := range archive.Files {
+				// \e and \r cannot be seen in an editor, so they are written out.
+				files[f.Name] = strings.NewReplacer(`\r`, "\r", `\t`, "\t", `\0`, "\x00").Replace(string(f.Data))
+			}
+			var loads []string
+			for line := range strings.Lines(string(archive.Comment)) {
+				line = strings.TrimSpace(line)
+				if arg, ok := strings.CutPrefix(line, "load "); ok {
+					loads = append(loads, arg)
+				}
+				if variable, ok := strings.CutPrefix(line, "env "); ok {
+					name, value, _ := strings.Cut(variable, "=")
+					env[name] = value
+				}
+			}
+			list := New(memory(files, env))
+			for _, arg := range loads {
+				if err = list.Load(arg, Origin{}); err != nil {
+					break
+				}
+			}
+			if err == nil {
+				err = list.Expand()
+			}
+			got := describe(list, err)
+			last := &archive.Files[len(archive.Files)-1]
+			if *update {
+				last.Data = []byte(got)
+				if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if diff := cmp.Diff(string(last.Data), got); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestErrors(t *testing.T) {
+	for _, tt := range []struct {
+		name, give, want string
+	}{
+		{"missing_file", "include = none.ini", `app.ini:2: include: cannot read "none.ini": file does not exist`},
+		{"no_ini", "include = app.conf", "app.ini:2: include: unable to load configuration from app.conf: the name of a configuration file ends in .ini"},
+		{"yaml", "yaml = app.yaml", `app.ini:2: yaml: XML, YAML and JSON configuration is not supported yet: write "app.yaml" as an ini file`},
+		{"include_of_yaml", "include = app.yml", "app.ini:2: include: yml configuration is not supported yet: write it as an ini file"},
+		{"loop_of_includes", "include = app.ini", "app.ini: files include each other more than 32 deep"},
+		{"loop_of_sections", "ini = :uwsgi", ":uwsgi: files include each other more than 32 deep"},
+		{"nested_if", "if-env = A\nif-env = B", "app.ini:3: if-env: an if or for cannot stand inside if-env: end that first"},
+		{"else_alone", "else =", "app.ini:2: else: there is no if that it could belong to"},
+		{"set_without_value", "set = x", `app.ini:2: set: "x" is not of the form NAME=VALUE`},
+		{"placeholder_of_an_option", "set-ph = threads=2", "app.ini:2: set-ph: threads is an option, so it cannot be a placeholder: choose another name"},
+		{"strict", "strict = 1\nproceses = 4", `app.ini:3: proceses: [strict-mode] unknown config directive: proceses; did you mean "processes"?`},
+		{"strict_and_a_placeholder_by_set", "strict =\nset = base=/srv", "app.ini:3: base: [strict-mode] unknown config directive: base"},
+		{"too_often", "for-times = 100000\nenv = A=1", "app.ini:3: for-times: more than 10000 times"},
+		{"too_many_options", "for-times = 6000\nenv = A=1\nenv = B=1", "app.ini:4: env: more than 10000 options"},
+		{"placeholder_of_itself", "a = x%(a)", "app.ini:2: a: expansion does not end"},
+		{"placeholders_of_each_other", "a = x%(b)\nb = y%(a)", "app.ini:2: a: expansion does not end"},
+		{"missing_content", "env = A=@(none)", `app.ini:2: env: cannot open "none": file does not exist`},
+		{"missing_lines", "for-readline = none\nenv = A=1", `app.ini:3: for-readline: cannot open "none": file does not exist`},
+		{"bad_expression", "if-hostname-match = (\nenv = A=1", "app.ini:3: if-hostname-match: error parsing regexp"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			list := New(memory(map[string]string{"app.ini": "[uwsgi]\n" + tt.give + "\n"}, map[string]string{"A": "1"}))
+			err := list.Load("app.ini", Origin{})
+			if err == nil {
+				err = list.Expand()
+			}
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got  %v\nwant %s", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestSectionOfNoFile(t *testing.T) {
+	err := New(memory(nil, nil)).Load(":prod", Origin{})
+	if err == nil || !strings.Contains(err.Error(), "no file has been read") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestInheritIsNotExpanded(t *testing.T) {
+	list := New(memory(map[string]string{
+		"app.ini":  "[uwsgi]\nbase = /srv\ninherit = base.ini\n",
+		"base.ini": "[uwsgi]\nchdir = x/%(base)\nmaster = 1\n",
+	}, nil))
+	if err := list.Load("app.ini", Origin{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := list.Expand(); err != nil {
+		t.Fatal(err)
+	}
+	if err := list.Inherit(list.Entries[1]); err != nil {
+		t.Fatal(err)
+	}
+	want := `base = "/srv"
+inherit = "base.ini"
+chdir = "x/%(base)"
+master = "1"
+warning: base.ini:2: chdir: "x/%(base)" is taken as it stands: inherit does not fill in placeholders, use include
+`
+	if diff := cmp.Diff(want, describe(list, nil)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestLoadNamed(t *testing.T) {
+	w := memory(map[string]string{"app.ini": "[uwsgi]\nchdir = %D\n"}, nil)
+	list := New(w)
+	if err := list.LoadNamed("app.ini"); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff("chdir = \"/srv/shop/\"\n", describe(list, nil)); diff != "" {
+		t.Error(diff)
+	}
+	if err := list.LoadNamed("app.json"); err == nil || !strings.Contains(err.Error(), "not supported yet") {
+		t.Errorf("app.json: got %v", err)
+	}
+}
+
+// TestOS reads through the real machine: a link, a file of /proc's kind, a
+// command and standard input.
+func TestOS(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	t.Setenv("SHOP_PORT", "8000")
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("real.ini", "[uwsgi]\nhttp = :$(SHOP_PORT)\nenv = NAME=%n\nenv = TOKEN=@(token)\nenv = SAID=@(exec://echo hello)\nfor-glob = *.ini\ntouch-reload = %(_)\nendfor =\n")
+	write("token", "secret\n")
+	write(".hidden.ini", "")
+	if err := os.Symlink("real.ini", "link.ini"); err != nil {
+		t.Fatal(err)
+	}
+	list := New(OS(strings.NewReader("[uwsgi]\nthreads = 2")))
+	for _, arg := range []string{"link.ini", "-"} {
+		if err := list.Load(arg, Origin{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := list.Expand(); err != nil {
+		t.Fatal(err)
+	}
+	want := `http = ":8000"
+env = "NAME=link"
+env = "TOKEN=secret"
+env = "SAID=hello"
+for-glob = "*.ini"
+touch-reload = "link.ini"
+touch-reload = "real.ini"
+endfor = ""
+threads = "2"
+`
+	if diff := cmp.Diff(want, describe(list, nil)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestReadIsBounded(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "large.ini")
+	if err := os.WriteFile(name, make([]byte, maxFile+1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w := OS(nil)
+	if _, err := w.Read(name); err == nil {
+		t.Error("a file of more than the limit was read")
+	}
+	if _, err := w.Read("exec://yes"); err == nil {
+		t.Error("a command that prints without end was read")
+	}
+	for _, bad := range []string{"http://127.0.0.1/app.ini", "fd://x", "fd://-1", "data://0"} {
+		if _, err := w.Read(bad); err == nil {
+			t.Errorf("%s was read", bad)
+		}
+	}
+}
+
+func TestLeadingInt(t *testing.T) {
+	for _, tt := range []struct {
+		give string
+		want int64
+		ok   bool
+	}{
+		{"4", 4, true},
+		{"  4 ; workers", 4, true},
+		{"-3x", -3, true},
+		{"+7", 7, true},
+		{"0x10", 0, true},
+		{"99999999999999999999", 1<<63 - 1, true},
+		{"four", 0, false},
+		{"-", 0, false},
+		{"", 0, false},
+	} {
+		if n, ok := LeadingInt(tt.give); n != tt.want || ok != tt.ok {
+			t.Errorf("LeadingInt(%q) = %d, %t, want %d, %t", tt.give, n, ok, tt.want, tt.ok)
+		}
+	}
+}
+
+func TestBool(t *testing.T) {
+	for _, give := range []string{"false", "off", "no", "0", "FALSE", "Off"} {
+		if Bool(give) {
+			t.Errorf("%q is true", give)
+		}
+	}
+	for _, give := range []string{"", "true", "1", "false ; x", "00", "n", "none"} {
+		if !Bool(give) {
+			t.Errorf("%q is false", give)
+		}
+	}
+}
+
+func FuzzIni(f *testing.F) {
+	cases, _ := filepath.Glob(filepath.Join("testdata", "*.txtar"))
+	for _, file := range cases {
+		archive, err := txtar.ParseFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add([]byte(archive.Files[0].Data))
+	}
+	f.Add([]byte("[uwsgi]\na = x%(a)\nb = y%(b b * 3)"))
+	f.Add([]byte("[uwsgi]\nfor-times = 9\nini = app.ini"))
+	f.Add([]byte("[uwsgi]\nfor-times = 9\ninclude = app.ini\nini = :%x"))
+	f.Add([]byte("[uwsgi]\nenv = @(app.ini)$(APP)@(app.ini)"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		list := New(memory(map[string]string{"app.ini": string(text), "-": string(text)}, map[string]string{"APP": "@(app.ini)%(_)"}))
+		err := list.Load("app.ini", Origin{})
+		if err == nil {
+			err = list.Expand()
+		}
+		if err != nil && strings.TrimSpace(err.Error()) == "" {
+			t.Error("an error that says nothing")
+		}
+		if len(list.Entries) > maxEntries {
+			t.Errorf("%d entries", len(list.Entries))
+		}
+		if list.work > 2*maxWork {
+			t.Errorf("%d bytes were written", list.work)
+		}
+	})
+}
