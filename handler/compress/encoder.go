@@ -1,0 +1,68 @@
+package compress
+
+import (
+	"io"
+	"sync"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+)
+
+// encoder is what the writers of both codings have in common.
+type encoder interface {
+	io.WriteCloser
+	Flush() error
+	Reset(w io.Writer)
+}
+
+// gzipLevel is klauspost's, of 1 to 9. On source code 4 is 1.4 times as fast as 6
+// and its output 9 % larger; 1 is hardly faster than 4 and its output 12 % larger.
+const gzipLevel = 4
+
+// zstdWindow is how far back zstd looks, in bytes. It is what most memory of an
+// encoder goes into; pages are seldom larger.
+const zstdWindow = 256 << 10
+
+// encoders are kept for reuse: making one takes longer than to compress a page.
+var encoders = [...]sync.Pool{
+	gzipped: {New: func() any {
+		w, err := gzip.NewWriterLevel(nil, gzipLevel)
+		if err != nil {
+			panic(err) // the level is a constant
+		}
+		return w
+	}},
+	zstandard: {New: func() any {
+		w, err := zstd.NewWriter(nil,
+			zstd.WithEncoderLevel(zstd.SpeedFastest),
+			zstd.WithEncoderConcurrency(1), // in the caller's goroutine
+			zstd.WithLowerEncoderMem(true),
+			zstd.WithWindowSize(zstdWindow))
+		if err != nil {
+			panic(err) // the options are constants
+		}
+		return w
+	}},
+}
+
+// newEncoder returns an encoder that writes to w; freeEncoder takes it back.
+func newEncoder(e encoding, w io.Writer) encoder {
+	enc := encoders[e].Get().(encoder)
+	enc.Reset(w)
+	return enc
+}
+
+func freeEncoder(e encoding, enc encoder) {
+	enc.Reset(nil)
+	encoders[e].Put(enc)
+}
+
+// compressAll writes body, compressed, to w.
+func compressAll(e encoding, w io.Writer, body []byte) error {
+	enc := newEncoder(e, w)
+	defer freeEncoder(e, enc)
+	if _, err := enc.Write(body); err != nil {
+		return err
+	}
+	return enc.Close()
+}

@@ -1,0 +1,256 @@
+package compress
+
+import (
+	"bytes"
+	"os"
+	"slices"
+
+	"github.com/uwsgo/uwsgo/codec"
+	"github.com/uwsgo/uwsgo/engine"
+)
+
+const (
+	// minSize is the body size in bytes from which compressing pays: below, it
+	// would save hardly a packet.
+	minSize = 1 << 10
+	// loopSize is up to where a whole body is compressed on the loop; it takes
+	// some 0.3 ms.
+	loopSize = 64 << 10
+	// maxFile is up to where a file is read into memory to be compressed; larger
+	// ones are sent by sendfile(2) as they are.
+	maxFile = 8 << 20
+	// keepBuffer bounds the memory that an output keeps for its next response.
+	keepBuffer = 128 << 10
+)
+
+// output compresses one response on its way to the next output. It belongs to
+// the exchange's loop, except that while away is set a goroutine of the pool
+// has the use of source and buffer.
+type output struct {
+	handler  *Handler
+	next     engine.Output
+	encoding encoding // what the client is to get if the response allows; may be identity
+	must     bool     // the client does not take identity
+
+	resp   codec.Response // the changed head; Header is kept for reuse
+	etag   []byte
+	views  []byte // copies of what resp points to, for the time away
+	buffer bytes.Buffer
+	away   bool
+
+	stream  encoder // while a compressed response is streamed
+	discard bool    // the same, in answer to HEAD: there is no body
+	left    int64   // bytes of a streamed body still to come, -1 if it was not announced
+}
+
+// Reply implements [engine.Output].
+func (o *output) Reply(x *engine.Exchange, resp *codec.Response, body []byte) {
+	size := int64(len(body))
+	if x.Request().Head {
+		size = max(resp.ContentLength, 0)
+	}
+	eligible, marked := o.inspect(resp, size)
+	switch {
+	case !eligible && !marked:
+		o.reply(x, resp, body)
+	case !eligible || o.encoding == identity:
+		o.reply(x, o.head(resp, identity, eligible), body)
+	case x.Request().Head:
+		o.reply(x, o.head(resp, o.encoding, true), nil)
+	case size <= loopSize:
+		o.compressed(x, resp, body, compressAll(o.encoding, &o.buffer, body))
+	default:
+		body := bytes.Clone(body)
+		if !o.leave(x, resp, func() ([]byte, error) { return body, nil }) {
+			o.reply(x, o.head(resp, identity, true), body)
+		}
+	}
+}
+
+// ReplyFile implements [engine.Output].
+func (o *output) ReplyFile(x *engine.Exchange, resp *codec.Response, f *os.File, off, n int64) {
+	eligible, marked := o.inspect(resp, n)
+	eligible = eligible && n <= maxFile
+	read := func() ([]byte, error) {
+		defer f.Close()
+		body := make([]byte, n)
+		_, err := f.ReadAt(body, off)
+		return body, err
+	}
+	switch {
+	case !eligible && !marked:
+	case !eligible || o.encoding == identity:
+		resp = o.head(resp, identity, eligible)
+	case x.Request().Head:
+		_ = f.Close()
+		o.reply(x, o.head(resp, o.encoding, true), nil)
+		return
+	case n <= loopSize:
+		body, err := read()
+		if err != nil {
+			o.Abort(x)
+			return
+		}
+		o.compressed(x, resp, body, compressAll(o.encoding, &o.buffer, body))
+		return
+	default:
+		if o.leave(x, resp, read) {
+			return
+		}
+		resp = o.head(resp, identity, true)
+	}
+	x.SetOutput(o.next)
+	o.next.ReplyFile(x, resp, f, off, n)
+	o.free()
+}
+
+// Start implements [engine.Output].
+func (o *output) Start(x *engine.Exchange, resp *codec.Response) {
+	eligible, marked := o.inspect(resp, resp.ContentLength)
+	switch {
+	case !eligible && !marked:
+	case !eligible || o.encoding == identity:
+		resp = o.head(resp, identity, eligible)
+	default:
+		o.left = resp.ContentLength
+		resp = o.head(resp, o.encoding, true)
+		if o.discard = x.Request().Head; !o.discard {
+			o.stream = newEncoder(o.encoding, &o.buffer)
+		}
+	}
+	o.next.Start(x, resp)
+}
+
+// Write implements [engine.Output].
+func (o *output) Write(x *engine.Exchange, p []byte) {
+	if o.discard {
+		return
+	}
+	if o.stream == nil {
+		o.next.Write(x, p)
+		return
+	}
+	if o.left >= 0 {
+		p = p[:min(int64(len(p)), o.left)]
+		o.left -= int64(len(p))
+	}
+	if len(p) == 0 {
+		return
+	}
+	if _, err := o.stream.Write(p); err != nil {
+		return // writing to a buffer does not fail
+	}
+	_ = o.stream.Flush()
+	o.next.Write(x, o.buffer.Bytes())
+	o.buffer.Reset()
+}
+
+// End implements [engine.Output].
+func (o *output) End(x *engine.Exchange) {
+	if o.stream != nil {
+		if o.left > 0 {
+			// Less than was announced. The next output cannot know, as it was told
+			// no length; the client must not take this for the whole.
+			o.Abort(x)
+			return
+		}
+		_ = o.stream.Close()
+		o.next.Write(x, o.buffer.Bytes())
+	}
+	x.SetOutput(o.next)
+	o.next.End(x)
+	o.free()
+}
+
+// Abort implements [engine.Output].
+func (o *output) Abort(x *engine.Exchange) {
+	x.SetOutput(o.next)
+	o.next.Abort(x)
+	if !o.away { // else the goroutine still has it
+		o.free()
+	}
+}
+
+// reply ends the exchange with a whole response; x must not be touched any more.
+func (o *output) reply(x *engine.Exchange, resp *codec.Response, body []byte) {
+	x.SetOutput(o.next)
+	o.next.Reply(x, resp, body)
+	o.free()
+}
+
+// compressed answers with what is in the buffer, or with body where that is no
+// smaller or compressing it failed.
+func (o *output) compressed(x *engine.Exchange, resp *codec.Response, body []byte, err error) {
+	if err != nil || o.buffer.Len() >= len(body) && !o.must {
+		o.reply(x, o.head(resp, identity, true), body)
+		return
+	}
+	o.reply(x, o.head(resp, o.encoding, true), o.buffer.Bytes())
+}
+
+// leave has a goroutine of the pool read and compress the body, and the answer
+// given when it is done. It returns false when the pool is full.
+func (o *output) leave(x *engine.Exchange, resp *codec.Response, read func() ([]byte, error)) bool {
+	head := o.keep(resp)
+	ref := x.Ref()
+	o.away = true
+	err := o.handler.options.Pool.Go(func() {
+		body, readErr := read()
+		var err error
+		if readErr == nil {
+			err = compressAll(o.encoding, &o.buffer, body)
+		}
+		// Where the client has gone by then, o goes with it.
+		_ = ref.Post(func(x *engine.Exchange) {
+			o.away = false
+			if readErr != nil {
+				o.Abort(x)
+				return
+			}
+			o.compressed(x, head, body, err)
+		})
+	})
+	if err != nil {
+		o.away = false
+		return false
+	}
+	x.Watch(nil) // whoever answered is done with x
+	return true
+}
+
+// keep returns a copy of resp that points to memory of o.
+func (o *output) keep(resp *codec.Response) *codec.Response {
+	size := len(resp.Reason)
+	for _, h := range resp.Header {
+		size += len(h.Name) + len(h.Value)
+	}
+	o.views = slices.Grow(o.views[:0], size) // it must not move from here on
+	copied := func(b []byte) []byte {
+		at := len(o.views)
+		o.views = append(o.views, b...)
+		return o.views[at:len(o.views):len(o.views)]
+	}
+	kept := *resp
+	kept.Reason = copied(resp.Reason)
+	kept.Header = make([]codec.Header, len(resp.Header))
+	for i, h := range resp.Header {
+		kept.Header[i] = codec.Header{Name: copied(h.Name), Value: copied(h.Value)}
+	}
+	return &kept
+}
+
+// free keeps o for another exchange.
+func (o *output) free() {
+	if o.stream != nil {
+		freeEncoder(o.encoding, o.stream)
+	}
+	buffer, header := o.buffer, o.resp.Header[:0]
+	buffer.Reset()
+	if buffer.Cap() > keepBuffer {
+		buffer = bytes.Buffer{}
+	}
+	clear(header[:cap(header)]) // views of others
+	h := o.handler
+	*o = output{handler: h, resp: codec.Response{Header: header}, etag: o.etag[:0], views: o.views[:0], buffer: buffer}
+	h.outputs.Put(o)
+}
