@@ -293,15 +293,10 @@ func (c *conn) bury() {
 	if x == nil {
 		return
 	}
-	x.conn = nil
 	if x.phase == phaseHandler || x.phase == phaseStream {
-		c.loop.count.gone.Add(1)
-		x.outcome.Aborted = true
-		if x.watcher != nil {
-			x.watcher.Gone(x)
-		}
+		c.loop.gone(x)
+		return
 	}
-	x.phase = phaseEnded
 	c.loop.release(x)
 }
 

@@ -254,7 +254,7 @@ func (c *conn) dispatch(x *Exchange) {
 	}
 	c.read = readHeld
 	gen := x.gen
-	l.serve(x)
+	l.serve(x, l.srv.handler)
 	if x.gen != gen || x.phase == phaseEnded {
 		return
 	}

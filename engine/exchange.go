@@ -25,18 +25,17 @@ type Exchange struct {
 	body    Body
 	head    []byte // what req points into once the loop's buffer is needed again
 	watcher Watcher
-	handler Handler
 	remote  remote
 
 	decoder http1.Decoder
 	framing http1.Body
 
 	phase   phase
-	serving bool // Serve is on the stack
 	started int64
 	sent    http1.Framing
 	left    int64 // bytes of a body of known length still to come
 	outcome Outcome
+	ahead   int // bytes of a response by AsHTTP that have not been written yet
 }
 
 // phase is how far an exchange has come.
@@ -170,7 +169,7 @@ func (x *Exchange) ReplyText(status int, text string) {
 // a producer should stop until its [Watcher] is told that they have drained.
 func (x *Exchange) Buffered() int {
 	if x.conn == nil {
-		return 0
+		return x.ahead
 	}
 	return x.conn.buffered()
 }

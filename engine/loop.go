@@ -90,15 +90,17 @@ func (l *loop) release(x *Exchange) {
 			l.finish(x)
 		}
 	}
+	ours := x.conn != nil // or it has been made by AsHTTP, for one request
 	x.gen++
-	x.phase = phaseRequest
+	x.phase = phaseEnded
 	x.conn, x.out, x.watcher = nil, nil, nil
 	x.body.free()
-	x.started, x.left, x.serving = 0, 0, false
-	x.outcome = Outcome{}
-	if len(l.exchanges) >= spareExchanges {
+	if !ours || len(l.exchanges) >= spareExchanges {
 		return
 	}
+	x.phase = phaseRequest
+	x.started, x.left = 0, 0
+	x.outcome = Outcome{}
 	x.req.Reset()
 	x.decoder.Reset()
 	if x.head = x.head[:0]; cap(x.head) > keepHead {
@@ -110,18 +112,29 @@ func (l *loop) release(x *Exchange) {
 	l.exchanges = append(l.exchanges, x)
 }
 
+// gone ends an exchange whose client has left.
+func (l *loop) gone(x *Exchange) {
+	l.count.gone.Add(1)
+	x.outcome.Aborted = true
+	if x.watcher != nil {
+		x.watcher.Gone(x)
+	}
+	x.phase = phaseEnded
+	l.release(x)
+}
+
 func (l *loop) finish(x *Exchange) {
 	defer l.recovered(nil, 0)
 	l.srv.opt.OnFinish(x, x.outcome)
 }
 
 // serve calls the handler.
-func (l *loop) serve(x *Exchange) {
+func (l *loop) serve(x *Exchange, h Handler) {
 	l.count.requests.Add(1)
 	l.count.inFlight.Add(1)
 	x.phase = phaseHandler
 	defer l.recovered(x, x.gen)
-	l.srv.handler.Serve(x)
+	h.Serve(x)
 }
 
 // recovered contains a panic of a handler: its exchange ends, everything else
@@ -130,7 +143,6 @@ func (l *loop) recovered(x *Exchange, gen uint32) {
 	if r := recover(); r != nil {
 		l.OnPanic(r, debug.Stack())
 		if x != nil && x.gen == gen {
-			x.out = l.output
 			x.Abort()
 		}
 	}

@@ -1,0 +1,305 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"sync"
+	"sync/atomic"
+
+	"github.com/uwsgo/uwsgo/codec"
+	"github.com/uwsgo/uwsgo/codec/http1"
+)
+
+// AsHTTP makes a net/http handler of a [Handler], so that it can answer behind
+// net/http's own server: over TLS and HTTP/2, beside other routes, under test.
+// h runs on the loops of s, which must be serving (without listeners, if need
+// be); a request's body is read in full first, as on the server's own connections,
+// and the same limits and policy hold.
+func (s *Server) AsHTTP(h Handler) http.Handler {
+	return &netHTTP{srv: s, handler: h}
+}
+
+type netHTTP struct {
+	srv     *Server
+	handler Handler
+	turn    atomic.Uint32 // spreads the requests over the loops
+}
+
+// ServeHTTP implements http.Handler.
+func (n *netHTTP) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := n.spool(r.Body)
+	if err != nil {
+		refuseHTTP(w, err)
+		return
+	}
+	var req codec.Request
+	if err := n.parse(r, body.Size(), &req); err != nil {
+		body.free()
+		refuseHTTP(w, err)
+		return
+	}
+	l := n.srv.loops[int(n.turn.Add(1))%len(n.srv.loops)]
+	out := &netOutput{wake: make(chan struct{}, 1)}
+	x := &Exchange{loop: l, out: out, req: req, body: body}
+	x.remote = remote{text: "@", https: r.TLS != nil}
+	if host, port, err := net.SplitHostPort(r.RemoteAddr); err == nil {
+		p, _ := strconv.ParseUint(port, 10, 16)
+		x.remote.text, x.remote.textPort = host, uint16(p)
+	}
+	err = l.Post(func() {
+		x.started = l.Now()
+		l.serve(x, n.handler)
+	})
+	if err != nil {
+		body.free()
+		http.Error(w, "the server is stopping", http.StatusServiceUnavailable)
+		return
+	}
+	out.copyTo(w, r.Context(), x.Ref())
+}
+
+// spool reads a body within the server's limits.
+func (n *netHTTP) spool(r io.Reader) (b Body, err error) {
+	buf := make([]byte, smallBody)
+	o := &n.srv.opt
+	for {
+		got, err := r.Read(buf)
+		if got > 0 {
+			if o.Limits.BodyTooLarge(b.size + int64(got)) {
+				b.free()
+				return Body{}, codec.ErrBodyTooLarge
+			}
+			if err := b.add(buf[:got], o.BodyMemory, o.TempDir); err != nil {
+				o.Logf("%v", err)
+				b.free()
+				return Body{}, errNoSpace
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return b, nil
+		}
+		if err != nil {
+			b.free()
+			return Body{}, errIncomplete
+		}
+	}
+}
+
+// parse writes the head down and has the decoder read it, so that a request is
+// judged by the same rules whatever way it came.
+func (n *netHTTP) parse(r *http.Request, size int64, req *codec.Request) error {
+	var b bytes.Buffer
+	b.WriteString(r.Method + " " + r.URL.RequestURI() + " HTTP/1.1\r\nHost: " + r.Host + "\r\n")
+	if size > 0 || r.ContentLength != 0 {
+		b.WriteString("Content-Length: " + strconv.FormatInt(size, 10) + "\r\n")
+	}
+	header := r.Header.Clone()
+	for _, own := range []string{"Host", "Content-Length", "Transfer-Encoding", "Expect"} {
+		header.Del(own)
+	}
+	if err := header.Write(&b); err != nil {
+		return codec.ErrFieldValue
+	}
+	b.WriteString("\r\n")
+	d := http1.Decoder{Limits: n.srv.opt.Limits, Policy: n.srv.opt.Policy}
+	got, err := d.Head(b.Bytes(), req)
+	if err == nil && got != b.Len() {
+		return codec.ErrRequestLine
+	}
+	return err
+}
+
+func refuseHTTP(w http.ResponseWriter, err error) {
+	status := http.StatusBadRequest
+	if e, ok := asCodecError(err); ok {
+		status = e.Status
+	}
+	http.Error(w, refusalText(status, err), status)
+}
+
+// netOutput takes a response on the loop and hands it to the goroutine that
+// net/http runs the request on.
+type netOutput struct {
+	wake chan struct{}
+
+	mu     sync.Mutex // guards pieces
+	pieces []piece
+}
+
+// piece is a part of a response.
+type piece struct {
+	head   *http.Response // for the first
+	data   []byte
+	file   *os.File
+	off, n int64
+	stream bool // data of a streamed response, whose producer counts on it going out
+	last   bool
+	abort  bool
+}
+
+func (o *netOutput) put(x *Exchange, p piece) {
+	x.ahead += len(p.data)
+	x.outcome.BodyBytes += int64(len(p.data)) + p.n
+	o.mu.Lock()
+	o.pieces = append(o.pieces, p)
+	o.mu.Unlock()
+	select {
+	case o.wake <- struct{}{}:
+	default:
+	}
+	if p.last || p.abort {
+		x.phase = phaseEnded
+		x.outcome.Aborted = p.abort
+		x.loop.release(x)
+	}
+}
+
+func netHead(x *Exchange, resp *codec.Response) *http.Response {
+	h := &http.Response{StatusCode: resp.Status, Header: make(http.Header, len(resp.Header)), ContentLength: resp.ContentLength}
+	for _, f := range resp.Header {
+		if codec.KeepResponseField(f.Name) {
+			h.Header.Add(string(f.Name), string(f.Value))
+		}
+	}
+	x.outcome.Status = resp.Status
+	x.outcome.Headers = len(resp.Header)
+	return h
+}
+
+// Reply implements [Output].
+func (o *netOutput) Reply(x *Exchange, resp *codec.Response, body []byte) {
+	if x.phase != phaseHandler {
+		return
+	}
+	if !x.req.Head || resp.ContentLength < 0 {
+		resp.ContentLength = int64(len(body))
+	}
+	if x.req.Head {
+		body = nil
+	}
+	o.put(x, piece{head: netHead(x, resp), data: bytes.Clone(body), last: true})
+}
+
+// ReplyFile implements [Output].
+func (o *netOutput) ReplyFile(x *Exchange, resp *codec.Response, f *os.File, off, n int64) {
+	if x.phase != phaseHandler {
+		_ = f.Close()
+		return
+	}
+	resp.ContentLength = n
+	o.put(x, piece{head: netHead(x, resp), file: f, off: off, n: n, last: true})
+}
+
+// Start implements [Output].
+func (o *netOutput) Start(x *Exchange, resp *codec.Response) {
+	if x.phase != phaseHandler {
+		return
+	}
+	x.phase = phaseStream
+	x.left = resp.ContentLength
+	o.put(x, piece{head: netHead(x, resp), stream: true})
+}
+
+// Write implements [Output].
+func (o *netOutput) Write(x *Exchange, p []byte) {
+	if x.phase != phaseStream || len(p) == 0 || x.req.Head {
+		return
+	}
+	if x.left >= 0 {
+		p = p[:min(int64(len(p)), x.left)]
+		x.left -= int64(len(p))
+	}
+	o.put(x, piece{data: bytes.Clone(p), stream: true})
+}
+
+// End implements [Output].
+func (o *netOutput) End(x *Exchange) {
+	if x.phase == phaseStream {
+		o.put(x, piece{last: true, abort: x.left > 0 && !x.req.Head})
+	}
+}
+
+// Abort implements [Output].
+func (o *netOutput) Abort(x *Exchange) {
+	switch x.phase {
+	case phaseHandler:
+		x.ReplyText(http.StatusInternalServerError, "Internal Server Error")
+	case phaseStream:
+		o.put(x, piece{abort: true})
+	}
+}
+
+// copyTo writes the response as it comes, until it is complete or the client has
+// gone.
+func (o *netOutput) copyTo(w http.ResponseWriter, ctx context.Context, ref Ref) {
+	rc := http.NewResponseController(w)
+	for {
+		select {
+		case <-ctx.Done():
+			_ = ref.Post(func(x *Exchange) { x.loop.gone(x) })
+			o.discard()
+			return
+		case <-o.wake:
+		}
+		o.mu.Lock()
+		pieces := o.pieces
+		o.pieces = nil
+		o.mu.Unlock()
+		written := 0
+		for _, p := range pieces {
+			if p.head != nil {
+				for name, v := range p.head.Header {
+					w.Header()[name] = v
+				}
+				if p.head.ContentLength >= 0 {
+					w.Header().Set("Content-Length", strconv.FormatInt(p.head.ContentLength, 10))
+				}
+				w.WriteHeader(p.head.StatusCode)
+			}
+			if p.file != nil {
+				_, _ = io.Copy(w, io.NewSectionReader(p.file, p.off, p.n))
+				_ = p.file.Close()
+			}
+			_, _ = w.Write(p.data) // a client that has gone shows in ctx
+			if p.stream {
+				written += len(p.data)
+			}
+			switch {
+			case p.abort:
+				panic(http.ErrAbortHandler)
+			case p.last:
+				return
+			}
+		}
+		if len(pieces) > 0 {
+			_ = rc.Flush()
+			_ = ref.Post(func(x *Exchange) { x.loop.wrote(x, written) })
+		}
+	}
+}
+
+func (o *netOutput) discard() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, p := range o.pieces {
+		if p.file != nil {
+			_ = p.file.Close()
+		}
+	}
+}
+
+// wrote takes note that n bytes have gone to the client of an exchange without
+// a connection.
+func (l *loop) wrote(x *Exchange, n int) {
+	before := x.ahead
+	x.ahead -= n
+	if x.watcher != nil && before > outputLow && x.ahead <= outputLow {
+		x.watcher.Drained(x)
+	}
+}
