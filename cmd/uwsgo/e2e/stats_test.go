@@ -1,0 +1,141 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// stats is what these tests read of uWSGI's stats document.
+type stats struct {
+	Version string
+	PID     int
+	Workers []struct {
+		ID           int
+		PID          int
+		Requests     int
+		Status       string
+		RespawnCount int `json:"respawn_count"`
+		Cores        []struct {
+			ID        int
+			Requests  int
+			InRequest int `json:"in_request"`
+		}
+	}
+}
+
+// rawStats reads what a stats address sends when one connects.
+func rawStats(network, addr string) ([]byte, error) {
+	conn, err := net.DialTimeout(network, addr, patience)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		return nil, err
+	}
+	return io.ReadAll(conn)
+}
+
+// readStats waits for the stats of addr.
+func readStats(t *testing.T, addr string) stats {
+	t.Helper()
+	var st stats
+	eventually(t, "stats on "+addr, func() error {
+		data, err := rawStats("tcp", addr)
+		if err != nil {
+			return err
+		}
+		st = stats{}
+		return json.Unmarshal(data, &st)
+	})
+	return st
+}
+
+func TestProcessesThreadsAndStats(t *testing.T) {
+	e := copyExample(t, "processes")
+	s := e.start(t)
+	s.waitAnswer(t, e.http+"/", 200)
+	const asked = 20
+	for range asked - 1 {
+		wantBody(t, get(t, e.http+"/"), 200, hello)
+	}
+	st := readStats(t, e.stats)
+	if st.PID != s.pid() {
+		t.Errorf("pid %d in the stats, the server is %d", st.PID, s.pid())
+	}
+	requests := 0
+	for _, w := range st.Workers {
+		requests += w.Requests
+		if len(w.Cores) != 2 || w.Status != "idle" || w.RespawnCount != 1 {
+			t.Errorf("worker %d: %d cores, %s, started %d times; want 2, idle, once", w.ID, len(w.Cores), w.Status, w.RespawnCount)
+		}
+	}
+	if len(st.Workers) != 4 || requests < asked {
+		t.Errorf("%d workers answered %d requests, want 4 and at least %d", len(st.Workers), requests, asked)
+	}
+
+	t.Run("over_http", func(t *testing.T) {
+		a := get(t, "http://"+e.stats+"/")
+		var over stats
+		if err := json.Unmarshal([]byte(a.body), &over); err != nil || a.status != 200 || len(over.Workers) != 4 {
+			t.Errorf("GET got %d, %d workers, %v; want the same document", a.status, len(over.Workers), err)
+		}
+	})
+	t.Run("uwsgitop", func(t *testing.T) {
+		uwsgitop := filepath.Join(testenv(t), "bin", "uwsgitop")
+		script, err := exec.LookPath("script")
+		if err != nil {
+			t.Skip("SKIP: no script(1) here to give uwsgitop a terminal")
+		}
+		top := exec.Command(script, "-q", "-c", "stty cols 200 rows 50; exec "+uwsgitop+" "+e.stats, "/dev/null")
+		top.Env = append(os.Environ(), "TERM=xterm")
+		quit, err := top.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		screen := &logBuffer{}
+		top.Stdout, top.Stderr = screen, screen
+		if err := top.Start(); err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = top.Wait() }()
+		defer quit.Close()
+		eventually(t, "uwsgitop's screen", func() error {
+			shown := screen.String()
+			for _, w := range st.Workers {
+				if !strings.Contains(shown, fmt.Sprint(w.PID)) {
+					return fmt.Errorf("worker %d (pid %d) is not shown:\n%q", w.ID, w.PID, shown)
+				}
+			}
+			return nil
+		})
+		if _, err := quit.Write([]byte("q")); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestStatsOnUnixSocket(t *testing.T) {
+	dir := shortTempDir(t)
+	write(t, dir, "app.py", plainApp)
+	port := freePort(t)
+	socket := filepath.Join(dir, "stats.sock")
+	s := start(t, dir, "--http", ":"+port, "--wsgi-file", "app.py", "--stats", socket, "--vacuum")
+	s.waitAnswer(t, "http://127.0.0.1:"+port+"/", 200)
+	data, err := rawStats("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var st stats
+	if err := json.Unmarshal(data, &st); err != nil || len(st.Workers) != 1 {
+		t.Errorf("stats of %d workers, %v\n%s", len(st.Workers), err, data)
+	}
+}

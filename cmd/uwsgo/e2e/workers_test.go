@@ -1,0 +1,250 @@
+package e2e
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// plainApp answers at once.
+const plainApp = `
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "2")])
+    return [b"ok"]
+`
+
+// holdApp notes its worker's pid in the file held and waits for the file release
+// when asked for /hold; it answers everything else at once.
+const holdApp = `
+import os, time
+
+def application(environ, start_response):
+    if environ["PATH_INFO"] == "/hold":
+        with open("held.new", "w") as f:
+            f.write(str(os.getpid()))
+        os.rename("held.new", "held")
+        while not os.path.exists("release"):
+            time.sleep(0.01)
+    body = str(os.getpid()).encode()
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
+    return [body]
+`
+
+// heldBy waits until a worker holds /hold and gives its pid.
+func heldBy(t *testing.T, dir string) int {
+	t.Helper()
+	var pid int
+	eventually(t, "a worker that holds the request", func() error {
+		text, err := os.ReadFile(filepath.Join(dir, "held"))
+		if err != nil {
+			return err
+		}
+		pid, err = strconv.Atoi(string(text))
+		return err
+	})
+	return pid
+}
+
+// askLater asks in the background; the channel gives what came.
+func askLater(url string) <-chan any {
+	result := make(chan any, 1)
+	go func() {
+		a, err := ask("GET", url, nil, nil)
+		if err != nil {
+			result <- err
+			return
+		}
+		result <- a
+	}()
+	return result
+}
+
+func TestKilledWorkerUnderLoad(t *testing.T) {
+	e := copyExample(t, "processes")
+	s := e.start(t)
+	s.waitAnswer(t, e.http+"/", 200)
+	before := readStats(t, e.stats)
+	victim := before.Workers[1].PID
+
+	const (
+		clients = 10
+		each    = 150 // requests of a client, in 3 s: together 500 a second
+	)
+	var (
+		mu       sync.Mutex
+		statuses = map[int]int{}
+		failures []error
+		running  sync.WaitGroup
+	)
+	transport := &http.Transport{MaxIdleConnsPerHost: clients}
+	defer transport.CloseIdleConnections()
+	keptAlive := &http.Client{Transport: transport, Timeout: patience}
+	for range clients {
+		running.Go(func() {
+			tick := time.NewTicker(20 * time.Millisecond)
+			defer tick.Stop()
+			for range each {
+				<-tick.C
+				status, err := fetch(keptAlive, e.http+"/")
+				mu.Lock()
+				if err != nil {
+					failures = append(failures, err)
+				} else {
+					statuses[status]++
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	eventually(t, "a third of the requests", func() error {
+		mu.Lock()
+		defer mu.Unlock()
+		if statuses[200] < clients*each/3 {
+			return fmt.Errorf("%v, %v", statuses, failures)
+		}
+		return nil
+	})
+	if err := syscall.Kill(victim, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	running.Wait()
+	if len(failures) > 0 {
+		t.Errorf("%d clients got no answer, the first: %v", len(failures), failures[0])
+	}
+	const threads = 2 // what one worker can hold
+	if lost := statuses[502]; lost > threads || statuses[200]+lost != clients*each {
+		t.Errorf("answers %v, want %d × 200 but for at most %d × 502", statuses, clients*each, threads)
+	}
+	eventually(t, "a new worker in place of the killed one", func() error {
+		after := readStats(t, e.stats)
+		w := after.Workers[1]
+		if len(after.Workers) != 4 || w.PID == victim || w.PID == 0 || w.RespawnCount != 2 || w.Status != "idle" {
+			return fmt.Errorf("worker 2 is %+v", w)
+		}
+		return nil
+	})
+}
+
+func fetch(c *http.Client, url string) (int, error) {
+	resp, err := c.Get(url)
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	_, err = io.Copy(io.Discard, resp.Body)
+	return resp.StatusCode, err
+}
+
+func TestKilledWorkerLosesOnlyWhatItHeld(t *testing.T) {
+	dir := shortTempDir(t)
+	write(t, dir, "app.py", holdApp)
+	port := freePort(t)
+	base := "http://127.0.0.1:" + port
+	s := start(t, dir, "--http", ":"+port, "--wsgi-file", "app.py", "--processes", "2")
+	s.waitAnswer(t, base+"/", 200)
+	held := askLater(base + "/hold")
+	victim := heldBy(t, dir)
+	if err := syscall.Kill(victim, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if a, ok := (<-held).(answer); !ok || a.status != http.StatusBadGateway {
+		t.Errorf("the client of the killed worker got %+v, want 502", a)
+	}
+	s.waitLog(t, strconv.Itoa(victim)) // the death is logged
+	for range 10 {
+		if a := get(t, base+"/"); a.status != 200 || a.body == strconv.Itoa(victim) {
+			t.Errorf("afterwards: %d from process %s", a.status, a.body)
+		}
+	}
+}
+
+func TestGracefulStop(t *testing.T) {
+	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
+		t.Run(sig.String(), func(t *testing.T) {
+			dir := shortTempDir(t)
+			write(t, dir, "app.py", holdApp)
+			port := freePort(t)
+			base := "http://127.0.0.1:" + port
+			s := start(t, dir, "--http", ":"+port, "--wsgi-file", "app.py", "--master", "--processes", "2", "--threads", "2")
+			s.waitAnswer(t, base+"/", 200)
+			held := askLater(base + "/hold")
+			heldBy(t, dir)
+			if err := s.cmd.Process.Signal(sig); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, "closed listeners", func() error {
+				if a, err := ask("GET", base+"/", nil, nil); err == nil {
+					return fmt.Errorf("still answers: %d", a.status)
+				}
+				return nil
+			})
+			write(t, dir, "release", "")
+			if a, ok := (<-held).(answer); !ok || a.status != 200 {
+				t.Errorf("the request in flight got %+v, want its 200", a)
+			}
+			if err := s.wait(t); err != nil {
+				t.Errorf("exit: %v, want 0", err)
+			}
+			s.noOrphans(t)
+		})
+	}
+}
+
+// TestStopAtAnyMoment signals the server while it starts, at the moments that a
+// number of files and processes mark.
+func TestStopAtAnyMoment(t *testing.T) {
+	const slowImport = "import time\nopen('importing', 'w').close()\ntime.sleep(0.3)\n" + plainApp
+	moments := []struct {
+		name string
+		come func(dir, port string, s *server) bool
+	}{
+		{"first_child", func(_, _ string, s *server) bool { return len(s.processes()) > 1 }},
+		{"importing", func(dir, _ string, _ *server) bool {
+			_, err := os.Stat(filepath.Join(dir, "importing"))
+			return err == nil
+		}},
+		{"first_answer", func(_, port string, _ *server) bool {
+			_, err := ask("GET", "http://127.0.0.1:"+port+"/", nil, nil)
+			return err == nil
+		}},
+	}
+	for _, m := range moments {
+		t.Run(m.name, func(t *testing.T) {
+			dir := shortTempDir(t)
+			write(t, dir, "app.py", slowImport)
+			port := freePort(t)
+			s := start(t, dir, "--http", ":"+port, "--wsgi-file", "app.py", "--processes", "2", "--socket", "x.sock", "--vacuum")
+			eventually(t, m.name, func() error {
+				if !m.come(dir, port, s) {
+					return fmt.Errorf("not yet")
+				}
+				return nil
+			})
+			if err := s.stop(t, stopSignal); err != nil {
+				t.Errorf("exit: %v, want 0", err)
+			}
+			if _, err := os.Lstat(filepath.Join(dir, "x.sock")); err == nil {
+				t.Error("the socket is still there")
+			}
+		})
+	}
+}
+
+func TestKilledServerLeavesNoWorkers(t *testing.T) {
+	dir := shortTempDir(t)
+	write(t, dir, "app.py", plainApp)
+	port := freePort(t)
+	s := start(t, dir, "--http", ":"+port, "--wsgi-file", "app.py", "--processes", "3")
+	s.waitAnswer(t, "http://127.0.0.1:"+port+"/", 200)
+	if err := s.stop(t, syscall.SIGKILL); err == nil || !strings.Contains(err.Error(), "killed") {
+		t.Errorf("exit: %v", err)
+	}
+}
