@@ -103,7 +103,7 @@ func TestBadInput(t *testing.T) {
 		{"negative_number", refusal{with("--wsgi-file", "app.py", "--threads", "-1"), exitConfig, []string{"threads", "-1"}}},
 		{"bad_mode", refusal{with("--wsgi-file", "app.py", "--chmod-socket=9z9"), exitConfig, []string{"chmod-socket", "9z9"}}},
 		{"unknown_option", refusal{with("--wsgi-file", "app.py", "--proceses", "2"), exitConfig, []string{"proceses", "--processes"}}},
-		{"strict_ini", refusal{[]string{"strict.ini"}, exitConfig, []string{"procesess", "processes"}}},
+		{"strict_ini", refusal{[]string{"strict.ini"}, exitConfig, []string{"proceses", "processes"}}},
 		{"virtualenv_without_python", refusal{with("--wsgi-file", "app.py", "--virtualenv", "folder"), exitConfig, []string{"folder", "python"}}},
 		{"missing_virtualenv", refusal{with("--wsgi-file", "app.py", "--virtualenv", "absent"), exitConfig, []string{"absent"}}},
 		{"missing_chdir", refusal{with("--wsgi-file", "app.py", "--chdir", "absent"), exitConfig, []string{"absent"}}},
@@ -120,7 +120,7 @@ func TestBadInput(t *testing.T) {
 			write(t, dir, "empty.py", "pass\n")
 			write(t, dir, "number.py", "application = 7\n")
 			write(t, dir, "number.ini", "[uwsgi]\nsocket = left.sock\nwsgi-file = app.py\nprocesses = many\n")
-			write(t, dir, "strict.ini", "[uwsgi]\nstrict = true\nsocket = left.sock\nwsgi-file = app.py\nprocesess = 2\n")
+			write(t, dir, "strict.ini", "[uwsgi]\nstrict = true\nsocket = left.sock\nwsgi-file = app.py\nproceses = 2\n")
 			for _, folder := range []string{"folder", "folder.ini"} {
 				if err := os.Mkdir(filepath.Join(dir, folder), 0o755); err != nil {
 					t.Fatal(err)
