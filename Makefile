@@ -14,7 +14,7 @@ E2E      := ./cmd/uwsgo/e2e
 PACKAGES  = $(filter-out %/cmd/uwsgo/e2e,$(shell $(GO) list ./...))
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test unit e2e pytest lint cross fuzz bench microbench install clean testenv
+.PHONY: help run build test unit e2e pytest lint fmt cross fuzz bench microbench install clean testenv
 
 help: ## show this list
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -40,6 +40,10 @@ lint: testenv ## golangci-lint and ruff
 	$(GOLANGCI) run ./...
 	$(TESTENV)/bin/ruff check .
 	$(TESTENV)/bin/ruff format --check .
+
+fmt: testenv ## format Go and Python as lint wants it
+	$(GOLANGCI) fmt ./...
+	$(TESTENV)/bin/ruff format .
 
 cross: ## compile and vet for macOS, FreeBSD and arm64
 	GOOS=darwin $(GO) vet ./...
