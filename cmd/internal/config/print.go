@@ -4,11 +4,10 @@ import (
 	"fmt"
 	"io"
 	"path"
-	"strconv"
 	"strings"
-)
 
-func itoa(n int64) string { return strconv.FormatInt(n, 10) }
+	"github.com/uwsgo/uwsgo/cmd/internal/ini"
+)
 
 // ShowConfig writes the options as an ini file, as uWSGI's show-config does:
 // every one as it was given, expanded, in order. uWSGI writes it to its log,
@@ -28,14 +27,14 @@ func (c *Config) ShowConfig(w io.Writer) error {
 	return err
 }
 
-// VersionLine is what --version prints. Scripts written for uWSGI compare its
+// VersionLine is what --version prints; program is os.Args[0]. Scripts written for uWSGI compare its
 // whole output with a number, so a program that was started as uwsgi (by a link,
 // say) prints the release of uWSGI that is followed and nothing else.
-func VersionLine(program, version, follows string) string {
+func VersionLine(program, version string) string {
 	if strings.HasPrefix(path.Base(program), "uwsgi") {
-		return follows + "\n"
+		return ini.UWSGIVersion + "\n"
 	}
-	return fmt.Sprintf("uwsgo %s (options and ini files of uWSGI %s)\n", version, follows)
+	return fmt.Sprintf("uwsgo %s (options and ini files of uWSGI %s)\n", version, ini.UWSGIVersion)
 }
 
 // UsageText is what is printed when there is nothing to do.

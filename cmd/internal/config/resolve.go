@@ -1,9 +1,11 @@
 package config
 
 import (
+	"errors"
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
 	"github.com/uwsgo/uwsgo/cmd/internal/option"
@@ -28,10 +30,16 @@ func resolve(list *ini.List, w ini.World) (*Config, error) {
 		if e.Settled && !o.Immediate {
 			continue // a placeholder that has the name of an option of ours
 		}
+		if !o.Status.Supported() {
+			r.tell(o, e)
+			continue
+		}
+		if o.Kind == option.Action && e.Settled {
+			continue // package ini did what it says
+		}
 		if err := r.apply(o.Name, e); err != nil {
 			return nil, err
 		}
-		r.tell(o, e)
 	}
 	if err := r.finish(); err != nil {
 		return nil, err
@@ -64,7 +72,7 @@ func (r *resolver) unknown(e ini.Entry) error {
 
 // tell warns, once for each name, of an option that does nothing here.
 func (r *resolver) tell(o *option.Option, e ini.Entry) {
-	if o.Status.Supported() || r.told[e.Key] {
+	if r.told[e.Key] {
 		return
 	}
 	r.told[e.Key] = true
@@ -74,6 +82,9 @@ func (r *resolver) tell(o *option.Option, e ini.Entry) {
 	}
 	r.list.Warnf("%s: option %s is known but not supported yet", e.Origin.Name(e.Key), e.Key)
 }
+
+// errNotRead tells a programmer that an option has a row and nothing that reads it.
+var errNotRead = errors.New("the option is in the table, but package config does not read it")
 
 // apply sets what one option asks for. name is the option's own name, e.Key may
 // be an alias of it.
@@ -167,7 +178,7 @@ func (r *resolver) apply(name string, e ini.Entry) error {
 	case "http-keepalive":
 		err = r.keepAlive(e)
 	case "limit-post":
-		r.LimitPost, err = bytes(e)
+		r.LimitPost, err = size(e)
 	case "post-buffering":
 		r.PostBuffering, err = numberOrTrue(e, math.MaxInt64)
 
@@ -200,12 +211,16 @@ func (r *resolver) apply(name string, e ini.Entry) error {
 		err = r.plugins(e)
 	case "show-config":
 		r.Show = truth(r.list, e)
+	case "strict":
+		r.Strict = r.list.Strict()
 	case "version":
 		r.Action = Version
 	case "help":
 		r.Action = Help
 	case "inherit":
 		err = r.list.Inherit(e)
+	default:
+		err = errNotRead
 	}
 	return err
 }
@@ -277,17 +292,15 @@ func (r *resolver) env(e ini.Entry) error {
 }
 
 func (r *resolver) keepAlive(e ini.Entry) error {
-	e.HasValue = true
 	n, err := numberOrTrue(e, maxSeconds)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case n == 1:
-		r.KeepAlive = defaults().KeepAlive
-		return nil
 	}
-	r.KeepAlive, err = seconds(ini.Entry{Key: e.Key, Value: itoa(n), HasValue: true, Origin: e.Origin})
-	return err
+	r.KeepAlive = time.Duration(n) * time.Second
+	if n == 1 {
+		r.KeepAlive = defaults().KeepAlive
+	}
+	return nil
 }
 
 func (r *resolver) staticMap(e ini.Entry) error {
@@ -334,14 +347,13 @@ func (r *resolver) finish() error {
 	}
 	if r.Processes == 0 {
 		r.Processes = 1
-		r.list.Warnf("processes = 0: there must be a worker, so one is run")
+		r.list.Warnf("processes: 0 is too few, so one is run")
 	}
 	r.Threads = max(1, r.Threads)
 	if r.BufferSize > maxBufferSize {
-		r.list.Warnf("buffer-size = %d: more than %d is not needed by any client, so that holds", r.BufferSize, maxBufferSize)
+		r.list.Warnf("buffer-size: %d is more than can be asked for, %d holds", r.BufferSize, maxBufferSize)
 	}
 	r.BufferSize = min(max(r.BufferSize, minBufferSize), maxBufferSize)
-	r.Config.Strict = r.list.Strict()
 	if r.Action == Run && len(r.Listens) == 0 && !r.HasApp() && !r.HasFiles() && !r.Show {
 		r.Action = Usage
 	}

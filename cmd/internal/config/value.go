@@ -21,6 +21,8 @@ func number(e ini.Entry, limit int64) (int64, error) {
 	switch {
 	case !ok && e.Value == "":
 		return 0, e.Origin.Errorf(e.Key, "it needs a number: %s = 1", e.Key)
+	case !ok && strings.HasPrefix(e.Value, "$("):
+		return 0, e.Origin.Errorf(e.Key, "%q is not a number: the environment has no such variable", e.Value)
 	case !ok:
 		return 0, e.Origin.Errorf(e.Key, "%q is not a number", e.Value)
 	case n < 0:
@@ -47,21 +49,22 @@ func numberOrTrue(e ini.Entry, limit int64) (int64, error) {
 // maxSeconds is the longest time that an option can ask for: some 30 years.
 const maxSeconds = 1_000_000_000
 
+// seconds reads a time.
 func seconds(e ini.Entry) (time.Duration, error) {
 	n, err := number(e, maxSeconds)
 	return time.Duration(n) * time.Second, err
 }
 
-func bytes(e ini.Entry) (int64, error) { return number(e, math.MaxInt64) }
+// size reads a number of bytes.
+func size(e ini.Entry) (int64, error) { return number(e, math.MaxInt64) }
 
 // truth reads a flag and warns where uWSGI's rule surprises: a comment behind
 // false makes it true.
 func truth(list *ini.List, e ini.Entry) bool {
 	on := !e.HasValue || ini.Bool(e.Value)
-	word, comment, found := strings.Cut(e.Value, " ")
-	if on && found && !ini.Bool(word) {
-		list.Warnf("%s: %q counts as true, as only the words false, off, no and 0 alone are false: put %q on a line of its own",
-			e.Origin.Name(e.Key), e.Value, strings.TrimSpace(comment))
+	if words := strings.Fields(e.Value); on && len(words) > 1 && !ini.Bool(words[0]) {
+		list.Warnf("%s: %q counts as true, as what follows %q belongs to the value: put it on a line of its own",
+			e.Origin.Name(e.Key), e.Value, words[0])
 	}
 	return on
 }

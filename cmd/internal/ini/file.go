@@ -31,7 +31,7 @@ func (l *List) Inherit(e Entry) error {
 // LoadNamed reads a file given by position on the command line, where the end of
 // the name tells what it is.
 func (l *List) LoadNamed(name string) error {
-	return l.loadByName(name, Entry{Key: name, Value: name}, true)
+	return l.loadByName(name, Entry{Value: name}, true)
 }
 
 func (l *List) loadByName(name string, e Entry, outermost bool) error {

@@ -30,6 +30,7 @@ type List struct {
 	Entries  []Entry
 	Warnings []string
 
+	index  map[string]int // where a key stands first in Entries
 	world  World
 	magic  [256]string
 	first  bool   // a file has been read, so the upper-case magic variables stand
@@ -45,7 +46,7 @@ type List struct {
 
 // New makes an empty list.
 func New(w World) *List {
-	l := &List{world: w, used: map[string]bool{}}
+	l := &List{world: w, index: map[string]int{}, used: map[string]bool{}}
 	l.initMagic()
 	return l
 }
@@ -89,6 +90,9 @@ func (l *List) append(e Entry) error {
 		return Unknown(e, true)
 	}
 	e.Settled = e.Settled || o != nil && o.Immediate
+	if _, ok := l.index[e.Key]; !ok {
+		l.index[e.Key] = len(l.Entries)
+	}
 	l.Entries = append(l.Entries, e)
 	if o != nil && o.Immediate {
 		return l.act(e)
@@ -152,12 +156,11 @@ func (l *List) set(e Entry, placeholder bool) error {
 // and if-opt see. A flag of the command line has no value and so is not seen.
 func (l *List) Get(key string) (string, bool) {
 	l.used[key] = true
-	for i := range l.Entries {
-		if l.Entries[i].Key == key {
-			return l.Entries[i].Value, l.Entries[i].HasValue
-		}
+	i, ok := l.index[key]
+	if !ok {
+		return "", false
 	}
-	return "", false
+	return l.Entries[i].Value, l.Entries[i].HasValue
 }
 
 // Bool is uWSGI's reading of a flag: true unless exactly false, off, no or 0.

@@ -1,9 +1,6 @@
 package ini
 
-import (
-	"fmt"
-	"strings"
-)
+import "fmt"
 
 // Origin is where an option was given. The zero value is the command line.
 type Origin struct {
@@ -13,15 +10,15 @@ type Origin struct {
 }
 
 // Name is the option as its user wrote it, for messages: "app.ini:12: threads",
-// "--threads" or "UWSGI_THREADS".
+// "--threads" or "UWSGI_THREADS". Without a key it is what was given by position.
 func (o Origin) Name(key string) string {
 	switch {
 	case o.File != "":
 		return fmt.Sprintf("%s:%d: %s", o.File, o.Line, key)
 	case o.Env != "":
 		return o.Env
-	case strings.HasPrefix(key, "-"):
-		return key
+	case key == "":
+		return "command line"
 	}
 	return "--" + key
 }

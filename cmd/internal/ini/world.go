@@ -1,7 +1,6 @@
 package ini
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +19,9 @@ import (
 // maxFile is the largest file that is read, in bytes. Real files have a few KiB.
 const maxFile = 1 << 20
 
+// UWSGIVersion is the release of uWSGI whose dialect and options are followed.
+const UWSGIVersion = "2.0.31"
+
 // execTime is how long a command of an exec:// name may run.
 const execTime = 60 * time.Second
 
@@ -34,7 +36,7 @@ type World struct {
 	Glob   func(pattern string) ([]string, error)
 
 	Cwd, Host, Binary string
-	Version           string // the uWSGI release that is followed, for %V
+	Version           string // for %V
 	CPUs              int
 	UID, GID          int
 	User, Group       string
@@ -51,7 +53,7 @@ func OS(stdin io.Reader) World {
 		Lstat:   os.Lstat,
 		Real:    realPath,
 		Glob:    filepath.Glob,
-		Version: "2.0.31",
+		Version: UWSGIVersion,
 		CPUs:    runtime.NumCPU(),
 		UID:     os.Getuid(),
 		GID:     os.Getgid(),
@@ -150,5 +152,5 @@ func readAll(r io.Reader) ([]byte, error) {
 	if err == nil && len(text) > maxFile {
 		err = fmt.Errorf("larger than %d bytes", maxFile)
 	}
-	return bytes.Clone(text), err
+	return text, err
 }

@@ -186,6 +186,6 @@ var table = []Option{
 	{Name: "version", Kind: Action, Section: Configuration, Status: Differs,
 		Help: "print the version and exit",
 		Note: "Prints uwsgo's version and the uWSGI release it follows; started under a name that begins with `uwsgi`, only that release."},
-	{Name: "help", Aliases: []string{"usage"}, Short: 'h', Kind: Action, Immediate: true, Section: Configuration, Status: Same,
+	{Name: "help", Aliases: []string{"usage"}, Short: 'h', Kind: Action, Section: Configuration, Status: Same,
 		Help: "print the options and exit"},
 }

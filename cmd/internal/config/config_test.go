@@ -1,0 +1,333 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/uwsgo/uwsgo/cmd/internal/ini"
+	"github.com/uwsgo/uwsgo/cmd/internal/option"
+)
+
+// enter makes a folder with these files the current one.
+func enter(t *testing.T, files map[string]string) {
+	t.Helper()
+	t.Chdir(t.TempDir())
+	for name, text := range files {
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func load(args, environ []string) (*Config, error) {
+	return Load(args, environ, ini.OS(strings.NewReader("[uwsgi]\nthreads = 3\n")))
+}
+
+func TestLoad(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		args    []string
+		env     []string
+		ini     string             // app.ini, without its section line
+		want    func(want *Config) // what differs from the defaults
+		warning string             // part of the only warning; none when empty
+	}{
+		{name: "long_options", args: []string{"--http", ":8080", "--processes=4", "--threads", "2", "--master"},
+			want: func(c *Config) {
+				c.Listens = []Listen{{":8080", HTTP, "http", "--http"}}
+				c.Processes, c.Threads, c.Master = 4, 2, true
+			}},
+		{name: "prefixes", args: []string{"--proc", "4", "--manage", "--http-ti=5", "--mod", "shop"},
+			want: func(c *Config) {
+				c.Processes, c.ManageScriptName, c.HTTPTimeout, c.Module = 4, true, 5*time.Second, "shop"
+			}},
+		{name: "bundled_flags", args: []string{"-LMp4", "-s", ":3031", "-wshop.wsgi", "-iT"},
+			want: func(c *Config) {
+				c.LogRequests, c.Master, c.Processes, c.SingleInterpreter = false, true, 4, true
+				c.Listens = []Listen{{":3031", Uwsgi, "socket", "--socket"}}
+				c.Module = "shop.wsgi"
+			}},
+		{name: "optional_values", args: []string{"-C", "--need-app=false", "-w", "shop"},
+			want: func(c *Config) { c.ChmodSocket, c.NeedApp, c.Module = 0o666, false, "shop" }},
+		{name: "optional_value_in_the_same_word", args: []string{"-C660", "--http-keepalive", "-w", "shop"},
+			want: func(c *Config) { c.ChmodSocket, c.Module = 0o660, "shop" }},
+		{name: "every_kind_of_listener", ini: "http = :1\nhttp-socket = :2\nhttp11-socket = :3\nsocket = /s\nuwsgi-socket = @a\nprotocol = http\n",
+			args: []string{"app.ini"},
+			want: func(c *Config) {
+				c.Listens = []Listen{
+					{":1", HTTP, "http", "app.ini:2: http"},
+					{":2", HTTP, "http-socket", "app.ini:3: http-socket"},
+					{":3", HTTP, "http11-socket", "app.ini:4: http11-socket"},
+					{"/s", HTTP, "socket", "app.ini:5: socket"},
+					{"@a", Uwsgi, "uwsgi-socket", "app.ini:6: uwsgi-socket"},
+				}
+			}},
+		{name: "file_by_position_comes_last", args: []string{"app.ini", "--threads", "2"}, ini: "threads = 8\nwsgi-file = app.py\n",
+			want: func(c *Config) { c.Threads, c.WSGIFile = 8, "app.py" }},
+		{name: "file_by_option_comes_in_its_place", args: []string{"--ini", "app.ini", "--threads", "2"}, ini: "threads = 8\nfile = app.py\n",
+			want: func(c *Config) { c.Threads, c.WSGIFile = 2, "app.py" }},
+		{name: "standard_input", args: []string{"--ini", "-", "-w", "shop"},
+			want: func(c *Config) { c.Threads, c.Module = 3, "shop" }},
+		{name: "environment_comes_first", env: []string{"PATH=/bin", "UWSGI_THREADS=8", "UWSGI_PROCESSES=3", "UWSGI_RELOADS=1", "UWSGI_WSGI_FILE=app.py"},
+			args: []string{"--threads", "2"},
+			want: func(c *Config) { c.Threads, c.Processes, c.WSGIFile = 2, 3, "app.py" }},
+		{name: "environment_names_a_file", env: []string{"UWSGI_INI=app.ini"}, ini: "module = shop\n",
+			want: func(c *Config) { c.Module = "shop" }},
+		{name: "comments_behind_values", args: []string{"app.ini"}, ini: "module = shop\nprocesses = 4 ; workers\nmaster = true   # really\nharakiri = 30s\n",
+			want: func(c *Config) {
+				c.Module, c.Processes, c.Master, c.Harakiri = "shop", 4, true, 30*time.Second
+			}},
+		{name: "comment_behind_false", args: []string{"app.ini"}, ini: "module = shop\nvacuum = false ; x\n",
+			want:    func(c *Config) { c.Module, c.Vacuum = "shop", true },
+			warning: `app.ini:3: vacuum: "false ; x" counts as true`},
+		{name: "flags", args: []string{"app.ini"}, ini: "module = shop\nmaster\nvacuum =\nlazy-apps = FALSE\ndisable-logging = no\nstrict = 1\ncompress = true\nhttp-auto-gzip = on\n",
+			want: func(c *Config) {
+				c.Module, c.Master, c.Vacuum, c.Strict, c.Compress, c.HTTPGzip = "shop", true, true, true, true, true
+			}},
+		{name: "keepalive_true", args: []string{"app.ini"}, ini: "module = shop\nhttp-keepalive = 9\nhttp-keepalive = true\npost-buffering = true\n",
+			want: func(c *Config) { c.Module, c.PostBuffering = "shop", 1 }},
+		{name: "keepalive_seconds", args: []string{"app.ini"}, ini: "module = shop\nhttp-keepalive = 9\npost-buffering = 8192\n",
+			want: func(c *Config) { c.Module, c.KeepAlive, c.PostBuffering = "shop", 9*time.Second, 8192 }},
+		{name: "keepalive_off", args: []string{"app.ini"}, ini: "module = shop\nhttp-keepalive = 0\npost-buffering = false\n",
+			want: func(c *Config) { c.Module, c.KeepAlive = "shop", 0 }},
+		{name: "buffer_size_is_at_least_32_KiB", args: []string{"-w", "shop", "-b", "4096"},
+			want: func(c *Config) { c.Module = "shop" }},
+		{name: "buffer_size_larger_than_64_KiB", args: []string{"-w", "shop", "-b", "100000"},
+			want: func(c *Config) { c.Module, c.BufferSize = "shop", 100000 }},
+		{name: "buffer_size_too_large", args: []string{"-w", "shop", "-b", "2000000000"},
+			want:    func(c *Config) { c.Module, c.BufferSize = "shop", 1<<20 },
+			warning: "buffer-size: 2000000000 is more than can be asked for, 1048576 holds"},
+		{name: "lists", args: []string{"app.ini"},
+			ini: "mount = /a=a:app\nworker-mount = /b=b.py\nstatic-map = /s=/srv/s\nstatic-map = /f=x=y\ncheck-static = /srv\nstatic-check = /www\nstatic-index = a.html\nenv = A=1\nenv = B=x=y\npp = none\npythonpath = li*\n",
+			want: func(c *Config) {
+				c.Mounts = []Mount{{"/a", "a:app", "app.ini:2: mount"}, {"/b", "b.py", "app.ini:3: worker-mount"}}
+				c.StaticMaps = []StaticMap{{"/s", "/srv/s"}, {"/f", "x=y"}}
+				c.CheckStatic, c.StaticIndex = []string{"/srv", "/www"}, []string{"a.html"}
+				c.Env = []Env{{"A", "1"}, {"B", "x=y"}}
+				c.PythonPath = []string{"none", "lib1", "lib2"}
+			}},
+		{name: "texts", args: []string{"app.ini"},
+			ini: "module = shop\ncallable = app\nvenv = /v\nchdir = /srv\npyargv = a b\npidfile = /run/p\nlogformat = %(uri)\nlogto = /log\nstats = :1717\nchown-socket = www:www\nprofile = cpu\nlisten = 512\nlimit-post = 1000\nsocket-timeout = 7\n",
+			want: func(c *Config) {
+				c.Module, c.Callable, c.Virtualenv, c.Chdir, c.PyArgv = "shop", "app", "/v", "/srv", "a b"
+				c.PidFile, c.LogFormat, c.LogTo, c.Stats, c.Master = "/run/p", "%(uri)", "/log", ":1717", true
+				c.ChownSocket, c.Profile, c.Backlog, c.LimitPost = "www:www", "cpu", 512, 1000
+				c.SocketTimeout = 7 * time.Second
+			}},
+		{name: "placeholder_of_own_name", args: []string{"app.ini"}, ini: "set-ph = profile=dev\nmodule = shop_%(profile)\n",
+			want: func(c *Config) { c.Module = "shop_dev" }},
+		{name: "inherit_comes_last", args: []string{"app.ini"}, ini: "inherit = sub/base.ini\nmodule = shop\nthreads = 2\n",
+			want: func(c *Config) { c.Module, c.Threads = "shop", 5 }},
+		{name: "custom_variable", args: []string{"app.ini"}, ini: "base = /srv\nmodule = shop\nchdir = %(base)/app\n",
+			want: func(c *Config) { c.Module, c.Chdir = "shop", "/srv/app" }},
+		{name: "unknown_key", args: []string{"app.ini"}, ini: "module = shop\nproceses = 4\n",
+			want:    func(c *Config) { c.Module = "shop" },
+			warning: `app.ini:3: proceses: unknown option; did you mean "processes"?`},
+		{name: "unknown_variable", env: []string{"UWSGI_TREADS=4"}, args: []string{"-w", "shop"},
+			want:    func(c *Config) { c.Module = "shop" },
+			warning: `UWSGI_TREADS: unknown option; did you mean "threads"?`},
+		{name: "not_supported_yet", args: []string{"-w", "shop", "--max-requests", "1000", "--max-requests", "2000"},
+			want:    func(c *Config) { c.Module = "shop" },
+			warning: "--max-requests: option max-requests is known but not supported yet"},
+		{name: "accepted", args: []string{"-w", "shop", "--thunder-lock"},
+			want:    func(c *Config) { c.Module = "shop" },
+			warning: "--thunder-lock: accepted: has no effect because one process accepts for all workers"},
+		{name: "plugins", args: []string{"-w", "shop", "--plugins", "python3,http, lua"},
+			want: func(c *Config) {
+				c.Module, c.Plugins = "shop", []string{"python3", "http", "lua"}
+			},
+			warning: "--plugins: uwsgo has nothing that does what the plugin lua does"},
+		{name: "no_processes", args: []string{"-w", "shop", "-p", "0"},
+			want:    func(c *Config) { c.Module = "shop" },
+			warning: "processes: 0 is too few"},
+		{name: "notes_in_the_command_line", args: []string{"-w", "shop", "[production]"},
+			want: func(c *Config) { c.Module = "shop" }},
+		{name: "end_of_options", args: []string{"-w", "shop", "--", "app.ini"}, ini: "threads = 2\n",
+			want: func(c *Config) { c.Module, c.Threads = "shop", 2 }},
+		{name: "conditions_on_the_command_line", env: []string{}, args: []string{"-w", "shop", "--if-env", "NO_SUCH_VARIABLE", "--threads", "2", "--endif", "-p", "2"},
+			want: func(c *Config) { c.Module, c.Processes = "shop", 2 }},
+		{name: "nothing_to_do", want: func(c *Config) { c.Action = Usage }},
+		{name: "help_ends_reading", args: []string{"--help", "--nonsense"}, want: func(c *Config) { c.Action = Help }},
+		{name: "usage_is_help", args: []string{"-h"}, want: func(c *Config) { c.Action = Help }},
+		{name: "help_by_the_environment", env: []string{"UWSGI_HELP="}, want: func(c *Config) { c.Action = Help }},
+		{name: "version", args: []string{"--version"}, want: func(c *Config) { c.Action = Version }},
+		{name: "show_config", args: []string{"--show-config"}, want: func(c *Config) { c.Show = true }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			enter(t, map[string]string{
+				"app.ini": "[uwsgi]\n" + tt.ini, "sub/base.ini": "[uwsgi]\nthreads = 5\n", "lib1/x": "", "lib2/x": "",
+			})
+			got, err := load(tt.args, tt.env)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := defaults()
+			tt.want(want)
+			if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(Config{}, "Warnings", "Entries")); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+			switch {
+			case tt.warning == "" && len(got.Warnings) > 0:
+				t.Errorf("warnings: %q", got.Warnings)
+			case tt.warning != "" && (len(got.Warnings) != 1 || !strings.Contains(got.Warnings[0], tt.warning)):
+				t.Errorf("warnings: %q\nwant one with %s", got.Warnings, tt.warning)
+			}
+		})
+	}
+}
+
+func TestErrors(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		args string
+		env  []string
+		ini  string
+		want string
+	}{
+		{name: "unknown_option", args: "--proceses 4", want: "--proceses: unknown option; did you mean --processes?"},
+		{name: "unknown_option_like_nothing", args: "--entirely-else", want: "--entirely-else: unknown option; --help lists the options"},
+		{name: "unknown_flag", args: "-MZ", want: `-Z: unknown option in "-MZ"; --help lists the options`},
+		{name: "ambiguous", args: "--static x", want: "--static: the option is ambiguous, it could be --static-cache-paths, --static-cache-paths-name, --static-check, "},
+		{name: "ambiguous_and_more", args: "--static x", want: " more"},
+		{name: "no_name", args: "--=x", want: "--: unknown option"},
+		{name: "value_of_a_flag", args: "--master=true", want: `--master takes no value: leave out "=true"`},
+		{name: "value_of_a_shortened_flag", args: "--mast=1", want: "--master takes no value"},
+		{name: "missing_value", args: "--processes", want: "--processes needs a value: --processes=N"},
+		{name: "missing_value_of_a_letter", args: "-Mp", want: "-p (--processes) needs a value: -p N"},
+
+		{name: "not_a_number", args: "--processes four", want: `--processes: "four" is not a number`},
+		{name: "not_a_number_in_a_file", args: "app.ini", ini: "\nprocesses = four", want: `app.ini:3: processes: "four" is not a number`},
+		{name: "not_a_number_in_the_environment", env: []string{"UWSGI_WORKERS=four"}, want: `UWSGI_WORKERS: "four" is not a number`},
+		{name: "no_number", args: "app.ini", ini: "threads", want: "app.ini:2: threads: it needs a number: threads = 1"},
+		{name: "variable_is_not_set", args: "app.ini", ini: "threads = $(NO_SUCH_VARIABLE)", want: `"$(NO_SUCH_VARIABLE)" is not a number: the environment has no such variable`},
+		{name: "negative", args: "app.ini", ini: "harakiri = -1", want: `app.ini:2: harakiri: "-1" is negative`},
+		{name: "too_many", args: "-p 1000000", want: "--processes: 1000000 is too large: at most 10000"},
+		{name: "keepalive", args: "--http-keepalive=always", want: `--http-keepalive: "always" is not a number`},
+		{name: "mode", args: "app.ini", ini: "chmod-socket = 0660", want: `app.ini:2: chmod-socket: "0660" is not three octal digits such as 660`},
+		{name: "mode_with_a_comment", args: "app.ini", ini: "chmod = 660 ; x", want: `app.ini:2: chmod: "660 ; x" is not three octal digits`},
+		{name: "mode_not_octal", args: "-C669", want: `--chmod-socket: "669" is not three octal digits`},
+		{name: "protocol", args: "--protocol fastcgi", want: "--protocol: protocol fastcgi is not supported yet: use uwsgi or http"},
+		{name: "no_protocol", args: "--protocol gopher", want: `--protocol: "gopher" is none of uwsgi, http, http11`},
+		{name: "profile", args: "--profile all", want: `--profile: "all" is none of cpu, mem, `},
+		{name: "mount", args: "--mount shop", want: `--mount: "shop" is not of the form /prefix=module:callable`},
+		{name: "mount_without_app", args: "--mount /shop=", want: `--mount: "/shop=" names no app for the path`},
+		{name: "mount_without_slash", args: "--mount shop=shop:app", want: `--mount: the path "shop" must begin with a slash`},
+		{name: "static_map", args: "--static-map /srv", want: `--static-map: "/srv" is not of the form /prefix=directory`},
+		{name: "static_map_without_directory", args: "--static-map /srv=", want: `--static-map: "/srv=" names no directory for the path`},
+		{name: "env", args: "--env HOME", want: `--env: "HOME" is not of the form NAME=VALUE`},
+		{name: "address", args: "app.ini", ini: "http =", want: "app.ini:2: http: it needs an address such as :8080"},
+		{name: "needed_plugin", args: "--need-plugin lua", want: "--need-plugin: uwsgo has nothing that does what the plugin lua does"},
+
+		{name: "strict", args: "app.ini", ini: "proceses = 4\nstrict = 1", want: `app.ini:2: proceses: [strict-mode] unknown config directive: proceses; did you mean "processes"?`},
+		{name: "strict_and_the_environment", args: "--strict", env: []string{"UWSGI_TREADS=4"}, want: `UWSGI_TREADS: [strict-mode] unknown config directive: treads; did you mean "threads"?`},
+		{name: "missing_file", args: "none.ini", want: `command line: cannot read "none.ini": no such file or directory`},
+		{name: "missing_file_by_option", args: "--ini none.ini", want: `--ini: cannot read "none.ini": no such file or directory`},
+		{name: "missing_file_in_a_file", args: "app.ini", ini: "inherit = none.ini", want: `app.ini:2: inherit: cannot read "none.ini": no such file or directory`},
+		{name: "yaml", args: "app.yaml", want: "command line: yaml configuration is not supported yet: write it as an ini file"},
+		{name: "xml_by_option", args: "-x app.xml", want: `not supported yet: write "app.xml" as an ini file`},
+		{name: "conf", args: "app.conf", want: "the name of a configuration file ends in .ini; if it is one, write --ini app.conf"},
+		{name: "python", args: "app.py", want: "unable to load configuration from app.py: the name of a configuration file ends in .ini; to run it as an app, write --wsgi-file app.py"},
+		{name: "section", args: "app.ini:prod", want: "for one section of it, write --ini app.ini:prod"},
+		{name: "module", args: "shop.wsgi:app", want: "to run it as an app, write --module shop.wsgi:app"},
+		{name: "address_by_position", args: ":8080", want: "to listen there, write --http :8080"},
+		{name: "word", args: "start", want: "command line: unable to load configuration from start: the name of a configuration file ends in .ini"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			enter(t, map[string]string{"app.ini": "[uwsgi]\n" + tt.ini + "\n"})
+			c, err := load(strings.Fields(tt.args), tt.env)
+			if err == nil {
+				t.Fatalf("no error, but %+v", c)
+			}
+			if !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("got  %v\nwant %s", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestShowConfig(t *testing.T) {
+	enter(t, map[string]string{"app.ini": "[uwsgi]\nbase = shop\nmodule = %(base).wsgi\n"})
+	c, err := load([]string{"-M", "--show-config", "app.ini"}, []string{"UWSGI_THREADS=2"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	if err := c.ShowConfig(&b); err != nil {
+		t.Fatal(err)
+	}
+	want := `
+;uWSGI instance configuration
+[uwsgi]
+threads = 2
+master = true
+show-config = true
+base = shop
+module = shop.wsgi
+;end of configuration
+
+`
+	if diff := cmp.Diff(want, b.String()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestVersionLine(t *testing.T) {
+	for program, want := range map[string]string{
+		"uwsgo":                 "uwsgo 1.2.3 (options and ini files of uWSGI 2.0.31)\n",
+		"/usr/local/bin/uwsgo":  "uwsgo 1.2.3 (options and ini files of uWSGI 2.0.31)\n",
+		"/usr/bin/uwsgi":        "2.0.31\n",
+		"uwsgi_python3":         "2.0.31\n",
+		"/opt/uwsgi-home/uwsgo": "uwsgo 1.2.3 (options and ini files of uWSGI 2.0.31)\n",
+	} {
+		if got := VersionLine(program, "1.2.3"); got != want {
+			t.Errorf("%s: %q, want %q", program, got, want)
+		}
+	}
+}
+
+func TestUsageFitsATerminal(t *testing.T) {
+	for line := range strings.Lines(UsageText) {
+		if len(line) > 81 {
+			t.Errorf("%d columns: %s", len(line)-1, line)
+		}
+	}
+}
+
+func TestEveryOptionOfTheTableIsRead(t *testing.T) {
+	enter(t, map[string]string{"1.ini": ""})
+	for _, o := range option.Table() {
+		if o.Kind == option.Action && o.Immediate {
+			continue // package ini reads these
+		}
+		r := &resolver{Config: defaults(), list: ini.New(ini.OS(nil)), world: ini.OS(nil), told: map[string]bool{}}
+		if err := r.apply(o.Name, ini.Entry{Key: o.Name, Value: "1", HasValue: true}); err == errNotRead {
+			t.Errorf("%s: %v", o.Name, err)
+		}
+	}
+}
+
+func FuzzArgs(f *testing.F) {
+	f.Add("-Mp4\n--http\n:8080")
+	f.Add("--proc=four\n--\nx")
+	f.Add("--set\na=x%(a)\n--env\nA=%(a)")
+	f.Add("-C\n-C666\n--chmod=1\n--http-keepalive=true")
+	f.Fuzz(func(t *testing.T, args string) {
+		w := ini.OS(strings.NewReader(""))
+		// The fuzzer must not read files or run commands.
+		w.Read = func(string) ([]byte, error) { return []byte("[uwsgi]\nthreads = 2\n"), nil }
+		w.Glob = func(string) ([]string, error) { return nil, nil }
+		c, err := Load(strings.Split(args, "\n"), nil, w)
+		if err == nil && (c.Processes < 1 || c.Threads < 1 || c.BufferSize < minBufferSize || c.BufferSize > maxBufferSize || c.KeepAlive < 0) {
+			t.Errorf("out of bounds: %+v", c)
+		}
+	})
+}
