@@ -15,7 +15,7 @@ func FuzzReader(f *testing.F) {
 	for _, seed := range []string{
 		"", "N", "{0", "(\x01\x00\x00\x00T", ")\x02TF", "[\x02\x00\x00\x00\xfa\x02abr\x00\x00\x00\x00",
 		"l\x05\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x08\x00", "l\x00\x00\x00\x80", "u\x03\x00\x00\x00\xed\xb2\x80",
-		"s\xff\xff\xff\xff", "g12345678", "a\x01\x00\x00\x00x", "\xdb\x01\x00\x00\x00r\x00\x00\x00\x00",
+		"s\xff\xff\xff\xff", "g12345678", "a\x01\x00\x00\x00x", "a\x01\x00\x00\x00\x80", "\xdb\x01\x00\x00\x00r\x00\x00\x00\x00",
 	} {
 		f.Add([]byte(seed))
 	}
@@ -57,7 +57,7 @@ func FuzzReader(f *testing.F) {
 			case KindBytes:
 				r.Bytes()
 			case KindStr:
-				if s, ascii := r.Str(); !ascii {
+				if s, ascii := r.Str(); !ascii && r.Err() == nil {
 					if latin1, ok := AppendLatin1(nil, s); ok && len(latin1) >= len(s) {
 						t.Fatalf("%q is not shorter in latin-1: %q", s, latin1)
 					}

@@ -231,14 +231,17 @@ func (r *Reader) skip(depth int) {
 // typeLong its count and digits. On error it returns 0, nil.
 func (r *Reader) scalar(want Kind) (typ byte, body []byte) {
 	at := r.pos
-	if !r.begin(want) {
-		return 0, nil
-	}
-	if r.buf[at]&^flagRef == typeRef {
-		from, _ := r.target(at) // begin has checked it
-		typ, body, _ = r.body(from)
-		r.pos = at + 5
-		return typ, body
+	plain := r.More() && kinds[r.buf[at]] == want && want >= KindNone && want <= KindStr
+	if !plain { // marked, a reference, or a mistake
+		if !r.begin(want) {
+			return 0, nil
+		}
+		if r.buf[at]&^flagRef == typeRef {
+			from, _ := r.target(at) // begin has checked it
+			typ, body, _ = r.body(from)
+			r.pos = at + 5
+			return typ, body
+		}
 	}
 	typ, body, end := r.body(at)
 	if end == 0 {

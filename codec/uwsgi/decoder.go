@@ -40,12 +40,12 @@ type Decoder struct {
 // An error is a *[codec.Error]; it comes as soon as it is certain. Any split of
 // the same bytes gives the same result. r is meaningless after an error.
 //
-// Of a variable that comes twice the last counts, as in uWSGI; in Vars both are
-// found. HTTP_* that come twice are two fields. CONTENT_LENGTH, CONTENT_TYPE and
-// HTTP_HOST, over which two servers must never disagree, may come twice only if
-// they are equal. CONTENT_LENGTH may be empty and then is 0; it, like the other
-// variables that have a place of their own in Request, is not in Vars, with the
-// exception of HTTPS and UWSGI_SCHEME.
+// Of a variable that comes twice the last counts, as in uWSGI; Vars holds both,
+// in order. HTTP_* that come twice are two fields. CONTENT_LENGTH, CONTENT_TYPE
+// and HTTP_HOST, over which two servers must never disagree, may come twice only
+// if they are equal. An empty CONTENT_LENGTH, which nginx sends, is 0. Variables
+// that have a place of their own in Request are not in Vars, except for HTTPS and
+// UWSGI_SCHEME.
 func (d *Decoder) Head(buf []byte, r *codec.Request) (n int, err error) {
 	if len(buf) < headerSize {
 		return 0, nil
