@@ -1,0 +1,45 @@
+// Package worker is the fixed pool of Python processes × threads that runs WSGI
+// apps: it starts them, hands them requests, reads their answers and replaces
+// those that die. It knows nothing of HTTP or of clients' sockets; handler/wsgi
+// turns exchanges into requests and answers into responses.
+//
+// One Python process, the zygote, imports the apps once and forks the workers.
+// The Python side is embedded, see the folder shim; it travels to the zygote over
+// a socket, so nothing is installed and nothing written to disk.
+//
+// # Requests
+//
+// Each request is one datagram, marshalled: (id, app, environ, body). All workers
+// receive from one socket, so whoever is free takes the next, and the kernel wakes
+// one thread. Few requests are in that socket at a time; the others wait in the
+// [Port] of their loop. Where there is no SOCK_SEQPACKET, each thread has one
+// request at a time sent on its own stream instead ([Config].StreamMode).
+//
+//	id  bits 24-30 the loop, 16-23 counted up with each use of the slot, 0-15 the slot
+//
+// # Answers
+//
+// Each thread has a stream to each loop, so neither side ever takes a lock. The
+// thread sends frames, little-endian:
+//
+//	uint32 length of the payload
+//	uint32 id
+//	uint32 kind << 24 | length of the marshalled head, (status, headers)
+//	payload: the head, then body bytes
+//
+// and receives pairs of uint32 (tag, n): how much more of a streamed answer is
+// welcome, or that a descriptor comes along. See the constants in wire.go and
+// shim/port.py.
+//
+// # Shared memory
+//
+// A worker thread writes the id of the request it takes, and when, into its claim;
+// a loop writes one byte for each slot whose request must not run any more. From
+// the claims the pool knows what a worker that died or hangs was doing.
+//
+// # Ownership
+//
+// A Port and what hangs on it (slots, streams) belongs to its loop. Worker states
+// belong to the supervising goroutine of the generation. [Core] counters are
+// atomic. Everything else is immutable after [Start].
+package worker

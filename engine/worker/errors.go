@@ -1,0 +1,53 @@
+package worker
+
+import (
+	"errors"
+	"fmt"
+)
+
+// What [Client.Fail] is told, and what [Port.Begin] and [Port.Send] return.
+var (
+	// ErrAppFailed: the app raised, or broke PEP 3333, before it sent anything. The
+	// traceback is on stderr. The client gets 500.
+	ErrAppFailed = errors.New("the app failed before it sent anything")
+	// ErrAborted: the app raised, or sent another length than it had declared, after
+	// Head. The connection must be closed, as the body is not complete.
+	ErrAborted = errors.New("the app failed while it sent its answer")
+	// ErrWorkerDied: the worker process that had the request is gone. 502 before
+	// Head, close after it.
+	ErrWorkerDied = errors.New("the worker died")
+	// ErrHarakiri: the request took longer than [Config].Harakiri. 504 before Head,
+	// close after it.
+	ErrHarakiri = errors.New("the request took longer than harakiri allows")
+	// ErrQueueFull: [Config].Queue requests wait already. 503 with Retry-After.
+	ErrQueueFull = errors.New("the request queue is full")
+	// ErrTooLarge: environ and body in memory are more than [MaxRequest] bytes. 431,
+	// or pass the body as a file.
+	ErrTooLarge = errors.New("the request is too large for the queue")
+	// ErrStopped: [Pool.Stop] has been called. 503.
+	ErrStopped = errors.New("the worker pool has stopped")
+)
+
+// LoadError is returned by [Start] when an app cannot be loaded and
+// [Config].NeedApp is set. The traceback, if there is one, is on stderr.
+type LoadError struct {
+	App    App
+	Reason string // one line: what is missing or wrong, and what may have been meant
+}
+
+// Error returns the app and the reason.
+func (e *LoadError) Error() string {
+	return fmt.Sprintf("cannot load app %s: %s", e.App, e.Reason)
+}
+
+// PythonError says that no Python interpreter can be run, and what to do.
+type PythonError struct {
+	Path string // what was tried
+	Err  error
+}
+
+// Error returns what was tried and why it failed.
+func (e *PythonError) Error() string { return fmt.Sprintf("python interpreter %s: %v", e.Path, e.Err) }
+
+// Unwrap returns the reason.
+func (e *PythonError) Unwrap() error { return e.Err }

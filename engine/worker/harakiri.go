@@ -1,0 +1,60 @@
+package worker
+
+import (
+	"fmt"
+	"time"
+)
+
+// harakiri looks for requests that have run for too long. The loop that one belongs
+// to answers its client, then the process is killed; what else it had fails as with
+// any death.
+func (g *generation) harakiri() {
+	limit := int64(g.pool.config.Harakiri)
+	now := monotonic()
+	for _, c := range g.cores {
+		id, since := g.shared.claim(c.index)
+		if id == 0 || now-since < limit || !c.worker.alive || c.worker.killing.Swap(true) {
+			continue
+		}
+		c.worker.harakiri.Add(1)
+		started := time.Now().Add(-time.Duration(now - since))
+		port := g.ports[0]
+		if id < finishing {
+			port = g.ports[min(int(id>>loopShift), len(g.ports)-1)]
+		}
+		if port.loop.Post(func() { port.harakiri(c, uint32(id), id < finishing, started) }) != nil {
+			g.fault(c)
+		}
+	}
+}
+
+// harakiri fails a late request and has its worker killed. The request that is
+// named may have ended just now; a worker that hangs after its answer has none.
+func (p *Port) harakiri(c *Core, id uint32, unanswered bool, started time.Time) {
+	w := c.worker
+	what := "-"
+	var s *slot
+	if unanswered {
+		current, _ := p.gen.shared.claim(c.index)
+		if s = p.slot(id); s == nil || s.state < slotSent || current != uint64(id) {
+			w.killing.Store(false)
+			w.harakiri.Add(^uint64(0))
+			return
+		}
+		if d, ok := s.client.(Describer); ok {
+			what = d.Describe()
+		}
+	}
+	log := p.pool.log
+	log(fmt.Sprintf("*** HARAKIRI ON WORKER %d (pid: %d, try: 1, graceful: no) ***", w.number, w.pid.Load()))
+	log(fmt.Sprintf("HARAKIRI !!! worker %d status !!!", w.number))
+	log(fmt.Sprintf("HARAKIRI [core %d] %s since %d", c.id, what, started.Unix()))
+	log(fmt.Sprintf("HARAKIRI !!! end of worker %d status !!!", w.number))
+	log(fmt.Sprintf("HARAKIRI triggered by worker %d core %d !!!", w.number, c.id))
+	if s != nil && s.client != nil {
+		client := s.client
+		s.client, s.body = nil, nil // the slot goes with the process
+		client.Fail(ErrHarakiri)
+	}
+	p.gen.fault(c)
+}

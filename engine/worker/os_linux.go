@@ -1,0 +1,67 @@
+package worker
+
+import (
+	"fmt"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// hasQueue says whether requests can be datagrams on a socket that all workers
+// receive from and that ends: SOCK_SEQPACKET, of which only Linux's is tested.
+const hasQueue = true
+
+func memoryFile() (*os.File, error) {
+	fd, err := unix.MemfdCreate("uwsgo", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, os.NewSyscallError("memfd_create", err)
+	}
+	return os.NewFile(uintptr(fd), "uwsgo-shared"), nil
+}
+
+// socketpair returns two connected unix sockets, closed on exec.
+func socketpair(typ int) (fds [2]int, err error) {
+	fds, err = unix.Socketpair(unix.AF_UNIX, typ|unix.SOCK_CLOEXEC, 0)
+	return fds, os.NewSyscallError("socketpair", err)
+}
+
+// zygoteAttr has the kernel kill the zygote when the server dies. The signal comes
+// when the thread that started the process ends, so that thread must be kept.
+func zygoteAttr() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+}
+
+// queued reports whether requests are left in the queue that fd sends to.
+func queued(fd int) bool {
+	n, err := unix.IoctlGetInt(fd, unix.SIOCOUTQ)
+	return err != nil || n > 0
+}
+
+// monotonic returns CLOCK_MONOTONIC in nanoseconds, which claims are in.
+func monotonic() int64 {
+	var ts unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts)
+	return ts.Nano()
+}
+
+// growBuffer lets fd have size bytes under way, as far as the system allows.
+func growBuffer(fd, size int) {
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, size) != nil {
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, size)
+	}
+}
+
+// memory returns the resident and the virtual size of a process in bytes.
+func memory(pid int) (rss, vsz int64) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
+	if err != nil {
+		return 0, 0
+	}
+	_, _ = fmt.Sscan(string(b), &vsz, &rss)
+	page := int64(os.Getpagesize())
+	return rss * page, vsz * page
+}
+
+// recvCloexec has received descriptors closed on exec.
+const recvCloexec = unix.MSG_CMSG_CLOEXEC

@@ -1,0 +1,162 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/uwsgo/uwsgo/engine/internal/reactor"
+)
+
+// Loop is an event loop of the engine, for packages that cannot import its own.
+type Loop = reactor.Loop
+
+// App is a WSGI app: what to import, and the callable in it.
+type App struct {
+	Mount    string // mountpoint, for logs and stats; empty for the default app
+	File     string // wsgi-file: run as a module named uwsgi_file_<path>
+	Module   string // module, or module:callable; used instead of File
+	Callable string // in the file or module; default "application"; "name()" is called to get the app
+}
+
+// String returns the app as it would be given on the command line.
+func (a App) String() string {
+	s := a.File
+	if a.Module != "" {
+		s = a.Module
+	}
+	if a.Callable != "" && !strings.Contains(a.Module, ":") {
+		s += ":" + a.Callable
+	}
+	if a.Mount != "" {
+		s = a.Mount + "=" + s
+	}
+	return s
+}
+
+// Config says which apps are run and how. Loops is needed; zero values of the rest
+// are sensible.
+type Config struct {
+	Python     string   // interpreter; default: FindPython("")
+	Dir        string   // working directory of the apps; default: the server's
+	Env        []string // K=V, added to the server's environment
+	PythonPath []string // each put in front of sys.path, after "."
+	Argv       []string // sys.argv after "uwsgi"
+	Apps       []App
+	Processes  int  // default 1
+	Threads    int  // of each process; default 1
+	LazyApps   bool // each worker imports the apps for itself, after the fork
+	// NeedApp has Start fail when an app cannot be loaded. Else such an app answers
+	// 500, as in uWSGI.
+	NeedApp bool
+	// Harakiri is how long a request may run, counted from when a worker takes it.
+	// Then its client gets an answer and its worker process is killed and replaced.
+	// 0 means for ever; it is looked at once a second, more often when it is short.
+	Harakiri time.Duration
+	// Queue bounds the requests of each loop that wait for a worker. Default 16384.
+	Queue int
+	// StreamMode gives each thread its requests on its own stream, as it is done where
+	// the system has no SOCK_SEQPACKET, so that this can be tested elsewhere.
+	StreamMode bool
+
+	Loops   []*Loop           // those that have a Port; at most [MaxLoops]
+	Log     func(line string) // gets uWSGI's log lines, from any goroutine; default: none
+	Stderr  *os.File          // stdout and stderr of the apps; default: os.Stderr
+	Version string            // uwsgi.version in the environ
+}
+
+// Pool is a fixed number of Python processes and threads that run WSGI apps. Any
+// goroutine may call its methods; Ports belong to their loops.
+type Pool struct {
+	config   Config
+	gen      *generation
+	stopping atomic.Bool
+	drained  chan struct{} // holds a token when a Port may have become idle
+	stopped  chan struct{} // closed at the end of the first Stop
+	stop     atomic.Bool
+}
+
+// Start imports the apps and starts the workers. It returns when requests can be
+// sent; loops need not run yet. Apps that cannot be loaded give a *[LoadError] if
+// NeedApp is set, an interpreter that cannot be run a *[PythonError]. When ctx ends
+// first, what was started is killed and its error returned.
+func Start(ctx context.Context, c Config) (*Pool, error) {
+	c.Processes, c.Threads = max(c.Processes, 1), max(c.Threads, 1)
+	if c.Queue <= 0 {
+		c.Queue = 16 << 10
+	}
+	if c.Stderr == nil {
+		c.Stderr = os.Stderr
+	}
+	if len(c.Loops) == 0 || len(c.Loops) > MaxLoops {
+		return nil, fmt.Errorf("a worker pool needs 1 to %d event loops, not %d", MaxLoops, len(c.Loops))
+	}
+	if !hasQueue {
+		c.StreamMode = true
+	}
+	if c.Python == "" {
+		var err error
+		if c.Python, err = FindPython(""); err != nil {
+			return nil, err
+		}
+	}
+	p := &Pool{config: c, drained: make(chan struct{}, 1), stopped: make(chan struct{})}
+	g, err := newGeneration(p)
+	if err != nil {
+		return nil, err
+	}
+	p.gen = g
+	if err := g.start(ctx); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// Port returns the access for the loop with the given place in Config.Loops.
+func (p *Pool) Port(loop int) *Port { return p.gen.ports[loop] }
+
+// Stop ends the pool: requests that were begun are still answered, then workers run
+// their exit handlers and go. What is left when ctx ends is killed, and its clients
+// get [ErrWorkerDied]. It returns ctx's error in that case. No process is left
+// when it returns. Loops should go on running until then.
+func (p *Pool) Stop(ctx context.Context) error {
+	if p.stop.Swap(true) {
+		<-p.stopped
+		return nil
+	}
+	defer close(p.stopped)
+	p.stopping.Store(true)
+	for {
+		active := int64(0)
+		for _, port := range p.gen.ports {
+			active += port.active.Load()
+		}
+		if active == 0 {
+			break
+		}
+		select {
+		case <-p.drained:
+			continue
+		case <-ctx.Done():
+		}
+		break
+	}
+	return p.gen.stop(ctx)
+}
+
+// idle says that a Port has no requests left while the pool stops.
+func (p *Pool) idle() {
+	select {
+	case p.drained <- struct{}{}:
+	default:
+	}
+}
+
+func (p *Pool) log(line string) {
+	if p.config.Log != nil {
+		p.config.Log(line)
+	}
+}

@@ -1,0 +1,439 @@
+package worker
+
+import (
+	"os"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/uwsgo/uwsgo/codec/pymarshal"
+	"github.com/uwsgo/uwsgo/engine/internal/reactor"
+)
+
+// Body is the body of a request.
+type Body struct {
+	Bytes []byte // in memory; best at most [MaxInlineBody]
+	// File, where not nil, holds the body and nothing else, and Bytes is not used. It
+	// stays the caller's and must stay open until the request has ended or is
+	// cancelled. Its position is moved.
+	File *os.File
+}
+
+// Port is a loop's access to the pool. All methods belong to the loop's goroutine.
+type Port struct {
+	// Immutable.
+	loop  *reactor.Loop
+	pool  *Pool
+	gen   *generation
+	index int
+	limit int // requests sent and not answered
+
+	// Owned by the loop.
+	slots    []slot
+	free     []uint16 // slots to use again, the last one first
+	cancel   []byte   // shared memory: one byte for each slot
+	backlog  backlog
+	inflight int
+	sent     uint64 // counts requests sent
+	taken    uint64 // all requests sent up to this one have left the queue
+	streams  []*stream
+	next     int // stream mode: where to look for an idle thread
+	yield    bool
+	closed   bool
+	buf      []byte // for the request that is being put together
+	rbuf     []byte // for what streams read
+	headers  Headers
+	retry    reactor.Timer
+	doubt    reactor.Timer
+
+	// Readable by any goroutine.
+	active  atomic.Int64 // requests begun and not ended
+	starved atomic.Bool  // stream mode: waits for a thread to become idle
+}
+
+// slotState is where a request is.
+type slotState uint8
+
+const (
+	slotFree      slotState = iota
+	slotBegun               // between Begin and Send
+	slotWaiting             // in the backlog
+	slotSent                // in the kernel's queue or with a worker
+	slotStreaming           // its head has come
+	slotLost                // given up although a worker might still have it: not to be used again
+)
+
+type slot struct {
+	client Client // nil once cancelled
+	body   *os.File
+	stream *stream // where its answer comes from, once known
+	seq    uint64  // of Port.sent
+	sentAt int64   // on the loop's clock
+	credit int     // to be told
+	state  slotState
+	reuse  uint8
+	doubts uint8 // see Port.resolve; 0: not in doubt
+}
+
+// queueAhead is how many requests, beyond one for each thread, a loop lets wait in
+// the kernel's queue, where a worker finds the next one without being woken. What
+// is there can still be cancelled, but waits in no order that we choose.
+const queueAhead = 8
+
+// backlogBytes bounds the requests that wait in a Port.
+const backlogBytes = 64 << 20
+
+// retryAfter is when a full queue, which other loops filled, is tried again.
+const retryAfter = reactor.Tick
+
+func newPort(p *Pool, g *generation, index int) *Port {
+	c := &p.config
+	port := &Port{
+		loop: c.Loops[index], pool: p, gen: g, index: index,
+		limit:  c.Processes*c.Threads + queueAhead,
+		cancel: g.shared.cancelled(index),
+		rbuf:   make([]byte, 64<<10),
+	}
+	port.retry.Fn = port.pump
+	port.doubt.Fn = port.resolve
+	return port
+}
+
+// Begin gives out a buffer that holds the beginning of a request to the app with
+// the given place in [Config].Apps. The caller appends the environ to it, one
+// marshalled dict that has at least REQUEST_METHOD, and calls Send, or Cancel.
+// Neither the buffer nor dst may be kept. It returns [ErrQueueFull] or [ErrStopped].
+func (p *Port) Begin(c Client, app int) (dst []byte, id uint32, err error) {
+	if p.pool.stopping.Load() {
+		return nil, 0, ErrStopped
+	}
+	var i int
+	if n := len(p.free); n > 0 {
+		i = int(p.free[n-1])
+		p.free = p.free[:n-1]
+	} else {
+		if i = len(p.slots); i >= min(p.limit+p.pool.config.Queue, slotMask) {
+			return nil, 0, ErrQueueFull
+		}
+		p.slots = append(p.slots, slot{})
+	}
+	s := &p.slots[i]
+	s.client, s.state = c, slotBegun
+	s.reuse = s.reuse%255 + 1 // an id is never 0
+	p.active.Add(1)
+	id = uint32(p.index)<<loopShift | uint32(s.reuse)<<reuseShift | uint32(i)
+	dst = pymarshal.AppendTupleHead(p.buf[:0], 4)
+	dst = pymarshal.AppendInt(dst, int64(id))
+	return pymarshal.AppendInt(dst, int64(app)), id, nil
+}
+
+// Send hands the request to whichever worker thread is free next, and never
+// blocks. It returns [ErrTooLarge] or [ErrQueueFull]; then the request has ended.
+func (p *Port) Send(id uint32, dst []byte, body Body) error {
+	s := p.slot(id)
+	if s == nil || s.state != slotBegun {
+		return ErrStopped // cancelled meanwhile
+	}
+	switch {
+	case body.File != nil:
+		dst = pymarshal.AppendBool(dst, true)
+	case len(body.Bytes) > 0:
+		dst = pymarshal.AppendBytes(dst, body.Bytes)
+	default:
+		dst = pymarshal.AppendNone(dst)
+	}
+	p.buf = dst[:0]
+	if len(dst) > MaxRequest {
+		p.release(id)
+		return ErrTooLarge
+	}
+	s.body = body.File
+	if p.backlog.empty() && p.transmit(id, dst) {
+		return nil
+	}
+	if p.backlog.size()+len(dst) > backlogBytes {
+		p.release(id)
+		return ErrQueueFull
+	}
+	s.state = slotWaiting
+	p.backlog.push(id, dst)
+	return nil
+}
+
+// Cancel ends a request that nobody waits for any more. It is not run if it has
+// not been yet, else its output is thrown away. Its Client hears no more of it. A
+// stale id does nothing.
+func (p *Port) Cancel(id uint32) {
+	s := p.slot(id)
+	if s == nil || s.client == nil {
+		return
+	}
+	s.client, s.body = nil, nil
+	switch s.state {
+	case slotBegun:
+		p.release(id)
+	case slotSent:
+		p.cancel[id&slotMask] = 1
+	case slotStreaming:
+		p.cancel[id&slotMask] = 1
+		s.stream.tell(s.stream.answer, gone)
+	default: // waiting: dropped when its turn comes
+	}
+}
+
+// Credit lets a streamed answer send n more bytes: those that have left for the
+// client. A stale id does nothing.
+func (p *Port) Credit(id uint32, n int) {
+	s := p.slot(id)
+	if s == nil || s.state != slotStreaming || s.client == nil {
+		return
+	}
+	if s.credit += n; s.credit >= creditStep {
+		s.stream.tell(s.stream.answer, uint32(s.credit))
+		s.credit = 0
+	}
+}
+
+// slot returns the slot of a request that has not ended, else nil.
+func (p *Port) slot(id uint32) *slot {
+	i := int(id & slotMask)
+	if id>>loopShift != uint32(p.index) || i >= len(p.slots) {
+		return nil
+	}
+	s := &p.slots[i]
+	if s.state == slotFree || s.state == slotLost || s.reuse != uint8(id>>reuseShift) {
+		return nil
+	}
+	return s
+}
+
+// release frees the slot of a request that has ended, and returns who waits for it.
+func (p *Port) release(id uint32) Client {
+	i := id & slotMask
+	s := &p.slots[i]
+	c := s.client
+	if s.state >= slotSent {
+		p.inflight--
+		p.taken = max(p.taken, s.seq)
+	}
+	*s = slot{reuse: s.reuse}
+	p.cancel[i] = 0
+	p.free = append(p.free, uint16(i))
+	if p.active.Add(-1) == 0 && p.pool.stopping.Load() {
+		p.pool.idle()
+	}
+	return c
+}
+
+// fail ends a request without an answer.
+func (p *Port) fail(id uint32, err error) {
+	if c := p.release(id); c != nil {
+		c.Fail(err)
+	}
+}
+
+// transmit passes a request to the workers, if there is room.
+func (p *Port) transmit(id uint32, dst []byte) bool {
+	s := &p.slots[id&slotMask]
+	switch {
+	case p.inflight >= p.limit, p.closed:
+		return false
+	case p.gen.queue >= 0:
+		if _, err := unix.Write(p.gen.queue, dst); err != nil {
+			if !p.retry.Armed() && p.inflight == 0 {
+				p.loop.After(&p.retry, retryAfter) // no answer of ours will tell
+			}
+			return false
+		}
+	default:
+		st := p.idleThread()
+		if st == nil {
+			return false
+		}
+		st.tell(tagRequest, uint32(len(dst)))
+		st.write(dst)
+		s.stream = st
+	}
+	s.state = slotSent
+	p.inflight++
+	p.sent++
+	s.seq, s.sentAt = p.sent, p.loop.Now()
+	return true
+}
+
+// pump sends what waits, as far as there is room.
+func (p *Port) pump() {
+	for {
+		id, b, ok := p.backlog.front()
+		if !ok {
+			return
+		}
+		s := &p.slots[id&slotMask]
+		if s.client == nil {
+			p.release(id)
+		} else if !p.transmit(id, b) {
+			return
+		}
+		p.backlog.pop()
+	}
+}
+
+// idleThread returns a stream whose thread has no request, and takes it.
+func (p *Port) idleThread() *stream {
+	for try := 0; try < 2; try++ {
+		for range p.streams {
+			st := p.streams[p.next%len(p.streams)]
+			p.next++
+			if st.core.busy.CompareAndSwap(false, true) {
+				p.starved.Store(false)
+				return st
+			}
+		}
+		// Say so before looking once more, so that no thread becomes idle unseen.
+		p.starved.Store(true)
+	}
+	return nil
+}
+
+// idle makes a thread available again, in stream mode. Loops that wait for one
+// take turns.
+func (p *Port) idle(st *stream) {
+	st.core.busy.Store(false)
+	others := false
+	for _, other := range p.gen.ports {
+		if other != p && other.starved.CompareAndSwap(true, false) {
+			_ = other.loop.Post(other.pump)
+			others = true
+		}
+	}
+	if p.yield = others && !p.yield; p.yield {
+		p.starved.Store(true)
+		_ = p.loop.Post(p.pump)
+		return
+	}
+	p.pump()
+}
+
+// attach begins to listen to the threads of a new worker process.
+func (p *Port) attach(streams []*stream) {
+	for _, st := range streams {
+		if err := p.loop.Add(st.fd, st, true); err != nil {
+			st.close()
+			p.pool.log("cannot watch worker " + st.core.name + ": " + err.Error())
+			p.gen.fault(st.core)
+			continue
+		}
+		p.streams = append(p.streams, st)
+	}
+	p.pump()
+}
+
+// detach ends what the threads of a dead process had, after their last words.
+func (p *Port) detach(streams []*stream) {
+	for _, st := range streams {
+		st.read(true)
+		if at := indexOf(p.streams, st); at >= 0 {
+			p.streams = append(p.streams[:at], p.streams[at+1:]...)
+		}
+		st.close()
+		id, _ := p.gen.shared.claim(st.core.index)
+		if s := p.slot(uint32(id)); s != nil && id < finishing && s.state >= slotSent {
+			p.fail(uint32(id), ErrWorkerDied)
+		}
+	}
+	doubtful := false
+	for i := range p.slots {
+		s := &p.slots[i]
+		if s.state < slotSent || s.state == slotLost {
+			continue
+		}
+		if s.stream != nil && s.stream.closed {
+			p.fail(p.id(i), ErrWorkerDied)
+		} else if s.stream == nil {
+			s.doubts = 1
+			doubtful = true
+		}
+	}
+	if doubtful {
+		p.loop.After(&p.doubt, doubtAfter)
+	}
+	p.pump()
+}
+
+// shut fails what is left when the pool has stopped.
+func (p *Port) shut() {
+	p.closed = true
+	p.loop.Disarm(&p.retry)
+	p.loop.Disarm(&p.doubt)
+	for i := range p.slots {
+		if s := &p.slots[i]; s.state != slotFree && s.state != slotLost {
+			p.fail(p.id(i), ErrWorkerDied)
+		}
+	}
+}
+
+// id returns the id of the request in slot i.
+func (p *Port) id(i int) uint32 {
+	return uint32(p.index)<<loopShift | uint32(p.slots[i].reuse)<<reuseShift | uint32(i)
+}
+
+// A worker that is killed after it took a request off the queue, and before it
+// claimed it or told of its answer, takes that request with it unseen. So after a
+// death every request without a claim is in doubt; doubtAfter apart it is looked at
+// again, and after doubtLimit looks at which it was in no queue and no claim it is
+// given up. Its slot is not used again unless a worker mentions it: the byte that
+// cancels it keeps a thread from running it that was merely stopped, if it exists.
+const (
+	doubtAfter = 250 * time.Millisecond
+	doubtLimit = 5
+)
+
+func (p *Port) resolve() {
+	claimed := make(map[uint32]bool)
+	for i := range p.gen.cores {
+		if id, _ := p.gen.shared.claim(i); id != 0 && id < finishing {
+			claimed[uint32(id)] = true
+		}
+	}
+	waiting := p.gen.queue >= 0 && queued(p.gen.queue)
+	doubtful := false
+	for i := range p.slots {
+		s := &p.slots[i]
+		if s.doubts == 0 {
+			continue
+		}
+		switch {
+		case claimed[p.id(i)]:
+			s.doubts = 0
+			continue
+		case waiting && s.seq >= p.taken: // may still be in the queue
+		case s.doubts >= doubtLimit:
+			c := s.client
+			p.cancel[i] = 1
+			p.inflight--
+			p.active.Add(-1)
+			*s = slot{reuse: s.reuse, state: slotLost}
+			if c != nil {
+				c.Fail(ErrWorkerDied)
+			}
+			continue
+		default:
+			s.doubts++
+		}
+		doubtful = true
+	}
+	if doubtful {
+		p.loop.After(&p.doubt, doubtAfter)
+	}
+	p.pump()
+}
+
+func indexOf(list []*stream, st *stream) int {
+	for i, s := range list {
+		if s == st {
+			return i
+		}
+	}
+	return -1
+}

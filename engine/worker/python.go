@@ -1,0 +1,38 @@
+package worker
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// FindPython returns the path of the interpreter to run: bin/python of the
+// virtualenv, or, where that is empty, the python3 (else python) in PATH. Errors are
+// a *[PythonError].
+func FindPython(virtualenv string) (string, error) {
+	if virtualenv == "" {
+		path, err := exec.LookPath("python3")
+		if err != nil {
+			path, err = exec.LookPath("python")
+		}
+		if err != nil {
+			return "", &PythonError{Path: "python3", Err: errors.New("not found in PATH: install Python 3.9 or later, or name a virtualenv")}
+		}
+		return filepath.Abs(path)
+	}
+	dir, err := filepath.Abs(virtualenv)
+	if err != nil {
+		return "", &PythonError{Path: virtualenv, Err: err}
+	}
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return "", &PythonError{Path: dir, Err: errors.New("no such virtualenv: make it with python3 -m venv " + virtualenv)}
+	}
+	for _, name := range []string{"python", "python3"} {
+		path := filepath.Join(dir, "bin", name)
+		if info, err := os.Stat(path); err == nil && info.Mode()&0o111 != 0 && !info.IsDir() {
+			return path, nil
+		}
+	}
+	return "", &PythonError{Path: filepath.Join(dir, "bin", "python"), Err: errors.New("the virtualenv has no working python, perhaps because the one it was made from is gone: make it again with python3 -m venv --clear " + virtualenv)}
+}

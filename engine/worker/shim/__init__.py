@@ -1,0 +1,14 @@
+"""The Python side of uwsgo's workers.
+
+The server embeds these modules and hands them to each zygote over a socket,
+where `bootstrap` makes them a package. Nothing here is installed or written to
+disk. Runs on CPython 3.9 and later, and on PyPy.
+
+zygote    imports the apps once and forks a worker process on command
+apps      finds and imports the apps
+worker    the threads of one worker process: take a request, run it, next
+exchange  one request and its answer, by PEP 3333
+head      status and headers: checked, marshalled, remembered
+port      a thread's stream to one of the server's event loops
+files     request bodies in files, and wsgi.file_wrapper
+"""

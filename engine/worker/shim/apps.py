@@ -1,0 +1,121 @@
+"""Finding and importing the apps."""
+
+import importlib
+import importlib.machinery
+import importlib.util
+import os
+import sys
+import time
+import traceback
+
+
+class LoadError(Exception):
+    """An app that cannot be loaded; the message says why, in one line."""
+
+
+def load_all(specs):
+    """Import each (mount, file, module, callable).
+
+    Return the callables, None for what failed, and a report for the server:
+    (mount, seconds, None or why it failed).
+    """
+    found, outcome = [], []
+    for mount, path, module, name in specs:
+        start = time.monotonic()
+        app = reason = None
+        try:
+            app = load(path, module, name)
+        except LoadError as e:
+            reason = str(e)
+        except BaseException as e:
+            show(e)
+            reason = why(e)
+        found.append(app)
+        outcome.append((mount, time.monotonic() - start, reason))
+    return found, outcome
+
+
+def load(path, module, name):
+    """Return the callable that a wsgi-file or a module[:callable] names."""
+    if module:
+        module, _, own = module.partition(":")
+        name = own or name
+        target = importlib.import_module(module)
+    else:
+        target = load_file(path)
+    name = name or "application"
+    factory = name.endswith("()")
+    app = target
+    for part in name[: -2 if factory else None].split("."):
+        app = getattr(app, part, None)
+        if app is None:
+            raise LoadError(f"no callable {name} in {module or path}{candidates(target)}")
+    if factory:
+        app = app()
+    if not callable(app):
+        raise LoadError(f"{name} in {module or path} is not callable but {type(app).__name__}")
+    return app
+
+
+def load_file(path):
+    """Run a file as a module of the name that uWSGI gives it."""
+    name = "uwsgi_file_" + path.removesuffix(".py").replace("/", "_").replace(".", "_")
+    if not os.path.isfile(path):
+        raise LoadError(f"file not found: {path} (in {os.getcwd()})")
+    loader = importlib.machinery.SourceFileLoader(name, path)
+    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
+    module = importlib.util.module_from_spec(spec)
+    module.__file__ = path  # as given, as in uWSGI
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def candidates(module):
+    """Return a hint with the names in module that look like apps."""
+    names = []
+    for name, value in vars(module).items():
+        own = getattr(value, "__module__", None) == module.__name__
+        if name.startswith("_") or not callable(value):
+            continue
+        if name in ("app", "application", "wsgi") or hasattr(value, "wsgi_app"):
+            names.append(name)
+        elif own and name in ("create_app", "make_app", "get_wsgi_application"):
+            names.append(name + "()")
+        elif own and takes_two(value):
+            names.append(name)
+    return f"; did you mean {' or '.join(names)}?" if names else ""
+
+
+def takes_two(value):
+    code = getattr(value, "__code__", None)
+    return code is not None and code.co_argcount == 2 and code.co_varnames[0].startswith("env")
+
+
+def why(e):
+    """Return one line on what went wrong while importing."""
+    if isinstance(e, SyntaxError):
+        return f"syntax error in {e.filename}, line {e.lineno}: {e.msg}"
+    text = " ".join(str(e).split())[:500]
+    label = "import error" if isinstance(e, ImportError) else type(e).__name__
+    return f"{label}: {text}" if text else label
+
+
+def show(e):
+    """Write the traceback to stderr, from the app's first line on."""
+    tb = e.__traceback__
+    while tb is not None and tb.tb_frame.f_code.co_filename.startswith(("<uwsgo>", "<frozen imp")):
+        tb = tb.tb_next
+    sys.stderr.write("".join(traceback.format_exception(type(e), e, tb)))
+    sys.stderr.flush()
+
+
+def missing(environ, start_response):
+    """Answer for an app that could not be loaded."""
+    sys.stderr.write("--- no python application found, check your startup logs for errors ---\n")
+    start_response("500 Internal Server Error", [("Content-Type", "text/plain")])
+    return [b"Internal Server Error"]

@@ -1,0 +1,44 @@
+# Run by the server as `python -c`, with the control socket as descriptor 3. The
+# first frame on it is marshalled: the sources of the package, by name, and the
+# configuration.
+import marshal
+import os
+import sys
+
+
+def read(size):
+    parts = []
+    while size:
+        part = os.read(3, size)
+        if not part:
+            os._exit(0)  # the server has gone
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
+
+
+def package(sources):
+    kind = type(sys)
+    made = {}
+    for name, source in sources:
+        full = "_uwsgo" if name == "__init__" else "_uwsgo." + name
+        made[name] = module = kind(full)
+        module.__package__ = "_uwsgo"
+        module.__file__ = "<uwsgo>/" + name + ".py"
+        sys.modules[full] = module
+        if name == "__init__":
+            module.__path__ = []
+        exec(compile(source, module.__file__, "exec", dont_inherit=True), module.__dict__)
+        if name != "__init__":
+            setattr(made["__init__"], name, module)
+    return made
+
+
+sources, config = marshal.loads(read(int.from_bytes(read(4), "little")))
+zygote = package(sources)["zygote"]
+# Apps find an empty __main__, as they do in uWSGI.
+for name in [name for name in globals() if not name.startswith("__")]:
+    if name not in ("zygote", "config"):
+        del globals()[name]
+del name
+globals().pop("zygote").main(globals().pop("config"))

@@ -1,0 +1,236 @@
+"""One request and its answer, by PEP 3333."""
+
+import os
+import struct
+import sys
+import traceback
+
+from . import files
+from .head import Known, kind
+from .port import (
+    ABORT,
+    END,
+    FAILED,
+    FILE,
+    HEAD,
+    SMALL,
+    WHOLE,
+    frame_head,
+)
+
+# A claim of a request that has been answered while the app still works on it.
+FINISHING = 1 << 32
+
+extent_head = struct.Struct("<QQ").pack
+
+known = Known()
+
+
+class LengthError(Exception):
+    """The body has another length than the Content-Length."""
+
+
+class Exchange:
+    """Made for each request; worker.serve sets rid and port."""
+
+    rid = 0
+    port = None
+    head = None  # what start_response was given
+    head_only = False  # the method is HEAD
+    started = False  # the head has gone out
+    done = False  # the last frame has gone out
+    gone = False  # so has the client
+    sent = 0  # bytes of the body
+
+    def start_response(self, status, response_headers, exc_info=None):
+        """What the app gets as its second argument."""
+        if exc_info is not None or self.head is not None:
+            self._restart(exc_info)
+        try:
+            if type(response_headers) is list:
+                self.head = known[(status, *response_headers)]
+                return self.write
+        except (KeyError, TypeError):
+            pass
+        self.head = known.remember(status, response_headers)
+        return self.write
+
+    def _restart(self, exc_info):
+        try:
+            if exc_info is None:
+                raise RuntimeError("start_response was called again without exc_info")
+            if self.started:
+                raise exc_info[1].with_traceback(exc_info[2])
+        finally:
+            exc_info = None  # breaks the cycle with this frame
+
+    def write(self, data):
+        """What start_response returns. What comes when the client has gone is ignored."""
+        if type(data) is not bytes:
+            raise TypeError(f"write() takes bytes, not {kind(data)}")
+        if data and not self.done:
+            self._block(data)
+
+    def run(self, result):
+        """Send what the app returned."""
+        if type(result) is bytes:
+            result = (result,)  # as uWSGI does; iterating it would give numbers
+        try:
+            if type(result) is list or type(result) is tuple:
+                self._list(result)
+            elif type(result) is files.FileWrapper and self._file(result):
+                pass
+            else:
+                self._iterate(result)
+            if not self.done:
+                self._finish()
+        except BaseException:
+            self.fail()
+        finally:
+            if hasattr(result, "close"):
+                try:
+                    result.close()
+                except BaseException:
+                    self.fail()
+
+    def fail(self):
+        """Log the exception being handled, and tell the server unless it has its answer."""
+        report()
+        if not self.done:
+            self._last(0, ABORT if self.started else FAILED)
+
+    def _iterate(self, result):
+        for block in result:
+            if type(block) is not bytes:
+                raise TypeError(f"the app's iterable must give bytes, not {kind(block)}")
+            if not block:
+                continue
+            if self.done:
+                # The answer was complete with the block before, and has gone out.
+                raise LengthError(f"the body goes on after its Content-Length {self.head.length}")
+            self._block(block)
+            if self.gone or (self.done and self.bodyless):
+                break
+
+    def _list(self, result):
+        size = 0
+        for block in result:
+            if type(block) is not bytes:
+                raise TypeError(f"the app's list must hold bytes, not {kind(block)}")
+            size += len(block)
+        if self.started or self.head is None:
+            return self._iterate(result)
+        if self.head.length is None and not self.head.bodyless:
+            self.head = self.head.with_length(size)
+        self._room_for(size)
+        self._finish_short(size)
+        if size > SMALL or self.bodyless:
+            return self._iterate(result)
+        return self._whole(result[0] if len(result) == 1 else b"".join(result))
+
+    def _file(self, wrapper):
+        """Answer with the rest of a real file; return False when it is none."""
+        if self.started or self.head is None or self.port.cancelled[self.rid & 0xFFFF]:
+            return False
+        extent = files.extent(wrapper.filelike)
+        if extent is None:
+            return False
+        fd, offset, size = extent
+        if self.head.length is None:
+            self.head = self.head.with_length(size)
+        if self.bodyless:
+            return True
+        length = self.head.length
+        if length > size:
+            raise LengthError(f"Content-Length is {length} but the file has {size} bytes left")
+        if length <= SMALL:
+            block = os.pread(fd, length, offset)
+            self._room_for(len(block))
+            self._finish_short(len(block))
+            self._whole(block)
+            return True
+        data = self.head.data
+        payload = data + extent_head(offset, length)
+        self.port.send(frame_head(len(payload), self.rid, FILE | len(data)) + payload)
+        self.started = True
+        if self.port.may_give_descriptor():
+            self.port.claim[0] = FINISHING
+            self.done = True
+            self.port.give_descriptor(fd)
+        else:
+            self.gone = True
+        return True
+
+    @property
+    def bodyless(self):
+        return self.head_only or self.head.bodyless
+
+    def _room_for(self, size):
+        """Raise when size more bytes of body would be more than declared."""
+        length = self.head.length
+        if length is not None and self.sent + size > length and not self.bodyless:
+            size += self.sent
+            raise LengthError(f"Content-Length is {length} but the body has {size} bytes or more")
+
+    def _finish_short(self, size):
+        length = self.head.length
+        if length is not None and size < length and not self.bodyless:
+            raise LengthError(f"Content-Length is {length} but the body has only {size} bytes")
+
+    def _block(self, block):
+        """Send a block that is not empty; the head goes before the first."""
+        if self.head is None:
+            raise RuntimeError("the app sent a body before it called start_response")
+        if self.gone or self.port.cancelled[self.rid & 0xFFFF]:
+            self.gone = True
+            return
+        self._room_for(len(block))
+        if not self.started:
+            if self.bodyless:
+                return self._finish()
+            if self.head.length == len(block) <= SMALL:
+                return self._whole(block)
+            self._start()
+        self.sent += len(block)
+        if not self.port.data(self.rid, block):
+            self.gone = True
+        elif self.sent == self.head.length:
+            self._last(0, END)
+
+    def _start(self):
+        self.started = True
+        data = self.head.data
+        self.port.open()
+        self.port.send(frame_head(len(data), self.rid, HEAD | len(data)) + data)
+
+    def _whole(self, body):
+        data = self.head.data
+        self.started = True
+        self._last(len(data) + len(body), WHOLE | len(data), data + body)
+
+    def _finish(self):
+        """The app has no more: complete the answer."""
+        if self.head is None:
+            raise RuntimeError("the app has not called start_response")
+        if not self.gone:
+            self._finish_short(self.sent)
+            if not self.started:
+                if not self.head.length and not self.bodyless:
+                    return self._whole(b"")
+                self._start()
+        self._last(0, END)
+
+    def _last(self, size, what, payload=b""):
+        # Before the frame: once it has gone the server may use the id again.
+        self.port.claim[0] = FINISHING
+        self.done = True
+        self.port.send(frame_head(size, self.rid, what) + payload)
+
+
+def report():
+    """Write the exception being handled to stderr, in one piece."""
+    try:
+        sys.stderr.write(traceback.format_exc())
+        sys.stderr.flush()
+    except Exception:
+        pass  # a broken stderr must not fail requests

@@ -1,0 +1,87 @@
+"""Status and headers: checked, marshalled, remembered."""
+
+import marshal
+import re
+
+MAX_HEAD = 1 << 20  # bytes of a marshalled head; the server refuses more
+
+_token = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
+_text = re.compile(r"[\t\x20-\x7e\x80-\xff]*").fullmatch
+_status = re.compile(r"[2-9][0-9][0-9](?: [\t\x20-\x7e\x80-\xff]*)?").fullmatch
+_digits = re.compile(r"[0-9]{1,18}").fullmatch
+
+
+class Head:
+    """What start_response was given."""
+
+    __slots__ = ("bodyless", "data", "length", "parts")
+
+    def __init__(self, parts, length, bodyless):
+        self.parts = parts  # (status, headers)
+        self.data = marshal.dumps(parts, 2)
+        self.length = length  # of the body as the app declared it, or None
+        self.bodyless = bodyless  # 204 and 304 have no body
+        if len(self.data) > MAX_HEAD:
+            raise ValueError("the response headers are larger than 1 MiB")
+
+    def with_length(self, length):
+        """Return the same head with the Content-Length, which the app did not declare."""
+        status, headers = self.parts
+        return Head((status, [*headers, ("Content-Length", str(length))]), length, self.bodyless)
+
+
+class Known(dict):
+    """Heads that were found good, by (status, header, header, ...).
+
+    Most responses of an app have a head that another had before, so checking and
+    marshalling it comes down to one look-up. Heads that vary push the others out
+    once in a while, which costs little.
+    """
+
+    LIMIT = 256
+    LARGEST = 2048
+
+    def remember(self, status, headers):
+        head = check(status, headers)
+        if len(head.data) <= self.LARGEST:
+            if len(self) >= self.LIMIT:
+                self.clear()
+            self[(status, *headers)] = head
+        return head
+
+
+def check(status, headers):
+    """Return the Head, or raise TypeError or ValueError, saying what is wrong."""
+    if not isinstance(status, str):
+        raise TypeError(f"status must be a str such as '200 OK', not {kind(status)}")
+    if not _status(status):
+        raise ValueError(f"status must be three digits from 200 on and a reason, not {status!r}")
+    if not isinstance(headers, list):
+        raise TypeError(f"headers must be a list of (name, value) tuples, not {kind(headers)}")
+    exact = []
+    length = None
+    for header in headers:
+        if not isinstance(header, tuple) or len(header) != 2:
+            raise TypeError(f"a header must be a tuple (name, value), not {header!r}")
+        name, value = header
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise TypeError(f"name and value of a header must be str, not {header!r}")
+        if not _token(name):
+            raise ValueError(f"{name!r} is not a possible header name")
+        if not _text(value):
+            raise ValueError(
+                f"the value of header {name} holds a line break, another control character, "
+                f"or one that is not latin-1: {value!r}"
+            )
+        if len(name) == 14 and name.lower() == "content-length":
+            if not _digits(value) or length not in (None, int(value)):
+                raise ValueError(f"Content-Length {value!r} is not a number, or not the only one")
+            length = int(value)
+        # marshal takes exact str only, and frameworks have subclasses of it.
+        exact.append((str.__str__(name), str.__str__(value)))
+    code = status[:3]
+    return Head((str.__str__(status), exact), length, code in ("204", "304"))
+
+
+def kind(value):
+    return type(value).__name__

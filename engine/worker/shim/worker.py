@@ -1,0 +1,180 @@
+"""The threads of one worker process: take a request, run it, next."""
+
+import io
+import marshal
+import mmap
+import os
+import select
+import socket
+import sys
+import threading
+import time
+
+from . import files, port
+from .exchange import Exchange, report
+from .port import DROPPED, SMALL, Port, frame_head
+
+CLAIM = 64  # bytes between claims, a cache line
+SLOTS = 1 << 16  # slots of each loop
+LARGEST = 384 << 10  # bytes of a request: what fits a socket's buffer
+
+
+class Queue:
+    """Requests as datagrams from the queue that all workers share."""
+
+    def __init__(self, fd):
+        sock = socket.socket(fileno=fd)
+        sock.setblocking(True)
+        self.receive = sock.recv_into
+
+
+class Streams:
+    """Requests from the thread's own streams, where there is no such queue."""
+
+    def __init__(self, ports):
+        self.ports = {p.sock.fileno(): p for p in ports}
+        self.poll = select.poll()
+        for fd in self.ports:
+            self.poll.register(fd, select.POLLIN)
+
+    def receive(self, buffer):
+        while True:
+            if any(p.quit for p in self.ports.values()):
+                return 0
+            fd = self.poll.poll()[0][0] if len(self.ports) > 1 else next(iter(self.ports))
+            p = self.ports[fd]
+            head = p.sock.recv(port.credit.size, socket.MSG_WAITALL)
+            if len(head) < port.credit.size:
+                return 0
+            tag, size = port.credit.unpack(head)
+            if tag == port.QUIT:
+                return 0
+            if tag != port.REQUEST:
+                continue  # credit that came too late
+            got = 0
+            while got < size:
+                n = p.sock.recv_into(buffer[got:size])
+                if n == 0:
+                    return 0
+                got += n
+            return size
+
+
+def base(config):
+    """Return what every environ has."""
+    threads, processes = config["threads"], config["processes"]
+    environ = {
+        "wsgi.version": (1, 0),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": threads > 1,
+        "wsgi.multiprocess": processes > 1,
+        "wsgi.run_once": False,
+        "wsgi.input_terminated": True,
+        "wsgi.file_wrapper": files.FileWrapper,
+        "uwsgi.version": config["version"],
+        "uwsgi.node": config["node"],
+    }
+    return environ
+
+
+def serve(receive, ports, claim, apps, base):
+    """Answer requests until there are no more.
+
+    receive fills a buffer with a marshalled (id, app, environ, body). The id is
+    the loop (7 bits), a number that changes (8), the slot (16); the body is None,
+    bytes, or True for one in a file.
+    """
+    buffer = memoryview(bytearray(LARGEST))
+    loads, clock, BytesIO = marshal.loads, time.monotonic_ns, io.BytesIO
+    while receive(buffer):
+        rid, index, environ, body = loads(buffer)
+        port = ports[rid >> 24]
+        # Claim before looking at the cancel byte: the server sets that one first and
+        # looks at claims then, so one of the two sees the other.
+        claim[1] = clock()
+        claim[0] = rid
+        if port.cancelled[rid & 0xFFFF]:
+            claim[0] = 0
+            port.send(frame_head(0, rid, DROPPED))
+            continue
+        if body is True:
+            fd = port.take_descriptor(rid)
+            if fd is None:
+                claim[0] = 0
+                port.send(frame_head(0, rid, DROPPED))
+                continue
+            body = files.spooled(fd)
+        else:
+            body = BytesIO(body)
+        environ.update(base)
+        environ["wsgi.input"] = body
+        exchange = Exchange()
+        exchange.rid = rid
+        exchange.port = port
+        if environ["REQUEST_METHOD"] == "HEAD":
+            exchange.head_only = True
+        try:
+            result = apps[index](environ, exchange.start_response)
+        except BaseException:
+            exchange.fail()
+        else:
+            head = exchange.head
+            # The usual answer, a list of one bytes: no more Python than this.
+            if (
+                type(result) is list
+                and len(result) == 1
+                and head is not None
+                and not exchange.started
+                and type(block := result[0]) is bytes
+                and head.length in (None, len(block))
+                and len(block) <= SMALL
+            ):
+                data = head.data
+                claim[0] = 0
+                port.send(frame_head(len(data) + len(block), rid, len(data)) + data + block)
+            else:
+                exchange.run(result)
+        claim[0] = 0
+        # Nothing of a request stays alive while the thread waits for the next.
+        body.close()
+        environ = exchange = result = block = body = head = None
+
+
+def run(config, number, fds, shared, apps):
+    """Be worker process number (from 1) until the server ends the queue.
+
+    fds are the streams, thread by thread, each thread's in the order of loops.
+    shared is the descriptor of the memory shared with the server.
+    """
+    loops, threads = config["loops"], config["threads"]
+    memory = memoryview(mmap.mmap(shared, config["shared_size"]))
+    cancelled = [memory[at : at + SLOTS] for at in range(config["cancel_at"], len(memory), SLOTS)]
+    environ = base(config)
+    queue = None if config["stream_mode"] else Queue(config["queue"])
+
+    def core(thread):
+        at = ((number - 1) * threads + thread) * CLAIM
+        claim = memory[at : at + 16].cast("Q")
+        own = fds[thread * loops : (thread + 1) * loops]
+        ports = [Port(fd, c, claim) for fd, c in zip(own, cancelled)]
+        receive = (queue or Streams(ports)).receive
+        constant = dict(environ, **{"uwsgi.core": thread}) if threads > 1 else environ
+        try:
+            serve(receive, ports, claim, apps, constant)
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # the server has gone
+        except BaseException:
+            # Without this thread the process would be slow and silent about it.
+            report()
+            os._exit(1)
+
+    others = [
+        threading.Thread(target=core, args=(t,), name=f"uWSGIWorker{number}Core{t}")
+        for t in range(1, threads)
+    ]
+    for thread in others:
+        thread.start()
+    threading.current_thread().name = f"uWSGIWorker{number}Core0"
+    core(0)
+    for thread in others:
+        thread.join()

@@ -1,0 +1,220 @@
+"""The process that imports the apps once and forks workers.
+
+It talks to the server over the control socket, in frames of a little-endian
+uint32 and as many bytes of marshal. From the server come lists:
+
+    ["spawn", number, count]   fork worker number; that many descriptors follow
+    ["signal", number, signum]
+    ["kill"]                   SIGKILL to every worker
+
+and the end of the socket: kill the workers and exit. To the server go tuples:
+
+    ("loaded", version, executable, outcome of apps.load_all)
+    ("threads",)                threads run after the import, so nothing may be forked
+    ("spawned", number, pid)
+    ("ready", number, outcome)  lazy-apps: the worker has imported
+    ("exit", number, pid, status)  status: exit code, or minus the signal
+"""
+
+import _thread
+import array
+import contextlib
+import gc
+import marshal
+import os
+import select
+import signal
+import socket
+import sys
+
+from . import apps, worker
+from .port import CLOEXEC
+
+PR_SET_PDEATHSIG = 1
+FDS_AT_ONCE = 100  # descriptors in a message; the kernel takes 253
+NO_APP = 22  # the exit code of a worker that cannot load its app, as in uWSGI
+
+
+class Control:
+    """The control socket."""
+
+    def __init__(self, fd):
+        self.sock = socket.socket(fileno=fd)
+        self.sock.setblocking(True)
+
+    def send(self, message):
+        data = marshal.dumps(message, 2)
+        # In one piece: lazy workers send on the same socket.
+        self.sock.sendall(len(data).to_bytes(4, "little") + data)
+
+    def receive(self):
+        """Return the next message, None at the end."""
+        head = self.sock.recv(4, socket.MSG_WAITALL)
+        if len(head) < 4:
+            return None
+        size = int.from_bytes(head, "little")
+        data = self.sock.recv(size, socket.MSG_WAITALL)
+        return marshal.loads(data) if len(data) == size else None
+
+    def descriptors(self, count):
+        fds = array.array("i")
+        while len(fds) < count:
+            space = socket.CMSG_SPACE(FDS_AT_ONCE * fds.itemsize)
+            data, ancillary, _, _ = self.sock.recvmsg(1, space, CLOEXEC)
+            if not data:
+                raise EOFError
+            for _, _, content in ancillary:
+                fds.frombytes(content[: len(content) - len(content) % fds.itemsize])
+        return list(fds)
+
+
+class Zygote:
+    """The workers that were forked and are not reaped yet."""
+
+    def __init__(self, control, config):
+        self.control = control
+        self.config = config
+        self.pids = {}  # worker number -> pid
+        self.apps = None
+        self.pid = os.getpid()
+        self.prctl = parent_death_signal()
+
+    def load(self):
+        """Import the apps. Return False when the server has to start anew."""
+        config = self.config
+        outcome = []
+        if not config["lazy"]:
+            self.apps, outcome = apps.load_all(config["apps"])
+            if _thread._count() > 0:
+                self.control.send(("threads",))
+                return False
+        version = sys.version.split()[0]
+        self.control.send(("loaded", version, sys.executable or "", outcome))
+        return True
+
+    def serve(self):
+        """Obey the server. Return only in a worker, and then what to run there."""
+        gc.collect()
+        if hasattr(gc, "freeze"):  # not on PyPy
+            gc.freeze()
+        wake, woken = socket.socketpair()
+        wake.setblocking(False)
+        woken.setblocking(False)
+        signal.set_wakeup_fd(woken.fileno(), warn_on_full_buffer=False)
+        # The apps' own handler, if any, is put back in workers.
+        inherited = signal.signal(signal.SIGCHLD, lambda *_: None)
+        poll = select.poll()
+        poll.register(wake, select.POLLIN)
+        poll.register(self.control.sock, select.POLLIN)
+        while True:
+            ready = dict(poll.poll())
+            if wake.fileno() in ready:
+                with contextlib.suppress(BlockingIOError):
+                    wake.recv(4096)
+                self.reap()
+            if self.control.sock.fileno() not in ready:
+                continue
+            message = self.control.receive()
+            if message is None:
+                self.end()
+            elif message[0] == "spawn":
+                number, fds = message[1], self.control.descriptors(message[2])
+                if self.fork(number):
+                    signal.set_wakeup_fd(-1)
+                    signal.signal(signal.SIGCHLD, inherited or signal.SIG_DFL)
+                    wake.close()
+                    woken.close()
+                    return number, fds
+                for fd in fds:
+                    os.close(fd)
+            elif message[0] == "signal":
+                self.kill(message[1], message[2])
+            elif message[0] == "kill":
+                for number in list(self.pids):
+                    self.kill(number, signal.SIGKILL)
+
+    def fork(self, number):
+        """Return True in the worker."""
+        try:
+            pid = os.fork()
+        except OSError as e:
+            sys.stderr.write(f"cannot fork worker {number}: {e}\n")
+            self.control.send(("exit", number, 0, 1))
+            return False
+        if pid == 0:
+            if self.prctl:
+                self.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+            if os.getppid() != self.pid:
+                os._exit(0)
+            return True
+        self.pids[number] = pid
+        self.control.send(("spawned", number, pid))
+        return False
+
+    def kill(self, number, signum):
+        # Only what has not been reaped, so that no other process is ever hit.
+        if number in self.pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pids[number], signum)
+
+    def reap(self):
+        # By pid: an app's import may have left children of its own.
+        for number, pid in list(self.pids.items()):
+            done, status = os.waitpid(pid, os.WNOHANG)
+            if done:
+                del self.pids[number]
+                with contextlib.suppress(BrokenPipeError):
+                    code = os.waitstatus_to_exitcode(status)
+                    self.control.send(("exit", number, pid, code))
+
+    def end(self):
+        """The server has ended, or died."""
+        for number, pid in self.pids.items():
+            self.kill(number, signal.SIGKILL)
+            os.waitpid(pid, 0)
+        os._exit(0)
+
+
+def parent_death_signal():
+    """Return prctl where there is one: a zygote that is killed must not leave workers behind."""
+    if not sys.platform.startswith("linux"):
+        return None
+    try:
+        import ctypes
+
+        return ctypes.CDLL(None).prctl
+    except (ImportError, OSError, AttributeError):
+        return None  # workers still end with the queue
+
+
+def main(config):
+    for fd in (config["control"], config["queue"], config["shared"]):
+        if fd >= 0:
+            os.set_inheritable(fd, False)
+    sys.argv = ["uwsgi", *config["argv"]]
+    sys.path[:] = [p for p in sys.path if p != ""]
+    sys.path.insert(0, ".")
+    for path in config["pythonpath"]:
+        sys.path.insert(0, path)
+    sys.stdout.reconfigure(line_buffering=True)
+    sys.stderr.reconfigure(line_buffering=True)
+    # Ctrl-C reaches every process of the terminal; the server decides what it means.
+    # Not SIG_IGN, which programs that an app starts would inherit.
+    signal.signal(signal.SIGINT, lambda *_: None)
+    control = Control(config["control"])
+    zygote = Zygote(control, config)
+    try:
+        if not zygote.load():
+            sys.stderr.flush()
+            os._exit(0)
+        number, fds = zygote.serve()
+    except (BrokenPipeError, EOFError):
+        zygote.end()
+    if config["lazy"]:
+        zygote.apps, outcome = apps.load_all(config["apps"])
+        control.send(("ready", number, outcome))
+        if config["need_app"] and any(reason for _, _, reason in outcome):
+            sys.exit(NO_APP)
+    control.sock.close()
+    callables = [app or apps.missing for app in zygote.apps] or [apps.missing]
+    worker.run(config, number, fds, config["shared"], callables)

@@ -1,0 +1,397 @@
+package worker
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/uwsgo/uwsgo/engine/internal/reactor"
+)
+
+// stream is a loop's end of the socket to one worker thread. It belongs to the
+// loop and lives as long as the worker process.
+type stream struct {
+	port     *Port
+	core     *Core
+	fd       int
+	in       []byte // the beginning of a frame whose rest has not come yet
+	out      []byte // what did not fit
+	answer   uint32 // number of streamed answers so far, as the thread counts them
+	data     int    // bytes that are missing of the present data frame
+	dataID   uint32
+	fileID   uint32 // a descriptor for this request comes next; 0: none does
+	fileHead []byte // and this is its frame's payload
+	fileMeta int    // length of the marshalled head in it
+	bodyID   uint32 // this request's body is to be sent once out is empty; 0: none
+	lastEnd  int64  // when the thread answered last, on the loop's clock
+	deaf     bool   // it does not keep to the protocol: read no more
+	closed   bool
+}
+
+var errFrame = errors.New("malformed frame")
+
+// Ready is called by the loop.
+func (st *stream) Ready(ev reactor.Events) {
+	if ev&reactor.Writable != 0 && !st.closed {
+		st.flush()
+	}
+	if ev&reactor.Readable != 0 {
+		st.read(false)
+	}
+}
+
+// read handles what has come. A short read is the end of it, so that a system call is
+// saved, unless everything is asked for: when the worker is dead nothing more wakes us.
+func (st *stream) read(everything bool) {
+	for !st.closed && !st.deaf {
+		if st.fileID != 0 {
+			if !st.receiveFile() {
+				return
+			}
+			continue
+		}
+		// The loop's own buffer is not used: clients that are told of an answer may
+		// read their next request into that.
+		buf := st.port.rbuf
+		if len(st.in) > 0 {
+			if len(st.in) == cap(st.in) {
+				st.in = append(st.in, make([]byte, 64<<10)...)[:len(st.in)]
+			}
+			buf = st.in[len(st.in):cap(st.in)]
+		}
+		n, err := unix.Read(st.fd, buf)
+		if err == unix.EINTR {
+			continue
+		}
+		if n <= 0 || err != nil {
+			return // nothing more; of its end the zygote will tell
+		}
+		short := n < len(buf)
+		b := buf[:n]
+		if len(st.in) > 0 {
+			st.in = st.in[:len(st.in)+n]
+			b = st.in
+		}
+		used, err := st.parse(b)
+		if err != nil {
+			st.port.pool.log(fmt.Sprintf("worker %s: %v: killing it", st.core.name, err))
+			st.in, st.deaf = nil, true
+			st.port.gen.fault(st.core)
+			return
+		}
+		if used == len(b) {
+			st.in = nil
+		} else {
+			st.keep(b[used:])
+		}
+		if short && st.fileID == 0 && !everything {
+			return
+		}
+	}
+}
+
+// keep holds on to the beginning of a frame.
+func (st *stream) keep(rest []byte) {
+	need := 4 << 10
+	if len(rest) >= frameHead {
+		need = frameHead + int(binary.LittleEndian.Uint32(rest)) // parse has checked it
+	}
+	if cap(st.in) >= max(need, len(rest)) && len(st.in) > 0 {
+		st.in = st.in[:copy(st.in[:cap(st.in)], rest)]
+		return
+	}
+	in := make([]byte, len(rest), max(need, 2*len(rest)))
+	copy(in, rest)
+	st.in = in
+}
+
+// parse handles the frames in b and returns how many bytes they took.
+func (st *stream) parse(b []byte) (used int, err error) {
+	for {
+		if st.data > 0 {
+			n := min(st.data, len(b)-used)
+			if n == 0 {
+				return used, nil
+			}
+			st.data -= n
+			used += n
+			if s := st.port.slot(st.dataID); s != nil && s.client != nil {
+				s.client.Data(b[used-n : used])
+			}
+			continue
+		}
+		if len(b)-used < frameHead {
+			return used, nil
+		}
+		p := b[used:]
+		size := int(binary.LittleEndian.Uint32(p))
+		id := binary.LittleEndian.Uint32(p[4:])
+		what := binary.LittleEndian.Uint32(p[8:])
+		k, head := kind(what>>24), int(what&0xffffff)
+		if k == kindData && st.valid(id) {
+			used += frameHead
+			st.data, st.dataID = size, id
+			continue
+		}
+		if size > maxFrame || head > size || !st.valid(id) {
+			return used, fmt.Errorf("%w: kind %d, id %x, %d bytes", errFrame, k, id, size)
+		}
+		if len(p) < frameHead+size {
+			return used, nil
+		}
+		used += frameHead + size
+		if err := st.frame(k, id, p[frameHead:frameHead+size:frameHead+size], head); err != nil || st.closed {
+			return used, err
+		}
+	}
+}
+
+// valid reports whether id is one that a thread may speak of.
+func (st *stream) valid(id uint32) bool {
+	i := int(id & slotMask)
+	if id>>loopShift != uint32(st.port.index) || i >= len(st.port.slots) {
+		return false
+	}
+	s := &st.port.slots[i]
+	return s.reuse == uint8(id>>reuseShift) && s.state >= slotSent
+}
+
+// frame handles one complete frame.
+func (st *stream) frame(k kind, id uint32, payload []byte, head int) error {
+	p := st.port
+	s := &p.slots[id&slotMask]
+	if s.state == slotLost {
+		if k != kindHead && k != kindNeedBody && k != kindFile {
+			// It was not lost after all, and now it has ended. release counts it down.
+			s.state = slotBegun
+			p.active.Add(1)
+			p.release(id)
+			st.ended(s.sentAt)
+			return nil
+		}
+	}
+	s.doubts = 0
+	switch k {
+	case kindWhole, kindHead, kindFile:
+		if head == 0 || k == kindFile && len(payload) != head+16 {
+			return fmt.Errorf("%w: kind %d without a head", errFrame, k)
+		}
+	default:
+	}
+	switch k {
+	case kindWhole:
+		c := st.end(id)
+		if c == nil {
+			return nil
+		}
+		status, ok := p.headers.head(payload[:head])
+		if !ok {
+			return st.badHead(c)
+		}
+		c.Reply(st.core, status, &p.headers, payload[head:])
+	case kindHead:
+		st.answer = st.answer%0xFFFFFFF0 + 1
+		s.stream, s.credit = st, 0
+		if s.state == slotSent {
+			s.state = slotStreaming
+		}
+		if s.client == nil {
+			st.tell(st.answer, gone)
+			return nil
+		}
+		status, ok := p.headers.head(payload)
+		if !ok {
+			c := s.client
+			p.Cancel(id)
+			return st.badHead(c)
+		}
+		s.client.Head(st.core, status, &p.headers)
+	case kindEnd:
+		streaming := s.state == slotStreaming
+		if c := st.end(id); c != nil {
+			if !streaming {
+				return fmt.Errorf("%w: an end without a head", errFrame)
+			}
+			c.End()
+		}
+	case kindAbort:
+		st.core.exceptions.Add(1)
+		if c := st.end(id); c != nil {
+			c.Fail(ErrAborted)
+		}
+	case kindFailed:
+		st.core.exceptions.Add(1)
+		if c := st.end(id); c != nil {
+			c.Fail(ErrAppFailed)
+		}
+	case kindDropped:
+		if c := st.end(id); c != nil {
+			c.Fail(ErrWorkerDied)
+		}
+	case kindFile:
+		s.stream = st
+		if s.client == nil {
+			st.tell(tagDescriptor, 0)
+			return nil
+		}
+		st.fileID, st.fileMeta = id, head
+		st.fileHead = append(st.fileHead[:0], payload...)
+		st.tell(tagDescriptor, 1)
+	case kindNeedBody:
+		s.stream = st
+		st.bodyID = id
+		st.flush()
+	default:
+		return fmt.Errorf("%w: kind %d", errFrame, k)
+	}
+	return nil
+}
+
+// badHead is for a head that the shim should never have sent.
+func (st *stream) badHead(c Client) error {
+	c.Fail(ErrAppFailed)
+	return fmt.Errorf("%w: unreadable head", errFrame)
+}
+
+// end frees the slot of a request that has its last frame, lets the thread have the
+// next one, and returns who waits for the answer, if anybody does.
+func (st *stream) end(id uint32) Client {
+	p := st.port
+	sentAt := p.slots[id&slotMask].sentAt
+	c := p.release(id)
+	st.ended(sentAt)
+	return c
+}
+
+func (st *stream) ended(sentAt int64) {
+	p := st.port
+	now := p.loop.Now()
+	// The thread took the request when that was sent or, if it was busy then, right
+	// after its last one.
+	st.core.count(now - max(sentAt, st.lastEnd))
+	st.lastEnd = now
+	if p.gen.queue < 0 {
+		p.idle(st)
+		return
+	}
+	p.pump()
+}
+
+// receiveFile reads the descriptor that a file frame has announced. It returns
+// false when there is nothing to read.
+func (st *stream) receiveFile() bool {
+	var b [1]byte
+	var oob [64]byte
+	n, oobn, _, _, err := unix.Recvmsg(st.fd, b[:], oob[:], recvCloexec)
+	if err == unix.EINTR {
+		return true
+	}
+	if err != nil || n == 0 {
+		return false
+	}
+	f := descriptor(oob[:oobn])
+	id, payload, head := st.fileID, st.fileHead, st.fileMeta
+	st.fileID, st.fileHead = 0, nil
+	p := st.port
+	var c Client
+	if st.valid(id) {
+		c = st.end(id)
+	}
+	status, ok := p.headers.head(payload[:head])
+	if c == nil || f == nil || !ok {
+		if f != nil {
+			_ = f.Close()
+		}
+		if c != nil {
+			c.Fail(ErrAppFailed)
+		}
+		return true
+	}
+	offset := int64(binary.LittleEndian.Uint64(payload[head:]))
+	size := int64(binary.LittleEndian.Uint64(payload[head+8:]))
+	c.File(st.core, status, &p.headers, f, offset, size)
+	return true
+}
+
+// descriptor returns the file that came with a message, and nil if none did.
+func descriptor(oob []byte) *os.File {
+	messages, err := unix.ParseSocketControlMessage(oob)
+	if err != nil {
+		return nil
+	}
+	for i := range messages {
+		fds, err := unix.ParseUnixRights(&messages[i])
+		if err != nil || len(fds) == 0 {
+			continue
+		}
+		for _, fd := range fds[1:] {
+			_ = unix.Close(fd)
+		}
+		return os.NewFile(uintptr(fds[0]), "wsgi.file_wrapper")
+	}
+	return nil
+}
+
+// tell sends a pair to the thread.
+func (st *stream) tell(tag, n uint32) {
+	var b [8]byte
+	binary.LittleEndian.PutUint32(b[:], tag)
+	binary.LittleEndian.PutUint32(b[4:], n)
+	st.write(b[:])
+}
+
+func (st *stream) write(b []byte) {
+	if st.closed {
+		return
+	}
+	if len(st.out) == 0 {
+		n, err := unix.Write(st.fd, b)
+		if err != nil && err != unix.EAGAIN && err != unix.EINTR {
+			return // the worker has died; the zygote will tell
+		}
+		b = b[max(n, 0):]
+	}
+	st.out = append(st.out, b...)
+}
+
+// flush sends what did not fit before, and then a body's descriptor.
+func (st *stream) flush() {
+	for len(st.out) > 0 {
+		n, err := unix.Write(st.fd, st.out)
+		if err != nil {
+			return
+		}
+		st.out = st.out[n:]
+	}
+	st.out = nil
+	if st.bodyID == 0 {
+		return
+	}
+	var body *os.File
+	if s := st.port.slot(st.bodyID); s != nil {
+		body = s.body
+	}
+	if body == nil {
+		st.bodyID = 0
+		st.tell(tagDescriptor, 0)
+		return
+	}
+	var pair [8]byte // tagDescriptor is 0
+	binary.LittleEndian.PutUint32(pair[4:], 1)
+	if err := unix.Sendmsg(st.fd, pair[:], unix.UnixRights(int(body.Fd())), nil, 0); err != unix.EAGAIN {
+		st.bodyID = 0
+	}
+}
+
+func (st *stream) close() {
+	if st.closed {
+		return
+	}
+	st.closed = true
+	st.port.loop.Forget(st.fd)
+	_ = unix.Close(st.fd)
+	st.in, st.out = nil, nil
+}

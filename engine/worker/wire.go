@@ -1,0 +1,67 @@
+package worker
+
+// The frames between loops and worker threads; shim/port.py has the same numbers.
+
+// kind is what a frame from a worker thread is.
+type kind uint8
+
+const (
+	kindWhole    kind = iota // head and whole body
+	kindHead                 // head of a streamed answer
+	kindData                 // a piece of its body
+	kindEnd                  // its end
+	kindAbort                // the app failed after the head had gone out
+	kindFailed               // the app failed before
+	kindFile                 // head, then uint64 offset and length in a file
+	kindNeedBody             // the request's body is in a file: send its descriptor
+	kindDropped              // the request was cancelled before it ran
+)
+
+// frameHead is the length of the head of a frame from a worker thread.
+const frameHead = 12
+
+// maxHead bounds a marshalled head, in bytes; the shim keeps to it.
+const maxHead = 1 << 20
+
+// maxFrame bounds every frame that is read as one piece: a head and the largest
+// body that the shim sends whole.
+const maxFrame = maxHead + 64<<10
+
+// What goes to a worker thread: two uint32, tag and n. Tags other than these are
+// numbers of streamed answers, and n the bytes that are welcome.
+const (
+	tagDescriptor = 0          // n = 1: a descriptor comes along, or may be sent; 0: the client has gone
+	tagRequest    = 0xFFFFFFFF // stream mode: a request of n bytes follows
+	tagQuit       = 0xFFFFFFFE // stream mode: finish
+	gone          = 0xFFFFFFFF // as n: the client has gone
+)
+
+// Window is how many bytes a streamed answer may be ahead of what
+// [Port.Credit] has allowed.
+const Window = 1 << 20
+
+// creditStep is how much credit is collected before a thread is told: few
+// wake-ups, and a thread that waits is told long before its client is idle.
+const creditStep = Window / 4
+
+// MaxRequest bounds a marshalled request in bytes: what a unix socket takes as one
+// datagram with the default net.core.wmem_max. A head of 64 KiB and a body of
+// [MaxInlineBody] fit even when all of it is not ASCII.
+const MaxRequest = 384 << 10
+
+// MaxInlineBody is the largest request body, in bytes, that should be passed in
+// memory; larger ones are better in a file.
+const MaxInlineBody = 32 << 10
+
+// The parts of a request id.
+const (
+	loopShift  = 24
+	reuseShift = 16
+	slotMask   = 1<<reuseShift - 1
+	// MaxLoops is the largest number of event loops of a pool.
+	MaxLoops = 1 << (31 - loopShift)
+)
+
+// finishing is a claim of a request that has been answered while the app still
+// works on it, in its iterable's close for example.
+const finishing = 1 << 32

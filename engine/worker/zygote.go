@@ -1,0 +1,267 @@
+package worker
+
+import (
+	"embed"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"runtime"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/uwsgo/uwsgo/codec/pymarshal"
+)
+
+//go:embed shim/*.py
+var shim embed.FS
+
+// modules are the shim's modules, each after what it imports.
+var modules = []string{"__init__", "port", "head", "files", "exchange", "apps", "worker", "zygote"}
+
+// Descriptors in the zygote, given to exec.
+const (
+	controlFD = 3
+	sharedFD  = 4
+	queueFD   = 5
+)
+
+// maxMessage bounds what a zygote reports, in bytes.
+const maxMessage = 1 << 20
+
+// fdsAtOnce is how many descriptors go in one message; the shim expects no more.
+const fdsAtOnce = 100
+
+// zygote is a process that has imported the apps and forks workers. Its methods may
+// be called by any goroutine but not at the same time.
+type zygote struct {
+	pid   int
+	conn  *net.UnixConn
+	ended chan struct{} // closed when the process has been waited for
+	err   error         // why; set before ended is closed
+	kill  func()
+}
+
+// message is what a zygote reports: its name and what follows.
+type message struct {
+	name string
+	args []any
+	from *zygote
+}
+
+// startZygote starts a process. What it reports, and in the end a message named
+// "gone", goes to events until done is closed.
+func startZygote(g *generation, lazy bool, events chan<- message) (*zygote, error) {
+	c := &g.pool.config
+	blob, err := g.bootBlob(lazy)
+	if err != nil {
+		return nil, err
+	}
+	bootstrap, err := shim.ReadFile("shim/bootstrap.py")
+	if err != nil {
+		return nil, err
+	}
+	fds, err := socketpair(unix.SOCK_STREAM)
+	if err != nil {
+		return nil, err
+	}
+	theirs := os.NewFile(uintptr(fds[1]), "zygote")
+	defer theirs.Close()
+	ours := os.NewFile(uintptr(fds[0]), "zygote")
+	conn, err := net.FileConn(ours)
+	_ = ours.Close()
+	if err != nil {
+		return nil, err
+	}
+	z := &zygote{conn: conn.(*net.UnixConn), ended: make(chan struct{})}
+	cmd := exec.Command(c.Python, "-c", string(bootstrap))
+	cmd.Dir = c.Dir
+	cmd.Env = append(os.Environ(), c.Env...)
+	cmd.Stdout, cmd.Stderr = c.Stderr, c.Stderr
+	cmd.ExtraFiles = []*os.File{theirs, g.shared.file}
+	if g.queueFile != nil {
+		cmd.ExtraFiles = append(cmd.ExtraFiles, g.queueFile)
+	}
+	cmd.SysProcAttr = zygoteAttr()
+	started := make(chan error)
+	go func() {
+		// The thread must last as long as the process: see zygoteAttr. It ends with
+		// this goroutine, as it is never unlocked.
+		runtime.LockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			z.err = cmd.Wait()
+			close(z.ended)
+			// Workers that import for themselves hold the other end too.
+			_ = z.conn.SetReadDeadline(time.Now())
+		}
+	}()
+	if err := <-started; err != nil {
+		_ = conn.Close()
+		return nil, &PythonError{Path: c.Python, Err: err}
+	}
+	z.pid = cmd.Process.Pid
+	z.kill = func() { _ = cmd.Process.Kill() }
+	go z.read(events, g.done)
+	if _, err := z.conn.Write(blob); err != nil {
+		z.kill()
+		<-z.ended
+		_ = conn.Close()
+		return nil, &PythonError{Path: c.Python, Err: fmt.Errorf("it ended at once: %w", errors.Join(z.err, err))}
+	}
+	return z, nil
+}
+
+// bootBlob returns the first message to a zygote: the shim and its configuration.
+func (g *generation) bootBlob(lazy bool) ([]byte, error) {
+	c := &g.pool.config
+	sources := make([]any, 0, len(modules))
+	for _, name := range modules {
+		text, err := shim.ReadFile("shim/" + name + ".py")
+		if err != nil {
+			return nil, err
+		}
+		sources = append(sources, []any{name, string(text)})
+	}
+	apps := make([]any, 0, len(c.Apps))
+	for _, a := range c.Apps {
+		apps = append(apps, []any{a.Mount, a.File, a.Module, a.Callable})
+	}
+	host, _ := os.Hostname()
+	queue := -1
+	if g.queueFile != nil {
+		queue = queueFD
+	}
+	blob, err := pymarshal.Marshal([]any{sources, map[string]any{
+		"apps": apps, "lazy": lazy, "need_app": c.NeedApp,
+		"argv": c.Argv, "pythonpath": c.PythonPath,
+		"processes": c.Processes, "threads": c.Threads, "loops": len(c.Loops),
+		"stream_mode": c.StreamMode,
+		"control":     controlFD, "queue": queue, "shared": sharedFD,
+		"shared_size": len(g.shared.mem), "cancel_at": g.shared.cancelAt,
+		"version": []byte(c.Version), "node": []byte(host),
+	}})
+	return frame(blob), err
+}
+
+// frame puts the length in front of a message.
+func frame(b []byte) []byte {
+	return append(binary.LittleEndian.AppendUint32(make([]byte, 0, 4+len(b)), uint32(len(b))), b...)
+}
+
+// read passes on what the zygote reports.
+func (z *zygote) read(events chan<- message, done <-chan struct{}) {
+	for {
+		m, err := z.receive()
+		if err != nil {
+			break
+		}
+		select {
+		case events <- m:
+		case <-done:
+			return
+		}
+	}
+	select {
+	case <-z.ended:
+	case <-done:
+		return
+	}
+	select {
+	case events <- message{name: "gone", from: z}:
+	case <-done:
+	}
+}
+
+func (z *zygote) receive() (message, error) {
+	var head [4]byte
+	if _, err := io.ReadFull(z.conn, head[:]); err != nil {
+		return message{}, err
+	}
+	n := binary.LittleEndian.Uint32(head[:])
+	if n > maxMessage {
+		return message{}, errFrame
+	}
+	b := make([]byte, n)
+	if _, err := io.ReadFull(z.conn, b); err != nil {
+		return message{}, err
+	}
+	v, err := pymarshal.Unmarshal(b)
+	if err != nil {
+		return message{}, err
+	}
+	list, ok := v.([]any)
+	if !ok || len(list) == 0 {
+		return message{}, errFrame
+	}
+	name, _ := list[0].(string)
+	return message{name: name, args: list[1:], from: z}, nil
+}
+
+// int returns argument i, and 0 when it is no int.
+func (m message) int(i int) int {
+	if i < len(m.args) {
+		n, _ := m.args[i].(int)
+		return n
+	}
+	return 0
+}
+
+// str returns argument i, and "" when it is no str.
+func (m message) str(i int) string {
+	if i < len(m.args) {
+		s, _ := m.args[i].(string)
+		return s
+	}
+	return ""
+}
+
+// outcome returns argument i, what became of the apps.
+func (m message) outcome(i int, apps []App) []LoadedApp {
+	var loaded []LoadedApp
+	if i >= len(m.args) {
+		return nil
+	}
+	list, _ := m.args[i].([]any)
+	for j, e := range list {
+		entry, _ := e.([]any)
+		if j >= len(apps) || len(entry) != 3 {
+			break
+		}
+		seconds, _ := entry[1].(float64)
+		reason, _ := entry[2].(string)
+		loaded = append(loaded, LoadedApp{App: apps[j], Seconds: seconds, Reason: reason})
+	}
+	return loaded
+}
+
+// command sends a command; an error means that the zygote is going, of which a
+// message will tell.
+func (z *zygote) command(words ...any) error {
+	b, err := pymarshal.Marshal(words)
+	if err != nil {
+		return err
+	}
+	_, err = z.conn.Write(frame(b))
+	return err
+}
+
+// spawn has the zygote fork a worker with these descriptors.
+func (z *zygote) spawn(number int, fds []int) error {
+	if err := z.command("spawn", number, len(fds)); err != nil {
+		return err
+	}
+	for len(fds) > 0 {
+		n := min(len(fds), fdsAtOnce)
+		if _, _, err := z.conn.WriteMsgUnix([]byte{0}, unix.UnixRights(fds[:n]...), nil); err != nil {
+			return err
+		}
+		fds = fds[n:]
+	}
+	return nil
+}
