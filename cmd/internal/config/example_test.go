@@ -23,5 +23,5 @@ func ExampleLoad() {
 	fmt.Println(strings.Join(c.Warnings, "\n"))
 	// Output:
 	// :8080 shop.wsgi 4 2 30s
-	// -:5: vaccum: unknown option; did you mean "vacuum"?
+	// standard input:5: vaccum: unknown option; did you mean "vacuum"?
 }

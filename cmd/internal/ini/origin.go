@@ -13,6 +13,8 @@ type Origin struct {
 // "--threads" or "UWSGI_THREADS". Without a key it is what was given by position.
 func (o Origin) Name(key string) string {
 	switch {
+	case o.File == "-":
+		return fmt.Sprintf("standard input:%d: %s", o.Line, key)
 	case o.File != "":
 		return fmt.Sprintf("%s:%d: %s", o.File, o.Line, key)
 	case o.Env != "":

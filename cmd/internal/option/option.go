@@ -4,6 +4,8 @@
 // added by adding one row here and one case in package config.
 package option
 
+//go:generate go test . -update
+
 import (
 	"sort"
 	"strings"
@@ -152,9 +154,9 @@ func Names() []string { return append([]string(nil), names...) }
 
 // Complete finds the long names that prefix may stand for on a command line,
 // as GNU getopt_long does: an exact name is itself, and otherwise every name
-// that begins so. Names of one option count once. When only one of them is an
-// option that works here, it is meant: the many names that are known but do
-// nothing must not make a habit like --proc ambiguous.
+// that begins so. Names of one option count once. Options that work here come
+// before all others: the many names that are known but do nothing must not make
+// a habit like --proc ambiguous.
 func Complete(prefix string) []string {
 	if byName[prefix] != nil {
 		return []string{prefix}
@@ -172,7 +174,7 @@ func Complete(prefix string) []string {
 			working = append(working, names[i])
 		}
 	}
-	if len(working) == 1 {
+	if len(working) > 0 {
 		return working
 	}
 	return all
