@@ -45,6 +45,13 @@ func TestIniFile(t *testing.T) {
 	}
 }
 
+func TestOptionsFromTheEnvironment(t *testing.T) {
+	e := copyExample(t, "hello")
+	cmd := command(e.dir)
+	cmd.Env = append(cmd.Env, "UWSGI_HTTP="+strings.TrimPrefix(e.http, "http://"), "UWSGI_WSGI_FILE=server.py")
+	wantBody(t, launch(t, cmd).waitAnswer(t, e.http+"/", 200), 200, hello)
+}
+
 func TestBehindNginxOverTCP(t *testing.T) {
 	e := copyExample(t, "nginx-tcp")
 	s := e.start(t)
