@@ -1,0 +1,256 @@
+package static
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/uwsgo/uwsgo/codec"
+	"github.com/uwsgo/uwsgo/engine"
+)
+
+// maxPath bounds the paths that are looked up, in bytes: PATH_MAX on Linux.
+const maxPath = 4096
+
+// Map is one static-map: requests below Prefix are looked up below Path.
+type Map struct {
+	// Prefix is a path that begins with "/"; a slash at its end means nothing.
+	Prefix string
+	// Path is a folder, or a file that is served for every path below Prefix. It
+	// need not exist yet, and may be replaced at any time.
+	Path string
+	// KeepPrefix looks up the whole request path below Path (static-map2).
+	KeepPrefix bool
+}
+
+// Options configures a [Handler].
+type Options struct {
+	// Check are the folders of check-static: the request path is looked up below
+	// each of them, before Maps.
+	Check []string
+	// Maps are looked through in order.
+	Maps []Map
+	// Index are the names of static-index: the first that is a file is served for a
+	// folder. Folders without one go to the next handler.
+	Index []string
+}
+
+// Handler serves files, and has the next handler answer what is none. It is
+// immutable and may serve any number of loops.
+type Handler struct {
+	next  engine.Handler
+	roots []root
+	index []string
+	types types
+}
+
+// root is a folder, or a file, and the paths that it answers for.
+type root struct {
+	prefix     string // "" or "/…", without a slash at its end
+	path       string
+	keepPrefix bool
+}
+
+// New returns a Handler in front of next. Relative paths are taken from the
+// current folder. It returns an error for a map that could never match.
+func New(next engine.Handler, o Options) (*Handler, error) {
+	h := &Handler{next: next, index: o.Index, types: loadTypes(mimeTypes)}
+	for _, folder := range o.Check {
+		path, err := filepath.Abs(folder)
+		if err != nil {
+			return nil, fmt.Errorf("check-static %s: %w", folder, err)
+		}
+		h.roots = append(h.roots, root{path: path})
+	}
+	for _, m := range o.Maps {
+		if !strings.HasPrefix(m.Prefix, "/") || m.Path == "" {
+			return nil, fmt.Errorf("static-map %s=%s: write it as /prefix=folder", m.Prefix, m.Path)
+		}
+		path, err := filepath.Abs(m.Path)
+		if err != nil {
+			return nil, fmt.Errorf("static-map %s=%s: %w", m.Prefix, m.Path, err)
+		}
+		h.roots = append(h.roots, root{strings.TrimRight(m.Prefix, "/"), path, m.KeepPrefix})
+	}
+	for _, name := range o.Index {
+		if name == "" || name != filepath.Base(name) {
+			return nil, fmt.Errorf("static-index %q: write the name of a file, such as index.html", name)
+		}
+	}
+	return h, nil
+}
+
+// Serve implements [engine.Handler].
+func (h *Handler) Serve(x *engine.Exchange) {
+	r := x.Request()
+	path := r.Path()
+	if (r.Head || string(r.Bytes(r.Method)) == "GET") && len(path) <= maxPath {
+		for i := range h.roots {
+			name, ok := h.roots[i].name(path)
+			if !ok {
+				continue
+			}
+			if f, err := h.roots[i].find(name, h.index); err == nil {
+				h.serve(x, f)
+				return
+			}
+		}
+	}
+	h.next.Serve(x)
+}
+
+// name returns what the path asks for, as a name below the root.
+func (d *root) name(path []byte) (string, bool) {
+	if len(path) < len(d.prefix) || string(path[:len(d.prefix)]) != d.prefix {
+		return "", false
+	}
+	rest := path[len(d.prefix):]
+	if len(rest) > 0 && rest[0] != '/' {
+		return "", false
+	}
+	if d.keepPrefix {
+		rest = path
+	}
+	return string(rest), true
+}
+
+var errNoFile = errors.New("no regular file")
+
+// file is an open regular file.
+type file struct {
+	*os.File
+	size     int64
+	modified time.Time
+	noSlash  bool // it is the index of a folder that was asked for without the slash
+}
+
+// find opens the file of that name, or the index of the folder of that name. Any
+// error means that there is nothing to serve.
+func (d *root) find(name string, index []string) (*file, error) {
+	info, err := os.Stat(d.path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		return regular(os.OpenFile(d.path, openFlags, 0))
+	}
+	folder, err := os.OpenRoot(d.path)
+	if err != nil {
+		return nil, err
+	}
+	defer folder.Close()
+	slash := strings.HasSuffix(name, "/")
+	if name = strings.Trim(name, "/"); name == "" {
+		name = "."
+	}
+	f, err := folder.OpenFile(name, openFlags, 0)
+	if err != nil {
+		return nil, err
+	}
+	if info, err = f.Stat(); err == nil && !info.IsDir() && slash {
+		err = errNoFile
+	}
+	if err != nil || !info.IsDir() {
+		return regular(f, err)
+	}
+	_ = f.Close()
+	for _, i := range index {
+		if found, err := regular(folder.OpenFile(name+"/"+i, openFlags, 0)); err == nil {
+			found.noSlash = !slash
+			return found, nil
+		}
+	}
+	return nil, errNoFile
+}
+
+// regular makes a file of what has been opened, unless that has failed or is
+// something else: a folder, a FIFO, a device.
+func regular(f *os.File, err error) (*file, error) {
+	if f == nil {
+		return nil, err
+	}
+	var info os.FileInfo
+	if err == nil {
+		info, err = f.Stat()
+	}
+	if err == nil && !info.Mode().IsRegular() {
+		err = errNoFile
+	}
+	if err != nil {
+		_ = f.Close()
+		return nil, err
+	}
+	return &file{File: f, size: info.Size(), modified: info.ModTime()}, nil
+}
+
+// redirect sends the client to the same path with a slash at its end. The address
+// is relative, hence right behind a proxy that serves the path elsewhere, and can
+// lead to no other host. It returns false when the target has that slash already:
+// what a web server in front made of it has not.
+func redirect(x *engine.Exchange) bool {
+	r := x.Request()
+	target, query, asked := bytes.Cut(r.Bytes(r.Target), []byte("?"))
+	segment := target[bytes.LastIndexByte(target, '/')+1:]
+	if len(segment) == 0 {
+		return false
+	}
+	location := append(append([]byte("./"), segment...), '/')
+	if asked {
+		location = append(append(location, '?'), query...)
+	}
+	resp := x.Response()
+	resp.Status = 301
+	resp.Header = append(resp.Header, codec.Header{Name: []byte("Location"), Value: location})
+	x.Reply(resp, nil)
+	return true
+}
+
+// serve answers with the file, a part of it, or why not. It takes f over.
+func (h *Handler) serve(x *engine.Exchange, f *file) {
+	if f.noSlash && redirect(x) {
+		_ = f.Close()
+		return
+	}
+	v := f.validators()
+	resp := x.Response()
+	resp.Header = append(resp.Header,
+		codec.Header{Name: []byte("Last-Modified"), Value: v.modified},
+		codec.Header{Name: []byte("ETag"), Value: v.etag})
+	if status := v.check(x.Request()); status != 200 {
+		_ = f.Close()
+		resp.Status = status
+		x.Reply(resp, nil)
+		return
+	}
+	resp.Header = append(resp.Header, codec.Header{Name: []byte("Accept-Ranges"), Value: []byte("bytes")})
+	part, verdict := v.part(x.Request(), f.size)
+	if verdict != rangeNone {
+		resp.Header = append(resp.Header, codec.Header{Name: []byte("Content-Range"), Value: part.appendContentRange(nil, verdict, f.size)})
+	}
+	if verdict == rangeUnsatisfiable {
+		_ = f.Close()
+		resp.Status = 416
+		x.Reply(resp, nil)
+		return
+	}
+	if verdict == rangeValid {
+		resp.Status = 206
+	}
+	resp.Header = append(resp.Header, codec.Header{Name: []byte("Content-Type"), Value: h.types.of(f.Name())})
+	x.ReplyFile(resp, f.File, part.from, part.size)
+}
+
+// validators returns what tells this version of the file from others.
+func (f *file) validators() validators {
+	v := validators{at: f.modified.Truncate(time.Second)}
+	v.modified = f.modified.UTC().AppendFormat(nil, httpTime)
+	v.etag = strconv.AppendInt([]byte{'"'}, f.modified.UnixNano(), 16)
+	v.etag = strconv.AppendInt(append(v.etag, '-'), f.size, 16)
+	v.etag = append(v.etag, '"')
+	return v
+}

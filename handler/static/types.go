@@ -1,0 +1,112 @@
+package static
+
+import (
+	"bufio"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// mimeTypes is where systems keep their types, and where uWSGI looks for them.
+const mimeTypes = "/etc/mime.types"
+
+// maxTypes bounds what is read of that file, in bytes.
+const maxTypes = 1 << 20
+
+// types maps the extension of a name, in small letters and with its dot, to the
+// Content-Type.
+type types map[string]string
+
+// webTypes are the types of the web, the same on every machine. There is no
+// charset, as in uWSGI and nginx: what a page says of itself counts.
+var webTypes = types{
+	".aac":         "audio/aac",
+	".apng":        "image/apng",
+	".avif":        "image/avif",
+	".bmp":         "image/bmp",
+	".bz2":         "application/x-bzip2",
+	".css":         "text/css",
+	".csv":         "text/csv",
+	".eot":         "application/vnd.ms-fontobject",
+	".flac":        "audio/flac",
+	".gif":         "image/gif",
+	".gz":          "application/gzip",
+	".htm":         "text/html",
+	".html":        "text/html",
+	".ico":         "image/vnd.microsoft.icon",
+	".ics":         "text/calendar",
+	".jpeg":        "image/jpeg",
+	".jpg":         "image/jpeg",
+	".js":          "text/javascript",
+	".json":        "application/json",
+	".jsonld":      "application/ld+json",
+	".jxl":         "image/jxl",
+	".map":         "application/json",
+	".md":          "text/markdown",
+	".mjs":         "text/javascript",
+	".mp3":         "audio/mpeg",
+	".mp4":         "video/mp4",
+	".mpeg":        "video/mpeg",
+	".oga":         "audio/ogg",
+	".ogg":         "audio/ogg",
+	".ogv":         "video/ogg",
+	".opus":        "audio/ogg",
+	".otf":         "font/otf",
+	".pdf":         "application/pdf",
+	".png":         "image/png",
+	".rss":         "application/rss+xml",
+	".svg":         "image/svg+xml",
+	".tar":         "application/x-tar",
+	".tif":         "image/tiff",
+	".tiff":        "image/tiff",
+	".ttf":         "font/ttf",
+	".txt":         "text/plain",
+	".vtt":         "text/vtt",
+	".wasm":        "application/wasm",
+	".wav":         "audio/wav",
+	".weba":        "audio/webm",
+	".webm":        "video/webm",
+	".webmanifest": "application/manifest+json",
+	".webp":        "image/webp",
+	".woff":        "font/woff",
+	".woff2":       "font/woff2",
+	".xhtml":       "application/xhtml+xml",
+	".xml":         "application/xml",
+	".yaml":        "application/yaml",
+	".yml":         "application/yaml",
+	".zip":         "application/zip",
+	".zst":         "application/zstd",
+}
+
+// loadTypes returns the types in a file in the format of /etc/mime.types, under
+// those of the web. The file need not exist.
+func loadTypes(path string) types {
+	all := make(types)
+	if f, err := os.Open(path); err == nil {
+		defer f.Close()
+		lines := bufio.NewScanner(io.LimitReader(f, maxTypes))
+		for lines.Scan() {
+			line, _, _ := strings.Cut(lines.Text(), "#")
+			words := strings.Fields(line)
+			for i := 1; i < len(words); i++ {
+				if strings.Contains(words[0], "/") {
+					all["."+strings.ToLower(words[i])] = words[0]
+				}
+			}
+		}
+	}
+	maps.Copy(all, webTypes)
+	return all
+}
+
+// of returns the Content-Type for a file of that name. Unknown ones are
+// application/octet-stream, for without a type browsers guess, and may take for a
+// page what somebody has uploaded.
+func (t types) of(name string) []byte {
+	if found, ok := t[strings.ToLower(filepath.Ext(name))]; ok {
+		return []byte(found)
+	}
+	return []byte("application/octet-stream")
+}
