@@ -299,7 +299,7 @@ func (o *netOutput) discard() {
 func (l *loop) wrote(x *Exchange, n int) {
 	before := x.ahead
 	x.ahead -= n
-	if x.watcher != nil && before > outputLow && x.ahead <= outputLow {
+	if x.watcher != nil && before > DrainedBelow && x.ahead <= DrainedBelow {
 		x.watcher.Drained(x)
 	}
 }

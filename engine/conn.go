@@ -3,6 +3,7 @@ package engine
 import (
 	"os"
 	"runtime/debug"
+	"time"
 
 	"github.com/uwsgo/uwsgo/codec"
 	"github.com/uwsgo/uwsgo/engine/internal/listen"
@@ -77,22 +78,32 @@ const (
 func (c *conn) arm(d deadline) {
 	o := &c.loop.srv.opt
 	c.deadline = d
+	var after time.Duration
 	switch d {
 	case deadlineNone:
 		c.loop.Disarm(&c.timer)
+		return
 	case deadlineHead:
-		c.loop.After(&c.timer, o.HeadTimeout)
+		after = c.patience(o.HeadTimeout)
 	case deadlineBody:
-		c.loop.After(&c.timer, o.BodyTimeout)
-	case deadlineIdle:
-		c.loop.After(&c.timer, o.IdleTimeout)
+		after = c.patience(o.BodyTimeout)
 	case deadlineWrite:
-		c.loop.After(&c.timer, o.WriteTimeout)
+		after = c.patience(o.WriteTimeout)
+	case deadlineIdle:
+		after = o.IdleTimeout
 	case deadlineLinger:
-		c.loop.After(&c.timer, lingerTime)
+		after = lingerTime
 	case deadlineWatch:
-		c.loop.After(&c.timer, watchAfter)
+		after = watchAfter
 	}
+	c.loop.After(&c.timer, after)
+}
+
+func (c *conn) patience(d time.Duration) time.Duration {
+	if c.listener.timeout > 0 {
+		return c.listener.timeout
+	}
+	return d
 }
 
 // late is called when the deadline has passed.

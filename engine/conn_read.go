@@ -234,7 +234,7 @@ func (c *conn) feedBody(b []byte) int {
 		}
 	}
 	if !x.framing.Done() {
-		c.loop.After(&c.timer, c.loop.srv.opt.BodyTimeout)
+		c.arm(deadlineBody)
 		return used
 	}
 	if x.body.file != nil {

@@ -91,7 +91,7 @@ func (c *conn) flush() {
 		c.arm(deadlineNone)
 	}
 	x := c.x
-	if x != nil && x.phase == phaseStream && x.watcher != nil && before > outputLow && after <= outputLow {
+	if x != nil && x.phase == phaseStream && x.watcher != nil && before > DrainedBelow && after <= DrainedBelow {
 		gen := x.gen
 		x.watcher.Drained(x)
 		if x.gen != gen {

@@ -15,6 +15,9 @@ import (
 // streamed: [Exchange.Start], any number of [Exchange.Write], then
 // [Exchange.End] or [Exchange.Abort].
 type Exchange struct {
+	// Tag is the handler's: what it wants [Options].OnFinish to know.
+	Tag any
+
 	loop *loop
 	conn *conn // nil once the client has gone, and for exchanges of AsHTTP
 	out  Output
@@ -91,6 +94,10 @@ func (x *Exchange) Response() *codec.Response {
 // Watch has w told when output has drained and when the client has gone. Without
 // a watcher the engine ends an exchange whose client has gone by itself.
 func (x *Exchange) Watch(w Watcher) { x.watcher = w }
+
+// Streaming reports whether a streamed response has begun, so that Abort is all
+// that is left to say of a failure.
+func (x *Exchange) Streaming() bool { return x.phase == phaseStream }
 
 // Ref returns a handle for other goroutines.
 func (x *Exchange) Ref() Ref { return Ref{x, x.gen} }

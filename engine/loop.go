@@ -93,7 +93,7 @@ func (l *loop) release(x *Exchange) {
 	ours := x.conn != nil // or it has been made by AsHTTP, for one request
 	x.gen++
 	x.phase = phaseEnded
-	x.conn, x.out, x.watcher = nil, nil, nil
+	x.conn, x.out, x.watcher, x.Tag = nil, nil, nil, nil
 	x.body.free()
 	if !ours || len(l.exchanges) >= spareExchanges {
 		return
@@ -186,6 +186,6 @@ func (l *loop) removed(c *conn) {
 		l.srv.roomAgain()
 	}
 	if l.srv.draining.Load() {
-		l.drained()
+		l.srv.checkIdle()
 	}
 }

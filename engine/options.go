@@ -19,10 +19,13 @@ const (
 	DefaultBodyMemory   = 64 << 10
 )
 
+// DrainedBelow is how many bytes of a response may be left to send when
+// [Watcher].Drained is called.
+const DrainedBelow = 256 << 10
+
 // Bounds that are not options.
 const (
 	outputHigh   = 1 << 20   // a streamed response may be this far ahead of its client
-	outputLow    = 256 << 10 // and gets more from here on
 	pipelineMax  = 64 << 10  // bytes of further requests read while one is being answered
 	readsAtOnce  = 4         // reads of one connection before the others have their turn
 	acceptAtOnce = 256       // likewise for accepting

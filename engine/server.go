@@ -7,6 +7,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/uwsgo/uwsgo/engine/internal/listen"
 )
@@ -26,6 +27,9 @@ type Server struct {
 	conns    atomic.Int64 // open, over all loops
 	full     atomic.Bool  // some acceptor found conns at its limit
 	draining atomic.Bool
+	drained  atomic.Int64 // loops that accept no more
+	idleOnce sync.Once
+	idle     chan struct{} // closed when they have no connections left either
 
 	mu        sync.Mutex // guards what follows
 	listeners []*Listener
@@ -38,13 +42,14 @@ type serverState uint8
 const (
 	stateNew serverState = iota
 	stateServing
-	stateStopping
+	stateStopping // Drain was called
+	stateClosed
 )
 
 // New makes a server with its loops, which run from Serve on. A server that is
 // never served must be closed.
 func New(o Options) (*Server, error) {
-	s := &Server{opt: o.withDefaults(), done: make(chan struct{})}
+	s := &Server{opt: o.withDefaults(), done: make(chan struct{}), idle: make(chan struct{})}
 	for i := range s.opt.Loops {
 		l, err := newLoop(s, i)
 		if err != nil {
@@ -78,6 +83,10 @@ type ListenOptions struct {
 	Mode os.FileMode
 	// Owner is the user[:group] of a unix socket's file, by name or number.
 	Owner string
+	// Timeout bounds the silence of a client within a request, in either direction,
+	// in place of the server's HeadTimeout, BodyTimeout and WriteTimeout; 0 leaves
+	// those.
+	Timeout time.Duration
 	// HTTPS says that a front server encrypts what comes in here, so that
 	// applications are told https.
 	HTTPS bool
@@ -89,6 +98,7 @@ type Listener struct {
 	protocol   Protocol
 	https      bool
 	setNoDelay bool
+	timeout    time.Duration
 }
 
 // Protocol returns what the listener speaks.
@@ -108,6 +118,10 @@ func (ln *Listener) Unix() bool { return ln.ln.Address.Kind != listen.TCP }
 // socket, whose maker decided. Clamped says that more was asked for than the
 // kernel allows.
 func (ln *Listener) Backlog() (n int, clamped bool) { return ln.ln.Backlog, ln.ln.Clamped }
+
+// Waiting returns how many connections have not been accepted yet; 0 where the
+// system does not tell, as for unix sockets.
+func (ln *Listener) Waiting() int { return waiting(ln.fd()) }
 
 // Unlink removes the file of a unix socket, unless another has taken its place,
 // and reports whether it did. To be called before the server has ended.
@@ -149,7 +163,7 @@ func (s *Server) add(ln *listen.Listener, o ListenOptions) (*Listener, error) {
 		_ = ln.Close()
 		return nil, errors.New("listen: the server is already serving")
 	}
-	l := &Listener{ln: ln, protocol: o.Protocol, https: o.HTTPS, setNoDelay: ln.SetNoDelay}
+	l := &Listener{ln: ln, protocol: o.Protocol, https: o.HTTPS, setNoDelay: ln.SetNoDelay, timeout: o.Timeout}
 	s.listeners = append(s.listeners, l)
 	return l, nil
 }
@@ -193,43 +207,56 @@ func (s *Server) Serve(h Handler) error {
 	return ErrServerClosed
 }
 
-// Shutdown stops gracefully: it takes in the connections that wait already,
-// accepts no more, tells clients not to keep their connections, closes idle
-// ones, and returns when every request that was read has been answered. When
-// ctx ends first it closes what is left and returns the context's error.
-func (s *Server) Shutdown(ctx context.Context) error {
+// Drain stops taking on work: it takes in the connections that wait already,
+// accepts no more, tells clients not to keep their connections and closes idle
+// ones. It returns when every request that was read has been answered and all
+// connections are closed, or with ctx's error when that ends first. The loops
+// run on, for what else depends on them, until Close.
+func (s *Server) Drain(ctx context.Context) error {
 	s.mu.Lock()
-	state := s.state
-	s.state = stateStopping
+	first := s.state == stateServing
+	if first {
+		s.state = stateStopping
+	}
 	s.mu.Unlock()
-	switch state {
-	case stateNew:
-		return s.closeUnserved()
-	case stateServing:
+	if first {
 		s.draining.Store(true)
 		for _, l := range s.loops {
 			_ = l.Post(l.drain)
 		}
 	}
 	select {
+	case <-s.idle:
+		return nil
 	case <-s.done:
 		return nil
 	case <-ctx.Done():
+		return ctx.Err()
 	}
-	for _, l := range s.loops {
-		l.Stop()
-	}
-	<-s.done
-	return ctx.Err()
 }
 
-// Close stops at once: requests at hand get no answer.
+// Shutdown drains the server, then closes it. When ctx ends before the last
+// request is answered it closes all the same, and returns ctx's error.
+func (s *Server) Shutdown(ctx context.Context) error {
+	return errors.Join(s.Drain(ctx), s.Close())
+}
+
+// Close stops at once: requests at hand get no answer. It returns when the loops
+// have ended.
 func (s *Server) Close() error {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	if err := s.Shutdown(ctx); !errors.Is(err, context.Canceled) {
-		return err
+	s.mu.Lock()
+	state := s.state
+	s.state = stateClosed
+	s.mu.Unlock()
+	switch state {
+	case stateNew:
+		return s.closeUnserved()
+	case stateServing, stateStopping:
+		for _, l := range s.loops {
+			l.Stop()
+		}
 	}
+	<-s.done
 	return nil
 }
 
@@ -289,13 +316,14 @@ func (l *loop) drain() {
 			c.rest()
 		}
 	}
-	l.drained()
+	l.srv.drained.Add(1)
+	l.srv.checkIdle()
 }
 
-// drained stops the loop once no connection is left.
-func (l *loop) drained() {
-	if len(l.conns) == 0 {
-		l.Stop()
+// checkIdle notices that a draining server has no connection left.
+func (s *Server) checkIdle() {
+	if s.drained.Load() == int64(len(s.loops)) && s.conns.Load() == 0 {
+		s.idleOnce.Do(func() { close(s.idle) })
 	}
 }
 

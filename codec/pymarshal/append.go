@@ -85,10 +85,7 @@ func AppendBytesHead(dst []byte, n int) []byte {
 // one character. That is how PEP 3333 has the environ hold bytes.
 func AppendStr(dst, v []byte) []byte {
 	if IsASCII(v) {
-		if len(v) <= math.MaxUint8 {
-			return append(append(dst, typeShortASCII, byte(len(v))), v...)
-		}
-		return append(appendSized(dst, typeASCII, uint32(len(v))), v...)
+		return append(AppendASCIIHead(dst, len(v)), v...)
 	}
 	n := len(v)
 	for _, c := range v {
@@ -103,6 +100,15 @@ func AppendStr(dst, v []byte) []byte {
 		}
 	}
 	return dst
+}
+
+// AppendASCIIHead appends the beginning of a str of n characters; the caller
+// appends them, which must be ASCII.
+func AppendASCIIHead(dst []byte, n int) []byte {
+	if n <= math.MaxUint8 {
+		return append(dst, typeShortASCII, byte(n))
+	}
+	return appendSized(dst, typeASCII, uint32(n))
 }
 
 // AppendKey appends a str that Python interns, so that each lookup in a dict

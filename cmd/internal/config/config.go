@@ -164,7 +164,7 @@ func defaults() *Config {
 		DieOnTerm:     true,
 		BufferSize:    minBufferSize,
 		HTTPTimeout:   60 * time.Second,
-		SocketTimeout: 4 * time.Second,
+		SocketTimeout: 60 * time.Second,
 		KeepAlive:     60 * time.Second,
 		LogRequests:   true,
 	}

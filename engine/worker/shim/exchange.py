@@ -24,6 +24,7 @@ FINISHING = 1 << 32
 extent_head = struct.Struct("<QQ").pack
 
 known = Known()
+recall = known.get
 
 
 class LengthError(Exception):
@@ -31,28 +32,30 @@ class LengthError(Exception):
 
 
 class Exchange:
-    """Made for each request; worker.serve sets rid and port."""
+    """Made for each request by worker.serve, which sets the attributes."""
 
-    rid = 0
-    port = None
-    head = None  # what start_response was given
-    head_only = False  # the method is HEAD
-    started = False  # the head has gone out
-    done = False  # the last frame has gone out
-    gone = False  # so has the client
-    sent = 0  # bytes of the body
+    __slots__ = (
+        "done",  # the last frame has gone out
+        "gone",  # so has the client
+        "head",  # what start_response was given, or None
+        "method",
+        "port",
+        "rid",
+        "sent",  # bytes of the body
+        "started",  # the head has gone out
+    )
 
     def start_response(self, status, response_headers, exc_info=None):
         """What the app gets as its second argument."""
         if exc_info is not None or self.head is not None:
             self._restart(exc_info)
-        try:
-            if type(response_headers) is list:
-                self.head = known[(status, *response_headers)]
-                return self.write
-        except (KeyError, TypeError):
-            pass
-        self.head = known.remember(status, response_headers)
+        head = None
+        if type(response_headers) is list:
+            try:
+                head = recall((status, tuple(response_headers)))
+            except TypeError:
+                pass  # something in it cannot be hashed: remember says what
+        self.head = head or known.remember(status, response_headers)
         return self.write
 
     def _restart(self, exc_info):
@@ -163,7 +166,7 @@ class Exchange:
 
     @property
     def bodyless(self):
-        return self.head_only or self.head.bodyless
+        return self.method == "HEAD" or self.head.bodyless
 
     def _room_for(self, size):
         """Raise when size more bytes of body would be more than declared."""

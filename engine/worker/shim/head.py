@@ -31,7 +31,7 @@ class Head:
 
 
 class Known(dict):
-    """Heads that were found good, by (status, header, header, ...).
+    """Heads that were found good, by (status, headers).
 
     Most responses of an app have a head that another had before, so checking and
     marshalling it comes down to one look-up. Heads that vary push the others out
@@ -46,7 +46,7 @@ class Known(dict):
         if len(head.data) <= self.LARGEST:
             if len(self) >= self.LIMIT:
                 self.clear()
-            self[(status, *headers)] = head
+            self[(status, tuple(headers))] = head
         return head
 
 

@@ -12,6 +12,8 @@ import array
 import socket
 import struct
 
+from . import files
+
 # Kinds of frames. HEAD, WHOLE and FILE begin with a marshalled (status, headers).
 WHOLE = 0  # the head and the whole body
 HEAD = 1 << 24  # the head of a streamed answer
@@ -114,7 +116,7 @@ class Port:
         except BlockingIOError:
             pass
 
-    def take_descriptor(self, rid):
+    def take_body(self, rid):
         """Ask for the file with the request's body. Return None when the client has gone."""
         self.send(frame_head(0, rid, NEED_BODY))
         while True:
@@ -130,7 +132,7 @@ class Port:
                 continue
             for _, _, content in ancillary:
                 fds.frombytes(content[: fds.itemsize])
-            return fds[0] if n and fds else None
+            return files.spooled(fds[0]) if n and fds else None
 
     def may_give_descriptor(self):
         """Wait until the server is ready for one. Return False when the client has gone."""

@@ -98,12 +98,11 @@ def serve(receive, ports, claim, apps, base):
             port.send(frame_head(0, rid, DROPPED))
             continue
         if body is True:
-            fd = port.take_descriptor(rid)
-            if fd is None:
+            body = port.take_body(rid)
+            if body is None:
                 claim[0] = 0
                 port.send(frame_head(0, rid, DROPPED))
                 continue
-            body = files.spooled(fd)
         else:
             body = BytesIO(body)
         environ.update(base)
@@ -111,33 +110,34 @@ def serve(receive, ports, claim, apps, base):
         exchange = Exchange()
         exchange.rid = rid
         exchange.port = port
-        if environ["REQUEST_METHOD"] == "HEAD":
-            exchange.head_only = True
+        exchange.method = environ["REQUEST_METHOD"]
+        exchange.head = None
+        exchange.started = exchange.done = exchange.gone = False
+        exchange.sent = 0
         try:
             result = apps[index](environ, exchange.start_response)
         except BaseException:
             exchange.fail()
         else:
-            head = exchange.head
             # The usual answer, a list of one bytes: no more Python than this.
-            if (
-                type(result) is list
-                and len(result) == 1
-                and head is not None
-                and not exchange.started
-                and type(block := result[0]) is bytes
-                and head.length in (None, len(block))
-                and len(block) <= SMALL
-            ):
-                data = head.data
-                claim[0] = 0
-                port.send(frame_head(len(data) + len(block), rid, len(data)) + data + block)
-            else:
-                exchange.run(result)
-        claim[0] = 0
-        # Nothing of a request stays alive while the thread waits for the next.
+            head = exchange.head
+            if type(result) is list and len(result) == 1 and head and not exchange.started:
+                block = result[0]
+                if type(block) is bytes:
+                    size = len(block)
+                    length = head.length
+                    if (length is None or length == size) and size <= SMALL:
+                        data = head.data
+                        claim[0] = 0
+                        used = len(data)
+                        port.send(frame_head(used + size, rid, used) + data + block)
+                        # Nothing of a request stays alive while the thread waits.
+                        environ = exchange = result = block = body = None
+                        continue
+            exchange.run(result)
         body.close()
-        environ = exchange = result = block = body = head = None
+        claim[0] = 0
+        environ = exchange = result = block = body = None
 
 
 def run(config, number, fds, shared, apps):

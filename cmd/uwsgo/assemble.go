@@ -1,0 +1,193 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/uwsgo/uwsgo/cmd/internal/config"
+	"github.com/uwsgo/uwsgo/codec"
+	"github.com/uwsgo/uwsgo/engine"
+	"github.com/uwsgo/uwsgo/engine/worker"
+	"github.com/uwsgo/uwsgo/handler/compress"
+	"github.com/uwsgo/uwsgo/handler/static"
+	"github.com/uwsgo/uwsgo/handler/wsgi"
+)
+
+// listen makes the server and binds its addresses.
+func (p *program) listen() error {
+	cfg := p.cfg
+	limits := codec.Limits{Head: cfg.BufferSize, Target: cfg.BufferSize, Body: cfg.LimitPost}
+	if limits.Body == 0 {
+		limits.Body = -1
+	}
+	idle := cfg.KeepAlive
+	if idle == 0 {
+		idle = -1
+	}
+	opt := engine.Options{
+		Limits: limits, BodyMemory: int(cfg.PostBuffering), IdleTimeout: idle,
+		HeadTimeout: cfg.HTTPTimeout, BodyTimeout: cfg.HTTPTimeout, WriteTimeout: cfg.HTTPTimeout,
+		Logf: p.log.Printf, OnFinish: p.onFinish(),
+	}
+	var err error
+	if p.engine, err = engine.New(opt); err != nil {
+		return err
+	}
+	p.later(func() {
+		if err := p.engine.Close(); err != nil {
+			p.log.Printf("close: %v", err)
+		}
+	})
+	for i, l := range cfg.Listens {
+		o := engine.ListenOptions{Backlog: cfg.Backlog, Mode: cfg.ChmodSocket, Owner: cfg.ChownSocket}
+		kind := "http"
+		if l.Protocol == config.Uwsgi {
+			o.Protocol, o.Timeout, kind = engine.UWSGI, cfg.SocketTimeout, "uwsgi"
+		}
+		ln, err := p.engine.Listen(l.Addr, o)
+		if err != nil {
+			return fmt.Errorf("%s: %w", l.Where, err)
+		}
+		if ln.Unix() {
+			// Removed at a failed start in any case; at the end when vacuum asks for it.
+			p.later(func() { p.vacuum(ln) })
+		}
+		at := "TCP address"
+		if ln.Unix() {
+			at = "UNIX address"
+		}
+		p.log.Printf("%s socket %d bound to %s %s", kind, i, at, ln)
+		if _, clamped := ln.Backlog(); clamped {
+			p.log.Printf("*** WARNING: listen = %d is more than this system allows (net.core.somaxconn): it holds fewer ***", cfg.Backlog)
+		}
+	}
+	return nil
+}
+
+func (p *program) vacuum(ln *engine.Listener) {
+	if p.cfg.Vacuum || p.pool == nil {
+		if removed, err := ln.Unlink(); err != nil {
+			p.log.Printf("VACUUM: %v", err)
+		} else if removed && p.cfg.Vacuum {
+			p.log.Printf("VACUUM: unix socket %s removed.", ln)
+		}
+	}
+}
+
+// startWorkers imports the apps and starts the Python processes.
+func (p *program) startWorkers(ctx context.Context) error {
+	cfg := p.cfg
+	python, err := worker.FindPython(cfg.Virtualenv)
+	if err != nil {
+		return err
+	}
+	wc := worker.Config{
+		Python: python, PythonPath: cfg.PythonPath, Argv: strings.Fields(cfg.PyArgv),
+		Processes: cfg.Processes, Threads: cfg.Threads, LazyApps: cfg.LazyApps, NeedApp: cfg.NeedApp,
+		Harakiri: cfg.Harakiri, Loops: p.engine.Loops(), Stderr: p.sink.File(), Version: version,
+		Log: func(line string) { p.log.Printf("%s", line) },
+	}
+	for _, e := range cfg.Env {
+		wc.Env = append(wc.Env, e.Name+"="+e.Value)
+	}
+	if cfg.Module != "" || cfg.WSGIFile != "" {
+		wc.Apps = append(wc.Apps, worker.App{File: cfg.WSGIFile, Module: cfg.Module, Callable: cfg.Callable})
+	}
+	for _, m := range cfg.Mounts {
+		p.log.Printf("mounting %s on %s", m.App, m.Prefix)
+		wc.Apps = append(wc.Apps, mountedApp(m, cfg.Callable))
+	}
+	if p.pool, err = worker.Start(ctx, wc); err != nil {
+		p.pool = nil
+		return err
+	}
+	p.later(func() { _ = p.pool.Stop(context.Background()) })
+	s := p.pool.Snapshot()
+	p.log.Printf("Python %s at %s", s.Python, s.Path)
+	for i, app := range s.Apps {
+		if app.Reason == "" {
+			p.log.Printf("app %d: %s loaded in %v", i, app.App, time.Duration(app.Seconds*float64(time.Second)).Round(time.Millisecond))
+		}
+	}
+	return nil
+}
+
+// mountedApp tells a file from a module, as uWSGI does: a file has an ending that
+// says so, or a slash.
+func mountedApp(m config.Mount, callable string) worker.App {
+	app := worker.App{Mount: m.Prefix, Callable: callable}
+	name, own, found := strings.Cut(m.App, ":")
+	ext := filepath.Ext(name)
+	if ext == ".py" || ext == ".wsgi" || strings.Contains(name, "/") {
+		app.File = name
+		if found {
+			app.Callable = own
+		}
+		return app
+	}
+	app.Module = m.App
+	return app
+}
+
+// handler puts together what answers requests: files first, then the apps, and
+// compression around both.
+func (p *program) handler() (engine.Handler, error) {
+	cfg := p.cfg
+	var h engine.Handler = engine.HandlerFunc(func(x *engine.Exchange) { x.ReplyText(404, "Not Found\n") })
+	if p.pool != nil {
+		m := wsgi.Mounts{ManageScriptName: cfg.ManageScriptName}
+		if cfg.Module != "" || cfg.WSGIFile != "" {
+			m.Prefix = append(m.Prefix, "")
+		}
+		for _, mount := range cfg.Mounts {
+			m.Prefix = append(m.Prefix, mount.Prefix)
+		}
+		var err error
+		h, err = wsgi.New(p.pool, len(p.engine.Loops()), wsgi.Options{Mounts: m, Logf: p.log.Printf})
+		if err != nil {
+			return nil, err
+		}
+	}
+	if cfg.HasFiles() {
+		o := static.Options{Check: cfg.CheckStatic, Index: cfg.StaticIndex}
+		for _, m := range cfg.StaticMaps {
+			o.Maps = append(o.Maps, static.Map{Prefix: m.Prefix, Path: m.Path})
+			p.log.Printf("[uwsgi-static] added mapping for %s => %s", m.Prefix, m.Path)
+		}
+		var err error
+		if h, err = static.New(h, o); err != nil {
+			return nil, err
+		}
+	}
+	if cfg.Compress || cfg.HTTPGzip {
+		p.blocks = engine.NewPool(runtime.GOMAXPROCS(0), 256, p.log.Printf)
+		p.later(p.blocks.Close)
+		h = compress.New(h, compress.Options{Pool: p.blocks, OnlyMarked: !cfg.Compress})
+	}
+	return h, nil
+}
+
+// writePidFile writes the process id; the file goes with the server if vacuum is
+// set, and with a start that fails.
+func (p *program) writePidFile() error {
+	path, err := filepath.Abs(p.cfg.PidFile) // before chdir
+	if err != nil {
+		return fmt.Errorf("pidfile: %w", err)
+	}
+	if err := os.WriteFile(path, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o644); err != nil { //nolint:gosec // everyone may know it
+		return fmt.Errorf("pidfile: %w", err)
+	}
+	p.log.Printf("writing pidfile to %s", p.cfg.PidFile)
+	p.later(func() {
+		if p.cfg.Vacuum || p.pool == nil {
+			_ = os.Remove(path)
+		}
+	})
+	return nil
+}

@@ -1,0 +1,49 @@
+// The uwsgo program serves Python web apps with uWSGI's command line and ini files.
+package main
+
+import (
+	"os"
+
+	"github.com/uwsgo/uwsgo/cmd/internal/config"
+	"github.com/uwsgo/uwsgo/cmd/internal/ini"
+	"github.com/uwsgo/uwsgo/cmd/internal/option"
+)
+
+// version is set with -ldflags -X at a release.
+var version = "0.1.0-dev"
+
+func main() { os.Exit(run()) }
+
+// run does what the command line asks for and returns the exit code.
+func run() int {
+	cfg, err := config.Load(os.Args[1:], os.Environ(), ini.OS(os.Stdin))
+	if err != nil {
+		return fail(err)
+	}
+	switch cfg.Action {
+	case config.Help:
+		if err := option.WriteHelp(os.Stdout, option.UseColor(os.Stdout)); err != nil {
+			return fail(err)
+		}
+	case config.Version:
+		_, _ = os.Stdout.WriteString(config.VersionLine(os.Args[0], version))
+	case config.Usage:
+		_, _ = os.Stderr.WriteString(config.UsageText)
+		return exitConfig
+	default:
+		return serve(cfg)
+	}
+	return exitOK
+}
+
+// The exit codes, uWSGI's.
+const (
+	exitOK     = 0
+	exitConfig = 1  // a mistake in the configuration, or something in the way of it
+	exitApp    = 22 // an app does not load
+)
+
+func fail(err error) int {
+	_, _ = os.Stderr.WriteString("uwsgo: " + err.Error() + "\n")
+	return exitConfig
+}

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/uwsgo/uwsgo/cmd/internal/accesslog"
+	"github.com/uwsgo/uwsgo/codec"
+	"github.com/uwsgo/uwsgo/engine"
+	"github.com/uwsgo/uwsgo/engine/worker"
+	"github.com/uwsgo/uwsgo/handler/wsgi"
+)
+
+// onFinish returns what is done when an exchange has ended: its bytes are counted
+// for the worker that answered, and its line is logged.
+func (p *program) onFinish() func(*engine.Exchange, engine.Outcome) {
+	count := func(x *engine.Exchange, o engine.Outcome) *wsgi.Origin {
+		origin, _ := x.Tag.(*wsgi.Origin)
+		if origin != nil {
+			origin.Core.AddTx(o.HeadBytes + o.BodyBytes)
+		}
+		return origin
+	}
+	if !p.cfg.LogRequests {
+		return func(x *engine.Exchange, o engine.Outcome) { count(x, o) }
+	}
+	format := accesslog.Default(accesslog.Options{})
+	if p.cfg.LogFormat != "" {
+		format = accesslog.Compile(p.cfg.LogFormat, accesslog.Options{})
+		for _, name := range format.Unknown() {
+			p.log.Printf("*** WARNING: log-format: %%(%s) is not known and is logged as - ***", name)
+		}
+	}
+	total := new(atomic.Int64)
+	writers := make([]*requestWriter, worker.MaxLoops) // each loop has its own
+	return func(x *engine.Exchange, o engine.Outcome) {
+		w := &writers[x.Loop().Index()]
+		if *w == nil {
+			*w = newRequestWriter(format, p.sink, total)
+		}
+		(*w).write(x, o, count(x, o))
+	}
+}
+
+// requestWriter logs the exchanges of one loop, to which it belongs.
+type requestWriter struct {
+	format *accesslog.Format
+	sink   *accesslog.Sink
+	total  *atomic.Int64
+	pid    int
+	x      *engine.Exchange // the one being logged
+	record accesslog.Record
+	addr   []byte
+	line   []byte
+}
+
+func newRequestWriter(f *accesslog.Format, s *accesslog.Sink, total *atomic.Int64) *requestWriter {
+	w := &requestWriter{format: f, sink: s, total: total, pid: os.Getpid()}
+	w.record.Var = w.variable
+	return w
+}
+
+func (w *requestWriter) write(x *engine.Exchange, o engine.Outcome, origin *wsgi.Origin) {
+	w.x = x
+	r, req := &w.record, x.Request()
+	r.Method, r.URI, r.Proto = req.Bytes(req.Method), req.Bytes(req.Target), req.Bytes(req.Version)
+	r.Host = req.Bytes(req.Authority)
+	w.addr = x.AppendRemoteAddr(w.addr[:0])
+	r.Addr = w.addr
+	if req.Proto == codec.UWSGI {
+		r.Addr = w.variable("REMOTE_ADDR")
+	}
+	r.User = w.variable("REMOTE_USER")
+	r.Duration = o.Duration.Microseconds()
+	r.Start = time.Now().UnixMicro() - r.Duration
+	r.Status, r.BodySize, r.HeadSize, r.Headers = o.Status, o.BodyBytes, o.HeadBytes, o.Headers
+	r.ContentLength = x.Body().Size()
+	r.Vars, r.PacketSize = size(req)
+	r.Requests = w.total.Add(1)
+	r.PID, r.Worker, r.Core, r.App, r.AppRequests = w.pid, 0, 0, -1, -1
+	if origin != nil {
+		c := origin.Core
+		r.PID, r.Worker, r.Core, r.App, r.AppRequests = c.PID(), c.WorkerID(), c.ID(), origin.App, int64(c.Requests())
+	}
+	r.WriteErrors = 0
+	if o.Aborted {
+		r.WriteErrors = 1
+	}
+	w.line = w.format.Append(w.line[:0], r)
+	_, _ = w.sink.Write(w.line)
+	w.x = nil
+}
+
+// size tells how many uwsgi variables the request makes, counted as uWSGI does,
+// names and values each, and how many bytes a packet of them has.
+func size(r *codec.Request) (vars, bytes int) {
+	add := func(name, value int) {
+		vars += 2
+		bytes += 4 + name + value
+	}
+	add(len("REQUEST_METHOD"), r.Method.Len())
+	add(len("REQUEST_URI"), r.Target.Len())
+	add(len("PATH_INFO"), len(r.Path()))
+	add(len("QUERY_STRING"), r.Query.Len())
+	add(len("SERVER_PROTOCOL"), r.Version.Len())
+	for _, f := range r.Fields {
+		add(len("HTTP_")+f.Name.Len(), f.Value.Len())
+	}
+	for _, f := range r.Vars {
+		add(f.Name.Len(), f.Value.Len())
+	}
+	return vars, bytes
+}
+
+// variable returns a variable as the app's environ has it, nil for none.
+func (w *requestWriter) variable(name string) []byte {
+	r := w.x.Request()
+	switch name {
+	case "REQUEST_METHOD":
+		return r.Bytes(r.Method)
+	case "REQUEST_URI":
+		return r.Bytes(r.Target)
+	case "PATH_INFO":
+		return r.Path()
+	case "QUERY_STRING":
+		return r.Bytes(r.Query)
+	case "SERVER_PROTOCOL":
+		return r.Bytes(r.Version)
+	case "CONTENT_TYPE":
+		return r.Get(name)
+	}
+	if len(name) > 5 && name[:5] == "HTTP_" {
+		return r.Get(name[5:])
+	}
+	for i := len(r.Vars) - 1; i >= 0; i-- { // of two the last counts
+		if string(r.Bytes(r.Vars[i].Name)) == name {
+			return r.Bytes(r.Vars[i].Value)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,226 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/uwsgo/uwsgo/cmd/internal/accesslog"
+	"github.com/uwsgo/uwsgo/cmd/internal/config"
+	"github.com/uwsgo/uwsgo/cmd/internal/stats"
+	"github.com/uwsgo/uwsgo/engine"
+	"github.com/uwsgo/uwsgo/engine/worker"
+)
+
+// mercy is how long requests at hand have to finish at a stop: uWSGI's
+// worker-reload-mercy.
+const mercy = 60 * time.Second
+
+// sameSignal is how long after the first a signal is taken for the same one.
+const sameSignal = 300 * time.Millisecond
+
+// program is one run of the server, from its configuration to its end.
+type program struct {
+	cfg   *config.Config
+	start time.Time
+	cwd   string
+	sink  *accesslog.Sink
+	log   *accesslog.Logger
+
+	engine *engine.Server
+	pool   *worker.Pool // nil when there are only files to serve
+	blocks *engine.Pool // goroutines for what blocks
+	stats  *stats.Server
+
+	// undo holds what has to be taken back at the end, last first.
+	undo []func()
+}
+
+// serve runs the server that cfg describes until it is stopped, and returns the
+// exit code.
+func serve(cfg *config.Config) int {
+	// A log whose reader has gone must not end the server.
+	signal.Ignore(syscall.SIGPIPE)
+	p := &program{cfg: cfg, start: time.Now()}
+	defer p.end()
+	stop := make(chan os.Signal, 2)
+	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
+	defer signal.Stop(stop)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	early := make(chan struct{}) // closed when the start is over
+	var over sync.Once
+	defer over.Do(func() { close(early) })
+	go func() {
+		select {
+		case <-stop:
+			cancel() // stopped while it starts
+		case <-early:
+		}
+	}()
+
+	if err := p.openLog(); err != nil {
+		return fail(err)
+	}
+	if err := p.prepare(ctx); err != nil {
+		if ctx.Err() != nil {
+			p.log.Printf("stopped before the start was over")
+			return exitOK
+		}
+		p.log.Printf("uwsgo: %v", err)
+		var load *worker.LoadError
+		if errors.As(err, &load) {
+			p.log.Printf("*** no app loaded. GAME OVER ***")
+			return exitApp
+		}
+		return exitConfig
+	}
+	served := make(chan error, 1)
+	handler, err := p.handler()
+	if err != nil {
+		p.log.Printf("uwsgo: %v", err)
+		return exitConfig
+	}
+	go func() { served <- p.engine.Serve(handler) }()
+	over.Do(func() { close(early) })
+	p.log.Printf("*** uwsgo is ready after %v ***", time.Since(p.start).Round(time.Millisecond))
+
+	select {
+	case sig := <-stop:
+		p.log.Printf("%s received: finishing requests, at most %v (again: at once)", signalName(sig), mercy)
+	case <-ctx.Done():
+	case err := <-served:
+		p.log.Printf("uwsgo: %v", err)
+		return exitConfig
+	}
+	p.shutdown(stop)
+	<-served
+	p.log.Printf("goodbye to uwsgo.")
+	return exitOK
+}
+
+// shutdown finishes the requests at hand and ends the workers. A second signal
+// ends the patience.
+func (p *program) shutdown(again <-chan os.Signal) {
+	ctx, cancel := context.WithTimeout(context.Background(), mercy)
+	defer cancel()
+	go func() {
+		// Some send a signal to the process and to its group: that is once.
+		once := time.After(sameSignal)
+		for {
+			select {
+			case <-again:
+				select {
+				case <-once:
+					cancel()
+					return
+				default:
+				}
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	// The loops carry the last answers, so they go on until the workers have ended.
+	if err := p.engine.Drain(ctx); err != nil {
+		p.log.Printf("some requests did not finish in time: %v", err)
+	}
+	if p.pool != nil {
+		if err := p.pool.Stop(ctx); err != nil {
+			p.log.Printf("some workers did not end in time and were killed: %v", err)
+		}
+	}
+	_ = p.engine.Close()
+}
+
+// openLog opens the log; until then errors go to standard error alone.
+func (p *program) openLog() error {
+	sink, err := accesslog.Open(p.cfg.LogTo)
+	if err != nil {
+		return err
+	}
+	p.sink = sink
+	p.log = accesslog.NewLogger(sink, "")
+	p.later(func() { _ = sink.Close() })
+	return nil
+}
+
+// prepare does everything up to the first request, in uWSGI's order: log, pid
+// file, directory, sockets, apps.
+func (p *program) prepare(ctx context.Context) error {
+	cfg := p.cfg
+	p.log.Printf("*** Starting uwsgo %s (%s, %d CPUs) on [%s] ***", version, runtime.GOOS+"/"+runtime.GOARCH, runtime.NumCPU(), p.start.Format(time.ANSIC))
+	for _, w := range cfg.Warnings {
+		p.log.Printf("*** WARNING: %s ***", w)
+	}
+	if cfg.Show {
+		var b strings.Builder
+		if err := cfg.ShowConfig(&b); err != nil {
+			return err
+		}
+		p.log.Printf("%s", b.String())
+	}
+	if cfg.Profile != "" {
+		stop := startProfile(cfg.Profile)
+		p.later(stop)
+	}
+	if len(cfg.Listens) == 0 {
+		return errors.New("there is no socket to listen on: add http = :8080, or socket = /path/to.sock for nginx")
+	}
+	if cfg.PidFile != "" {
+		if err := p.writePidFile(); err != nil {
+			return err
+		}
+	}
+	if cfg.Chdir != "" {
+		if err := os.Chdir(cfg.Chdir); err != nil {
+			return fmt.Errorf("chdir: %w", err)
+		}
+	}
+	var err error
+	if p.cwd, err = os.Getwd(); err != nil {
+		return fmt.Errorf("current directory: %w", err)
+	}
+	if err := p.listen(); err != nil {
+		return err
+	}
+	if cfg.Stats != "" {
+		p.stats, err = stats.New(cfg.Stats, p.snapshot, stats.Options{Mode: cfg.ChmodSocket})
+		if err != nil {
+			return fmt.Errorf("stats: %w", err)
+		}
+		p.later(func() { _ = p.stats.Close() })
+		p.log.Printf("*** Stats server enabled on %s ***", p.stats.Addr())
+	}
+	if cfg.HasApp() {
+		return p.startWorkers(ctx)
+	}
+	p.log.Printf("*** no app to run: serving files only ***")
+	return nil
+}
+
+// later has fn run at the end, before what was given earlier.
+func (p *program) later(fn func()) { p.undo = append(p.undo, fn) }
+
+func (p *program) end() {
+	for i := len(p.undo) - 1; i >= 0; i-- {
+		p.undo[i]()
+	}
+}
+
+func signalName(s os.Signal) string {
+	switch s {
+	case syscall.SIGTERM:
+		return "SIGTERM"
+	case syscall.SIGQUIT:
+		return "SIGQUIT"
+	}
+	return "SIGINT"
+}

@@ -1,0 +1,179 @@
+package wsgi
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+
+	"github.com/uwsgo/uwsgo/codec"
+	"github.com/uwsgo/uwsgo/engine"
+	"github.com/uwsgo/uwsgo/engine/worker"
+)
+
+// call is one request on its way through the pool: the pool's [worker.Client] and
+// the exchange's [engine.Watcher]. It belongs to its loop and is used again.
+type call struct {
+	l    *loopState
+	x    *engine.Exchange
+	id   uint32
+	app  int
+	owed int // bytes that wait for the client and have not been credited
+}
+
+// Origin says which app answered an exchange, and which worker and core ran it.
+// A *Origin is what engine.Exchange.Tag holds for OnFinish, nil where no worker answered.
+type Origin struct {
+	Core *worker.Core
+	App  int
+}
+
+// origin returns the one Origin of a core and an app, so that telling it costs no
+// allocation.
+func (l *loopState) origin(core *worker.Core, app int) *Origin {
+	key := Origin{core, app}
+	o := l.origins[key]
+	if o == nil {
+		o = &key
+		l.origins[key] = o
+	}
+	return o
+}
+
+const spareCalls = 1024
+
+func (l *loopState) call() *call {
+	if n := len(l.spare); n > 0 {
+		c := l.spare[n-1]
+		l.spare = l.spare[:n-1]
+		return c
+	}
+	return &call{l: l}
+}
+
+func (l *loopState) free(c *call) {
+	c.x, c.owed = nil, 0
+	if len(l.spare) < spareCalls {
+		l.spare = append(l.spare, c)
+	}
+}
+
+// response fills in the response head that a worker sent. Headers were checked
+// there already; what is wrong all the same is answered with 500 and reported.
+func (c *call) response(core *worker.Core, status []byte, headers *worker.Headers) (*codec.Response, error) {
+	c.x.Tag = c.l.origin(core, c.app)
+	resp := c.x.Response()
+	code, reason, _ := bytes.Cut(status, space)
+	if len(code) != 3 {
+		return resp, fmt.Errorf("status %q: %w", status, codec.ErrResponseStatus)
+	}
+	resp.Status = int(code[0]-'0')*100 + int(code[1]-'0')*10 + int(code[2]-'0')
+	resp.Reason = reason
+	for headers.Len() > 0 {
+		name, value, ok := headers.Next()
+		if !ok {
+			return resp, codec.ErrResponseValue
+		}
+		resp.Header = append(resp.Header, codec.Header{Name: name, Value: value})
+	}
+	if err := codec.Validate(resp); err != nil {
+		return resp, err
+	}
+	return resp, resp.TakeContentLength()
+}
+
+// bad answers for a worker whose head cannot be sent.
+func (c *call) bad(err error) {
+	c.l.h.logf("app's response cannot be sent: %v", err)
+	c.l.refuse(c.x, worker.ErrAppFailed)
+}
+
+// Reply implements worker.Client.
+func (c *call) Reply(core *worker.Core, status []byte, headers *worker.Headers, body []byte) {
+	if resp, err := c.response(core, status, headers); err != nil {
+		c.bad(err)
+	} else {
+		c.x.Reply(resp, body)
+	}
+	c.l.free(c)
+}
+
+// Head implements worker.Client.
+func (c *call) Head(core *worker.Core, status []byte, headers *worker.Headers) {
+	resp, err := c.response(core, status, headers)
+	if err != nil {
+		c.l.port.Cancel(c.id)
+		c.bad(err)
+		c.l.free(c)
+		return
+	}
+	c.x.Start(resp)
+}
+
+// Data implements worker.Client. What the socket takes is credited at once, the
+// rest as it drains, so that a worker is ahead of a slow client by so much and no
+// more.
+func (c *call) Data(p []byte) {
+	c.x.Write(p)
+	c.owed += len(p)
+	if c.x.Buffered() <= engine.DrainedBelow {
+		c.credit()
+	}
+}
+
+func (c *call) credit() {
+	if n := c.owed; n > 0 {
+		c.owed = 0
+		c.l.port.Credit(c.id, n)
+	}
+}
+
+// End implements worker.Client.
+func (c *call) End() {
+	c.x.End()
+	c.l.free(c)
+}
+
+// File implements worker.Client.
+func (c *call) File(core *worker.Core, status []byte, headers *worker.Headers, f *os.File, offset, n int64) {
+	resp, err := c.response(core, status, headers)
+	if err != nil {
+		_ = f.Close()
+		c.bad(err)
+	} else {
+		c.x.ReplyFile(resp, f, offset, n)
+	}
+	c.l.free(c)
+}
+
+// Fail implements worker.Client.
+func (c *call) Fail(err error) {
+	if c.x.Streaming() {
+		c.x.Abort()
+	} else {
+		c.l.refuse(c.x, err)
+	}
+	c.l.free(c)
+}
+
+// Drained implements engine.Watcher.
+func (c *call) Drained(*engine.Exchange) { c.credit() }
+
+// Gone implements engine.Watcher.
+func (c *call) Gone(*engine.Exchange) {
+	c.l.port.Cancel(c.id)
+	c.l.free(c)
+}
+
+// Describe implements worker.Describer.
+func (c *call) Describe() string {
+	r := c.x.Request()
+	ip := c.x.AppendRemoteAddr(nil)
+	for _, v := range r.Vars { // a front server knows better
+		if string(r.Bytes(v.Name)) == "REMOTE_ADDR" {
+			ip = r.Bytes(v.Value)
+		}
+	}
+	return fmt.Sprintf("%s - %s %s", ip, r.Bytes(r.Method), r.Bytes(r.Target))
+}
+
+var space = []byte(" ")
