@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/uwsgo/uwsgo/codec"
@@ -40,11 +41,11 @@ type Options struct {
 	Index []string
 }
 
-// Handler serves files, and has the next handler answer what is none. It is
-// immutable and may serve any number of loops.
+// Handler serves files, and has the next handler answer what is none. It may
+// serve any number of loops.
 type Handler struct {
 	next  engine.Handler
-	roots []root
+	roots []*root
 	index []string
 	types types
 }
@@ -54,6 +55,13 @@ type root struct {
 	prefix     string // "" or "/…", without a slash at its end
 	path       string
 	keepPrefix bool
+	folder     atomic.Pointer[folder]
+}
+
+// folder is an open root and what it was when it was opened.
+type folder struct {
+	*os.Root
+	info os.FileInfo
 }
 
 // New returns a Handler in front of next. Relative paths are taken from the
@@ -65,7 +73,7 @@ func New(next engine.Handler, o Options) (*Handler, error) {
 		if err != nil {
 			return nil, fmt.Errorf("check-static %s: %w", folder, err)
 		}
-		h.roots = append(h.roots, root{path: path})
+		h.roots = append(h.roots, &root{path: path})
 	}
 	for _, m := range o.Maps {
 		if !strings.HasPrefix(m.Prefix, "/") || m.Path == "" {
@@ -75,7 +83,7 @@ func New(next engine.Handler, o Options) (*Handler, error) {
 		if err != nil {
 			return nil, fmt.Errorf("static-map %s=%s: %w", m.Prefix, m.Path, err)
 		}
-		h.roots = append(h.roots, root{strings.TrimRight(m.Prefix, "/"), path, m.KeepPrefix})
+		h.roots = append(h.roots, &root{prefix: strings.TrimRight(m.Prefix, "/"), path: path, keepPrefix: m.KeepPrefix})
 	}
 	for _, name := range o.Index {
 		if name == "" || name != filepath.Base(name) {
@@ -90,12 +98,12 @@ func (h *Handler) Serve(x *engine.Exchange) {
 	r := x.Request()
 	path := r.Path()
 	if (r.Head || string(r.Bytes(r.Method)) == "GET") && len(path) <= maxPath {
-		for i := range h.roots {
-			name, ok := h.roots[i].name(path)
+		for _, d := range h.roots {
+			name, ok := d.name(path)
 			if !ok {
 				continue
 			}
-			if f, err := h.roots[i].find(name, h.index); err == nil {
+			if f, err := d.find(name, h.index); err == nil {
 				h.serve(x, f)
 				return
 			}
@@ -139,33 +147,51 @@ func (d *root) find(name string, index []string) (*file, error) {
 	if !info.IsDir() {
 		return regular(os.OpenFile(d.path, openFlags, 0))
 	}
-	folder, err := os.OpenRoot(d.path)
+	top, err := d.open(info)
 	if err != nil {
 		return nil, err
 	}
-	defer folder.Close()
-	slash := strings.HasSuffix(name, "/")
+	slash := strings.HasSuffix(name, "/") // asks for a folder
 	if name = strings.Trim(name, "/"); name == "" {
 		name = "."
 	}
-	f, err := folder.OpenFile(name, openFlags, 0)
-	if err != nil {
-		return nil, err
+	if !slash {
+		f, err := top.OpenFile(name, openFlags, 0)
+		if err != nil {
+			return nil, err
+		}
+		if info, err = f.Stat(); err != nil || !info.IsDir() {
+			return regular(f, err)
+		}
+		_ = f.Close()
 	}
-	if info, err = f.Stat(); err == nil && !info.IsDir() && slash {
-		err = errNoFile
-	}
-	if err != nil || !info.IsDir() {
-		return regular(f, err)
-	}
-	_ = f.Close()
 	for _, i := range index {
-		if found, err := regular(folder.OpenFile(name+"/"+i, openFlags, 0)); err == nil {
+		if found, err := regular(top.OpenFile(name+"/"+i, openFlags, 0)); err == nil {
 			found.noSlash = !slash
 			return found, nil
 		}
 	}
 	return nil, errNoFile
+}
+
+// open opens the folder that is at the root's path now. It is kept open as long
+// as the same folder is there, which halves the time of a lookup. The old one is
+// closed by the garbage collector, since another loop may be using it.
+func (d *root) open(info os.FileInfo) (*folder, error) {
+	if now := d.folder.Load(); now != nil && os.SameFile(now.info, info) {
+		return now, nil
+	}
+	opened, err := os.OpenRoot(d.path)
+	if err != nil {
+		return nil, err
+	}
+	if info, err = opened.Stat("."); err != nil {
+		_ = opened.Close()
+		return nil, err
+	}
+	now := &folder{opened, info}
+	d.folder.Store(now)
+	return now, nil
 }
 
 // regular makes a file of what has been opened, unless that has failed or is
