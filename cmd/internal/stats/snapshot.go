@@ -107,16 +107,21 @@ type ReqInfo struct {
 type Uwsgo struct {
 	Connections         uint64 `json:"connections"` // open now
 	ConnectionsAccepted uint64 `json:"connections_accepted"`
-	ConnectionsRefused  uint64 `json:"connections_refused"` // closed at once: too many open
+	AcceptPauses        uint64 `json:"accept_pauses"` // for lack of descriptors
 	Requests            uint64 `json:"requests"`
-	RequestsActive      uint64 `json:"requests_active"` // read and not yet answered
-	RequestsMalformed   uint64 `json:"requests_malformed"`
+	RequestsActive      uint64 `json:"requests_active"`    // read and not yet answered
+	RequestsMalformed   uint64 `json:"requests_malformed"` // refused as malformed or over a limit
+	RequestsAbandoned   uint64 `json:"requests_abandoned"` // the client left before its answer was complete
+	BodiesSpooled       uint64 `json:"bodies_spooled"`     // request bodies that went to a file
+	HandlerPanics       uint64 `json:"handler_panics"`
 	Responses1xx        uint64 `json:"responses_1xx"`
 	Responses2xx        uint64 `json:"responses_2xx"`
 	Responses3xx        uint64 `json:"responses_3xx"`
 	Responses4xx        uint64 `json:"responses_4xx"`
 	Responses5xx        uint64 `json:"responses_5xx"`
-	Timeouts            uint64 `json:"timeouts"`       // head, body, keep-alive and write
+	Timeouts            uint64 `json:"timeouts"` // head, body, keep-alive and write
+	ReadErrors          uint64 `json:"read_errors"`
+	WriteErrors         uint64 `json:"write_errors"`
 	BytesReceived       uint64 `json:"bytes_received"` // bytes
 	BytesSent           uint64 `json:"bytes_sent"`     // bytes
 	QueueLength         uint64 `json:"queue_length"`   // requests that wait for a worker now
