@@ -108,7 +108,8 @@ def why(e):
 def show(e):
     """Write the traceback to stderr, from the app's first line on."""
     tb = e.__traceback__
-    while tb is not None and tb.tb_frame.f_code.co_filename.startswith(("<uwsgo>", "<frozen imp")):
+    ours = (__package__, "importlib", "importlib._bootstrap", "importlib._bootstrap_external")
+    while tb is not None and tb.tb_frame.f_globals.get("__package__") in ours:
         tb = tb.tb_next
     sys.stderr.write("".join(traceback.format_exception(type(e), e, tb)))
     sys.stderr.flush()

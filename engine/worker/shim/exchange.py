@@ -73,6 +73,8 @@ class Exchange:
             raise TypeError(f"write() takes bytes, not {kind(data)}")
         if data and not self.done:
             self._block(data)
+        elif data and not self.gone and not self.bodyless:
+            raise LengthError(f"the body goes on after its Content-Length {self.head.length}")
 
     def run(self, result):
         """Send what the app returned."""

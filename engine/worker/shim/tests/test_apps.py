@@ -1,0 +1,98 @@
+"""Finding and importing apps."""
+
+import sys
+
+import pytest
+from shim import apps
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [".", *sys.path])
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    sys.path_importer_cache.pop(".", None)  # that of the directory before
+    before = set(sys.modules)
+    (tmp_path / "sub").mkdir()
+    yield tmp_path
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
+
+
+APP = "def application(environ, start_response): pass\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("app.py", "uwsgi_file_app"),
+        ("sub/my.app.wsgi", "uwsgi_file_sub_my_app_wsgi"),
+        ("./sub/app.py", "uwsgi_file___sub_app"),
+    ],
+)
+def test_file(here, path, name):
+    (here / path).write_text(APP)
+    app = apps.load(path, "", "")
+    assert app.__module__ == name
+    assert sys.modules[name].__file__ == path
+
+
+@pytest.mark.parametrize(
+    ("source", "module", "callable", "value"),
+    [
+        pytest.param(APP, "mod", "", None, id="default_name"),
+        pytest.param("app = lambda e, s: 1", "mod:app", "", 1, id="name_in_module"),
+        pytest.param("app = lambda e, s: 1", "mod", "app", 1, id="name_apart"),
+        pytest.param("app = lambda e, s: 1\nx = app", "mod:x", "app", 1, id="own_name_wins"),
+        pytest.param("def make(): return lambda e, s: 2", "mod:make()", "", 2, id="factory"),
+        pytest.param("class A:\n    app = len", "mod:A.app", "", "len", id="dotted"),
+    ],
+)
+def test_module(here, source, module, callable, value):
+    (here / "mod.py").write_text(source)
+    app = apps.load("", module, callable)
+    assert app is len if value == "len" else app(None, None) == value
+
+
+@pytest.mark.parametrize(
+    ("source", "spec", "reason"),
+    [
+        pytest.param("", ("none.py", "", ""), "file not found: none.py", id="no_file"),
+        pytest.param("", ("sub", "", ""), "file not found: sub", id="directory"),
+        pytest.param("x = (", ("", "mod", ""), "syntax error in", id="syntax"),
+        pytest.param("x = (", ("mod.py", "", ""), "mod.py, line 1: ", id="syntax_in_file"),
+        pytest.param("", ("", "nomod", ""), "import error: No module named 'nomod'", id="module"),
+        pytest.param("import nomod", ("", "mod", ""), "named 'nomod'", id="inner_import"),
+        pytest.param("1 / 0", ("", "mod", ""), "ZeroDivisionError: division by zero", id="raises"),
+        pytest.param("exit(3)", ("", "mod", ""), "SystemExit: 3", id="exits"),
+        pytest.param(
+            "def app(environ, start_response): pass\ndef other(x): pass",
+            ("", "mod", ""),
+            "no callable application in mod; did you mean app?",
+            id="hint",
+        ),
+        pytest.param(
+            "def create_app(): pass",
+            ("mod.py", "", "app"),
+            "no callable app in mod.py; did you mean create_app()?",
+            id="hint_for_factory",
+        ),
+        pytest.param("application = 3", ("", "mod", ""), "is not callable but int", id="int"),
+    ],
+)
+def test_failure(here, source, spec, reason):
+    (here / "mod.py").write_text(source)
+    found, [(mount, seconds, why)] = apps.load_all([("/m", *spec)])
+    assert (found, mount) == ([None], "/m")
+    assert seconds >= 0
+    assert reason in why
+    assert "\n" not in why
+
+
+def test_traceback_begins_in_the_app(here, capsys):
+    (here / "mod.py").write_text("def f():\n    1 / 0\nf()")
+    apps.load_all([("", "mod.py", "", "")])
+    err = capsys.readouterr().err
+    assert err.count("File ") >= 2
+    assert "in f" in err
+    assert "importlib._bootstrap" not in err
