@@ -21,7 +21,7 @@ import (
 var shim embed.FS
 
 // modules are the shim's modules, each after what it imports.
-var modules = []string{"__init__", "files", "port", "head", "exchange", "apps", "worker", "zygote"}
+var modules = []string{"__init__", "trace", "files", "port", "head", "exchange", "apps", "worker", "zygote"}
 
 // Descriptors in the zygote, given to exec.
 const (

@@ -10,5 +10,6 @@ worker    the threads of one worker process: take a request, run it, next
 exchange  one request and its answer, by PEP 3333
 head      status and headers: checked, marshalled, remembered
 port      a thread's stream to one of the server's event loops
+trace     tracebacks of what apps raise
 files     request bodies in files, and wsgi.file_wrapper
 """

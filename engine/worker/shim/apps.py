@@ -6,7 +6,8 @@ import importlib.util
 import os
 import sys
 import time
-import traceback
+
+from .trace import report
 
 
 class LoadError(Exception):
@@ -28,7 +29,7 @@ def load_all(specs):
         except LoadError as e:
             reason = str(e)
         except BaseException as e:
-            show(e)
+            report(e)
             reason = why(e)
         found.append(app)
         outcome.append((mount, time.monotonic() - start, reason))
@@ -103,16 +104,6 @@ def why(e):
     text = " ".join(str(e).split())[:500]
     label = "import error" if isinstance(e, ImportError) else type(e).__name__
     return f"{label}: {text}" if text else label
-
-
-def show(e):
-    """Write the traceback to stderr, from the app's first line on."""
-    tb = e.__traceback__
-    ours = (__package__, "importlib", "importlib._bootstrap", "importlib._bootstrap_external")
-    while tb is not None and tb.tb_frame.f_globals.get("__package__") in ours:
-        tb = tb.tb_next
-    sys.stderr.write("".join(traceback.format_exception(type(e), e, tb)))
-    sys.stderr.flush()
 
 
 def missing(environ, start_response):

@@ -2,8 +2,6 @@
 
 import os
 import struct
-import sys
-import traceback
 
 from . import files
 from .head import Known, kind
@@ -17,6 +15,7 @@ from .port import (
     WHOLE,
     frame_head,
 )
+from .trace import report
 
 # A claim of a request that has been answered while the app still works on it.
 FINISHING = 1 << 32
@@ -89,18 +88,18 @@ class Exchange:
                 self._iterate(result)
             if not self.done:
                 self._finish()
-        except BaseException:
-            self.fail()
+        except BaseException as e:
+            self.fail(e)
         finally:
             if hasattr(result, "close"):
                 try:
                     result.close()
-                except BaseException:
-                    self.fail()
+                except BaseException as e:
+                    self.fail(e)
 
-    def fail(self):
-        """Log the exception being handled, and tell the server unless it has its answer."""
-        report()
+    def fail(self, e):
+        """Log an exception, and tell the server unless it has its answer."""
+        report(e)
         if not self.done:
             self._last(0, ABORT if self.started else FAILED)
 
@@ -230,12 +229,3 @@ class Exchange:
         self.port.claim[0] = FINISHING
         self.done = True
         self.port.send(frame_head(size, self.rid, what) + payload)
-
-
-def report():
-    """Write the exception being handled to stderr, in one piece."""
-    try:
-        sys.stderr.write(traceback.format_exc())
-        sys.stderr.flush()
-    except Exception:
-        pass  # a broken stderr must not fail requests

@@ -11,8 +11,9 @@ import threading
 import time
 
 from . import files, port
-from .exchange import Exchange, report
+from .exchange import Exchange
 from .port import DROPPED, SMALL, Port, frame_head
+from .trace import report
 
 CLAIM = 64  # bytes between claims, a cache line
 SLOTS = 1 << 16  # slots of each loop
@@ -116,8 +117,8 @@ def serve(receive, ports, claim, apps, base):
         exchange.sent = 0
         try:
             result = apps[index](environ, exchange.start_response)
-        except BaseException:
-            exchange.fail()
+        except BaseException as e:
+            exchange.fail(e)
         else:
             # The usual answer, a list of one bytes: no more Python than this.
             head = exchange.head
@@ -163,9 +164,9 @@ def run(config, number, fds, shared, apps):
             serve(receive, ports, claim, apps, constant)
         except (BrokenPipeError, ConnectionResetError):
             pass  # the server has gone
-        except BaseException:
+        except BaseException as e:
             # Without this thread the process would be slow and silent about it.
-            report()
+            report(e)
             os._exit(1)
 
     others = [

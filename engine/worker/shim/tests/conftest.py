@@ -36,6 +36,7 @@ class Server:
 
     def __init__(self, *apps, stream_mode=False):
         self.slot = 0
+        self.streamed = 0  # answers so far
         self.credit = True  # give credit as data comes
         self.memory = memoryview(mmap.mmap(-1, worker.CLAIM + worker.SLOTS))
         self.claim = self.memory[:16].cast("Q")
@@ -101,12 +102,13 @@ class Server:
     def frame(self):
         """Return (id, kind, length of the head, payload) of the next frame."""
         size, rid, what = struct.unpack("<III", self.exactly(12))
-        return rid, what & 0xFF000000, what & 0xFFFFFF, self.exactly(size)
+        kind = what & 0xFF000000
+        self.streamed += kind == port.HEAD
+        return rid, kind, what & 0xFFFFFF, self.exactly(size)
 
     def answer(self, rid, file=None):
         """Collect the answer to a request; file is the body to hand out."""
         a = Answer()
-        number = self.port.answer + 1
         while True:
             got, kind, head, payload = self.frame()
             assert got == rid
@@ -118,7 +120,7 @@ class Server:
             elif kind == port.DATA:
                 a.body += payload
                 if self.credit:
-                    self.tell(number, len(payload))
+                    self.tell(self.streamed, len(payload))
             elif kind == port.FILE:
                 offset, length = struct.unpack("<QQ", payload[head:])
                 self.tell(port.DESCRIPTOR, 1)

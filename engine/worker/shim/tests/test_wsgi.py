@@ -210,6 +210,7 @@ def test_close_is_called_when_client_has_gone(serve):
     body.blocks = blocks()
     server = serve(returns(body))
     assert server.get().kinds == [HEAD, DATA, END]
+    server.get(cancelled=True)
     assert body.closed == 1
 
 
