@@ -3,10 +3,12 @@ package load
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -30,11 +32,6 @@ const (
 func SlowReaders(addr, path string, size int64, n int) *Slow {
 	request := []byte("GET " + path + " HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n")
 	return startSlow(addr, n, func(ctx context.Context, c net.Conn, middle func()) error {
-		if tcp, ok := c.(*net.TCPConn); ok {
-			if err := tcp.SetReadBuffer(4096); err != nil { // else the kernel takes most of it at once
-				return err
-			}
-		}
 		if _, err := c.Write(request); err != nil {
 			return err
 		}
@@ -79,7 +76,7 @@ func startSlow(addr string, n int, run func(context.Context, net.Conn, func()) e
 	s := &Slow{cancel: cancel}
 	for range n {
 		s.running.Go(func() {
-			c, err := net.DialTimeout("tcp", addr, ioLimit)
+			c, err := (&net.Dialer{Timeout: ioLimit, Control: smallBuffer}).Dial("tcp", addr)
 			if err != nil {
 				return
 			}
@@ -90,6 +87,16 @@ func startSlow(addr string, n int, run func(context.Context, net.Conn, func()) e
 		})
 	}
 	return s
+}
+
+// smallBuffer keeps the kernel from taking most of an answer at once. It must be
+// set before the connection is made: one that shrinks later stalls.
+func smallBuffer(_, _ string, c syscall.RawConn) error {
+	var failed error
+	err := c.Control(func(fd uintptr) {
+		failed = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 16<<10)
+	})
+	return errors.Join(err, failed)
 }
 
 // Started is the number of clients that are in the middle of their exchange.

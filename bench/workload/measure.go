@@ -152,6 +152,10 @@ func beside(clients int, crowd func(addr string) *load.Slow) measure {
 				return nil, err
 			}
 		}
+		if err := sleep(ctx, warm); err != nil { // the burst of their requests is over
+			slow.Finish()
+			return nil, err
+		}
 		with, err := fast()
 		after, pssErr := srv.PSS()
 		whole := slow.Finish()

@@ -107,7 +107,7 @@ func TestBadInput(t *testing.T) {
 		{"virtualenv_without_python", refusal{with("--wsgi-file", "app.py", "--virtualenv", "folder"), exitConfig, []string{"folder", "python"}}},
 		{"missing_virtualenv", refusal{with("--wsgi-file", "app.py", "--virtualenv", "absent"), exitConfig, []string{"absent"}}},
 		{"missing_chdir", refusal{with("--wsgi-file", "app.py", "--chdir", "absent"), exitConfig, []string{"absent"}}},
-		{"unix_path_too_long", refusal{[]string{"--wsgi-file", "app.py", "--socket", long}, exitConfig, []string{long, "too long"}}},
+		{"unix_path_too_long", refusal{[]string{"--wsgi-file", "app.py", "--socket", long}, exitConfig, []string{long, "107"}}},
 		{"unix_path_in_no_directory", refusal{[]string{"--wsgi-file", "app.py", "--socket", "absent/x.sock"}, exitConfig, []string{"absent/x.sock"}}},
 		{"no_socket", refusal{[]string{"--wsgi-file", "app.py"}, exitConfig, []string{"socket"}}},
 	}

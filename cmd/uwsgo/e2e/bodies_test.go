@@ -1,19 +1,17 @@
 package e2e
 
 import (
-	"bufio"
 	"bytes"
 	"crypto/sha256"
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
+
+	"github.com/uwsgo/uwsgo/bench/load"
 )
 
 // startBodies serves testdata/bodies.py, which checks PEP 3333 with wsgiref, over
@@ -65,84 +63,34 @@ func TestBodies(t *testing.T) {
 	}
 }
 
-// crowd is how many slow clients one worker thread must be able to bear.
-const crowd = 50
-
-func TestSlowUploadsHoldNoWorker(t *testing.T) {
-	_, e := startBodies(t)
-	const size = 100_000
-	var conns []net.Conn
-	for range crowd {
-		c := dial(t, e.http)
-		fmt.Fprintf(c, "POST / HTTP/1.1\r\nHost: e2e\r\nContent-Length: %d\r\n\r\n%s", size, strings.Repeat("a", size/2))
-		conns = append(conns, c)
+// TestSlowClientsHoldNoWorker has a crowd keep the only worker thread from nobody.
+func TestSlowClientsHoldNoWorker(t *testing.T) {
+	const crowd = 50
+	tests := []struct {
+		name  string
+		start func(addr string) *load.Slow
+	}{
+		{"uploads", func(addr string) *load.Slow { return load.SlowUploaders(addr, 100_000, crowd) }},
+		{"readers", func(addr string) *load.Slow { return load.SlowReaders(addr, "/large", 1<<20, crowd) }},
 	}
-	for range 10 {
-		if a := get(t, e.http+"/"); a.status != 200 {
-			t.Errorf("beside %d half uploads: %d", crowd, a.status)
-		}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, e := startBodies(t)
+			slow := tt.start(strings.TrimPrefix(e.http, "http://"))
+			eventually(t, "slow clients", func() error {
+				if n := slow.Started(); n < crowd {
+					return fmt.Errorf("%d of %d have begun", n, crowd)
+				}
+				return nil
+			})
+			for range 20 {
+				if a, err := ask("GET", e.http+"/", nil, nil); err != nil || a.status != 200 {
+					t.Errorf("beside %d slow clients: %d, %v", crowd, a.status, err)
+				}
+			}
+			if whole := slow.Finish(); whole != crowd {
+				t.Errorf("%d of %d exchanges were whole in the end", whole, crowd)
+			}
+		})
 	}
-	want := fmt.Sprintf("%d %x", size, sha256.Sum256([]byte(strings.Repeat("a", size/2)+strings.Repeat("b", size/2))))
-	for _, c := range conns {
-		fmt.Fprint(c, strings.Repeat("b", size/2))
-		wantBody(t, readResponse(t, c), 200, want)
-	}
-}
-
-func TestSlowReadersHoldNoWorker(t *testing.T) {
-	_, e := startBodies(t)
-	var conns []net.Conn
-	for range crowd {
-		c := dial(t, e.http)
-		if err := c.SetReadBuffer(4096); err != nil {
-			t.Fatal(err)
-		}
-		fmt.Fprint(c, "GET /large HTTP/1.1\r\nHost: e2e\r\n\r\n")
-		conns = append(conns, c)
-	}
-	// The first byte shows that the app has run for that client.
-	first := make([]byte, 1)
-	for _, c := range conns {
-		if _, err := io.ReadFull(c, first); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for range 10 {
-		if a := get(t, e.http+"/"); a.status != 200 {
-			t.Errorf("beside %d waiting answers: %d", crowd, a.status)
-		}
-	}
-	for _, c := range conns[:5] {
-		resp, err := io.ReadAll(io.LimitReader(c, 8<<20))
-		if err != nil || !bytes.HasSuffix(resp, []byte("xxxx")) {
-			t.Errorf("a slow reader got %d bytes, %v", len(resp), err)
-		}
-	}
-}
-
-func dial(t *testing.T, base string) *net.TCPConn {
-	t.Helper()
-	c, err := net.DialTimeout("tcp", strings.TrimPrefix(base, "http://"), patience)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close() })
-	if err := c.SetDeadline(time.Now().Add(2 * patience)); err != nil {
-		t.Fatal(err)
-	}
-	return c.(*net.TCPConn)
-}
-
-func readResponse(t *testing.T, c net.Conn) answer {
-	t.Helper()
-	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return answer{resp.StatusCode, resp.Header, string(body)}
 }

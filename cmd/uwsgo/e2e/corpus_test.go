@@ -134,10 +134,12 @@ func play(c *corpusCase, way int, addr string, from net.IP, random *rand.Rand) o
 				_ = peer.conn.CloseWrite()
 			}
 		}()
-		peer.read(sent, i+1, i == len(pieces)-1)
-		_ = conn.SetWriteDeadline(time.Now()) // a server that has refused may not read on
+		last := i == len(pieces)-1
+		peer.read(sent, i+1, last)
+		if last || peer.closed {
+			_ = conn.SetWriteDeadline(time.Now()) // a server that has refused may not read on
+		}
 		<-sent
-		_ = conn.SetWriteDeadline(time.Time{})
 	}
 	return peer.outcome()
 }

@@ -1,9 +1,9 @@
-"""Gives the size and SHA-256 of the body it is sent; GET /large is 8 MiB."""
+"""Gives the size and SHA-256 of the body it is sent; GET /large is 1 MiB."""
 
 import hashlib
 from wsgiref.validate import validator
 
-LARGE = b"x" * (8 << 20)
+LARGE = b"x" * (1 << 20)
 
 
 @validator
