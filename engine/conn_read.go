@@ -5,6 +5,7 @@ import (
 
 	"github.com/uwsgo/uwsgo/codec"
 	"github.com/uwsgo/uwsgo/codec/uwsgi"
+	"github.com/uwsgo/uwsgo/engine/internal/reactor"
 	"github.com/valyala/bytebufferpool"
 	"golang.org/x/sys/unix"
 )
@@ -27,7 +28,7 @@ func (c *conn) fill() {
 			return
 		}
 		buf := c.loop.Buffer()
-		n, err := unix.Read(c.fd, buf)
+		n, err := reactor.Read(c.fd, buf)
 		switch {
 		case err == unix.EAGAIN:
 			c.unread = false

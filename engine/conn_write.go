@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"github.com/uwsgo/uwsgo/engine/internal/reactor"
 	"github.com/valyala/bytebufferpool"
 	"golang.org/x/sys/unix"
 )
@@ -39,7 +40,7 @@ func (c *conn) send(p []byte) {
 // when the connection is broken.
 func (c *conn) write(p []byte) (int, bool) {
 	for {
-		n, err := unix.Write(c.fd, p)
+		n, err := reactor.Write(c.fd, p)
 		switch {
 		case err == unix.EINTR:
 			continue

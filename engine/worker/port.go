@@ -5,7 +5,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sys/unix"
 
 	"github.com/uwsgo/uwsgo/codec/pymarshal"
 	"github.com/uwsgo/uwsgo/engine/internal/reactor"
@@ -79,7 +78,7 @@ type slot struct {
 // queueAhead is how many requests, beyond one for each thread, a loop lets wait in
 // the kernel's queue, where a worker finds the next one without being woken. What
 // is there can still be cancelled, but waits in no order that we choose.
-const queueAhead = 8
+const queueAhead = 24
 
 // backlogBytes bounds the requests that wait in a Port.
 const backlogBytes = 64 << 20
@@ -240,7 +239,7 @@ func (p *Port) transmit(id uint32, dst []byte) bool {
 	case p.inflight >= p.limit, p.closed:
 		return false
 	case p.gen.queue >= 0:
-		if _, err := unix.Write(p.gen.queue, dst); err != nil {
+		if _, err := reactor.Write(p.gen.queue, dst); err != nil {
 			if !p.retry.Armed() && p.inflight == 0 {
 				p.loop.After(&p.retry, retryAfter) // no answer of ours will tell
 			}

@@ -62,7 +62,7 @@ func (st *stream) read(everything bool) {
 			}
 			buf = st.in[len(st.in):cap(st.in)]
 		}
-		n, err := unix.Read(st.fd, buf)
+		n, err := reactor.Read(st.fd, buf)
 		if err == unix.EINTR {
 			continue
 		}

@@ -30,11 +30,10 @@ type Origin struct {
 // origin returns the one Origin of a core and an app, so that telling it costs no
 // allocation.
 func (l *loopState) origin(core *worker.Core, app int) *Origin {
-	key := Origin{core, app}
-	o := l.origins[key]
+	o := l.origins[Origin{core, app}]
 	if o == nil {
-		o = &key
-		l.origins[key] = o
+		o = &Origin{core, app}
+		l.origins[*o] = o
 	}
 	return o
 }
