@@ -35,9 +35,9 @@ type generation struct {
 	// Owned by the supervisor.
 	zygote   *zygote
 	lazy     bool
-	short    int // zygotes in a row that died young
+	forking  bool // the zygote has loaded the apps and forks on command
+	short    int  // zygotes in a row that died young
 	started  time.Time
-	reported bool // the apps' log lines are written
 	stopping bool
 	killed   bool
 	stopReq  chan context.Context
@@ -94,9 +94,10 @@ func (g *generation) start(ctx context.Context) error {
 		return nil
 	}
 	if g.zygote != nil {
-		g.zygote.kill() // its workers go with it
-		<-g.zygote.ended
-		_ = g.zygote.conn.Close()
+		if !g.forking {
+			g.zygote.kill() // it would finish importing before it listens
+		}
+		g.endZygote()
 	}
 	close(g.done)
 	for _, w := range g.workers {
@@ -216,8 +217,11 @@ func (g *generation) handle(m message) error {
 		if err := g.loaded(m.outcome(2, g.pool.config.Apps), g.zygote.pid); err != nil {
 			return err
 		}
+		g.forking = true
 		for _, w := range g.workers {
-			g.spawn(w)
+			if !w.alive { // else replace follows
+				g.spawn(w)
+			}
 		}
 	case "spawned":
 		w := g.worker(m.int(0))
@@ -242,7 +246,7 @@ func (g *generation) handle(m message) error {
 	case "ended":
 		g.replace(g.worker(m.int(0)))
 	case "respawn":
-		if w := g.worker(m.int(0)); !g.stopping && w != nil && !w.alive {
+		if w := g.worker(m.int(0)); !g.stopping && g.forking && w != nil && !w.alive {
 			g.spawn(w)
 		}
 	case "gone":
@@ -432,7 +436,7 @@ func (g *generation) replace(w *process) {
 	for _, c := range w.cores {
 		g.shared.clearClaim(c.index)
 	}
-	if g.stopping || g.zygote == nil {
+	if g.stopping || !g.forking {
 		return
 	}
 	if time.Since(time.Unix(0, w.spawnedAt.Load())) < young {
@@ -453,7 +457,7 @@ func (g *generation) zygoteGone() {
 	z := g.zygote
 	_ = z.conn.Close()
 	g.commands.Lock()
-	g.zygote = nil
+	g.zygote, g.forking = nil, false
 	g.commands.Unlock()
 	g.zygotePID.Store(0)
 	if !g.stopping {
@@ -462,6 +466,7 @@ func (g *generation) zygoteGone() {
 	for _, w := range g.workers {
 		if pid := int(w.pid.Swap(0)); pid > 1 {
 			_ = unix.Kill(pid, unix.SIGKILL)
+			reap(pid)
 		}
 		g.end(w)
 	}
@@ -514,7 +519,19 @@ func (g *generation) quit() {
 	})
 }
 
-// endZygote ends the last process.
+// reap keeps a killed worker from staying a zombie where this process is the init of
+// its container and so inherits what the zygote leaves; elsewhere it does nothing.
+func reap(pid int) {
+	go func() {
+		for {
+			if _, err := unix.Wait4(pid, nil, 0, nil); err != unix.EINTR {
+				return
+			}
+		}
+	}()
+}
+
+// endZygote ends the zygote, which kills and reaps its workers first.
 func (g *generation) endZygote() {
 	z := g.zygote
 	_ = z.conn.Close()

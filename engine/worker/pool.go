@@ -121,7 +121,8 @@ func (p *Pool) Port(loop int) *Port { return p.gen.ports[loop] }
 // Stop ends the pool: requests that were begun are still answered, then workers run
 // their exit handlers and go. What is left when ctx ends is killed, and its clients
 // get [ErrWorkerDied]. It returns ctx's error in that case. No process is left
-// when it returns. Loops should go on running until then.
+// when it returns, but what a zygote left behind that was killed goes a moment later.
+// Loops should go on running until then.
 func (p *Pool) Stop(ctx context.Context) error {
 	if p.stop.Swap(true) {
 		<-p.stopped

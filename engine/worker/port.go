@@ -5,7 +5,6 @@ import (
 	"sync/atomic"
 	"time"
 
-
 	"github.com/uwsgo/uwsgo/codec/pymarshal"
 	"github.com/uwsgo/uwsgo/engine/internal/reactor"
 )

@@ -3,11 +3,11 @@ package worker
 import (
 	"bytes"
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -24,7 +24,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // patience bounds every wait for a condition.
 const patience = 20 * time.Second
 
-// bench is a pool with loops that run, and what it logged.
+// rig is a pool with loops that run, and what it logged.
 type rig struct {
 	t     testing.TB
 	pool  *Pool
@@ -92,6 +92,10 @@ func newRig(t testing.TB, c *Config, loops int) *rig {
 			if err := r.pool.Stop(ctx); err != nil {
 				t.Errorf("Stop: %v\nstderr: %s", err, r.output())
 			}
+			for _, pid := range r.pids() {
+				// Workers of a zygote that was killed may still be on their way out.
+				waitFor(t, "process "+strconv.Itoa(pid)+" to go after Stop", func() bool { return gonePid(pid) })
+			}
 		}
 		for _, l := range r.loops {
 			l.Stop()
@@ -117,6 +121,40 @@ func (r *rig) logged() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return append([]string{}, r.logs...)
+}
+
+var pidPattern = regexp.MustCompile(`pid: (\d+)`)
+
+// pids returns the processes that the log has ever mentioned.
+func (r *rig) pids() (pids []int) {
+	for _, line := range r.logged() {
+		for _, m := range pidPattern.FindAllStringSubmatch(line, -1) {
+			if pid, _ := strconv.Atoi(m[1]); pid > 1 {
+				pids = append(pids, pid)
+			}
+		}
+	}
+	return pids
+}
+
+// pid returns the process id of a worker, once it has one other than not.
+func (r *rig) pid(worker, not int) (pid int) {
+	r.t.Helper()
+	r.wait("a process of worker "+strconv.Itoa(worker), func() bool {
+		pid = r.pool.Snapshot().Workers[worker-1].PID
+		return pid != 0 && pid != not
+	})
+	return pid
+}
+
+// on runs fn on a loop and waits for it.
+func (r *rig) on(loop int, fn func(p *Port)) {
+	r.t.Helper()
+	done := make(chan struct{})
+	if err := r.loops[loop].Post(func() { defer close(done); fn(r.pool.Port(loop)) }); err != nil {
+		r.t.Fatal(err)
+	}
+	<-done
 }
 
 // waitLog waits for a log line that contains text.
@@ -290,26 +328,3 @@ func (c *call) body200(want string) {
 		c.r.t.Errorf("%s %s: got %q %.200q, error %v; want 200 OK %.200q", c.method, c.path, c.status, c.got.String(), c.err, want)
 	}
 }
-
-const hello = `
-def application(environ, start_response):
-    start_response("200 OK", [("Content-Type", "text/plain")])
-    return [b"Hello, world\n"]
-`
-
-func TestHello(t *testing.T) {
-	for _, stream := range []bool{false, true} {
-		t.Run(fmt.Sprintf("stream_mode=%v", stream), func(t *testing.T) {
-			r := start(t, Config{Apps: []App{app(t, hello)}, Processes: 2, Threads: 2, StreamMode: stream}, 1)
-			for range 10 {
-				c := r.get("/")
-				c.body200("Hello, world\n")
-				if len(c.headers) != 1 || c.headers[0] != "Content-Type: text/plain" {
-					t.Errorf("headers: %q", c.headers)
-				}
-			}
-		})
-	}
-}
-
-var _ = errors.Is

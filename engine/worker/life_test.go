@@ -1,0 +1,500 @@
+package worker
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/uwsgo/uwsgo/engine/internal/reactor"
+)
+
+func TestWorkerDies(t *testing.T) {
+	modes(t, func(t *testing.T, stream bool) {
+		for _, path := range []string{"/die", "/exit", "/head-then-die"} {
+			t.Run(strings.TrimPrefix(path, "/"), func(t *testing.T) {
+				r := start(t, Config{Apps: []App{app(t, paths)}, Processes: 2, StreamMode: stream}, 1)
+				blocked, release := blocker(r)
+				c := r.get(path)
+				if !errors.Is(c.err, ErrWorkerDied) {
+					t.Errorf("got %v, want %v", c.err, ErrWorkerDied)
+				}
+				if path == "/head-then-die" && c.got.String() != "first" {
+					t.Errorf("got %q of what was sent before, want %q", c.got.String(), "first")
+				}
+				r.get("/hello").body200("hello")
+				release()
+				blocked.wait().body200("waited") // everyone else is unaffected
+				r.waitLog("died")
+				r.waitLog("Respawned uWSGI worker")
+			})
+		}
+	})
+}
+
+func TestIdleWorkerIsKilled(t *testing.T) {
+	r := start(t, Config{Apps: []App{app(t, paths)}}, 1)
+	pid := r.pid(1, 0)
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	r.waitLog(fmt.Sprintf("DAMN ! worker 1 (pid: %d) died, killed by signal 9 :( trying respawn ...", pid))
+	r.waitLog(fmt.Sprintf("Respawned uWSGI worker 1 (new pid: %d)", r.pid(1, pid)))
+	r.get("/hello").body200("hello")
+}
+
+// A worker that is killed after it took a request and before it said so must not
+// leave the client waiting. The test takes the request itself.
+func TestRequestIsLost(t *testing.T) {
+	r := start(t, Config{Apps: []App{app(t, paths)}, Processes: 2}, 1)
+	_, release := blocker(r)
+	_, release2 := blocker(r)
+	lost := r.send(&call{path: "/hello"})
+	kept := r.send(&call{path: "/hello"})
+	buf := make([]byte, MaxRequest)
+	if n, _, err := unix.Recvfrom(int(r.pool.gen.queueFile.Fd()), buf, unix.MSG_DONTWAIT); n == 0 || err != nil {
+		t.Fatalf("nothing to take from the queue: %v", err)
+	}
+	for n := 1; n <= 2; n++ {
+		_ = syscall.Kill(r.pid(n, 0), syscall.SIGKILL)
+	}
+	if lost.wait(); !errors.Is(lost.err, ErrWorkerDied) {
+		t.Errorf("the lost request: got %v, want %v", lost.err, ErrWorkerDied)
+	}
+	kept.wait().body200("hello")
+	release()
+	release2()
+	r.on(0, func(p *Port) {
+		if p.inflight != 0 || p.active.Load() != 0 {
+			t.Errorf("%d requests in flight, %d active; want none", p.inflight, p.active.Load())
+		}
+	})
+}
+
+func TestZygoteDies(t *testing.T) {
+	modes(t, func(t *testing.T, stream bool) {
+		r := start(t, Config{Apps: []App{app(t, paths)}, Processes: 2, StreamMode: stream}, 1)
+		blocked, _ := blocker(r)
+		before := r.pool.Snapshot()
+		if err := syscall.Kill(before.Zygote, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		if blocked.wait(); !errors.Is(blocked.err, ErrWorkerDied) {
+			t.Errorf("got %v, want %v", blocked.err, ErrWorkerDied)
+		}
+		r.send(&call{path: "/hello"}).wait().body200("hello")
+		for i, w := range before.Workers {
+			r.pid(i+1, w.PID)
+			if n := r.pool.Snapshot().Workers[i].Respawns; n != 2 {
+				t.Errorf("worker %d: %d processes so far, want 2", i+1, n)
+			}
+			waitFor(t, "the old worker to be gone", func() bool { return gonePid(w.PID) })
+		}
+	})
+}
+
+func TestRespawnIsThrottled(t *testing.T) {
+	r := start(t, Config{Apps: []App{app(t, paths)}}, 1)
+	for range youngLimit {
+		r.get("/die")
+	}
+	r.waitLog("worker respawning too fast !!! i have to sleep a bit (2 seconds)...")
+	r.get("/hello").body200("hello")
+}
+
+func TestHarakiri(t *testing.T) {
+	r := start(t, Config{Apps: []App{app(t, paths)}, Threads: 2, Harakiri: 100 * time.Millisecond}, 1)
+	pid := r.pid(1, 0)
+	blocked, release := blocker(r)
+	defer release()
+	if blocked.wait(); !errors.Is(blocked.err, ErrHarakiri) {
+		t.Errorf("got %v, want %v", blocked.err, ErrHarakiri)
+	}
+	r.waitLog(fmt.Sprintf("*** HARAKIRI ON WORKER 1 (pid: %d, try: 1, graceful: no) ***", pid))
+	r.waitLog("] 127.0.0.1 - GET /wait since ")
+	r.waitLog("HARAKIRI triggered by worker 1 core ")
+	r.pid(1, pid)
+	r.get("/hello").body200("hello")
+	if w := r.pool.Snapshot().Workers[0]; w.Harakiri != 1 || w.Respawns != 2 {
+		t.Errorf("got %d harakiri and %d processes, want 1 and 2", w.Harakiri, w.Respawns)
+	}
+}
+
+func TestLoadErrors(t *testing.T) {
+	dir := t.TempDir()
+	for name, source := range map[string]string{
+		"syntax": "def application(:", "imports": "import nosuchmodule", "other": "def app(environ, start_response): pass",
+		"raises": "1 / 0", "threads": "import threading, time\nthreading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n1 / 0",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name+".py"), []byte(source), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		name   string
+		app    App
+		lazy   bool
+		reason string
+	}{
+		{name: "no_file", app: App{File: "none.py"}, reason: "file not found: none.py"},
+		{name: "syntax", app: App{File: "syntax.py"}, reason: "syntax error in syntax.py, line 1"},
+		{name: "no_module", app: App{Module: "nosuchmodule"}, reason: "import error: No module named 'nosuchmodule'"},
+		{name: "import_inside", app: App{Module: "imports"}, reason: "import error: No module named 'nosuchmodule'"},
+		{name: "no_callable", app: App{Module: "other"}, reason: "no callable application in other; did you mean app?"},
+		{name: "raises", app: App{Module: "raises:x"}, reason: "ZeroDivisionError"},
+		{name: "lazy", app: App{Module: "raises"}, lazy: true, reason: "ZeroDivisionError"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			config := Config{Apps: []App{c.app}, Dir: dir, LazyApps: c.lazy, Processes: 2}
+			r := newRig(t, &config, 1)
+			_, err := Start(t.Context(), config)
+			var load *LoadError
+			if !errors.As(err, &load) || !strings.Contains(load.Reason, c.reason) || load.App != c.app {
+				t.Errorf("got %v, want a LoadError with %q", err, c.reason)
+			}
+			if traceback := strings.Contains(r.output(), "Error"); traceback != !strings.HasPrefix(c.name, "no_") && c.name != "no_module" {
+				t.Errorf("stderr: %q", r.output())
+			}
+			config.NeedApp = false
+			if r.pool, err = Start(t.Context(), config); err != nil {
+				t.Fatalf("without need-app: %v", err)
+			}
+			if got := r.get("/"); got.status != "500 Internal Server Error" || got.got.String() != "Internal Server Error" {
+				t.Errorf("an app that failed to load answers %q %q", got.status, got.got.String())
+			}
+			r.waitLog("*** no app loaded. going in full dynamic mode ***")
+		})
+	}
+}
+
+func TestSettings(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, "lib"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "lib", "helper.py"), []byte("name = 'helper'"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	source := `
+import os, sys, helper
+print("on stdout")
+def application(environ, start_response):
+    start_response("200 OK", [])
+    main = [n for n in vars(sys.modules["__main__"]) if not n.startswith("__")]
+    return [repr([helper.name, os.environ["TEST_X"], os.getcwd() == os.environ["TEST_DIR"], sys.argv, sys.path[:2], main, __name__,
+        environ["wsgi.multithread"], environ["wsgi.multiprocess"], environ["uwsgi.core"], os.read(0, 1)]).encode()]
+`
+	if err := os.WriteFile(filepath.Join(dir, "my.py"), []byte(source), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := start(t, Config{
+		Apps: []App{{File: "my.py"}}, Dir: dir, Env: []string{"TEST_X=y", "TEST_DIR=" + dir}, PythonPath: []string{"lib"},
+		Argv: []string{"a", "b c"}, Threads: 2,
+	}, 1)
+	c := r.get("/")
+	got := strings.Replace(c.got.String(), "True, False, 1", "True, False, 0", 1)
+	if want := `['helper', 'y', True, ['uwsgi', 'a', 'b c'], ['lib', '.'], [], 'uwsgi_file_my', True, False, 0, b'']`; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	if r.output() != "on stdout\n" {
+		t.Errorf("stdout of the app: %q", r.output())
+	}
+}
+
+func TestLazyApps(t *testing.T) {
+	const source = "import os\nloaded = os.getpid()\ndef application(e, s):\n    s('200 OK', [])\n    return [b'own' if loaded == os.getpid() else b'shared']\n"
+	threads := "import threading, time\nthreading.Thread(target=time.sleep, args=(600,), daemon=True).start()\n" + source
+	for _, c := range []struct {
+		name, source, want string
+		lazy               bool
+	}{
+		{name: "shared", source: source, want: "shared"},
+		{name: "lazy", source: source, lazy: true, want: "own"},
+		{name: "threads_at_import", source: threads, want: "own"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := start(t, Config{Apps: []App{app(t, c.source)}, Processes: 2, LazyApps: c.lazy}, 1)
+			r.get("/").body200(c.want)
+			pid := r.pid(1, 0)
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+			r.pid(1, pid)
+			r.get("/").body200(c.want)
+			if c.name == "threads_at_import" {
+				r.waitLog("the app started threads while it was imported")
+			}
+		})
+	}
+}
+
+func TestStopAnswersWhatHasBegun(t *testing.T) {
+	modes(t, func(t *testing.T, stream bool) {
+		source := paths + "\nimport atexit, sys\natexit.register(lambda: sys.stderr.write('at exit\\n'))\n"
+		r := start(t, Config{Apps: []App{app(t, source)}, Processes: 2, Threads: 2, StreamMode: stream}, 1)
+		blocked, release := blocker(r)
+		var calls []*call
+		for range 50 {
+			calls = append(calls, r.send(&call{path: "/hello"}))
+		}
+		stopped := make(chan error)
+		go func() { stopped <- r.pool.Stop(context.Background()) }()
+		r.wait("new requests to be refused", func() bool { return errors.Is(r.get("/hello").err, ErrStopped) })
+		for _, c := range calls {
+			c.wait().body200("hello")
+		}
+		select {
+		case <-stopped:
+			t.Error("Stop did not wait for a running request")
+		default:
+		}
+		release()
+		blocked.wait().body200("waited")
+		if err := <-stopped; err != nil {
+			t.Error(err)
+		}
+		if got := strings.Count(r.output(), "at exit"); got != 2 {
+			t.Errorf("exit handlers ran in %d workers, want 2", got)
+		}
+	})
+}
+
+func TestStopKillsWhatStays(t *testing.T) {
+	modes(t, func(t *testing.T, stream bool) {
+		r := start(t, Config{Apps: []App{app(t, paths)}, StreamMode: stream}, 1)
+		blocked, _ := blocker(r)
+		waiting := r.send(&call{path: "/hello"})
+		ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+		defer cancel()
+		if err := r.pool.Stop(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Stop: got %v, want %v", err, context.DeadlineExceeded)
+		}
+		for _, c := range []*call{blocked, waiting} {
+			if c.wait(); !errors.Is(c.err, ErrWorkerDied) {
+				t.Errorf("got %v, want %v", c.err, ErrWorkerDied)
+			}
+		}
+	})
+}
+
+func TestStopAtAnyMoment(t *testing.T) {
+	r := start(t, Config{Apps: []App{app(t, paths)}, Processes: 2}, 1)
+	_ = syscall.Kill(r.pool.Snapshot().Zygote, syscall.SIGKILL)
+	if err := r.pool.Stop(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestStartIsCancelled(t *testing.T) {
+	began := filepath.Join(t.TempDir(), "began")
+	source := fmt.Sprintf("import time\nopen(%q, 'w').close()\ntime.sleep(600)\n", began)
+	for _, lazy := range []bool{false, true} {
+		t.Run(fmt.Sprintf("lazy=%v", lazy), func(t *testing.T) {
+			_ = os.Remove(began)
+			config := Config{Apps: []App{app(t, source)}, LazyApps: lazy}
+			newRig(t, &config, 1)
+			ctx, cancel := context.WithCancel(t.Context())
+			failed := make(chan error)
+			go func() {
+				_, err := Start(ctx, config)
+				failed <- err
+			}()
+			waitFor(t, "the import", func() bool { _, err := os.Stat(began); return err == nil })
+			cancel()
+			if err := <-failed; !errors.Is(err, context.Canceled) {
+				t.Errorf("got %v, want %v", err, context.Canceled)
+			}
+		})
+	}
+}
+
+func TestNoPython(t *testing.T) {
+	config := Config{Python: filepath.Join(t.TempDir(), "python")}
+	newRig(t, &config, 1)
+	var want *PythonError
+	if _, err := Start(t.Context(), config); !errors.As(err, &want) {
+		t.Errorf("got %v, want a PythonError", err)
+	}
+	config.Python = "/bin/false"
+	if _, err := Start(t.Context(), config); !errors.As(err, &want) {
+		t.Errorf("an interpreter that ends at once: got %v, want a PythonError", err)
+	}
+}
+
+func TestFindPython(t *testing.T) {
+	venv := t.TempDir()
+	if _, err := FindPython(venv); err == nil || !strings.Contains(err.Error(), "python3 -m venv") {
+		t.Errorf("a virtualenv without python: got %v", err)
+	}
+	if _, err := FindPython(filepath.Join(venv, "none")); err == nil || !strings.Contains(err.Error(), "no such virtualenv") {
+		t.Errorf("no virtualenv: got %v", err)
+	}
+	python := filepath.Join(venv, "bin", "python3")
+	if err := os.MkdirAll(filepath.Dir(python), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(python, nil, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := FindPython(venv); got != python || err != nil {
+		t.Errorf("got %q, %v; want %q", got, err, python)
+	}
+}
+
+func TestSnapshot(t *testing.T) {
+	r := start(t, Config{Apps: []App{app(t, paths)}, Threads: 2}, 1)
+	for range 5 {
+		r.get("/hello").core.AddTx(100)
+	}
+	r.get("/raise")
+	_, release := blocker(r)
+	s := r.pool.Snapshot()
+	w := s.Workers[0]
+	if w.ID != 1 || w.PID == 0 || !w.Busy || w.Requests != 6 || w.Delta != 6 || w.Exceptions != 1 || w.Respawns != 1 || w.Tx != 500 || w.LastSpawn.IsZero() {
+		t.Errorf("worker: %+v", w)
+	}
+	if hasQueue && (w.RSS < 1<<20 || w.VSZ < w.RSS) {
+		t.Errorf("rss %d, vsz %d", w.RSS, w.VSZ)
+	}
+	running := 0
+	for _, c := range w.Cores {
+		if c.InRequest {
+			running++
+		}
+	}
+	if len(w.Cores) != 2 || running != 1 || w.Cores[0].Requests+w.Cores[1].Requests != 6 {
+		t.Errorf("cores: %+v", w.Cores)
+	}
+	if s.Python == "" || s.Path == "" || s.Zygote == 0 || len(s.Apps) != 1 || s.Apps[0].Reason != "" {
+		t.Errorf("snapshot: %+v", s)
+	}
+	release()
+	r.wait("an idle worker", func() bool { return !r.pool.Snapshot().Workers[0].Busy })
+}
+
+// TestLoad sends from two loops while workers are killed; every request must end,
+// and with its own answer.
+func TestLoad(t *testing.T) {
+	modes(t, func(t *testing.T, stream bool) {
+		r := start(t, Config{Apps: []App{app(t, paths)}, Processes: 2, Threads: 2, StreamMode: stream}, 2)
+		const clients, requests = 20, 60
+		var died atomic.Int64
+		ended := make(chan struct{})
+		for i := range clients {
+			go func() {
+				defer func() { ended <- struct{}{} }()
+				for n := range requests {
+					want := fmt.Sprintf("%d-%d", i, n)
+					path := []string{"/echo", "/latin1", "/stream"}[n%3]
+					c := r.send(&call{loop: i % 2, path: path, vars: map[string]string{"HTTP_X": want}, body: Body{Bytes: []byte(want)}}).wait()
+					switch {
+					case errors.Is(c.err, ErrWorkerDied):
+						died.Add(1)
+					case path == "/stream":
+						c.body200(strings.Repeat("x", 10_000))
+					default:
+						c.body200(want)
+					}
+				}
+			}()
+		}
+		for kills := 0; kills < 3; kills++ {
+			pid := r.pid(kills%2+1, 0)
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+			r.pid(kills%2+1, pid)
+		}
+		for range clients {
+			<-ended
+		}
+		if n := died.Load(); n > 3*(2*2+2*2) {
+			t.Errorf("%d requests failed by 3 deaths of processes with 2 threads", n)
+		}
+		for l := range r.loops {
+			r.on(l, func(p *Port) {
+				if p.inflight != 0 || p.active.Load() != 0 {
+					t.Errorf("loop %d: %d requests in flight, %d active; want none", l, p.inflight, p.active.Load())
+				}
+			})
+		}
+	})
+}
+
+// TestServerIsKilled kills a server, a copy of this program, and looks that nothing
+// of it stays.
+func TestServerIsKilled(t *testing.T) {
+	if name := os.Getenv("WORKER_TEST_SERVER"); name != "" {
+		serveForever(t, name)
+		return
+	}
+	for _, busy := range []bool{false, true} {
+		t.Run(fmt.Sprintf("busy=%v", busy), func(t *testing.T) {
+			a := app(t, paths)
+			cmd := exec.Command(os.Args[0], "-test.run=^TestServerIsKilled$", "-test.v")
+			cmd.Env = append(os.Environ(), "WORKER_TEST_SERVER="+a.File, "WORKER_TEST_BUSY="+strconv.FormatBool(busy))
+			out, err := cmd.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			var pids []int
+			for lines := bufio.NewScanner(out); lines.Scan(); {
+				if words, found := strings.CutPrefix(lines.Text(), "pids"); found {
+					for _, w := range strings.Fields(words) {
+						pid, _ := strconv.Atoi(w)
+						pids = append(pids, pid)
+					}
+					break
+				}
+			}
+			_ = cmd.Process.Kill()
+			_ = cmd.Wait()
+			if len(pids) != 3 {
+				t.Fatalf("the server did not start: pids %v", pids)
+			}
+			for _, pid := range pids {
+				waitFor(t, "process "+strconv.Itoa(pid)+" to go", func() bool { return gonePid(pid) })
+			}
+		})
+	}
+}
+
+// gonePid reports whether a process is gone; a zombie waits for an init that not
+// every container has.
+func gonePid(pid int) bool {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return syscall.Kill(pid, 0) != nil
+	}
+	_, state, _ := strings.Cut(string(b), ") ")
+	return strings.HasPrefix(state, "Z")
+}
+
+func serveForever(t *testing.T, file string) {
+	l, err := reactor.New(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = l.Run() }()
+	pool, err := Start(context.Background(), Config{Apps: []App{{File: file}}, Processes: 2, Loops: []*Loop{l}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if os.Getenv("WORKER_TEST_BUSY") == "true" {
+		r := &rig{t: t, pool: pool, loops: []*Loop{l}, out: os.Stderr}
+		blocker(r)
+	}
+	s := pool.Snapshot()
+	fmt.Println("pids", s.Zygote, s.Workers[0].PID, s.Workers[1].PID)
+	select {}
+}
