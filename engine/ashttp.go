@@ -47,7 +47,7 @@ func (n *netHTTP) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	l := n.srv.loops[int(n.turn.Add(1))%len(n.srv.loops)]
 	out := &netOutput{wake: make(chan struct{}, 1)}
 	x := &Exchange{loop: l, out: out, req: req, body: body}
-	x.remote = remote{text: "@", https: r.TLS != nil}
+	x.remote = remote{https: r.TLS != nil}
 	if host, port, err := net.SplitHostPort(r.RemoteAddr); err == nil {
 		p, _ := strconv.ParseUint(port, 10, 16)
 		x.remote.text, x.remote.textPort = host, uint16(p)

@@ -64,6 +64,16 @@ func (x *Exchange) Request() *codec.Request { return &x.req }
 // Body returns the request's body, all of it.
 func (x *Exchange) Body() *Body { return &x.body }
 
+// SpoolBody moves a body that is in memory to a file, for a handler that cannot
+// take so much otherwise. It is an error when the file cannot be written.
+func (x *Exchange) SpoolBody() error {
+	if x.body.file != nil {
+		return nil
+	}
+	x.loop.count.spooled.Add(1)
+	return x.body.spool(x.loop.srv.opt.TempDir)
+}
+
 // Loop returns the loop that x belongs to.
 func (x *Exchange) Loop() *Loop { return x.loop.Loop }
 

@@ -52,23 +52,32 @@ func (b *Body) add(p []byte, max int, dir string) error {
 			b.mem.B = append(b.mem.B, p...)
 			return nil
 		}
-		f, err := unlinked(dir)
-		if err != nil {
-			return fmt.Errorf("spool request body: %w", err)
-		}
-		b.file = f
-		if b.mem != nil {
-			_, err = f.Write(b.mem.B)
-			bytebufferpool.Put(b.mem)
-			b.mem = nil
-			if err != nil {
-				return fmt.Errorf("spool request body: %w", err)
-			}
+		if err := b.spool(dir); err != nil {
+			return err
 		}
 	}
 	if _, err := b.file.Write(p); err != nil {
 		return fmt.Errorf("spool request body: %w", err)
 	}
+	return nil
+}
+
+// spool moves the body to a file.
+func (b *Body) spool(dir string) error {
+	f, err := unlinked(dir)
+	if err == nil && b.mem != nil {
+		if _, err = f.Write(b.mem.B); err != nil {
+			_ = f.Close()
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("spool request body: %w", err)
+	}
+	if b.mem != nil {
+		bytebufferpool.Put(b.mem)
+		b.mem = nil
+	}
+	b.file = f
 	return nil
 }
 

@@ -141,15 +141,8 @@ func (p *program) handler() (engine.Handler, error) {
 	cfg := p.cfg
 	var h engine.Handler = engine.HandlerFunc(func(x *engine.Exchange) { x.ReplyText(404, "Not Found\n") })
 	if p.pool != nil {
-		m := wsgi.Mounts{ManageScriptName: cfg.ManageScriptName}
-		if cfg.Module != "" || cfg.WSGIFile != "" {
-			m.Prefix = append(m.Prefix, "")
-		}
-		for _, mount := range cfg.Mounts {
-			m.Prefix = append(m.Prefix, mount.Prefix)
-		}
 		var err error
-		h, err = wsgi.New(p.pool, len(p.engine.Loops()), wsgi.Options{Mounts: m, Logf: p.log.Printf})
+		h, err = wsgi.New(p.pool, wsgi.Options{ManageScriptName: cfg.ManageScriptName, Logf: p.log.Printf})
 		if err != nil {
 			return nil, err
 		}

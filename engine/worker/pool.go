@@ -16,7 +16,7 @@ type Loop = reactor.Loop
 
 // App is a WSGI app: what to import, and the callable in it.
 type App struct {
-	Mount    string // mountpoint, for logs and stats; empty for the default app
+	Mount    string // mountpoint, such as /shop; empty for the default app
 	File     string // wsgi-file: run as a module named uwsgi_file_<path>
 	Module   string // module, or module:callable; used instead of File
 	Callable string // in the file or module; default "application"; "name()" is called to get the app
@@ -117,6 +117,9 @@ func Start(ctx context.Context, c Config) (*Pool, error) {
 
 // Port returns the access for the loop with the given place in Config.Loops.
 func (p *Pool) Port(loop int) *Port { return p.gen.ports[loop] }
+
+// Config returns what the pool was started with, defaults filled in.
+func (p *Pool) Config() Config { return p.config }
 
 // Stop ends the pool: requests that were begun are still answered, then workers run
 // their exit handlers and go. What is left when ctx ends is killed, and its clients

@@ -13,11 +13,12 @@ import (
 // call is one request on its way through the pool: the pool's [worker.Client] and
 // the exchange's [engine.Watcher]. It belongs to its loop and is used again.
 type call struct {
-	l    *loopState
-	x    *engine.Exchange
-	id   uint32
-	app  int
-	owed int // bytes that wait for the client and have not been credited
+	l       *loopState
+	x       *engine.Exchange
+	id      uint32
+	app     int
+	owed    int  // bytes that wait for the client and have not been credited
+	started bool // the head has come
 }
 
 // Origin says which app answered an exchange, and which worker and core ran it.
@@ -50,7 +51,7 @@ func (l *loopState) call() *call {
 }
 
 func (l *loopState) free(c *call) {
-	c.x, c.owed = nil, 0
+	c.x, c.owed, c.started = nil, 0, false
 	if len(l.spare) < spareCalls {
 		l.spare = append(l.spare, c)
 	}
@@ -62,11 +63,11 @@ func (c *call) response(core *worker.Core, status []byte, headers *worker.Header
 	c.x.Tag = c.l.origin(core, c.app)
 	resp := c.x.Response()
 	code, reason, _ := bytes.Cut(status, space)
-	if len(code) != 3 {
+	n, ok := codec.ParseLength(code)
+	if !ok || len(code) != 3 || n < 200 { // what is below is no answer yet
 		return resp, fmt.Errorf("status %q: %w", status, codec.ErrResponseStatus)
 	}
-	resp.Status = int(code[0]-'0')*100 + int(code[1]-'0')*10 + int(code[2]-'0')
-	resp.Reason = reason
+	resp.Status, resp.Reason = int(n), reason
 	for headers.Len() > 0 {
 		name, value, ok := headers.Next()
 		if !ok {
@@ -105,6 +106,7 @@ func (c *call) Head(core *worker.Core, status []byte, headers *worker.Headers) {
 		c.l.free(c)
 		return
 	}
+	c.started = true
 	c.x.Start(resp)
 }
 
@@ -146,7 +148,7 @@ func (c *call) File(core *worker.Core, status []byte, headers *worker.Headers, f
 
 // Fail implements worker.Client.
 func (c *call) Fail(err error) {
-	if c.x.Streaming() {
+	if c.started { // although a handler in between may not have passed it on
 		c.x.Abort()
 	} else {
 		c.l.refuse(c.x, err)

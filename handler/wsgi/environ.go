@@ -1,7 +1,7 @@
 package wsgi
 
 import (
-	"bytes"
+	"slices"
 	"strconv"
 
 	"github.com/uwsgo/uwsgo/codec"
@@ -11,40 +11,34 @@ import (
 
 // appendEnviron appends the environ of x as a marshalled dict: the CGI variables
 // and the header fields. What is the same for every request, such as
-// wsgi.version, the workers add.
+// wsgi.version, the workers add. Of a key that comes twice the last value counts.
 //
-// PEP 3333 has strings of bytes decoded as latin-1; names that clients choose are
+// PEP 3333 has strings of bytes decoded as latin-1. Names that clients choose are
 // not interned by Python, as some versions of it would keep them for ever.
 func (l *loopState) appendEnviron(dst []byte, x *engine.Exchange, script, path []byte) []byte {
 	r := x.Request()
-	dst = pymarshal.AppendDictStart(dst)
-	dst = append(dst, l.constants(x)...)
-	if x.HTTPS() {
-		dst = append(dst, l.https...)
-	} else {
-		dst = append(dst, l.http...)
-	}
-	dst = appendVar(dst, "REQUEST_METHOD", r.Bytes(r.Method))
-	dst = appendVar(dst, "REQUEST_URI", r.Bytes(r.Target))
-	dst = appendVar(dst, "PATH_INFO", path)
-	dst = appendVar(dst, "SCRIPT_NAME", script)
-	dst = appendVar(dst, "QUERY_STRING", r.Bytes(r.Query))
+	dst = append(dst, l.beginning(x)...)
+	dst = appendVar(dst, keyMethod, r.Bytes(r.Method))
+	dst = appendVar(dst, keyURI, r.Bytes(r.Target))
+	dst = appendVar(dst, keyPath, path)
+	dst = appendVar(dst, keyScript, script)
+	dst = appendVar(dst, keyQuery, r.Bytes(r.Query))
 	version := r.Bytes(r.Version)
-	if len(version) == 0 {
+	if len(version) == 0 { // a uwsgi packet may lack it, and PEP 3333 wants it
 		version = http11
 	}
-	dst = appendVar(dst, "SERVER_PROTOCOL", version)
-	if r.Proto != codec.UWSGI {
+	dst = appendVar(dst, keyProtocol, version)
+	if r.Proto != codec.UWSGI { // else the front server says whose request it is
 		l.text = x.AppendRemoteAddr(l.text[:0])
-		dst = appendVar(dst, "REMOTE_ADDR", l.text)
+		dst = appendVar(dst, keyRemoteAddr, l.text)
 		if port := x.RemotePort(); port != 0 {
 			l.text = strconv.AppendUint(l.text[:0], uint64(port), 10)
-			dst = appendVar(dst, "REMOTE_PORT", l.text)
+			dst = appendVar(dst, keyRemotePort, l.text)
 		}
 	}
-	if size := x.Body().Size(); size > 0 || hasBody(r.Bytes(r.Method)) {
+	if size := x.Body().Size(); size > 0 || expectsBody(r.Bytes(r.Method)) {
 		l.text = strconv.AppendInt(l.text[:0], size, 10)
-		dst = appendVar(dst, "CONTENT_LENGTH", l.text)
+		dst = appendVar(dst, keyContentLength, l.text)
 	}
 	dst = l.appendFields(dst, r)
 	for _, v := range r.Vars {
@@ -58,8 +52,8 @@ func (l *loopState) appendEnviron(dst []byte, x *engine.Exchange, script, path [
 // values are joined, as RFC 9110 5.3 allows for all that may do so.
 func (l *loopState) appendFields(dst []byte, r *codec.Request) []byte {
 	var seen uint64 // a bit for each kind of name that has come: few pairs need comparing
-	if host := r.Bytes(r.Authority); len(host) > 0 {
-		dst = appendVar(dst, "HTTP_HOST", host)
+	if authority := r.Bytes(r.Authority); len(authority) > 0 {
+		dst = appendVar(dst, keyHost, authority)
 	}
 	for i, f := range r.Fields {
 		name, value := r.Bytes(f.Name), r.Bytes(f.Value)
@@ -70,16 +64,18 @@ func (l *loopState) appendFields(dst []byte, r *codec.Request) []byte {
 			}
 		case 12:
 			if codec.EqualName(name, contentType) {
-				if len(value) > 0 {
-					dst = appendVar(dst, "CONTENT_TYPE", value)
+				if len(value) > 0 { // nginx sends an empty one for none
+					dst = appendVar(dst, keyContentType, value)
 				}
 				continue
 			}
 		}
 		if bit := nameBit(name); seen&bit == 0 {
 			seen |= bit
-		} else if joined, again := l.join(r, i); again {
-			value = joined // a later entry of a dict replaces an earlier one
+		} else if again, more := others(r, i); more {
+			continue // the last one brings them all
+		} else if again {
+			value = l.join(r, i)
 		}
 		dst = pymarshal.AppendASCIIHead(dst, len("HTTP_")+len(name))
 		dst = codec.AppendEnvName(dst, name)
@@ -88,30 +84,33 @@ func (l *loopState) appendFields(dst []byte, r *codec.Request) []byte {
 	return dst
 }
 
-// join returns the values of field i and of those before it with the same name,
-// if there are any.
-func (l *loopState) join(r *codec.Request, i int) ([]byte, bool) {
+// others reports whether a field before i has its name, and if so, whether one
+// after it has too.
+func others(r *codec.Request, i int) (again, more bool) {
+	name := r.Bytes(r.Fields[i].Name)
+	same := func(f codec.Field) bool { return codec.EqualName(r.Bytes(f.Name), name) }
+	again = slices.ContainsFunc(r.Fields[:i], same)
+	return again, again && slices.ContainsFunc(r.Fields[i+1:], same)
+}
+
+// join returns the values of all fields up to i with the name of that one.
+func (l *loopState) join(r *codec.Request, i int) []byte {
 	name := r.Bytes(r.Fields[i].Name)
 	sep := ", "
 	if codec.EqualName(name, cookie) {
 		sep = "; " // RFC 6265 5.4
 	}
 	l.text = l.text[:0]
-	again := false
-	for j, f := range r.Fields[:i+1] {
-		if !codec.EqualName(r.Bytes(f.Name), name) {
-			continue
+	for _, f := range r.Fields[:i+1] {
+		if codec.EqualName(r.Bytes(f.Name), name) {
+			l.text = append(append(l.text, r.Bytes(f.Value)...), sep...)
 		}
-		if len(l.text) > 0 {
-			l.text = append(l.text, sep...)
-		}
-		l.text = append(l.text, r.Bytes(f.Value)...)
-		again = again || j < i
 	}
-	return l.text, again
+	return l.text[:len(l.text)-len(sep)]
 }
 
-// nameBit spreads names over 64 bits, upper and lower case alike.
+// nameBit spreads names over 64 bits, alike for names that codec.EqualName holds
+// to be equal.
 func nameBit(name []byte) uint64 {
 	h := uint(len(name))
 	for _, c := range name[max(0, len(name)-4):] {
@@ -123,39 +122,71 @@ func nameBit(name []byte) uint64 {
 	return 1 << (h % 64)
 }
 
-// constants returns the variables that depend on the listener alone.
-func (l *loopState) constants(x *engine.Exchange) []byte {
-	ln := x.Listener()
-	if ln == l.listener && l.listenerVars != nil {
-		return l.listenerVars
+// beginning is the beginning of every environ of one listener.
+type beginning struct {
+	listener *engine.Listener
+	https    bool
+	environ  []byte
+}
+
+func (l *loopState) beginning(x *engine.Exchange) []byte {
+	ln, https := x.Listener(), x.HTTPS()
+	for i := range l.begun {
+		if b := &l.begun[i]; b.listener == ln && b.https == https {
+			return b.environ
+		}
 	}
-	port := []byte("80") // what uWSGI has for unix sockets
-	if ln != nil && !ln.Unix() {
+	scheme, port := []byte("http"), []byte("80") // what uWSGI has for unix sockets
+	env := pymarshal.AppendDictStart(nil)
+	if https {
+		scheme = []byte("https")
+		env = appendVar(env, key("HTTPS"), []byte("on"))
+	}
+	switch {
+	case ln != nil && !ln.Unix():
 		port = strconv.AppendUint(nil, uint64(ln.Port()), 10)
+	case ln == nil && https: // behind net/http, which does not say
+		port = []byte("443")
 	}
-	b := appendVar(nil, "SERVER_NAME", l.h.hostname)
-	b = appendVar(b, "SERVER_PORT", port)
-	l.listener, l.listenerVars = ln, b
-	return b
+	env = appendVar(env, key("wsgi.url_scheme"), scheme)
+	env = appendVar(env, key("SERVER_NAME"), l.h.host)
+	env = appendVar(env, key("SERVER_PORT"), port)
+	l.begun = append(l.begun, beginning{ln, https, env})
+	return env
 }
 
-// hasBody reports whether requests with that method are expected to have a body,
-// so that the length of an empty one is of interest (RFC 9110 8.6).
-func hasBody(method []byte) bool {
-	return bytes.Equal(method, post) || bytes.Equal(method, put) || bytes.Equal(method, patch)
+// expectsBody reports whether requests with that method usually have a body, so
+// that apps want to be told of an empty one too (RFC 9110 8.6).
+func expectsBody(method []byte) bool {
+	switch string(method) {
+	case "POST", "PUT", "PATCH":
+		return true
+	}
+	return false
 }
 
-// appendVar appends a variable whose name is one of ours.
-func appendVar(dst []byte, name string, value []byte) []byte {
-	return pymarshal.AppendStr(pymarshal.AppendKey(dst, name), value)
+// key returns the name of a variable of ours, marshalled.
+func key(name string) string { return string(pymarshal.AppendKey(nil, name)) }
+
+func appendVar(dst []byte, key string, value []byte) []byte {
+	return pymarshal.AppendStr(append(dst, key...), value)
 }
 
 var (
+	keyMethod        = key("REQUEST_METHOD")
+	keyURI           = key("REQUEST_URI")
+	keyPath          = key("PATH_INFO")
+	keyScript        = key("SCRIPT_NAME")
+	keyQuery         = key("QUERY_STRING")
+	keyProtocol      = key("SERVER_PROTOCOL")
+	keyRemoteAddr    = key("REMOTE_ADDR")
+	keyRemotePort    = key("REMOTE_PORT")
+	keyContentLength = key("CONTENT_LENGTH")
+	keyContentType   = key("CONTENT_TYPE")
+	keyHost          = key("HTTP_HOST")
+
 	http11      = []byte("HTTP/1.1")
 	host        = []byte("host")
 	cookie      = []byte("cookie")
 	contentType = []byte("content-type")
-	post        = []byte("POST")
-	put         = []byte("PUT")
-	patch       = []byte("PATCH")
 )

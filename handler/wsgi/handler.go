@@ -11,47 +11,47 @@ import (
 	"github.com/uwsgo/uwsgo/engine/worker"
 )
 
-// Options configures a [Handler].
+// Options configures a [Handler]. The zero value is sensible.
 type Options struct {
-	// Mounts says which app answers which paths. Empty: the first app answers all.
-	Mounts Mounts
+	// ManageScriptName moves an app's mountpoint from PATH_INFO to SCRIPT_NAME: the
+	// app with the longest one that PATH_INFO begins with, whole segments compared,
+	// answers, whatever SCRIPT_NAME the front server sent. What is for none gets 404,
+	// unless there is a default app.
+	//
+	// Without it an app is found by the SCRIPT_NAME of a uwsgi request alone, PATH_INFO
+	// stays as it is, and where there is no default app the first one takes its place.
+	ManageScriptName bool
 	// ServerName is SERVER_NAME for requests over HTTP; empty means the host name.
 	ServerName string
-	// Logf prints answers of apps that cannot be sent; nil drops them.
+	// Logf prints why an app's answer could not be sent; nil drops that. Tracebacks
+	// of apps do not come here but on the pool's Stderr.
 	Logf func(format string, args ...any)
 }
 
 // Handler is an engine.Handler that answers with the WSGI apps of a pool. After
 // an exchange has ended, [Origin] tells which worker answered it.
 type Handler struct {
-	pool     *worker.Pool
-	mounts   *mounts
-	hostname []byte
-	logf     func(format string, args ...any)
-	loops    []loopState // by loop
+	mounts *mounts
+	host   []byte
+	logf   func(format string, args ...any)
+	loops  []loopState // by loop
 }
 
 // loopState is what a Handler keeps for each loop. It belongs to the loop.
 type loopState struct {
-	h     *Handler
-	port  *worker.Port
-	spare []*call
-	// origins are those told so far.
-	origins map[Origin]*Origin
+	h       *Handler
+	port    *worker.Port
+	spare   []*call
+	origins map[Origin]*Origin // those told so far
+	begun   []beginning
 	text    []byte // scratch
-
-	listener     *engine.Listener // whose variables listenerVars are
-	listenerVars []byte
-	http, https  []byte // marshalled wsgi.url_scheme, and HTTPS
 }
 
-// New makes a Handler for a pool that was started with the loops of the server
-// that it is to serve on, in their order.
-func New(pool *worker.Pool, loops int, o Options) (*Handler, error) {
-	if len(o.Mounts.Prefix) == 0 {
-		o.Mounts.Prefix = []string{""}
-	}
-	m, err := newMounts(o.Mounts)
+// New makes a Handler for a pool, whose apps answer at their mountpoints. It must
+// serve on the server whose loops the pool was started with.
+func New(pool *worker.Pool, o Options) (*Handler, error) {
+	c := pool.Config()
+	m, err := newMounts(c.Apps, o.ManageScriptName)
 	if err != nil {
 		return nil, err
 	}
@@ -63,11 +63,9 @@ func New(pool *worker.Pool, loops int, o Options) (*Handler, error) {
 	if o.Logf == nil {
 		o.Logf = func(string, ...any) {}
 	}
-	h := &Handler{pool: pool, mounts: m, hostname: []byte(o.ServerName), logf: o.Logf, loops: make([]loopState, loops)}
-	plain := appendVar(nil, "wsgi.url_scheme", []byte("http"))
-	secure := appendVar(appendVar(nil, "wsgi.url_scheme", []byte("https")), "HTTPS", []byte("on"))
+	h := &Handler{mounts: m, host: []byte(o.ServerName), logf: o.Logf, loops: make([]loopState, len(c.Loops))}
 	for i := range h.loops {
-		h.loops[i] = loopState{h: h, port: pool.Port(i), origins: make(map[Origin]*Origin), http: plain, https: secure}
+		h.loops[i] = loopState{h: h, port: pool.Port(i), origins: make(map[Origin]*Origin)}
 	}
 	return h, nil
 }
@@ -76,7 +74,7 @@ func New(pool *worker.Pool, loops int, o Options) (*Handler, error) {
 func (h *Handler) Serve(x *engine.Exchange) {
 	l := &h.loops[x.Loop().Index()]
 	r := x.Request()
-	app, script, path := h.mounts.choose(r.Bytes(r.ScriptName), r.Path())
+	app, script, path := h.mounts.choose(appID(r), r.Bytes(r.ScriptName), r.Path())
 	if app == noApp {
 		x.ReplyText(http.StatusNotFound, "Not Found\n")
 		return
@@ -90,6 +88,16 @@ func (h *Handler) Serve(x *engine.Exchange) {
 	}
 	dst = l.appendEnviron(dst, x, script, path)
 	body := x.Body()
+	if body.File() == nil && len(dst)+len(body.Bytes()) > worker.MaxRequest-bodyHead {
+		// The server keeps larger bodies in memory than the queue takes.
+		if err := x.SpoolBody(); err != nil {
+			l.port.Cancel(id)
+			l.free(c)
+			h.logf("%v", err)
+			x.ReplyText(http.StatusInsufficientStorage, "Insufficient Storage\n")
+			return
+		}
+	}
 	if err := l.port.Send(id, dst, worker.Body{Bytes: body.Bytes(), File: body.File()}); err != nil {
 		l.free(c)
 		l.refuse(x, err)
@@ -99,7 +107,20 @@ func (h *Handler) Serve(x *engine.Exchange) {
 	x.Watch(c)
 }
 
-// refuse answers a request that the pool does not take.
+// bodyHead is more than what marshalling adds to a body.
+const bodyHead = 16
+
+// appID returns the UWSGI_APPID of a uwsgi request.
+func appID(r *codec.Request) []byte {
+	for _, v := range r.Vars {
+		if string(r.Bytes(v.Name)) == "UWSGI_APPID" {
+			return r.Bytes(v.Value)
+		}
+	}
+	return nil
+}
+
+// refuse answers a request that the pool does not take, or fails.
 func (l *loopState) refuse(x *engine.Exchange, err error) {
 	switch {
 	case errors.Is(err, worker.ErrTooLarge):
@@ -114,7 +135,7 @@ func (l *loopState) refuse(x *engine.Exchange, err error) {
 		resp := x.Response()
 		resp.Status = http.StatusServiceUnavailable
 		resp.Header = append(resp.Header, codec.Header{Name: []byte("Retry-After"), Value: []byte("1")},
-			codec.Header{Name: []byte("Content-Type"), Value: []byte("text/plain")})
+			codec.Header{Name: []byte("Content-Type"), Value: []byte("text/plain; charset=utf-8")})
 		x.Reply(resp, []byte("Service Unavailable\n"))
 	}
 }

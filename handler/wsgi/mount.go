@@ -4,63 +4,70 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
-)
 
-// Mounts says which of several apps answers which paths. The order of apps is
-// that of the pool's configuration.
-type Mounts struct {
-	// Prefix holds the mountpoint of each app: "" or "/" for the default app,
-	// otherwise "/name" without a final slash.
-	Prefix []string
-	// ManageScriptName moves a mountpoint from PATH_INFO to SCRIPT_NAME: the app
-	// with the longest one that PATH_INFO begins with, whole segments compared,
-	// answers, whatever SCRIPT_NAME the front server sent. Without it an app is
-	// found by the SCRIPT_NAME of a uwsgi request alone, and PATH_INFO stays as it is.
-	ManageScriptName bool
-}
+	"github.com/uwsgo/uwsgo/engine/worker"
+)
 
 // noApp is where a request goes that no app is mounted for.
 const noApp = -1
 
-// mounts is Mounts prepared for look-ups. Immutable.
+// mounts says which app answers which requests. Immutable.
 type mounts struct {
-	prefix   [][]byte
-	manage   bool
-	fallback int // the default app, or noApp
+	prefix   [][]byte // of each app; "" for the default app
+	manage   bool     // see Options.ManageScriptName
+	fallback int      // the default app, or noApp
 }
 
-func newMounts(m Mounts) (*mounts, error) {
-	p := &mounts{manage: m.ManageScriptName, fallback: noApp}
-	for i, prefix := range m.Prefix {
-		prefix = strings.TrimRight(prefix, "/")
+func newMounts(apps []worker.App, manage bool) (*mounts, error) {
+	m := &mounts{manage: manage, fallback: noApp}
+	for i, app := range apps {
+		prefix := strings.TrimRight(app.Mount, "/")
 		if prefix != "" && prefix[0] != '/' {
-			return nil, fmt.Errorf("mountpoint %q: must begin with a slash, as in /myapp", prefix)
+			return nil, fmt.Errorf("mountpoint %q must begin with a slash: /%s", app.Mount, prefix)
 		}
-		for _, other := range p.prefix {
-			if string(other) == prefix {
-				return nil, fmt.Errorf("mountpoint %q is given twice", "/"+strings.TrimLeft(prefix, "/"))
+		if m.find([]byte(prefix)) != noApp {
+			if prefix == "" {
+				return nil, fmt.Errorf("app %s: there is a default app already: give it a mountpoint", app)
 			}
+			return nil, fmt.Errorf("app %s: mountpoint %s is taken already", app, prefix)
 		}
 		if prefix == "" {
-			p.fallback = i
+			m.fallback = i
 		}
-		p.prefix = append(p.prefix, []byte(prefix))
+		m.prefix = append(m.prefix, []byte(prefix))
 	}
-	if p.fallback == noApp && !p.manage {
+	if m.fallback == noApp && !manage && len(apps) > 0 {
 		// As in uWSGI: the first app answers what is meant for no other. With
 		// ManageScriptName that would hand /myappfoo to /myapp, so there it gets 404.
-		p.fallback = 0
+		m.fallback = 0
 	}
-	return p, nil
+	return m, nil
 }
 
-// choose returns the app for a request and its SCRIPT_NAME and PATH_INFO.
-func (m *mounts) choose(script, path []byte) (app int, newScript, newPath []byte) {
+// find returns the app with exactly that mountpoint.
+func (m *mounts) find(prefix []byte) int {
+	for i, p := range m.prefix {
+		if bytes.Equal(p, prefix) {
+			return i
+		}
+	}
+	return noApp
+}
+
+// choose returns the app for a request and its SCRIPT_NAME and PATH_INFO. id is
+// the UWSGI_APPID of a uwsgi request: the mountpoint of the app that the front
+// server wants, whatever the path.
+func (m *mounts) choose(id, script, path []byte) (app int, newScript, newPath []byte) {
+	if len(id) > 0 {
+		if i := m.find(bytes.TrimRight(id, "/")); i != noApp {
+			return i, script, path
+		}
+	}
 	if m.manage {
 		best, size := noApp, 0
-		for i, prefix := range m.prefix {
-			if len(prefix) > size && bytes.HasPrefix(path, prefix) && (len(path) == len(prefix) || path[len(prefix)] == '/') {
-				best, size = i, len(prefix)
+		for i, p := range m.prefix {
+			if len(p) > size && bytes.HasPrefix(path, p) && (len(path) == len(p) || path[len(p)] == '/') {
+				best, size = i, len(p)
 			}
 		}
 		if best != noApp {
@@ -68,11 +75,8 @@ func (m *mounts) choose(script, path []byte) (app int, newScript, newPath []byte
 		}
 	}
 	if len(script) > 0 {
-		name := bytes.TrimRight(script, "/")
-		for i, prefix := range m.prefix {
-			if bytes.Equal(name, prefix) {
-				return i, script, path
-			}
+		if i := m.find(bytes.TrimRight(script, "/")); i != noApp {
+			return i, script, path
 		}
 	}
 	return m.fallback, script, path
