@@ -31,6 +31,7 @@ func (p *program) listen() error {
 		idle = -1
 	}
 	opt := engine.Options{
+		Loops:  p.loops,
 		Limits: limits, BodyMemory: int(cfg.PostBuffering), IdleTimeout: idle,
 		HeadTimeout: cfg.HTTPTimeout, BodyTimeout: cfg.HTTPTimeout, WriteTimeout: cfg.HTTPTimeout,
 		Logf: p.log.Printf, OnFinish: p.onFinish(),
@@ -159,7 +160,7 @@ func (p *program) handler() (engine.Handler, error) {
 		}
 	}
 	if cfg.Compress || cfg.HTTPGzip {
-		p.blocks = engine.NewPool(runtime.GOMAXPROCS(0), 256, p.log.Printf)
+		p.blocks = engine.NewPool(runtime.NumCPU(), 256, p.log.Printf)
 		p.later(p.blocks.Close)
 		h = compress.New(h, compress.Options{Pool: p.blocks, OnlyMarked: !cfg.Compress})
 	}
