@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/uwsgo/uwsgo/engine/internal/listen"
+	"github.com/uwsgo/uwsgo/engine/internal/reactor"
 )
 
 // ErrServerClosed is returned by [Server.Serve] after Shutdown or Close.
@@ -99,6 +100,8 @@ type Listener struct {
 	https      bool
 	setNoDelay bool
 	timeout    time.Duration
+
+	mu sync.Mutex // has closing wait for those who ask for the socket's state
 }
 
 // Protocol returns what the listener speaks.
@@ -121,13 +124,27 @@ func (ln *Listener) Backlog() (n int, clamped bool) { return ln.ln.Backlog, ln.l
 
 // Waiting returns how many connections have not been accepted yet; 0 where the
 // system does not tell, as for unix sockets.
-func (ln *Listener) Waiting() int { return waiting(ln.fd()) }
+func (ln *Listener) Waiting() int {
+	ln.mu.Lock()
+	defer ln.mu.Unlock()
+	if ln.ln.FD < 0 {
+		return 0
+	}
+	return waiting(ln.ln.FD)
+}
 
 // Unlink removes the file of a unix socket, unless another has taken its place,
-// and reports whether it did. To be called before the server has ended.
+// and reports whether it did. To be called before Drain, which closes the socket.
 func (ln *Listener) Unlink() (bool, error) { return ln.ln.Unlink() }
 
 func (ln *Listener) fd() int { return ln.ln.FD }
+
+// close stops listening; a second time it does nothing.
+func (ln *Listener) close() error {
+	ln.mu.Lock()
+	defer ln.mu.Unlock()
+	return ln.ln.Close()
+}
 
 // Listen binds addr: ":port" (IPv4 and IPv6), "host:port", "[::1]:port", a path
 // for a unix socket, or "@name" for an abstract one. Clients may connect from now
@@ -179,11 +196,7 @@ func (s *Server) Serve(h Handler) error {
 	s.state = stateServing
 	s.handler = h
 	listeners := s.listeners
-	s.mu.Unlock()
-
-	var wg sync.WaitGroup
-	errs := make([]error, len(s.loops))
-	for i, l := range s.loops {
+	for _, l := range s.loops { // before anybody can post drain
 		_ = l.Post(func() {
 			for _, ln := range listeners {
 				if err := l.accept(ln); err != nil {
@@ -191,15 +204,21 @@ func (s *Server) Serve(h Handler) error {
 				}
 			}
 		})
+	}
+	s.mu.Unlock()
+
+	defer close(s.done)
+	var wg sync.WaitGroup
+	errs := make([]error, len(s.loops))
+	for i, l := range s.loops {
 		wg.Go(func() { errs[i] = l.Run() })
 	}
 	wg.Wait()
-	close(s.done)
 	for _, l := range s.loops {
 		l.end()
 	}
 	for _, ln := range listeners {
-		_ = ln.ln.Close()
+		_ = ln.close()
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("event loop: %w", err)
@@ -211,19 +230,25 @@ func (s *Server) Serve(h Handler) error {
 // accepts no more, tells clients not to keep their connections and closes idle
 // ones. It returns when every request that was read has been answered and all
 // connections are closed, or with ctx's error when that ends first. The loops
-// run on, for what else depends on them, until Close.
+// run on, for what else depends on them, until Close. Requests of [Server.AsHTTP]
+// are for their own server to wait for. Not to be called on a loop, as it waits
+// for them.
 func (s *Server) Drain(ctx context.Context) error {
 	s.mu.Lock()
-	first := s.state == stateServing
-	if first {
+	before := s.state
+	if before == stateServing {
 		s.state = stateStopping
 	}
 	s.mu.Unlock()
-	if first {
+	switch before {
+	case stateNew:
+		return nil // nothing has been read
+	case stateServing:
 		s.draining.Store(true)
 		for _, l := range s.loops {
 			_ = l.Post(l.drain)
 		}
+	case stateStopping, stateClosed:
 	}
 	select {
 	case <-s.idle:
@@ -242,7 +267,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 }
 
 // Close stops at once: requests at hand get no answer. It returns when the loops
-// have ended.
+// have ended and everything is closed; not to be called on a loop.
 func (s *Server) Close() error {
 	s.mu.Lock()
 	state := s.state
@@ -266,7 +291,7 @@ func (s *Server) closeUnserved() error {
 		errs = append(errs, l.Close())
 	}
 	for _, ln := range s.listeners {
-		errs = append(errs, ln.ln.Close())
+		errs = append(errs, ln.close())
 	}
 	close(s.done)
 	return errors.Join(errs...)
@@ -288,6 +313,18 @@ func (s *Server) Listeners() []*Listener {
 	return s.listeners
 }
 
+// isFull reports whether as many connections are open as may be. Whoever is told
+// so is called again when one has closed.
+func (s *Server) isFull() bool {
+	limit := int64(s.opt.MaxConns)
+	if s.conns.Load() < limit {
+		return false
+	}
+	s.full.Store(true)
+	// One may have closed before it could see that anybody waits for it.
+	return s.conns.Load() >= limit
+}
+
 // roomAgain has all acceptors go on after the limit on connections was reached.
 func (s *Server) roomAgain() {
 	if !s.full.Swap(false) {
@@ -307,16 +344,18 @@ func (l *loop) drain() {
 	for _, a := range l.accepting {
 		a.stop()
 	}
+	if l.srv.drained.Add(1) == int64(len(l.srv.loops)) {
+		// Nobody accepts any more, so new clients had better be refused than wait.
+		for _, ln := range l.srv.Listeners() {
+			_ = ln.close()
+		}
+	}
 	// rest closes those that wait for a request; closing moves l.conns about.
 	for i := len(l.conns) - 1; i >= 0; i-- {
 		if i < len(l.conns) {
-			c := l.conns[i]
-			c.unread = true // a request may have come in this very moment
-			c.fill()
-			c.rest()
+			l.conns[i].Ready(reactor.Readable) // a request may have come in this very moment
 		}
 	}
-	l.srv.drained.Add(1)
 	l.srv.checkIdle()
 }
 
@@ -333,6 +372,9 @@ func (l *loop) end() {
 		c := l.conns[len(l.conns)-1]
 		c.broken = true
 		c.bury()
+	}
+	for x := range l.guests {
+		l.gone(x)
 	}
 	_ = l.Close()
 }

@@ -55,10 +55,11 @@ func (p *program) listen() error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", l.Where, err)
 		}
-		if ln.Unix() {
-			// Removed at a failed start in any case; at the end when vacuum asks for it.
-			p.later(func() { p.vacuum(ln) })
-		}
+		p.later(func() { // a start that fails leaves nothing behind
+			if !p.ready {
+				_, _ = ln.Unlink()
+			}
+		})
 		at := "TCP address"
 		if ln.Unix() {
 			at = "UNIX address"
@@ -72,12 +73,13 @@ func (p *program) listen() error {
 }
 
 func (p *program) vacuum(ln *engine.Listener) {
-	if p.cfg.Vacuum || p.pool == nil {
-		if removed, err := ln.Unlink(); err != nil {
-			p.log.Printf("VACUUM: %v", err)
-		} else if removed && p.cfg.Vacuum {
-			p.log.Printf("VACUUM: unix socket %s removed.", ln)
-		}
+	if !p.cfg.Vacuum {
+		return
+	}
+	if removed, err := ln.Unlink(); err != nil {
+		p.log.Printf("VACUUM: %v", err)
+	} else if removed {
+		p.log.Printf("VACUUM: unix socket %s removed.", ln)
 	}
 }
 
@@ -179,7 +181,7 @@ func (p *program) writePidFile() error {
 	}
 	p.log.Printf("writing pidfile to %s", p.cfg.PidFile)
 	p.later(func() {
-		if p.cfg.Vacuum || p.pool == nil {
+		if p.cfg.Vacuum || !p.ready {
 			_ = os.Remove(path)
 		}
 	})

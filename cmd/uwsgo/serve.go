@@ -32,6 +32,7 @@ type program struct {
 	start time.Time
 	cwd   string
 	loops int
+	ready bool // the start is over: requests are served
 	sink  *accesslog.Sink
 	log   *accesslog.Logger
 
@@ -92,6 +93,7 @@ func serve(cfg *config.Config) int {
 	}
 	go func() { served <- p.engine.Serve(handler) }()
 	over.Do(func() { close(early) })
+	p.ready = true
 	p.log.Printf("*** uwsgo is ready after %v ***", time.Since(p.start).Round(time.Millisecond))
 
 	select {
@@ -130,6 +132,11 @@ func (p *program) shutdown(again <-chan os.Signal) {
 			}
 		}
 	}()
+	// While nobody can take the place of a socket file yet; who is in its backlog is
+	// still served.
+	for _, ln := range p.engine.Listeners() {
+		p.vacuum(ln)
+	}
 	// The loops carry the last answers, so they go on until the workers have ended.
 	if err := p.engine.Drain(ctx); err != nil {
 		p.log.Printf("some requests did not finish in time: %v", err)
