@@ -20,7 +20,7 @@ type acceptor struct {
 	peer     listen.Peer
 	retry    reactor.Timer
 	short    bool // out of descriptors; said so once
-	closed   bool
+	closed   bool // accepts no more
 }
 
 func (l *loop) accept(ln *Listener) error {
@@ -36,23 +36,26 @@ func (l *loop) accept(ln *Listener) error {
 // Ready implements reactor.Source.
 func (a *acceptor) Ready(reactor.Events) { a.run() }
 
-// run accepts until nobody waits, or the bound on connections is reached.
+// run accepts some of those who wait.
 func (a *acceptor) run() {
+	if !a.closed && a.accept(acceptAtOnce) {
+		_ = a.loop.Post(a.run)
+	}
+}
+
+// accept takes in up to n connections, while the bound on connections allows. It
+// reports whether more may be waiting.
+func (a *acceptor) accept(n int) (more bool) {
 	l := a.loop
-	for n := 0; !a.closed; n++ {
-		if n == acceptAtOnce {
-			_ = l.Post(a.run)
-			return
-		}
-		if l.srv.conns.Load() >= int64(l.srv.opt.MaxConns) {
-			l.srv.full.Store(true) // roomAgain takes it up
-			return
+	for range n {
+		if l.srv.isFull() {
+			return false // roomAgain takes it up
 		}
 		fd, err := listen.Accept(a.listener.fd(), &a.peer)
 		switch err {
 		case nil:
 		case unix.EAGAIN:
-			return
+			return false
 		case unix.EINTR, unix.ECONNABORTED, unix.EPROTO:
 			continue
 		default:
@@ -64,7 +67,7 @@ func (a *acceptor) run() {
 				l.srv.opt.Logf("cannot accept connections on %s: %v: raise the limit on open files (ulimit -n); trying again every %v", a.listener, err, retryAccept)
 			}
 			l.After(&a.retry, retryAccept)
-			return
+			return false
 		}
 		a.short = false
 		l.srv.conns.Add(1)
@@ -73,11 +76,14 @@ func (a *acceptor) run() {
 		}
 		l.opened(a, fd)
 	}
+	return true
 }
 
-// stop takes in who waits already, and nobody else.
+// stop takes in who waits already, as far as the bound on connections allows, and
+// nobody else.
 func (a *acceptor) stop() {
-	a.run()
+	for a.accept(acceptAtOnce) {
+	}
 	a.closed = true
 	a.loop.Disarm(&a.retry)
 	_ = a.loop.Remove(a.listener.fd())

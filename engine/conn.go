@@ -39,6 +39,7 @@ type conn struct {
 	timer    reactor.Timer
 	deadline deadline
 
+	fresh    bool // no request has come yet
 	watched  bool // registered with the poller
 	unread   bool // the kernel may hold bytes that have not been read
 	ending   bool // the poller has seen the client end its side: read on until the end shows
@@ -75,7 +76,13 @@ const (
 	deadlineWatch
 )
 
+// arm sets the deadline. While the socket takes no output that is the write
+// timeout, whatever else the connection waits for: a client that reads nothing
+// must not gain time by sending. flush sets the next one when output has drained.
 func (c *conn) arm(d deadline) {
+	if c.dead || c.blocked && d != deadlineWrite {
+		return
+	}
 	o := &c.loop.srv.opt
 	c.deadline = d
 	var after time.Duration
@@ -91,6 +98,9 @@ func (c *conn) arm(d deadline) {
 		after = c.patience(o.WriteTimeout)
 	case deadlineIdle:
 		after = o.IdleTimeout
+		if c.loop.srv.draining.Load() {
+			after = lingerTime
+		}
 	case deadlineLinger:
 		after = lingerTime
 	case deadlineWatch:
@@ -113,6 +123,10 @@ func (c *conn) late() {
 	c.deadline = deadlineNone
 	switch d {
 	case deadlineHead:
+		if !c.begun() {
+			c.close() // it has asked nothing, so there is nothing to answer
+			return
+		}
 		c.loop.count.timeouts.Add(1)
 		c.refuse(errHeadTimeout)
 	case deadlineBody:
@@ -184,7 +198,7 @@ func (c *conn) settle() {
 	if c.dead || c.broken {
 		return
 	}
-	if x := c.x; x != nil {
+	if x := c.x; x != nil && x.phase != phaseRequest {
 		if x.phase != phaseEnded || c.file != nil || c.buffered() > pipelineMax {
 			return // an answer must be nearly out before another is begun
 		}
@@ -210,10 +224,22 @@ func (c *conn) resume() {
 	if c.in != nil {
 		c.feedKept()
 	}
-	if !c.dead && c.read == readHead && c.unread && c.watched {
+	if !c.dead {
 		c.fill()
 	}
 	c.rest()
+}
+
+// begun reports whether part of a request has come in.
+func (c *conn) begun() bool {
+	switch {
+	case c.read == readBody:
+		return true
+	case c.listener.protocol == HTTP:
+		return c.x != nil && !c.x.decoder.Idle() // empty lines are no request
+	default:
+		return c.in != nil
+	}
 }
 
 // rest sees to a connection that has nothing to do until more input comes: its
@@ -222,32 +248,24 @@ func (c *conn) rest() {
 	if c.dead || c.broken || c.closing || c.feeding || c.read > readBody {
 		return
 	}
-	if c.read == readBody {
-		c.watch()
-		return
-	}
-	begun := c.in != nil
-	if begun && c.listener.protocol == HTTP && c.x != nil {
-		begun = !c.x.decoder.Idle()
-	}
-	switch {
+	draining := c.loop.srv.draining.Load()
+	switch begun := c.begun(); {
 	case c.eof && begun:
 		c.refuse(errIncomplete)
 		return
-	case c.eof:
+	case c.eof, draining && !begun && !c.fresh:
 		c.closing = true
-		if c.buffered() == 0 {
-			c.close()
-		}
+		c.settle()
 		return
-	case begun:
+	case c.read == readBody:
+		if c.deadline != deadlineBody {
+			c.arm(deadlineBody)
+		}
+	case begun, c.fresh && !draining:
 		if c.deadline != deadlineHead {
 			c.arm(deadlineHead)
 		}
-	case c.loop.srv.draining.Load():
-		c.close()
-		return
-	case c.buffered() == 0:
+	case c.deadline != deadlineIdle || !c.fresh:
 		c.arm(deadlineIdle)
 	}
 	c.watch()
@@ -259,7 +277,7 @@ func (c *conn) rest() {
 // take the answer from the client before it has been read.
 func (c *conn) finishClosing() {
 	c.freeIn()
-	pending := c.read == readLinger || c.unread && c.watched
+	pending := c.read == readLinger || c.unread
 	if c.eof || !pending {
 		c.close()
 		return
@@ -274,7 +292,7 @@ func (c *conn) finishClosing() {
 	c.read = readLinger
 	c.arm(deadlineLinger)
 	c.watch()
-	if c.unread && !c.dead {
+	if !c.dead {
 		c.fill()
 	}
 }
@@ -286,15 +304,19 @@ func (c *conn) abandon() {
 		return
 	}
 	c.broken = true
+	if x := c.x; x != nil && x.phase == phaseEnded && !x.outcome.Aborted {
+		// Answered, but not all of it is out.
+		x.outcome.Aborted = true
+		c.loop.count.gone.Add(1)
+	}
 	c.dropOutput()
 	gen := c.gen
-	if err := c.loop.Post(func() {
+	// Once the loop has stopped nothing is posted any more, and loop.end buries all.
+	_ = c.loop.Post(func() {
 		if c.gen == gen && !c.dead {
 			c.bury()
 		}
-	}); err != nil {
-		c.dead = true // the loop has stopped and closes everything
-	}
+	})
 }
 
 func (c *conn) bury() {
@@ -320,7 +342,6 @@ func (c *conn) close() {
 	c.dead = true
 	if x := c.x; x != nil {
 		c.x = nil
-		x.phase = phaseEnded
 		c.loop.release(x)
 	}
 	c.loop.Disarm(&c.timer)
@@ -372,6 +393,7 @@ func (c *conn) refuse(err error) {
 	}
 	c.read = readLinger
 	x.phase = phaseHandler
+	l.count.inFlight.Add(1)
 	x.started = l.Now()
 	x.req.KeepAlive = false
 	x.out = l.output

@@ -17,14 +17,15 @@ var continue100 = []byte("HTTP/1.1 100 Continue\r\n\r\n")
 // where the client has ended its side, until the end of file.
 func (c *conn) fill() {
 	for turn := 0; c.unread; turn++ {
-		if c.read == readHeld && c.kept() >= pipelineMax {
+		switch {
+		case c.dead || c.broken:
+			return
+		case c.read == readHeld && c.kept() >= pipelineMax:
 			return // paused: settle resumes
-		}
-		if turn == readsAtOnce {
-			c.later(func() {
-				c.fill()
-				c.rest()
-			})
+		case c.read == readLinger && c.buffered() > 0:
+			return // likewise, until the answer is out
+		case turn == readsAtOnce:
+			c.later(c.fill)
 			return
 		}
 		buf := c.loop.Buffer()
@@ -32,6 +33,7 @@ func (c *conn) fill() {
 		switch {
 		case err == unix.EAGAIN:
 			c.unread = false
+			c.rest()
 			return
 		case err == unix.EINTR:
 			continue
@@ -50,9 +52,6 @@ func (c *conn) fill() {
 			c.unread = false
 		}
 		c.take(buf[:n])
-		if c.dead || c.broken {
-			return
-		}
 	}
 }
 
@@ -151,6 +150,10 @@ func (c *conn) feedHead(b []byte) int {
 	var err error
 	if c.listener.protocol == UWSGI {
 		n, err = l.packets.Head(b, &x.req)
+		if err == nil && n > 0 && l.packets.Ping {
+			c.pong()
+			return n
+		}
 	} else {
 		n, err = x.decoder.Head(b, &x.req)
 	}
@@ -161,23 +164,21 @@ func (c *conn) feedHead(b []byte) int {
 	if n == 0 {
 		return 0
 	}
-	if l.packets.Ping {
-		c.pong()
-		return n
-	}
+	c.fresh = false
 	x.started = l.Now()
-	if size := x.req.ContentLength; size == 0 && !x.req.Chunked {
+	if x.req.ContentLength == 0 && !x.req.Chunked {
 		c.corked = c.corked || n < len(b)
 		c.dispatch(x)
 		return n
-	} else if l.srv.opt.Limits.BodyTooLarge(size) {
+	}
+	// The body needs the buffer that the head is in.
+	x.head = x.req.Retain(x.head)
+	c.read = readBody
+	if l.srv.opt.Limits.BodyTooLarge(x.req.ContentLength) {
 		c.refuse(codec.ErrBodyTooLarge)
 		return len(b)
 	}
 	x.framing.Reset(&x.req)
-	// The body needs the buffer that the head is in.
-	x.head = x.req.Retain(x.head)
-	c.read = readBody
 	c.arm(deadlineBody)
 	if x.req.Expect100 && n == len(b) {
 		c.send(continue100)
@@ -241,7 +242,6 @@ func (c *conn) feedBody(b []byte) int {
 	if x.body.file != nil {
 		c.loop.count.spooled.Add(1)
 	}
-	c.arm(deadlineNone)
 	c.corked = c.corked || used < len(b)
 	c.dispatch(x)
 	return used
@@ -250,15 +250,14 @@ func (c *conn) feedBody(b []byte) int {
 // dispatch gives a complete request to the handler.
 func (c *conn) dispatch(x *Exchange) {
 	l := c.loop
-	if c.deadline == deadlineHead || c.deadline == deadlineIdle {
-		c.arm(deadlineNone)
-	}
+	c.arm(deadlineNone)
 	c.read = readHeld
 	gen := x.gen
 	l.serve(x, l.srv.handler)
-	if x.gen != gen || x.phase == phaseEnded {
+	if x.gen != gen {
 		return
 	}
+	// It is still to be answered, or its answer to be taken by the client and logged.
 	if len(x.head) == 0 {
 		x.head = x.req.Retain(x.head)
 	}
@@ -271,14 +270,11 @@ func (c *conn) dispatch(x *Exchange) {
 // answered all the same: the client may have closed only its own direction.
 func (c *conn) ended() {
 	c.eof = true
-	switch {
-	case c.read == readLinger:
+	if c.read == readLinger {
 		c.close()
-	case c.read == readBody:
-		c.refuse(errIncomplete)
-	default:
-		c.rest()
+		return
 	}
+	c.rest()
 }
 
 func asCodecError(err error) (*codec.Error, bool) {

@@ -88,7 +88,7 @@ func (c *conn) flush() {
 		return
 	}
 	after := c.buffered()
-	if after == 0 && c.deadline == deadlineWrite {
+	if after == 0 {
 		c.arm(deadlineNone)
 	}
 	x := c.x
@@ -141,6 +141,9 @@ func (c *conn) flushFile() bool {
 			// An error of the socket, or a file that has become shorter than
 			// what was promised: the client must not take it for the whole.
 			c.loop.count.writeErrs.Add(1)
+			if c.x != nil {
+				c.x.outcome.Aborted = true
+			}
 			c.reset()
 			return false
 		}
@@ -169,6 +172,9 @@ func (c *conn) later(fn func()) {
 // reset closes the connection so that the client can tell that it did not get
 // everything, even where only the close would mark the end.
 func (c *conn) reset() {
+	if c.dead || c.broken {
+		return // the descriptor may be another's by now
+	}
 	_ = unix.SetsockoptLinger(c.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 	c.abandon()
 }

@@ -113,11 +113,14 @@ func (x *Exchange) Streaming() bool { return x.phase == phaseStream }
 func (x *Exchange) Ref() Ref { return Ref{x, x.gen} }
 
 // Post has fn run with the exchange on its loop, unless the exchange has been
-// answered, or its client has gone, by then. Any goroutine.
+// answered, or its client has gone, by then. It returns an error when the server
+// has been closed. A panic in fn ends the exchange as one in a handler does. Any
+// goroutine.
 func (r Ref) Post(fn func(x *Exchange)) error {
 	x := r.x
 	return x.loop.Post(func() {
 		if x.gen == r.gen && x.phase != phaseEnded {
+			defer x.loop.recovered(x, r.gen)
 			fn(x)
 		}
 	})

@@ -6,7 +6,8 @@ import "github.com/uwsgo/uwsgo/engine/internal/reactor"
 //
 // Serve runs on the loop that owns x and must not block: it answers, hands x to
 // something that will answer on the same loop later, or keeps x.Ref() for
-// another goroutine. One Handler serves all loops, at the same time; what it
+// another goroutine. Whoever keeps x itself must watch it ([Exchange.Watch]), so as
+// to let go of it when the client does. One Handler serves all loops, at the same time; what it
 // keeps per loop it finds by x.Loop().Index().
 //
 // Once x has been answered ([Exchange.Reply], [Exchange.End] and so on) it

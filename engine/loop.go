@@ -16,9 +16,10 @@ type loop struct {
 	srv    *Server
 	output clientOutput
 
-	conns     []*conn     // the open ones
-	spare     []*conn     // closed ones, for reuse
-	exchanges []*Exchange // likewise
+	conns     []*conn                // the open ones
+	spare     []*conn                // closed ones, for reuse
+	exchanges []*Exchange            // likewise
+	guests    map[*Exchange]struct{} // the open exchanges of AsHTTP
 	accepting []*acceptor
 	packets   uwsgi.Decoder
 	scratch   []byte // where responses are put together
@@ -43,6 +44,7 @@ func newLoop(s *Server, index int) (*loop, error) {
 	}
 	l := &loop{Loop: r, srv: s, scratch: make([]byte, 0, 2*smallBody)}
 	l.output = clientOutput{l}
+	l.guests = map[*Exchange]struct{}{}
 	l.packets.Limits = s.opt.Limits
 	r.OnPanic = func(reason any, stack []byte) {
 		l.count.panics.Add(1)
@@ -80,7 +82,7 @@ func (l *loop) exchange(c *conn) *Exchange {
 
 // release ends x and keeps it for reuse.
 func (l *loop) release(x *Exchange) {
-	if x.started != 0 {
+	if x.phase != phaseRequest {
 		l.count.inFlight.Add(-1)
 		if class := x.outcome.Status / 100; class > 0 && class < len(l.count.status) {
 			l.count.status[class].Add(1)
@@ -91,6 +93,9 @@ func (l *loop) release(x *Exchange) {
 		}
 	}
 	ours := x.conn != nil // or it has been made by AsHTTP, for one request
+	if !ours {
+		delete(l.guests, x)
+	}
 	x.gen++
 	x.phase = phaseEnded
 	x.conn, x.out, x.watcher, x.Tag = nil, nil, nil, nil
@@ -116,11 +121,16 @@ func (l *loop) release(x *Exchange) {
 func (l *loop) gone(x *Exchange) {
 	l.count.gone.Add(1)
 	x.outcome.Aborted = true
-	if x.watcher != nil {
-		x.watcher.Gone(x)
-	}
+	l.tellGone(x)
 	x.phase = phaseEnded
 	l.release(x)
+}
+
+func (l *loop) tellGone(x *Exchange) {
+	if x.watcher != nil {
+		defer l.recovered(nil, 0)
+		x.watcher.Gone(x)
+	}
 }
 
 func (l *loop) finish(x *Exchange) {
@@ -159,15 +169,12 @@ func (l *loop) opened(a *acceptor, fd int) {
 		c = &conn{loop: l}
 		c.timer.Fn = c.late
 	}
-	c.fd, c.listener, c.peer = fd, a.listener, a.peer
+	c.fd, c.listener, c.peer, c.fresh = fd, a.listener, a.peer, true
 	c.place = len(l.conns)
 	l.conns = append(l.conns, c)
 	l.count.accepted.Add(1)
 	l.count.conns.Add(1)
 	c.Ready(reactor.Readable)
-	if !c.dead {
-		c.rest()
-	}
 }
 
 // removed forgets a connection that has been closed.
@@ -182,7 +189,8 @@ func (l *loop) removed(c *conn) {
 		l.spare = append(l.spare, c)
 	}
 	l.count.conns.Add(-1)
-	if l.srv.conns.Add(-1) == int64(l.srv.opt.MaxConns)-1 {
+	l.srv.conns.Add(-1)
+	if l.srv.full.Load() {
 		l.srv.roomAgain()
 	}
 	if l.srv.draining.Load() {

@@ -58,8 +58,9 @@ type Options struct {
 	// TempDir is where large bodies go; empty means os.TempDir().
 	TempDir string
 
-	// HeadTimeout bounds the time from a connection's first byte, or from its
-	// acceptance, to a complete request head. Beyond it: 408, close.
+	// HeadTimeout bounds the time from a request's first byte, for a connection's
+	// first request from its acceptance, to a complete head. Beyond it: 408, close;
+	// a client that has sent nothing at all is not answered.
 	HeadTimeout time.Duration
 	// BodyTimeout bounds the silence while a body is being read. Beyond it: 408, close.
 	BodyTimeout time.Duration

@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"errors"
-	"io"
 	"net/http"
 	"os"
 	"slices"
@@ -70,12 +68,12 @@ func (o clientOutput) ReplyFile(x *Exchange, resp *codec.Response, f *os.File, o
 	case n <= smallBody:
 		at := len(head)
 		head = slices.Grow(head, int(n))[:at+int(n)]
-		_, err := f.ReadAt(head[at:], off)
+		got, err := f.ReadAt(head[at:], off)
 		_ = f.Close()
 		o.l.scratch = head
-		if err != nil && !errors.Is(err, io.EOF) {
+		if int64(got) < n { // it may have become shorter
 			o.l.srv.opt.Logf("read %s: %v", f.Name(), err)
-			c.reset()
+			o.Abort(x)
 			return
 		}
 		c.send(head)
@@ -120,6 +118,9 @@ func (o clientOutput) Write(x *Exchange, p []byte) {
 			p = p[:x.left]
 			x.sent.KeepAlive = false
 			x.outcome.Aborted = true
+			if len(p) == 0 {
+				return
+			}
 		}
 		x.left -= int64(len(p))
 		c.send(p)

@@ -33,7 +33,7 @@ func (b *Body) Bytes() []byte {
 func (b *Body) File() *os.File { return b.file }
 
 // Reader returns a reader of the whole body. It may be used by one other
-// goroutine until the exchange is answered.
+// goroutine until the exchange is answered or its client has gone.
 func (b *Body) Reader() io.Reader {
 	if b.file != nil {
 		return io.NewSectionReader(b.file, 0, b.size)

@@ -213,7 +213,9 @@ func (g *generation) handle(m message) error {
 		_ = old.conn.Close()
 		return g.startZygote()
 	case "loaded":
-		g.python, g.path = orString(g.python, m.str(0)), orString(g.path, m.str(1))
+		if g.python == "" { // a successor of the zygote changes nothing that others read
+			g.python, g.path = m.str(0), m.str(1)
+		}
 		if err := g.loaded(m.outcome(2, g.pool.config.Apps), g.zygote.pid); err != nil {
 			return err
 		}
@@ -257,13 +259,6 @@ func (g *generation) handle(m message) error {
 		}
 	}
 	return nil
-}
-
-func orString(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }
 
 func (g *generation) only() string {
