@@ -19,12 +19,14 @@ func (l *loopState) appendEnviron(dst []byte, x *engine.Exchange, script, path [
 	r := x.Request()
 	dst = append(dst, l.beginning(x)...)
 	dst = appendVar(dst, keyMethod, r.Bytes(r.Method))
-	dst = appendVar(dst, keyURI, r.Bytes(r.Target))
+	if target := r.Bytes(r.Target); len(target) > 0 { // a uwsgi packet may lack it
+		dst = appendVar(dst, keyURI, target)
+	}
 	dst = appendVar(dst, keyPath, path)
 	dst = appendVar(dst, keyScript, script)
 	dst = appendVar(dst, keyQuery, r.Bytes(r.Query))
 	version := r.Bytes(r.Version)
-	if len(version) == 0 { // a uwsgi packet may lack it, and PEP 3333 wants it
+	if len(version) == 0 { // likewise, but PEP 3333 wants it
 		version = http11
 	}
 	dst = appendVar(dst, keyProtocol, version)
