@@ -150,7 +150,8 @@ func (x *Exchange) SetOutput(o Output) { x.out = o }
 
 // Reply answers with a whole response. body may be reused when it returns.
 // resp.ContentLength is set to the body's length, unless the request is HEAD
-// and it has been set already.
+// and it has been set already, or the status is 304: there it is that of a body
+// which is not sent (RFC 9110 8.6).
 func (x *Exchange) Reply(resp *codec.Response, body []byte) { x.out.Reply(x, resp, body) }
 
 // ReplyFile answers with n bytes of f from offset off. It takes ownership of f

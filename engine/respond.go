@@ -34,7 +34,7 @@ func (o clientOutput) Reply(x *Exchange, resp *codec.Response, body []byte) {
 	if x.phase != phaseHandler {
 		return
 	}
-	if !x.req.Head || resp.ContentLength < 0 {
+	if resp.Status != http.StatusNotModified && (!x.req.Head || resp.ContentLength < 0) {
 		resp.ContentLength = int64(len(body))
 	}
 	c, head := x.conn, o.head(x, resp)

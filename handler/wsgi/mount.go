@@ -74,8 +74,11 @@ func (m *mounts) choose(id, script, path []byte) (app int, newScript, newPath []
 			return best, path[:size], path[size:]
 		}
 	}
-	if len(script) > 0 {
-		if i := m.find(bytes.TrimRight(script, "/")); i != noApp {
+	name := bytes.TrimRight(script, "/")
+	// nginx's "location /myapp" takes in /myappfoo and sends SCRIPT_NAME all the
+	// same. A front server that has cut the prefix off sends a path without it.
+	if len(script) > 0 && !(m.manage && bytes.HasPrefix(path, name)) {
+		if i := m.find(name); i != noApp {
 			return i, script, path
 		}
 	}
