@@ -64,7 +64,7 @@ func (p *pump) File(*Core, []byte, *Headers, *os.File, int64, int64) { p.answere
 // and back, without clients. worker-µs/op is the CPU time of the Python side.
 func BenchmarkHello(b *testing.B) {
 	vars := pymarshal.AppendDictStart(nil)
-	for _, kv := range strings.Fields(`REQUEST_METHOD=GET SERVER_PROTOCOL=HTTP/1.1 REQUEST_URI=/ PATH_INFO=/ QUERY_STRING= SCRIPT_NAME=
+	for kv := range strings.FieldsSeq(`REQUEST_METHOD=GET SERVER_PROTOCOL=HTTP/1.1 REQUEST_URI=/ PATH_INFO=/ QUERY_STRING= SCRIPT_NAME=
 		REMOTE_ADDR=127.0.0.1 REMOTE_PORT=12345 SERVER_NAME=localhost SERVER_PORT=9000 wsgi.url_scheme=http HTTP_HOST=127.0.0.1:9000`) {
 		k, v, _ := strings.Cut(kv, "=")
 		vars = pymarshal.AppendStr(pymarshal.AppendKey(vars, k), []byte(v))

@@ -51,7 +51,7 @@ type Snapshot struct {
 	Path    string // and the interpreter
 	Zygote  int    // process id, 0 while there is none
 	Apps    []LoadedApp
-	Workers []WorkerStats
+	Workers []ProcessStats
 }
 
 // LoadedApp is one of [Config].Apps after the start.
@@ -61,9 +61,9 @@ type LoadedApp struct {
 	Reason  string  // why it could not be loaded; empty when it was
 }
 
-// WorkerStats are the figures of one worker, for uWSGI's stats server. Those that
+// ProcessStats are the figures of one worker, for uWSGI's stats server. Those that
 // count go on when the process is replaced.
-type WorkerStats struct {
+type ProcessStats struct {
 	ID          int
 	PID         int
 	Busy        bool // a core has a request
@@ -92,7 +92,7 @@ func (p *Pool) Snapshot() Snapshot {
 	g := p.gen
 	s := Snapshot{Python: g.python, Path: g.path, Zygote: int(g.zygotePID.Load()), Apps: *g.apps.Load()}
 	for _, w := range g.workers {
-		ws := WorkerStats{
+		ws := ProcessStats{
 			ID: w.number, PID: int(w.pid.Load()),
 			Requests: w.requests.Load(), Delta: w.requests.Load() - w.requestsAtSpawn.Load(),
 			Harakiri: w.harakiri.Load(), Respawns: w.spawns.Load(),
@@ -123,7 +123,6 @@ type process struct {
 	cores   []*Core
 	streams [][]*stream // of the present process, by loop and core; each belongs to its loop
 	alive   bool        // it was spawned, and its end is not dealt with
-	ready   bool        // its apps are loaded
 	short   int         // how many in a row died young
 
 	pid             atomic.Int64

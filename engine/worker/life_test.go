@@ -253,8 +253,8 @@ func TestStopAnswersWhatHasBegun(t *testing.T) {
 			c.wait().body200("hello")
 		}
 		select {
-		case <-stopped:
-			t.Error("Stop did not wait for a running request")
+		case err := <-stopped:
+			t.Errorf("Stop did not wait for a running request: %v", err)
 		default:
 		}
 		release()
@@ -407,7 +407,7 @@ func TestLoad(t *testing.T) {
 				}
 			}()
 		}
-		for kills := 0; kills < 3; kills++ {
+		for kills := range 3 {
 			pid := r.pid(kills%2+1, 0)
 			_ = syscall.Kill(pid, syscall.SIGKILL)
 			r.pid(kills%2+1, pid)
@@ -450,7 +450,7 @@ func TestServerIsKilled(t *testing.T) {
 			var pids []int
 			for lines := bufio.NewScanner(out); lines.Scan(); {
 				if words, found := strings.CutPrefix(lines.Text(), "pids"); found {
-					for _, w := range strings.Fields(words) {
+					for w := range strings.FieldsSeq(words) {
 						pid, _ := strconv.Atoi(w)
 						pids = append(pids, pid)
 					}
