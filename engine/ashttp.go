@@ -44,7 +44,7 @@ func (n *netHTTP) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuseHTTP(w, err)
 		return
 	}
-	l := n.srv.loops[int(n.turn.Add(1))%len(n.srv.loops)]
+	l := n.srv.loops[n.turn.Add(1)%uint32(len(n.srv.loops))]
 	out := &netOutput{wake: make(chan struct{}, 1)}
 	x := &Exchange{loop: l, out: out, req: req, body: body}
 	x.remote = remote{https: r.TLS != nil}
@@ -52,20 +52,27 @@ func (n *netHTTP) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p, _ := strconv.ParseUint(port, 10, 16)
 		x.remote.text, x.remote.textPort = host, uint16(p)
 	}
+	ref := x.Ref() // from here on x belongs to the loop
 	err = l.Post(func() {
+		l.guests[x] = struct{}{}
 		x.started = l.Now()
 		l.serve(x, n.handler)
 	})
 	if err != nil {
-		body.free()
-		http.Error(w, "the server is stopping", http.StatusServiceUnavailable)
+		x.body.free()
+		http.Error(w, serverStopping, http.StatusServiceUnavailable)
 		return
 	}
-	out.copyTo(w, r.Context(), x.Ref())
+	out.copyTo(w, r.Context(), ref)
 }
+
+const serverStopping = "the server is stopping"
 
 // spool reads a body within the server's limits.
 func (n *netHTTP) spool(r io.Reader) (b Body, err error) {
+	if r == http.NoBody {
+		return b, nil
+	}
 	buf := make([]byte, smallBody)
 	o := &n.srv.opt
 	for {
@@ -128,8 +135,9 @@ func refuseHTTP(w http.ResponseWriter, err error) {
 type netOutput struct {
 	wake chan struct{}
 
-	mu     sync.Mutex // guards pieces
+	mu     sync.Mutex // guards what follows
 	pieces []piece
+	closed bool // nobody takes any more
 }
 
 // piece is a part of a response.
@@ -147,7 +155,11 @@ func (o *netOutput) put(x *Exchange, p piece) {
 	x.ahead += len(p.data)
 	x.outcome.BodyBytes += int64(len(p.data)) + p.n
 	o.mu.Lock()
-	o.pieces = append(o.pieces, p)
+	if !o.closed {
+		o.pieces = append(o.pieces, p)
+	} else if p.file != nil {
+		_ = p.file.Close()
+	}
 	o.mu.Unlock()
 	select {
 	case o.wake <- struct{}{}:
@@ -155,17 +167,28 @@ func (o *netOutput) put(x *Exchange, p piece) {
 	}
 	if p.last || p.abort {
 		x.phase = phaseEnded
-		x.outcome.Aborted = p.abort
+		x.outcome.Aborted = x.outcome.Aborted || p.abort
 		x.loop.release(x)
 	}
 }
 
+// netHead keeps a response's head, which is valid during the call only. Where it
+// has no body, a length of 0 usually means that the handler made none: see
+// [http1.AppendHead].
 func netHead(x *Exchange, resp *codec.Response) *http.Response {
 	h := &http.Response{StatusCode: resp.Status, Header: make(http.Header, len(resp.Header)), ContentLength: resp.ContentLength}
+	lengthGiven := false
 	for _, f := range resp.Header {
 		if codec.KeepResponseField(f.Name) {
 			h.Header.Add(string(f.Name), string(f.Value))
+		} else if codec.EqualName(f.Name, []byte("Content-Length")) {
+			lengthGiven = true
 		}
+	}
+	switch {
+	case resp.Status == http.StatusNoContent,
+		h.ContentLength == 0 && !lengthGiven && (x.req.Head || resp.Status == http.StatusNotModified):
+		h.ContentLength = -1
 	}
 	x.outcome.Status = resp.Status
 	x.outcome.Headers = len(resp.Header)
@@ -212,7 +235,10 @@ func (o *netOutput) Write(x *Exchange, p []byte) {
 		return
 	}
 	if x.left >= 0 {
-		p = p[:min(int64(len(p)), x.left)]
+		if int64(len(p)) > x.left {
+			p = p[:x.left]
+			x.outcome.Aborted = true
+		}
 		x.left -= int64(len(p))
 	}
 	o.put(x, piece{data: bytes.Clone(p), stream: true})
@@ -229,69 +255,100 @@ func (o *netOutput) End(x *Exchange) {
 func (o *netOutput) Abort(x *Exchange) {
 	switch x.phase {
 	case phaseHandler:
-		x.ReplyText(http.StatusInternalServerError, "Internal Server Error")
+		resp := x.Response()
+		resp.Status = http.StatusInternalServerError
+		resp.Header = append(resp.Header, codec.Header{Name: nameContentType, Value: textPlain})
+		o.Reply(x, resp, []byte("Internal Server Error"))
 	case phaseStream:
 		o.put(x, piece{abort: true})
 	}
 }
 
-// copyTo writes the response as it comes, until it is complete or the client has
-// gone.
+// copyTo writes the response as it comes, until it is complete, the client has
+// gone or the server has been closed.
 func (o *netOutput) copyTo(w http.ResponseWriter, ctx context.Context, ref Ref) {
+	defer o.discard()
 	rc := http.NewResponseController(w)
+	begun := false
 	for {
+		stopped := false
 		select {
 		case <-ctx.Done():
 			_ = ref.Post(func(x *Exchange) { x.loop.gone(x) })
-			o.discard()
 			return
+		case <-ref.x.loop.srv.done:
+			stopped = true
 		case <-o.wake:
 		}
-		o.mu.Lock()
-		pieces := o.pieces
-		o.pieces = nil
-		o.mu.Unlock()
-		written := 0
+		ahead := 0
+		pieces := o.take()
 		for _, p := range pieces {
-			if p.head != nil {
-				for name, v := range p.head.Header {
-					w.Header()[name] = v
-				}
-				if p.head.ContentLength >= 0 {
-					w.Header().Set("Content-Length", strconv.FormatInt(p.head.ContentLength, 10))
-				}
-				w.WriteHeader(p.head.StatusCode)
-			}
-			if p.file != nil {
-				_, _ = io.Copy(w, io.NewSectionReader(p.file, p.off, p.n))
-				_ = p.file.Close()
-			}
-			_, _ = w.Write(p.data) // a client that has gone shows in ctx
-			if p.stream {
-				written += len(p.data)
-			}
-			switch {
-			case p.abort:
-				panic(http.ErrAbortHandler)
-			case p.last:
+			begun = true
+			if o.write(w, p); p.last {
 				return
 			}
+			if p.stream {
+				ahead += len(p.data)
+			}
 		}
-		if len(pieces) > 0 {
+		switch {
+		case stopped && begun:
+			panic(http.ErrAbortHandler)
+		case stopped:
+			ref.x.body.free() // no loop runs that could
+			http.Error(w, serverStopping, http.StatusServiceUnavailable)
+			return
+		case len(pieces) > 0:
 			_ = rc.Flush()
-			_ = ref.Post(func(x *Exchange) { x.loop.wrote(x, written) })
+			_ = ref.Post(func(x *Exchange) { x.loop.wrote(x, ahead) })
 		}
 	}
 }
 
+// write writes one piece. Where the response cannot be completed it has net/http
+// close the connection or reset the stream.
+func (o *netOutput) write(w http.ResponseWriter, p piece) {
+	if p.abort {
+		panic(http.ErrAbortHandler)
+	}
+	if p.head != nil {
+		for name, v := range p.head.Header {
+			w.Header()[name] = v
+		}
+		if p.head.ContentLength >= 0 {
+			w.Header().Set("Content-Length", strconv.FormatInt(p.head.ContentLength, 10))
+		}
+		w.WriteHeader(p.head.StatusCode)
+	}
+	if p.file != nil {
+		n, err := io.Copy(w, io.NewSectionReader(p.file, p.off, p.n))
+		_ = p.file.Close()
+		if n < p.n && !errors.Is(err, http.ErrBodyNotAllowed) {
+			panic(http.ErrAbortHandler) // it has become shorter, or the client has gone
+		}
+	}
+	_, _ = w.Write(p.data) // a client that has gone shows in the context
+}
+
+func (o *netOutput) take() []piece {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	pieces := o.pieces
+	o.pieces = nil
+	return pieces
+}
+
+// discard drops what has not been taken, and all that is still to come.
 func (o *netOutput) discard() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.closed = true
 	for _, p := range o.pieces {
 		if p.file != nil {
 			_ = p.file.Close()
 		}
 	}
+	o.pieces = nil
 }
 
 // wrote takes note that n bytes have gone to the client of an exchange without

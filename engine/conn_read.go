@@ -202,7 +202,6 @@ func (c *conn) refuseHead(err error, b []byte) {
 func (c *conn) pong() {
 	x := c.x
 	c.x = nil
-	x.phase = phaseEnded
 	c.loop.release(x)
 	c.closing = true
 	c.read = readLinger

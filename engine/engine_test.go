@@ -15,10 +15,7 @@ import (
 	"time"
 
 	"github.com/uwsgo/uwsgo/codec/uwsgi"
-	"go.uber.org/goleak"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // echo answers with what it was asked.
 var echo = HandlerFunc(func(x *Exchange) {
@@ -30,7 +27,7 @@ var echo = HandlerFunc(func(x *Exchange) {
 })
 
 // start serves h and returns the server and its address.
-func start(t *testing.T, h Handler, o Options, lo ListenOptions) (*Server, string) {
+func start(t testing.TB, h Handler, o Options, lo ListenOptions) (*Server, string) {
 	t.Helper()
 	if o.Logf == nil {
 		o.Logf = t.Logf
@@ -43,6 +40,13 @@ func start(t *testing.T, h Handler, o Options, lo ListenOptions) (*Server, strin
 	if err != nil {
 		t.Fatal(err)
 	}
+	serve(t, srv, h)
+	return srv, ln.String()
+}
+
+// serve runs srv until the test ends.
+func serve(t testing.TB, srv *Server, h Handler) {
+	t.Helper()
 	done := make(chan error, 1)
 	go func() { done <- srv.Serve(h) }()
 	t.Cleanup(func() {
@@ -53,11 +57,13 @@ func start(t *testing.T, h Handler, o Options, lo ListenOptions) (*Server, strin
 		if n := srv.Stats().Conns; n != 0 {
 			t.Errorf("%d connections left", n)
 		}
+		if n := srv.Stats().InFlight; n != 0 {
+			t.Errorf("%d requests in flight at the end", n)
+		}
 	})
-	return srv, ln.String()
 }
 
-func dial(t *testing.T, addr string) *net.TCPConn {
+func dial(t testing.TB, addr string) *net.TCPConn {
 	t.Helper()
 	c, err := net.Dial("tcp", addr)
 	if err != nil {

@@ -58,12 +58,18 @@ func (a *httpAdapter) Serve(x *Exchange) {
 func httpRequest(x *Exchange) (*http.Request, error) {
 	req := &x.req
 	target := string(req.Bytes(req.Target))
-	u, err := url.ParseRequestURI(target)
-	if target == "*" {
-		u, err = &url.URL{Path: "*"}, nil
-	}
-	if err != nil {
-		return nil, err
+	var u *url.URL
+	var err error
+	switch target {
+	case "*":
+		u = &url.URL{Path: "*"}
+	case "": // a uwsgi packet without REQUEST_URI
+		u = &url.URL{Path: string(req.Path()), RawQuery: string(req.Bytes(req.Query))}
+		target = u.RequestURI()
+	default:
+		if u, err = url.ParseRequestURI(target); err != nil {
+			return nil, err
+		}
 	}
 	major, minor, ok := http.ParseHTTPVersion(string(req.Bytes(req.Version)))
 	if !ok {
@@ -119,6 +125,7 @@ func (w *httpWriter) serve(h http.Handler, r *http.Request) {
 		if p := recover(); p != nil {
 			_ = w.ref.Post(func(x *Exchange) { x.Abort() })
 			if p != http.ErrAbortHandler { //nolint:errorlint // a panic value, compared as net/http does
+				w.ref.x.loop.count.panics.Add(1)
 				panic(p)
 			}
 		}
@@ -149,23 +156,42 @@ func (w *httpWriter) WriteHeader(status int) {
 // Write implements http.ResponseWriter.
 func (w *httpWriter) Write(p []byte) (int, error) {
 	if w.status == 0 {
-		if w.header.Get("Content-Type") == "" {
-			w.header.Set("Content-Type", http.DetectContentType(p))
-		}
 		w.WriteHeader(http.StatusOK)
 	}
-	if w.limit >= 0 && w.written+int64(len(p)) > w.limit {
+	switch {
+	case len(p) == 0:
+		return 0, nil
+	case w.status == http.StatusNoContent || w.status == http.StatusNotModified:
+		return 0, http.ErrBodyNotAllowed
+	case w.limit >= 0 && w.written+int64(len(p)) > w.limit:
 		return 0, http.ErrContentLength
+	}
+	if w.written == 0 {
+		w.sniff(p)
 	}
 	w.written += int64(len(p))
 	if w.head {
 		return len(p), nil
 	}
-	w.buf = append(w.buf, p...)
-	if len(w.buf) > smallBody {
-		return len(p), w.flush()
+	for done := 0; done < len(p); {
+		n := min(len(p)-done, DrainedBelow) // so that a large p is not far ahead of its client
+		w.buf = append(w.buf, p[done:done+n]...)
+		if len(w.buf) > smallBody {
+			if err := w.flush(); err != nil {
+				return done, err
+			}
+		}
+		done += n
 	}
 	return len(p), nil
+}
+
+// sniff tells the type of a response from its first bytes, where the handler did
+// not, as net/http does.
+func (w *httpWriter) sniff(p []byte) {
+	if _, told := w.sent["Content-Type"]; !told && !w.started && w.sent.Get("Content-Encoding") == "" {
+		w.sent.Set("Content-Type", http.DetectContentType(p))
+	}
 }
 
 // Flush implements http.Flusher.
@@ -193,6 +219,10 @@ func (w *httpWriter) flush() error {
 			x.Start(w.response(x, w.limit))
 		}
 		x.Write(p)
+		select {
+		case <-w.room: // of an earlier time
+		default:
+		}
 		full <- x.Buffered() > outputHigh
 	})
 	if err != nil {
@@ -219,6 +249,9 @@ func (w *httpWriter) finish() {
 		w.WriteHeader(http.StatusOK)
 	}
 	p, started := w.buf, w.started
+	if w.head && w.limit < 0 && w.written > 0 {
+		w.limit = w.written // what GET would have got
+	}
 	_ = w.ref.Post(func(x *Exchange) {
 		switch {
 		case started:
