@@ -18,7 +18,7 @@ import (
 
 // Run describes a whole measurement, for the head of a report.
 type Run struct {
-	Command  string // what makes the report
+	Command  []string // what makes the report
 	Rounds   int
 	Duration time.Duration
 	Date     time.Time
@@ -29,7 +29,7 @@ type Run struct {
 func Markdown(w io.Writer, run Run, outcomes []workload.Outcome) error {
 	var b strings.Builder
 	b.WriteString("# Performance\n\n")
-	fmt.Fprintf(&b, "Made on %s by\n\n    %s\n\n", run.Date.Format("2006-01-02"), run.Command)
+	fmt.Fprintf(&b, "Made on %s by\n\n    %s\n\n", run.Date.Format("2006-01-02"), command(run.Command))
 	fmt.Fprintf(&b, "on %s. Each round starts every server afresh, one after the other, and measures it for %v where it is\n", machine(), run.Duration)
 	fmt.Fprintf(&b, "measured for a time; the figures are medians of %d rounds. Only the ratios carry over to another machine.\n\n", run.Rounds)
 	for _, version := range versions(outcomes) {

@@ -50,12 +50,12 @@ func TestVerdict(t *testing.T) {
 
 func TestMarkdownHoldsMediansAndHowTheyWereMade(t *testing.T) {
 	var b strings.Builder
-	run := Run{Command: "uwsgo-bench hello", Rounds: 3, Duration: 3 * time.Second, Date: time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)}
+	run := Run{Command: []string{"uwsgo-bench", "-prototype", "/somewhere/proto", "hello"}, Rounds: 3, Duration: 3 * time.Second, Date: time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)}
 	if err := Markdown(&b, run, []workload.Outcome{outcome()}); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"2026-01-02", "uwsgo-bench hello", "medians of 3 rounds", "- fast 1.0\n",
+		"2026-01-02", "    uwsgo-bench -prototype proto hello\n", "medians of 3 rounds", "- fast 1.0\n",
 		"| server | cpu µs/req |\n", "| fast 2×1 | 21 |\n", "| slow 2×1 | 42 |\n",
 		"Not measured: absent 2×1: needs something.", "    fast --go\n",
 	} {

@@ -14,8 +14,9 @@ var throughputMetrics = []Metric{{"cpu", "µs/req"}, {"rate", "req/s"}, {"p99", 
 func All() []Workload {
 	return []Workload{
 		{
-			Name:  "hello",
-			About: "Hello world, keep-alive, wrk -t1 -c64: CPU of the server's whole process tree per request.",
+			Name: "hello",
+			About: "Hello world, keep-alive, wrk -t1 -c64: CPU of the server's whole process tree per request. A " +
+				"server that closes each connection unannounced has that counted as errors by wrk.",
 			Entrants: shape(apps.Hello, 2, 1, "uwsgo", "prototype", "uwsgi-http11-socket", "uwsgi-http-socket", "uwsgi-http").
 				and(apps.Hello, 2, 2, "uwsgo", "uwsgi-http11-socket"),
 			Metrics: throughputMetrics,

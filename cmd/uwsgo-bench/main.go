@@ -87,7 +87,7 @@ func run(args []string, stdout, stderr io.Writer) error {
 		}
 		outcomes = append(outcomes, outcome)
 	}
-	how := report.Run{Command: "uwsgo-bench " + strings.Join(args, " "), Rounds: *rounds, Duration: *duration, Date: time.Now()}
+	how := report.Run{Command: append([]string{"build/uwsgo-bench"}, args...), Rounds: *rounds, Duration: *duration, Date: time.Now()}
 	if *out == "" {
 		return report.Markdown(stdout, how, outcomes)
 	}
