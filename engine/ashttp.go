@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -102,7 +103,11 @@ func (n *netHTTP) spool(r io.Reader) (b Body, err error) {
 // judged by the same rules whatever way it came.
 func (n *netHTTP) parse(r *http.Request, size int64, req *codec.Request) error {
 	var b bytes.Buffer
-	b.WriteString(r.Method + " " + r.URL.RequestURI() + " HTTP/1.1\r\nHost: " + r.Host + "\r\n")
+	target := r.URL.RequestURI()
+	if strings.ContainsAny(r.Method+target+r.Host, " \r\n") {
+		return codec.ErrRequestLine // only a request that no server has read can be so
+	}
+	b.WriteString(r.Method + " " + target + " HTTP/1.1\r\nHost: " + r.Host + "\r\n")
 	if size > 0 || r.ContentLength != 0 {
 		b.WriteString("Content-Length: " + strconv.FormatInt(size, 10) + "\r\n")
 	}

@@ -121,8 +121,8 @@ func (l *loop) release(x *Exchange) {
 func (l *loop) gone(x *Exchange) {
 	l.count.gone.Add(1)
 	x.outcome.Aborted = true
+	x.phase = phaseEnded // nothing that the watcher does is an answer any more
 	l.tellGone(x)
-	x.phase = phaseEnded
 	l.release(x)
 }
 

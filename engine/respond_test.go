@@ -25,7 +25,7 @@ import (
 func dialSlow(t *testing.T, addr string) *net.TCPConn {
 	t.Helper()
 	d := net.Dialer{Control: func(_, _ string, rc syscall.RawConn) error {
-		return rc.Control(func(fd uintptr) { _ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, 4096) })
+		return rc.Control(func(fd uintptr) { _ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, 16<<10) })
 	}}
 	c, err := d.Dial("tcp", addr)
 	if err != nil {
@@ -91,7 +91,7 @@ func openFile(t *testing.T, name string) *os.File {
 }
 
 func TestSlowReadersGetEverything(t *testing.T) {
-	big := pattern(8 << 20)
+	big := pattern(6 << 20) // more than the kernel takes and a producer may be ahead
 	name := tempFile(t, big)
 	var mu sync.Mutex
 	var producers []*producer
@@ -121,12 +121,12 @@ func TestSlowReadersGetEverything(t *testing.T) {
 		_, addr := start(t, h, Options{}, ListenOptions{Protocol: p})
 		var wg sync.WaitGroup
 		for _, path := range []string{"/whole", "/file", "/length", "/chunked"} {
-			for range 3 {
+			for range 2 {
 				wg.Go(func() {
 					c := dialSlow(t, addr)
 					all, n := ask("GET", path, ""), 1
 					if p == HTTP {
-						all, n = all+ask("GET", "/", "")+ask("GET", path, "")+ask("GET", "/", ""), 4
+						all, n = ask("GET", "/", "")+all+ask("GET", "/", ""), 3
 					}
 					if _, err := io.WriteString(c, all); err != nil {
 						t.Error(err)
@@ -144,7 +144,7 @@ func TestSlowReadersGetEverything(t *testing.T) {
 						return
 					}
 					for i, b := range bodies {
-						if i%2 == 0 && b != string(big) || i%2 == 1 && b != "small" {
+						if want := n / 2; i == want && b != string(big) || i != want && b != "small" {
 							t.Errorf("%s: answer %d of %d bytes is wrong", path, i, len(b))
 						}
 					}
@@ -419,7 +419,7 @@ func pieces(x *Exchange, length int, data string) {
 // What an access log is told must be of the request it is about, also when the
 // answer was long in going out.
 func TestOutcome(t *testing.T) {
-	big := pattern(8 << 20)
+	big := pattern(4 << 20)
 	type line struct {
 		target string
 		o      Outcome

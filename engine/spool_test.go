@@ -1,0 +1,83 @@
+package engine
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/uwsgo/uwsgo/codec"
+)
+
+func TestBodies(t *testing.T) {
+	const inMemory = 1000
+	overProtocols(t, func(t *testing.T, p Protocol, ask func(method, target, body string) string) {
+		dir := t.TempDir()
+		srv, addr := start(t, HandlerFunc(func(x *Exchange) {
+			b, err := io.ReadAll(x.Body().Reader())
+			if err != nil || int64(len(b)) != x.Body().Size() || x.Body().File() == nil && string(x.Body().Bytes()) != string(b) {
+				t.Errorf("read %d bytes of a body of %d, %v", len(b), x.Body().Size(), err)
+			}
+			x.ReplyText(200, fmt.Sprintf("%v %s", x.Body().File() != nil, b))
+		}), Options{BodyMemory: inMemory, TempDir: dir, Limits: codec.Limits{Body: 500_000}}, ListenOptions{Protocol: p})
+		large := string(pattern(400_000))
+		for _, tt := range []struct {
+			name string
+			give string
+			want string
+		}{
+			{"none", ask("POST", "/", ""), "200 false "},
+			{"at_the_bound", ask("POST", "/", large[:inMemory]), "200 false " + large[:inMemory]},
+			{"past_the_bound", ask("POST", "/", large[:inMemory+1]), "200 true " + large[:inMemory+1]},
+			{"large", ask("POST", "/", large), "200 true " + large},
+			{"too_large", ask("POST", "/", large+large), "413 Request Entity Too Large: the request body is too large\n"},
+		} {
+			t.Run(tt.name, func(t *testing.T) {
+				statuses, bodies := answers(t, talk(t, addr, tt.give), "POST")
+				if len(bodies) != 1 || fmt.Sprintf("%d %s", statuses[0], bodies[0]) != tt.want {
+					t.Errorf("got %v %.100q, want %.100q", statuses, bodies, tt.want)
+				}
+			})
+		}
+		if n := srv.Stats().Spooled; n != 2 {
+			t.Errorf("counted %d spooled bodies, want 2", n)
+		}
+		if left, _ := os.ReadDir(dir); len(left) > 0 {
+			t.Errorf("files left: %v", left)
+		}
+	})
+}
+
+func TestLargeChunkedBody(t *testing.T) {
+	_, addr := start(t, HandlerFunc(func(x *Exchange) {
+		b, _ := io.ReadAll(x.Body().Reader())
+		x.Reply(x.Response(), b)
+	}), Options{TempDir: t.TempDir(), BodyMemory: 100}, ListenOptions{})
+	body := string(pattern(300_000))
+	var b strings.Builder
+	b.WriteString("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+	for at, n := 0, 1; at < len(body); at, n = at+n, n*2+1 {
+		n = min(n, len(body)-at)
+		fmt.Fprintf(&b, "%x;ext=1\r\n%s\r\n", n, body[at:at+n])
+	}
+	b.WriteString("0\r\nTrailer: x\r\n\r\n")
+	_, bodies := answers(t, talk(t, addr, b.String()+request(t, HTTP, "POST", "/", "next")), "POST")
+	if len(bodies) != 2 || bodies[0] != body || bodies[1] != "next" {
+		t.Errorf("%d answers", len(bodies))
+	}
+}
+
+func TestNowhereToPutTheBody(t *testing.T) {
+	overProtocols(t, func(t *testing.T, p Protocol, ask func(method, target, body string) string) {
+		srv, addr := start(t, echo, Options{BodyMemory: 10, TempDir: filepath.Join(t.TempDir(), "missing")}, ListenOptions{Protocol: p})
+		statuses, bodies := answers(t, talk(t, addr, ask("POST", "/", strings.Repeat("x", 1000))), "POST")
+		if fmt.Sprint(statuses) != "[507]" {
+			t.Errorf("got %v %q, want 507", statuses, bodies)
+		}
+		if st := srv.Stats(); st.Refused != 1 || st.Status[5] != 1 || st.Requests != 0 {
+			t.Errorf("counted %+v", st)
+		}
+	})
+}
