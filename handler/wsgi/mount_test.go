@@ -44,6 +44,7 @@ func TestChoose(t *testing.T) {
 		{name: "managed_empty_path", mounts: []string{"/shop"}, manage: true, path: "", app: noApp},
 		{name: "managed_path_before_script", mounts: shop, manage: true, script: "/blog", path: "/shop/x", app: 1, wantScript: "/shop", wantPath: "/x"},
 		{name: "managed_script_where_no_path", mounts: shop, manage: true, script: "/blog", path: "/x", app: 3, wantScript: "/blog", wantPath: "/x"},
+		{name: "managed_script_of_another_path", mounts: shop, manage: true, script: "/shop", path: "/shopping", app: 0, wantScript: "/shop", wantPath: "/shopping"},
 
 		{name: "script", mounts: shop, script: "/shop", path: "/x", app: 1, wantScript: "/shop", wantPath: "/x"},
 		{name: "script_trailing_slash", mounts: shop, script: "/shop/", path: "/x", app: 1, wantScript: "/shop/", wantPath: "/x"},
