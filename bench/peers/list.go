@@ -39,7 +39,7 @@ func uwsgo(listen string) Peer {
 		Needs: func(t Tools) string {
 			return missing(t.Uwsgo, "the uwsgo binary (make build)", t.Venv, "a virtualenv (make testenv)")
 		},
-		Version: func(t Tools) string { return "uwsgo " + firstLine(t.Uwsgo, "--version") },
+		Version: func(t Tools) string { return firstLine(t.Uwsgo, "--version") },
 		Command: func(t Tools, s Setup, addr, _ string) ([]string, error) {
 			return append([]string{t.Uwsgo}, serverArgs(listen, addr, s, t)...), nil
 		},
