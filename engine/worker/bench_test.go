@@ -63,9 +63,12 @@ func (p *pump) File(*Core, []byte, *Headers, *os.File, int64, int64) { p.answere
 // BenchmarkHello is the way of a hello world request from a loop through a worker
 // and back, without clients. worker-µs/op is the CPU time of the Python side.
 func BenchmarkHello(b *testing.B) {
-	vars := pymarshal.AppendDictStart(nil)
-	for kv := range strings.FieldsSeq(`REQUEST_METHOD=GET SERVER_PROTOCOL=HTTP/1.1 REQUEST_URI=/ PATH_INFO=/ QUERY_STRING= SCRIPT_NAME=
-		REMOTE_ADDR=127.0.0.1 REMOTE_PORT=12345 SERVER_NAME=localhost SERVER_PORT=9000 wsgi.url_scheme=http HTTP_HOST=127.0.0.1:9000`) {
+	vars := pymarshal.AppendTupleHead(nil, len(Variables))
+	for _, v := range []string{"http", "localhost", "9000", "GET", "/", "", "", "HTTP/1.1", "127.0.0.1"} {
+		vars = pymarshal.AppendStr(vars, []byte(v))
+	}
+	vars = pymarshal.AppendDictStart(vars)
+	for kv := range strings.FieldsSeq(`REQUEST_URI=/ REMOTE_PORT=12345 HTTP_HOST=127.0.0.1:9000`) {
 		k, v, _ := strings.Cut(kv, "=")
 		vars = pymarshal.AppendStr(pymarshal.AppendKey(vars, k), []byte(v))
 	}

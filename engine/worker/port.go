@@ -100,9 +100,9 @@ func newPort(p *Pool, g *generation, index int) *Port {
 }
 
 // Begin gives out a buffer that holds the beginning of a request to the app with
-// the given place in [Config].Apps. The caller appends the environ to it, one
-// marshalled dict that has at least REQUEST_METHOD, and calls Send, or Cancel.
-// Neither the buffer nor dst may be kept. It returns [ErrQueueFull] or [ErrStopped].
+// the given place in [Config].Apps. The caller appends the environ to it, marshalled:
+// a tuple with the values of [Variables], each a str, and a dict with all others.
+// Then it calls Send, or Cancel. Neither the buffer nor dst may be kept. It returns [ErrQueueFull] or [ErrStopped].
 func (p *Port) Begin(c Client, app int) (dst []byte, id uint32, err error) {
 	if p.pool.stopping.Load() {
 		return nil, 0, ErrStopped
@@ -122,7 +122,7 @@ func (p *Port) Begin(c Client, app int) (dst []byte, id uint32, err error) {
 	s.reuse = s.reuse%255 + 1 // an id is never 0
 	p.active.Add(1)
 	id = uint32(p.index)<<loopShift | uint32(s.reuse)<<reuseShift | uint32(i)
-	dst = pymarshal.AppendTupleHead(p.buf[:0], 4)
+	dst = pymarshal.AppendTupleHead(p.buf[:0], 5)
 	dst = pymarshal.AppendInt(dst, int64(id))
 	return pymarshal.AppendInt(dst, int64(app)), id, nil
 }

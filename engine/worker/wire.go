@@ -36,6 +36,14 @@ const (
 	gone          = 0xFFFFFFFF // as n: the client has gone
 )
 
+// Variables are those that every environ has. Their values come as a tuple, so that
+// workers need not make their names again for each request; shim/worker.py has the
+// same list.
+var Variables = [...]string{
+	"wsgi.url_scheme", "SERVER_NAME", "SERVER_PORT", "REQUEST_METHOD", "PATH_INFO", "SCRIPT_NAME",
+	"QUERY_STRING", "SERVER_PROTOCOL", "REMOTE_ADDR",
+}
+
 // Window is how many bytes a streamed answer may be ahead of what
 // [Port.Credit] has allowed.
 const Window = 1 << 20

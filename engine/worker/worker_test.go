@@ -262,13 +262,15 @@ func (c *call) Describe() string { return "127.0.0.1 - " + c.method + " " + c.pa
 
 // environ appends the environ of a request.
 func (c *call) environ(dst []byte) []byte {
-	dst = pymarshal.AppendDictStart(dst)
-	for k, v := range map[string]string{
-		"REQUEST_METHOD": c.method, "PATH_INFO": c.path, "SCRIPT_NAME": "", "QUERY_STRING": "",
+	values := map[string]string{
+		"REQUEST_METHOD": c.method, "PATH_INFO": c.path,
 		"SERVER_NAME": "localhost", "SERVER_PORT": "80", "SERVER_PROTOCOL": "HTTP/1.1", "wsgi.url_scheme": "http",
-	} {
-		dst = pymarshal.AppendStr(pymarshal.AppendKey(dst, k), []byte(v))
 	}
+	dst = pymarshal.AppendTupleHead(dst, len(Variables))
+	for _, name := range Variables {
+		dst = pymarshal.AppendStr(dst, []byte(values[name]))
+	}
+	dst = pymarshal.AppendDictStart(dst)
 	for k, v := range c.vars {
 		dst = pymarshal.AppendStr(pymarshal.AppendKey(dst, k), []byte(v))
 	}

@@ -7,36 +7,44 @@ import (
 	"github.com/uwsgo/uwsgo/codec"
 	"github.com/uwsgo/uwsgo/codec/pymarshal"
 	"github.com/uwsgo/uwsgo/engine"
+	"github.com/uwsgo/uwsgo/engine/worker"
 )
 
-// appendEnviron appends the environ of x as a marshalled dict: the CGI variables
-// and the header fields. What is the same for every request, such as
-// wsgi.version, the workers add. Of a key that comes twice the last value counts.
+// appendEnviron appends the environ of x as the workers take it: the values of
+// [worker.Variables], then a dict of the other variables and the header fields.
+// What is the same for every request, such as wsgi.version, the workers add. Of a
+// key that comes twice the last value counts.
 //
 // PEP 3333 has strings of bytes decoded as latin-1. Names that clients choose are
 // not interned by Python, as some versions of it would keep them for ever.
 func (l *loopState) appendEnviron(dst []byte, x *engine.Exchange, script, path []byte) []byte {
 	r := x.Request()
 	dst = append(dst, l.beginning(x)...)
-	dst = appendVar(dst, keyMethod, r.Bytes(r.Method))
-	if target := r.Bytes(r.Target); len(target) > 0 { // a uwsgi packet may lack it
-		dst = appendVar(dst, keyURI, target)
-	}
-	dst = appendVar(dst, keyPath, path)
-	dst = appendVar(dst, keyScript, script)
-	dst = appendVar(dst, keyQuery, r.Bytes(r.Query))
+	dst = pymarshal.AppendStr(dst, r.Bytes(r.Method))
+	dst = pymarshal.AppendStr(dst, path)
+	dst = pymarshal.AppendStr(dst, script)
+	dst = pymarshal.AppendStr(dst, r.Bytes(r.Query))
 	version := r.Bytes(r.Version)
-	if len(version) == 0 { // likewise, but PEP 3333 wants it
+	if len(version) == 0 { // a uwsgi packet may lack it, but PEP 3333 wants it
 		version = http11
 	}
-	dst = appendVar(dst, keyProtocol, version)
+	dst = pymarshal.AppendStr(dst, version)
+	l.text = l.text[:0]
 	if r.Proto != codec.UWSGI { // else the front server says whose request it is
-		l.text = x.AppendRemoteAddr(l.text[:0])
-		dst = appendVar(dst, keyRemoteAddr, l.text)
-		if port := x.RemotePort(); port != 0 {
-			l.text = strconv.AppendUint(l.text[:0], uint64(port), 10)
-			dst = appendVar(dst, keyRemotePort, l.text)
-		}
+		l.text = x.AppendRemoteAddr(l.text)
+	}
+	dst = pymarshal.AppendStr(dst, l.text)
+
+	dst = pymarshal.AppendDictStart(dst)
+	if x.HTTPS() {
+		dst = appendVar(dst, keyHTTPS, on)
+	}
+	if target := r.Bytes(r.Target); len(target) > 0 { // likewise
+		dst = appendVar(dst, keyURI, target)
+	}
+	if port := x.RemotePort(); port != 0 && r.Proto != codec.UWSGI {
+		l.text = strconv.AppendUint(l.text[:0], uint64(port), 10)
+		dst = appendVar(dst, keyRemotePort, l.text)
 	}
 	if size := x.Body().Size(); size > 0 || expectsBody(r.Bytes(r.Method)) {
 		l.text = strconv.AppendInt(l.text[:0], size, 10)
@@ -139,10 +147,8 @@ func (l *loopState) beginning(x *engine.Exchange) []byte {
 		}
 	}
 	scheme, port := []byte("http"), []byte("80") // what uWSGI has for unix sockets
-	env := pymarshal.AppendDictStart(nil)
 	if https {
 		scheme = []byte("https")
-		env = appendVar(env, key("HTTPS"), []byte("on"))
 	}
 	switch {
 	case ln != nil && !ln.Unix():
@@ -150,9 +156,10 @@ func (l *loopState) beginning(x *engine.Exchange) []byte {
 	case ln == nil && https: // behind net/http, which does not say
 		port = []byte("443")
 	}
-	env = appendVar(env, key("wsgi.url_scheme"), scheme)
-	env = appendVar(env, key("SERVER_NAME"), l.h.host)
-	env = appendVar(env, key("SERVER_PORT"), port)
+	env := pymarshal.AppendTupleHead(nil, len(worker.Variables))
+	for _, value := range [][]byte{scheme, l.h.host, port} {
+		env = pymarshal.AppendStr(env, value)
+	}
 	l.begun = append(l.begun, beginning{ln, https, env})
 	return env
 }
@@ -175,19 +182,15 @@ func appendVar(dst []byte, key string, value []byte) []byte {
 }
 
 var (
-	keyMethod        = key("REQUEST_METHOD")
+	keyHTTPS         = key("HTTPS")
 	keyURI           = key("REQUEST_URI")
-	keyPath          = key("PATH_INFO")
-	keyScript        = key("SCRIPT_NAME")
-	keyQuery         = key("QUERY_STRING")
-	keyProtocol      = key("SERVER_PROTOCOL")
-	keyRemoteAddr    = key("REMOTE_ADDR")
 	keyRemotePort    = key("REMOTE_PORT")
 	keyContentLength = key("CONTENT_LENGTH")
 	keyContentType   = key("CONTENT_TYPE")
 	keyHost          = key("HTTP_HOST")
 
 	http11      = []byte("HTTP/1.1")
+	on          = []byte("on")
 	host        = []byte("host")
 	cookie      = []byte("cookie")
 	contentType = []byte("content-type")

@@ -20,6 +20,7 @@ import (
 	"github.com/uwsgo/uwsgo/codec/pymarshal"
 	"github.com/uwsgo/uwsgo/codec/uwsgi"
 	"github.com/uwsgo/uwsgo/engine"
+	"github.com/uwsgo/uwsgo/engine/worker"
 )
 
 // patience bounds every wait for a condition.
@@ -82,13 +83,18 @@ func environOf(t testing.TB, addr string, o engine.Options, lo engine.ListenOpti
 	client := onLoop(t, addr, o, lo, raw, func(l *loopState, x *engine.Exchange) {
 		port = x.Listener().Port()
 		r := x.Request()
-		b = l.appendEnviron(nil, x, r.Bytes(r.ScriptName), r.Path())
+		b = l.appendEnviron(pymarshal.AppendTupleHead(nil, 2), x, r.Bytes(r.ScriptName), r.Path())
 	})
 	v, err := pymarshal.Unmarshal(b)
 	if err != nil {
 		t.Fatal(err)
 	}
-	environ := v.(map[string]any)
+	// As shim/worker.py puts it together.
+	environ := make(map[string]any)
+	for i, value := range v.([]any)[0].([]any) {
+		environ[worker.Variables[i]] = value
+	}
+	maps.Copy(environ, v.([]any)[1].(map[string]any))
 	replace := func(key, want, with string) {
 		if got, ok := environ[key]; ok && port != 0 && want != "" && got == want {
 			environ[key] = with

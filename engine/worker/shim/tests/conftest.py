@@ -83,7 +83,8 @@ class Server:
             "wsgi.url_scheme": "http",
         }
         full.update(environ)
-        data = marshal.dumps((rid, app, full, body), 2)
+        values = tuple(full.pop(name, "") for name in worker.VARIABLES)
+        data = marshal.dumps((rid, app, values, full, body), 2)
         if self.queue:
             self.queue.send(data)
         else:

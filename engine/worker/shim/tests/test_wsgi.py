@@ -83,7 +83,7 @@ def test_environ(serve):
         start_response(OK, TEXT)
         return [environ["wsgi.input"].read()]
 
-    a = serve(app).get("POST", body=b"hello", HTTP_X="\xe9", **{"wsgi.errors": "fake"})
+    a = serve(app).get("POST", body=b"hello", HTTP_X="\xe9")
     assert a.body == b"hello"
     assert type(seen) is dict
     assert seen["wsgi.version"] == (1, 0)
