@@ -128,10 +128,19 @@ func packet(t testing.TB, body string, vars ...uwsgi.Var) []byte {
 // of, or besides, the usual variables; a value of "-" leaves one out.
 func nginx(set ...uwsgi.Var) []uwsgi.Var {
 	vars := []uwsgi.Var{
-		{Name: "QUERY_STRING"}, {Name: "REQUEST_METHOD", Value: "GET"}, {Name: "CONTENT_TYPE"}, {Name: "CONTENT_LENGTH"},
-		{Name: "REQUEST_URI", Value: "/"}, {Name: "PATH_INFO", Value: "/"}, {Name: "DOCUMENT_ROOT", Value: "/usr/share/nginx/html"},
-		{Name: "SERVER_PROTOCOL", Value: "HTTP/1.1"}, {Name: "REQUEST_SCHEME", Value: "http"}, {Name: "REMOTE_ADDR", Value: "203.0.113.7"},
-		{Name: "REMOTE_PORT", Value: "51234"}, {Name: "SERVER_PORT", Value: "80"}, {Name: "SERVER_NAME", Value: "example.org"},
+		{Name: "QUERY_STRING"},
+		{Name: "REQUEST_METHOD", Value: "GET"},
+		{Name: "CONTENT_TYPE"},
+		{Name: "CONTENT_LENGTH"},
+		{Name: "REQUEST_URI", Value: "/"},
+		{Name: "PATH_INFO", Value: "/"},
+		{Name: "DOCUMENT_ROOT", Value: "/usr/share/nginx/html"},
+		{Name: "SERVER_PROTOCOL", Value: "HTTP/1.1"},
+		{Name: "REQUEST_SCHEME", Value: "http"},
+		{Name: "REMOTE_ADDR", Value: "203.0.113.7"},
+		{Name: "REMOTE_PORT", Value: "51234"},
+		{Name: "SERVER_PORT", Value: "80"},
+		{Name: "SERVER_NAME", Value: "example.org"},
 		{Name: "HTTP_HOST", Value: "example.org"},
 	}
 	for _, v := range set {

@@ -77,7 +77,7 @@ func (m *mounts) choose(id, script, path []byte) (app int, newScript, newPath []
 	name := bytes.TrimRight(script, "/")
 	// nginx's "location /myapp" takes in /myappfoo and sends SCRIPT_NAME all the
 	// same. A front server that has cut the prefix off sends a path without it.
-	if len(script) > 0 && !(m.manage && bytes.HasPrefix(path, name)) {
+	if uncut := m.manage && bytes.HasPrefix(path, name); len(script) > 0 && !uncut {
 		if i := m.find(name); i != noApp {
 			return i, script, path
 		}
