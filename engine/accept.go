@@ -3,9 +3,10 @@ package engine
 import (
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/uwsgo/uwsgo/engine/internal/listen"
 	"github.com/uwsgo/uwsgo/engine/internal/reactor"
-	"golang.org/x/sys/unix"
 )
 
 // retryAccept is how long accepting pauses when there are no descriptors.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -317,9 +318,7 @@ func (o *netOutput) write(w http.ResponseWriter, p piece) {
 		panic(http.ErrAbortHandler)
 	}
 	if p.head != nil {
-		for name, v := range p.head.Header {
-			w.Header()[name] = v
-		}
+		maps.Copy(w.Header(), p.head.Header)
 		if p.head.ContentLength >= 0 {
 			w.Header().Set("Content-Length", strconv.FormatInt(p.head.ContentLength, 10))
 		}

@@ -6,8 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/uwsgo/uwsgo/codec"
 	"golang.org/x/sys/unix"
+
+	"github.com/uwsgo/uwsgo/codec"
 )
 
 // hello answers in the way that an embedder in a hurry would.

@@ -5,11 +5,12 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/valyala/bytebufferpool"
+	"golang.org/x/sys/unix"
+
 	"github.com/uwsgo/uwsgo/codec"
 	"github.com/uwsgo/uwsgo/engine/internal/listen"
 	"github.com/uwsgo/uwsgo/engine/internal/reactor"
-	"github.com/valyala/bytebufferpool"
-	"golang.org/x/sys/unix"
 )
 
 // conn is one client connection. Every field and method belongs to the loop

@@ -3,11 +3,12 @@ package engine
 import (
 	"errors"
 
+	"github.com/valyala/bytebufferpool"
+	"golang.org/x/sys/unix"
+
 	"github.com/uwsgo/uwsgo/codec"
 	"github.com/uwsgo/uwsgo/codec/uwsgi"
 	"github.com/uwsgo/uwsgo/engine/internal/reactor"
-	"github.com/valyala/bytebufferpool"
-	"golang.org/x/sys/unix"
 )
 
 var continue100 = []byte("HTTP/1.1 100 Continue\r\n\r\n")

@@ -1,9 +1,10 @@
 package engine
 
 import (
-	"github.com/uwsgo/uwsgo/engine/internal/reactor"
 	"github.com/valyala/bytebufferpool"
 	"golang.org/x/sys/unix"
+
+	"github.com/uwsgo/uwsgo/engine/internal/reactor"
 )
 
 // buffered returns how many bytes wait for the client, of a file too.

@@ -199,8 +199,12 @@ func TestLargeBodyGoesToAFileWithoutAName(t *testing.T) {
 func TestUWSGIPacket(t *testing.T) {
 	_, addr := start(t, echo, Options{}, ListenOptions{Protocol: UWSGI})
 	p, err := uwsgi.AppendPacket(nil, 0, 0, []uwsgi.Var{
-		{Name: "REQUEST_METHOD", Value: "POST"}, {Name: "PATH_INFO", Value: "/u"}, {Name: "QUERY_STRING", Value: "q"},
-		{Name: "REQUEST_URI", Value: "/u?q"}, {Name: "SERVER_PROTOCOL", Value: "HTTP/1.1"}, {Name: "CONTENT_LENGTH", Value: "4"},
+		{Name: "REQUEST_METHOD", Value: "POST"},
+		{Name: "PATH_INFO", Value: "/u"},
+		{Name: "QUERY_STRING", Value: "q"},
+		{Name: "REQUEST_URI", Value: "/u?q"},
+		{Name: "SERVER_PROTOCOL", Value: "HTTP/1.1"},
+		{Name: "CONTENT_LENGTH", Value: "4"},
 	})
 	if err != nil {
 		t.Fatal(err)

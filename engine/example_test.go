@@ -78,8 +78,10 @@ func ExampleFromHTTP() {
 	if err := srv.Close(); err != nil {
 		log.Fatal(err)
 	}
-	<-served
-	// Output: Hello world!
+	fmt.Println(<-served)
+	// Output:
+	// Hello world!
+	// server closed
 }
 
 // exchange sends one request and returns the body of its answer.

@@ -124,7 +124,7 @@ func (w *httpWriter) serve(h http.Handler, r *http.Request) {
 	defer func() {
 		if p := recover(); p != nil {
 			_ = w.ref.Post(func(x *Exchange) { x.Abort() })
-			if p != http.ErrAbortHandler { //nolint:errorlint // a panic value, compared as net/http does
+			if p != http.ErrAbortHandler {
 				w.ref.x.loop.count.panics.Add(1)
 				panic(p)
 			}

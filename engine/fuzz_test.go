@@ -11,15 +11,16 @@ import (
 	"testing"
 	"time"
 
-	"github.com/uwsgo/uwsgo/engine/internal/listen"
 	"golang.org/x/sys/unix"
+
+	"github.com/uwsgo/uwsgo/engine/internal/listen"
 )
 
 // connect gives srv one end of a socketpair as if it had been accepted, and
 // returns the other.
 func connect(tb testing.TB, srv *Server, p Protocol) *net.UnixConn {
 	tb.Helper()
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -10,8 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/uwsgo/uwsgo/codec/uwsgi"
 	"go.uber.org/goleak"
+
+	"github.com/uwsgo/uwsgo/codec/uwsgi"
 )
 
 // No test may leave a goroutine or a descriptor behind.
@@ -78,8 +79,12 @@ func request(t testing.TB, p Protocol, method, target, body string) string {
 	}
 	path, query, _ := strings.Cut(target, "?")
 	b, err := uwsgi.AppendPacket(nil, 0, 0, []uwsgi.Var{
-		{Name: "REQUEST_METHOD", Value: method}, {Name: "REQUEST_URI", Value: target}, {Name: "PATH_INFO", Value: path},
-		{Name: "QUERY_STRING", Value: query}, {Name: "SERVER_PROTOCOL", Value: "HTTP/1.1"}, {Name: "HTTP_HOST", Value: "a"},
+		{Name: "REQUEST_METHOD", Value: method},
+		{Name: "REQUEST_URI", Value: target},
+		{Name: "PATH_INFO", Value: path},
+		{Name: "QUERY_STRING", Value: query},
+		{Name: "SERVER_PROTOCOL", Value: "HTTP/1.1"},
+		{Name: "HTTP_HOST", Value: "a"},
 		{Name: "CONTENT_LENGTH", Value: fmt.Sprint(len(body))},
 	})
 	if err != nil {

@@ -6,8 +6,9 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/uwsgo/uwsgo/codec"
 	"golang.org/x/sys/unix"
+
+	"github.com/uwsgo/uwsgo/codec"
 )
 
 // What a zero value in [Options] stands for.
@@ -114,7 +115,7 @@ func (o Options) withDefaults() Options {
 	o.Limits = o.Limits.WithDefaults()
 	limit := 1 << 30
 	var r unix.Rlimit
-	if unix.Getrlimit(unix.RLIMIT_NOFILE, &r) == nil && uint64(r.Cur) < uint64(limit) {
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &r) == nil && uint64(r.Cur) < uint64(limit) { //nolint:unconvert // signed on FreeBSD
 		limit = max(int(r.Cur)-reserveFiles, 16)
 	}
 	if o.MaxConns <= 0 || o.MaxConns > limit {

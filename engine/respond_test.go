@@ -16,8 +16,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/uwsgo/uwsgo/codec"
 	"golang.org/x/sys/unix"
+
+	"github.com/uwsgo/uwsgo/codec"
 )
 
 // dialSlow connects with a small receive buffer, so that the server soon finds

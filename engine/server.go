@@ -350,11 +350,9 @@ func (l *loop) drain() {
 			_ = ln.close()
 		}
 	}
-	// rest closes those that wait for a request; closing moves l.conns about.
-	for i := len(l.conns) - 1; i >= 0; i-- {
-		if i < len(l.conns) {
-			l.conns[i].Ready(reactor.Readable) // a request may have come in this very moment
-		}
+	// Those that wait for a request close, which moves the last into their place.
+	for i := len(l.conns); i > 0; i = min(i-1, len(l.conns)) {
+		l.conns[i-1].Ready(reactor.Readable) // a request may have come in this very moment
 	}
 	l.srv.checkIdle()
 }
