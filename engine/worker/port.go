@@ -42,6 +42,7 @@ type Port struct {
 	buf      []byte // for the request that is being put together
 	rbuf     []byte // for what streams read
 	headers  Headers
+	pace     pace
 	retry    reactor.Timer
 	doubt    reactor.Timer
 

@@ -278,6 +278,8 @@ func (st *stream) ended(sentAt int64) {
 		return
 	}
 	p.pump()
+	p.pace.answered(now)
+	p.loop.Gather(p.pace.gather(p.inflight - p.limit + queueAhead))
 }
 
 // receiveFile reads the descriptor that a file frame has announced. It returns

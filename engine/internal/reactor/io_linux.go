@@ -13,6 +13,12 @@ func Read(fd int, p []byte) (int, error) { return direct(unix.SYS_READ, fd, p) }
 // Write writes to a non-blocking descriptor, likewise.
 func Write(fd int, p []byte) (int, error) { return direct(unix.SYS_WRITE, fd, p) }
 
+// pause sleeps for ns nanoseconds, without giving the processor to other goroutines.
+func pause(ns int64) {
+	t := unix.NsecToTimespec(ns)
+	_, _, _ = unix.RawSyscall(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&t)), 0, 0)
+}
+
 func direct(call uintptr, fd int, p []byte) (int, error) {
 	n, _, errno := unix.RawSyscall(call, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
 	switch errno {

@@ -2,7 +2,14 @@
 
 package reactor
 
-import "golang.org/x/sys/unix"
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// pause sleeps for ns nanoseconds.
+func pause(ns int64) { time.Sleep(time.Duration(ns)) }
 
 // Read reads from a non-blocking descriptor.
 func Read(fd int, p []byte) (int, error) { return unix.Read(fd, p) }

@@ -48,6 +48,7 @@ type Loop struct {
 	sources []Source // by descriptor
 	buf     []byte
 	now     int64
+	gather  int64
 	wheel   wheel
 	kick    *time.Timer // wakes the loop for the wheel's next timer
 	kickAt  int64
@@ -190,8 +191,22 @@ func (l *Loop) Close() error {
 
 func (l *Loop) clock() { l.now = int64(time.Since(l.start)) }
 
+// Gather has the loop, each time that it has slept and is woken, wait for d before
+// it goes on, so that it finds more to do at once and is woken less often: a
+// wake-up costs as much as a small request's own work. It is for a producer that
+// knows that nobody stands idle meanwhile; 0 ends it.
+func (l *Loop) Gather(d time.Duration) { l.gather = int64(d) }
+
+// awake is how long after the last event the loop cannot have slept.
+const awake = int64(5 * time.Microsecond)
+
 func (l *Loop) event(fd int, ev netpoll.IOEvent, flags netpoll.IOFlags) error {
+	last := l.now
 	l.clock()
+	if l.gather > 0 && l.now-last > awake {
+		pause(l.gather)
+		l.clock()
+	}
 	l.wakeups.Add(1)
 	if fd < len(l.sources) {
 		if s := l.sources[fd]; s != nil {
@@ -199,6 +214,9 @@ func (l *Loop) event(fd int, ev netpoll.IOEvent, flags netpoll.IOFlags) error {
 		}
 	}
 	l.tick()
+	if l.gather > 0 {
+		l.clock() // for awake
+	}
 	return nil
 }
 
