@@ -55,6 +55,10 @@ func serve(cfg *config.Config) int {
 	stop := make(chan os.Signal, 2)
 	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
 	defer signal.Stop(stop)
+	// What uWSGI reloads or reports on must at least not end the server.
+	others := make(chan os.Signal, 8)
+	signal.Notify(others, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
+	defer signal.Stop(others)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	early := make(chan struct{}) // closed when the start is over
@@ -96,13 +100,19 @@ func serve(cfg *config.Config) int {
 	p.ready = true
 	p.log.Printf("*** uwsgo is ready after %v ***", time.Since(p.start).Round(time.Millisecond))
 
-	select {
-	case sig := <-stop:
-		p.log.Printf("%s received: finishing requests, at most %v (again: at once)", signalName(sig), mercy)
-	case <-ctx.Done():
-	case err := <-served:
-		p.log.Printf("uwsgo: %v", err)
-		return exitConfig
+	for running := true; running; {
+		select {
+		case sig := <-stop:
+			p.log.Printf("%s received: finishing requests, at most %v (again: at once)", signalName(sig), mercy)
+			running = false
+		case sig := <-others:
+			p.log.Printf("%s received: nothing is done yet on that signal; to load new code or configuration, restart the server", signalName(sig))
+		case <-ctx.Done():
+			running = false
+		case err := <-served:
+			p.log.Printf("uwsgo: %v", err)
+			return exitConfig
+		}
 	}
 	p.shutdown(stop)
 	<-served
@@ -246,6 +256,14 @@ func signalName(s os.Signal) string {
 		return "SIGTERM"
 	case syscall.SIGQUIT:
 		return "SIGQUIT"
+	case syscall.SIGINT:
+		return "SIGINT"
+	case syscall.SIGHUP:
+		return "SIGHUP"
+	case syscall.SIGUSR1:
+		return "SIGUSR1"
+	case syscall.SIGUSR2:
+		return "SIGUSR2"
 	}
-	return "SIGINT"
+	return s.String()
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
 	"github.com/uwsgo/uwsgo/cmd/internal/stats"
 	"github.com/uwsgo/uwsgo/engine"
+	"github.com/uwsgo/uwsgo/engine/worker"
 )
 
 // snapshot tells the stats server how things are. Any goroutine.
@@ -17,11 +18,12 @@ func (p *program) snapshot() stats.Snapshot {
 		Version: ini.UWSGIVersion + "-uwsgo-" + version,
 		PID:     uint64(os.Getpid()), UID: uint64(os.Getuid()), GID: uint64(os.Getgid()), Cwd: p.cwd,
 		Uwsgo: stats.Uwsgo{
-			Connections: unsigned(e.Conns), ConnectionsAccepted: e.Accepted,
+			Connections: unsigned(e.Conns), ConnectionsAccepted: e.Accepted, AcceptPauses: e.NoFiles,
 			Requests: e.Requests, RequestsActive: unsigned(e.InFlight), RequestsMalformed: e.Refused,
+			RequestsAbandoned: e.Gone, BodiesSpooled: e.Spooled, HandlerPanics: e.Panics,
 			Responses1xx: e.Status[1], Responses2xx: e.Status[2], Responses3xx: e.Status[3],
 			Responses4xx: e.Status[4], Responses5xx: e.Status[5],
-			Timeouts: e.Timeouts, BytesReceived: e.BytesIn, BytesSent: e.BytesOut,
+			Timeouts: e.Timeouts, ReadErrors: e.ReadErrors, WriteErrors: e.WriteErrors, BytesReceived: e.BytesIn, BytesSent: e.BytesOut,
 			LogLinesDropped: p.sink.Dropped(),
 		},
 	}
@@ -34,7 +36,9 @@ func (p *program) snapshot() stats.Snapshot {
 	}
 	s.Load = s.ListenQueue
 	if p.pool != nil {
-		s.Workers = p.workers()
+		pool := p.pool.Snapshot()
+		s.Workers = p.workers(pool)
+		s.Uwsgo.QueueLength, s.Uwsgo.QueueFull = unsigned(pool.Waiting), pool.Refused
 	}
 	return s
 }
@@ -45,8 +49,7 @@ func listenQueue(ln *engine.Listener) (waiting, limit uint64) {
 	return unsigned(int64(ln.Waiting())), unsigned(int64(backlog))
 }
 
-func (p *program) workers() []stats.Worker {
-	pool := p.pool.Snapshot()
+func (p *program) workers(pool worker.Snapshot) []stats.Worker {
 	var workers []stats.Worker
 	for _, w := range pool.Workers {
 		status := "idle"
@@ -67,7 +70,11 @@ func (p *program) workers() []stats.Worker {
 			})
 		}
 		for _, c := range w.Cores {
-			sw.Cores = append(sw.Cores, stats.Core{ID: uint64(c.ID), Requests: c.Requests, InRequest: stats.Flag(c.InRequest)})
+			core := stats.Core{ID: uint64(c.ID), Requests: c.Requests, InRequest: stats.Flag(c.InRequest)}
+			if c.InRequest {
+				core.ReqInfo.RequestStart = unsigned(c.Since.Unix())
+			}
+			sw.Cores = append(sw.Cores, core)
 		}
 		workers = append(workers, sw)
 	}

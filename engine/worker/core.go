@@ -52,6 +52,8 @@ type Snapshot struct {
 	Zygote  int    // process id, 0 while there is none
 	Apps    []LoadedApp
 	Workers []ProcessStats
+	Waiting int64  // requests that wait for a worker
+	Refused uint64 // requests refused with ErrQueueFull so far
 }
 
 // LoadedApp is one of [Config].Apps after the start.
@@ -85,11 +87,13 @@ type CoreStats struct {
 	ID        int
 	Requests  uint64
 	InRequest bool
+	Since     time.Time // when the request in hand was taken
 }
 
 // Snapshot returns the present figures. Any goroutine.
 func (p *Pool) Snapshot() Snapshot {
 	g := p.gen
+	busy := int64(0)
 	s := Snapshot{Python: g.python, Path: g.path, Zygote: int(g.zygotePID.Load()), Apps: *g.apps.Load()}
 	for _, w := range g.workers {
 		ws := ProcessStats{
@@ -107,13 +111,22 @@ func (p *Pool) Snapshot() Snapshot {
 			ws.RSS, ws.VSZ = memory(ws.PID)
 		}
 		for _, c := range w.cores {
-			id, _ := g.shared.claim(c.index)
-			ws.Cores = append(ws.Cores, CoreStats{ID: c.id, Requests: c.requests.Load(), InRequest: id != 0})
-			ws.Busy = ws.Busy || id != 0
+			cs := CoreStats{ID: c.id, Requests: c.requests.Load()}
+			if id, at := g.shared.claim(c.index); id != 0 {
+				cs.InRequest, cs.Since = true, time.Now().Add(-time.Duration(max(0, monotonic()-at)))
+				ws.Busy = true
+				busy++
+			}
+			ws.Cores = append(ws.Cores, cs)
 			ws.Exceptions += c.exceptions.Load()
 		}
 		s.Workers = append(s.Workers, ws)
 	}
+	for _, port := range g.ports {
+		s.Waiting += port.active.Load()
+		s.Refused += port.refused.Load()
+	}
+	s.Waiting = max(0, s.Waiting-busy)
 	return s
 }
 

@@ -48,7 +48,8 @@ type Port struct {
 
 	// Readable by any goroutine.
 	active  atomic.Int64 // requests begun and not ended
-	starved atomic.Bool  // stream mode: waits for a thread to become idle
+	refused atomic.Uint64
+	starved atomic.Bool // stream mode: waits for a thread to become idle
 }
 
 // slotState is where a request is.
@@ -114,6 +115,7 @@ func (p *Port) Begin(c Client, app int) (dst []byte, id uint32, err error) {
 		p.free = p.free[:n-1]
 	} else {
 		if i = len(p.slots); i >= min(p.limit+p.pool.config.Queue, slotMask) {
+			p.refused.Add(1)
 			return nil, 0, ErrQueueFull
 		}
 		p.slots = append(p.slots, slot{})
@@ -154,6 +156,7 @@ func (p *Port) Send(id uint32, dst []byte, body Body) error {
 	}
 	if p.backlog.size()+len(dst) > backlogBytes {
 		p.release(id)
+		p.refused.Add(1)
 		return ErrQueueFull
 	}
 	s.state = slotWaiting

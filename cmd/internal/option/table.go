@@ -39,7 +39,7 @@ var table = []Option{
 		Help: "the name of the WSGI app in its module or file"},
 	{Name: "mount", Aliases: []string{"worker-mount"}, Kind: List, Arg: "/PREFIX=APP", Section: Application, Status: Differs,
 		Help: "run an app (module:callable or a file) below a path",
-		Note: "A path that no mount covers is answered with 404 unless module or wsgi-file names the app for it; in uWSGI the first mount gets it."},
+		Note: "With manage-script-name, a path that no mount covers is answered with 404 unless module or wsgi-file names the app for it; in uWSGI the first mount gets it, as here without manage-script-name."},
 	{Name: "manage-script-name", Kind: Flag, Section: Application, Status: Same,
 		Help: "move the mount's path from PATH_INFO to SCRIPT_NAME"},
 	{Name: "need-app", Kind: Flag, Arg: "BOOL", Optional: true, Default: "true", Section: Application, Status: Differs,

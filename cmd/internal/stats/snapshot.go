@@ -6,7 +6,6 @@
 package stats
 
 import (
-	"bytes"
 	"encoding/json"
 )
 
@@ -91,8 +90,8 @@ type Core struct {
 	WriteErrors       uint64 `json:"write_errors"`
 	ReadErrors        uint64 `json:"read_errors"`
 	InRequest         Flag   `json:"in_request"`
-	// Vars tells of the request in hand; empty while idle. Fill it from
-	// [RequestVars] and from nothing else.
+	// Vars stays empty. uWSGI shows every variable of the request in hand, cookies
+	// and passwords included, to anyone who reaches the stats socket.
 	Vars    List[string] `json:"vars"`
 	ReqInfo ReqInfo      `json:"req_info"`
 }
@@ -126,7 +125,6 @@ type Uwsgo struct {
 	BytesSent           uint64 `json:"bytes_sent"`     // bytes
 	QueueLength         uint64 `json:"queue_length"`   // requests that wait for a worker now
 	QueueFull           uint64 `json:"queue_full"`     // answered 503: no room in the queue
-	QueueTimeouts       uint64 `json:"queue_timeouts"` // answered 503: waited too long
 	LogLinesDropped     uint64 `json:"log_lines_dropped"`
 }
 
@@ -151,21 +149,6 @@ func (l List[T]) MarshalJSON() ([]byte, error) {
 		return []byte("[]"), nil
 	}
 	return json.Marshal([]T(l))
-}
-
-// RequestVars makes the Vars of a core that is busy with a request.
-//
-// uWSGI shows every variable of the request, cookies and passwords included, to
-// anyone who reaches the stats socket. Here it is the method, the URI without its
-// query and the client's address, and the empty string that ends uWSGI's list.
-func RequestVars(method, uri, remoteAddr []byte) List[string] {
-	uri, _, _ = bytes.Cut(uri, []byte("?"))
-	return List[string]{
-		"REQUEST_METHOD=" + string(method),
-		"REQUEST_URI=" + string(uri),
-		"REMOTE_ADDR=" + string(remoteAddr),
-		"",
-	}
 }
 
 // Append adds s to dst as JSON: one line when minified, else one field a line,

@@ -3,7 +3,6 @@ package stats
 import (
 	"encoding/json"
 	"flag"
-	"fmt"
 	"os"
 	"testing"
 
@@ -24,7 +23,6 @@ func busy() Snapshot {
 			Cores: []Core{
 				{
 					ID: 0, Requests: 3, InRequest: true,
-					Vars:    RequestVars([]byte("GET"), []byte("/reset?token=secret"), []byte("192.0.2.1")),
 					ReqInfo: ReqInfo{RequestStart: 1795369953},
 				},
 				{ID: 1, Requests: 4},
@@ -71,10 +69,4 @@ func TestAppend(t *testing.T) {
 			}
 		})
 	}
-}
-
-func ExampleRequestVars() {
-	vars := RequestVars([]byte("GET"), []byte("/reset?token=secret"), []byte("192.0.2.1"))
-	fmt.Printf("%q\n", []string(vars))
-	// Output: ["REQUEST_METHOD=GET" "REQUEST_URI=/reset" "REMOTE_ADDR=192.0.2.1" ""]
 }

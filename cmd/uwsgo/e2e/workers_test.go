@@ -248,3 +248,20 @@ func TestKilledServerLeavesNoWorkers(t *testing.T) {
 		t.Errorf("exit: %v", err)
 	}
 }
+
+// Scripts written for uWSGI send signals that mean nothing here yet; none of them
+// may end the server.
+func TestSignalsWithoutMeaning(t *testing.T) {
+	e := copyExample(t, "hello")
+	s := e.start(t)
+	s.waitAnswer(t, e.http+"/", 200)
+	for _, sig := range []syscall.Signal{syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2} {
+		if err := s.cmd.Process.Signal(sig); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"SIGHUP received", "SIGUSR1 received", "SIGUSR2 received"} {
+		s.waitLog(t, name)
+	}
+	wantBody(t, get(t, e.http+"/"), 200, hello)
+}
