@@ -19,8 +19,7 @@ func ExampleValidate() {
 		{Name: []byte("Location"), Value: []byte("/a\r\nSet-Cookie: admin=1")},
 	}})
 	fmt.Println(err)
-	var fault *codec.Error
-	if errors.As(err, &fault) {
+	if fault, ok := errors.AsType[*codec.Error](err); ok {
 		fmt.Println(fault.ID, fault.Status)
 	}
 	// Output:

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -133,9 +134,9 @@ func (w *requestWriter) variable(name string) []byte {
 	if len(name) > 5 && name[:5] == "HTTP_" {
 		return r.Get(name[5:])
 	}
-	for i := len(r.Vars) - 1; i >= 0; i-- { // of two the last counts
-		if string(r.Bytes(r.Vars[i].Name)) == name {
-			return r.Bytes(r.Vars[i].Value)
+	for _, v := range slices.Backward(r.Vars) { // of two the last counts
+		if string(r.Bytes(v.Name)) == name {
+			return r.Bytes(v.Value)
 		}
 	}
 	return nil

@@ -59,7 +59,7 @@ func BenchmarkHead(b *testing.B) {
 		b.ReportAllocs()
 		b.SetBytes(int64(len(buf)))
 		for b.Loop() {
-			d.Head(buf[:len(buf)/2], &r)
+			_, _ = d.Head(buf[:len(buf)/2], &r)
 			if n, err := d.Head(buf, &r); n != len(buf) || err != nil {
 				b.Fatal(n, err)
 			}

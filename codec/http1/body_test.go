@@ -94,7 +94,7 @@ func TestBodyErrorStaysUntilReset(t *testing.T) {
 	r := codec.Request{Chunked: true, ContentLength: -1}
 	var b Body
 	b.Reset(&r)
-	b.Next([]byte("x"))
+	_, _, _ = b.Next([]byte("x"))
 	if _, _, err := b.Next([]byte("0\r\n\r\n")); err != codec.ErrChunkSize || b.Done() {
 		t.Errorf("after an error: got %v, done %v, want it again", err, b.Done())
 	}

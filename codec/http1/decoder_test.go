@@ -129,7 +129,7 @@ func TestHeadUnderscorePolicy(t *testing.T) {
 func TestHeadErrorStaysUntilReset(t *testing.T) {
 	d := Decoder{Limits: codec.Limits{Fields: 7}}
 	var r codec.Request
-	d.Head([]byte("\x00"), &r)
+	_, _ = d.Head([]byte("\x00"), &r)
 	if d.Idle() {
 		t.Error("idle after an error")
 	}
@@ -205,8 +205,8 @@ func TestHeadAllocatesNothing(t *testing.T) {
 			var r codec.Request
 			got := testing.AllocsPerRun(100, func() {
 				d.Reset()
-				d.Head(buf[:len(buf)/2], &r)
-				d.Head(buf, &r)
+				_, _ = d.Head(buf[:len(buf)/2], &r)
+				_, _ = d.Head(buf, &r)
 				r.Path()
 				r.Get("User-Agent")
 			})

@@ -2,6 +2,7 @@ package pymarshal
 
 import (
 	"bytes"
+	"math"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -84,7 +85,7 @@ func FuzzReader(f *testing.F) {
 // and through Unmarshal.
 func FuzzRoundTrip(f *testing.F) {
 	f.Add([]byte("caf\xe9"), int64(1)<<40, "key", 0.5)
-	f.Add([]byte{}, int64(-1), "", -0.0)
+	f.Add([]byte{}, int64(-1), "", math.Copysign(0, -1))
 	f.Add(bytes.Repeat([]byte("x"), 300), int64(-1)<<63, "\u20ac", 1e300)
 	f.Fuzz(func(t *testing.T, raw []byte, number int64, text string, float float64) {
 		b := AppendTupleHead(nil, 4)

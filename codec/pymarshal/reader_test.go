@@ -16,8 +16,10 @@ func reader(s string) *Reader {
 }
 
 func TestReaderInt(t *testing.T) {
-	for _, want := range []int64{0, 1, -1, 255, 1 << 15, math.MaxInt32, math.MinInt32, math.MaxInt32 + 1,
-		math.MinInt32 - 1, 1 << 45, -1 << 60, 1 << 62, math.MaxInt64, math.MinInt64} {
+	for _, want := range []int64{
+		0, 1, -1, 255, 1 << 15, math.MaxInt32, math.MinInt32, math.MaxInt32 + 1,
+		math.MinInt32 - 1, 1 << 45, -1 << 60, 1 << 62, math.MaxInt64, math.MinInt64,
+	} {
 		r := reader(string(AppendInt(nil, want)))
 		if got := r.Int(); got != want || r.Err() != nil || r.More() {
 			t.Errorf("Int() = %d, %v; want %d", got, r.Err(), want)

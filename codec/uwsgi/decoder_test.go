@@ -3,6 +3,7 @@ package uwsgi
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -84,7 +85,7 @@ func TestHeadNginx(t *testing.T) {
 	}
 	var d Decoder
 	var r codec.Request
-	buf := append(packet[:len(packet):len(packet)], "body"...)
+	buf := append(slices.Clip(packet), "body"...)
 	n, err := d.Head(buf, &r)
 	if n != len(packet) || err != nil {
 		t.Fatalf("Head = %d, %v; want %d", n, err, len(packet))
@@ -300,8 +301,7 @@ func TestHeadLimits(t *testing.T) {
 			var r codec.Request
 			_, err := d.Head(packet, &r)
 			id := ""
-			var e *codec.Error
-			if errors.As(err, &e) {
+			if e, ok := errors.AsType[*codec.Error](err); ok {
 				id = e.ID
 			}
 			if id != tt.wantID {
@@ -331,12 +331,27 @@ func TestSniff(t *testing.T) {
 		give string
 		want Kind
 	}{
-		{"", KindUnknown}, {"GET", KindUnknown}, {"\x16\x03\x01", KindUnknown},
-		{"GET /", KindHTTP}, {"POST", KindHTTP}, {"HEAD", KindHTTP}, {"PUT ", KindHTTP}, {"OPTIONS", KindHTTP},
-		{"DELETE", KindHTTP}, {"PATCH", KindHTTP}, {"CONNECT", KindHTTP}, {"PRI * HTTP/2.0", KindHTTP}, {"TRACE", KindHTTP},
-		{"\x16\x03\x01\x02", KindTLS}, {"\x16\x03\x03\x00", KindTLS},
-		{"\x00\x10\x00\x00", KindUnknown}, {"\x1e\x10\x00\x00", KindUnknown}, {"\x64\x00\x00\x00", KindUnknown},
-		{"\x16\x10\x00\x00", KindUnknown}, {"get ", KindUnknown}, {"GE\x00\x00", KindUnknown},
+		{"", KindUnknown},
+		{"GET", KindUnknown},
+		{"\x16\x03\x01", KindUnknown},
+		{"GET /", KindHTTP},
+		{"POST", KindHTTP},
+		{"HEAD", KindHTTP},
+		{"PUT ", KindHTTP},
+		{"OPTIONS", KindHTTP},
+		{"DELETE", KindHTTP},
+		{"PATCH", KindHTTP},
+		{"CONNECT", KindHTTP},
+		{"PRI * HTTP/2.0", KindHTTP},
+		{"TRACE", KindHTTP},
+		{"\x16\x03\x01\x02", KindTLS},
+		{"\x16\x03\x03\x00", KindTLS},
+		{"\x00\x10\x00\x00", KindUnknown},
+		{"\x1e\x10\x00\x00", KindUnknown},
+		{"\x64\x00\x00\x00", KindUnknown},
+		{"\x16\x10\x00\x00", KindUnknown},
+		{"get ", KindUnknown},
+		{"GE\x00\x00", KindUnknown},
 	}
 	for _, tt := range tests {
 		if got := Sniff([]byte(tt.give)); got != tt.want {

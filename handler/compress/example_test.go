@@ -1,6 +1,7 @@
 package compress_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -45,6 +46,8 @@ func Example() {
 
 	http.DefaultClient.CloseIdleConnections()
 	server.Close()
-	<-served
+	if err := <-served; !errors.Is(err, engine.ErrServerClosed) {
+		log.Fatal(err)
+	}
 	// Output: zstd Accept-Encoding true
 }

@@ -15,9 +15,10 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+	"go.uber.org/goleak"
+
 	"github.com/uwsgo/uwsgo/codec"
 	"github.com/uwsgo/uwsgo/engine"
-	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -1,6 +1,7 @@
 package static_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -51,7 +52,9 @@ func Example() {
 	}
 	http.DefaultClient.CloseIdleConnections()
 	server.Close()
-	<-served
+	if err := <-served; !errors.Is(err, engine.ErrServerClosed) {
+		log.Fatal(err)
+	}
 	// Output:
 	// /static/site.css text/css p{margin:0}
 	// /static/other.css text/plain; charset=utf-8 from the app

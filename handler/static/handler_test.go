@@ -14,10 +14,11 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/uwsgo/uwsgo/codec/uwsgi"
-	"github.com/uwsgo/uwsgo/engine"
 	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
+
+	"github.com/uwsgo/uwsgo/codec/uwsgi"
+	"github.com/uwsgo/uwsgo/engine"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

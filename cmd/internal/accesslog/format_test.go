@@ -38,17 +38,20 @@ func TestDefault(t *testing.T) {
 		want    string
 	}{
 		{
-			"plain", Options{},
+			"plain",
+			Options{},
 			func(*Record) {},
 			"[pid: 24106|app: 0|req: 2/3] 127.0.0.1 () {26 vars in 270 bytes} [Sun Nov 22 18:56:08 2026] GET /a?b=c => generated 2 bytes in 1000 msecs (HTTP/1.1 200) 1 headers in 45 bytes (1 switches on core 0)\n",
 		},
 		{
-			"user_micros_memory", Options{Micros: true, Memory: true},
+			"user_micros_memory",
+			Options{Micros: true, Memory: true},
 			func(r *Record) { r.User, r.VSZ, r.RSS = []byte("joe"), 58183680, 11436032 },
 			"{address space usage: 58183680 bytes/55MB} {rss usage: 11436032 bytes/10MB} [pid: 24106|app: 0|req: 2/3] 127.0.0.1 (joe) {26 vars in 270 bytes} [Sun Nov 22 18:56:08 2026] GET /a?b=c => generated 2 bytes in 1000196 micros (HTTP/1.1 200) 1 headers in 45 bytes (1 switches on core 0)\n",
 		},
 		{
-			"static_file", Options{},
+			"static_file",
+			Options{},
 			func(r *Record) { r.App, r.AppRequests, r.Via, r.Duration = -1, -1, "sendfile", 900 },
 			"[pid: 24106|app: -1|req: -1/3] 127.0.0.1 () {26 vars in 270 bytes} [Sun Nov 22 18:56:08 2026] GET /a?b=c => generated 2 bytes in 0 msecs via sendfile() (HTTP/1.1 200) 1 headers in 45 bytes (1 switches on core 0)\n",
 		},
@@ -71,17 +74,32 @@ func TestCompile(t *testing.T) {
 	}{
 		{"empty", "", "", Options{}},
 		{"text", "a % b %% )", "a % b %% )", Options{}},
-		{"client", "%(uri) %(method) %(user) %(addr) %(host) %(proto) %(uagent) %(referer)",
-			"/a?b=c GET - 127.0.0.1 127.0.0.1:19871 HTTP/1.1 curl/7.88.1 -", Options{}},
-		{"sizes", "%(status) %(rsize) %(hsize) %(size) %(cl) %(vars) %(pktsize) %(headers) %(switches)",
-			"200 2 45 47 3 26 270 1 1", Options{}},
-		{"times", "%(micros) %(msecs) %(secs) %(tmsecs) %(tmicros) %(time) %(epoch)",
-			"1000196 1000 1.000196 1795370168303 1795370168303091 1795370168 1795370169", Options{}},
-		{"dates", "%(ltime) %(ftime) %(ctime)",
-			"22/Nov/2026:18:56:08 +0100 22/Nov/2026:18:56:08 +0100 Sun Nov 22 18:56:08 2026", Options{}},
+		{
+			"client", "%(uri) %(method) %(user) %(addr) %(host) %(proto) %(uagent) %(referer)",
+			"/a?b=c GET - 127.0.0.1 127.0.0.1:19871 HTTP/1.1 curl/7.88.1 -",
+			Options{},
+		},
+		{
+			"sizes", "%(status) %(rsize) %(hsize) %(size) %(cl) %(vars) %(pktsize) %(headers) %(switches)",
+			"200 2 45 47 3 26 270 1 1",
+			Options{},
+		},
+		{
+			"times", "%(micros) %(msecs) %(secs) %(tmsecs) %(tmicros) %(time) %(epoch)",
+			"1000196 1000 1.000196 1795370168303 1795370168303091 1795370168 1795370169",
+			Options{},
+		},
+		{
+			"dates", "%(ltime) %(ftime) %(ctime)",
+			"22/Nov/2026:18:56:08 +0100 22/Nov/2026:18:56:08 +0100 Sun Nov 22 18:56:08 2026",
+			Options{},
+		},
 		{"ftime_as_log_date", "%(ftime)", "2026-11", Options{Date: "%Y-%m"}},
-		{"numbers", "%(pid) %(wid) %(core) %(modifier1) %(modifier2) %(werr) %(rerr) %(ioerr) %(vsz) %(rss) %(vszM) %(rssM)",
-			"24106 1 0 0 0 0 0 0 0 0 0 0", Options{}},
+		{
+			"numbers", "%(pid) %(wid) %(core) %(modifier1) %(modifier2) %(werr) %(rerr) %(ioerr) %(vsz) %(rss) %(vszM) %(rssM)",
+			"24106 1 0 0 0 0 0 0 0 0 0 0",
+			Options{},
+		},
 		{"any_variable", "%(var.HTTP_USER_AGENT) %(var.NO_SUCH)", "curl/7.88.1 -", Options{}},
 		{"escaped_variable", `{"y":"%(var.HTTP_X_Y)"}`, `{"y":"v\"x"}`, Options{}},
 		{"unknown", "%(nosuch)%()", "--", Options{}},
@@ -241,7 +259,7 @@ func BenchmarkAppend(b *testing.B) {
 
 func ExampleCompile() {
 	format := Compile(`%(addr) "%(method) %(uri)" %(status) %(rsize) "%(uagent)"`, Options{})
-	os.Stdout.Write(format.Append(nil, &Record{
+	_, _ = os.Stdout.Write(format.Append(nil, &Record{
 		Method: []byte("GET"), URI: []byte("/"), Addr: []byte("192.0.2.1"), Status: 200, BodySize: 12,
 		Var: func(name string) []byte {
 			if name == "HTTP_USER_AGENT" {

@@ -41,26 +41,37 @@ func TestLoad(t *testing.T) {
 		want    func(want *Config) // what differs from the defaults
 		warning string             // part of the only warning; none when empty
 	}{
-		{name: "long_options", args: []string{"--http", ":8080", "--processes=4", "--threads", "2", "--master"},
+		{
+			name: "long_options", args: []string{"--http", ":8080", "--processes=4", "--threads", "2", "--master"},
 			want: func(c *Config) {
 				c.Listens = []Listen{{":8080", HTTP, "http", "--http"}}
 				c.Processes, c.Threads, c.Master = 4, 2, true
-			}},
-		{name: "prefixes", args: []string{"--proc", "4", "--manage", "--http-ti=5", "--mod", "shop"},
+			},
+		},
+		{
+			name: "prefixes", args: []string{"--proc", "4", "--manage", "--http-ti=5", "--mod", "shop"},
 			want: func(c *Config) {
 				c.Processes, c.ManageScriptName, c.HTTPTimeout, c.Module = 4, true, 5*time.Second, "shop"
-			}},
-		{name: "bundled_flags", args: []string{"-LMp4", "-s", ":3031", "-wshop.wsgi", "-iT"},
+			},
+		},
+		{
+			name: "bundled_flags", args: []string{"-LMp4", "-s", ":3031", "-wshop.wsgi", "-iT"},
 			want: func(c *Config) {
 				c.LogRequests, c.Master, c.Processes, c.SingleInterpreter = false, true, 4, true
 				c.Listens = []Listen{{":3031", Uwsgi, "socket", "--socket"}}
 				c.Module = "shop.wsgi"
-			}},
-		{name: "optional_values", args: []string{"-C", "--need-app=false", "-w", "shop"},
-			want: func(c *Config) { c.ChmodSocket, c.NeedApp, c.Module = 0o666, false, "shop" }},
-		{name: "optional_value_in_the_same_word", args: []string{"-C660", "--http-keepalive", "-w", "shop"},
-			want: func(c *Config) { c.ChmodSocket, c.Module = 0o660, "shop" }},
-		{name: "every_kind_of_listener", ini: "http = :1\nhttp-socket = :2\nhttp11-socket = :3\nsocket = /s\nuwsgi-socket = @a\nprotocol = http\n",
+			},
+		},
+		{
+			name: "optional_values", args: []string{"-C", "--need-app=false", "-w", "shop"},
+			want: func(c *Config) { c.ChmodSocket, c.NeedApp, c.Module = 0o666, false, "shop" },
+		},
+		{
+			name: "optional_value_in_the_same_word", args: []string{"-C660", "--http-keepalive", "-w", "shop"},
+			want: func(c *Config) { c.ChmodSocket, c.Module = 0o660, "shop" },
+		},
+		{
+			name: "every_kind_of_listener", ini: "http = :1\nhttp-socket = :2\nhttp11-socket = :3\nsocket = /s\nuwsgi-socket = @a\nprotocol = http\n",
 			args: []string{"app.ini"},
 			want: func(c *Config) {
 				c.Listens = []Listen{
@@ -70,43 +81,73 @@ func TestLoad(t *testing.T) {
 					{"/s", HTTP, "socket", "app.ini:5: socket"},
 					{"@a", Uwsgi, "uwsgi-socket", "app.ini:6: uwsgi-socket"},
 				}
-			}},
-		{name: "file_by_position_comes_last", args: []string{"app.ini", "--threads", "2"}, ini: "threads = 8\nwsgi-file = app.py\n",
-			want: func(c *Config) { c.Threads, c.WSGIFile = 8, "app.py" }},
-		{name: "file_by_option_comes_in_its_place", args: []string{"--ini", "app.ini", "--threads", "2"}, ini: "threads = 8\nfile = app.py\n",
-			want: func(c *Config) { c.Threads, c.WSGIFile = 2, "app.py" }},
-		{name: "standard_input", args: []string{"--ini", "-", "-w", "shop"},
-			want: func(c *Config) { c.Threads, c.Module = 3, "shop" }},
-		{name: "environment_comes_first", env: []string{"PATH=/bin", "UWSGI_THREADS=8", "UWSGI_PROCESSES=3", "UWSGI_RELOADS=1", "UWSGI_WSGI_FILE=app.py"},
+			},
+		},
+		{
+			name: "file_by_position_comes_last", args: []string{"app.ini", "--threads", "2"}, ini: "threads = 8\nwsgi-file = app.py\n",
+			want: func(c *Config) { c.Threads, c.WSGIFile = 8, "app.py" },
+		},
+		{
+			name: "file_by_option_comes_in_its_place", args: []string{"--ini", "app.ini", "--threads", "2"}, ini: "threads = 8\nfile = app.py\n",
+			want: func(c *Config) { c.Threads, c.WSGIFile = 2, "app.py" },
+		},
+		{
+			name: "standard_input", args: []string{"--ini", "-", "-w", "shop"},
+			want: func(c *Config) { c.Threads, c.Module = 3, "shop" },
+		},
+		{
+			name: "environment_comes_first", env: []string{"PATH=/bin", "UWSGI_THREADS=8", "UWSGI_PROCESSES=3", "UWSGI_RELOADS=1", "UWSGI_WSGI_FILE=app.py"},
 			args: []string{"--threads", "2"},
-			want: func(c *Config) { c.Threads, c.Processes, c.WSGIFile = 2, 3, "app.py" }},
-		{name: "environment_names_a_file", env: []string{"UWSGI_INI=app.ini"}, ini: "module = shop\n",
-			want: func(c *Config) { c.Module = "shop" }},
-		{name: "comments_behind_values", args: []string{"app.ini"}, ini: "module = shop\nprocesses = 4 ; workers\nmaster = true   # really\nharakiri = 30s\n",
+			want: func(c *Config) { c.Threads, c.Processes, c.WSGIFile = 2, 3, "app.py" },
+		},
+		{
+			name: "environment_names_a_file", env: []string{"UWSGI_INI=app.ini"}, ini: "module = shop\n",
+			want: func(c *Config) { c.Module = "shop" },
+		},
+		{
+			name: "comments_behind_values", args: []string{"app.ini"}, ini: "module = shop\nprocesses = 4 ; workers\nmaster = true   # really\nharakiri = 30s\n",
 			want: func(c *Config) {
 				c.Module, c.Processes, c.Master, c.Harakiri = "shop", 4, true, 30*time.Second
-			}},
-		{name: "comment_behind_false", args: []string{"app.ini"}, ini: "module = shop\nvacuum = false ; x\n",
+			},
+		},
+		{
+			name: "comment_behind_false", args: []string{"app.ini"}, ini: "module = shop\nvacuum = false ; x\n",
 			want:    func(c *Config) { c.Module, c.Vacuum = "shop", true },
-			warning: `app.ini:3: vacuum: "false ; x" counts as true`},
-		{name: "flags", args: []string{"app.ini"}, ini: "module = shop\nmaster\nvacuum =\nlazy-apps = FALSE\ndisable-logging = no\nstrict = 1\ncompress = true\nhttp-auto-gzip = on\n",
+			warning: `app.ini:3: vacuum: "false ; x" counts as true`,
+		},
+		{
+			name: "flags", args: []string{"app.ini"}, ini: "module = shop\nmaster\nvacuum =\nlazy-apps = FALSE\ndisable-logging = no\nstrict = 1\ncompress = true\nhttp-auto-gzip = on\n",
 			want: func(c *Config) {
 				c.Module, c.Master, c.Vacuum, c.Strict, c.Compress, c.HTTPGzip = "shop", true, true, true, true, true
-			}},
-		{name: "keepalive_true", args: []string{"app.ini"}, ini: "module = shop\nhttp-keepalive = 9\nhttp-keepalive = true\npost-buffering = true\n",
-			want: func(c *Config) { c.Module, c.PostBuffering = "shop", 1 }},
-		{name: "keepalive_seconds", args: []string{"app.ini"}, ini: "module = shop\nhttp-keepalive = 9\npost-buffering = 8192\n",
-			want: func(c *Config) { c.Module, c.KeepAlive, c.PostBuffering = "shop", 9*time.Second, 8192 }},
-		{name: "keepalive_off", args: []string{"app.ini"}, ini: "module = shop\nhttp-keepalive = 0\npost-buffering = false\n",
-			want: func(c *Config) { c.Module, c.KeepAlive = "shop", 0 }},
-		{name: "buffer_size_is_at_least_32_KiB", args: []string{"-w", "shop", "-b", "4096"},
-			want: func(c *Config) { c.Module = "shop" }},
-		{name: "buffer_size_larger_than_64_KiB", args: []string{"-w", "shop", "-b", "100000"},
-			want: func(c *Config) { c.Module, c.BufferSize = "shop", 100000 }},
-		{name: "buffer_size_too_large", args: []string{"-w", "shop", "-b", "2000000000"},
+			},
+		},
+		{
+			name: "keepalive_true", args: []string{"app.ini"}, ini: "module = shop\nhttp-keepalive = 9\nhttp-keepalive = true\npost-buffering = true\n",
+			want: func(c *Config) { c.Module, c.PostBuffering = "shop", 1 },
+		},
+		{
+			name: "keepalive_seconds", args: []string{"app.ini"}, ini: "module = shop\nhttp-keepalive = 9\npost-buffering = 8192\n",
+			want: func(c *Config) { c.Module, c.KeepAlive, c.PostBuffering = "shop", 9*time.Second, 8192 },
+		},
+		{
+			name: "keepalive_off", args: []string{"app.ini"}, ini: "module = shop\nhttp-keepalive = 0\npost-buffering = false\n",
+			want: func(c *Config) { c.Module, c.KeepAlive = "shop", 0 },
+		},
+		{
+			name: "buffer_size_is_at_least_32_KiB", args: []string{"-w", "shop", "-b", "4096"},
+			want: func(c *Config) { c.Module = "shop" },
+		},
+		{
+			name: "buffer_size_larger_than_64_KiB", args: []string{"-w", "shop", "-b", "100000"},
+			want: func(c *Config) { c.Module, c.BufferSize = "shop", 100000 },
+		},
+		{
+			name: "buffer_size_too_large", args: []string{"-w", "shop", "-b", "2000000000"},
 			want:    func(c *Config) { c.Module, c.BufferSize = "shop", 1<<20 },
-			warning: "buffer-size: 2000000000 is more than can be asked for, 1048576 holds"},
-		{name: "lists", args: []string{"app.ini"},
+			warning: "buffer-size: 2000000000 is more than can be asked for, 1048576 holds",
+		},
+		{
+			name: "lists", args: []string{"app.ini"},
 			ini: "mount = /a=a:app\nworker-mount = /b=b.py\nstatic-map = /s=/srv/s\nstatic-map = /f=x=y\ncheck-static = /srv\nstatic-check = /www\nstatic-index = a.html\nenv = A=1\nenv = B=x=y\npp = none\npythonpath = li*\n",
 			want: func(c *Config) {
 				c.Mounts = []Mount{{"/a", "a:app", "app.ini:2: mount"}, {"/b", "b.py", "app.ini:3: worker-mount"}}
@@ -114,47 +155,74 @@ func TestLoad(t *testing.T) {
 				c.CheckStatic, c.StaticIndex = []string{"/srv", "/www"}, []string{"a.html"}
 				c.Env = []Env{{"A", "1"}, {"B", "x=y"}}
 				c.PythonPath = []string{"none", "lib1", "lib2"}
-			}},
-		{name: "texts", args: []string{"app.ini"},
+			},
+		},
+		{
+			name: "texts", args: []string{"app.ini"},
 			ini: "module = shop\ncallable = app\nvenv = /v\nchdir = /srv\npyargv = a b\npidfile = /run/p\nlogformat = %(uri)\nlogto = /log\nstats = :1717\nchown-socket = www:www\nprofile = cpu\nlisten = 512\nlimit-post = 1000\nsocket-timeout = 7\n",
 			want: func(c *Config) {
 				c.Module, c.Callable, c.Virtualenv, c.Chdir, c.PyArgv = "shop", "app", "/v", "/srv", "a b"
 				c.PidFile, c.LogFormat, c.LogTo, c.Stats, c.Master = "/run/p", "%(uri)", "/log", ":1717", true
 				c.ChownSocket, c.Profile, c.Backlog, c.LimitPost = "www:www", "cpu", 512, 1000
 				c.SocketTimeout = 7 * time.Second
-			}},
-		{name: "placeholder_of_own_name", args: []string{"app.ini"}, ini: "set-ph = profile=dev\nmodule = shop_%(profile)\n",
-			want: func(c *Config) { c.Module = "shop_dev" }},
-		{name: "inherit_comes_last", args: []string{"app.ini"}, ini: "inherit = sub/base.ini\nmodule = shop\nthreads = 2\n",
-			want: func(c *Config) { c.Module, c.Threads = "shop", 5 }},
-		{name: "custom_variable", args: []string{"app.ini"}, ini: "base = /srv\nmodule = shop\nchdir = %(base)/app\n",
-			want: func(c *Config) { c.Module, c.Chdir = "shop", "/srv/app" }},
-		{name: "unknown_key", args: []string{"app.ini"}, ini: "module = shop\nproceses = 4\n",
+			},
+		},
+		{
+			name: "placeholder_of_own_name", args: []string{"app.ini"}, ini: "set-ph = profile=dev\nmodule = shop_%(profile)\n",
+			want: func(c *Config) { c.Module = "shop_dev" },
+		},
+		{
+			name: "inherit_comes_last", args: []string{"app.ini"}, ini: "inherit = sub/base.ini\nmodule = shop\nthreads = 2\n",
+			want: func(c *Config) { c.Module, c.Threads = "shop", 5 },
+		},
+		{
+			name: "custom_variable", args: []string{"app.ini"}, ini: "base = /srv\nmodule = shop\nchdir = %(base)/app\n",
+			want: func(c *Config) { c.Module, c.Chdir = "shop", "/srv/app" },
+		},
+		{
+			name: "unknown_key", args: []string{"app.ini"}, ini: "module = shop\nproceses = 4\n",
 			want:    func(c *Config) { c.Module = "shop" },
-			warning: `app.ini:3: proceses: unknown option; did you mean "processes"?`},
-		{name: "unknown_variable", env: []string{"UWSGI_TREADS=4"}, args: []string{"-w", "shop"},
+			warning: `app.ini:3: proceses: unknown option; did you mean "processes"?`,
+		},
+		{
+			name: "unknown_variable", env: []string{"UWSGI_TREADS=4"}, args: []string{"-w", "shop"},
 			want:    func(c *Config) { c.Module = "shop" },
-			warning: `UWSGI_TREADS: unknown option; did you mean "threads"?`},
-		{name: "not_supported_yet", args: []string{"-w", "shop", "--max-requests", "1000", "--max-requests", "2000"},
+			warning: `UWSGI_TREADS: unknown option; did you mean "threads"?`,
+		},
+		{
+			name: "not_supported_yet", args: []string{"-w", "shop", "--max-requests", "1000", "--max-requests", "2000"},
 			want:    func(c *Config) { c.Module = "shop" },
-			warning: "--max-requests: option max-requests is known but not supported yet"},
-		{name: "accepted", args: []string{"-w", "shop", "--thunder-lock"},
+			warning: "--max-requests: option max-requests is known but not supported yet",
+		},
+		{
+			name: "accepted", args: []string{"-w", "shop", "--thunder-lock"},
 			want:    func(c *Config) { c.Module = "shop" },
-			warning: "--thunder-lock: accepted: has no effect because one process accepts for all workers"},
-		{name: "plugins", args: []string{"-w", "shop", "--plugins", "python3,http, lua"},
+			warning: "--thunder-lock: accepted: has no effect because one process accepts for all workers",
+		},
+		{
+			name: "plugins", args: []string{"-w", "shop", "--plugins", "python3,http, lua"},
 			want: func(c *Config) {
 				c.Module, c.Plugins = "shop", []string{"python3", "http", "lua"}
 			},
-			warning: "--plugins: uwsgo has nothing that does what the plugin lua does"},
-		{name: "no_processes", args: []string{"-w", "shop", "-p", "0"},
+			warning: "--plugins: uwsgo has nothing that does what the plugin lua does",
+		},
+		{
+			name: "no_processes", args: []string{"-w", "shop", "-p", "0"},
 			want:    func(c *Config) { c.Module = "shop" },
-			warning: "processes: 0 is too few"},
-		{name: "notes_in_the_command_line", args: []string{"-w", "shop", "[production]"},
-			want: func(c *Config) { c.Module = "shop" }},
-		{name: "end_of_options", args: []string{"-w", "shop", "--", "app.ini"}, ini: "threads = 2\n",
-			want: func(c *Config) { c.Module, c.Threads = "shop", 2 }},
-		{name: "conditions_on_the_command_line", env: []string{}, args: []string{"-w", "shop", "--if-env", "NO_SUCH_VARIABLE", "--threads", "2", "--endif", "-p", "2"},
-			want: func(c *Config) { c.Module, c.Processes = "shop", 2 }},
+			warning: "processes: 0 is too few",
+		},
+		{
+			name: "notes_in_the_command_line", args: []string{"-w", "shop", "[production]"},
+			want: func(c *Config) { c.Module = "shop" },
+		},
+		{
+			name: "end_of_options", args: []string{"-w", "shop", "--", "app.ini"}, ini: "threads = 2\n",
+			want: func(c *Config) { c.Module, c.Threads = "shop", 2 },
+		},
+		{
+			name: "conditions_on_the_command_line", env: []string{}, args: []string{"-w", "shop", "--if-env", "NO_SUCH_VARIABLE", "--threads", "2", "--endif", "-p", "2"},
+			want: func(c *Config) { c.Module, c.Processes = "shop", 2 },
+		},
 		{name: "nothing_to_do", want: func(c *Config) { c.Action = Usage }},
 		{name: "help_ends_reading", args: []string{"--help", "--nonsense"}, want: func(c *Config) { c.Action = Help }},
 		{name: "usage_is_help", args: []string{"-h"}, want: func(c *Config) { c.Action = Help }},

@@ -253,7 +253,7 @@ func FuzzIni(f *testing.F) {
 		if err != nil {
 			f.Fatal(err)
 		}
-		f.Add([]byte(archive.Files[0].Data))
+		f.Add(archive.Files[0].Data)
 	}
 	f.Add([]byte("[uwsgi]\na = x%(a)\nb = y%(b b * 3)"))
 	f.Add([]byte("[uwsgi]\nfor-times = 9\nini = app.ini"))

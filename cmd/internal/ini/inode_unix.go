@@ -11,7 +11,7 @@ import (
 // inode is the file's inode number, for the magic variable %i.
 func inode(info fs.FileInfo) string {
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
-		return strconv.FormatUint(uint64(st.Ino), 10)
+		return strconv.FormatUint(st.Ino, 10)
 	}
 	return ""
 }

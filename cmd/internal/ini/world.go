@@ -101,8 +101,7 @@ func read(name string, stdin io.Reader) ([]byte, error) {
 	case "":
 		f, err := os.Open(name)
 		if err != nil {
-			var path *fs.PathError
-			if errors.As(err, &path) {
+			if path, ok := errors.AsType[*fs.PathError](err); ok {
 				err = path.Err
 			}
 			return nil, fmt.Errorf("cannot open %q: %w", name, err)

@@ -5,8 +5,10 @@ package option
 // in this list: it is reported as not supported.
 var ignored = []struct{ names, reason string }{
 	{"thunder-lock thunder-lock-watchdog no-defer-accept map-socket", "one process accepts for all workers"},
-	{"http-processes http-workers http-events http-buffer-size http-cheap http-raw-body http-chunked-input no-fd-passing force-gateway",
-		"there is no separate http router"},
+	{
+		"http-processes http-workers http-events http-buffer-size http-cheap http-raw-body http-chunked-input no-fd-passing force-gateway",
+		"there is no separate http router",
+	},
 	{"http-auto-chunked", "responses without a length are always sent in chunks"},
 	{"wsgi-manage-chunked-input", "chunked request bodies are always decoded"},
 	{"wsgi-env-behaviour wsgi-env-behavior", "every request gets an environ of its own"},
@@ -17,8 +19,12 @@ var ignored = []struct{ names, reason string }{
 	{"py-call-osafterfork py-call-uwsgi-fork-hooks", "workers are forked by Python itself, which runs its hooks"},
 	{"plugins-dir plugin-dir autoload", "there are no plugins to load: what is supported is built in"},
 	{"close-on-exec close-on-exec2", "no descriptor of the server is inherited"},
-	{"ignore-sigpipe ignore-write-errors disable-write-exception write-errors-exception-only write-errors-tolerance",
-		"a client that goes away is no error"},
-	{"lock-engine ftok persistent-ipcsem pcre-jit clock use-abort backtrace-depth signal-bufsize signals-bufsize",
-		"it tunes a part that uwsgo does not have"},
+	{
+		"ignore-sigpipe ignore-write-errors disable-write-exception write-errors-exception-only write-errors-tolerance",
+		"a client that goes away is no error",
+	},
+	{
+		"lock-engine ftok persistent-ipcsem pcre-jit clock use-abort backtrace-depth signal-bufsize signals-bufsize",
+		"it tunes a part that uwsgo does not have",
+	},
 }

@@ -8,13 +8,13 @@ import "strings"
 func known() []*Option {
 	reasons := map[string]string{}
 	for _, group := range ignored {
-		for _, name := range strings.Fields(group.names) {
+		for name := range strings.FieldsSeq(group.names) {
 			reasons[name] = group.reason
 		}
 	}
 	var options []*Option
 	for _, group := range knownNames {
-		for _, word := range strings.Fields(group.names) {
+		for word := range strings.FieldsSeq(group.names) {
 			o := parseKnown(word)
 			if reason, ok := reasons[o.Name]; ok {
 				o.Status, o.Note = Ignored, reason

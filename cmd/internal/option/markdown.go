@@ -42,18 +42,19 @@ does not have it.
 			section = o.Section
 			fmt.Fprintf(&b, "\n## %s\n\n| option | kind | default | what it does | uWSGI |\n|---|---|---|---|---|\n", section)
 		}
-		name := "`" + o.Name + "`"
+		var name strings.Builder
+		name.WriteString("`" + o.Name + "`")
 		for _, alias := range o.Aliases {
-			name += " `" + alias + "`"
+			name.WriteString(" `" + alias + "`")
 		}
 		if o.Short != 0 {
-			name += " `-" + string(o.Short) + "`"
+			name.WriteString(" `-" + string(o.Short) + "`")
 		}
 		note := o.Status.String()
 		if o.Note != "" {
 			note += ". " + o.Note
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", name, o.Kind, cell(o.Default), cell(o.Help), cell(note))
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", name.String(), o.Kind, cell(o.Default), cell(o.Help), cell(note))
 	}
 
 	b.WriteString("\n## Accepted without effect\n\nThese need to do nothing here. Each is named once in a warning.\n\n| options | no effect because |\n|---|---|\n")
@@ -64,7 +65,7 @@ does not have it.
 	b.WriteString("\n## Known from uWSGI, not supported yet\n\nuwsgo knows the names and warns that the options do nothing.\n")
 	for _, group := range knownNames {
 		var planned []string
-		for _, word := range strings.Fields(group.names) {
+		for word := range strings.FieldsSeq(group.names) {
 			if o := Lookup(parseKnown(word).Name); o.Status == Planned {
 				planned = append(planned, o.Name)
 			}

@@ -45,7 +45,7 @@ func TestHelp(t *testing.T) {
 		t.Fatal(err)
 	}
 	golden(t, filepath.Join("testdata", "help.txt"), b.Bytes())
-	for _, line := range strings.Split(b.String(), "\n") {
+	for line := range strings.SplitSeq(b.String(), "\n") {
 		if len(line) > 80 {
 			t.Errorf("%d columns: %s", len(line), line)
 		}
@@ -134,7 +134,7 @@ func TestRows(t *testing.T) {
 
 func TestIgnoredAreKnown(t *testing.T) {
 	for _, group := range ignored {
-		for _, name := range strings.Fields(group.names) {
+		for name := range strings.FieldsSeq(group.names) {
 			if o := Lookup(name); o == nil || o.Status != Ignored {
 				t.Errorf("%s is not an accepted name of uWSGI", name)
 			}

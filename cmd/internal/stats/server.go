@@ -141,7 +141,7 @@ func (s *Server) listen(addr string) error {
 	}
 	if err != nil {
 		l.Close()
-		os.Remove(addr)
+		_ = os.Remove(addr)
 		return err
 	}
 	s.listener, s.unixPath = l, addr

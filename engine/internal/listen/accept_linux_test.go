@@ -51,7 +51,7 @@ func TestDeferAccept(t *testing.T) {
 	l := open(t, "127.0.0.1:0", Options{DeferAccept: true})
 	c := dial(t, "tcp", l.String())
 	var peer Peer
-	if fd, err := Accept(l.FD, &peer); err != unix.EAGAIN { //nolint:errorlint // the loop compares numbers
+	if fd, err := Accept(l.FD, &peer); err != unix.EAGAIN {
 		t.Errorf("Accept before the first byte = %d, %v; want EAGAIN", fd, err)
 	}
 	if _, err := c.Write([]byte("x")); err != nil {
