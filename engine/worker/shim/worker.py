@@ -177,9 +177,11 @@ def yield_to_loops():
     and an event loop that is stopped for each request it hands out loses a lot: with
     as many busy threads as processors a small request costs a quarter less this
     way. Neither priority nor share of the processor change, and what the app starts
-    is as usual.
+    is as usual. A policy that the administrator chose stays.
     """
     try:
+        if os.sched_getscheduler(0) != os.SCHED_OTHER:
+            return
         policy = os.SCHED_BATCH | os.SCHED_RESET_ON_FORK
         os.sched_setscheduler(0, policy, os.sched_param(0))
     except (AttributeError, OSError):
