@@ -177,6 +177,11 @@ func (g *generation) supervise() {
 			}
 			if err := g.handle(m); err != nil {
 				g.pool.log(err.Error())
+				if m.name == "loaded" {
+					// It lacks an app that is needed. Perhaps a successor, later, does not.
+					g.short, g.started = youngLimit, time.Now()
+					g.zygote.kill()
+				}
 			}
 		case <-tick:
 			g.harakiri()
@@ -243,6 +248,10 @@ func (g *generation) handle(m message) error {
 		}
 	case "exit":
 		if w := g.worker(m.int(0)); w != nil {
+			if m.int(1) == 0 { // it could not be forked, nor could one right after it
+				w.short = youngLimit
+				w.spawnedAt.Store(time.Now().UnixNano())
+			}
 			g.exited(w, m.int(2))
 		}
 	case "ended":

@@ -104,6 +104,75 @@ func TestZygoteDies(t *testing.T) {
 	})
 }
 
+// systemd sends its signal to every process of a service, but only the server
+// knows when the last answer has gone out.
+func TestSignalsAreForTheServer(t *testing.T) {
+	r := start(t, Config{Apps: []App{app(t, paths)}, Processes: 2}, 1)
+	blocked, release := blocker(r)
+	s := r.pool.Snapshot()
+	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGHUP} {
+		for _, pid := range []int{s.Zygote, s.Workers[0].PID, s.Workers[1].PID} {
+			if err := syscall.Kill(pid, sig); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	r.get("/hello").body200("hello")
+	release()
+	blocked.wait().body200("waited")
+	for i, w := range s.Workers {
+		if now := r.pool.Snapshot().Workers[i]; now.PID != w.PID || now.Respawns != 1 {
+			t.Errorf("worker %d: process %d, number %d; want %d, the first", i+1, now.PID, now.Respawns, w.PID)
+		}
+	}
+}
+
+// A successor of the zygote that cannot load an app that is needed is replaced too.
+func TestAppIsGoneFromSuccessor(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "app.py")
+	code := "def application(e, sr):\n    sr('200 OK', [])\n    return [b'hello']\n"
+	write := func(text string) {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(code)
+	r := start(t, Config{Apps: []App{{File: file}}, NeedApp: true}, 1)
+	write("import nothing_of_that_name\n")
+	if err := syscall.Kill(r.pool.Snapshot().Zygote, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	r.waitLog("cannot load app")
+	write(code)
+	r.get("/").body200("hello")
+}
+
+// A worker that cannot be forked is tried again after a pause, not at once.
+func TestForkFails(t *testing.T) {
+	r := start(t, Config{Apps: []App{app(t, `
+import os
+fork, tries = os.fork, []
+def once_then_twice_not():
+    tries.append(None)
+    if len(tries) in (2, 3):
+        raise OSError(11, "no more processes")
+    return fork()
+os.fork = once_then_twice_not
+def application(e, sr):
+    sr("200 OK", [])
+    return [b"hello"]
+`)}}, 1)
+	began := time.Now()
+	if err := syscall.Kill(r.pid(1, 0), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	r.waitLog("Respawned uWSGI worker 1")
+	if took := time.Since(began); took < 2*respawnDelay {
+		t.Errorf("a third try came after %v, want a pause of %v before each", took, respawnDelay)
+	}
+	r.get("/").body200("hello")
+}
+
 func TestRespawnIsThrottled(t *testing.T) {
 	r := start(t, Config{Apps: []App{app(t, paths)}}, 1)
 	for range youngLimit {

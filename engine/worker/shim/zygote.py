@@ -146,6 +146,7 @@ class Zygote:
                 self.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
             if os.getppid() != self.pid:
                 os._exit(0)
+            ours.add(os.getpid())
             return True
         self.pids[number] = pid
         self.control.send(("spawned", number, pid))
@@ -187,6 +188,19 @@ def parent_death_signal():
         return None  # workers still end with the queue
 
 
+ours = {os.getpid()}  # the zygote, and in a worker that worker too
+
+
+def leave_to_server(signum, frame):
+    """Do nothing, as the server ends its workers itself, after their last answers.
+
+    What an app forks inherits this handler and is no worker: it ends as usual.
+    """
+    if os.getpid() not in ours:
+        signal.signal(signum, signal.SIG_DFL)
+        os.kill(os.getpid(), signum)
+
+
 def main(config):
     for fd in (config["control"], config["queue"], config["shared"]):
         if fd >= 0:
@@ -201,6 +215,9 @@ def main(config):
     # Ctrl-C reaches every process of the terminal; the server decides what it means.
     # Not SIG_IGN, which programs that an app starts would inherit.
     signal.signal(signal.SIGINT, lambda *_: None)
+    # Likewise what systemd sends to every process of a service, or a terminal that closes.
+    for signum in (signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP):
+        signal.signal(signum, leave_to_server)
     control = Control(config["control"])
     zygote = Zygote(control, config)
     try:
