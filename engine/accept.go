@@ -83,7 +83,8 @@ func (a *acceptor) accept(n int) (more bool) {
 // stop takes in who waits already, as far as the bound on connections allows, and
 // nobody else.
 func (a *acceptor) stop() {
-	for a.accept(acceptAtOnce) {
+	// A bound, or those who keep coming would keep the loop from ever ending.
+	for n := 0; n < acceptLast && a.accept(acceptAtOnce); n += acceptAtOnce {
 	}
 	a.closed = true
 	a.loop.Disarm(&a.retry)

@@ -30,6 +30,7 @@ const (
 	pipelineMax  = 64 << 10  // bytes of further requests read while one is being answered
 	readsAtOnce  = 4         // reads of one connection before the others have their turn
 	acceptAtOnce = 256       // likewise for accepting
+	acceptLast   = 4096      // connections taken in when accepting ends: the usual backlog
 	sendfileStep = 512 << 10 // bytes of a file sent before the others have their turn
 	smallBody    = 32 << 10  // up to here a body is copied behind its head, for one write
 	reserveFiles = 128       // descriptors kept back from connections: workers, logs, files

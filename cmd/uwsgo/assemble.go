@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -155,6 +156,9 @@ func (p *program) handler() (engine.Handler, error) {
 		for _, m := range cfg.StaticMaps {
 			o.Maps = append(o.Maps, static.Map{Prefix: m.Prefix, Path: m.Path})
 			p.log.Printf("[uwsgi-static] added mapping for %s => %s", m.Prefix, m.Path)
+			if _, err := os.Stat(m.Path); err != nil {
+				p.log.Printf("*** WARNING: static-map %s: nothing is served from there until it exists: %v ***", m.Prefix, err)
+			}
 		}
 		var err error
 		if h, err = static.New(h, o); err != nil {
@@ -170,19 +174,18 @@ func (p *program) handler() (engine.Handler, error) {
 }
 
 // writePidFile writes the process id; the file goes with the server if vacuum is
-// set, and with a start that fails.
-func (p *program) writePidFile() error {
-	path, err := filepath.Abs(p.cfg.PidFile) // before chdir
-	if err != nil {
-		return fmt.Errorf("pidfile: %w", err)
-	}
-	if err := os.WriteFile(path, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o644); err != nil { //nolint:gosec // everyone may know it
+// set, and with a start that fails, unless another server has written it since.
+func (p *program) writePidFile(path string) error {
+	id := []byte(strconv.Itoa(os.Getpid()) + "\n")
+	if err := os.WriteFile(path, id, 0o644); err != nil { //nolint:gosec // everyone may know it
 		return fmt.Errorf("pidfile: %w", err)
 	}
 	p.log.Printf("writing pidfile to %s", p.cfg.PidFile)
 	p.later(func() {
 		if p.cfg.Vacuum || !p.ready {
-			_ = os.Remove(path)
+			if now, err := os.ReadFile(path); err == nil && bytes.Equal(now, id) {
+				_ = os.Remove(path)
+			}
 		}
 	})
 	return nil

@@ -28,6 +28,9 @@ func run() int {
 	case config.Version:
 		_, _ = os.Stdout.WriteString(config.VersionLine(os.Args[0], version))
 	case config.Usage:
+		for _, w := range cfg.Warnings { // such as a file without the section [uwsgi]
+			_, _ = os.Stderr.WriteString("*** WARNING: " + w + " ***\n")
+		}
 		_, _ = os.Stderr.WriteString(config.UsageText)
 		return exitConfig
 	default:

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -81,9 +83,8 @@ func serve(cfg *config.Config) int {
 			p.log.Printf("stopped before the start was over")
 			return exitOK
 		}
-		p.log.Printf("uwsgo: %v", err)
-		var load *worker.LoadError
-		if errors.As(err, &load) {
+		p.complain(err)
+		if _, ok := errors.AsType[*worker.LoadError](err); ok {
 			p.log.Printf("*** no app loaded. GAME OVER ***")
 			return exitApp
 		}
@@ -92,7 +93,7 @@ func serve(cfg *config.Config) int {
 	served := make(chan error, 1)
 	handler, err := p.handler()
 	if err != nil {
-		p.log.Printf("uwsgo: %v", err)
+		p.complain(err)
 		return exitConfig
 	}
 	go func() { served <- p.engine.Serve(handler) }()
@@ -115,7 +116,9 @@ func serve(cfg *config.Config) int {
 		}
 	}
 	p.shutdown(stop)
-	<-served
+	if err := <-served; !errors.Is(err, engine.ErrServerClosed) {
+		p.log.Printf("uwsgo: %v", err)
+	}
 	p.log.Printf("goodbye to uwsgo.")
 	return exitOK
 }
@@ -187,8 +190,8 @@ func (p *program) openLog() error {
 	return nil
 }
 
-// prepare does everything up to the first request, in uWSGI's order: log, pid
-// file, directory, sockets, apps.
+// prepare does everything up to the first request, in uWSGI's order: log,
+// directory, sockets, pid file, apps.
 func (p *program) prepare(ctx context.Context) error {
 	cfg := p.cfg
 	p.log.Printf("*** Starting uwsgo %s (%s, %d CPUs) on [%s] ***", version, runtime.GOOS+"/"+runtime.GOARCH, runtime.NumCPU(), p.start.Format(time.ANSIC))
@@ -209,17 +212,18 @@ func (p *program) prepare(ctx context.Context) error {
 	if len(cfg.Listens) == 0 {
 		return errors.New("there is no socket to listen on: add http = :8080, or socket = /path/to.sock for nginx")
 	}
-	if cfg.PidFile != "" {
-		if err := p.writePidFile(); err != nil {
-			return err
-		}
+	pidFile, err := filepath.Abs(cfg.PidFile) // before chdir
+	if err != nil {
+		return fmt.Errorf("pidfile: %w", err)
 	}
 	if cfg.Chdir != "" {
 		if err := os.Chdir(cfg.Chdir); err != nil {
-			return fmt.Errorf("chdir: %w", err)
+			if reason, ok := errors.AsType[*os.PathError](err); ok {
+				err = reason.Err
+			}
+			return fmt.Errorf("chdir: %s: %w", cfg.Chdir, err)
 		}
 	}
-	var err error
 	if p.cwd, err = os.Getwd(); err != nil {
 		return fmt.Errorf("current directory: %w", err)
 	}
@@ -234,19 +238,39 @@ func (p *program) prepare(ctx context.Context) error {
 		p.later(func() { _ = p.stats.Close() })
 		p.log.Printf("*** Stats server enabled on %s ***", p.stats.Addr())
 	}
+	// Only now: a second start, which finds the sockets taken, must not touch the
+	// file of the server that runs.
+	if cfg.PidFile != "" {
+		if err := p.writePidFile(pidFile); err != nil {
+			return err
+		}
+	}
 	if cfg.HasApp() {
 		return p.startWorkers(ctx)
 	}
+	if !cfg.HasFiles() {
+		p.log.Printf("*** WARNING: there is no app to run, so every request gets 404: add wsgi-file = app.py or module = package.module ***")
+		return nil
+	}
 	p.log.Printf("*** no app to run: serving files only ***")
 	return nil
+}
+
+// complain logs why the server does not start. Whoever started it looks at the
+// terminal, not into the log file.
+func (p *program) complain(err error) {
+	p.log.Printf("uwsgo: %v", err)
+	if p.cfg.LogTo != "" {
+		fail(err)
+	}
 }
 
 // later has fn run at the end, before what was given earlier.
 func (p *program) later(fn func()) { p.undo = append(p.undo, fn) }
 
 func (p *program) end() {
-	for i := len(p.undo) - 1; i >= 0; i-- {
-		p.undo[i]()
+	for _, v := range slices.Backward(p.undo) {
+		v()
 	}
 }
 

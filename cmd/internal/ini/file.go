@@ -1,6 +1,7 @@
 package ini
 
 import (
+	"bytes"
 	"path"
 	"strconv"
 	"strings"
@@ -73,6 +74,7 @@ func (l *List) load(arg string, e Entry, outermost bool) error {
 	if err != nil {
 		return e.Origin.Errorf(e.Key, "%w", err)
 	}
+	text = bytes.TrimPrefix(text, []byte("\ufeff")) // editors of Windows put one in front
 	l.last = file
 	lines, err := l.substitute(text, file)
 	if err != nil {
