@@ -198,6 +198,9 @@ func (p *program) prepare(ctx context.Context) error {
 	for _, w := range cfg.Warnings {
 		p.log.Printf("*** WARNING: %s ***", w)
 	}
+	if os.Getuid() == 0 {
+		p.log.Printf("*** WARNING: you are running uwsgo as root, and so runs the app: uid and gid do nothing yet, start it as another user ***")
+	}
 	if cfg.Show {
 		var b strings.Builder
 		if err := cfg.ShowConfig(&b); err != nil {

@@ -315,6 +315,10 @@ func (g *generation) loaded(apps []LoadedApp, pid int) error {
 // spawn starts a process for w.
 func (g *generation) spawn(w *process) {
 	c := &g.pool.config
+	for _, core := range w.cores {
+		// A worker of a dead zygote may have made it since the last was dealt with.
+		g.shared.clearClaim(core.index)
+	}
 	var theirs []int
 	defer func() {
 		for _, fd := range theirs {

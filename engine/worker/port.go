@@ -331,6 +331,9 @@ func (p *Port) attach(streams []*stream) {
 		}
 		p.streams = append(p.streams, st)
 	}
+	// The workers of a dead zygote live a moment longer than the news of its death,
+	// and may have taken requests since.
+	p.suspect()
 	p.pump()
 }
 
@@ -348,23 +351,25 @@ func (p *Port) detach(streams []*stream) {
 			p.fail(uint32(id), ErrWorkerDied)
 		}
 	}
-	doubtful := false
 	for i := range p.slots {
 		s := &p.slots[i]
-		if s.state < slotSent || s.state == slotLost {
-			continue
-		}
-		if s.stream != nil && s.stream.closed {
+		if s.state >= slotSent && s.state != slotLost && s.stream != nil && s.stream.closed {
 			p.fail(p.id(i), ErrWorkerDied)
-		} else if s.stream == nil {
-			s.doubts = 1
-			doubtful = true
 		}
 	}
-	if doubtful {
-		p.loop.After(&p.doubt, doubtAfter)
-	}
+	p.suspect()
 	p.pump()
+}
+
+// suspect puts every request in doubt of which no worker has spoken: see resolve.
+func (p *Port) suspect() {
+	for i := range p.slots {
+		s := &p.slots[i]
+		if s.state >= slotSent && s.state != slotLost && s.stream == nil {
+			s.doubts = 1
+			p.loop.After(&p.doubt, doubtAfter)
+		}
+	}
 }
 
 // shut fails what is left when the pool has stopped.

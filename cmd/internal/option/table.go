@@ -319,7 +319,7 @@ var table = []Option{
 	},
 	{
 		Name: "show-config", Kind: Flag, Section: Configuration, Status: Same,
-		Help: "print the options in force, as an ini file",
+		Help: "print the options in force, as an ini file, and go on",
 	},
 	{
 		Name: "version", Kind: Action, Section: Configuration, Status: Differs,

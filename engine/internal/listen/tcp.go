@@ -108,7 +108,7 @@ func (l *Listener) explainTCP(err error) error {
 	case errors.Is(err, unix.EADDRINUSE):
 		return fmt.Errorf("%w: another program has port %d; stop it or choose another port", err, l.Address.Port)
 	case errors.Is(err, unix.EACCES):
-		return fmt.Errorf("%w: ports below 1024 are for root; use a higher one, start as root with uid set, or grant CAP_NET_BIND_SERVICE", err)
+		return fmt.Errorf("%w: ports below 1024 are for root; use a higher one, or grant CAP_NET_BIND_SERVICE", err)
 	case errors.Is(err, unix.EADDRNOTAVAIL):
 		return fmt.Errorf("%w: no interface of this machine has that address; \":%d\" listens on all of them", err, l.Address.Port)
 	}

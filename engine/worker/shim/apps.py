@@ -81,7 +81,7 @@ def candidates(module):
     names = []
     for name, value in vars(module).items():
         own = getattr(value, "__module__", None) == module.__name__
-        if name.startswith("_") or not callable(value):
+        if name.startswith("_") or not callable(value) or isinstance(value, type):
             continue
         if name in ("app", "application", "wsgi") or hasattr(value, "wsgi_app"):
             names.append(name)
