@@ -93,13 +93,16 @@ func TestZygoteDies(t *testing.T) {
 		if blocked.wait(); !errors.Is(blocked.err, ErrWorkerDied) {
 			t.Errorf("got %v, want %v", blocked.err, ErrWorkerDied)
 		}
+		// Until they are gone they may take a request with them, which then gets the same.
+		for _, w := range before.Workers {
+			waitFor(t, "the old worker to be gone", func() bool { return gonePid(w.PID) })
+		}
 		r.send(&call{path: "/hello"}).wait().body200("hello")
 		for i, w := range before.Workers {
 			r.pid(i+1, w.PID)
 			if n := r.pool.Snapshot().Workers[i].Respawns; n != 2 {
 				t.Errorf("worker %d: %d processes so far, want 2", i+1, n)
 			}
-			waitFor(t, "the old worker to be gone", func() bool { return gonePid(w.PID) })
 		}
 	})
 }
