@@ -135,9 +135,11 @@ class Zygote:
 
     def fork(self, number):
         """Return True in the worker."""
+        ours.add("being forked")  # a signal may find the worker before its id is known
         try:
             pid = os.fork()
         except OSError as e:
+            ours.discard("being forked")
             sys.stderr.write(f"cannot fork worker {number}: {e}\n")
             self.control.send(("exit", number, 0, 1))
             return False
@@ -147,7 +149,9 @@ class Zygote:
             if os.getppid() != self.pid:
                 os._exit(0)
             ours.add(os.getpid())
+            ours.discard("being forked")
             return True
+        ours.discard("being forked")
         self.pids[number] = pid
         self.control.send(("spawned", number, pid))
         return False
@@ -196,7 +200,7 @@ def leave_to_server(signum, frame):
 
     What an app forks inherits this handler and is no worker: it ends as usual.
     """
-    if os.getpid() not in ours:
+    if os.getpid() not in ours and "being forked" not in ours:
         signal.signal(signum, signal.SIG_DFL)
         os.kill(os.getpid(), signum)
 
