@@ -1,0 +1,64 @@
+package result
+
+import "slices"
+
+// Metric is a quantity that samples have values of.
+type Metric struct {
+	Name   string
+	Title  string // as a column or an axis is headed
+	Unit   string // may be empty
+	Higher bool   // more is better; otherwise less is
+	About  string // one sentence for the reader of a report
+}
+
+// metrics lists all, by name. A workload names those that it measures.
+var metrics = []Metric{
+	{"rate", "throughput", "req/s", true, "Right answers a second."},
+	{"cpu", "CPU", "µs/req", false, "Processor time of the server's whole process tree for each right answer, user and system together."},
+	{"user", "user CPU", "µs/req", false, "The part of it in programs."},
+	{"system", "system CPU", "µs/req", false, "The part of it in the kernel."},
+	{"p50", "p50", "ms", false, "Half of the requests took at most this long."},
+	{"p90", "p90", "ms", false, "90 % of the requests took at most this long."},
+	{"p99", "p99", "ms", false, "99 % of the requests took at most this long."},
+	{"p999", "p99.9", "ms", false, "99.9 % of the requests took at most this long."},
+	{"max", "max", "ms", false, "The slowest request."},
+	{"fast_p50", "fast p50", "ms", false, "Half of the requests for the fast route took at most this long."},
+	{"fast_p99", "fast p99", "ms", false, "99 % of the requests for the fast route took at most this long."},
+	{"errors", "errors", "", false, "Wrong, cut off and missing answers."},
+	{"served", "clients served", "", true, "Clients that got at least one right answer."},
+	{"pss", "peak memory", "MiB", false, "Largest proportional set size (PSS) of the process tree that was seen: a page that processes share counts once."},
+	{"switches", "context switches", "/req", false, "Voluntary and involuntary context switches of the process tree for each right answer."},
+	{"start", "start-up", "ms", false, "From the start of the command to its first right answer."},
+	{"client", "client CPU", "%", false, "Share of one processor that the busiest thread of the load generator used."},
+	{"bytes", "transferred", "MiB/s", true, "Bytes of bodies a second, in the direction that the workload is about."},
+	{"kib", "memory per client", "KiB", false, "Memory (PSS) that each idle client added."},
+	{"fresh", "one more client", "ms", false, "How long a new client waited for its answer beside them."},
+	{"again", "answered again", "", true, "Idle clients that got a right answer when they asked once more."},
+	{"slowdown", "slowdown", "×", false, "Rate of the fast requests without the slow clients, divided by their rate beside them."},
+	{"crowd", "memory for the crowd", "MiB", false, "Memory (PSS) that the slow clients added."},
+	{"whole", "whole exchanges", "", true, "Slow clients whose exchange was right to the end."},
+	{"rest", "CPU at rest", "ms/s", false, "Processor time that the server used in each second without a request."},
+	{"lost", "lost", "", false, "Requests that got a wrong answer or none."},
+	{"gap", "longest gap", "ms", false, "Longest time in which no request that was due got a right answer."},
+}
+
+// FindMetric gives the metric with a name. A name that is not listed gives a
+// metric that is headed by its name, so that a newer file can still be shown.
+func FindMetric(name string) Metric {
+	if i := slices.IndexFunc(metrics, func(m Metric) bool { return m.Name == name }); i >= 0 {
+		return metrics[i]
+	}
+	return Metric{Name: name, Title: name}
+}
+
+// Values gives the values of a metric in one case, by round. Rounds that lack it
+// are left out.
+func (e Entry) Values(caseName, metric string) map[int]float64 {
+	values := map[int]float64{}
+	for _, s := range e.Samples {
+		if v, ok := s.Values[metric]; ok && s.Case == caseName {
+			values[s.Round] = v
+		}
+	}
+	return values
+}

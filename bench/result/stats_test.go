@@ -1,0 +1,99 @@
+package result
+
+import (
+	"math/rand/v2"
+	"testing"
+)
+
+func rounds(values ...float64) map[int]float64 {
+	m := map[int]float64{}
+	for i, v := range values {
+		m[i+1] = v
+	}
+	return m
+}
+
+func TestCompare(t *testing.T) {
+	lower, higher := Metric{Name: "cpu"}, Metric{Name: "rate", Higher: true}
+	tests := []struct {
+		name   string
+		metric Metric
+		a, b   map[int]float64
+		want   Verdict
+		value  float64
+	}{
+		{"less_is_better", lower, rounds(10, 11, 10, 12, 10), rounds(20, 22, 20, 24, 20), Better, 0.5},
+		{"more_is_better", higher, rounds(30, 33, 30, 36, 30), rounds(20, 22, 20, 24, 20), Better, 1.5},
+		{"more_is_worse", lower, rounds(30, 33, 30, 36, 30), rounds(20, 22, 20, 24, 20), Worse, 1.5},
+		{"crosses_one", lower, rounds(10, 11, 9, 12, 10), rounds(10, 10, 10, 10, 10), NoDifference, 1},
+		{"drift_cancels_out", lower, rounds(10, 20, 40, 80, 160), rounds(11, 22, 44, 88, 176), Better, 1 / 1.1},
+		{"one_round_against_four", lower, rounds(9, 9, 9, 9, 11), rounds(10, 10, 10, 10, 10), NoDifference, 0.9},
+		{"too_few_rounds", lower, rounds(10, 11, 10, 12), rounds(20, 22, 20, 24), Unknown, 0.5},
+		{"only_common_rounds_count", lower, rounds(10, 10, 10, 10, 10), map[int]float64{1: 20, 7: 1}, Unknown, 0.5},
+		{"nothing_to_divide_by", lower, rounds(1, 1, 1, 1, 1), rounds(0, 1, 1, 1, 1), Unknown, 0},
+		{"not_measured", lower, nil, nil, Unknown, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := Compare(tt.metric, tt.a, tt.b)
+			if got.Verdict != tt.want || got.Value < tt.value*0.999 || got.Value > tt.value*1.001 {
+				t.Errorf("got %+v, want %v with %.3f", got, tt.want, tt.value)
+			}
+			if again := Compare(tt.metric, tt.a, tt.b); again != got {
+				t.Errorf("the same values gave %+v and then %+v", got, again)
+			}
+		})
+	}
+}
+
+// Two servers that are the same must seldom be told apart, or nobody could
+// believe the report where it tells two apart.
+func TestCompareSeldomTellsEqualServersApart(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	for _, n := range []int{5, 7, 10} {
+		wrong := 0
+		const tries = 200
+		for range tries {
+			a, b := map[int]float64{}, map[int]float64{}
+			for i := range n {
+				a[i], b[i] = 100+5*rng.NormFloat64(), 100+5*rng.NormFloat64()
+			}
+			if v := Compare(Metric{}, a, b).Verdict; v != NoDifference {
+				wrong++
+			}
+		}
+		if wrong > tries/8 { // by chance 1 in 16 with five rounds, fewer with more
+			t.Errorf("%d rounds: %d of %d pairs of equal servers were told apart", n, wrong, tries)
+		}
+	}
+}
+
+func TestCompareRunsNeedsNoCommonRounds(t *testing.T) {
+	older := map[int]float64{1: 20, 2: 21, 3: 20, 4: 22, 5: 21}
+	newer := map[int]float64{6: 30, 7: 31, 8: 30, 9: 33, 10: 31, 11: 31}
+	if r := CompareRuns(Metric{Name: "cpu"}, newer, older); r.Verdict != Worse || r.Low < 1.3 {
+		t.Errorf("half as much again is %+v", r)
+	}
+	if r := CompareRuns(Metric{Name: "cpu"}, older, older); r.Verdict != NoDifference {
+		t.Errorf("the same values are %+v", r)
+	}
+}
+
+func TestSpreadOf(t *testing.T) {
+	tests := []struct {
+		name string
+		give map[int]float64
+		want Spread
+	}{
+		{"none", nil, Spread{}},
+		{"odd", rounds(9, 1, 5), Spread{5, 1, 9, 3}},
+		{"even", rounds(4, 1, 2, 100), Spread{3, 1, 100, 4}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := SpreadOf(tt.give); got != tt.want {
+				t.Errorf("got %+v, want %+v", got, tt.want)
+			}
+		})
+	}
+}
