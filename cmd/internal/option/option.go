@@ -9,6 +9,8 @@ package option
 import (
 	"sort"
 	"strings"
+
+	"github.com/uwsgo/uwsgo/cmd/internal/nearest"
 )
 
 // Kind says what an option's value is, and so how it is read and shown.
@@ -178,4 +180,10 @@ func Complete(prefix string) []string {
 		return working
 	}
 	return all
+}
+
+// Nearest finds the known name that was probably meant by name, or "" when
+// nothing is close. Of names equally close one that works here is preferred.
+func Nearest(name string) string {
+	return nearest.Name(name, names, func(candidate string) bool { return byName[candidate].Status.Supported() })
 }

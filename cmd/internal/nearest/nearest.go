@@ -1,8 +1,10 @@
-package option
+// Package nearest finds the name that was probably meant by a misspelled one.
+package nearest
 
-// Nearest finds the known name that was probably meant by name, or "" when
-// nothing is close. Of names equally close one that works here is preferred.
-func Nearest(name string) string {
+// Name gives the candidate that was probably meant by name, or "" when nothing
+// is close. Of candidates equally close the first that preferred holds for is
+// taken, or the first of all; preferred may be nil.
+func Name(name string, candidates []string, preferred func(string) bool) string {
 	limit := 1
 	switch {
 	case len(name) > 64:
@@ -13,11 +15,11 @@ func Nearest(name string) string {
 		limit = 2
 	}
 	best, bestAt := "", limit+1
-	for _, candidate := range names {
+	for _, candidate := range candidates {
 		at := distance(name, candidate, bestAt)
 		better := at < bestAt
-		if at == bestAt && best != "" {
-			better = byName[candidate].Status.Supported() && !byName[best].Status.Supported()
+		if at == bestAt && best != "" && preferred != nil {
+			better = preferred(candidate) && !preferred(best)
 		}
 		if better {
 			best, bestAt = candidate, at
