@@ -3,7 +3,6 @@ GO       ?= go
 PYTHON   ?= python3
 PREFIX   ?= /usr/local
 FUZZTIME ?= 15s
-BENCH    ?= hello flask
 
 GOLANGCI := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 TESTENV  := build/testenv
@@ -14,7 +13,7 @@ E2E      := ./cmd/uwsgo/e2e
 PACKAGES  = $(filter-out %/cmd/uwsgo/e2e,$(shell $(GO) list ./...))
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test unit e2e pytest lint fmt cross fuzz bench microbench install clean testenv
+.PHONY: help run build test unit e2e pytest lint fmt cross fuzz microbench install clean testenv
 
 help: ## show this list
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -23,7 +22,7 @@ run: build ## serve docs/examples/hello/server.py on :9090
 	build/uwsgo --http :9090 --wsgi-file docs/examples/hello/server.py
 
 build: ## build the programs into build/
-	$(GO) build -trimpath -o build/ ./cmd/uwsgo ./cmd/uwsgo-bench
+	$(GO) build -trimpath -o build/ ./cmd/uwsgo
 
 test: unit pytest e2e ## run every test (brings what they need, see testenv)
 
@@ -57,9 +56,6 @@ fuzz: ## fuzz each target for FUZZTIME (15s)
 	    $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
 	  done; \
 	done
-
-bench: build testenv ## compare with uWSGI: BENCH="hello flask" (build/uwsgo-bench -list names all)
-	build/uwsgo-bench -venv $(TESTENV) $(BENCH)
 
 microbench: ## Go benchmarks of codec, engine and handlers
 	$(GO) test -run '^$$' -bench . -benchmem ./codec/... ./engine/... ./handler/...

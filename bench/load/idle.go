@@ -1,55 +1,110 @@
 package load
 
 import (
-	"bufio"
+	"context"
+	"errors"
 	"net"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
-const keepAliveRequest = "GET / HTTP/1.1\r\nHost: bench\r\n\r\n"
+// KindClosed is an idle client whose connection was closed, as announced, after
+// a right answer.
+const KindClosed = "not kept alive"
 
-// Idle holds open connections, each of which has had at least one answer.
+// Idle holds open connections, each of which has had a right answer.
 type Idle struct {
+	crowd
+	w     wire
 	conns []net.Conn
 }
 
-// OpenIdle opens n connections to addr and asks once on each, 32 at a time. It
-// keeps those that were answered; Answered tells how many.
-func OpenIdle(addr string, n int) *Idle {
-	idle := &Idle{}
+// OpenIdle opens n connections to t and asks once on each, 32 at a time. It keeps
+// those that were answered right and stay open; the rest is in Errors. What has no
+// answer after half a minute is given up, which bounds the wait for a server that
+// has fallen silent. It fails when the request makes no sense or descriptors are
+// too few.
+func OpenIdle(ctx context.Context, t Target, r Request, n int) (*Idle, error) {
+	if t.Protocol != HTTP {
+		return nil, errors.New("load: idle clients need HTTP: with uwsgi a connection ends with its request")
+	}
+	w, err := prepare(t, r, n)
+	if err != nil {
+		return nil, err
+	}
+	idle := &Idle{w: w}
 	var mu sync.Mutex
+	ctx, cancel := context.WithTimeout(ctx, idleLimit)
+	defer cancel()
 	each(n, func(int) {
-		c, err := net.DialTimeout("tcp", addr, ioLimit)
+		c, err := dial(ctx, t, ioLimit, nil)
 		if err != nil {
+			idle.wrong(KindConnect)
 			return
 		}
-		if _, err := exchange(c, bufio.NewReaderSize(c, 1024), []byte(keepAliveRequest)); err != nil {
+		if !idle.ask(ctx, c) {
 			c.Close()
 			return
 		}
 		mu.Lock()
+		defer mu.Unlock()
 		idle.conns = append(idle.conns, c)
-		mu.Unlock()
 	})
-	return idle
+	return idle, nil
+}
+
+// idleLimit bounds the time in which all idle clients ask once.
+const idleLimit = 30 * time.Second
+
+// prepare checks what a crowd is asked to do.
+func prepare(t Target, r Request, n int) (wire, error) {
+	if err := t.check(); err != nil {
+		return wire{}, err
+	}
+	w, err := newWire(t, r)
+	if err != nil {
+		return wire{}, err
+	}
+	return w, enoughDescriptors(n)
+}
+
+// ask asks once on c, and tells whether the answer was right and c stays open.
+func (i *Idle) ask(ctx context.Context, c net.Conn) bool {
+	err := c.SetDeadline(time.Now().Add(ioLimit))
+	stop := context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	if err == nil {
+		_, err = c.Write(i.w.keep)
+	}
+	keep := false
+	if err == nil {
+		keep, err = readAnswer(c, &i.w, make([]byte, 4096))
+	}
+	switch {
+	case err != nil:
+		i.wrong(kindOf(err))
+	case !keep:
+		i.wrong(KindClosed)
+	}
+	return err == nil && keep
 }
 
 // Answered is the number of connections held open.
 func (i *Idle) Answered() int { return len(i.conns) }
 
-// AskAgain asks once more on each and gives the number of answers.
-func (i *Idle) AskAgain() int {
-	var mu sync.Mutex
-	answered := 0
+// AskAgain asks once more on each and gives the number of right answers. It takes
+// no longer than half a minute either.
+func (i *Idle) AskAgain(ctx context.Context) int {
+	ctx, cancel := context.WithTimeout(ctx, idleLimit)
+	defer cancel()
+	var right atomic.Int64
 	each(len(i.conns), func(k int) {
-		c := i.conns[k]
-		if _, err := exchange(c, bufio.NewReaderSize(c, 1024), []byte(keepAliveRequest)); err == nil {
-			mu.Lock()
-			answered++
-			mu.Unlock()
+		if i.ask(ctx, i.conns[k]) {
+			right.Add(1)
 		}
 	})
-	return answered
+	return int(right.Load())
 }
 
 // Close closes all connections.
@@ -57,22 +112,4 @@ func (i *Idle) Close() {
 	for _, c := range i.conns {
 		c.Close()
 	}
-}
-
-// each calls f(0) to f(n-1) from 32 goroutines.
-func each(n int, f func(int)) {
-	next := make(chan int)
-	var running sync.WaitGroup
-	for range min(n, 32) {
-		running.Go(func() {
-			for k := range next {
-				f(k)
-			}
-		})
-	}
-	for k := range n {
-		next <- k
-	}
-	close(next)
-	running.Wait()
 }

@@ -1,7 +1,6 @@
 package load
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -15,78 +14,87 @@ import (
 // Slow is a crowd of clients that read an answer, or send a body, a little at a
 // time until Finish.
 type Slow struct {
+	crowd
+	hurry   chan struct{} // closed by Finish
+	once    sync.Once
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 	whole   atomic.Int64 // clients whose exchange was right to the end
-	waiting atomic.Int64 // clients in the middle of theirs
+	middle  atomic.Int64 // clients that have been in the middle of theirs
 }
 
-// slowStep is how often a slow client takes or gives slowBytes.
 const (
-	slowStep  = 100 * time.Millisecond
-	slowBytes = 512
+	// slowStep is how often a slow client takes or gives its next bytes.
+	slowStep = 100 * time.Millisecond
+	// finishLimit bounds how long all clients take once they hurry.
+	finishLimit = 30 * time.Second
+	// slowBuffer is what the kernel takes of an answer ahead of its reader.
+	slowBuffer = 16 << 10
 )
 
-// SlowReaders starts n clients that ask for path, whose body has size bytes,
-// and read it slowly.
-func SlowReaders(addr, path string, size int64, n int) *Slow {
-	request := []byte("GET " + path + " HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n")
-	return startSlow(addr, n, func(ctx context.Context, c net.Conn, middle func()) error {
-		if _, err := c.Write(request); err != nil {
+// SlowReaders starts n clients that ask r of t and read the answer at that many
+// bytes a second. They end, right or not, when ctx does or after Finish.
+func SlowReaders(ctx context.Context, t Target, r Request, n, bytesPerSecond int) (*Slow, error) {
+	return startSlow(ctx, t, r, n, bytesPerSecond, func(c *slowConn, w *wire) error {
+		if _, err := c.Conn.Write(w.last); err != nil {
 			return err
 		}
-		middle()
-		slow := &throttled{ctx: ctx, r: c}
-		got, err := readAnswer(bufio.NewReaderSize(slow, slowBytes))
-		if err == nil && got != size {
-			err = fmt.Errorf("body of %d bytes, not %d", got, size)
-		}
+		c.middle()
+		_, err := readAnswer(c, w, make([]byte, slowBuffer))
 		return err
 	})
 }
 
-// SlowUploaders starts n clients that POST size bytes slowly and want an answer.
-func SlowUploaders(addr string, size, n int) *Slow {
-	head := fmt.Appendf(nil, "POST / HTTP/1.1\r\nHost: bench\r\nConnection: close\r\nContent-Length: %d\r\n\r\n", size)
-	return startSlow(addr, n, func(ctx context.Context, c net.Conn, middle func()) error {
-		if _, err := c.Write(head); err != nil {
+// SlowWriters starts n clients that send r to t at that many bytes a second, and
+// then want the answer at once.
+func SlowWriters(ctx context.Context, t Target, r Request, n, bytesPerSecond int) (*Slow, error) {
+	return startSlow(ctx, t, r, n, bytesPerSecond, func(c *slowConn, w *wire) error {
+		head := len(w.last) - w.bodyOut
+		if _, err := c.Conn.Write(w.last[:head]); err != nil {
 			return err
 		}
-		middle()
-		piece := make([]byte, slowBytes)
-		for sent := 0; sent < size; {
-			step := piece[:min(len(piece), size-sent)]
-			if ctx.Err() != nil { // finishing: the rest at once
-				step = make([]byte, size-sent)
-			}
-			n, err := c.Write(step)
-			if err != nil {
-				return err
-			}
-			sent += n
-			pause(ctx)
+		c.middle()
+		if err := c.give(w.last[head:]); err != nil {
+			return err
 		}
-		_, err := readAnswer(bufio.NewReader(c))
+		_, err := readAnswer(c.Conn, w, make([]byte, slowBuffer))
 		return err
 	})
 }
 
-func startSlow(addr string, n int, run func(context.Context, net.Conn, func()) error) *Slow {
-	ctx, cancel := context.WithCancel(context.Background())
-	s := &Slow{cancel: cancel}
+func startSlow(ctx context.Context, t Target, r Request, n, bytesPerSecond int, run func(*slowConn, *wire) error) (*Slow, error) {
+	w, err := prepare(t, r, n)
+	if err != nil {
+		return nil, err
+	}
+	step := int(int64(bytesPerSecond) * int64(slowStep) / int64(time.Second))
+	if n < 1 || step < 1 {
+		return nil, fmt.Errorf("load: %d slow clients at %d bytes a second: ask for 1 and %d, or more", n, bytesPerSecond, time.Second/slowStep)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	s := &Slow{hurry: make(chan struct{}), cancel: cancel}
 	for range n {
 		s.running.Go(func() {
-			c, err := (&net.Dialer{Timeout: ioLimit, Control: smallBuffer}).Dial("tcp", addr)
+			c, err := dial(ctx, t, ioLimit, smallBuffer)
 			if err != nil {
+				s.wrong(KindConnect)
 				return
 			}
 			defer c.Close()
-			if run(ctx, c, func() { s.waiting.Add(1) }) == nil {
+			stop := context.AfterFunc(ctx, func() { c.Close() })
+			defer stop()
+			if err = c.SetDeadline(time.Now().Add(ioLimit)); err == nil {
+				err = run(&slowConn{Conn: c, s: s, ctx: ctx, step: step}, &w)
+			}
+			switch {
+			case err == nil:
 				s.whole.Add(1)
+			default:
+				s.wrong(kindOf(err))
 			}
 		})
 	}
-	return s
+	return s, nil
 }
 
 // smallBuffer keeps the kernel from taking most of an answer at once. It must be
@@ -94,43 +102,77 @@ func startSlow(addr string, n int, run func(context.Context, net.Conn, func()) e
 func smallBuffer(_, _ string, c syscall.RawConn) error {
 	var failed error
 	err := c.Control(func(fd uintptr) {
-		failed = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 16<<10)
+		failed = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, slowBuffer)
 	})
 	return errors.Join(err, failed)
 }
 
-// Started is the number of clients that are in the middle of their exchange.
-func (s *Slow) Started() int { return int(s.waiting.Load()) }
+// Started is the number of clients that have come to the middle of their exchange.
+func (s *Slow) Started() int { return int(s.middle.Load()) }
 
-// Finish lets all clients read or send the rest at once, and gives the number
-// whose exchange was right to the end.
+// Finish lets all clients read or send the rest at once, waits for them, half a
+// minute at most, and gives the number whose exchange was right to the end. What
+// was wrong with the others is in Errors.
 func (s *Slow) Finish() int {
-	s.cancel()
+	s.once.Do(func() { close(s.hurry) })
+	late := time.AfterFunc(finishLimit, s.cancel)
 	s.running.Wait()
+	late.Stop()
+	s.cancel()
 	return int(s.whole.Load())
 }
 
-// throttled reads slowBytes a slowStep until its context ends.
-type throttled struct {
-	ctx context.Context
-	r   net.Conn
+// slowConn is the connection of one slow client. Its goroutine owns it.
+type slowConn struct {
+	net.Conn
+	s    *Slow
+	ctx  context.Context
+	step int // bytes each slowStep
 }
 
-func (t *throttled) Read(p []byte) (int, error) {
-	if t.ctx.Err() == nil {
-		pause(t.ctx)
-		p = p[:min(len(p), slowBytes)]
+// middle counts the client as being in the middle of its exchange.
+func (c *slowConn) middle() { c.s.middle.Add(1) }
+
+// pause waits one step, and tells whether the client shall go on slowly.
+func (c *slowConn) pause() bool {
+	timer := time.NewTimer(slowStep)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-c.s.hurry:
+	case <-c.ctx.Done():
 	}
-	if err := t.r.SetReadDeadline(time.Now().Add(ioLimit)); err != nil {
+	return false
+}
+
+// Read reads a step's bytes a step.
+func (c *slowConn) Read(p []byte) (int, error) {
+	if c.pause() {
+		p = p[:min(len(p), c.step)]
+	}
+	if err := c.SetReadDeadline(time.Now().Add(ioLimit)); err != nil {
 		return 0, err
 	}
-	return t.r.Read(p)
+	return c.Conn.Read(p)
 }
 
-// pause waits one slowStep, or until ctx ends.
-func pause(ctx context.Context) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(slowStep):
+// give sends p, a step's bytes a step.
+func (c *slowConn) give(p []byte) error {
+	slowly := true
+	for len(p) > 0 {
+		n := len(p)
+		if slowly {
+			n = min(n, c.step)
+		}
+		if err := c.SetDeadline(time.Now().Add(ioLimit)); err != nil {
+			return err
+		}
+		if _, err := c.Conn.Write(p[:n]); err != nil {
+			return err
+		}
+		p = p[n:]
+		slowly = slowly && c.pause()
 	}
+	return c.SetReadDeadline(time.Now().Add(ioLimit))
 }

@@ -1,90 +1,104 @@
-// Package load asks servers for answers: as fast as it can through wrk, on a new
-// connection for each request, or slowly on many connections at once.
 package load
 
 import (
 	"bytes"
 	"context"
 	"fmt"
+	"os"
 	"os/exec"
 	"regexp"
 	"strconv"
 	"time"
 )
 
-// Result is what a generator saw.
-type Result struct {
-	Requests int           // answered with 200
-	Errors   int           // answered otherwise, or not at all
-	Elapsed  time.Duration // from the first connection to the last answer
-	P99      time.Duration
-}
+// Kinds of errors that only wrk tells of: it does not know why.
+const (
+	KindRead  = "read"
+	KindWrite = "write"
+)
 
-// Rate is the answered requests a second.
-func (r Result) Rate() float64 {
-	if r.Elapsed <= 0 {
-		return 0
-	}
-	return float64(r.Requests) / r.Elapsed.Seconds()
-}
+// wrkScript makes wrk print what its own report leaves out, after the run.
+const wrkScript = `
+function done(summary, latency, requests)
+  local e = summary.errors
+  print(string.format("uwsgo-bench %d %d %d %d %d %d %d", summary.duration, summary.requests,
+    e.connect, e.read, e.write, e.timeout, e.status))
+  for i = 1, #latency do
+    local value, count = latency(i)
+    print(string.format("uwsgo-bench-latency %d %d", value, count))
+  end
+end
+`
 
 var (
-	wrkTotal  = regexp.MustCompile(`(\d+) requests in ([\d.]+)(us|ms|s|m),`)
-	wrkP99    = regexp.MustCompile(`(?m)^\s+99%\s+([\d.]+)(us|ms|s|m)$`)
-	wrkSocket = regexp.MustCompile(`Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)`)
-	wrkStatus = regexp.MustCompile(`Non-2xx or 3xx responses: (\d+)`)
+	wrkTotals  = regexp.MustCompile(`(?m)^uwsgo-bench (\d+) (\d+) (\d+) (\d+) (\d+) (\d+) (\d+)$`)
+	wrkLatency = regexp.MustCompile(`(?m)^uwsgo-bench-latency (\d+) (\d+)$`)
 )
 
 // Wrk runs wrk with one thread on connections kept alive, for d (whole seconds,
-// at least one).
+// at least one). The result has Requests, Errors, Elapsed and Latency; wrk checks
+// nothing but the status, of which it takes any below 400.
 func Wrk(ctx context.Context, url string, connections int, d time.Duration) (Result, error) {
+	script, err := os.CreateTemp("", "wrk-*.lua")
+	if err != nil {
+		return Result{}, fmt.Errorf("load: a script for wrk: %w", err)
+	}
+	defer os.RemoveAll(script.Name())
+	_, err = script.WriteString(wrkScript)
+	if closed := script.Close(); err == nil {
+		err = closed
+	}
+	if err != nil {
+		return Result{}, fmt.Errorf("load: a script for wrk: %w", err)
+	}
 	seconds := max(1, int(d.Seconds()))
 	cmd := exec.CommandContext(ctx, "wrk", "-t1", "-c"+strconv.Itoa(connections),
-		"-d"+strconv.Itoa(seconds)+"s", "--latency", url)
+		"-d"+strconv.Itoa(seconds)+"s", "-s", script.Name(), url)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		return Result{}, fmt.Errorf("running wrk (apt-get install wrk): %w\n%s", err, out)
+		return Result{}, fmt.Errorf("load: running wrk (apt-get install wrk): %w\n%s", err, out)
 	}
 	return parseWrk(out)
 }
 
 func parseWrk(out []byte) (Result, error) {
-	total := wrkTotal.FindSubmatch(out)
-	p99 := wrkP99.FindSubmatch(out)
-	if total == nil || p99 == nil {
-		return Result{}, fmt.Errorf("wrk printed no totals:\n%s", out)
+	m := wrkTotals.FindSubmatch(out)
+	if m == nil {
+		return Result{}, fmt.Errorf("load: wrk printed no totals:\n%s", out)
 	}
-	var r Result
-	var err error
-	if r.Elapsed, err = wrkDuration(total[2], total[3]); err != nil {
-		return Result{}, err
-	}
-	if r.P99, err = wrkDuration(p99[1], p99[2]); err != nil {
-		return Result{}, err
-	}
-	sum := func(fields ...[]byte) (n int) {
-		for _, field := range fields {
-			v, _ := strconv.Atoi(string(field)) // digits, by the expressions above
-			n += v
+	var totals [7]int64
+	for i := range totals {
+		n, err := strconv.ParseInt(string(m[i+1]), 10, 64)
+		if err != nil {
+			return Result{}, fmt.Errorf("load: wrk printed a number that is none: %w", err)
 		}
-		return n
+		totals[i] = n
 	}
-	all := sum(total[1])
-	if m := wrkStatus.FindSubmatch(out); m != nil {
-		r.Errors = sum(m[1])
-		all -= r.Errors
+	r := Result{
+		Elapsed: time.Duration(totals[0]) * time.Microsecond,
+		Errors:  map[string]int64{},
+		Latency: newHistogram(3),
 	}
-	if m := wrkSocket.FindSubmatch(out); m != nil {
-		r.Errors += sum(m[1:]...)
+	for i, kind := range []string{KindConnect, KindRead, KindWrite, KindTimeout, KindStatus} {
+		if n := totals[2+i]; n > 0 {
+			r.Errors[kind] = n
+		}
 	}
-	r.Requests = all
+	r.Requests = totals[1] - r.Errors[KindStatus]
+	for line := range bytes.Lines(out) {
+		m := wrkLatency.FindSubmatch(bytes.TrimSpace(line))
+		if m == nil {
+			continue
+		}
+		value, err := strconv.ParseInt(string(m[1]), 10, 64)
+		if err != nil {
+			return Result{}, fmt.Errorf("load: wrk printed a number that is none: %w", err)
+		}
+		count, err := strconv.ParseInt(string(m[2]), 10, 64)
+		if err != nil {
+			return Result{}, fmt.Errorf("load: wrk printed a number that is none: %w", err)
+		}
+		_ = r.Latency.RecordValues(min(max(1, value), MaxTimeout.Microseconds()), count) // within its range
+	}
 	return r, nil
-}
-
-func wrkDuration(number, unit []byte) (time.Duration, error) {
-	d, err := time.ParseDuration(string(bytes.Join([][]byte{number, unit}, nil)))
-	if err != nil {
-		return 0, fmt.Errorf("wrk printed a time that is none: %w", err)
-	}
-	return d, nil
 }

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"fmt"
 	"io"
@@ -65,18 +66,27 @@ func TestBodies(t *testing.T) {
 
 // TestSlowClientsHoldNoWorker has a crowd keep the only worker thread from nobody.
 func TestSlowClientsHoldNoWorker(t *testing.T) {
-	const crowd = 50
+	const crowd, slowly = 50, 5 << 10
+	upload := make([]byte, 100_000)
+	type begin = func(context.Context, load.Target, load.Request, int, int) (*load.Slow, error)
 	tests := []struct {
-		name  string
-		start func(addr string) *load.Slow
+		name    string
+		start   begin
+		request load.Request
 	}{
-		{"uploads", func(addr string) *load.Slow { return load.SlowUploaders(addr, 100_000, crowd) }},
-		{"readers", func(addr string) *load.Slow { return load.SlowReaders(addr, "/large", 1<<20, crowd) }},
+		{"uploads", load.SlowWriters, load.Request{
+			Method: "POST", Path: "/", Body: upload, Want: fmt.Appendf(nil, "%d %x", len(upload), sha256.Sum256(upload)),
+		}},
+		{"readers", load.SlowReaders, load.Request{Path: "/large", Want: bytes.Repeat([]byte("x"), 1<<20)}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			_, e := startBodies(t)
-			slow := tt.start(strings.TrimPrefix(e.http, "http://"))
+			target := load.Target{Network: "tcp", Address: strings.TrimPrefix(e.http, "http://")}
+			slow, err := tt.start(t.Context(), target, tt.request, crowd, slowly)
+			if err != nil {
+				t.Fatal(err)
+			}
 			eventually(t, "slow clients", func() error {
 				if n := slow.Started(); n < crowd {
 					return fmt.Errorf("%d of %d have begun", n, crowd)
