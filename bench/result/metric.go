@@ -39,7 +39,7 @@ var metrics = []Metric{
 	{"whole", "whole exchanges", "", true, "Slow clients whose exchange was right to the end."},
 	{"rest", "CPU at rest", "ms/s", false, "Processor time that the server used in each second without a request."},
 	{"lost", "lost", "", false, "Requests that got a wrong answer or none."},
-	{"gap", "longest gap", "ms", false, "Longest time in which no request that was due got a right answer."},
+	{"disturbed", "time disturbed", "ms", false, "How much of the time, in slices of 50 ms, a request that was due had to wait for more than 100 ms or got no right answer."},
 }
 
 // FindMetric gives the metric with a name. A name that is not listed gives a

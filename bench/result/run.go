@@ -73,6 +73,7 @@ type Absent struct {
 // Entry is one server in one workload.
 type Entry struct {
 	Peer       string            `json:"peer"`
+	Class      string            `json:"class"`      // "http", "uwsgi protocol", "behind nginx", "baseline": who loses or wins is told within one
 	Shape      string            `json:"shape"`      // processes and threads as it ran, "2 × 2"
 	Connection string            `json:"connection"` // "kept alive", or "one per request"
 	NoDelay    string            `json:"no_delay"`   // TCP_NODELAY of accepted connections: "on", "off", or "unknown"
@@ -88,7 +89,8 @@ type Sample struct {
 	Case   string             `json:"case"`
 	Values map[string]float64 `json:"values"`           // by metric name
 	Errors map[string]int64   `json:"errors,omitempty"` // wrong and missing answers, by kind
-	Notes  []string           `json:"notes,omitempty"`  // warnings, such as a busy client
+	Asked  int64              `json:"asked,omitempty"`  // requests whose answers were right, wrong or missing; 0: not counted
+	Notes  []string           `json:"notes,omitempty"`  // warnings
 	Curve  []Percentile       `json:"curve,omitempty"`
 	Ticks  []Tick             `json:"ticks,omitempty"`
 	Marks  []Mark             `json:"marks,omitempty"`

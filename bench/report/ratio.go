@@ -1,0 +1,78 @@
+package report
+
+import (
+	"maps"
+	"math"
+	"slices"
+
+	"github.com/uwsgo/uwsgo/bench/result"
+)
+
+var inf = math.Inf(1)
+
+// comparable tells whether a ratio of the metric says something about servers.
+func comparable(m result.Metric) bool { return m.Name != "client" && m.Name != "errors" }
+
+// compare is result.Compare that also knows what to say of zeros: where both
+// sides have none in every round there is no difference, and where one side has
+// none and the other always some, that decides.
+func compare(m result.Metric, a, b map[int]float64) result.Ratio {
+	if r, ok := zeros(m, a, b); ok {
+		return r
+	}
+	return result.Compare(m, a, b)
+}
+
+// zeros compares values of which one side, or both, are always zero.
+func zeros(m result.Metric, a, b map[int]float64) (result.Ratio, bool) {
+	if len(a) < result.MinRounds || len(b) < result.MinRounds {
+		return result.Ratio{}, false
+	}
+	leastA, mostA := bounds(a)
+	leastB, mostB := bounds(b)
+	r := result.Ratio{}
+	switch {
+	case mostA == 0 && mostB == 0 && leastA == 0 && leastB == 0:
+		r.Value, r.Verdict = 1, result.NoDifference
+	case mostA == 0 && leastA == 0 && leastB > 0:
+		r.Verdict = result.Better
+		if m.Higher {
+			r.Verdict = result.Worse
+		}
+	case mostB == 0 && leastB == 0 && leastA > 0:
+		r.Value, r.Verdict = inf, result.Worse
+		if m.Higher {
+			r.Verdict = result.Better
+		}
+	default:
+		return r, false
+	}
+	return r, true
+}
+
+func bounds(values map[int]float64) (least, most float64) {
+	sorted := slices.Sorted(maps.Values(values))
+	return sorted[0], sorted[len(sorted)-1]
+}
+
+// invert gives b compared with a, from a compared with b.
+func invert(r result.Ratio) result.Ratio {
+	reciprocal := func(v float64) float64 {
+		if v == 0 {
+			return inf
+		}
+		return 1 / v
+	}
+	turned := result.Ratio{Verdict: r.Verdict}
+	if r.Verdict == result.Unknown {
+		return turned
+	}
+	turned.Value, turned.Low, turned.High = reciprocal(r.Value), reciprocal(r.High), reciprocal(r.Low)
+	switch r.Verdict {
+	case result.Better:
+		turned.Verdict = result.Worse
+	case result.Worse:
+		turned.Verdict = result.Better
+	}
+	return turned
+}

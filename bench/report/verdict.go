@@ -1,0 +1,187 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/uwsgo/uwsgo/bench/result"
+)
+
+// loss is a metric in which another server is ahead of uwsgo.
+type loss struct {
+	workload, title, caseName string
+	ours, rival               string
+	metric                    result.Metric
+	ratio                     result.Ratio // how many times the worse value is the better one, at least 1
+	mine, theirs              string       // medians
+	faults                    string       // of the rival, which may explain its lead
+}
+
+// standing is how uwsgo compares with all others, over everything measured.
+type standing struct {
+	losses                     []loss // the largest first
+	failures                   []string
+	ahead, even, unknown, with int // comparisons by verdict; with: all that were tried
+}
+
+// stand compares uwsgo with every other server in every workload, case and metric.
+func stand(all []page) standing {
+	var s standing
+	for _, p := range all {
+		for _, t := range p.tables {
+			for _, r := range t.rows {
+				if ours(r.entry.Peer) {
+					s.compare(p, t, r)
+				}
+			}
+		}
+	}
+	slices.SortStableFunc(s.losses, func(a, b loss) int { return cmp.Compare(b.ratio.Value, a.ratio.Value) })
+	return s
+}
+
+func (s *standing) compare(p page, t table, r row) {
+	where := p.Name
+	if t.name != "" {
+		where += ", " + t.name
+	}
+	if r.faults.count > 0 {
+		s.failures = append(s.failures, fmt.Sprintf("%s: %s: %s", where, r.label, r.faults.long()))
+	}
+	if r.entry.Failed != "" {
+		s.failures = append(s.failures, fmt.Sprintf("%s: %s was given up: %s", where, r.label, oneLine(r.entry.Failed)))
+	}
+	for _, rival := range t.rivals(r) {
+		for i, mine := range r.cells {
+			if !comparable(mine.metric) || mine.spread.N == 0 || rival.cells[i].spread.N == 0 {
+				continue
+			}
+			s.with++
+			theirs := rival.cells[i]
+			found := compare(mine.metric, mine.values, theirs.values)
+			switch found.Verdict {
+			case result.Unknown:
+				s.unknown++
+			case result.NoDifference:
+				s.even++
+			case result.Better:
+				s.ahead++
+			case result.Worse:
+				if mine.metric.Higher {
+					found = invert(found)
+				}
+				s.losses = append(s.losses, loss{
+					workload: p.Name, title: p.Title, caseName: t.name, ours: r.label, rival: rival.label,
+					metric: mine.metric, ratio: found, mine: number(mine.spread.Median), theirs: number(theirs.spread.Median),
+					faults: rival.faults.short(),
+				})
+			}
+		}
+	}
+}
+
+// by is by how much a rival is ahead.
+func (l loss) by() string {
+	if math.IsInf(l.ratio.Value, 1) {
+		return "one has none"
+	}
+	return factor(l.ratio)
+}
+
+// sums says in full sentences how often uwsgo is ahead and behind.
+func (s standing) sums() string {
+	if s.with == 0 {
+		return "Nothing was measured that uwsgo could be compared in."
+	}
+	if s.unknown == s.with {
+		return fmt.Sprintf("Nothing can be concluded from this run: of %s with other servers none had %d rounds of values that a ratio can be made of.",
+			plural(s.with, "comparison"), result.MinRounds)
+	}
+	text := fmt.Sprintf("uwsgo was compared with every other server in every figure of every workload. Of %s it is ahead in %s, behind in %s; in %s there is no difference.",
+		plural(s.with, "comparison"), count(int64(s.ahead)), count(int64(len(s.losses))), count(int64(s.even)))
+	if s.unknown > 0 {
+		text += fmt.Sprintf(" In %s nothing can be concluded: too few rounds, or a value of zero.", count(int64(s.unknown)))
+	}
+	if len(s.losses) == 0 {
+		text += " In no figure of this run is another server ahead, which does not mean that there is none: these workloads were chosen by uwsgo's makers."
+	}
+	return text
+}
+
+// glance is one line of the summary: how uwsgo stands against the base.
+type glance struct {
+	page     int // index
+	title    string
+	caseName string
+	ours     string
+	base     string
+	cells    []cell
+	faults   string // of uwsgo
+	none     string // why there is nothing to say
+}
+
+// glances gives a line for each workload, case and way that uwsgo was run.
+func glances(all []page) []glance {
+	var lines []glance
+	for i, p := range all {
+		found := false
+		for _, t := range p.tables {
+			for _, r := range t.rows {
+				if !ours(r.entry.Peer) {
+					continue
+				}
+				found = true
+				g := glance{page: i, title: p.Title, caseName: t.name, ours: r.label, faults: r.faults.short()}
+				base, ok := t.base(p.Base, r)
+				switch {
+				case len(r.samples) == 0:
+					g.none = "not measured"
+				case p.Base == "" || base.label == r.label:
+					g.none = "nothing to compare with"
+				case !ok:
+					g.none = p.Base + " was not measured"
+				default:
+					g.base = base.label
+				}
+				for _, m := range p.headline {
+					if c, ok := r.cell(m.Name); ok && comparable(m) {
+						g.cells = append(g.cells, c)
+					}
+				}
+				lines = append(lines, g)
+			}
+		}
+		if !found {
+			lines = append(lines, glance{page: i, title: p.Title, none: "uwsgo takes no part"})
+		}
+	}
+	return lines
+}
+
+// text is what a glance says: "throughput 1.85× (1.80–1.90) better; p99 no difference".
+func (g glance) text() string {
+	s := ""
+	for _, c := range g.cells {
+		if s != "" {
+			s += "; "
+		}
+		s += c.metric.Title + " "
+		if g.none != "" {
+			s += spread(c.spread)
+			if c.metric.Unit != "" {
+				s += " " + c.metric.Unit
+			}
+			continue
+		}
+		s += ratio(c.ratio)
+	}
+	if g.none != "" {
+		if s == "" {
+			return g.none
+		}
+		return g.none + ": " + s
+	}
+	return s
+}
