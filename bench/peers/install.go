@@ -27,6 +27,17 @@ func Install(ctx context.Context, env, python string, p Peer, log io.Writer) err
 	return nil
 }
 
+// Virtualenv makes the virtualenv env with the program python if it is not there.
+func Virtualenv(ctx context.Context, env, python string) error {
+	if _, err := os.Stat(bin(Tools{Env: env}, "python")); err == nil {
+		return nil
+	}
+	if out, err := exec.CommandContext(ctx, python, "-m", "venv", env).CombinedOutput(); err != nil {
+		return fmt.Errorf("no virtualenv can be made with %s (apt-get install python3-venv): %w: %s", python, err, firstOf(string(out)))
+	}
+	return nil
+}
+
 // InstallPackages is Install for packages, given as name==version.
 func InstallPackages(ctx context.Context, env, python string, packages []string, log io.Writer) error {
 	var wanted []string
@@ -38,17 +49,13 @@ func InstallPackages(ctx context.Context, env, python string, packages []string,
 	if len(wanted) == 0 {
 		return nil
 	}
-	interpreter := bin(Tools{Env: env}, "python")
-	if _, err := os.Stat(interpreter); err != nil {
-		if out, err := exec.CommandContext(ctx, python, "-m", "venv", env).CombinedOutput(); err != nil {
-			_, _ = log.Write(out)
-			return fmt.Errorf("no virtualenv can be made with %s (apt-get install python3-venv): %w: %s", python, err, firstOf(string(out)))
-		}
+	if err := Virtualenv(ctx, env, python); err != nil {
+		return err
 	}
 	fmt.Fprintf(log, "installing %s\n", strings.Join(wanted, " "))
 	// Without an answer pip would try for minutes.
 	args := []string{"-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--timeout", "15", "--retries", "1"}
-	cmd := exec.CommandContext(ctx, interpreter, append(args, wanted...)...)
+	cmd := exec.CommandContext(ctx, bin(Tools{Env: env}, "python"), append(args, wanted...)...)
 	var out bytes.Buffer
 	cmd.Stdout = io.MultiWriter(&out, log)
 	cmd.Stderr = cmd.Stdout

@@ -120,7 +120,7 @@ func (srv *Server) start(ctx context.Context, t Tools) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		return srv.explain(err)
+		return srv.Explain(err)
 	}
 	srv.Started = time.Since(begun)
 	srv.NoDelay = srv.noDelay()
@@ -149,8 +149,8 @@ func environ(t Tools) []string {
 	return append(env, "PATH="+path)
 }
 
-// explain adds to why a server did not come up what its log says.
-func (srv *Server) explain(err error) error {
+// Explain adds to an error of asking the server, or of its start, what its log says.
+func (srv *Server) Explain(err error) error {
 	log, _ := os.ReadFile(srv.logFile())
 	lower := strings.ToLower(string(log))
 	if strings.Contains(lower, "address already in use") || strings.Contains(lower, "connection in use") { // the latter is gunicorn's

@@ -1,0 +1,133 @@
+package workload
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/uwsgo/uwsgo/bench/apps"
+	"github.com/uwsgo/uwsgo/bench/load"
+	"github.com/uwsgo/uwsgo/bench/peers"
+	"github.com/uwsgo/uwsgo/bench/result"
+)
+
+const (
+	disturbRate  = 500 // requests a second: far below what any of the servers can answer
+	disturbTick  = 50 * time.Millisecond
+	disturbTimes = 3 // reloads, or workers killed, in one measurement
+)
+
+// reload is what clients notice of new code.
+func reload() Workload {
+	return disturbed(Workload{
+		Name:  "reload",
+		Title: "Reload under load",
+		About: "500 requests a second for hello world (open loop) while the server reloads three times: requests that were lost, " +
+			"how long others had to wait for more than 100 ms, and latency over time.",
+		Refuses: firstOf(needsApp, func(p peers.Peer) string {
+			if p.Reload == nil {
+				return p.NoReload
+			}
+			return ""
+		}),
+	}, "reload", func(r *Rig) error { return r.Peer.Reload(r.Server) })
+}
+
+// kill is what clients notice of a worker that crashes.
+func kill() Workload {
+	return disturbed(Workload{
+		Name:  "kill",
+		Title: "kill -9 of a worker under load",
+		About: "500 requests a second for hello world (open loop) while a worker process is killed three times, as a crash or the kernel's OOM killer would: " +
+			"requests that were lost, how long others had to wait for more than 100 ms, and latency over time. What ran in the killed worker cannot be saved.",
+		Refuses: firstOf(needsApp, func(p peers.Peer) string {
+			if p.Workers == nil {
+				return p.NoWorkers
+			}
+			return ""
+		}),
+	}, "kill -9", killWorker)
+}
+
+func killWorker(r *Rig) error {
+	pids, err := r.Peer.Workers(r.Server)
+	if err != nil {
+		return err
+	}
+	if len(pids) == 0 {
+		return fmt.Errorf("%s has no worker left", r.Peer.Name)
+	}
+	return syscall.Kill(pids[rand.IntN(len(pids))], syscall.SIGKILL)
+}
+
+// disturbed completes a workload in which something is done to a server under a
+// steady load.
+func disturbed(w Workload, what string, do func(*Rig) error) Workload {
+	w.Base, w.Setup = manyBase, two(apps.Hello)
+	w.Metrics, w.Chart = []string{"lost", "disturbed", "max", "p50", "p99", "rate", "pss"}, []string{"lost", "disturbed"}
+	w.Routes = []load.Route{get("/")}
+	w.Takes = disturbTime
+	w.Measure = func(ctx context.Context, r *Rig) ([]result.Sample, error) {
+		length := disturbTime(r.Duration)
+		o := load.Options{Connections: 256, Rate: disturbRate, Duration: length, Tick: disturbTick, Routes: r.Routes}
+		var (
+			doing  sync.WaitGroup
+			marks  []result.Mark
+			failed error
+		)
+		s, err := r.observe(ctx, "", func() (load.Result, error) {
+			begun := time.Now()
+			ctx, stop := context.WithCancel(ctx)
+			defer stop()
+			doing.Go(func() {
+				// Evenly spread, and none so late that its effect is not seen.
+				for range disturbTimes {
+					if sleep(ctx, length/(disturbTimes+1)) != nil {
+						return
+					}
+					marks = append(marks, result.Mark{At: time.Since(begun).Seconds(), Text: what})
+					if failed = do(r); failed != nil {
+						return
+					}
+				}
+			})
+			got, err := load.Run(ctx, r.Options(o))
+			stop()
+			doing.Wait()
+			return got, err
+		})
+		if err != nil {
+			return nil, err
+		}
+		if failed != nil {
+			return nil, fmt.Errorf("%s: %w", what, failed)
+		}
+		s.Marks = marks
+		s.Values["lost"] = s.Values["errors"]
+		s.Values["disturbed"] = disturbedTime(s.Ticks)
+		return []result.Sample{s}, nil
+	}
+	return w
+}
+
+// disturbTime is how long a disturbed measurement lasts: a reload of some servers
+// takes a second or two.
+func disturbTime(d time.Duration) time.Duration { return max(3*d, 4*time.Second) }
+
+// noticed is how long an answer must take for a person to notice a delay.
+const noticed = 100.0 // ms
+
+// disturbedTime is the time, in ms, in which a request that was due was answered
+// late, wrong or not at all.
+func disturbedTime(ticks []result.Tick) float64 {
+	n := 0
+	for _, t := range ticks {
+		if t.Errors > 0 || t.Max > noticed {
+			n++
+		}
+	}
+	return milliseconds(time.Duration(n) * disturbTick)
+}

@@ -1,0 +1,53 @@
+package workload
+
+import (
+	"context"
+	"time"
+
+	"github.com/uwsgo/uwsgo/bench/apps"
+	"github.com/uwsgo/uwsgo/bench/load"
+	"github.com/uwsgo/uwsgo/bench/peers"
+	"github.com/uwsgo/uwsgo/bench/result"
+)
+
+// Cases of the generator workload.
+const (
+	ours = "uwsgo-bench"
+	wrk  = "wrk"
+)
+
+// generator holds the load generator against another one that many know.
+func generator() Workload {
+	return Workload{
+		Name:  "generator",
+		Title: "The load generator against wrk",
+		About: "The same server is asked for hello world by this program and by wrk (-t1 -c64), one after the other: " +
+			"if the server's CPU for a request or its rate differed much, this report would measure its own client.",
+		Base: "go-net-http", Setup: two(apps.Hello), Cases: []string{ours, wrk},
+		Metrics: []string{"rate", "cpu", "user", "system", "p50", "p99", "errors", "client"}, Chart: loadChart,
+		Routes: []load.Route{get("/")},
+		Refuses: firstOf(needsHTTP, needsKeepAlive, func(p peers.Peer) string {
+			if p.Name == "uwsgo" || p.Name == "go-net-http" {
+				return ""
+			}
+			return "two servers are enough to compare generators"
+		}),
+		Takes:   func(d time.Duration) time.Duration { return 2*max(d, time.Second) + time.Second },
+		Measure: measureGenerator,
+	}
+}
+
+func measureGenerator(ctx context.Context, r *Rig) ([]result.Sample, error) {
+	length := max(r.Duration, time.Second) // wrk knows whole seconds only
+	own, err := r.Measure(ctx, ours, load.Options{Connections: clients, Routes: r.Routes, Duration: length})
+	if err != nil {
+		return nil, err
+	}
+	theirs, err := r.observe(ctx, wrk, func() (load.Result, error) {
+		return load.Wrk(ctx, "http://"+r.Server.Addr+"/", clients, length)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return []result.Sample{own, theirs}, nil
+}

@@ -1,0 +1,213 @@
+package workload
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/uwsgo/uwsgo/bench/load"
+	"github.com/uwsgo/uwsgo/bench/peers"
+	"github.com/uwsgo/uwsgo/bench/result"
+)
+
+// Rig is one running server and what it is asked.
+type Rig struct {
+	Server   *peers.Server
+	Peer     peers.Peer
+	Routes   []load.Route  // with the wanted answers
+	Duration time.Duration // of what runs for a time
+	WarmUp   time.Duration
+	Threads  int // of the load generator
+}
+
+// patience is how long an answer may take. Work that takes seconds is not asked.
+const patience = 5 * time.Second
+
+// Target is where and how the server is asked.
+func (r *Rig) Target() load.Target {
+	t := load.Target{Network: "tcp", Address: r.Server.Addr}
+	if r.Peer.Protocol == peers.UWSGI {
+		t.Protocol = load.UWSGI
+	}
+	return t
+}
+
+// Options completes o for this server: one whose shape closes after each answer
+// is asked so, since what it would do otherwise is close unannounced.
+func (r *Rig) Options(o load.Options) load.Options {
+	o.Target = r.Target()
+	o.Threads = r.Threads
+	if !r.Peer.KeepAlive {
+		o.PerConnection = 1
+	}
+	if o.Duration == 0 {
+		o.Duration = r.Duration
+	}
+	if o.Timeout == 0 {
+		o.Timeout = patience
+	}
+	return o
+}
+
+// Measure asks o of the server, first to warm up, and gives what came of it and
+// what the server used meanwhile.
+func (r *Rig) Measure(ctx context.Context, name string, o load.Options) (result.Sample, error) {
+	o = r.Options(o)
+	warm := o
+	warm.Duration = r.WarmUp
+	if _, err := load.Run(ctx, warm); err != nil {
+		return result.Sample{}, err
+	}
+	return r.observe(ctx, name, func() (load.Result, error) { return load.Run(ctx, o) })
+}
+
+// observe runs a load and reads, before, meanwhile and afterwards, what the
+// server uses.
+func (r *Rig) observe(ctx context.Context, name string, run func() (load.Result, error)) (result.Sample, error) {
+	before, err := r.usage()
+	if err != nil {
+		return result.Sample{}, err
+	}
+	peak := r.watchMemory(ctx)
+	got, err := run()
+	pss := peak()
+	if err != nil {
+		return result.Sample{}, err
+	}
+	after, err := r.usage()
+	if err != nil {
+		return result.Sample{}, err
+	}
+	s := sampleOf(name, got)
+	s.Values["start"] = milliseconds(r.Server.Started)
+	if pss > 0 {
+		s.Values["pss"] = mebibytes(pss)
+	}
+	if got.Requests > 0 {
+		n := float64(got.Requests)
+		s.Values["user"] = float64((after.user - before.user).Microseconds()) / n
+		s.Values["system"] = float64((after.system - before.system).Microseconds()) / n
+		s.Values["cpu"] = s.Values["user"] + s.Values["system"]
+		s.Values["switches"] = float64(after.switches-before.switches) / n
+	}
+	return s, nil
+}
+
+// usage is what a server's process tree has used so far.
+type usage struct {
+	user, system time.Duration
+	switches     int64
+}
+
+func (u usage) cpu() time.Duration { return u.user + u.system }
+
+func (r *Rig) usage() (u usage, err error) {
+	if u.user, u.system, err = r.Server.CPU(); err != nil {
+		return u, err
+	}
+	u.switches, err = r.Server.Switches()
+	return u, err
+}
+
+// pssEvery is how often memory is read: the kernel walks the server's page tables
+// for it, which must not weigh on what is measured.
+const pssEvery = 500 * time.Millisecond
+
+// watchMemory reads the server's memory from now on until the function that it
+// gives is called, which reads it once more and tells the most that was seen.
+func (r *Rig) watchMemory(ctx context.Context) (peak func() int64) {
+	ctx, stop := context.WithCancel(ctx)
+	var most int64
+	var reading sync.WaitGroup
+	look := func() {
+		if pss, err := r.Server.PSS(); err == nil {
+			most = max(most, pss)
+		}
+	}
+	reading.Go(func() {
+		for sleep(ctx, pssEvery) == nil {
+			look()
+		}
+	})
+	return func() int64 {
+		stop()
+		reading.Wait()
+		look()
+		return most
+	}
+}
+
+// percents are the points of latency curves.
+var percents = []float64{0, 10, 25, 50, 75, 90, 95, 98, 99, 99.5, 99.9, 99.95, 99.99, 100}
+
+// fastRoute is the route of mixed work whose latency is told apart.
+const fastRoute = "/"
+
+// sampleOf turns what the generator saw into values.
+func sampleOf(name string, got load.Result) result.Sample {
+	s := result.Sample{Case: name, Values: map[string]float64{}, Errors: got.Errors}
+	s.Asked = got.Requests + got.Failed()
+	s.Values["errors"] = float64(got.Failed())
+	s.Values["rate"] = got.Rate()
+	s.Values["client"] = 100 * got.ClientCPU
+	if got.Served > 0 {
+		s.Values["served"] = float64(got.Served)
+	}
+	if got.Latency != nil && got.Latency.TotalCount() > 0 {
+		for metric, percent := range map[string]float64{"p50": 50, "p90": 90, "p99": 99, "p999": 99.9, "max": 100} {
+			s.Values[metric] = milliseconds(got.Percentile(percent))
+		}
+		for _, percent := range percents {
+			// A percentile that no request stands for would only repeat the slowest.
+			if percent == 100 || float64(got.Latency.TotalCount())*(100-percent) >= 100 {
+				s.Curve = append(s.Curve, result.Percentile{Percent: percent, Ms: milliseconds(got.Percentile(percent))})
+			}
+		}
+	}
+	if fast, ok := got.Routes[fastRoute]; ok && len(got.Routes) > 1 && fast.Latency.TotalCount() > 0 {
+		s.Values["fast_p50"] = micros(fast.Latency.ValueAtQuantile(50))
+		s.Values["fast_p99"] = micros(fast.Latency.ValueAtQuantile(99))
+	}
+	for _, t := range got.Ticks {
+		s.Ticks = append(s.Ticks, result.Tick{
+			At: t.At.Seconds(), OK: t.OK, Errors: t.Errors, P50: milliseconds(t.P50), Max: milliseconds(t.Max),
+		})
+	}
+	return s
+}
+
+// settledPSS waits until the server has used no CPU for half a second, at most
+// five, and gives its memory.
+func (r *Rig) settledPSS(ctx context.Context) (int64, error) {
+	last := time.Duration(-1)
+	for range 10 {
+		used, err := r.usage()
+		if err != nil {
+			return 0, err
+		}
+		if used.cpu() == last {
+			break
+		}
+		last = used.cpu()
+		if err := sleep(ctx, 500*time.Millisecond); err != nil {
+			return 0, err
+		}
+	}
+	return r.Server.PSS()
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+func micros(us int64) float64 { return float64(us) / 1000 }
+
+func mebibytes(n int64) float64 { return float64(n) / (1 << 20) }
+
+// sleep waits for d, or until ctx ends, and then gives its error.
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}

@@ -1,0 +1,100 @@
+package workload
+
+import (
+	"bytes"
+	"context"
+	"time"
+
+	"github.com/uwsgo/uwsgo/bench/apps"
+	"github.com/uwsgo/uwsgo/bench/load"
+	"github.com/uwsgo/uwsgo/bench/peers"
+	"github.com/uwsgo/uwsgo/bench/result"
+)
+
+// transferMetrics have the bytes a second beside what all have.
+var transferMetrics = append([]string{"rate", "bytes"}, loadMetrics[1:]...)
+
+// large is an answer of 100 KB.
+func large() Workload {
+	return Workload{
+		Name:  "large",
+		Title: "100 KB response",
+		About: "64 clients ask for 100 KB that a WSGI app gives as one piece with its length.",
+		Base:  keepAliveBase, Setup: two(apps.Hello), Metrics: transferMetrics, Chart: loadChart,
+		Routes: []load.Route{get("/large")}, Refuses: needsApp, Takes: once, Measure: transfer(clients, ""),
+	}
+}
+
+// stream is an answer in pieces whose length the server does not know.
+func stream() Workload {
+	return Workload{
+		Name:  "stream",
+		Title: "Streaming generator",
+		About: "64 clients ask for 100 KB that a WSGI app yields in 20 pieces without telling the length: the server sends each piece when it has it, " +
+			"and frames them by chunks or by closing the connection.",
+		Base: keepAliveBase, Setup: two(apps.Hello), Metrics: transferMetrics, Chart: loadChart,
+		Routes: []load.Route{get("/stream")},
+		Refuses: firstOf(needsApp, func(p peers.Peer) string {
+			if p.NeedsLength {
+				return "sends an answer of unknown length so that no client can see its end"
+			}
+			return ""
+		}), Takes: once, Measure: transfer(clients, ""),
+	}
+}
+
+// Sizes of uploads, and how many clients send them at once.
+var uploads = []struct {
+	name    string
+	size    int
+	clients int
+}{
+	{"64 KB", 64 << 10, clients},
+	{"5 MB", 5 << 20, 16},
+}
+
+// upload sends bodies, which the app reads to the end and answers with their
+// length and checksum.
+func upload() Workload {
+	w := Workload{
+		Name:  "upload",
+		Title: "Uploads",
+		About: "Clients send a body that the app reads to its end; the answer, its length and checksum, is checked. 64 clients send 64 KB at a time, 16 send 5 MB.",
+		Base:  keepAliveBase, Setup: two(apps.Hello), Metrics: transferMetrics, Chart: loadChart,
+		Refuses: needsApp,
+		Takes:   func(d time.Duration) time.Duration { return 2 * d },
+	}
+	for _, u := range uploads {
+		w.Cases = append(w.Cases, u.name)
+		w.Routes = append(w.Routes, load.Route{Weight: 1, Request: load.Request{
+			Name: u.name, Method: "POST", Path: "/upload", Body: bytes.Repeat([]byte("0123456789abcdef"), u.size/16),
+		}})
+	}
+	w.Measure = func(ctx context.Context, r *Rig) ([]result.Sample, error) {
+		var samples []result.Sample
+		for i, u := range uploads {
+			one := *r
+			one.Routes = r.Routes[i : i+1]
+			s, err := transfer(u.clients, u.name)(ctx, &one)
+			if err != nil {
+				return nil, err
+			}
+			samples = append(samples, s...)
+		}
+		return samples, nil
+	}
+	return w
+}
+
+// transfer is a closed loop that tells the bytes of bodies too.
+func transfer(clients int, name string) func(context.Context, *Rig) ([]result.Sample, error) {
+	return func(ctx context.Context, r *Rig) ([]result.Sample, error) {
+		s, err := r.Measure(ctx, name, load.Options{Connections: clients, Routes: r.Routes})
+		if err != nil {
+			return nil, err
+		}
+		q := r.Routes[0].Request
+		s.Values["bytes"] = s.Values["rate"] * float64(max(len(q.Body), len(q.Want))) / (1 << 20)
+		return []result.Sample{s}, nil
+	}
+}

@@ -1,0 +1,76 @@
+// Command uwsgo-bench measures WSGI servers on one machine, all in the same way and
+// in alternating rounds, and leaves a report that others can check.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+const usage = `uwsgo-bench measures WSGI servers side by side.
+
+    uwsgo-bench [flags] [workload...]     measure, and write a report (all workloads if none is named)
+    uwsgo-bench list                      the workloads, and the servers that are known
+    uwsgo-bench report [flags] FILE       make the report again from a results.json
+    uwsgo-bench compare [flags] OLD NEW   what changed between two results.json; exit 1 if something got worse
+
+"uwsgo-bench run -h", "report -h" and "compare -h" list their flags.
+`
+
+// errWorse ends the program with exit code 1 after everything has been said.
+var errWorse = errors.New("worse than before")
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := command(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	switch {
+	case err == nil || errors.Is(err, flag.ErrHelp):
+		return
+	case !errors.Is(err, errWorse):
+		fmt.Fprintln(os.Stderr, "uwsgo-bench:", err)
+	}
+	os.Exit(1)
+}
+
+func command(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	name := ""
+	if len(args) > 0 {
+		name = args[0]
+	}
+	switch name {
+	case "help", "-h", "-help", "--help":
+		fmt.Fprint(stdout, usage)
+		return nil
+	case "list":
+		return list(stdout)
+	case "serve":
+		if len(args) != 3 {
+			return errors.New("usage: uwsgo-bench serve " + serveKinds + " ADDRESS")
+		}
+		return serveHello(args[1], args[2])
+	case "report":
+		return remake(args[1:], stdout, stderr)
+	case "compare":
+		return compare(args[1:], stdout, stderr)
+	case "run":
+		args = args[1:]
+	}
+	return run(ctx, args, stdout, stderr)
+}
+
+// parse parses flags, with a first line of usage before them.
+func parse(flags *flag.FlagSet, stderr io.Writer, args []string, use string) error {
+	flags.SetOutput(stderr)
+	flags.Usage = func() {
+		fmt.Fprintf(stderr, "usage: uwsgo-bench %s\n\n", use)
+		flags.PrintDefaults()
+	}
+	return flags.Parse(args)
+}

@@ -1,0 +1,270 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/uwsgo/uwsgo/bench/apps"
+	"github.com/uwsgo/uwsgo/bench/peers"
+	"github.com/uwsgo/uwsgo/bench/report"
+	"github.com/uwsgo/uwsgo/bench/result"
+	"github.com/uwsgo/uwsgo/bench/workload"
+)
+
+// settings are the flags of a run.
+type settings struct {
+	out, env, python, uwsgo string
+	peers                   string
+	adHoc                   []string
+	processes, threads      int
+	options                 workload.Options
+}
+
+func runFlags(s *settings) *flag.FlagSet {
+	flags := flag.NewFlagSet("run", flag.ContinueOnError)
+	o := &s.options
+	flags.StringVar(&s.peers, "peers", "*", "measure only these comma-separated `servers`; * stands for any part of a name")
+	flags.Func("peer", "also measure the server that `NAME=COMMAND` starts; {addr} {host} {port} {processes} {threads} {app} {module} {python} stand for what they say", func(v string) error {
+		s.adHoc = append(s.adHoc, v)
+		return nil
+	})
+	flags.IntVar(&o.Rounds, "rounds", result.MinRounds, "how often each server is measured, from a fresh start; with fewer than 5 no server is said to be ahead")
+	flags.DurationVar(&o.Duration, "duration", 2*time.Second, "how long each measurement takes")
+	flags.DurationVar(&o.WarmUp, "warmup", 500*time.Millisecond, "how long the same is asked before it, not counted")
+	flags.BoolVar(&o.Logging, "log", false, "let all servers write their request log")
+	flags.IntVar(&o.Threads, "client-threads", 1, "threads of the load generator")
+	flags.IntVar(&s.processes, "processes", 0, "worker processes of each server instead of what the workload says")
+	flags.IntVar(&s.threads, "threads", 0, "threads of each worker process instead of what the workload says")
+	flags.StringVar(&s.out, "out", "uwsgo-bench-report", "`directory` for the report")
+	flags.StringVar(&s.env, "env", cacheDir(), "`directory` of the virtualenv that the Python servers are installed into")
+	flags.StringVar(&s.python, "python", "python3", "`program` that makes the virtualenv")
+	flags.StringVar(&s.uwsgo, "uwsgo", beside("uwsgo"), "the uwsgo `binary`")
+	return flags
+}
+
+func (s *settings) check() error {
+	o := s.options
+	switch {
+	case o.Rounds < 1:
+		return errors.New("-rounds must be at least 1")
+	case o.Duration < 100*time.Millisecond || o.Duration > 10*time.Minute:
+		return errors.New("-duration must be 100ms to 10m")
+	case o.WarmUp < 100*time.Millisecond || o.WarmUp > time.Minute:
+		return errors.New("-warmup must be 100ms to 1m")
+	case o.Threads < 1 || s.processes < 0 || s.threads < 0:
+		return errors.New("-client-threads must be at least 1, -processes and -threads not negative")
+	}
+	return nil
+}
+
+// run measures, and writes the report as it goes.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	var s settings
+	flags := runFlags(&s)
+	if err := parse(flags, stderr, args, "[run] [flags] [workload...]"); err != nil {
+		return err
+	}
+	if err := s.check(); err != nil {
+		return err
+	}
+	workloads, err := chooseWorkloads(flags.Args())
+	if err != nil {
+		return err
+	}
+	for i := range workloads {
+		if s.processes > 0 {
+			workloads[i].Setup.Processes = s.processes
+		}
+		if s.threads > 0 {
+			workloads[i].Setup.Threads = s.threads
+		}
+	}
+	chosen, err := choosePeers(s.peers, s.adHoc)
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "uwsgo-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	if err := s.lay(dir); err != nil {
+		return err
+	}
+	client, servers, sentence := pinning(processors(), s.options.Threads)
+	s.options.Tools.Client, s.options.Tools.Servers = client, servers
+
+	r := &result.Run{
+		Format: result.Format, Harness: harness(), Command: append([]string{"uwsgo-bench"}, args...), Started: time.Now(),
+		Settings: result.Settings{
+			Rounds: s.options.Rounds, Seconds: s.options.Duration.Seconds(), WarmUp: s.options.WarmUp.Seconds(),
+			Logging: s.options.Logging, Pinning: sentence, ClientOn: s.options.Threads,
+		},
+	}
+	if r.Peers, s.options.Peers, err = s.install(ctx, workloads, chosen, stderr); err != nil {
+		return err
+	}
+	r.Machine = machine(s.options.Python)
+	if client != nil {
+		if err := pinSelf(client); err != nil {
+			return fmt.Errorf("pinning the load generator: %w", err)
+		}
+	}
+	raiseDescriptorLimit()
+	bar := newProgress(stderr)
+	s.options.Progress = bar.step
+	s.options.Keep = func() error {
+		r.Finished = time.Now()
+		return report.WriteJSON(filepath.Join(s.out, resultsFile), r)
+	}
+	if err := os.MkdirAll(s.out, 0o755); err != nil {
+		return err
+	}
+	err = workload.Run(ctx, r, workloads, s.options)
+	bar.end()
+	r.Finished, r.Complete = time.Now(), err == nil
+	if err != nil && ctx.Err() == nil {
+		return err
+	}
+	if err := write(s.out, r); err != nil {
+		return err
+	}
+	if err := report.Table(stdout, r); err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "\nThe whole report: %s (%s and %s beside it)\n", filepath.Join(s.out, pageFile), markdownFile, resultsFile)
+	if ctx.Err() != nil {
+		return fmt.Errorf("interrupted after %v; the report has what was measured until then", r.Finished.Sub(r.Started).Round(time.Second))
+	}
+	return notStarted(r)
+}
+
+// notStarted is an error that names the servers that never came up. One that ends
+// under the load is a result: the report has it.
+func notStarted(r *result.Run) error {
+	var failed []string
+	for _, w := range r.Workloads {
+		for _, e := range w.Entries {
+			if e.Failed != "" && e.Command == nil {
+				failed = append(failed, w.Name+": "+e.Failed)
+			}
+		}
+	}
+	if failed == nil {
+		return nil
+	}
+	return fmt.Errorf("not all servers could be started:\n%s", strings.Join(failed, "\n"))
+}
+
+// lay makes paths absolute, as servers run in a directory of their own, and puts
+// the apps into dir.
+func (s *settings) lay(dir string) error {
+	t := &s.options.Tools
+	t.Apps, s.options.Static = filepath.Join(dir, "apps"), filepath.Join(dir, "static")
+	for _, d := range []string{t.Apps, s.options.Static} {
+		if err := os.Mkdir(d, 0o755); err != nil {
+			return err
+		}
+	}
+	// Servers that give up root's rights must still reach the apps.
+	if err := os.Chmod(dir, 0o755); err != nil {
+		return err
+	}
+	if err := apps.WriteTo(t.Apps); err != nil {
+		return err
+	}
+	var err error
+	if t.Env, err = filepath.Abs(s.env); err != nil {
+		return err
+	}
+	s.options.Python = filepath.Join(t.Env, "bin", "python")
+	if t.Bench, err = os.Executable(); err != nil {
+		return err
+	}
+	if t.Uwsgo, err = filepath.Abs(s.uwsgo); err != nil {
+		return err
+	}
+	if _, err := os.Stat(t.Uwsgo); err != nil {
+		t.Uwsgo = ""
+	}
+	if t.Nginx, err = exec.LookPath("nginx"); err != nil {
+		if _, err := os.Stat("/usr/sbin/nginx"); err == nil {
+			t.Nginx = "/usr/sbin/nginx" // not in every user's PATH
+		}
+	}
+	return nil
+}
+
+// install makes the virtualenv and installs what the workloads and the peers
+// need. A peer that cannot be had is listed with the reason and left out.
+func (s *settings) install(ctx context.Context, workloads []workload.Workload, chosen []peers.Peer, log io.Writer) (all []result.Peer, there []peers.Peer, err error) {
+	t := s.options.Tools
+	if err := peers.Virtualenv(ctx, t.Env, s.python); err != nil {
+		return nil, nil, err
+	}
+	for _, w := range workloads {
+		if err := peers.InstallPackages(ctx, t.Env, s.python, apps.Requirements(w.Setup.App), log); err != nil {
+			return nil, nil, fmt.Errorf("installing what %s needs: %w", w.Setup.App, err)
+		}
+	}
+	for _, p := range chosen {
+		entry := result.Peer{Name: p.Name, About: p.About}
+		err := peers.Install(ctx, t.Env, s.python, p, log)
+		if need := p.Needs(t); err == nil && need != "" {
+			err = fmt.Errorf("it needs %s", need)
+		}
+		switch {
+		case ctx.Err() != nil:
+			return nil, nil, ctx.Err()
+		case err != nil:
+			entry.Absent = err.Error()
+			fmt.Fprintf(log, "%s: not measured: %v\n", p.Name, err)
+		default:
+			entry.Version = p.Version(t)
+			there = append(there, p)
+		}
+		all = append(all, entry)
+	}
+	if there == nil {
+		return nil, nil, errors.New("none of the servers can be measured here; the reasons are above")
+	}
+	return all, there, nil
+}
+
+// beside gives the path of a program in this one's directory.
+func beside(name string) string {
+	self, err := os.Executable()
+	if err != nil {
+		return name
+	}
+	return filepath.Join(filepath.Dir(self), name)
+}
+
+// cacheDir is where the virtualenv is kept between runs.
+func cacheDir() string {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		dir = os.TempDir()
+	}
+	return filepath.Join(dir, "uwsgo-bench")
+}
+
+// raiseDescriptorLimit lets this program and the servers that it starts hold as
+// many connections as the system allows; load tells when that is not enough.
+func raiseDescriptorLimit() {
+	var limit syscall.Rlimit
+	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) == nil {
+		limit.Cur = limit.Max
+		// Set even if it was so already: only then do children inherit it.
+		_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit)
+	}
+}

@@ -1,0 +1,242 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/uwsgo/uwsgo/bench/report"
+	"github.com/uwsgo/uwsgo/bench/result"
+	"github.com/uwsgo/uwsgo/bench/workload"
+)
+
+// TestMain lets the test binary be the program where a baseline is served by it.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 4 && os.Args[1] == "serve" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// bench runs the program with arguments and gives what it printed.
+func bench(ctx context.Context, args ...string) (stdout, stderr string, err error) {
+	var out, errs bytes.Buffer
+	err = command(ctx, args, &out, &errs)
+	return out.String(), errs.String(), err
+}
+
+func TestBadInput(t *testing.T) {
+	other := filepath.Join(t.TempDir(), "results.json")
+	if err := os.WriteFile(other, []byte(`{"format": 99}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name string
+		args []string
+		want []string
+	}{
+		{"unknown_workload", []string{"helo"}, []string{`no workload "helo"`, "did you mean hello?", "list"}},
+		{"unknown_server", []string{"-peers", "gunicorn-gthreed", "hello"}, []string{`no server "gunicorn-gthreed"`, "did you mean gunicorn-gthread?"}},
+		{"server_pattern_without_match", []string{"-peers", "uwsgo,jboss*"}, []string{`no server "jboss*"`}},
+		{"no_rounds", []string{"-rounds", "0"}, []string{"-rounds must be at least 1"}},
+		{"too_short", []string{"-duration", "1ms"}, []string{"-duration must be 100ms to 10m"}},
+		{"no_such_flag", []string{"-round", "3"}, []string{"-round"}},
+		{"server_without_command", []string{"-peer", "mine"}, []string{"mine"}},
+		{"server_that_is_there_already", []string{"-peer", "uwsgo=./server {addr}"}, []string{`"uwsgo"`, "choose another"}},
+		{"two_servers_of_one_name", []string{"-peer", "a=./a {addr}", "-peer", "a=./b {addr}"}, []string{`"a"`, "choose another"}},
+		{"compare_one_file", []string{"compare", other}, []string{"name two results.json"}},
+		{"compare_other_format", []string{"compare", other, other}, []string{other, "99"}},
+		{"report_nothing", []string{"report"}, []string{"name one results.json"}},
+		{"report_missing_file", []string{"report", "/does/not/exist.json"}, []string{"/does/not/exist.json"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, _, err := bench(t.Context(), tt.args...)
+			if err == nil {
+				t.Fatal("it was taken")
+			}
+			for _, want := range tt.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("the error lacks %q: %v", want, err)
+				}
+			}
+		})
+	}
+}
+
+func TestListNamesAll(t *testing.T) {
+	out, _, err := bench(t.Context(), "list")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range workload.All() {
+		if !strings.Contains(out, "\n  "+w.Name+" ") {
+			t.Errorf("the list lacks workload %s", w.Name)
+		}
+	}
+	for _, name := range []string{"uwsgo", "uwsgi-http11-socket", "nginx+uwsgi", "go-fasthttp"} {
+		if !strings.Contains(out, "\n  "+name+" ") {
+			t.Errorf("the list lacks server %s", name)
+		}
+	}
+}
+
+// environment gives the flags that measure with what the tests have, or skips.
+func environment(t *testing.T) []string {
+	t.Helper()
+	if runtime.GOOS != "linux" {
+		t.Skip("SKIP: the harness measures on Linux only")
+	}
+	env := os.Getenv("UWSGO_TESTENV")
+	if env == "" {
+		env = "../../build/testenv"
+	}
+	if _, err := os.Stat(filepath.Join(env, "bin", "python")); err != nil {
+		t.Skip("SKIP: no virtualenv for the tests: run make testenv")
+	}
+	uwsgo := filepath.Join(t.TempDir(), "uwsgo")
+	if out, err := exec.Command("go", "build", "-o", uwsgo, "../uwsgo").CombinedOutput(); err != nil {
+		t.Fatalf("building uwsgo: %v\n%s", err, out)
+	}
+	return []string{"-env", env, "-uwsgo", uwsgo, "-out", t.TempDir()}
+}
+
+func TestEveryWorkloadOnce(t *testing.T) {
+	flags := environment(t)
+	dir := flags[len(flags)-1]
+	out, log, err := bench(t.Context(), append(flags, "-rounds", "1", "-duration", "1s", "-warmup", "100ms", "-peers", "uwsgo,go-net-http")...)
+	if err != nil {
+		t.Fatalf("%v\n%s\n%s", err, out, log)
+	}
+	r, err := report.ReadJSON(filepath.Join(dir, resultsFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !r.Complete || r.Machine.Cores == 0 || r.Machine.Kernel == "" || r.Settings.Pinning == "" {
+		t.Errorf("the run is not described: %+v %+v", r.Machine, r.Settings)
+	}
+	for i, w := range workload.All() {
+		t.Run(w.Name, func(t *testing.T) {
+			found := r.Workloads[i]
+			if found.Name != w.Name || len(found.Entries) == 0 || found.Entries[0].Peer != "uwsgo" {
+				t.Fatalf("no entry of uwsgo in %s: %+v", found.Name, found.Entries)
+			}
+			check(t, w, found.Entries[0])
+		})
+	}
+	for _, file := range []string{markdownFile, pageFile} {
+		text, err := os.ReadFile(filepath.Join(dir, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, w := range r.Workloads {
+			if !bytes.Contains(text, []byte(w.Title)) {
+				t.Errorf("%s lacks %q", file, w.Title)
+			}
+		}
+	}
+}
+
+// check wants a value of the most telling metric for each case, and no error.
+func check(t *testing.T, w workload.Workload, e result.Entry) {
+	t.Helper()
+	if len(e.Samples) == 0 || w.Name != "mix" && len(e.Samples) != max(1, len(w.Cases)) {
+		t.Fatalf("%d samples of %d cases", len(e.Samples), len(w.Cases))
+	}
+	for _, s := range e.Samples {
+		if _, ok := s.Values[w.Metrics[0]]; !ok {
+			t.Errorf("%q: no value of %s among %v", s.Case, w.Metrics[0], s.Values)
+		}
+		allowed := 0.0
+		if w.Name == "kill" {
+			allowed = 3 * float64(w.Setup.Threads) // what ran in the killed workers
+		}
+		if s.Values["errors"] > allowed {
+			t.Errorf("%q: %v", s.Case, s.Errors)
+		}
+	}
+}
+
+func TestInterruptedRunKeepsWhatIsDone(t *testing.T) {
+	flags := environment(t)
+	dir := flags[len(flags)-1]
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	go func() {
+		// Stopped when the first results are there, long before the last.
+		for ctx.Err() == nil {
+			if r, err := report.ReadJSON(filepath.Join(dir, resultsFile)); err == nil && len(r.Workloads[0].Entries[0].Samples) > 0 {
+				stop()
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}()
+	out, _, err := bench(ctx, append(flags, "-rounds", "100", "-duration", "300ms", "-warmup", "100ms", "-peers", "uwsgo", "hello")...)
+	if err == nil || !strings.Contains(err.Error(), "interrupted") {
+		t.Errorf("an interrupted run ended with %v", err)
+	}
+	r, err := report.ReadJSON(filepath.Join(dir, resultsFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(r.Workloads[0].Entries[0].Samples); r.Complete || n == 0 || n > 50 {
+		t.Errorf("complete: %v, with %d samples", r.Complete, n)
+	}
+	if !strings.Contains(out, "Hello world") && !strings.Contains(out, "hello") {
+		t.Errorf("no table of what was measured:\n%s", out)
+	}
+}
+
+func TestFailingServerIsReportedAndOthersAreMeasured(t *testing.T) {
+	flags := environment(t)
+	dir := flags[len(flags)-1]
+	_, _, err := bench(t.Context(), append(flags, "-rounds", "1", "-duration", "200ms", "-warmup", "100ms", "-peers", "uwsgo",
+		"-peer", "broken=sh -c 'echo it cannot work; exit 3' {addr}", "hello")...)
+	if err == nil || !strings.Contains(err.Error(), "broken") || !strings.Contains(err.Error(), "it cannot work") {
+		t.Errorf("the error does not say what the server said: %v", err)
+	}
+	r, err := report.ReadJSON(filepath.Join(dir, resultsFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	states := map[string]string{}
+	for _, e := range r.Workloads[0].Entries {
+		states[e.Peer] = fmt.Sprintf("%d %v", len(e.Samples), e.Failed != "")
+	}
+	if states["uwsgo"] != "1 false" || states["broken"] != "0 true" {
+		t.Errorf("samples and failures: %v", states)
+	}
+}
+
+func TestPinning(t *testing.T) {
+	tests := []struct {
+		name            string
+		cpus            []int
+		threads         int
+		client, servers []int
+	}{
+		{"two_are_too_few", []int{0, 1}, 1, nil, nil},
+		{"four", []int{0, 1, 2, 3}, 1, []int{3}, []int{0, 1, 2}},
+		{"what_is_allowed", []int{4, 6, 8, 10, 12}, 2, []int{10, 12}, []int{4, 6, 8}},
+		{"client_would_take_most", []int{0, 1, 2, 3}, 3, nil, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			client, servers, sentence := pinning(tt.cpus, tt.threads)
+			if fmt.Sprint(client, servers) != fmt.Sprint(tt.client, tt.servers) {
+				t.Errorf("client %v, servers %v; want %v and %v", client, servers, tt.client, tt.servers)
+			}
+			if (client == nil) != strings.Contains(sentence, "Not pinned") {
+				t.Errorf("the report would say: %s", sentence)
+			}
+		})
+	}
+}
