@@ -3,6 +3,7 @@ GO       ?= go
 PYTHON   ?= python3
 PREFIX   ?= /usr/local
 FUZZTIME ?= 15s
+COUNT    ?= 10
 
 GOLANGCI := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 TESTENV  := build/testenv
@@ -10,13 +11,15 @@ TESTENV  := build/testenv
 RACE     := $(if $(shell command -v gcc || command -v clang),-race)
 # The end-to-end tests drive a binary that go test cannot see, so they are never cached.
 E2E      := ./cmd/uwsgo/e2e
-PACKAGES  = $(filter-out %/cmd/uwsgo/e2e,$(shell $(GO) list ./...))
+# These start every server and load it, so they run alone.
+BENCHED  := ./bench/peers ./cmd/uwsgo-bench
+PACKAGES  = $(filter-out %/cmd/uwsgo/e2e %/bench/peers %/cmd/uwsgo-bench,$(shell $(GO) list ./...))
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test unit e2e pytest lint fmt cross fuzz microbench install clean testenv
+.PHONY: help run build test unit e2e benchtest pytest lint fmt cross fuzz bench bench-full microbench install clean testenv
 
 help: ## show this list
-	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 run: build ## serve docs/examples/hello/server.py on :9090
 	build/uwsgo --http :9090 --wsgi-file docs/examples/hello/server.py
@@ -24,7 +27,7 @@ run: build ## serve docs/examples/hello/server.py on :9090
 build: ## build the programs into build/
 	$(GO) build -trimpath -o build/ ./cmd/uwsgo ./cmd/uwsgo-bench
 
-test: unit pytest e2e ## run every test (brings what they need, see testenv)
+test: unit pytest e2e benchtest ## run every test (brings what they need, see testenv)
 
 unit: testenv ## the Go tests of the packages, with the race detector
 	UWSGO_TESTENV=$(CURDIR)/$(TESTENV) $(GO) test $(RACE) $(PACKAGES)
@@ -34,6 +37,10 @@ pytest: testenv ## the tests of the Python side of the workers
 
 e2e: testenv ## the real binary with the real nginx, Flask, Django, uwsgitop
 	UWSGO_TESTENV=$(CURDIR)/$(TESTENV) $(GO) test $(RACE) -count=1 $(E2E)
+
+benchtest: build testenv ## every server of the comparison once, every workload once
+	build/uwsgo-bench install -env $(TESTENV)
+	UWSGO_TESTENV=$(CURDIR)/$(TESTENV) $(GO) test $(RACE) -count=1 -p 1 $(BENCHED)
 
 lint: testenv ## golangci-lint and ruff
 	$(GOLANGCI) run ./...
@@ -57,8 +64,17 @@ fuzz: ## fuzz each target for FUZZTIME (15s)
 	  done; \
 	done
 
-microbench: ## Go benchmarks of codec, engine and handlers
-	$(GO) test -run '^$$' -bench . -benchmem ./codec/... ./engine/... ./handler/...
+# Where the servers of the comparison are installed, and the reports go.
+BENCH := build/uwsgo-bench -env build/bench/env -python $(PYTHON)
+
+bench: build ## uwsgo beside uWSGI, under five minutes; report in build/bench/quick
+	$(BENCH) -out build/bench/quick -duration 500ms -warmup 200ms -peers 'uwsgo,uwsgi-*' hello flask mix idle
+
+bench-full: build ## every server and workload, an hour or two; report in build/bench/full
+	$(BENCH) -out build/bench/full -rounds 7 -duration 2s
+
+microbench: ## Go benchmarks of codec, engine, handlers and load generator, for benchstat
+	$(GO) test -run '^$$' -bench . -benchmem -count $(COUNT) ./codec/... ./engine/... ./handler/... ./bench/load
 
 install: build ## install uwsgo into PREFIX/bin (/usr/local/bin)
 	install -d $(DESTDIR)$(PREFIX)/bin

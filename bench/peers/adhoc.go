@@ -63,7 +63,7 @@ func Parse(text string) (Peer, error) {
 		Shape: func(s Setup) Shape {
 			shape := asAsked(s)
 			if !strings.Contains(command, "{processes}") || !strings.Contains(command, "{threads}") {
-				shape.Note = "as its command says"
+				shape.Note = "not told how many"
 			}
 			return shape
 		},

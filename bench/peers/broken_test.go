@@ -32,7 +32,8 @@ func TestStartTellsWhatIsWrong(t *testing.T) {
 	}{
 		{
 			"ends_early", "for i in $(seq 40); do echo line $i; done; echo no module named app >&2; exit 3", 0,
-			[]string{"starting broken: it ended (exit status 3) before it answered", "line 40", "no module named app"}, "line 21\n",
+			[]string{"starting broken: it ended (exit status 3) before it answered", "line 40", "no module named app"},
+			"line 21\n",
 		},
 		{"ends_silently", "exit 0", 0, []string{"it ended (exit status 0)", "it logged nothing"}, ""},
 		{"killed", "kill -9 $$", 0, []string{"it ended (signal: killed)"}, ""},

@@ -158,9 +158,18 @@ func bin(t Tools, name string) string { return filepath.Join(t.Env, "bin", name)
 
 // Numbers that are the same for all servers.
 const (
-	backlog     = "1024"
 	connections = "8192" // at once, at least: more than any workload opens
 	idleSeconds = "300"  // how long an idle connection is kept: longer than any workload leaves it
 )
+
+// backlog is 1024, or what the system allows if that is less: uWSGI would not
+// start with more, the others would get less without a word.
+var backlog = func() string {
+	text, err := os.ReadFile("/proc/sys/net/core/somaxconn")
+	if most, convErr := strconv.Atoi(strings.TrimSpace(string(text))); err == nil && convErr == nil && most < 1024 {
+		return count(most)
+	}
+	return "1024"
+}()
 
 func count(n int) string { return strconv.Itoa(n) }

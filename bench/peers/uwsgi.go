@@ -81,6 +81,8 @@ func uwsgiOn(listen string, more ...string) Peer {
 
 func uwsgiCommand(p *Plan, listen, addr string, log bool) []string {
 	args := append([]string{p.Bin("uwsgi")}, sharedOptions(p, listen, addr, log)...)
+	// --thunder-lock, which its manual has for several processes with threads, was
+	// tried and changes neither rate nor CPU time here.
 	return append(args,
 		"--tcp-nodelay",
 		"--auto-procname", // tells workers from the router; costs nothing

@@ -14,7 +14,7 @@ import (
 const idleClients = 5000
 
 // idleLimit is how long all of them may take to be answered.
-const idleLimit = 5 * time.Second
+const idleLimit = 4 * time.Second
 
 // idle is what keep-alive costs when nobody asks: browsers keep connections
 // open for minutes.
@@ -22,7 +22,7 @@ func idle() Workload {
 	return Workload{
 		Name:  "idle",
 		Title: "5,000 idle clients",
-		About: "5,000 keep-alive clients ask once and stay: how many are answered within five seconds, the memory that each costs, how long one more client " +
+		About: "5,000 keep-alive clients ask once and stay: how many are answered within four seconds, the memory that each costs, how long one more client " +
 			"waits for its answer, and how many are answered when all ask again.",
 		Base: "uwsgi-http-keepalive", Setup: two(apps.Hello),
 		Metrics: []string{"served", "kib", "fresh", "again", "errors", "pss"},

@@ -14,7 +14,7 @@ import (
 // mixRates are the requests a second that the mix is asked at. Four processes of
 // two threads sleep or compute 2.3 ms for an average request, so that some 3,400
 // are the most that any server can answer.
-var mixRates = []int{500, 1000, 1500, 2000, 3000}
+var mixRates = []int{500, 1000, 2000, 3000}
 
 // overloaded is the p99 beyond which higher rates are not asked any more: the
 // requests that pile up would only take longer still.

@@ -21,7 +21,7 @@ type Rig struct {
 }
 
 // patience is how long an answer may take. Work that takes seconds is not asked.
-const patience = 5 * time.Second
+const patience = 3 * time.Second
 
 // Target is where and how the server is asked.
 func (r *Rig) Target() load.Target {

@@ -17,6 +17,7 @@ const usage = `uwsgo-bench measures WSGI servers side by side.
 
     uwsgo-bench [flags] [workload...]     measure, and write a report (all workloads if none is named)
     uwsgo-bench list                      the workloads, and the servers that are known
+    uwsgo-bench install [flags]           only install the servers, with the flags of a run
     uwsgo-bench report [flags] FILE       make the report again from a results.json
     uwsgo-bench compare [flags] OLD NEW   what changed between two results.json; exit 1 if something got worse
 
@@ -59,6 +60,8 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) error
 		return remake(args[1:], stdout, stderr)
 	case "compare":
 		return compare(args[1:], stdout, stderr)
+	case "install":
+		return installOnly(ctx, args[1:], stderr)
 	case "run":
 		args = args[1:]
 	}

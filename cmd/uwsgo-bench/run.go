@@ -97,7 +97,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	if err := s.lay(dir); err != nil {
+	if err := errors.Join(s.find(), s.lay(dir)); err != nil {
 		return err
 	}
 	client, servers, sentence := pinning(processors(), s.options.Threads)
@@ -165,8 +165,7 @@ func notStarted(r *result.Run) error {
 	return fmt.Errorf("not all servers could be started:\n%s", strings.Join(failed, "\n"))
 }
 
-// lay makes paths absolute, as servers run in a directory of their own, and puts
-// the apps into dir.
+// lay puts the apps into dir.
 func (s *settings) lay(dir string) error {
 	t := &s.options.Tools
 	t.Apps, s.options.Static = filepath.Join(dir, "apps"), filepath.Join(dir, "static")
@@ -179,9 +178,13 @@ func (s *settings) lay(dir string) error {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return err
 	}
-	if err := apps.WriteTo(t.Apps); err != nil {
-		return err
-	}
+	return apps.WriteTo(t.Apps)
+}
+
+// find looks for the programs that are needed, and makes paths absolute, as
+// servers run in a directory of their own.
+func (s *settings) find() error {
+	t := &s.options.Tools
 	var err error
 	if t.Env, err = filepath.Abs(s.env); err != nil {
 		return err
@@ -238,6 +241,24 @@ func (s *settings) install(ctx context.Context, workloads []workload.Workload, c
 		return nil, nil, errors.New("none of the servers can be measured here; the reasons are above")
 	}
 	return all, there, nil
+}
+
+// installOnly installs what a run with the same flags would.
+func installOnly(ctx context.Context, args []string, stderr io.Writer) error {
+	var s settings
+	flags := runFlags(&s)
+	if err := parse(flags, stderr, args, "install [flags]"); err != nil {
+		return err
+	}
+	chosen, err := choosePeers(s.peers, s.adHoc)
+	if err != nil {
+		return err
+	}
+	if err := s.find(); err != nil {
+		return err
+	}
+	_, _, err = s.install(ctx, workload.All(), chosen, stderr)
+	return err
 }
 
 // beside gives the path of a program in this one's directory.
