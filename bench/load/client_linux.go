@@ -102,108 +102,6 @@ func (l *loop) rest(c *client, d time.Duration) {
 	l.resting++
 }
 
-// flush connects if need be, and sends what is to be sent.
-func (l *loop) flush(c *client) {
-	if c.fd < 0 && c.count > 0 {
-		fd, err := l.dialer.dial()
-		if err == unix.EAGAIN {
-			l.rest(c, backlogFull)
-			return
-		}
-		if err != nil {
-			l.unreachable(c)
-			return
-		}
-		c.fd = fd
-	}
-	blocked := false
-	for !c.broken && !c.ending && c.sent < c.count && !l.full(c, c.sent) {
-		n, errno := send(c.fd, l.outgoing(c))
-		if errno == unix.EAGAIN {
-			blocked = true
-			break
-		}
-		if errno == unix.EINTR {
-			continue
-		}
-		if errno != 0 && !c.connected {
-			l.unreachable(c)
-			return
-		}
-		if errno != 0 {
-			c.broken = true
-			break
-		}
-		if !c.connected {
-			c.connected = true
-			l.connects++
-		}
-		l.wrote(c, n)
-	}
-	l.watch(c, blocked)
-}
-
-// full tells whether the connection has had as many requests as it may before the
-// i-th flight.
-func (l *loop) full(c *client, i int) bool {
-	return l.o.PerConnection > 0 && c.answered+i >= l.o.PerConnection
-}
-
-// bytes is what is sent for the i-th flight.
-func (l *loop) bytes(c *client, i int) []byte {
-	w := &l.wires[c.at(i).route]
-	if l.full(c, i+1) {
-		return w.last
-	}
-	return w.keep
-}
-
-// outgoing is what to send next: one request, or in a pipeline several at once.
-func (l *loop) outgoing(c *client) []byte {
-	p := l.bytes(c, c.sent)[c.offset:]
-	if c.count-c.sent == 1 {
-		return p
-	}
-	l.out = append(l.out[:0], p...)
-	for i := c.sent + 1; i < c.count && !l.full(c, i) && len(l.out) < readSize; i++ {
-		l.out = append(l.out, l.bytes(c, i)...)
-	}
-	return l.out
-}
-
-// wrote moves on by n bytes.
-func (l *loop) wrote(c *client, n int) {
-	for n > 0 {
-		size := len(l.bytes(c, c.sent))
-		step := min(n, size-c.offset)
-		n -= step
-		if c.offset += step; c.offset == size {
-			c.sent++
-			c.offset = 0
-		}
-	}
-}
-
-// watch tells epoll what a connection waits for.
-func (l *loop) watch(c *client, blocked bool) {
-	if c.fd < 0 || c.polled && c.blocked == blocked {
-		return
-	}
-	ev := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLRDHUP, Fd: c.number, Pad: c.generation}
-	if blocked {
-		ev.Events |= unix.EPOLLOUT
-	}
-	op := unix.EPOLL_CTL_MOD
-	if !c.polled {
-		op = unix.EPOLL_CTL_ADD
-	}
-	if err := unix.EpollCtl(l.poll, op, c.fd, &ev); err != nil {
-		l.unreachable(c) // out of memory, or of fs.epoll.max_user_watches
-		return
-	}
-	c.polled, c.blocked = true, blocked
-}
-
 // unreachable is the outcome of a request for which there is no connection.
 func (l *loop) unreachable(c *client) {
 	f := *c.first()
@@ -253,8 +151,11 @@ func (l *loop) read(c *client, ended bool) {
 	before := c.count
 	switch {
 	case !l.take(c, l.in[:n]):
-	case ended && n < len(l.in) && c.fd >= 0:
+	case ended && n < len(l.in) && c.fd >= 0 && c.count > 0:
 		l.ended(c, true)
+	case ended && n < len(l.in): // behind the answer, before another request
+		l.disconnect(c)
+		l.advance(c)
 	case c.count < before:
 		l.advance(c)
 	}
@@ -328,9 +229,11 @@ func (l *loop) fail(c *client, kind string) {
 	l.advance(c)
 }
 
-// stray counts bytes that belong to no request.
+// stray counts bytes that belong to no request. The last one that was answered is
+// blamed, which can have been counted as right already.
 func (l *loop) stray(c *client) {
-	l.errors[KindExtra]++
+	f := c.at(len(c.flights) - 1) // the one before the oldest
+	l.wrong(f.route, KindExtra, f.due, l.now)
 	idle := c.count == 0 && !c.ending
 	l.disconnect(c)
 	if !idle { // otherwise it waits for something to do already

@@ -38,6 +38,10 @@ func OpenIdle(ctx context.Context, t Target, r Request, n int) (*Idle, error) {
 	ctx, cancel := context.WithTimeout(ctx, idleLimit)
 	defer cancel()
 	each(n, func(int) {
+		if ctx.Err() != nil { // given up
+			idle.wrong(KindTimeout)
+			return
+		}
 		c, err := dial(ctx, t, ioLimit, nil)
 		if err != nil {
 			idle.wrong(KindConnect)

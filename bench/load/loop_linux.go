@@ -18,7 +18,7 @@ const (
 	scanEvery = 50 * time.Millisecond
 	// endingLimit is how long a server may take to close a connection of which it
 	// said so. Then it is closed from here.
-	endingLimit = time.Second
+	endingLimit = 100 * time.Millisecond
 	// unreached is the rest of a client after a connection that failed, and
 	// backlogFull that after one that a unix socket had no room for.
 	unreached   = 10 * time.Millisecond

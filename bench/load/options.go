@@ -80,6 +80,7 @@ const (
 	maxClients   = 1 << 20
 	maxPipeline  = 1024
 	maxTicks     = 4096
+	maxRoutes    = 1024
 	maxWeights   = 1 << 16
 	maxThreads   = 256
 	maxRate      = 10e6
@@ -123,8 +124,8 @@ func (o Options) withDefaults() (Options, error) {
 		return o, fmt.Errorf("load: slices of %v in %v: at most %d are kept, ask for wider ones", o.Tick, o.Duration, maxTicks)
 	case o.Threads < 1 || o.Threads > min(o.Connections, maxThreads):
 		return o, fmt.Errorf("load: %d threads for %d connections: ask for at most as many, and at most %d", o.Threads, o.Connections, maxThreads)
-	case len(o.Routes) == 0:
-		return o, errors.New("load: no route to ask for")
+	case len(o.Routes) == 0 || len(o.Routes) > maxRoutes:
+		return o, fmt.Errorf("load: %d routes to ask for: give 1 to %d", len(o.Routes), maxRoutes)
 	}
 	total := 0
 	for _, r := range o.Routes {
@@ -179,16 +180,4 @@ func (r Request) check() error {
 		return errors.New("load: an answer to HEAD has no body to want")
 	}
 	return nil
-}
-
-func isToken(s string) bool {
-	if s == "" {
-		return false
-	}
-	for i := range len(s) {
-		if !tokenByte[s[i]] {
-			return false
-		}
-	}
-	return true
 }

@@ -122,27 +122,46 @@ func TestConnectionsCarryWhatTheyShould(t *testing.T) {
 }
 
 func TestUnixSocket(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "s")
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "s")
 	l, err := net.Listen("unix", path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(hello) })}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_ = s.Serve(l) // until it is closed
-	}()
+	stopped := answerAll(l)
 	defer func() {
-		s.Close()
-		<-done
+		l.Close()
+		<-stopped
 	}()
 	for _, per := range []int{0, 1} {
 		mustRun(t, Options{
 			Target: Target{Network: "unix", Address: path}, Routes: get("/", hello), Connections: 8,
 			Duration: short, PerConnection: per,
 		})
+	}
+}
+
+func TestAddresses(t *testing.T) {
+	t.Parallel()
+	for _, address := range []string{"127.0.0.1:0", "[::1]:0", "localhost:0"} {
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			t.Logf("SKIP: nothing can listen on %s: %v", address, err)
+			continue
+		}
+		_, port, err := net.SplitHostPort(l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		stopped := answerAll(l)
+		for _, per := range []int{0, 1} {
+			mustRun(t, Options{
+				Target: Target{Network: "tcp", Address: strings.TrimSuffix(address, "0") + port}, Routes: get("/", hello),
+				Connections: 8, Duration: short / 2, PerConnection: per,
+			})
+		}
+		l.Close()
+		<-stopped
 	}
 }
 
@@ -252,13 +271,17 @@ func TestOpenLoopGivesUpWhatNobodyTakes(t *testing.T) {
 
 func TestCancel(t *testing.T) {
 	t.Parallel()
-	s := serve(t)
 	for _, rate := range []float64{0, 1000} {
 		ctx, cancel := context.WithCancel(t.Context())
-		time.AfterFunc(100*time.Millisecond, cancel)
+		s := raw(t, func(c net.Conn, r *http.Request, n int64) bool {
+			if n == 50 {
+				cancel()
+			}
+			return regular(c, r)
+		})
 		r, err := Run(ctx, Options{Target: s.target(), Routes: get("/", hello), Connections: 4, Rate: rate, Duration: time.Hour, Tick: time.Second})
-		if !errors.Is(err, context.Canceled) || r.Requests == 0 || r.Elapsed > time.Minute {
-			t.Errorf("%v, %d requests in %v", err, r.Requests, r.Elapsed)
+		if !errors.Is(err, context.Canceled) || r.Requests < 40 || r.Elapsed > time.Minute || r.Failed() != 0 {
+			t.Errorf("%v, %d requests in %v, %v", err, r.Requests, r.Elapsed, r.Errors)
 		}
 	}
 }
@@ -336,13 +359,26 @@ func TestNoAllocationForEachRequest(t *testing.T) {
 	}
 }
 
-// fixed answers everything that comes with hello, and allocates nothing.
+// fixed is a server that answers everything that comes with hello, and allocates
+// nothing.
 func fixed(t testing.TB) Target {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	stopped := answerAll(l)
+	t.Cleanup(func() {
+		l.Close()
+		<-stopped
+	})
+	return Target{Network: "tcp", Address: l.Addr().String()}
+}
+
+// answerAll answers on each connection to l. The channel is closed when l and all
+// connections are.
+func answerAll(l net.Listener) (stopped <-chan struct{}) {
+	done := make(chan struct{})
 	var running sync.WaitGroup
 	running.Go(func() {
 		for {
@@ -364,11 +400,11 @@ func fixed(t testing.TB) Target {
 			})
 		}
 	})
-	t.Cleanup(func() {
-		l.Close()
+	go func() {
+		defer close(done)
 		running.Wait()
-	})
-	return Target{Network: "tcp", Address: l.Addr().String()}
+	}()
+	return done
 }
 
 // startedLoop is a closed loop whose turns the test makes.

@@ -52,6 +52,7 @@ func packet(r io.Reader) (vars map[string]string, body []byte, err error) {
 }
 
 func TestUwsgi(t *testing.T) {
+	t.Parallel()
 	for name, give := range map[string]string{
 		"http_head":   "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\nhello",
 		"with_length": text(hello),

@@ -45,6 +45,7 @@ func TestParseWrk(t *testing.T) {
 }
 
 func TestWrkRuns(t *testing.T) {
+	t.Parallel()
 	if _, err := exec.LookPath("wrk"); err != nil {
 		t.Skip("SKIP: no wrk here: apt-get install wrk, or make testenv as root")
 	}
