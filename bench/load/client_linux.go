@@ -214,7 +214,8 @@ func (l *loop) succeed(c *client, f flight) {
 		l.served++
 	}
 	if l.stopping && l.o.Rate == 0 {
-		return // checked, but after the time
+		l.tardy(f.route, f.due, l.now)
+		return
 	}
 	l.longest = max(l.longest, l.now-f.due)
 	l.right(f.route, f.due, l.now)

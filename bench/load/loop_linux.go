@@ -247,6 +247,7 @@ func (l *loop) giveUp() {
 			c.count = 0
 			l.disconnect(c)
 			l.wrong(f.route, KindNoAnswer, f.due, l.now)
+			record(l.routes[f.route].latency, l.now-f.due)
 		}
 	}
 }

@@ -26,6 +26,9 @@ type Result struct {
 	// Requests is the number of right answers. A closed loop counts those that
 	// came within Elapsed, an open loop all that were due within it.
 	Requests int64
+	// Late is the number of right answers of a closed loop that came after Elapsed,
+	// to requests made within it. A server has worked for them too.
+	Late int64
 	// Errors counts wrong and missing answers by kind; it is empty when all was
 	// well. A request that is sent again after an unannounced close can be counted
 	// there and among the right answers.
@@ -33,8 +36,9 @@ type Result struct {
 	// Elapsed is how long requests were made; for an open loop until the last right
 	// answer, if that is later.
 	Elapsed time.Duration
-	// Latency, in microseconds, is that of right answers and, as long as they were
-	// waited for, of those that timed out.
+	// Latency, in microseconds, is that of right answers, late ones too, and, as long
+	// as they were waited for, of requests that timed out or that a client which was
+	// never answered gave up. So who stalls towards the end cannot hide it.
 	Latency *hdrhistogram.Histogram
 	Routes  map[string]RouteResult // by Request.Name
 	// Served is how many clients got at least one right answer.
@@ -102,6 +106,7 @@ type tally struct {
 	ticks    []tickTally
 	width    time.Duration // of a tick
 	errors   map[string]int64
+	late     int64
 	served   int
 	connects int64
 	lastOK   time.Duration // when the last right answer came, since the begin
@@ -137,6 +142,16 @@ func (t *tally) right(route int32, due, now time.Duration) {
 	r.requests++
 	record(r.latency, now-due)
 	t.lastOK = now
+	if tick := t.tick(due); tick != nil {
+		tick.ok++
+		tick.record(now - due)
+	}
+}
+
+// tardy counts a right answer that came after the time.
+func (t *tally) tardy(route int32, due, now time.Duration) {
+	t.late++
+	record(t.routes[route].latency, now-due)
 	if tick := t.tick(due); tick != nil {
 		tick.ok++
 		tick.record(now - due)
@@ -198,6 +213,7 @@ func merge(o Options, wires []wire, tallies []*tally) Result {
 			named.Latency.Merge(route.latency)
 			r.Routes[w.name] = named
 		}
+		r.Late += t.late
 		r.Served += t.served
 		r.Connects += t.connects
 		r.Elapsed = max(r.Elapsed, t.stopped)

@@ -107,12 +107,12 @@ func TestConnectionsCarryWhatTheyShould(t *testing.T) {
 				t.Errorf("%d of %d clients were served", r.Served, clients)
 			}
 			// At the end each client may be answered once more for each place in its pipeline.
-			if late := s.requests.Load() - r.Requests; late < 0 || late > int64(clients*max(1, tt.pipeline)) {
-				t.Errorf("%d requests counted, the server saw %d", r.Requests, s.requests.Load())
+			if late := s.requests.Load() - r.Requests; late != r.Late || late > int64(clients*max(1, tt.pipeline)) {
+				t.Errorf("%d requests counted and %d late, the server saw %d", r.Requests, r.Late, s.requests.Load())
 			}
-			if r.Latency.TotalCount() != r.Requests || r.Percentile(50) <= 0 || r.Rate() <= 0 || r.Elapsed < short {
-				t.Errorf("%d latencies of %d requests, p50 %v, %g a second in %v",
-					r.Latency.TotalCount(), r.Requests, r.Percentile(50), r.Rate(), r.Elapsed)
+			if r.Latency.TotalCount() != r.Requests+r.Late || r.Percentile(50) <= 0 || r.Rate() <= 0 || r.Elapsed < short {
+				t.Errorf("%d latencies of %d requests and %d late, p50 %v, %g a second in %v",
+					r.Latency.TotalCount(), r.Requests, r.Late, r.Percentile(50), r.Rate(), r.Elapsed)
 			}
 			if r.ClientCPU <= 0 {
 				t.Error("the load took no processor time")

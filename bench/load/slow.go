@@ -39,7 +39,6 @@ func SlowReaders(ctx context.Context, t Target, r Request, n, bytesPerSecond int
 		if _, err := c.Conn.Write(w.last); err != nil {
 			return err
 		}
-		c.middle()
 		_, err := readAnswer(c, w, make([]byte, slowBuffer))
 		return err
 	})
@@ -53,7 +52,7 @@ func SlowWriters(ctx context.Context, t Target, r Request, n, bytesPerSecond int
 		if _, err := c.Conn.Write(w.last[:head]); err != nil {
 			return err
 		}
-		c.middle()
+		c.s.middle.Add(1)
 		if err := c.give(w.last[head:]); err != nil {
 			return err
 		}
@@ -107,7 +106,8 @@ func smallBuffer(_, _ string, c syscall.RawConn) error {
 	return errors.Join(err, failed)
 }
 
-// Started is the number of clients that have come to the middle of their exchange.
+// Started is the number of clients that have come to the middle of their exchange:
+// readers have a first byte of the answer, writers have sent their head.
 func (s *Slow) Started() int { return int(s.middle.Load()) }
 
 // Finish lets all clients read or send the rest at once, waits for them, half a
@@ -128,10 +128,9 @@ type slowConn struct {
 	s    *Slow
 	ctx  context.Context
 	step int // bytes each slowStep
-}
 
-// middle counts the client as being in the middle of its exchange.
-func (c *slowConn) middle() { c.s.middle.Add(1) }
+	begun bool // a reader has read something
+}
 
 // pause waits one step, and tells whether the client shall go on slowly.
 func (c *slowConn) pause() bool {
@@ -154,7 +153,12 @@ func (c *slowConn) Read(p []byte) (int, error) {
 	if err := c.SetReadDeadline(time.Now().Add(ioLimit)); err != nil {
 		return 0, err
 	}
-	return c.Conn.Read(p)
+	n, err := c.Conn.Read(p)
+	if n > 0 && !c.begun {
+		c.begun = true
+		c.s.middle.Add(1)
+	}
+	return n, err
 }
 
 // give sends p, a step's bytes a step.
