@@ -25,7 +25,7 @@ run: build ## serve docs/examples/hello/server.py on :9090
 	build/uwsgo --http :9090 --wsgi-file docs/examples/hello/server.py
 
 build: ## build the programs into build/
-	$(GO) build -trimpath -o build/ ./cmd/uwsgo ./cmd/uwsgo-bench
+	$(GO) build -trimpath -buildvcs=auto -o build/ ./cmd/uwsgo ./cmd/uwsgo-bench
 
 test: unit pytest e2e benchtest ## run every test (brings what they need, see testenv)
 

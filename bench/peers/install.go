@@ -33,7 +33,10 @@ func Virtualenv(ctx context.Context, env, python string) error {
 		return nil
 	}
 	if out, err := exec.CommandContext(ctx, python, "-m", "venv", env).CombinedOutput(); err != nil {
-		return fmt.Errorf("no virtualenv can be made with %s (apt-get install python3-venv): %w: %s", python, err, firstOf(string(out)))
+		if errors.Is(err, exec.ErrNotFound) {
+			return fmt.Errorf("there is no program %s to make a virtualenv with: install Python 3, or name it with -python", python)
+		}
+		return fmt.Errorf("no virtualenv can be made in %s with %s (apt-get install python3-venv): %w: %s", env, python, err, firstOf(string(out)))
 	}
 	return nil
 }

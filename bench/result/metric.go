@@ -14,7 +14,7 @@ type Metric struct {
 // metrics lists all, by name. A workload names those that it measures.
 var metrics = []Metric{
 	{"rate", "throughput", "req/s", true, "Right answers a second."},
-	{"cpu", "CPU", "µs/req", false, "Processor time of the server's whole process tree for each right answer, user and system together."},
+	{"cpu", "CPU", "µs/req", false, "Processor time of the server's whole process tree for each right answer, also those that came too late for the rate; user and system together."},
 	{"user", "user CPU", "µs/req", false, "The part of it in programs."},
 	{"system", "system CPU", "µs/req", false, "The part of it in the kernel."},
 	{"p50", "p50", "ms", false, "Half of the requests took at most this long."},
@@ -38,7 +38,9 @@ var metrics = []Metric{
 	{"crowd", "memory for the crowd", "MiB", false, "Memory (PSS) that the slow clients added."},
 	{"whole", "whole exchanges", "", true, "Slow clients whose exchange was right to the end."},
 	{"rest", "CPU at rest", "ms/s", false, "Processor time that the server used in each second without a request."},
-	{"lost", "lost", "", false, "Requests that got a wrong answer or none."},
+	{"lost", "lost", "", false, "Requests that got a wrong answer, or none although they were asked again when the connection had been closed."},
+	{"rate_to_wrk", "rate ÷ wrk's", "", true, "The rate that this program measured, divided by the one that wrk measured right before or after."},
+	{"cpu_to_wrk", "CPU ÷ wrk's", "", false, "The server's CPU for a request of this program, divided by that for one of wrk."},
 	{"disturbed", "time disturbed", "ms", false, "How much of the time, in slices of 50 ms, a request that was due had to wait for more than 100 ms or got no right answer."},
 }
 

@@ -80,7 +80,8 @@ type Entry struct {
 	Command    []string          `json:"command"`    // as started in the last round
 	Files      map[string]string `json:"files,omitempty"`
 	Samples    []Sample          `json:"samples"`
-	Failed     string            `json:"failed,omitempty"` // why it was given up; samples from before stay
+	Failed     string            `json:"failed,omitempty"`  // why it was given up; samples from before stay
+	Crashed    bool              `json:"crashed,omitempty"` // given up because it ended under the load, which is a result and no fault of the run
 }
 
 // Sample is one measurement: one server, one round, one case.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -31,9 +32,12 @@ func reload() Workload {
 			if p.Reload == nil {
 				return p.NoReload
 			}
+			if p.Workers == nil { // nobody could tell whether it has reloaded
+				return p.NoWorkers
+			}
 			return ""
 		}),
-	}, "reload", func(r *Rig) error { return r.Peer.Reload(r.Server) })
+	}, "reload", true, func(r *Rig) error { return r.Peer.Reload(r.Server) })
 }
 
 // kill is what clients notice of a worker that crashes.
@@ -49,7 +53,7 @@ func kill() Workload {
 			}
 			return ""
 		}),
-	}, "kill -9", killWorker)
+	}, "kill -9", false, killWorker)
 }
 
 func killWorker(r *Rig) error {
@@ -64,14 +68,18 @@ func killWorker(r *Rig) error {
 }
 
 // disturbed completes a workload in which something is done to a server under a
-// steady load.
-func disturbed(w Workload, what string, do func(*Rig) error) Workload {
-	w.Base, w.Setup = manyBase, two(apps.Hello)
+// steady load, which must replace workers: all of them, or some.
+func disturbed(w Workload, what string, all bool, do func(*Rig) error) Workload {
+	w.Base, w.Setup = keepAliveBase, two(apps.Hello)
 	w.Metrics, w.Chart = []string{"lost", "disturbed", "max", "p50", "p99", "rate", "pss"}, []string{"lost", "disturbed"}
 	w.Routes = []load.Route{get("/")}
 	w.Takes = disturbTime
 	w.Measure = func(ctx context.Context, r *Rig) ([]result.Sample, error) {
 		length := disturbTime(r.Duration)
+		before, err := r.Peer.Workers(r.Server)
+		if err != nil {
+			return nil, err
+		}
 		o := load.Options{Connections: 256, Rate: disturbRate, Duration: length, Tick: disturbTick, Routes: r.Routes}
 		var (
 			doing  sync.WaitGroup
@@ -105,12 +113,47 @@ func disturbed(w Workload, what string, do func(*Rig) error) Workload {
 		if failed != nil {
 			return nil, fmt.Errorf("%s: %w", what, failed)
 		}
+		if err := replaced(ctx, r, before, all); err != nil {
+			return nil, fmt.Errorf("%s: %w", what, err)
+		}
 		s.Marks = marks
-		s.Values["lost"] = s.Values["errors"]
+		// Who was closed under a request without notice has asked again.
+		s.Values["lost"] = float64(sum(s.Errors) - s.Errors[load.KindUnannounced])
 		s.Values["disturbed"] = disturbedTime(s.Ticks)
 		return []result.Sample{s}, nil
 	}
 	return w
+}
+
+// replaceLimit is how long a server may take to replace its workers: granian does
+// so one by one, with pauses.
+const replaceLimit = 20 * time.Second
+
+// replaced waits until workers have been replaced, all or some of those from
+// before, and there are as many as then. Without this, a server that ignored the
+// reload would do best.
+func replaced(ctx context.Context, r *Rig, before []int, all bool) error {
+	for deadline := time.Now().Add(replaceLimit); ; {
+		now, err := r.Peer.Workers(r.Server)
+		if err != nil {
+			return err
+		}
+		old := 0
+		for _, pid := range before {
+			if slices.Contains(now, pid) {
+				old++
+			}
+		}
+		if old < len(before) && (old == 0 || !all) && len(now) >= len(before) {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("the server had %d workers and has %d, %d of them the old ones, %v later", len(before), len(now), old, replaceLimit)
+		}
+		if err := sleep(ctx, 20*time.Millisecond); err != nil {
+			return err
+		}
+	}
 }
 
 // disturbTime is how long a disturbed measurement lasts: a reload of some servers

@@ -1,12 +1,9 @@
 package workload
 
 import (
-	"context"
-
 	"github.com/uwsgo/uwsgo/bench/apps"
 	"github.com/uwsgo/uwsgo/bench/load"
 	"github.com/uwsgo/uwsgo/bench/peers"
-	"github.com/uwsgo/uwsgo/bench/result"
 )
 
 // two is what most workloads ask of servers: two processes of two threads.
@@ -30,11 +27,8 @@ func closing() Workload {
 		Name:  "close",
 		Title: "A connection for each request",
 		About: "64 clients ask for hello world, each time on a new connection that says Connection: close.",
-		Base:  manyBase, Setup: two(apps.Hello), Metrics: loadMetrics, Chart: loadChart,
-		Routes: []load.Route{get("/")}, Takes: once, Measure: func(ctx context.Context, r *Rig) ([]result.Sample, error) {
-			s, err := r.Measure(ctx, "", load.Options{Connections: clients, PerConnection: 1, Routes: r.Routes})
-			return []result.Sample{s}, err
-		},
+		Base:  singleBase, Closes: true, Setup: two(apps.Hello), Metrics: loadMetrics, Chart: loadChart,
+		Routes: []load.Route{get("/")}, Takes: once, Measure: closedLoop(clients),
 	}
 }
 

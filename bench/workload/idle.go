@@ -24,7 +24,7 @@ func idle() Workload {
 		Title: "5,000 idle clients",
 		About: "5,000 keep-alive clients ask once and stay: how many are answered within four seconds, the memory that each costs, how long one more client " +
 			"waits for its answer, and how many are answered when all ask again.",
-		Base: "uwsgi-http-keepalive", Setup: two(apps.Hello),
+		Base: keepAliveBase, Setup: two(apps.Hello),
 		Metrics: []string{"served", "kib", "fresh", "again", "errors", "pss"},
 		Chart:   []string{"served", "kib"},
 		Routes:  []load.Route{get("/")},
@@ -55,12 +55,9 @@ func measureIdle(ctx context.Context, r *Rig) ([]result.Sample, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := result.Sample{Asked: idleClients, Errors: crowd.Errors(), Values: map[string]float64{
-		"served": float64(crowd.Answered()),
-		"pss":    mebibytes(after),
-	}}
-	if crowd.Answered() > 0 {
-		s.Values["kib"] = max(0, float64(after-before)/1024/float64(crowd.Answered()))
+	s := result.Sample{Values: map[string]float64{"served": float64(crowd.Answered()), "pss": mebibytes(after)}}
+	if crowd.Answered() == idleClients { // a few would not tell what each costs
+		s.Values["kib"] = float64(after-before) / 1024 / idleClients
 	}
 	if took, err := freshClient(ctx, r, request); err != nil {
 		s.Notes = append(s.Notes, fmt.Sprintf("one more client got no answer: %v", err))
@@ -70,9 +67,9 @@ func measureIdle(ctx context.Context, r *Rig) ([]result.Sample, error) {
 	again, cancel := context.WithTimeout(ctx, idleLimit)
 	defer cancel()
 	s.Values["again"] = float64(crowd.AskAgain(again))
-	for _, n := range crowd.Errors() {
-		s.Values["errors"] += float64(n)
-	}
+	s.Asked = int64(idleClients + crowd.Answered())
+	s.Errors = crowd.Errors()
+	s.Values["errors"] = float64(sum(s.Errors))
 	return []result.Sample{s}, nil
 }
 

@@ -2,6 +2,7 @@ package workload
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -17,7 +18,10 @@ type Rig struct {
 	Routes   []load.Route  // with the wanted answers
 	Duration time.Duration // of what runs for a time
 	WarmUp   time.Duration
-	Threads  int // of the load generator
+	Threads  int      // of the load generator
+	Closes   bool     // as the workload says, and so
+	Cases    []string // are these
+	Round    int      // from 1
 }
 
 // patience is how long an answer may take. Work that takes seconds is not asked.
@@ -37,9 +41,10 @@ func (r *Rig) Target() load.Target {
 func (r *Rig) Options(o load.Options) load.Options {
 	o.Target = r.Target()
 	o.Threads = r.Threads
-	if !r.Peer.KeepAlive {
+	if r.Closes || !r.Peer.KeepAlive {
 		o.PerConnection = 1
 	}
+	o.Threads = min(o.Threads, o.Connections)
 	if o.Duration == 0 {
 		o.Duration = r.Duration
 	}
@@ -58,7 +63,11 @@ func (r *Rig) Measure(ctx context.Context, name string, o load.Options) (result.
 	if _, err := load.Run(ctx, warm); err != nil {
 		return result.Sample{}, err
 	}
-	return r.observe(ctx, name, func() (load.Result, error) { return load.Run(ctx, o) })
+	s, err := r.observe(ctx, name, func() (load.Result, error) { return load.Run(ctx, o) })
+	if served := int(s.Values["served"]); o.Rate == 0 && served < o.Connections {
+		s.Notes = append(s.Notes, fmt.Sprintf("only %d of %d clients were served", served, o.Connections))
+	}
+	return s, err
 }
 
 // observe runs a load and reads, before, meanwhile and afterwards, what the
@@ -84,7 +93,7 @@ func (r *Rig) observe(ctx context.Context, name string, run func() (load.Result,
 		s.Values["pss"] = mebibytes(pss)
 	}
 	if got.Requests > 0 {
-		n := float64(got.Requests)
+		n := float64(got.Requests + got.Late)
 		s.Values["user"] = float64((after.user - before.user).Microseconds()) / n
 		s.Values["system"] = float64((after.system - before.system).Microseconds()) / n
 		s.Values["cpu"] = s.Values["user"] + s.Values["system"]
@@ -109,9 +118,13 @@ func (r *Rig) usage() (u usage, err error) {
 	return u, err
 }
 
-// pssEvery is how often memory is read: the kernel walks the server's page tables
-// for it, which must not weigh on what is measured.
-const pssEvery = 500 * time.Millisecond
+// Memory is read a few times in each measurement, and not too often: the kernel
+// walks the server's page tables for it, which must not weigh on the rest.
+const (
+	pssReadings = 4
+	pssEvery    = 500 * time.Millisecond // at most this seldom
+	pssLeast    = 50 * time.Millisecond
+)
 
 // watchMemory reads the server's memory from now on until the function that it
 // gives is called, which reads it once more and tells the most that was seen.
@@ -125,7 +138,7 @@ func (r *Rig) watchMemory(ctx context.Context) (peak func() int64) {
 		}
 	}
 	reading.Go(func() {
-		for sleep(ctx, pssEvery) == nil {
+		for sleep(ctx, min(pssEvery, max(pssLeast, r.Duration/pssReadings))) == nil {
 			look()
 		}
 	})
@@ -146,9 +159,10 @@ const fastRoute = "/"
 // sampleOf turns what the generator saw into values.
 func sampleOf(name string, got load.Result) result.Sample {
 	s := result.Sample{Case: name, Values: map[string]float64{}, Errors: got.Errors}
-	s.Asked = got.Requests + got.Failed()
+	s.Asked = got.Requests + got.Late + got.Failed()
 	s.Values["errors"] = float64(got.Failed())
 	s.Values["rate"] = got.Rate()
+	s.Values["bytes"] = mebibytes(max(got.BodyIn, got.BodyOut)) / got.Elapsed.Seconds()
 	s.Values["client"] = 100 * got.ClientCPU
 	if got.Served > 0 {
 		s.Values["served"] = float64(got.Served)
@@ -194,6 +208,14 @@ func (r *Rig) settledPSS(ctx context.Context) (int64, error) {
 		}
 	}
 	return r.Server.PSS()
+}
+
+// sum adds up errors of all kinds.
+func sum(errors map[string]int64) (n int64) {
+	for _, count := range errors {
+		n += count
+	}
+	return n
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

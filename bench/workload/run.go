@@ -2,7 +2,9 @@ package workload
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,11 +47,11 @@ func Run(ctx context.Context, out *result.Run, workloads []Workload, o Options) 
 	}
 	var turns []turn
 	out.Workloads = make([]result.Workload, len(workloads))
-	for i, w := range workloads {
-		if err := prepare(ctx, &w, o); err != nil {
-			return fmt.Errorf("workload %s: %w", w.Name, err)
+	for i := range workloads {
+		if err := prepare(ctx, &workloads[i], o); err != nil {
+			return fmt.Errorf("workload %s: %w", workloads[i].Name, err)
 		}
-		turns = append(turns, enter(w, &out.Workloads[i], o)...)
+		turns = append(turns, enter(&workloads[i], &out.Workloads[i], o)...)
 	}
 	begun := time.Now()
 	took := map[*result.Entry]time.Duration{} // by the measurement before, where there was one
@@ -70,10 +72,11 @@ func Run(ctx context.Context, out *result.Run, workloads []Workload, o Options) 
 		err := t.measure(ctx, o)
 		took[t.entry] = time.Since(started)
 		if ctx.Err() != nil {
+			t.forgetRound()
 			return ctx.Err()
 		}
 		if err != nil {
-			t.entry.Failed = err.Error()
+			t.entry.Failed, t.entry.Crashed = err.Error(), errors.Is(err, errEnded)
 		}
 		if err := o.Keep(); err != nil {
 			return err
@@ -84,14 +87,27 @@ func Run(ctx context.Context, out *result.Run, workloads []Workload, o Options) 
 
 // turn is one measurement: one server in one round of a workload.
 type turn struct {
-	workload Workload
+	workload *Workload
+	found    *result.Workload
 	peer     peers.Peer
 	round    int // from 1
 	entry    *result.Entry
 }
 
+// forgetRound drops what was measured in the round of t, if there are others: the
+// rest of it is missing, so that nobody can be compared in it.
+func (t turn) forgetRound() {
+	if t.round == 1 {
+		return
+	}
+	for i := range t.found.Entries {
+		e := &t.found.Entries[i]
+		e.Samples = slices.DeleteFunc(e.Samples, func(s result.Sample) bool { return s.Round == t.round })
+	}
+}
+
 // enter lists the peers of a workload in found, and gives their turns.
-func enter(w Workload, found *result.Workload, o Options) []turn {
+func enter(w *Workload, found *result.Workload, o Options) []turn {
 	*found = result.Workload{Name: w.Name, Title: w.Title, About: w.About, Base: w.Base, Cases: w.Cases, Metrics: w.Metrics, Chart: w.Chart}
 	if found.Cases == nil {
 		found.Cases = []string{""}
@@ -105,7 +121,7 @@ func enter(w Workload, found *result.Workload, o Options) []turn {
 			}
 		}
 		entry := result.Entry{Peer: p.Name, Class: class(p), Shape: p.Shape(w.Setup).String(), Connection: "kept alive"}
-		if !p.KeepAlive {
+		if w.Closes || !p.KeepAlive {
 			entry.Connection = "one per request"
 		}
 		entrants, found.Entries = append(entrants, p), append(found.Entries, entry)
@@ -114,7 +130,7 @@ func enter(w Workload, found *result.Workload, o Options) []turn {
 	for round := range o.Rounds {
 		for i := range entrants {
 			i := (i + round) % len(entrants)
-			turns = append(turns, turn{w, entrants[i], round + 1, &found.Entries[i]})
+			turns = append(turns, turn{w, found, entrants[i], round + 1, &found.Entries[i]})
 		}
 	}
 	return turns
@@ -140,6 +156,9 @@ func (t turn) guess(o Options) time.Duration {
 	return startAndStop + o.WarmUp*time.Duration(max(1, len(t.workload.Cases))) + t.workload.Takes(o.Duration)
 }
 
+// errEnded is why a server that crashed under the load could not be measured.
+var errEnded = errors.New("it ended while it was measured")
+
 // measure starts the server, asks the work of it, and stops it.
 func (t turn) measure(ctx context.Context, o Options) error {
 	srv, err := peers.Start(ctx, t.peer, o.Tools, t.workload.Setup)
@@ -150,9 +169,10 @@ func (t turn) measure(ctx context.Context, o Options) error {
 	t.entry.Command, t.entry.Files, t.entry.NoDelay = srv.Command, srv.Files, srv.NoDelay
 	samples, err := t.workload.Measure(ctx, &Rig{
 		Server: srv, Peer: t.peer, Routes: t.workload.Routes, Duration: o.Duration, WarmUp: o.WarmUp, Threads: o.Threads,
+		Closes: t.workload.Closes, Cases: t.workload.Cases, Round: t.round,
 	})
 	if err != nil && !srv.Alive() {
-		return srv.Explain(fmt.Errorf("it ended while it was measured: %w", err))
+		return srv.Explain(fmt.Errorf("%w: %w", errEnded, err))
 	}
 	if err != nil {
 		return err

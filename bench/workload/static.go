@@ -2,14 +2,12 @@ package workload
 
 import (
 	"bytes"
-	"context"
 	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/uwsgo/uwsgo/bench/apps"
 	"github.com/uwsgo/uwsgo/bench/peers"
-	"github.com/uwsgo/uwsgo/bench/result"
 )
 
 // staticFiles are what is under /static/.
@@ -42,19 +40,7 @@ func static() Workload {
 		w.Cases = append(w.Cases, f.name)
 		w.Routes = append(w.Routes, get(staticPrefix+f.file))
 	}
-	w.Measure = func(ctx context.Context, r *Rig) ([]result.Sample, error) {
-		var samples []result.Sample
-		for i, f := range staticFiles {
-			one := *r
-			one.Routes = r.Routes[i : i+1]
-			s, err := transfer(f.clients, f.name)(ctx, &one)
-			if err != nil {
-				return nil, err
-			}
-			samples = append(samples, s...)
-		}
-		return samples, nil
-	}
+	w.Measure = routeByRoute(func(i int) int { return staticFiles[i].clients })
 	return w
 }
 

@@ -21,7 +21,7 @@ func large() Workload {
 		Title: "100 KB response",
 		About: "64 clients ask for 100 KB that a WSGI app gives as one piece with its length.",
 		Base:  keepAliveBase, Setup: two(apps.Hello), Metrics: transferMetrics, Chart: loadChart,
-		Routes: []load.Route{get("/large")}, Refuses: needsApp, Takes: once, Measure: transfer(clients, ""),
+		Routes: []load.Route{get("/large")}, Refuses: needsApp, Takes: once, Measure: closedLoop(clients),
 	}
 }
 
@@ -39,7 +39,7 @@ func stream() Workload {
 				return "sends an answer of unknown length so that no client can see its end"
 			}
 			return ""
-		}), Takes: once, Measure: transfer(clients, ""),
+		}), Takes: once, Measure: closedLoop(clients),
 	}
 }
 
@@ -70,31 +70,22 @@ func upload() Workload {
 			Name: u.name, Method: "POST", Path: "/upload", Body: bytes.Repeat([]byte("0123456789abcdef"), u.size/16),
 		}})
 	}
-	w.Measure = func(ctx context.Context, r *Rig) ([]result.Sample, error) {
-		var samples []result.Sample
-		for i, u := range uploads {
-			one := *r
-			one.Routes = r.Routes[i : i+1]
-			s, err := transfer(u.clients, u.name)(ctx, &one)
-			if err != nil {
-				return nil, err
-			}
-			samples = append(samples, s...)
-		}
-		return samples, nil
-	}
+	w.Measure = routeByRoute(func(i int) int { return uploads[i].clients })
 	return w
 }
 
-// transfer is a closed loop that tells the bytes of bodies too.
-func transfer(clients int, name string) func(context.Context, *Rig) ([]result.Sample, error) {
+// routeByRoute asks a workload's routes, each of which is a case, one after the
+// other, in closed loops of so many clients.
+func routeByRoute(clients func(route int) int) func(context.Context, *Rig) ([]result.Sample, error) {
 	return func(ctx context.Context, r *Rig) ([]result.Sample, error) {
-		s, err := r.Measure(ctx, name, load.Options{Connections: clients, Routes: r.Routes})
-		if err != nil {
-			return nil, err
+		var samples []result.Sample
+		for i := range r.Routes {
+			s, err := r.Measure(ctx, r.Cases[i], load.Options{Connections: clients(i), Routes: r.Routes[i : i+1]})
+			if err != nil {
+				return nil, err
+			}
+			samples = append(samples, s)
 		}
-		q := r.Routes[0].Request
-		s.Values["bytes"] = s.Values["rate"] * float64(max(len(q.Body), len(q.Want))) / (1 << 20)
-		return []result.Sample{s}, nil
+		return samples, nil
 	}
 }

@@ -20,7 +20,10 @@ type Workload struct {
 	Title string
 	About string // what is asked and what is measured, in full sentences
 	Base  string // name of the peer that ratios are to
-	Setup peers.Setup
+	// Closes says that every request has a connection of its own, whatever the
+	// servers could do.
+	Closes bool
+	Setup  peers.Setup
 	// Cases are parts that are measured one after the other on the same server;
 	// nil is one part without a name.
 	Cases   []string
@@ -62,11 +65,11 @@ func All() []Workload {
 	}
 }
 
-// Uwsgi shapes that ratios are to: the one that keeps connections alive without
-// a process in between, and the one that serves any number of clients.
+// What ratios are to: the shape of uWSGI that serves any number of clients and
+// keeps their connections alive, and for single requests the one that people run.
 const (
-	keepAliveBase = "uwsgi-http11-socket"
-	manyBase      = "uwsgi-http-socket"
+	keepAliveBase = "uwsgi-http-keepalive"
+	singleBase    = "uwsgi-http-socket"
 )
 
 // Metrics of closed-loop workloads.

@@ -57,7 +57,8 @@ func TestServersTakeTurns(t *testing.T) {
 	}
 	three = append(three, peers.Peer{Name: "raw", Runs: peers.Hello})
 	var found result.Workload
-	turns := enter(jsonAPI(), &found, Options{Peers: three, Rounds: 4})
+	api := jsonAPI()
+	turns := enter(&api, &found, Options{Peers: three, Rounds: 4})
 	var order []string
 	for _, turn := range turns {
 		order = append(order, fmt.Sprintf("%d%s", turn.round, turn.peer.Name))

@@ -23,6 +23,9 @@ func chooseWorkloads(names []string) ([]workload.Workload, error) {
 		known = append(known, w.Name)
 	}
 	for _, name := range names {
+		if strings.HasPrefix(name, "-") {
+			return nil, fmt.Errorf("flags such as %s come before the workloads", name)
+		}
 		if !slices.Contains(known, name) {
 			return nil, unknown("workload", name, known)
 		}
@@ -33,7 +36,7 @@ func chooseWorkloads(names []string) ([]workload.Workload, error) {
 // choosePeers gives the peers whose names match one of the comma-separated
 // patterns, and those that are described on the command line.
 func choosePeers(patterns string, adHoc []string) ([]peers.Peer, error) {
-	all := peers.All()
+	all, chosen := peers.All(), map[string]bool{}
 	for _, text := range adHoc {
 		p, err := peers.Parse(text)
 		if err != nil {
@@ -43,8 +46,8 @@ func choosePeers(patterns string, adHoc []string) ([]peers.Peer, error) {
 			return nil, fmt.Errorf("-peer: two servers are called %q; choose another name for one", p.Name)
 		}
 		all = append(all, p)
+		chosen[p.Name] = true
 	}
-	chosen := map[string]bool{}
 	for pattern := range strings.SplitSeq(patterns, ",") {
 		pattern = strings.TrimSpace(pattern)
 		found := false
@@ -64,10 +67,6 @@ func choosePeers(patterns string, adHoc []string) ([]peers.Peer, error) {
 			}
 			return nil, unknown("server", pattern, known)
 		}
-	}
-	for _, text := range adHoc {
-		name, _, _ := strings.Cut(text, "=")
-		chosen[name] = true
 	}
 	return slices.DeleteFunc(all, func(p peers.Peer) bool { return !chosen[p.Name] }), nil
 }

@@ -51,11 +51,14 @@ func harness() string {
 	if !ok {
 		return "unknown"
 	}
-	version := info.Main.Version
+	version, changed := info.Main.Version, ""
 	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
+		switch {
+		case s.Key == "vcs.revision":
 			version = s.Value[:min(12, len(s.Value))]
+		case s.Key == "vcs.modified" && s.Value == "true":
+			changed = ", changed since"
 		}
 	}
-	return version
+	return version + changed
 }

@@ -54,14 +54,18 @@ func runFlags(s *settings) *flag.FlagSet {
 func (s *settings) check() error {
 	o := s.options
 	switch {
-	case o.Rounds < 1:
-		return errors.New("-rounds must be at least 1")
+	case o.Rounds < 1 || o.Rounds > 100:
+		return errors.New("-rounds must be 1 to 100")
 	case o.Duration < 100*time.Millisecond || o.Duration > 10*time.Minute:
 		return errors.New("-duration must be 100ms to 10m")
 	case o.WarmUp < 100*time.Millisecond || o.WarmUp > time.Minute:
 		return errors.New("-warmup must be 100ms to 1m")
-	case o.Threads < 1 || s.processes < 0 || s.threads < 0:
-		return errors.New("-client-threads must be at least 1, -processes and -threads not negative")
+	case o.Threads < 1 || o.Threads > 64:
+		return errors.New("-client-threads must be 1 to 64")
+	case s.processes < 0 || s.processes > 1024:
+		return errors.New("-processes must be 1 to 1024, or 0 for what each workload says")
+	case s.threads < 0 || s.threads > 1024:
+		return errors.New("-threads must be 1 to 1024, or 0 for what each workload says")
 	}
 	return nil
 }
@@ -97,7 +101,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	if err := errors.Join(s.find(), s.lay(dir)); err != nil {
+	if err := errors.Join(s.find(), s.lay(dir), os.MkdirAll(s.out, 0o755)); err != nil {
 		return err
 	}
 	client, servers, sentence := pinning(processors(), s.options.Threads)
@@ -123,17 +127,20 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	bar := newProgress(stderr)
 	s.options.Progress = bar.step
 	s.options.Keep = func() error {
+		if !measured(r) {
+			return nil // what an earlier run left is worth more
+		}
 		r.Finished = time.Now()
 		return report.WriteJSON(filepath.Join(s.out, resultsFile), r)
-	}
-	if err := os.MkdirAll(s.out, 0o755); err != nil {
-		return err
 	}
 	err = workload.Run(ctx, r, workloads, s.options)
 	bar.end()
 	r.Finished, r.Complete = time.Now(), err == nil
 	if err != nil && ctx.Err() == nil {
 		return err
+	}
+	if !measured(r) {
+		return errors.Join(errors.New("nothing was measured, so there is no report"), ctx.Err(), unmeasured(r))
 	}
 	if err := write(s.out, r); err != nil {
 		return err
@@ -145,24 +152,36 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("interrupted after %v; the report has what was measured until then", r.Finished.Sub(r.Started).Round(time.Second))
 	}
-	return notStarted(r)
+	return unmeasured(r)
 }
 
-// notStarted is an error that names the servers that never came up. One that ends
-// under the load is a result: the report has it.
-func notStarted(r *result.Run) error {
+// measured tells whether there is any sample.
+func measured(r *result.Run) bool {
+	for _, w := range r.Workloads {
+		for _, e := range w.Entries {
+			if len(e.Samples) > 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// unmeasured is an error that names what could not be measured at all. A server
+// that crashed under the load is a result, which the report has.
+func unmeasured(r *result.Run) error {
 	var failed []string
 	for _, w := range r.Workloads {
 		for _, e := range w.Entries {
-			if e.Failed != "" && e.Command == nil {
-				failed = append(failed, w.Name+": "+e.Failed)
+			if e.Failed != "" && !e.Crashed && len(e.Samples) == 0 {
+				failed = append(failed, fmt.Sprintf("%s, %s: %s", w.Name, e.Peer, e.Failed))
 			}
 		}
 	}
 	if failed == nil {
 		return nil
 	}
-	return fmt.Errorf("not all servers could be started:\n%s", strings.Join(failed, "\n"))
+	return fmt.Errorf("these could not be measured:\n%s", strings.Join(failed, "\n"))
 }
 
 // lay puts the apps into dir.
@@ -249,6 +268,9 @@ func installOnly(ctx context.Context, args []string, stderr io.Writer) error {
 	flags := runFlags(&s)
 	if err := parse(flags, stderr, args, "install [flags]"); err != nil {
 		return err
+	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("install: %q: servers are chosen by -peers", flags.Arg(0))
 	}
 	chosen, err := choosePeers(s.peers, s.adHoc)
 	if err != nil {
