@@ -37,7 +37,7 @@ func reload() Workload {
 			}
 			return ""
 		}),
-	}, "reload", true, func(r *Rig) error { return r.Peer.Reload(r.Server) })
+	}, "reload", func(r *Rig, workers []int) ([]int, error) { return workers, r.Peer.Reload(r.Server) })
 }
 
 // kill is what clients notice of a worker that crashes.
@@ -53,30 +53,25 @@ func kill() Workload {
 			}
 			return ""
 		}),
-	}, "kill -9", false, killWorker)
+	}, "kill -9", killWorker)
 }
 
-func killWorker(r *Rig) error {
-	pids, err := r.Peer.Workers(r.Server)
-	if err != nil {
-		return err
-	}
-	if len(pids) == 0 {
-		return fmt.Errorf("%s has no worker left", r.Peer.Name)
-	}
-	return syscall.Kill(pids[rand.IntN(len(pids))], syscall.SIGKILL)
+func killWorker(_ *Rig, workers []int) ([]int, error) {
+	pid := workers[rand.IntN(len(workers))]
+	return []int{pid}, syscall.Kill(pid, syscall.SIGKILL)
 }
 
 // disturbed completes a workload in which something is done to a server under a
-// steady load, which must replace workers: all of them, or some.
-func disturbed(w Workload, what string, all bool, do func(*Rig) error) Workload {
+// steady load. It is given the server's workers, and gives those that must be
+// replaced then.
+func disturbed(w Workload, what string, do func(r *Rig, workers []int) ([]int, error)) Workload {
 	w.Base, w.Setup = keepAliveBase, two(apps.Hello)
 	w.Metrics, w.Chart = []string{"lost", "disturbed", "max", "p50", "p99", "rate", "pss"}, []string{"lost", "disturbed"}
 	w.Routes = []load.Route{get("/")}
 	w.Takes = disturbTime
 	w.Measure = func(ctx context.Context, r *Rig) ([]result.Sample, error) {
 		length := disturbTime(r.Duration)
-		before, err := r.Peer.Workers(r.Server)
+		workers, err := waitWorkers(ctx, r, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -84,6 +79,7 @@ func disturbed(w Workload, what string, all bool, do func(*Rig) error) Workload 
 		var (
 			doing  sync.WaitGroup
 			marks  []result.Mark
+			gone   []int
 			failed error
 		)
 		s, err := r.observe(ctx, "", func() (load.Result, error) {
@@ -97,9 +93,14 @@ func disturbed(w Workload, what string, all bool, do func(*Rig) error) Workload 
 						return
 					}
 					marks = append(marks, result.Mark{At: time.Since(begun).Seconds(), Text: what})
-					if failed = do(r); failed != nil {
+					if workers, failed = r.Peer.Workers(r.Server); failed != nil || len(workers) == 0 {
+						continue // all are being replaced
+					}
+					var those []int
+					if those, failed = do(r, workers); failed != nil {
 						return
 					}
+					gone = append(gone, those...)
 				}
 			})
 			got, err := load.Run(ctx, r.Options(o))
@@ -113,7 +114,8 @@ func disturbed(w Workload, what string, all bool, do func(*Rig) error) Workload 
 		if failed != nil {
 			return nil, fmt.Errorf("%s: %w", what, failed)
 		}
-		if err := replaced(ctx, r, before, all); err != nil {
+		// Without this, a server that ignored the reload would do best.
+		if _, err := waitWorkers(ctx, r, gone); err != nil {
 			return nil, fmt.Errorf("%s: %w", what, err)
 		}
 		s.Marks = marks
@@ -129,29 +131,24 @@ func disturbed(w Workload, what string, all bool, do func(*Rig) error) Workload 
 // so one by one, with pauses.
 const replaceLimit = 20 * time.Second
 
-// replaced waits until workers have been replaced, all or some of those from
-// before, and there are as many as then. Without this, a server that ignored the
-// reload would do best.
-func replaced(ctx context.Context, r *Rig, before []int, all bool) error {
+// waitWorkers waits until a server has as many workers as it was told to, and none
+// of those that are to be gone.
+func waitWorkers(ctx context.Context, r *Rig, gone []int) ([]int, error) {
+	want := r.Peer.Shape(r.Server.Setup).Processes
 	for deadline := time.Now().Add(replaceLimit); ; {
-		now, err := r.Peer.Workers(r.Server)
+		workers, err := r.Peer.Workers(r.Server)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		old := 0
-		for _, pid := range before {
-			if slices.Contains(now, pid) {
-				old++
-			}
-		}
-		if old < len(before) && (old == 0 || !all) && len(now) >= len(before) {
-			return nil
+		old := slices.ContainsFunc(workers, func(pid int) bool { return slices.Contains(gone, pid) })
+		if !old && len(workers) >= want {
+			return workers, nil
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("the server had %d workers and has %d, %d of them the old ones, %v later", len(before), len(now), old, replaceLimit)
+			return nil, fmt.Errorf("%v later the server had the workers %v; it should have %d, and none of %v", replaceLimit, workers, want, gone)
 		}
 		if err := sleep(ctx, 20*time.Millisecond); err != nil {
-			return err
+			return nil, err
 		}
 	}
 }
