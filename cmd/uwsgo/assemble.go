@@ -46,8 +46,12 @@ func (p *program) listen() error {
 			p.log.Printf("close: %v", err)
 		}
 	})
+	owner := cfg.ChownSocket
+	if owner == "" {
+		owner = p.owner()
+	}
 	for i, l := range cfg.Listens {
-		o := engine.ListenOptions{Backlog: cfg.Backlog, Mode: cfg.ChmodSocket, Owner: cfg.ChownSocket}
+		o := engine.ListenOptions{Backlog: cfg.Backlog, Mode: cfg.ChmodSocket, Owner: owner}
 		kind := "http"
 		if l.Protocol == config.Uwsgi {
 			o.Protocol, o.Timeout, kind = engine.UWSGI, cfg.SocketTimeout, "uwsgi"

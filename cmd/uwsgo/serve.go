@@ -16,6 +16,7 @@ import (
 
 	"github.com/uwsgo/uwsgo/cmd/internal/accesslog"
 	"github.com/uwsgo/uwsgo/cmd/internal/config"
+	"github.com/uwsgo/uwsgo/cmd/internal/privilege"
 	"github.com/uwsgo/uwsgo/cmd/internal/stats"
 	"github.com/uwsgo/uwsgo/engine"
 	"github.com/uwsgo/uwsgo/engine/worker"
@@ -34,9 +35,11 @@ type program struct {
 	start time.Time
 	cwd   string
 	loops int
-	ready bool // the start is over: requests are served
-	sink  *accesslog.Sink
-	log   *accesslog.Logger
+	// identity is whom the server becomes once its addresses are bound.
+	identity privilege.Identity
+	ready    bool // the start is over: requests are served
+	sink     *accesslog.Sink
+	log      *accesslog.Logger
 
 	engine *engine.Server
 	pool   *worker.Pool // nil when there are only files to serve
@@ -75,6 +78,12 @@ func serve(cfg *config.Config) int {
 	}()
 
 	p.setProcs()
+	if cfg.Umask >= 0 {
+		syscall.Umask(cfg.Umask)
+	}
+	if err := p.identify(); err != nil {
+		return fail(err)
+	}
 	if err := p.openLog(); err != nil {
 		return fail(err)
 	}
@@ -191,15 +200,15 @@ func (p *program) openLog() error {
 }
 
 // prepare does everything up to the first request, in uWSGI's order: log,
-// directory, sockets, pid file, apps.
+// directory, sockets, pid file, user, apps.
 func (p *program) prepare(ctx context.Context) error {
 	cfg := p.cfg
 	p.log.Printf("*** Starting uwsgo %s (%s, %d CPUs) on [%s] ***", version, runtime.GOOS+"/"+runtime.GOARCH, runtime.NumCPU(), p.start.Format(time.ANSIC))
 	for _, w := range cfg.Warnings {
 		p.log.Printf("*** WARNING: %s ***", w)
 	}
-	if os.Getuid() == 0 {
-		p.log.Printf("*** WARNING: you are running uwsgo as root, and so runs the app: uid and gid do nothing yet, start it as another user ***")
+	if os.Getuid() == 0 && p.identity.UID <= 0 {
+		p.log.Printf("*** WARNING: you are running uwsgo as root, and so runs the app: set uid (and gid) to another user ***")
 	}
 	if cfg.Show {
 		var b strings.Builder
@@ -219,16 +228,10 @@ func (p *program) prepare(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("pidfile: %w", err)
 	}
-	if cfg.Chdir != "" {
-		if err := os.Chdir(cfg.Chdir); err != nil {
-			if reason, ok := errors.AsType[*os.PathError](err); ok {
-				err = reason.Err
-			}
-			return fmt.Errorf("chdir: %s: %w", cfg.Chdir, err)
+	if cfg.Chroot == "" { // else it is below the new root
+		if err := p.chdir(); err != nil {
+			return err
 		}
-	}
-	if p.cwd, err = os.Getwd(); err != nil {
-		return fmt.Errorf("current directory: %w", err)
 	}
 	if err := p.listen(); err != nil {
 		return err
@@ -239,6 +242,9 @@ func (p *program) prepare(ctx context.Context) error {
 			return fmt.Errorf("stats: %w", err)
 		}
 		p.later(func() { _ = p.stats.Close() })
+		if err := p.own(p.stats.Addr()); err != nil {
+			return fmt.Errorf("stats: %w", err)
+		}
 		p.log.Printf("*** Stats server enabled on %s ***", p.stats.Addr())
 	}
 	// Only now: a second start, which finds the sockets taken, must not touch the
@@ -248,6 +254,9 @@ func (p *program) prepare(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := p.dropPrivileges(); err != nil {
+		return err
+	}
 	if cfg.HasApp() {
 		return p.startWorkers(ctx)
 	}
@@ -256,6 +265,23 @@ func (p *program) prepare(ctx context.Context) error {
 		return nil
 	}
 	p.log.Printf("*** no app to run: serving files only ***")
+	return nil
+}
+
+// chdir enters the directory that the app is loaded in.
+func (p *program) chdir() error {
+	if dir := p.cfg.Chdir; dir != "" {
+		if err := os.Chdir(dir); err != nil {
+			if reason, ok := errors.AsType[*os.PathError](err); ok {
+				err = reason.Err
+			}
+			return fmt.Errorf("chdir: %s: %w", dir, err)
+		}
+	}
+	var err error
+	if p.cwd, err = os.Getwd(); err != nil {
+		return fmt.Errorf("current directory: %w", err)
+	}
 	return nil
 }
 

@@ -97,6 +97,14 @@ type Config struct {
 	PidFile       string
 	Vacuum        bool
 
+	// User, daemon, service manager.
+	UID, GID      string // names or numbers; empty leaves them
+	AddGID        []string
+	NoInitgroups  bool
+	ImmediateDrop bool   // become UID and GID before anything else
+	Umask         int    // -1 leaves it
+	Chroot        string // empty for none
+
 	// Requests and limits.
 	BufferSize    int           // bytes of a request head, 32 KiB to 1 MiB
 	HTTPTimeout   time.Duration // silence of an HTTP client within a request
@@ -160,6 +168,7 @@ func defaults() *Config {
 		NeedApp:       true,
 		Processes:     1,
 		Threads:       1,
+		Umask:         -1,
 		EnableThreads: true,
 		DieOnTerm:     true,
 		BufferSize:    minBufferSize,

@@ -169,6 +169,21 @@ func (r *resolver) apply(name string, e ini.Entry) error {
 	case "vacuum":
 		r.Vacuum = truth(r.list, e)
 
+	case "uid":
+		r.ImmediateDrop = r.ImmediateDrop || e.Key == "immediate-uid"
+		set(&r.UID, "a user, by name or number")
+	case "gid":
+		r.ImmediateDrop = r.ImmediateDrop || e.Key == "immediate-gid"
+		set(&r.GID, "a group, by name or number")
+	case "add-gid":
+		add(&r.AddGID, "a group, by name or number")
+	case "no-initgroups":
+		r.NoInitgroups = truth(r.list, e)
+	case "umask":
+		r.Umask, err = umask(e)
+	case "chroot":
+		set(&r.Chroot, "a directory")
+
 	case "buffer-size":
 		count(&r.BufferSize, math.MaxInt32)
 	case "http-timeout":

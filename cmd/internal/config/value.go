@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
+	"strconv"
 	"strings"
 	"time"
 
@@ -82,6 +83,19 @@ func mode(e ini.Entry) (fs.FileMode, error) {
 		m = m<<3 | fs.FileMode(c-'0')
 	}
 	return m, nil
+}
+
+// umask reads octal digits, as C's strtoul does with base 8.
+func umask(e ini.Entry) (int, error) {
+	digits := e.Value
+	if f := strings.Fields(digits); len(f) > 0 {
+		digits = f[0]
+	}
+	n, err := strconv.ParseUint(digits, 8, 16)
+	if err != nil || n > 0o777 {
+		return -1, e.Origin.Errorf(e.Key, "%q is not a mask of octal digits such as 027", e.Value)
+	}
+	return int(n), nil
 }
 
 // pair splits a value NAME=VALUE.

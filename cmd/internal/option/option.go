@@ -82,6 +82,7 @@ const (
 	Application
 	Python
 	Processes
+	System
 	Requests
 	Files
 	Logging
@@ -96,6 +97,7 @@ func (s Section) String() string {
 		"What to run",
 		"Python",
 		"Processes",
+		"User, daemon, service manager",
 		"Requests and limits",
 		"Files and compression",
 		"Logs and statistics",

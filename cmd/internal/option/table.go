@@ -145,6 +145,34 @@ var table = []Option{
 		Help: "remove the unix sockets and the pid file at the end",
 	},
 
+	// User, daemon, service manager.
+	{
+		Name: "uid", Aliases: []string{"immediate-uid"}, Kind: Text, Arg: "USER", Section: System, Status: Differs,
+		Help: "run as this user, a name or a number, from when the addresses are bound; the app is loaded as that user",
+		Note: "uWSGI drops root before it binds, unless `chown-socket` is given. Unix sockets belong to the user unless `chown-socket` says otherwise. `immediate-uid` drops root before anything else. Without `gid` the user's own group is taken; uWSGI keeps root's.",
+	},
+	{
+		Name: "gid", Aliases: []string{"immediate-gid"}, Kind: Text, Arg: "GROUP", Section: System, Status: Same,
+		Help: "run as this group, a name or a number",
+	},
+	{
+		Name: "add-gid", Kind: List, Arg: "GROUP", Section: System, Status: Same,
+		Help: "be a member of this group too",
+	},
+	{
+		Name: "no-initgroups", Kind: Flag, Section: System, Status: Same,
+		Help: "leave out the further groups that the user of uid is a member of",
+	},
+	{
+		Name: "umask", Kind: Text, Arg: "MODE", Immediate: true, Section: System, Status: Same,
+		Help: "take these permissions, octal digits, from every file that is made",
+	},
+	{
+		Name: "chroot", Kind: Text, Arg: "DIR", Section: System, Status: Differs,
+		Help: "make this directory the root of all paths once the addresses are bound; it must hold Python and all that it needs",
+		Note: "Sockets, log and pid file are outside; `chdir` and the app are inside. In uWSGI sockets are inside.",
+	},
+
 	// Requests and limits.
 	{
 		Name: "buffer-size", Short: 'b', Kind: Size, Arg: "BYTES", Default: "32768", Section: Requests, Status: Differs,

@@ -36,6 +36,10 @@ func TestMain(m *testing.M) {
 			return 1
 		}
 		defer os.RemoveAll(dir)
+		if err := os.Chmod(dir, 0o755); err != nil { // some tests run it as another user
+			fmt.Println(err)
+			return 1
+		}
 		binary = filepath.Join(dir, "uwsgo")
 		build := exec.Command("go", append(append([]string{"build"}, buildFlags...), "-o", binary, "github.com/uwsgo/uwsgo/cmd/uwsgo")...)
 		if out, err := build.CombinedOutput(); err != nil {
