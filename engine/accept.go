@@ -21,6 +21,7 @@ type acceptor struct {
 	peer     listen.Peer
 	retry    reactor.Timer
 	short    bool // out of descriptors; said so once
+	paused   bool // accepts nobody until told to; see Server.Pause
 	closed   bool // accepts no more
 }
 
@@ -39,7 +40,7 @@ func (a *acceptor) Ready(reactor.Events) { a.run() }
 
 // run accepts some of those who wait.
 func (a *acceptor) run() {
-	if !a.closed && a.accept(acceptAtOnce) {
+	if !a.closed && !a.paused && a.accept(acceptAtOnce) {
 		_ = a.loop.Post(a.run)
 	}
 }

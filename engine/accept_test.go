@@ -162,3 +162,38 @@ func TestOutOfDescriptors(t *testing.T) {
 		t.Errorf("said %d times that descriptors are out, want once", n)
 	}
 }
+
+// A paused server serves the connections it has, and the others when it goes on.
+func TestPause(t *testing.T) {
+	srv, addr := start(t, HandlerFunc(func(x *Exchange) { x.ReplyText(200, "here") }), Options{}, ListenOptions{})
+	get := request(t, HTTP, "GET", "/", "")
+	status := func(in *bufio.Reader) int {
+		t.Helper()
+		resp, err := http.ReadResponse(in, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, resp.Body)
+		return resp.StatusCode
+	}
+	open := dial(t, addr)
+	openIn := bufio.NewReader(open)
+	write(t, open, get)
+	status(openIn)
+	srv.Pause(true)
+	onLoops(t, srv)
+	late := dial(t, addr)
+	write(t, late, get)
+	write(t, open, get)
+	if got := status(openIn); got != 200 {
+		t.Errorf("on a connection from before: %d", got)
+	}
+	onLoops(t, srv)
+	if n := srv.Stats().Accepted; n != 1 {
+		t.Errorf("%d connections accepted, want the one from before", n)
+	}
+	srv.Pause(false)
+	if got := status(bufio.NewReader(late)); got != 200 {
+		t.Errorf("afterwards: %d", got)
+	}
+}

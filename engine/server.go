@@ -260,6 +260,20 @@ func (s *Server) Drain(ctx context.Context) error {
 	}
 }
 
+// Pause has the server accept no more connections, or go on with it. Those that
+// are open are served; further clients wait in the backlog. Drain and Close work in a
+// paused server too.
+func (s *Server) Pause(on bool) {
+	for _, l := range s.loops {
+		_ = l.Post(func() {
+			for _, a := range l.accepting {
+				a.paused = on
+				a.run()
+			}
+		})
+	}
+}
+
 // Shutdown drains the server, then closes it. When ctx ends before the last
 // request is answered it closes all the same, and returns ctx's error.
 func (s *Server) Shutdown(ctx context.Context) error {

@@ -1,13 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"strings"
 	"time"
 
@@ -175,22 +173,4 @@ func (p *program) handler() (engine.Handler, error) {
 		h = compress.New(h, compress.Options{Pool: p.blocks, OnlyMarked: !cfg.Compress})
 	}
 	return h, nil
-}
-
-// writePidFile writes the process id; the file goes with the server if vacuum is
-// set, and with a start that fails, unless another server has written it since.
-func (p *program) writePidFile(path string) error {
-	id := []byte(strconv.Itoa(os.Getpid()) + "\n")
-	if err := os.WriteFile(path, id, 0o644); err != nil { //nolint:gosec // everyone may know it
-		return fmt.Errorf("pidfile: %w", err)
-	}
-	p.log.Printf("writing pidfile to %s", p.cfg.PidFile)
-	p.later(func() {
-		if p.cfg.Vacuum || !p.ready {
-			if now, err := os.ReadFile(path); err == nil && bytes.Equal(now, id) {
-				_ = os.Remove(path)
-			}
-		}
-	})
-	return nil
 }

@@ -2,6 +2,8 @@
 package main
 
 import (
+	"bytes"
+	"io"
 	"os"
 
 	"github.com/uwsgo/uwsgo/cmd/internal/config"
@@ -16,7 +18,8 @@ func main() { os.Exit(run()) }
 
 // run does what the command line asks for and returns the exit code.
 func run() int {
-	cfg, err := config.Load(os.Args[1:], os.Environ(), ini.OS(os.Stdin))
+	var input bytes.Buffer // what was read of standard input, for a daemon to read again
+	cfg, err := config.Load(os.Args[1:], os.Environ(), ini.OS(io.TeeReader(os.Stdin, &input)))
 	if err != nil {
 		return fail(err)
 	}
@@ -33,8 +36,23 @@ func run() int {
 		}
 		_, _ = os.Stderr.WriteString(config.UsageText)
 		return exitConfig
+	case config.Signal:
+		if err := signalPidFile(cfg.Signal, cfg.Target); err != nil {
+			return fail(err)
+		}
+	case config.Read:
+		if err := connectAndRead(os.Stdout, cfg.Target); err != nil {
+			return fail(err)
+		}
 	default:
-		return serve(cfg)
+		ready, err := daemonPipe()
+		if err != nil {
+			return fail(err)
+		}
+		if cfg.Daemonize != "" && ready == nil {
+			return daemonize(cfg, input.Bytes())
+		}
+		return serve(cfg, ready)
 	}
 	return exitOK
 }

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -21,10 +22,6 @@ import (
 	"github.com/uwsgo/uwsgo/engine"
 	"github.com/uwsgo/uwsgo/engine/worker"
 )
-
-// mercy is how long requests at hand have to finish at a stop: uWSGI's
-// worker-reload-mercy.
-const mercy = 60 * time.Second
 
 // sameSignal is how long after the first a signal is taken for the same one.
 const sameSignal = 300 * time.Millisecond
@@ -37,6 +34,8 @@ type program struct {
 	loops int
 	// identity is whom the server becomes once its addresses are bound.
 	identity privilege.Identity
+	daemon   *os.File // tells the command that waits for the daemon to be ready; nil without one
+	paused   atomic.Bool
 	ready    bool // the start is over: requests are served
 	sink     *accesslog.Sink
 	log      *accesslog.Logger
@@ -51,19 +50,19 @@ type program struct {
 }
 
 // serve runs the server that cfg describes until it is stopped, and returns the
-// exit code.
-func serve(cfg *config.Config) int {
+// exit code. ready is where a daemon tells that it serves.
+func serve(cfg *config.Config, ready *os.File) int {
 	// A log whose reader has gone must not end the server.
 	signal.Ignore(syscall.SIGPIPE)
-	p := &program{cfg: cfg, start: time.Now()}
+	p := &program{cfg: cfg, start: time.Now(), daemon: ready}
 	defer p.end()
+	// Signals are never given back: one that comes at the very end must not change the
+	// exit code.
 	stop := make(chan os.Signal, 2)
 	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
-	defer signal.Stop(stop)
 	// What uWSGI reloads or reports on must at least not end the server.
 	others := make(chan os.Signal, 8)
-	signal.Notify(others, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
-	defer signal.Stop(others)
+	signal.Notify(others, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTSTP)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	early := make(chan struct{}) // closed when the start is over
@@ -107,15 +106,22 @@ func serve(cfg *config.Config) int {
 	}
 	go func() { served <- p.engine.Serve(handler) }()
 	over.Do(func() { close(early) })
-	p.ready = true
-	p.log.Printf("*** uwsgo is ready after %v ***", time.Since(p.start).Round(time.Millisecond))
+	if err := p.announce(); err != nil {
+		p.complain(err)
+		_ = p.engine.Close()
+		return exitConfig
+	}
 
 	for running := true; running; {
 		select {
 		case sig := <-stop:
-			p.log.Printf("%s received: finishing requests, at most %v (again: at once)", signalName(sig), mercy)
+			p.log.Printf("%s received: finishing requests, at most %v (again: at once)", signalName(sig), cfg.Mercy)
 			running = false
 		case sig := <-others:
+			if sig == syscall.SIGTSTP {
+				p.pause()
+				continue
+			}
 			p.log.Printf("%s received: nothing is done yet on that signal; to load new code or configuration, restart the server", signalName(sig))
 		case <-ctx.Done():
 			running = false
@@ -132,10 +138,37 @@ func serve(cfg *config.Config) int {
 	return exitOK
 }
 
+// announce tells everybody that requests are served.
+func (p *program) announce() error {
+	for _, path := range []string{p.cfg.SafePidFile, p.cfg.SafePidFile2} {
+		if err := p.writePidFile(path); err != nil {
+			return err
+		}
+	}
+	if err := p.detach(); err != nil {
+		return err
+	}
+	p.ready = true
+	p.log.Printf("*** uwsgo is ready after %v ***", time.Since(p.start).Round(time.Millisecond))
+	return nil
+}
+
+// pause stops accepting connections, or goes on with it.
+func (p *program) pause() {
+	paused := !p.paused.Load()
+	p.paused.Store(paused)
+	p.engine.Pause(paused)
+	if paused {
+		p.log.Printf("*** PAUSE: no connection is accepted until SIGTSTP comes again ***")
+	} else {
+		p.log.Printf("*** (SIGTSTP received) accepting connections again ***")
+	}
+}
+
 // shutdown finishes the requests at hand and ends the workers. A second signal
 // ends the patience.
 func (p *program) shutdown(again <-chan os.Signal) {
-	ctx, cancel := context.WithTimeout(context.Background(), mercy)
+	hurry, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	go func() {
 		// Some send a signal to the process and to its group: that is once.
@@ -149,11 +182,20 @@ func (p *program) shutdown(again <-chan os.Signal) {
 					return
 				default:
 				}
-			case <-ctx.Done():
+			case <-hurry.Done():
 				return
 			}
 		}
 	}()
+	if d := p.cfg.DrainDelay; d > 0 {
+		p.log.Printf("serving as usual for %v (drain-delay)", d)
+		select {
+		case <-time.After(d):
+		case <-hurry.Done():
+		}
+	}
+	ctx, end := context.WithTimeout(hurry, p.cfg.Mercy)
+	defer end()
 	// While nobody can take the place of a socket file yet; who is in its backlog is
 	// still served.
 	for _, ln := range p.engine.Listeners() {
@@ -224,9 +266,14 @@ func (p *program) prepare(ctx context.Context) error {
 	if len(cfg.Listens) == 0 {
 		return errors.New("there is no socket to listen on: add http = :8080, or socket = /path/to.sock for nginx")
 	}
-	pidFile, err := filepath.Abs(cfg.PidFile) // before chdir
-	if err != nil {
-		return fmt.Errorf("pidfile: %w", err)
+	var err error
+	for _, path := range []*string{&cfg.PidFile, &cfg.PidFile2, &cfg.SafePidFile, &cfg.SafePidFile2} {
+		if *path == "" {
+			continue
+		}
+		if *path, err = filepath.Abs(*path); err != nil { // before chdir
+			return fmt.Errorf("pidfile: %w", err)
+		}
 	}
 	if cfg.Chroot == "" { // else it is below the new root
 		if err := p.chdir(); err != nil {
@@ -249,12 +296,13 @@ func (p *program) prepare(ctx context.Context) error {
 	}
 	// Only now: a second start, which finds the sockets taken, must not touch the
 	// file of the server that runs.
-	if cfg.PidFile != "" {
-		if err := p.writePidFile(pidFile); err != nil {
-			return err
-		}
+	if err := p.writePidFile(cfg.PidFile); err != nil {
+		return err
 	}
 	if err := p.dropPrivileges(); err != nil {
+		return err
+	}
+	if err := p.writePidFile(cfg.PidFile2); err != nil {
 		return err
 	}
 	if cfg.HasApp() {

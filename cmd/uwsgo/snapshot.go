@@ -55,6 +55,8 @@ func (p *program) workers(pool worker.Snapshot) []stats.Worker {
 		status := "idle"
 		if w.Busy {
 			status = "busy"
+		} else if p.paused.Load() {
+			status = "pause"
 		}
 		sw := stats.Worker{
 			ID: uint64(w.ID), PID: uint64(w.PID), Accepting: w.PID != 0,

@@ -24,6 +24,8 @@ const (
 	Help                  // --help: option.WriteHelp
 	Version               // --version: VersionLine
 	Usage                 // there is nothing to do: UsageText
+	Signal                // --stop and its like: the signal for the process of a pid file
+	Read                  // --connect-and-read
 )
 
 // Protocol is what is spoken on an address.
@@ -94,8 +96,9 @@ type Config struct {
 	EnableThreads bool
 	Harakiri      time.Duration // 0 for no limit
 	DieOnTerm     bool          // as asked; the server stops on SIGTERM regardless
-	PidFile       string
 	Vacuum        bool
+	Mercy         time.Duration // for requests at hand at a stop
+	DrainDelay    time.Duration // of serving as usual before that
 
 	// User, daemon, service manager.
 	UID, GID      string // names or numbers; empty leaves them
@@ -104,6 +107,16 @@ type Config struct {
 	ImmediateDrop bool   // become UID and GID before anything else
 	Umask         int    // -1 leaves it
 	Chroot        string // empty for none
+	PidFile       string // these are written when the addresses are bound,
+	PidFile2      string // when UID and GID hold,
+	SafePidFile   string // and when the apps are loaded
+	SafePidFile2  string
+	Daemonize     string // the log of a server in the background; empty for the foreground
+	DaemonShow    bool   // show what was logged at the start
+
+	// What Signal and Read are for.
+	Signal string // stop, reload or pause
+	Target string // a pid file, or an address
 
 	// Requests and limits.
 	BufferSize    int           // bytes of a request head, 32 KiB to 1 MiB
@@ -169,6 +182,7 @@ func defaults() *Config {
 		Processes:     1,
 		Threads:       1,
 		Umask:         -1,
+		Mercy:         60 * time.Second,
 		EnableThreads: true,
 		DieOnTerm:     true,
 		BufferSize:    minBufferSize,

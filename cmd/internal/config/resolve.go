@@ -164,10 +164,12 @@ func (r *resolver) apply(name string, e ini.Entry) error {
 		r.Harakiri, err = seconds(e)
 	case "die-on-term":
 		r.DieOnTerm = truth(r.list, e)
-	case "pidfile":
-		set(&r.PidFile, "a file name")
 	case "vacuum":
 		r.Vacuum = truth(r.list, e)
+	case "worker-reload-mercy":
+		r.Mercy, err = seconds(e)
+	case "drain-delay":
+		r.DrainDelay, err = seconds(e)
 
 	case "uid":
 		r.ImmediateDrop = r.ImmediateDrop || e.Key == "immediate-uid"
@@ -183,6 +185,23 @@ func (r *resolver) apply(name string, e ini.Entry) error {
 		r.Umask, err = umask(e)
 	case "chroot":
 		set(&r.Chroot, "a directory")
+	case "pidfile":
+		set(&r.PidFile, "a file name")
+	case "pidfile2":
+		set(&r.PidFile2, "a file name")
+	case "safe-pidfile":
+		set(&r.SafePidFile, "a file name")
+	case "safe-pidfile2":
+		set(&r.SafePidFile2, "a file name")
+	case "daemonize", "daemonize2":
+		r.DaemonShow = name == "daemonize2"
+		set(&r.Daemonize, "a file name for the log")
+	case "stop", "reload", "pause":
+		r.Action, r.Signal = Signal, name
+		set(&r.Target, "the name of a pid file")
+	case "connect-and-read":
+		r.Action = Read
+		set(&r.Target, "an address")
 
 	case "buffer-size":
 		count(&r.BufferSize, math.MaxInt32)
@@ -371,6 +390,9 @@ func (r *resolver) finish() error {
 	r.BufferSize = min(max(r.BufferSize, minBufferSize), maxBufferSize)
 	if r.Action == Run && len(r.Listens) == 0 && !r.HasApp() && !r.HasFiles() && !r.Show {
 		r.Action = Usage
+	}
+	if r.Daemonize != "" {
+		r.LogTo = r.Daemonize
 	}
 	r.Entries = r.list.Entries
 	r.Warnings = r.list.Warnings

@@ -137,12 +137,18 @@ var table = []Option{
 		Note: "Always so here, and gracefully: requests in flight are finished.",
 	},
 	{
-		Name: "pidfile", Kind: Text, Arg: "FILE", Section: Processes, Status: Same,
-		Help: "write the process id to this file",
+		Name: "vacuum", Kind: Flag, Section: Processes, Status: Same,
+		Help: "remove the unix sockets and the pid files at the end",
 	},
 	{
-		Name: "vacuum", Kind: Flag, Section: Processes, Status: Same,
-		Help: "remove the unix sockets and the pid file at the end",
+		Name: "worker-reload-mercy", Kind: Seconds, Arg: "SECONDS", Default: "60", Section: Processes, Status: Differs,
+		Help: "how long requests that have begun may go on when the server stops",
+		Note: "Holds for a stop too, which in uWSGI cuts requests off.",
+	},
+	{
+		Name: "drain-delay", Kind: Seconds, Arg: "SECONDS", Section: Processes, Status: Own,
+		Help: "go on serving as usual for so long after a signal to stop, until a load balancer has noticed",
+		Note: "A second signal ends it.",
 	},
 
 	// User, daemon, service manager.
@@ -166,6 +172,49 @@ var table = []Option{
 	{
 		Name: "umask", Kind: Text, Arg: "MODE", Immediate: true, Section: System, Status: Same,
 		Help: "take these permissions, octal digits, from every file that is made",
+	},
+	{
+		Name: "pidfile", Kind: Text, Arg: "FILE", Section: System, Status: Differs,
+		Help: "write the process id to this file once the addresses are bound",
+		Note: "uWSGI writes it before, over that of a server that runs.",
+	},
+	{
+		Name: "pidfile2", Kind: Text, Arg: "FILE", Section: System, Status: Same,
+		Help: "write the process id to this file as the user of uid",
+	},
+	{
+		Name: "safe-pidfile", Kind: Text, Arg: "FILE", Section: System, Status: Same,
+		Help: "write the process id to this file when the apps are loaded",
+	},
+	{
+		Name: "safe-pidfile2", Kind: Text, Arg: "FILE", Section: System, Status: Same,
+		Help: "the same as safe-pidfile, for a second file",
+	},
+	{
+		Name: "daemonize", Short: 'd', Kind: Text, Arg: "LOG", Section: System, Status: Differs,
+		Help: "run in the background and log to this file; the command returns when requests are served, or with the code of the start that failed",
+		Note: "uWSGI returns at once, with 0. The umask stays; uWSGI sets it to 0.",
+	},
+	{
+		Name: "daemonize2", Kind: Text, Arg: "LOG", Section: System, Status: Differs,
+		Help: "the same, and what was logged until then is shown",
+		Note: "As for `daemonize`. The log has everything, the terminal a copy.",
+	},
+	{
+		Name: "stop", Kind: Text, Arg: "PIDFILE", Immediate: true, Section: System, Status: Same,
+		Help: "send SIGINT to the process of this pid file: finish requests and stop",
+	},
+	{
+		Name: "reload", Kind: Text, Arg: "PIDFILE", Immediate: true, Section: System, Status: Same,
+		Help: "send SIGHUP to the process of this pid file",
+	},
+	{
+		Name: "pause", Aliases: []string{"suspend", "resume"}, Kind: Text, Arg: "PIDFILE", Immediate: true, Section: System, Status: Same,
+		Help: "send SIGTSTP to the process of this pid file: accept no more connections, or again",
+	},
+	{
+		Name: "connect-and-read", Kind: Text, Arg: "ADDR", Immediate: true, Section: System, Status: Same,
+		Help: "print what comes from this address, such as that of stats",
 	},
 	{
 		Name: "chroot", Kind: Text, Arg: "DIR", Section: System, Status: Differs,

@@ -15,9 +15,10 @@ import (
 
 // stats is what these tests read of uWSGI's stats document.
 type stats struct {
-	Version string
-	PID     int
-	Workers []struct {
+	Version     string
+	PID         int
+	ListenQueue int `json:"listen_queue"`
+	Workers     []struct {
 		ID           int
 		PID          int
 		Requests     int

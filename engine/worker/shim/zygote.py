@@ -219,8 +219,9 @@ def main(config):
     # Ctrl-C reaches every process of the terminal; the server decides what it means.
     # Not SIG_IGN, which programs that an app starts would inherit.
     signal.signal(signal.SIGINT, lambda *_: None)
-    # Likewise what systemd sends to every process of a service, or a terminal that closes.
-    for signum in (signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP):
+    # Likewise what systemd sends to every process of a service, or a terminal that closes
+    # or has Ctrl-Z pressed.
+    for signum in (signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP, signal.SIGTSTP):
         signal.signal(signum, leave_to_server)
     control = Control(config["control"])
     zygote = Zygote(control, config)

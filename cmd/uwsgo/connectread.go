@@ -1,0 +1,34 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"time"
+)
+
+// How long connect-and-read waits, and for how many bytes: stats of thousands of
+// threads take some MiB.
+const (
+	readTime = 10 * time.Second
+	readMost = 256 << 20
+)
+
+// connectAndRead copies what comes from addr, host:port, a path or @name, to out.
+func connectAndRead(out io.Writer, addr string) error {
+	network := "unix"
+	if strings.Contains(addr, ":") && !strings.HasPrefix(addr, "/") && !strings.HasPrefix(addr, ".") && !strings.HasPrefix(addr, "@") {
+		network = "tcp"
+	}
+	c, err := net.DialTimeout(network, addr, readTime)
+	if err != nil {
+		return fmt.Errorf("connect-and-read: %w", err)
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(readTime))
+	if _, err := io.Copy(out, io.LimitReader(c, readMost)); err != nil {
+		return fmt.Errorf("connect-and-read: %w", err)
+	}
+	return nil
+}

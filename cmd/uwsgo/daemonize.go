@@ -1,0 +1,140 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/uwsgo/uwsgo/cmd/internal/config"
+)
+
+// readyEnv has the descriptor on which a daemon tells that it serves, in the
+// environment of the daemon alone.
+const readyEnv = "UWSGO_READY_FD"
+
+// showAtMost bounds what daemonize2 shows of the log, in bytes.
+const showAtMost = 1 << 20
+
+// daemonize runs this program again in the background, as a Go program cannot fork.
+// It returns when that serves requests, with exit code 0, or has ended, with its exit
+// code. stdin is what was read of standard input and the daemon has to read too.
+func daemonize(cfg *config.Config, stdin []byte) int {
+	path, err := os.Executable()
+	if err != nil {
+		return fail(fmt.Errorf("daemonize: %w", err))
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		return fail(fmt.Errorf("daemonize: %w", err))
+	}
+	cmd := exec.Command(path, os.Args[1:]...)
+	cmd.Args[0] = os.Args[0]
+	cmd.Env = append(os.Environ(), readyEnv+"=3")
+	cmd.ExtraFiles = []*os.File{w}
+	if len(stdin) > 0 {
+		cmd.Stdin = bytes.NewReader(stdin)
+	}
+	// A start that fails says so here; then the daemon lets go of them.
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	shown := logSize(cfg.Daemonize)
+	if err := cmd.Start(); err != nil {
+		return fail(fmt.Errorf("daemonize: %w", err))
+	}
+	_ = w.Close()
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGHUP)
+	go func() {
+		for sig := range stop { // whoever ends the wait means the start
+			_ = cmd.Process.Signal(sig)
+		}
+	}()
+	n, _ := r.Read(make([]byte, 1))
+	if cfg.DaemonShow {
+		showLog(cfg.Daemonize, shown)
+	}
+	if n == 1 {
+		return exitOK
+	}
+	if err := cmd.Wait(); err != nil {
+		if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.ExitCode() > 0 {
+			return exit.ExitCode()
+		}
+		return fail(fmt.Errorf("daemonize: the daemon ended before it served: %w", err))
+	}
+	return exitOK // it was stopped
+}
+
+// logSize returns how long the file path is, -1 if it is something else.
+func logSize(path string) int64 {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return 0
+	case err != nil || !info.Mode().IsRegular():
+		return -1
+	}
+	return info.Size()
+}
+
+// showLog copies what was appended to the log since it had size from.
+func showLog(path string, from int64) {
+	if from < 0 || logSize(path) < 0 {
+		return
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	_, _ = io.Copy(os.Stderr, io.NewSectionReader(f, from, showAtMost))
+}
+
+// daemonPipe returns where a daemon has to tell that it is ready; nil for what is no
+// daemon.
+func daemonPipe() (*os.File, error) {
+	text, ok := os.LookupEnv(readyEnv)
+	if !ok {
+		return nil, nil
+	}
+	_ = os.Unsetenv(readyEnv) // not for the app
+	fd, err := strconv.Atoi(text)
+	if err != nil || fd < 3 {
+		return nil, fmt.Errorf("%s=%s in the environment: only uwsgo sets that; unset it", readyEnv, text)
+	}
+	unix.CloseOnExec(fd)
+	return os.NewFile(uintptr(fd), "ready"), nil
+}
+
+// detach has a daemon let go of the terminal and tells the command that waits for it.
+func (p *program) detach() error {
+	if p.daemon == nil {
+		return nil
+	}
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return fmt.Errorf("daemonize: %w", err)
+	}
+	defer null.Close()
+	// What is written past the log, the traces of a Go panic for one, goes there too.
+	for to, from := range []*os.File{null, p.sink.File(), p.sink.File()} {
+		if err := replace(int(from.Fd()), to); err != nil {
+			return fmt.Errorf("daemonize: %w", err)
+		}
+	}
+	_, err = p.daemon.Write([]byte{1})
+	_ = p.daemon.Close()
+	p.daemon = nil
+	if errors.Is(err, syscall.EPIPE) {
+		return nil // nobody waits any more, which is no reason to end
+	}
+	return err
+}

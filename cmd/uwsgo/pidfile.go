@@ -1,0 +1,78 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// writePidFile writes the process id, if there is a path to write it to. The file
+// goes with the server if vacuum is set, and with a start that fails, unless another
+// server has written it since.
+func (p *program) writePidFile(path string) error {
+	if path == "" {
+		return nil
+	}
+	id := []byte(strconv.Itoa(os.Getpid()) + "\n")
+	if err := os.WriteFile(path, id, 0o644); err != nil { //nolint:gosec // everyone may know it
+		return fmt.Errorf("pidfile: %w", err)
+	}
+	p.log.Printf("writing pidfile to %s", path)
+	p.later(func() {
+		if !p.cfg.Vacuum && p.ready {
+			return
+		}
+		now, err := os.ReadFile(path)
+		if err != nil || !bytes.Equal(now, id) {
+			return
+		}
+		if err := os.Remove(path); err != nil {
+			p.log.Printf("VACUUM: %v", err) // uid may not do what root could
+		} else if p.ready {
+			p.log.Printf("VACUUM: pidfile %s removed.", path)
+		}
+	})
+	return nil
+}
+
+// signals are what --stop and its like send.
+var signals = map[string]syscall.Signal{"stop": syscall.SIGINT, "reload": syscall.SIGHUP, "pause": syscall.SIGTSTP}
+
+// signalPidFile sends the signal of an option to the process that a pid file names.
+func signalPidFile(option, path string) error {
+	pid, err := readPidFile(path)
+	if err != nil {
+		return fmt.Errorf("--%s: %w", option, err)
+	}
+	switch err := syscall.Kill(pid, signals[option]); {
+	case errors.Is(err, syscall.ESRCH):
+		return fmt.Errorf("--%s: no process has the id %d that is in %s: the server has ended", option, pid, path)
+	case err != nil:
+		return fmt.Errorf("--%s: process %d of %s: %w", option, pid, path, err)
+	}
+	return nil
+}
+
+// maxPidFile is more than the largest number takes.
+const maxPidFile = 64
+
+func readPidFile(path string) (int, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	text := make([]byte, maxPidFile)
+	n, _ := f.Read(text) // an empty file is no number either
+	word := strings.TrimSpace(string(text[:n]))
+	pid, err := strconv.ParseInt(word, 10, 32)
+	// 0 and below would be a group, or everybody.
+	if err != nil || pid < 1 {
+		return 0, fmt.Errorf("%s: %q is not a process id", path, word)
+	}
+	return int(pid), nil
+}
