@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,8 +19,9 @@ import (
 	"github.com/uwsgo/uwsgo/handler/wsgi"
 )
 
-// listen makes the server and binds its addresses.
-func (p *program) listen() error {
+// listen makes the server, takes over the sockets that a service manager has passed,
+// and binds the other addresses.
+func (p *program) listen(inherited []inheritedSocket) error {
 	cfg := p.cfg
 	limits := codec.Limits{Head: cfg.BufferSize, Target: cfg.BufferSize, Body: cfg.LimitPost}
 	if limits.Body == 0 {
@@ -44,33 +46,55 @@ func (p *program) listen() error {
 			p.log.Printf("close: %v", err)
 		}
 	})
-	owner := cfg.ChownSocket
-	if owner == "" {
-		owner = p.owner()
-	}
-	for i, l := range cfg.Listens {
-		o := engine.ListenOptions{Backlog: cfg.Backlog, Mode: cfg.ChmodSocket, Owner: owner}
-		kind := "http"
-		if l.Protocol == config.Uwsgi {
-			o.Protocol, o.Timeout, kind = engine.UWSGI, cfg.SocketTimeout, "uwsgi"
+	listens := cfg.Listens
+	for _, sock := range inherited {
+		l := config.Listen{Addr: sock.addr.String(), Protocol: cfg.Protocol, Where: "inherited socket"}
+		if i := slices.IndexFunc(listens, func(l config.Listen) bool { return sameAddress(l.Addr, sock.addr) }); i >= 0 {
+			l = listens[i]
+			listens = slices.Delete(slices.Clone(listens), i, i+1)
 		}
-		ln, err := p.engine.Listen(l.Addr, o)
+		err := p.bind(l, "inherited as", func(o engine.ListenOptions) (*engine.Listener, error) { return p.engine.Adopt(sock.fd, o) })
 		if err != nil {
-			return fmt.Errorf("%s: %w", l.Where, err)
+			return err
 		}
-		p.later(func() { // a start that fails leaves nothing behind
-			if !p.ready {
-				_, _ = ln.Unlink()
-			}
-		})
-		at := "TCP address"
-		if ln.Unix() {
-			at = "UNIX address"
+	}
+	for _, l := range listens {
+		err := p.bind(l, "bound to", func(o engine.ListenOptions) (*engine.Listener, error) { return p.engine.Listen(l.Addr, o) })
+		if err != nil {
+			return err
 		}
-		p.log.Printf("%s socket %d bound to %s %s", kind, i, at, ln)
-		if _, clamped := ln.Backlog(); clamped {
-			p.log.Printf("*** WARNING: listen = %d is more than this system allows (net.core.somaxconn): it holds fewer ***", cfg.Backlog)
+	}
+	return nil
+}
+
+// bind makes one listener with open and tells of it.
+func (p *program) bind(l config.Listen, how string, open func(engine.ListenOptions) (*engine.Listener, error)) error {
+	cfg := p.cfg
+	o := engine.ListenOptions{Backlog: cfg.Backlog, Mode: cfg.ChmodSocket, Owner: cfg.ChownSocket}
+	if o.Owner == "" {
+		o.Owner = p.owner()
+	}
+	kind := "http"
+	if l.Protocol == config.Uwsgi {
+		o.Protocol, o.Timeout, kind = engine.UWSGI, cfg.SocketTimeout, "uwsgi"
+	}
+	number := len(p.engine.Listeners())
+	ln, err := open(o)
+	if err != nil {
+		return fmt.Errorf("%s: %w", l.Where, err)
+	}
+	p.later(func() { // a start that fails leaves nothing behind
+		if !p.ready {
+			_, _ = ln.Unlink()
 		}
+	})
+	at := "TCP address"
+	if ln.Unix() {
+		at = "UNIX address"
+	}
+	p.log.Printf("%s socket %d %s %s %s", kind, number, how, at, ln)
+	if _, clamped := ln.Backlog(); clamped {
+		p.log.Printf("*** WARNING: listen = %d is more than this system allows (net.core.somaxconn): it holds fewer ***", cfg.Backlog)
 	}
 	return nil
 }

@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/coreos/go-systemd/v22/daemon"
+
 	"github.com/uwsgo/uwsgo/cmd/internal/accesslog"
 	"github.com/uwsgo/uwsgo/cmd/internal/config"
 	"github.com/uwsgo/uwsgo/cmd/internal/privilege"
@@ -36,7 +38,8 @@ type program struct {
 	identity privilege.Identity
 	daemon   *os.File // tells the command that waits for the daemon to be ready; nil without one
 	paused   atomic.Bool
-	ready    bool // the start is over: requests are served
+	watchdog time.Duration // how often systemd wants to hear from the server; 0 for never
+	ready    bool          // the start is over: requests are served
 	sink     *accesslog.Sink
 	log      *accesslog.Logger
 
@@ -149,6 +152,8 @@ func (p *program) announce() error {
 		return err
 	}
 	p.ready = true
+	p.startWatchdog()
+	p.notify(daemon.SdNotifyReady, "serving requests")
 	p.log.Printf("*** uwsgo is ready after %v ***", time.Since(p.start).Round(time.Millisecond))
 	return nil
 }
@@ -187,6 +192,7 @@ func (p *program) shutdown(again <-chan os.Signal) {
 			}
 		}
 	}()
+	p.notify(daemon.SdNotifyStopping, "finishing requests")
 	if d := p.cfg.DrainDelay; d > 0 {
 		p.log.Printf("serving as usual for %v (drain-delay)", d)
 		select {
@@ -263,10 +269,13 @@ func (p *program) prepare(ctx context.Context) error {
 		stop := startProfile(cfg.Profile)
 		p.later(stop)
 	}
-	if len(cfg.Listens) == 0 {
+	inherited, err := p.fromSystemd()
+	if err != nil {
+		return err
+	}
+	if len(cfg.Listens)+len(inherited) == 0 {
 		return errors.New("there is no socket to listen on: add http = :8080, or socket = /path/to.sock for nginx")
 	}
-	var err error
 	for _, path := range []*string{&cfg.PidFile, &cfg.PidFile2, &cfg.SafePidFile, &cfg.SafePidFile2} {
 		if *path == "" {
 			continue
@@ -280,7 +289,7 @@ func (p *program) prepare(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := p.listen(); err != nil {
+	if err := p.listen(inherited); err != nil {
 		return err
 	}
 	if cfg.Stats != "" {

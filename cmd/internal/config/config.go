@@ -68,6 +68,7 @@ type Config struct {
 
 	// Where to listen, in the order given.
 	Listens     []Listen
+	Protocol    Protocol    // of sockets that a service manager passes and no Listen names
 	Backlog     int         // connections waiting to be accepted; 0 for what the kernel allows
 	ChmodSocket fs.FileMode // mode of unix sockets; 0 leaves it to the umask
 	ChownSocket string      // user[:group] of unix sockets; empty leaves it
@@ -177,6 +178,7 @@ const (
 // defaults is what holds when nothing is given.
 func defaults() *Config {
 	return &Config{
+		Protocol:      Uwsgi,
 		Callable:      "application",
 		NeedApp:       true,
 		Processes:     1,

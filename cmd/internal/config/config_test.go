@@ -74,6 +74,7 @@ func TestLoad(t *testing.T) {
 			name: "every_kind_of_listener", ini: "http = :1\nhttp-socket = :2\nhttp11-socket = :3\nsocket = /s\nuwsgi-socket = @a\nprotocol = http\n",
 			args: []string{"app.ini"},
 			want: func(c *Config) {
+				c.Protocol = HTTP
 				c.Listens = []Listen{
 					{":1", HTTP, "http", "app.ini:2: http"},
 					{":2", HTTP, "http-socket", "app.ini:3: http-socket"},

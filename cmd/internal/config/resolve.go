@@ -50,10 +50,9 @@ func resolve(list *ini.List, w ini.World) (*Config, error) {
 // resolver is a configuration in the making.
 type resolver struct {
 	*Config
-	list     *ini.List
-	world    ini.World
-	protocol Protocol
-	told     map[string]bool // options that a warning was given for
+	list  *ini.List
+	world ini.World
+	told  map[string]bool // options that a warning was given for
 }
 
 // unknown handles a key that is no option: a placeholder, or a mistake.
@@ -116,7 +115,7 @@ func (r *resolver) apply(name string, e ini.Entry) error {
 	case "socket":
 		err = r.listen(e, "") // finish fills in what protocol says
 	case "protocol":
-		r.protocol, err = protocol(e)
+		r.Protocol, err = protocol(e)
 	case "listen":
 		count(&r.Backlog, math.MaxInt32)
 	case "chmod-socket":
@@ -371,12 +370,9 @@ func (r *resolver) plugins(e ini.Entry) error {
 
 // finish settles what depends on several options.
 func (r *resolver) finish() error {
-	if r.protocol == "" {
-		r.protocol = Uwsgi
-	}
 	for i := range r.Listens {
 		if r.Listens[i].Protocol == "" {
-			r.Listens[i].Protocol = r.protocol
+			r.Listens[i].Protocol = r.Protocol
 		}
 	}
 	if r.Processes == 0 {
