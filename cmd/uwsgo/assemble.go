@@ -123,9 +123,7 @@ func (p *program) startWorkers(ctx context.Context) error {
 		Harakiri: cfg.Harakiri, Loops: p.engine.Loops(), Stderr: p.sink.File(), Version: version,
 		Log: func(line string) { p.log.Printf("%s", line) },
 	}
-	for _, e := range cfg.Env {
-		wc.Env = append(wc.Env, e.Name+"="+e.Value)
-	}
+	wc.Env = p.environ()
 	if cfg.Module != "" || cfg.WSGIFile != "" {
 		wc.Apps = append(wc.Apps, worker.App{File: cfg.WSGIFile, Module: cfg.Module, Callable: cfg.Callable})
 	}

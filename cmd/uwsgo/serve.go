@@ -18,7 +18,9 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 
 	"github.com/uwsgo/uwsgo/cmd/internal/accesslog"
+	"github.com/uwsgo/uwsgo/cmd/internal/companion"
 	"github.com/uwsgo/uwsgo/cmd/internal/config"
+	"github.com/uwsgo/uwsgo/cmd/internal/cron"
 	"github.com/uwsgo/uwsgo/cmd/internal/privilege"
 	"github.com/uwsgo/uwsgo/cmd/internal/stats"
 	"github.com/uwsgo/uwsgo/engine"
@@ -38,8 +40,9 @@ type program struct {
 	identity privilege.Identity
 	daemon   *os.File // tells the command that waits for the daemon to be ready; nil without one
 	paused   atomic.Bool
-	watchdog time.Duration // how often systemd wants to hear from the server; 0 for never
-	ready    bool          // the start is over: requests are served
+	patience context.Context // ends when what ends the server must be quick
+	watchdog time.Duration   // how often systemd wants to hear from the server; 0 for never
+	ready    bool            // the start is over: requests are served
 	sink     *accesslog.Sink
 	log      *accesslog.Logger
 
@@ -47,6 +50,9 @@ type program struct {
 	pool   *worker.Pool // nil when there are only files to serve
 	blocks *engine.Pool // goroutines for what blocks
 	stats  *stats.Server
+
+	companions atomic.Pointer[companion.Group] // set when they are started, as is
+	crons      atomic.Pointer[cron.Runner]
 
 	// undo holds what has to be taken back at the end, last first.
 	undo []func()
@@ -56,8 +62,9 @@ type program struct {
 // exit code. ready is where a daemon tells that it serves.
 func serve(cfg *config.Config, ready *os.File) int {
 	// A log whose reader has gone must not end the server.
-	signal.Ignore(syscall.SIGPIPE)
-	p := &program{cfg: cfg, start: time.Now(), daemon: ready}
+	// Not with Ignore, which the programs that it starts would inherit.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	p := &program{cfg: cfg, start: time.Now(), daemon: ready, patience: context.Background()}
 	defer p.end()
 	// Signals are never given back: one that comes at the very end must not change the
 	// exit code.
@@ -109,7 +116,7 @@ func serve(cfg *config.Config, ready *os.File) int {
 	}
 	go func() { served <- p.engine.Serve(handler) }()
 	over.Do(func() { close(early) })
-	if err := p.announce(); err != nil {
+	if err := p.announce(ctx); err != nil {
 		p.complain(err)
 		_ = p.engine.Close()
 		return exitConfig
@@ -142,7 +149,11 @@ func serve(cfg *config.Config, ready *os.File) int {
 }
 
 // announce tells everybody that requests are served.
-func (p *program) announce() error {
+func (p *program) announce(ctx context.Context) error {
+	if err := p.runHooks(ctx, "master-start"); err != nil {
+		return err
+	}
+	p.startCompanions()
 	for _, path := range []string{p.cfg.SafePidFile, p.cfg.SafePidFile2} {
 		if err := p.writePidFile(path); err != nil {
 			return err
@@ -173,22 +184,18 @@ func (p *program) pause() {
 // shutdown finishes the requests at hand and ends the workers. A second signal
 // ends the patience.
 func (p *program) shutdown(again <-chan os.Signal) {
-	hurry, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	go func() {
+	hurry, cancel := context.WithCancel(p.patience)
+	p.patience = hurry
+	go func() { // until the program ends, as what follows has to be quick too
 		// Some send a signal to the process and to its group: that is once.
 		once := time.After(sameSignal)
 		for {
+			<-again
 			select {
-			case <-again:
-				select {
-				case <-once:
-					cancel()
-					return
-				default:
-				}
-			case <-hurry.Done():
+			case <-once:
+				cancel()
 				return
+			default:
 			}
 		}
 	}()
@@ -252,6 +259,9 @@ func (p *program) openLog() error {
 func (p *program) prepare(ctx context.Context) error {
 	cfg := p.cfg
 	p.log.Printf("*** Starting uwsgo %s (%s, %d CPUs) on [%s] ***", version, runtime.GOOS+"/"+runtime.GOARCH, runtime.NumCPU(), p.start.Format(time.ANSIC))
+	if err := p.runHooks(ctx, "asap"); err != nil {
+		return err
+	}
 	for _, w := range cfg.Warnings {
 		p.log.Printf("*** WARNING: %s ***", w)
 	}
@@ -284,6 +294,9 @@ func (p *program) prepare(ctx context.Context) error {
 			return fmt.Errorf("pidfile: %w", err)
 		}
 	}
+	if err := p.runHooks(ctx, "pre-jail", "post-jail", "in-jail"); err != nil {
+		return err
+	}
 	if cfg.Chroot == "" { // else it is below the new root
 		if err := p.chdir(); err != nil {
 			return err
@@ -308,21 +321,31 @@ func (p *program) prepare(ctx context.Context) error {
 	if err := p.writePidFile(cfg.PidFile); err != nil {
 		return err
 	}
+	if err := p.runHooks(ctx, "as-root"); err != nil {
+		return err
+	}
 	if err := p.dropPrivileges(); err != nil {
 		return err
 	}
+	p.later(p.runAtExit) // after the workers: they are started, and so ended, later
 	if err := p.writePidFile(cfg.PidFile2); err != nil {
 		return err
 	}
+	if err := p.runHooks(ctx, "as-user", "pre-app"); err != nil {
+		return err
+	}
 	if cfg.HasApp() {
-		return p.startWorkers(ctx)
+		if err := p.startWorkers(ctx); err != nil {
+			return err
+		}
+		return p.runHooks(ctx, "post-app")
 	}
 	if !cfg.HasFiles() {
 		p.log.Printf("*** WARNING: there is no app to run, so every request gets 404: add wsgi-file = app.py or module = package.module ***")
 		return nil
 	}
 	p.log.Printf("*** no app to run: serving files only ***")
-	return nil
+	return p.runHooks(ctx, "post-app")
 }
 
 // chdir enters the directory that the app is loaded in.

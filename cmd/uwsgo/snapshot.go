@@ -35,6 +35,7 @@ func (p *program) snapshot() stats.Snapshot {
 		})
 	}
 	s.Load = s.ListenQueue
+	p.besides(&s)
 	if p.pool != nil {
 		pool := p.pool.Snapshot()
 		s.Workers = p.workers(pool)

@@ -11,6 +11,8 @@ import (
 	"io/fs"
 	"time"
 
+	"github.com/uwsgo/uwsgo/cmd/internal/companion"
+	"github.com/uwsgo/uwsgo/cmd/internal/cron"
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
 )
 
@@ -56,6 +58,14 @@ type Mount struct {
 type StaticMap struct {
 	Prefix string
 	Path   string
+}
+
+// Hook is a command that is run at a stage of the server's life.
+type Hook struct {
+	Stage   string // one of option.Stages, or master-start
+	Command string // for a shell
+	Safe    bool   // it may fail
+	Where   string // its origin for messages
 }
 
 // Env is an environment variable for the app.
@@ -114,6 +124,11 @@ type Config struct {
 	SafePidFile2  string
 	Daemonize     string // the log of a server in the background; empty for the foreground
 	DaemonShow    bool   // show what was logged at the start
+
+	Hooks []Hook // in the order in which those of one stage are run
+
+	Companions []companion.Spec
+	Crons      []cron.Job
 
 	// What Signal and Read are for.
 	Signal string // stop, reload or pause

@@ -85,6 +85,18 @@ func TestLoad(t *testing.T) {
 			},
 		},
 		{
+			name: "hooks_stand_before_commands", args: []string{"app.ini"},
+			ini: "module = shop\nexec-as-user = date\nhook-as-user = exec:echo a:b\nhook-asap = safeexec:true\nhook-master-start = unix_signal:15 gracefully_kill_them_all\n",
+			want: func(c *Config) {
+				c.Module = "shop"
+				c.Hooks = []Hook{
+					{"as-user", "echo a:b", false, "app.ini:4: hook-as-user"},
+					{"asap", "true", true, "app.ini:5: hook-asap"},
+					{"as-user", "date", false, "app.ini:3: exec-as-user"},
+				}
+			},
+		},
+		{
 			name: "file_by_position_comes_last", args: []string{"app.ini", "--threads", "2"}, ini: "threads = 8\nwsgi-file = app.py\n",
 			want: func(c *Config) { c.Threads, c.WSGIFile = 8, "app.py" },
 		},

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/uwsgo/uwsgo/cmd/internal/companion"
+	"github.com/uwsgo/uwsgo/cmd/internal/cron"
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
 	"github.com/uwsgo/uwsgo/cmd/internal/option"
 )
@@ -53,6 +55,9 @@ type resolver struct {
 	list  *ini.List
 	world ini.World
 	told  map[string]bool // options that a warning was given for
+	// cronHarakiri holds for jobs without a time of their own.
+	cronHarakiri time.Duration
+	hooks        int // of Hooks, those of hook-STAGE, which stand first
 }
 
 // unknown handles a key that is no option: a placeholder, or a mistake.
@@ -202,6 +207,30 @@ func (r *resolver) apply(name string, e ini.Entry) error {
 		r.Action = Read
 		set(&r.Target, "an address")
 
+	case "attach-daemon":
+		var command string
+		if command, err = text(e, "a command"); err == nil {
+			r.Companions = append(r.Companions, companion.New(command))
+		}
+	case "attach-daemon2":
+		err = r.companion(e, companion.ParseKeys)
+	case "smart-attach-daemon", "smart-attach-daemon2":
+		err = r.companion(e, func(value string) (companion.Spec, error) {
+			return companion.ParseSmart(value, name == "smart-attach-daemon2")
+		})
+	case "cron":
+		err = r.cron(e, cron.Parse, false)
+	case "unique-cron":
+		err = r.cron(e, cron.Parse, true)
+	case "cron2":
+		err = r.cron(e, cron.Parse2, false)
+	case "cron-harakiri":
+		r.cronHarakiri, err = seconds(e)
+	case "no-orphans":
+		truth(r.list, e) // always on
+	case "hook-master-start":
+		err = r.hook("master-start", e)
+
 	case "buffer-size":
 		count(&r.BufferSize, math.MaxInt32)
 	case "http-timeout":
@@ -253,9 +282,63 @@ func (r *resolver) apply(name string, e ini.Entry) error {
 	case "inherit":
 		err = r.list.Inherit(e)
 	default:
-		err = errNotRead
+		stage, hook := strings.CutPrefix(name, "hook-")
+		if !hook {
+			stage = strings.TrimPrefix(name, "exec-")
+		}
+		switch {
+		case !slices.Contains(option.Stages(), stage):
+			err = errNotRead
+		case hook:
+			err = r.hook(stage, e)
+		default:
+			err = r.execute(stage, e)
+		}
 	}
 	return err
+}
+
+func (r *resolver) companion(e ini.Entry, parse func(string) (companion.Spec, error)) error {
+	s, err := parse(e.Value)
+	if err != nil {
+		return e.Origin.Errorf(e.Key, "%w", err)
+	}
+	r.Companions = append(r.Companions, s)
+	return nil
+}
+
+func (r *resolver) cron(e ini.Entry, parse func(string) (cron.Job, error), unique bool) error {
+	j, err := parse(e.Value)
+	if err != nil {
+		return e.Origin.Errorf(e.Key, "%w", err)
+	}
+	j.Unique = j.Unique || unique
+	r.Crons = append(r.Crons, j)
+	return nil
+}
+
+// hook reads ACTION:ARGUMENT. uWSGI runs hooks before the commands of exec-STAGE.
+func (r *resolver) hook(stage string, e ini.Entry) error {
+	action, command, _ := strings.Cut(e.Value, ":")
+	switch {
+	case (action == "exec" || action == "safeexec") && command != "":
+	case stage == "master-start" && e.Value == "unix_signal:15 gracefully_kill_them_all":
+		return nil // what SIGTERM does here
+	default:
+		return e.Origin.Errorf(e.Key, "%q is not supported: exec:COMMAND and safeexec:COMMAND are", e.Value)
+	}
+	r.Hooks = slices.Insert(r.Hooks, r.hooks, Hook{Stage: stage, Command: command, Safe: action == "safeexec", Where: e.Origin.Name(e.Key)})
+	r.hooks++
+	return nil
+}
+
+func (r *resolver) execute(stage string, e ini.Entry) error {
+	command, err := text(e, "a command")
+	if err != nil {
+		return err
+	}
+	r.Hooks = append(r.Hooks, Hook{Stage: stage, Command: command, Where: e.Origin.Name(e.Key)})
+	return nil
 }
 
 func (r *resolver) listen(e ini.Entry, p Protocol) error {
@@ -386,6 +469,11 @@ func (r *resolver) finish() error {
 	r.BufferSize = min(max(r.BufferSize, minBufferSize), maxBufferSize)
 	if r.Action == Run && len(r.Listens) == 0 && !r.HasApp() && !r.HasFiles() && !r.Show {
 		r.Action = Usage
+	}
+	for i := range r.Crons {
+		if r.Crons[i].Harakiri == 0 {
+			r.Crons[i].Harakiri = r.cronHarakiri
+		}
 	}
 	if r.Daemonize != "" {
 		r.LogTo = r.Daemonize

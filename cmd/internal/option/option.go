@@ -113,6 +113,7 @@ var (
 )
 
 func init() {
+	table = append(table, stageRows()...)
 	for i := range table {
 		register(&table[i])
 	}

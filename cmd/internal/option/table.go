@@ -222,6 +222,46 @@ var table = []Option{
 		Note: "Sockets, log and pid file are outside; `chdir` and the app are inside. In uWSGI sockets are inside.",
 	},
 
+	{
+		Name: "attach-daemon", Kind: List, Arg: "COMMAND", Section: System, Status: Differs,
+		Help: "run this shell command beside the server: again when it dies, until the server has stopped",
+		Note: "It is ended after the workers, which may need it, and goes on through a reload.",
+	},
+	{
+		Name: "attach-daemon2", Kind: List, Arg: "KEY=VALUE,...", Section: System, Status: Differs,
+		Help: "the same with keys: cmd, pidfile, daemonize, chdir, freq, max_throttle, stopsignal",
+		Note: "Other keys end the start.",
+	},
+	{
+		Name: "smart-attach-daemon", Kind: List, Arg: "PIDFILE COMMAND", Section: System, Status: Same,
+		Help: "the same for a command that goes to the background and writes a pid file; one that runs already is taken over",
+	},
+	{
+		Name: "smart-attach-daemon2", Kind: List, Arg: "PIDFILE COMMAND", Section: System, Status: Same,
+		Help: "the same for a command that writes a pid file and stays in the foreground",
+	},
+	{
+		Name: "cron", Kind: List, Arg: "MINUTE HOUR DAY MONTH WEEKDAY COMMAND", Section: System, Status: Same,
+		Help: "run this shell command at these times; -1 is any, -5 every fifth",
+	},
+	{
+		Name: "unique-cron", Kind: List, Arg: "MINUTE HOUR DAY MONTH WEEKDAY COMMAND", Section: System, Status: Same,
+		Help: "the same, but not while the one before still runs",
+	},
+	{
+		Name: "cron2", Kind: List, Arg: "KEY=NUMBER,... COMMAND", Section: System, Status: Same,
+		Help: "the same with keys: minute, hour, day, month, week, unique, harakiri",
+	},
+	{
+		Name: "cron-harakiri", Kind: Seconds, Arg: "SECONDS", Section: System, Status: Same,
+		Help: "kill commands of cron that take longer",
+	},
+	{
+		Name: "no-orphans", Kind: Flag, Default: "true", Section: System, Status: Differs,
+		Help: "end the workers when the server is killed",
+		Note: "Always so here, also for the commands of cron and attach-daemon (Linux).",
+	},
+
 	// Requests and limits.
 	{
 		Name: "buffer-size", Short: 'b', Kind: Size, Arg: "BYTES", Default: "32768", Section: Requests, Status: Differs,

@@ -14,23 +14,46 @@ import (
 // numbers are unsigned integers in the JSON, as the exporters expect.
 //
 // uWSGI's conditional objects (daemons, caches, metrics, spoolers, crons,
-// legions) are absent, as they are in uWSGI when none is configured.
+// legions) are absent when none is configured, as they are in uWSGI.
 type Snapshot struct {
-	Version           string `json:"version"`
-	ListenQueue       uint64 `json:"listen_queue"`        // connections the kernel holds for accept: the longest of all TCP sockets
-	ListenQueueErrors uint64 `json:"listen_queue_errors"` // 0, as in uWSGI
-	SignalQueue       uint64 `json:"signal_queue"`        // 0: there are no uWSGI signals here
-	Load              uint64 `json:"load"`                // ListenQueue again, as in uWSGI
-	PID               uint64 `json:"pid"`
-	UID               uint64 `json:"uid"`
-	GID               uint64 `json:"gid"`
-	Cwd               string `json:"cwd"`
+	Version           string   `json:"version"`
+	ListenQueue       uint64   `json:"listen_queue"`        // connections the kernel holds for accept: the longest of all TCP sockets
+	ListenQueueErrors uint64   `json:"listen_queue_errors"` // 0, as in uWSGI
+	SignalQueue       uint64   `json:"signal_queue"`        // 0: there are no uWSGI signals here
+	Load              uint64   `json:"load"`                // ListenQueue again, as in uWSGI
+	PID               uint64   `json:"pid"`
+	UID               uint64   `json:"uid"`
+	GID               uint64   `json:"gid"`
+	Cwd               string   `json:"cwd"`
+	Daemons           []Daemon `json:"daemons,omitempty"`
 	// Locks stays empty: uWSGI lists the process that holds each of its shared
 	// locks, and uwsgo has none.
 	Locks   List[map[string]uint64] `json:"locks"`
 	Sockets List[Socket]            `json:"sockets"`
 	Workers List[Worker]            `json:"workers"`
+	Crons   []Cron                  `json:"crons,omitempty"`
 	Uwsgo   Uwsgo                   `json:"uwsgo"`
+}
+
+// Daemon is a process of attach-daemon.
+type Daemon struct {
+	Cmd      string `json:"cmd"`
+	PID      uint64 `json:"pid"`
+	Respawns uint64 `json:"respawns"`
+}
+
+// Cron is a job of cron. Its numbers may be negative.
+type Cron struct {
+	Minute    int    `json:"minute"`
+	Hour      int    `json:"hour"`
+	Day       int    `json:"day"`
+	Month     int    `json:"month"`
+	Week      int    `json:"week"`
+	Command   string `json:"command"`
+	Unique    Flag   `json:"unique"`
+	Legion    string `json:"legion"`     // always empty
+	PID       int    `json:"pid"`        // -1 while it does not run
+	StartedAt uint64 `json:"started_at"` // Unix time, s; 0 while it does not run
 }
 
 // Socket is one listener that answers requests.

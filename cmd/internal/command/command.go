@@ -1,0 +1,133 @@
+// Package command runs what options name as commands, the way uWSGI does: words for a
+// shell, with the log as output. Each gets a process group of its own, so that it can be
+// ended with all that it has started, and ends when the server is killed.
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"syscall"
+)
+
+// Command is what to run.
+type Command struct {
+	Line   string   // for /bin/sh -c
+	Env    []string // K=V, added to the server's environment
+	Dir    string   // empty for the server's
+	Output *os.File // stdout and stderr
+	// Lasting has it live on when the server is killed.
+	Lasting bool
+}
+
+// Process is a command that was started. Any goroutine may call its methods.
+type Process struct {
+	PID  int
+	done chan struct{}
+	err  error
+}
+
+// Start runs the command.
+func (c Command) Start() (*Process, error) {
+	cmd := c.prepare()
+	p := &Process{done: make(chan struct{})}
+	started := make(chan error)
+	go func() {
+		// The kernel ends the command when the thread that started it ends, so this one
+		// must last as long. It ends with this goroutine, as it is never unlocked.
+		runtime.LockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			p.err = cmd.Wait()
+			close(p.done)
+		}
+	}()
+	if err := <-started; err != nil {
+		return nil, fmt.Errorf("command %q: %w", c.Line, err)
+	}
+	p.PID = cmd.Process.Pid
+	return p, nil
+}
+
+// prepare makes the words of a simple command the program itself, so that signals reach
+// it and not a shell in between.
+func (c Command) prepare() *exec.Cmd {
+	argv := []string{"/bin/sh", "-c", c.Line}
+	if words := strings.Fields(c.Line); len(words) > 0 && !strings.ContainsAny(c.Line, "\"'\\`$&|;<>()[]{}*?~#!=%\n") {
+		if path, err := exec.LookPath(words[0]); err == nil { // else perhaps a word of the shell
+			argv = append([]string{path}, words[1:]...)
+		}
+	}
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Dir = c.Dir
+	cmd.Env = append(os.Environ(), c.Env...)
+	cmd.Stdout, cmd.Stderr = c.Output, c.Output
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if !c.Lasting {
+		endWithServer(cmd.SysProcAttr)
+	}
+	return cmd
+}
+
+// Done is closed when the process has ended.
+func (p *Process) Done() <-chan struct{} { return p.done }
+
+// Err returns how it ended, nil for exit code 0. To be called when Done is closed.
+func (p *Process) Err() error { return p.err }
+
+// Running reports whether the process has not ended.
+func (p *Process) Running() bool {
+	select {
+	case <-p.done:
+		return false
+	default:
+		return true
+	}
+}
+
+// Signal sends sig to the process and all that it has started, unless those have made
+// groups of their own.
+func (p *Process) Signal(sig syscall.Signal) {
+	if p.Running() { // else its number may be another's
+		_ = syscall.Kill(-p.PID, sig)
+	}
+}
+
+// Stop sends sig and waits for the end. What is left when ctx ends is killed.
+func (p *Process) Stop(ctx context.Context, sig syscall.Signal) {
+	p.Signal(sig)
+	select {
+	case <-p.done:
+	case <-ctx.Done():
+		p.Signal(syscall.SIGKILL)
+		<-p.done
+	}
+}
+
+// Run runs the command and waits for its end, which comes early when ctx ends. An exit
+// code other than 0 is an error.
+func (c Command) Run(ctx context.Context) error {
+	p, err := c.Start()
+	if err != nil {
+		return err
+	}
+	select {
+	case <-p.done:
+	case <-ctx.Done():
+		p.Signal(syscall.SIGKILL)
+		<-p.done
+		return fmt.Errorf("command %q was ended: %w", c.Line, context.Cause(ctx))
+	}
+	if exit, ok := errors.AsType[*exec.ExitError](p.err); ok && exit.ExitCode() >= 0 {
+		return fmt.Errorf("command %q exited with non-zero code: %d", c.Line, exit.ExitCode())
+	}
+	if p.err != nil {
+		return fmt.Errorf("command %q: %w", c.Line, p.err)
+	}
+	return nil
+}

@@ -1,0 +1,235 @@
+package companion
+
+import (
+	"context"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/uwsgo/uwsgo/cmd/internal/command"
+)
+
+// Group is the companions of a server, each with a goroutine of its own. Any goroutine
+// may call its methods.
+type Group struct {
+	members []*member
+	logf    func(format string, args ...any)
+	ctx     context.Context // of Stop, set before stop is closed
+	stop    chan struct{}
+	running sync.WaitGroup
+}
+
+type member struct {
+	Spec
+	command command.Command
+
+	mu       sync.Mutex
+	pid      int
+	respawns int
+}
+
+// State is how a companion is at one moment.
+type State struct {
+	Command  string
+	PID      int // 0 for none
+	Respawns int
+}
+
+// Start starts all of them. with gives what a command runs with.
+func Start(specs []Spec, with func(line string) command.Command, logf func(string, ...any)) *Group {
+	g := &Group{logf: logf, stop: make(chan struct{})}
+	for _, s := range specs {
+		m := &member{Spec: s, command: with(s.Command)}
+		if s.Dir != "" {
+			m.command.Dir = s.Dir
+		}
+		g.members = append(g.members, m)
+		if s.PidFile == "" {
+			g.running.Go(func() { g.keep(m) })
+		} else {
+			m.command.Lasting = true // it is found again by its pid file
+			g.running.Go(func() { g.watch(m) })
+		}
+	}
+	return g
+}
+
+// keep runs m again and again until Stop.
+func (g *Group) keep(m *member) {
+	verb, pause := "spawning", time.Duration(0)
+	for {
+		g.logf("[uwsgi-daemons] %s \"%s\"", verb, m.Command)
+		begun := time.Now()
+		p, err := m.command.Start()
+		if err != nil {
+			g.logf("[uwsgi-daemons] %v", err)
+		} else {
+			m.set(p.PID)
+			select {
+			case <-p.Done():
+				g.logf("[uwsgi-daemons] \"%s\" (pid: %d) has ended: %v", m.Command, p.PID, outcome(p.Err()))
+			case <-g.stop:
+				g.logf("[uwsgi-daemons] stopping daemon (pid: %d): %s", p.PID, m.Command)
+				p.Stop(g.ctx, m.StopSignal)
+				m.set(0)
+				return
+			}
+		}
+		m.died()
+		if pause = throttle(time.Since(begun), pause, m.MaxThrottle); pause > 0 {
+			g.logf("[uwsgi-daemons] throttling \"%s\" for %d seconds", m.Command, int(pause.Seconds()))
+		}
+		if !g.wait(pause) {
+			return
+		}
+		verb = "respawning"
+	}
+}
+
+func outcome(err error) string {
+	if err == nil {
+		return "exit status 0"
+	}
+	return err.Error()
+}
+
+// wait waits for d and reports whether Stop has not been called.
+func (g *Group) wait(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-g.stop:
+		return false
+	}
+}
+
+// watch starts m whenever its pid file names no living process, until Stop.
+func (g *Group) watch(m *member) {
+	verb := "spawning"
+	var own *command.Process // one in the foreground
+	for {
+		pid := livingPID(m.PidFile)
+		if pid == 0 && own != nil && own.Running() {
+			pid = own.PID // whatever it has written
+		}
+		if pid == 0 {
+			g.logf("[uwsgi-daemons] %s \"%s\"", verb, m.Command)
+			if verb == "respawning" {
+				m.died()
+			}
+			if p, err := m.command.Start(); err != nil {
+				g.logf("[uwsgi-daemons] %v", err)
+			} else if m.Foreground {
+				own = p
+			} else {
+				select {
+				case <-p.Done(): // it has gone to the background
+				case <-g.stop:
+					p.Stop(g.ctx, m.StopSignal)
+				}
+			}
+			pid = g.appears(m)
+			verb = "respawning"
+		} else if verb == "spawning" {
+			g.logf("[uwsgi-daemons] found running daemon \"%s\" (pid: %d)", m.Command, pid)
+			verb = "respawning"
+		}
+		m.set(pid)
+		if g.wait(m.Freq) {
+			continue
+		}
+		if pid = livingPID(m.PidFile); pid != 0 {
+			g.logf("[uwsgi-daemons] stopping daemon (pid: %d): %s", pid, m.Command)
+			g.end(m, pid)
+		}
+		if own != nil {
+			own.Stop(g.ctx, m.StopSignal)
+		}
+		m.set(0)
+		return
+	}
+}
+
+// look is how often a pid file, or what it names, is looked at while something is
+// expected of it.
+const look = 20 * time.Millisecond
+
+// appears waits, at most for m.Freq, for m to have written its pid file.
+func (g *Group) appears(m *member) int {
+	for begun := time.Now(); time.Since(begun) < m.Freq; {
+		if pid := livingPID(m.PidFile); pid != 0 {
+			return pid
+		}
+		if !g.wait(look) {
+			return 0
+		}
+	}
+	return 0
+}
+
+// end ends a process that need not be the server's child.
+func (g *Group) end(m *member, pid int) {
+	_ = syscall.Kill(pid, m.StopSignal)
+	for livingPID(m.PidFile) == pid {
+		select {
+		case <-g.ctx.Done():
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+			return
+		case <-time.After(look):
+		}
+	}
+}
+
+// livingPID returns the process that a pid file names, if it lives; 0 if not.
+func livingPID(path string) int {
+	f, err := os.Open(path)
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	text := make([]byte, 64)
+	n, _ := f.Read(text)
+	pid, err := strconv.ParseInt(strings.TrimSpace(string(text[:n])), 10, 32)
+	if err != nil || pid <= 1 || !alive(int(pid)) {
+		return 0
+	}
+	return int(pid)
+}
+
+// Stop asks the companions to end and waits for it. What is left when ctx ends is
+// killed. To be called once.
+func (g *Group) Stop(ctx context.Context) {
+	g.ctx = ctx
+	close(g.stop)
+	g.running.Wait()
+}
+
+// Snapshot returns the companions as they are now.
+func (g *Group) Snapshot() []State {
+	states := make([]State, 0, len(g.members))
+	for _, m := range g.members {
+		m.mu.Lock()
+		states = append(states, State{m.Command, m.pid, m.respawns})
+		m.mu.Unlock()
+	}
+	return states
+}
+
+func (m *member) set(pid int) {
+	m.mu.Lock()
+	m.pid = pid
+	m.mu.Unlock()
+}
+
+// died counts a start that another follows.
+func (m *member) died() {
+	m.mu.Lock()
+	m.pid = 0
+	m.respawns++
+	m.mu.Unlock()
+}

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"context"
+
+	"github.com/uwsgo/uwsgo/cmd/internal/companion"
+	"github.com/uwsgo/uwsgo/cmd/internal/cron"
+	"github.com/uwsgo/uwsgo/cmd/internal/stats"
+)
+
+// startCompanions starts what runs beside the server. It ends after the workers, which
+// may need it, with as much time as requests have.
+func (p *program) startCompanions() {
+	if specs := p.cfg.Companions; len(specs) > 0 {
+		g := companion.Start(specs, p.command, p.log.Printf)
+		p.companions.Store(g)
+		p.later(func() { p.withMercy(g.Stop) })
+	}
+	if jobs := p.cfg.Crons; len(jobs) > 0 {
+		r := cron.Start(jobs, p.command, p.log.Printf)
+		p.crons.Store(r)
+		p.later(func() { p.withMercy(r.Stop) })
+	}
+}
+
+func (p *program) withMercy(stop func(context.Context)) {
+	ctx, cancel := context.WithTimeout(p.patience, p.cfg.Mercy)
+	defer cancel()
+	stop(ctx)
+}
+
+// besides adds to the stats what runs beside the server.
+func (p *program) besides(s *stats.Snapshot) {
+	if g := p.companions.Load(); g != nil {
+		for _, c := range g.Snapshot() {
+			s.Daemons = append(s.Daemons, stats.Daemon{Cmd: c.Command, PID: uint64(c.PID), Respawns: uint64(c.Respawns)})
+		}
+	}
+	if r := p.crons.Load(); r != nil {
+		for _, j := range r.Snapshot() {
+			c := stats.Cron{
+				Minute: j.Minute, Hour: j.Hour, Day: j.Day, Month: j.Month, Week: j.Week,
+				Command: j.Command, Unique: stats.Flag(j.Unique), PID: -1,
+			}
+			if j.PID != 0 {
+				c.PID, c.StartedAt = j.PID, unsigned(j.Started.Unix())
+			}
+			s.Crons = append(s.Crons, c)
+		}
+	}
+}

@@ -1,0 +1,122 @@
+package e2e
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var hookStages = []string{"asap", "pre-jail", "post-jail", "in-jail", "as-root", "as-user", "pre-app", "post-app", "as-user-atexit"}
+
+// note is a command that adds a word, and the user it runs as, to the file order.
+func note(word string) string { return "echo " + word + " $OF_THE_TEST $(id -u) >> order" }
+
+func TestHooks(t *testing.T) {
+	dir, nobody := publicDir(t)
+	needPython(t, nobody)
+	write(t, dir, "order", "")
+	if err := os.Chmod(filepath.Join(dir, "order"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	port := freePort(t)
+	args := []string{"--http", ":" + port, "--wsgi-file", "app.py", "--uid", "nobody", "--env", "OF_THE_TEST=x"}
+	var want []string
+	for _, stage := range hookStages {
+		args = append(args, "--exec-"+stage, note("exec-"+stage), "--hook-"+stage, "exec:"+note("hook-"+stage))
+		uid := "0"
+		switch stage {
+		case "as-user", "pre-app", "post-app", "as-user-atexit":
+			uid = nobody.Uid
+		}
+		want = append(want, "hook-"+stage+" x "+uid, "exec-"+stage+" x "+uid)
+		if stage == "post-app" {
+			want = append(want, "start x "+nobody.Uid)
+		}
+	}
+	args = append(args, "--hook-master-start", "exec:"+note("start"), "--hook-master-start", "unix_signal:15 gracefully_kill_them_all")
+	s := start(t, dir, args...)
+	s.waitAnswer(t, "http://127.0.0.1:"+port+"/", 200)
+	if err := s.stop(t, stopSignal); err != nil {
+		t.Error(err)
+	}
+	order, err := os.ReadFile(filepath.Join(dir, "order"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, strings.Split(strings.TrimSpace(string(order)), "\n")); diff != "" {
+		t.Errorf("what ran (-want +got):\n%s", diff)
+	}
+}
+
+// A command that fails ends the start, with its number; safeexec may fail, and so may
+// what is run at the end.
+func TestFailingHooks(t *testing.T) {
+	for _, stage := range hookStages[:len(hookStages)-1] {
+		t.Run(stage, func(t *testing.T) {
+			dir := shortTempDir(t)
+			write(t, dir, "app.py", plainApp)
+			refusal{
+				[]string{"--http", "127.0.0.1:0", "--socket", "left.sock", "--pidfile", "left.pid", "--wsgi-file", "app.py", "--exec-" + stage, "exit 3"},
+				exitConfig,
+				[]string{"--exec-" + stage, "non-zero code: 3"},
+			}.check(t, dir)
+		})
+	}
+	t.Run("safe", func(t *testing.T) {
+		dir := shortTempDir(t)
+		write(t, dir, "app.py", plainApp)
+		port := freePort(t)
+		s := start(t, dir, "--http", ":"+port, "--wsgi-file", "app.py", "--hook-pre-app", "safeexec:exit 3", "--exec-as-user-atexit", "exit 4")
+		s.waitAnswer(t, "http://127.0.0.1:"+port+"/", 200)
+		if err := s.stop(t, stopSignal); err != nil {
+			t.Error(err)
+		}
+		for _, want := range []string{"non-zero code: 3", "non-zero code: 4"} {
+			if !strings.Contains(s.log.String(), want) {
+				t.Errorf("the log does not say %q", want)
+			}
+		}
+	})
+	t.Run("unknown_action", func(t *testing.T) {
+		dir := shortTempDir(t)
+		refusal{[]string{"--http", "127.0.0.1:0", "--hook-asap", "mount:proc none /proc"}, exitConfig, []string{"hook-asap", "mount:proc", "safeexec"}}.check(t, dir)
+	})
+}
+
+// A command that never ends does not keep the server from being stopped.
+func TestStopDuringHook(t *testing.T) {
+	for _, stage := range []string{"asap", "pre-app", "as-user-atexit"} {
+		t.Run(stage, func(t *testing.T) {
+			dir := shortTempDir(t)
+			write(t, dir, "app.py", plainApp)
+			s := start(t, dir, "--http", "127.0.0.1:0", "--wsgi-file", "app.py", "--exec-"+stage, "touch runs; sleep 10000")
+			if stage == "as-user-atexit" {
+				s.waitLog(t, "uwsgo is ready")
+				if err := s.cmd.Process.Signal(stopSignal); err != nil {
+					t.Fatal(err)
+				}
+			}
+			eventually(t, "the command", func() error {
+				_, err := os.Stat(filepath.Join(dir, "runs"))
+				return err
+			})
+			eventually(t, "the end", func() error {
+				_ = s.cmd.Process.Signal(stopSignal) // at the end it is a second one
+				select {
+				case err := <-s.exit:
+					s.exit <- err
+					return nil
+				default:
+					return os.ErrDeadlineExceeded
+				}
+			})
+			if err := s.wait(t); err != nil {
+				t.Errorf("exit: %v, want 0", err)
+			}
+			s.noOrphans(t)
+		})
+	}
+}

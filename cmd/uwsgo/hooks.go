@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/uwsgo/uwsgo/cmd/internal/command"
+)
+
+// command is what a shell command of an option runs with: the log, and what env has
+// for the app.
+func (p *program) command(line string) command.Command {
+	return command.Command{Line: line, Env: p.environ(), Output: p.sink.File()}
+}
+
+// environ returns what the options of env add to the environment.
+func (p *program) environ() []string {
+	env := make([]string, 0, len(p.cfg.Env))
+	for _, e := range p.cfg.Env {
+		env = append(env, e.Name+"="+e.Value)
+	}
+	return env
+}
+
+// runHooks runs the commands of stages, one after another. The first that fails ends
+// it, and the start.
+func (p *program) runHooks(ctx context.Context, stages ...string) error {
+	for _, stage := range stages {
+		for _, h := range p.cfg.Hooks {
+			if h.Stage != stage {
+				continue
+			}
+			p.log.Printf("running \"%s\" (%s)...", h.Command, stage)
+			err := p.command(h.Command).Run(ctx)
+			switch {
+			case err == nil:
+			case h.Safe && ctx.Err() == nil:
+				p.log.Printf("%s: %v", h.Where, err)
+			default:
+				return fmt.Errorf("%s: %w", h.Where, err)
+			}
+		}
+	}
+	return nil
+}
+
+// runAtExit runs the commands for the end. They have as long as requests have; one that
+// fails does not keep the others from running.
+func (p *program) runAtExit() {
+	ctx, cancel := context.WithTimeout(p.patience, p.cfg.Mercy)
+	defer cancel()
+	for _, h := range p.cfg.Hooks {
+		if h.Stage != "as-user-atexit" {
+			continue
+		}
+		p.log.Printf("running \"%s\" (atexit)...", h.Command)
+		if err := p.command(h.Command).Run(ctx); err != nil {
+			p.log.Printf("%s: %v", h.Where, err)
+		}
+	}
+}
