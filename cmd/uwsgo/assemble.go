@@ -124,6 +124,7 @@ func (p *program) startWorkers(ctx context.Context) error {
 		Log: func(line string) { p.log.Printf("%s", line) },
 	}
 	wc.Env = p.environ()
+	wc.Names = p.workerNames()
 	if cfg.Module != "" || cfg.WSGIFile != "" {
 		wc.Apps = append(wc.Apps, worker.App{File: cfg.WSGIFile, Module: cfg.Module, Callable: cfg.Callable})
 	}

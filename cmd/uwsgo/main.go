@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/uwsgo/uwsgo/cmd/internal/config"
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
@@ -18,6 +19,9 @@ func main() { os.Exit(run()) }
 
 // run does what the command line asks for and returns the exit code.
 func run() int {
+	for i, arg := range os.Args {
+		os.Args[i] = strings.Clone(arg) // setTitle writes over where they are
+	}
 	var input bytes.Buffer // what was read of standard input, for a daemon to read again
 	cfg, err := config.Load(os.Args[1:], os.Environ(), ini.OS(io.TeeReader(os.Stdin, &input)))
 	if err != nil {

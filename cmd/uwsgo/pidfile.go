@@ -17,17 +17,16 @@ func (p *program) writePidFile(path string) error {
 	if path == "" {
 		return nil
 	}
-	id := []byte(strconv.Itoa(os.Getpid()) + "\n")
-	if err := os.WriteFile(path, id, 0o644); err != nil { //nolint:gosec // everyone may know it
-		return fmt.Errorf("pidfile: %w", err)
+	if err := p.rewritePidFile(path); err != nil {
+		return err
 	}
-	p.log.Printf("writing pidfile to %s", path)
+	p.pidFiles = append(p.pidFiles, path)
 	p.later(func() {
 		if !p.cfg.Vacuum && p.ready {
 			return
 		}
 		now, err := os.ReadFile(path)
-		if err != nil || !bytes.Equal(now, id) {
+		if err != nil || !bytes.Equal(now, pidText()) {
 			return
 		}
 		if err := os.Remove(path); err != nil {
@@ -38,6 +37,17 @@ func (p *program) writePidFile(path string) error {
 	})
 	return nil
 }
+
+// rewritePidFile writes the process id over whatever path holds.
+func (p *program) rewritePidFile(path string) error {
+	if err := os.WriteFile(path, pidText(), 0o644); err != nil { //nolint:gosec // everyone may know it
+		return fmt.Errorf("pidfile: %w", err)
+	}
+	p.log.Printf("writing pidfile to %s", path)
+	return nil
+}
+
+func pidText() []byte { return []byte(strconv.Itoa(os.Getpid()) + "\n") }
 
 // signals are what --stop and its like send.
 var signals = map[string]syscall.Signal{"stop": syscall.SIGINT, "reload": syscall.SIGHUP, "pause": syscall.SIGTSTP}

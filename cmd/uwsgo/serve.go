@@ -40,9 +40,13 @@ type program struct {
 	identity privilege.Identity
 	daemon   *os.File // tells the command that waits for the daemon to be ready; nil without one
 	paused   atomic.Bool
-	patience context.Context // ends when what ends the server must be quick
-	watchdog time.Duration   // how often systemd wants to hear from the server; 0 for never
-	ready    bool            // the start is over: requests are served
+	stop     chan os.Signal  // who asks for the end; a second time for a quick one
+	letters  chan byte       // commands of master-fifo
+	patience context.Context // ends when what ends the server must be quick,
+	hurry    func()          // which this says
+	pidFiles []string
+	watchdog time.Duration // how often systemd wants to hear from the server; 0 for never
+	ready    bool          // the start is over: requests are served
 	sink     *accesslog.Sink
 	log      *accesslog.Logger
 
@@ -64,12 +68,13 @@ func serve(cfg *config.Config, ready *os.File) int {
 	// A log whose reader has gone must not end the server.
 	// Not with Ignore, which the programs that it starts would inherit.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	p := &program{cfg: cfg, start: time.Now(), daemon: ready, patience: context.Background()}
+	p := &program{cfg: cfg, start: time.Now(), daemon: ready, stop: make(chan os.Signal, 2), letters: make(chan byte, 16)}
+	p.patience, p.hurry = context.WithCancel(context.Background())
+	defer p.hurry()
 	defer p.end()
 	// Signals are never given back: one that comes at the very end must not change the
 	// exit code.
-	stop := make(chan os.Signal, 2)
-	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
+	signal.Notify(p.stop, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
 	// What uWSGI reloads or reports on must at least not end the server.
 	others := make(chan os.Signal, 8)
 	signal.Notify(others, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTSTP)
@@ -80,7 +85,7 @@ func serve(cfg *config.Config, ready *os.File) int {
 	defer over.Do(func() { close(early) })
 	go func() {
 		select {
-		case <-stop:
+		case <-p.stop:
 			cancel() // stopped while it starts
 		case <-early:
 		}
@@ -90,6 +95,7 @@ func serve(cfg *config.Config, ready *os.File) int {
 	if cfg.Umask >= 0 {
 		syscall.Umask(cfg.Umask)
 	}
+	p.setTitle()
 	if err := p.identify(); err != nil {
 		return fail(err)
 	}
@@ -115,24 +121,35 @@ func serve(cfg *config.Config, ready *os.File) int {
 		return exitConfig
 	}
 	go func() { served <- p.engine.Serve(handler) }()
-	over.Do(func() { close(early) })
 	if err := p.announce(ctx); err != nil {
-		p.complain(err)
 		_ = p.engine.Close()
+		if ctx.Err() != nil {
+			p.log.Printf("stopped before the start was over")
+			return exitOK
+		}
+		p.complain(err)
 		return exitConfig
 	}
+	over.Do(func() { close(early) })
 
 	for running := true; running; {
 		select {
-		case sig := <-stop:
+		case sig := <-p.stop:
 			p.log.Printf("%s received: finishing requests, at most %v (again: at once)", signalName(sig), cfg.Mercy)
 			running = false
 		case sig := <-others:
-			if sig == syscall.SIGTSTP {
+			switch sig {
+			case syscall.SIGTSTP:
 				p.pause()
+				continue
+			case syscall.SIGUSR1:
+				p.log.Printf("SIGUSR1 received:")
+				p.logStats()
 				continue
 			}
 			p.log.Printf("%s received: nothing is done yet on that signal; to load new code or configuration, restart the server", signalName(sig))
+		case c := <-p.letters:
+			p.obey(c, others)
 		case <-ctx.Done():
 			running = false
 		case err := <-served:
@@ -140,7 +157,7 @@ func serve(cfg *config.Config, ready *os.File) int {
 			return exitConfig
 		}
 	}
-	p.shutdown(stop)
+	p.shutdown()
 	if err := <-served; !errors.Is(err, engine.ErrServerClosed) {
 		p.log.Printf("uwsgo: %v", err)
 	}
@@ -183,17 +200,15 @@ func (p *program) pause() {
 
 // shutdown finishes the requests at hand and ends the workers. A second signal
 // ends the patience.
-func (p *program) shutdown(again <-chan os.Signal) {
-	hurry, cancel := context.WithCancel(p.patience)
-	p.patience = hurry
+func (p *program) shutdown() {
 	go func() { // until the program ends, as what follows has to be quick too
 		// Some send a signal to the process and to its group: that is once.
 		once := time.After(sameSignal)
 		for {
-			<-again
+			<-p.stop
 			select {
 			case <-once:
-				cancel()
+				p.hurry()
 				return
 			default:
 			}
@@ -204,10 +219,10 @@ func (p *program) shutdown(again <-chan os.Signal) {
 		p.log.Printf("serving as usual for %v (drain-delay)", d)
 		select {
 		case <-time.After(d):
-		case <-hurry.Done():
+		case <-p.patience.Done():
 		}
 	}
-	ctx, end := context.WithTimeout(hurry, p.cfg.Mercy)
+	ctx, end := context.WithTimeout(p.patience, p.cfg.Mercy)
 	defer end()
 	// While nobody can take the place of a socket file yet; who is in its backlog is
 	// still served.
@@ -286,12 +301,16 @@ func (p *program) prepare(ctx context.Context) error {
 	if len(cfg.Listens)+len(inherited) == 0 {
 		return errors.New("there is no socket to listen on: add http = :8080, or socket = /path/to.sock for nginx")
 	}
-	for _, path := range []*string{&cfg.PidFile, &cfg.PidFile2, &cfg.SafePidFile, &cfg.SafePidFile2} {
+	paths := []*string{&cfg.PidFile, &cfg.PidFile2, &cfg.SafePidFile, &cfg.SafePidFile2}
+	for i := range cfg.Fifos {
+		paths = append(paths, &cfg.Fifos[i])
+	}
+	for _, path := range paths {
 		if *path == "" {
 			continue
 		}
 		if *path, err = filepath.Abs(*path); err != nil { // before chdir
-			return fmt.Errorf("pidfile: %w", err)
+			return err
 		}
 	}
 	if err := p.runHooks(ctx, "pre-jail", "post-jail", "in-jail"); err != nil {
@@ -329,6 +348,9 @@ func (p *program) prepare(ctx context.Context) error {
 	}
 	p.later(p.runAtExit) // after the workers: they are started, and so ended, later
 	if err := p.writePidFile(cfg.PidFile2); err != nil {
+		return err
+	}
+	if err := p.openFifos(); err != nil {
 		return err
 	}
 	if err := p.runHooks(ctx, "as-user", "pre-app"); err != nil {

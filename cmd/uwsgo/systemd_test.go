@@ -91,5 +91,7 @@ func TestWatch(t *testing.T) {
 	if err := srv.Shutdown(context.Background()); err != nil {
 		t.Error(err)
 	}
-	<-served
+	if err := <-served; err != engine.ErrServerClosed {
+		t.Error(err)
+	}
 }

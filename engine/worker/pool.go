@@ -62,10 +62,13 @@ type Config struct {
 	// the system has no SOCK_SEQPACKET, so that this can be tested elsewhere.
 	StreamMode bool
 
-	Loops   []*Loop           // those that have a Port; at most [MaxLoops]
-	Log     func(line string) // gets uWSGI's log lines, from any goroutine; default: none
-	Stderr  *os.File          // stdout and stderr of the apps; default: os.Stderr
-	Version string            // uwsgi.version in the environ
+	Loops  []*Loop           // those that have a Port; at most [MaxLoops]
+	Log    func(line string) // gets uWSGI's log lines, from any goroutine; default: none
+	Stderr *os.File          // stdout and stderr of the apps; default: os.Stderr
+	// Names are what ps shows for the zygote and, by number, for the workers (Linux);
+	// empty leaves theirs.
+	Names   []string
+	Version string // uwsgi.version in the environ
 }
 
 // Pool is a fixed number of Python processes and threads that run WSGI apps. Any

@@ -21,7 +21,7 @@ import (
 var shim embed.FS
 
 // modules are the shim's modules, each after what it imports.
-var modules = []string{"__init__", "trace", "files", "port", "head", "exchange", "apps", "worker", "zygote"}
+var modules = []string{"__init__", "trace", "files", "title", "port", "head", "exchange", "apps", "worker", "zygote"}
 
 // Descriptors in the zygote, given to exec.
 const (
@@ -144,7 +144,7 @@ func (g *generation) bootBlob(lazy bool) ([]byte, error) {
 		"stream_mode": c.StreamMode,
 		"control":     controlFD, "queue": queue, "shared": sharedFD,
 		"shared_size": len(g.shared.mem), "cancel_at": g.shared.cancelAt,
-		"version": []byte(c.Version), "node": []byte(host),
+		"names": c.Names, "version": []byte(c.Version), "node": []byte(host),
 	}})
 	return frame(blob), err
 }

@@ -68,6 +68,27 @@ type Hook struct {
 	Where   string // its origin for messages
 }
 
+// Procnames are what ps shows for the processes.
+type Procnames struct {
+	Auto           bool // uWSGI's names, where All and Master say nothing else
+	Prefix, Append string
+	All, Master    string
+}
+
+// Name returns what a process is to be called that uWSGI would call usual; empty if it
+// keeps its name. master says that it is the server itself.
+func (p Procnames) Name(usual string, master bool) string {
+	switch {
+	case master && p.Master != "":
+		usual = p.Master
+	case p.All != "":
+		usual = p.All
+	case !p.Auto:
+		return ""
+	}
+	return p.Prefix + usual + p.Append
+}
+
 // Env is an environment variable for the app.
 type Env struct{ Name, Value string }
 
@@ -127,6 +148,8 @@ type Config struct {
 
 	Hooks []Hook // in the order in which those of one stage are run
 
+	Procnames  Procnames
+	Fifos      []string // named pipes that take commands
 	Companions []companion.Spec
 	Crons      []cron.Job
 

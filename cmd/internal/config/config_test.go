@@ -49,7 +49,7 @@ func TestLoad(t *testing.T) {
 			},
 		},
 		{
-			name: "prefixes", args: []string{"--proc", "4", "--manage", "--http-ti=5", "--mod", "shop"},
+			name: "prefixes", args: []string{"--proces", "4", "--manage", "--http-ti=5", "--mod", "shop"},
 			want: func(c *Config) {
 				c.Processes, c.ManageScriptName, c.HTTPTimeout, c.Module = 4, true, 5*time.Second, "shop"
 			},
@@ -281,7 +281,7 @@ func TestErrors(t *testing.T) {
 		{name: "ambiguous_and_more", args: "--emperor- x", want: " more"},
 		{name: "no_name", args: "--=x", want: "--: unknown option"},
 		{name: "value_of_a_flag", args: "--master=true", want: `--master takes no value: leave out "=true"`},
-		{name: "value_of_a_shortened_flag", args: "--mast=1", want: "--master takes no value"},
+		{name: "value_of_a_shortened_flag", args: "--vacu=1", want: "--vacuum takes no value"},
 		{name: "missing_value", args: "--processes", want: "--processes needs a value: --processes=N"},
 		{name: "missing_value_of_a_letter", args: "-Mp", want: "-p (--processes) needs a value: -p N"},
 

@@ -207,6 +207,13 @@ func (r *resolver) apply(name string, e ini.Entry) error {
 		r.Action = Read
 		set(&r.Target, "an address")
 
+	case "auto-procname":
+		r.Procnames.Auto = truth(r.list, e)
+	case "procname-prefix", "procname-prefix-spaced", "procname-append", "procname", "procname-master":
+		err = r.procname(name, e)
+	case "master-fifo":
+		add(&r.Fifos, "a file name")
+		r.Master = true // as in uWSGI
 	case "attach-daemon":
 		var command string
 		if command, err = text(e, "a command"); err == nil {
@@ -295,6 +302,27 @@ func (r *resolver) apply(name string, e ini.Entry) error {
 			err = r.execute(stage, e)
 		}
 	}
+	return err
+}
+
+func (r *resolver) procname(name string, e ini.Entry) error {
+	s, err := text(e, "a name")
+	p := &r.Procnames
+	switch name {
+	case "procname-prefix":
+		p.Prefix = s
+	case "procname-prefix-spaced":
+		p.Prefix = s + " "
+	case "procname-append":
+		p.Append = s
+	case "procname":
+		p.All = s
+		return err
+	case "procname-master":
+		p.Master = s
+		return err
+	}
+	p.Auto = true
 	return err
 }
 

@@ -161,7 +161,7 @@ func Names() []string { return append([]string(nil), names...) }
 // as GNU getopt_long does: an exact name is itself, and otherwise every name
 // that begins so. Names of one option count once. Options that work here come
 // before all others: the many names that are known but do nothing must not make
-// a habit like --proc ambiguous.
+// a habit like --thread ambiguous.
 func Complete(prefix string) []string {
 	if byName[prefix] != nil {
 		return []string{prefix}

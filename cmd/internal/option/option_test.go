@@ -150,7 +150,7 @@ func TestComplete(t *testing.T) {
 		{"exact_name_of_longer_ones", "http", []string{"http"}},
 		{"exact_alias", "workers", []string{"workers"}},
 		{"unique", "manage", []string{"manage-script-name"}},
-		{"only_one_works_here", "proc", []string{"processes"}},
+		{"only_one_works_here", "thread", []string{"threads"}},
 		{"aliases_of_one_option_are_one", "virt", []string{"virtualenv"}},
 		{"prefix_of_one_option", "http-k", []string{"http-keepalive"}},
 		{"those_that_work_come_first", "http-", []string{"http-auto-gzip", "http-keepalive", "http-socket", "http-timeout"}},

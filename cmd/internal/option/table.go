@@ -223,6 +223,11 @@ var table = []Option{
 	},
 
 	{
+		Name: "master-fifo", Kind: List, Arg: "FILE", Section: System, Status: Differs,
+		Help: "take commands from this named pipe, one letter each: q stop, Q stop at once, r reload, p pause or resume, P write the pid files again, s log statistics, 0 to 9 read that pipe instead",
+		Note: "Letters for what is not there yet are logged. The pipe is removed at the end; uWSGI leaves it, and who writes to it waits.",
+	},
+	{
 		Name: "attach-daemon", Kind: List, Arg: "COMMAND", Section: System, Status: Differs,
 		Help: "run this shell command beside the server: again when it dies, until the server has stopped",
 		Note: "It is ended after the workers, which may need it, and goes on through a reload.",
@@ -260,6 +265,32 @@ var table = []Option{
 		Name: "no-orphans", Kind: Flag, Default: "true", Section: System, Status: Differs,
 		Help: "end the workers when the server is killed",
 		Note: "Always so here, also for the commands of cron and attach-daemon (Linux).",
+	},
+
+	{
+		Name: "auto-procname", Kind: Flag, Section: System, Status: Differs,
+		Help: "have ps show uWSGI master, uWSGI worker 1 and so on",
+		Note: "Linux. The process that imports the app and forks the workers is `uWSGI zygote`.",
+	},
+	{
+		Name: "procname-prefix", Kind: Text, Arg: "TEXT", Section: System, Status: Same,
+		Help: "the same, with this in front of each name",
+	},
+	{
+		Name: "procname-prefix-spaced", Kind: Text, Arg: "TEXT", Section: System, Status: Same,
+		Help: "the same, with this and a space in front of each name",
+	},
+	{
+		Name: "procname-append", Kind: Text, Arg: "TEXT", Section: System, Status: Same,
+		Help: "the same, with this behind each name",
+	},
+	{
+		Name: "procname", Kind: Text, Arg: "TEXT", Section: System, Status: Same,
+		Help: "have ps show this for every process",
+	},
+	{
+		Name: "procname-master", Kind: Text, Arg: "TEXT", Section: System, Status: Same,
+		Help: "have ps show this for the server itself",
 	},
 
 	// Requests and limits.

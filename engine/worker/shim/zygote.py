@@ -27,7 +27,7 @@ import signal
 import socket
 import sys
 
-from . import apps, worker
+from . import apps, title, worker
 from .port import CLOEXEC
 
 PR_SET_PDEATHSIG = 1
@@ -209,6 +209,7 @@ def main(config):
     for fd in (config["control"], config["queue"], config["shared"]):
         if fd >= 0:
             os.set_inheritable(fd, False)
+    title.of_process(config["names"], 0)
     sys.argv = ["uwsgi", *config["argv"]]
     sys.path[:] = [p for p in sys.path if p != ""]
     sys.path.insert(0, ".")
@@ -232,6 +233,7 @@ def main(config):
         number, fds = zygote.serve()
     except (BrokenPipeError, EOFError):
         zygote.end()
+    title.of_process(config["names"], number)
     if config["lazy"]:
         zygote.apps, outcome = apps.load_all(config["apps"])
         control.send(("ready", number, outcome))

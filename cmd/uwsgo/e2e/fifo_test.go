@@ -1,0 +1,128 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// tell writes commands into a pipe of master-fifo, as echo -n does.
+func tell(t *testing.T, path, letters string) {
+	t.Helper()
+	var f *os.File
+	eventually(t, "a reader of "+path, func() (err error) {
+		f, err = os.OpenFile(path, os.O_WRONLY|syscall.O_NONBLOCK, 0)
+		return err
+	})
+	defer f.Close()
+	if _, err := f.WriteString(letters); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestFifo(t *testing.T) {
+	dir := shortTempDir(t)
+	write(t, dir, "app.py", plainApp)
+	port := freePort(t)
+	base := "http://127.0.0.1:" + port + "/"
+	first, second := filepath.Join(dir, "a.fifo"), filepath.Join(dir, "b.fifo")
+	if err := syscall.Mkfifo(first, 0o644); err != nil { // left by a server that was killed
+		t.Fatal(err)
+	}
+	s := start(t, dir, "--http", ":"+port, "--wsgi-file", "app.py", "--master-fifo", "a.fifo", "--master-fifo", "b.fifo", "--pidfile", "app.pid")
+	s.waitAnswer(t, base, 200)
+	for _, path := range []string{first, second} {
+		if info, err := os.Lstat(path); err != nil || info.Mode() != os.ModeNamedPipe|0o600 {
+			t.Errorf("%s: %v, %v", path, info, err)
+		}
+	}
+	tell(t, first, "p")
+	s.waitLog(t, "*** PAUSE")
+	tell(t, first, "p\n")
+	s.waitLog(t, "accepting connections again")
+	if err := os.Remove(filepath.Join(dir, "app.pid")); err != nil {
+		t.Fatal(err)
+	}
+	tell(t, first, "P")
+	eventually(t, "a pid file", func() error {
+		text, err := os.ReadFile(filepath.Join(dir, "app.pid"))
+		if err == nil && string(text) != strconv.Itoa(s.pid())+"\n" {
+			err = fmt.Errorf("%q", text)
+		}
+		return err
+	})
+	tell(t, first, "s")
+	s.waitLog(t, "worker 1 (pid: ")
+	tell(t, first, "xC9")
+	s.waitLog(t, `there is no command "x"`)
+	s.waitLog(t, `command "C" is not supported yet`)
+	s.waitLog(t, "there is no pipe 9, but 0 to 1")
+	tell(t, first, "1")
+	s.waitLog(t, "commands are read from "+second)
+	tell(t, second, "r")
+	s.waitLog(t, "SIGHUP received")
+	tell(t, second, "q")
+	if err := s.wait(t); err != nil {
+		t.Errorf("exit: %v, want 0", err)
+	}
+	s.noOrphans(t)
+	for _, path := range []string{first, second} {
+		if _, err := os.Lstat(path); err == nil {
+			t.Errorf("%s is still there", path)
+		}
+	}
+}
+
+// q finishes requests, Q does not, and both work while the app is still imported.
+func TestFifoStops(t *testing.T) {
+	t.Run("graceful", func(t *testing.T) {
+		s, dir, _, held := holding(t, "--master-fifo", "f")
+		tell(t, filepath.Join(dir, "f"), "q")
+		s.waitLog(t, "finishing requests")
+		write(t, dir, "release", "")
+		if a, ok := (<-held).(answer); !ok || a.status != 200 {
+			t.Errorf("the request got %+v", a)
+		}
+		if err := s.wait(t); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("at_once", func(t *testing.T) {
+		s, dir, _, held := holding(t, "--master-fifo", "f", "--drain-delay", "3600", "--worker-reload-mercy", "3600")
+		tell(t, filepath.Join(dir, "f"), "Q")
+		if err := s.wait(t); err != nil {
+			t.Error(err)
+		}
+		if a, ok := (<-held).(answer); ok && a.status == 200 {
+			t.Errorf("the request got %+v", a)
+		}
+		s.noOrphans(t)
+	})
+	for _, letter := range []string{"q", "Q"} {
+		t.Run("during_import_"+letter, func(t *testing.T) {
+			dir := shortTempDir(t)
+			write(t, dir, "app.py", "open('importing', 'w').close()\nimport time\ntime.sleep(10000)\n")
+			s := start(t, dir, "--http", "127.0.0.1:0", "--wsgi-file", "app.py", "--master-fifo", "f")
+			eventually(t, "the import", func() error { _, err := os.Stat(filepath.Join(dir, "importing")); return err })
+			tell(t, filepath.Join(dir, "f"), letter)
+			if err := s.wait(t); err != nil {
+				t.Error(err)
+			}
+			s.noOrphans(t)
+		})
+	}
+}
+
+func TestFifoPathOfAnother(t *testing.T) {
+	dir := shortTempDir(t)
+	write(t, dir, "app.py", plainApp)
+	write(t, dir, "file", "kept")
+	refusal{[]string{"--http", "127.0.0.1:0", "--wsgi-file", "app.py", "--master-fifo", "file"}, exitConfig, []string{"master-fifo", "no named pipe"}}.check(t, dir)
+	if text, err := os.ReadFile(filepath.Join(dir, "file")); err != nil || strings.TrimSpace(string(text)) != "kept" {
+		t.Errorf("the file has %q, %v", text, err)
+	}
+}

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// openFifos makes the named pipes of master-fifo and reads commands from the first,
+// until the end. They are for the server's own user.
+func (p *program) openFifos() error {
+	paths := p.cfg.Fifos
+	for _, path := range paths {
+		if err := p.makeFifo(path); err != nil {
+			return fmt.Errorf("master-fifo: %w", err)
+		}
+	}
+	if len(paths) == 0 {
+		return nil
+	}
+	f, err := openFifo(paths[0])
+	if err != nil {
+		return fmt.Errorf("master-fifo: %w", err)
+	}
+	go p.readFifos(f)
+	return nil
+}
+
+// makeFifo makes a pipe at path, in place of one that another server has left.
+func (p *program) makeFifo(path string) error {
+	switch info, err := os.Lstat(path); {
+	case errors.Is(err, os.ErrNotExist):
+	case err != nil:
+		return err
+	case info.Mode().Type() != os.ModeNamedPipe:
+		return fmt.Errorf("%s exists and is no named pipe: remove it or choose another path", path)
+	default:
+		if err := os.Remove(path); err != nil {
+			return err
+		}
+	}
+	if err := unix.Mkfifo(path, 0o600); err != nil {
+		return fmt.Errorf("make %s: %w", path, err)
+	}
+	made, err := os.Lstat(path)
+	if err != nil {
+		return err
+	}
+	p.later(func() { // who writes to a pipe that nobody reads waits for ever
+		if now, err := os.Lstat(path); err == nil && os.SameFile(made, now) {
+			_ = os.Remove(path)
+		}
+	})
+	return nil
+}
+
+// openFifo opens a pipe for reading. That it could also write keeps it from ending with
+// each writer.
+func openFifo(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_RDWR|unix.O_NONBLOCK, 0)
+}
+
+// readFifos passes on what comes, until the program ends. A digit has it read another
+// pipe.
+func (p *program) readFifos(f *os.File) {
+	b := make([]byte, 1)
+	for {
+		if _, err := f.Read(b); err != nil {
+			p.log.Printf("master-fifo: %v: no more commands are taken", err)
+			return
+		}
+		switch c := b[0]; {
+		case c == '\n' || c == ' ':
+		case c == 'q' || c == 'Q':
+			p.log.Printf("master-fifo: %c", c)
+			if c == 'Q' {
+				p.hurry()
+			}
+			select { // also during the start
+			case p.stop <- syscall.SIGQUIT:
+			default: // it has been asked for
+			}
+		case c >= '0' && c <= '9':
+			f = p.switchFifo(f, int(c-'0'))
+		default:
+			p.letters <- c
+		}
+	}
+}
+
+// switchFifo goes over to pipe n, or stays.
+func (p *program) switchFifo(f *os.File, n int) *os.File {
+	if n >= len(p.cfg.Fifos) {
+		p.log.Printf("master-fifo: there is no pipe %d, but 0 to %d", n, len(p.cfg.Fifos)-1)
+		return f
+	}
+	other, err := openFifo(p.cfg.Fifos[n])
+	if err != nil {
+		p.log.Printf("master-fifo: %v", err)
+		return f
+	}
+	_ = f.Close()
+	p.log.Printf("master-fifo: commands are read from %s", p.cfg.Fifos[n])
+	return other
+}
+
+// unsupportedLetters are commands of uWSGI for what is not there yet.
+const unsupportedLetters = "+-BcCEflLRSwW"
+
+// obey does what a letter asks for. Others is where signals come in: some letters mean
+// the same.
+func (p *program) obey(c byte, others chan<- os.Signal) {
+	switch {
+	case c == 'r':
+		select {
+		case others <- syscall.SIGHUP:
+		default: // more than enough of them wait
+		}
+	case c == 'p':
+		p.pause()
+	case c == 'P':
+		for _, path := range p.pidFiles {
+			if err := p.rewritePidFile(path); err != nil {
+				p.log.Printf("%v", err)
+			}
+		}
+	case c == 's':
+		p.logStats()
+	case strings.IndexByte(unsupportedLetters, c) >= 0:
+		p.log.Printf("master-fifo: command %q is not supported yet", string(c))
+	default:
+		p.log.Printf("master-fifo: there is no command %q", string(rune(c)))
+	}
+}
+
+// logStats writes the most important numbers into the log.
+func (p *program) logStats() {
+	s := p.snapshot()
+	u := s.Uwsgo
+	p.log.Printf("%d connections, %d requests, %d of them active, %d waiting; answers: %d 2xx, %d 3xx, %d 4xx, %d 5xx",
+		u.Connections, u.Requests, u.RequestsActive, u.QueueLength, u.Responses2xx, u.Responses3xx, u.Responses4xx, u.Responses5xx)
+	for _, w := range s.Workers {
+		p.log.Printf("worker %d (pid: %d): %s, %d requests, %d exceptions, %d respawns, rss %d bytes",
+			w.ID, w.PID, w.Status, w.Requests, w.Exceptions, w.RespawnCount, w.RSS)
+	}
+}
