@@ -250,6 +250,54 @@ func TestUmask(t *testing.T) {
 	}
 }
 
+// Python is looked for, and the app loaded, below the new root and as the user.
+func TestChrootWithPython(t *testing.T) {
+	dir, nobody := publicDir(t)
+	needPython(t, nobody)
+	port := freePort(t)
+	s := start(t, "/", "--http", ":"+port, "--uid", "nobody", "--chroot", "/", "--chdir", dir, "--wsgi-file", "app.py")
+	if a := s.waitAnswer(t, "http://127.0.0.1:"+port+"/", 200); !strings.HasPrefix(a.body, "("+nobody.Uid) {
+		t.Errorf("the app runs as %s", a.body)
+	}
+}
+
+// A daemon with all that its user needs: what root has made goes as far as that user may.
+func TestDaemonOfUser(t *testing.T) {
+	dir, nobody := publicDir(t)
+	needPython(t, nobody)
+	own := filepath.Join(dir, "own")
+	if err := os.Mkdir(own, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	id := credential(t, nobody)
+	if err := os.Chown(own, int(id.Uid), int(id.Gid)); err != nil {
+		t.Fatal(err)
+	}
+	s := start(t, dir, "--http-socket", "own/app.sock", "--pidfile", "root.pid", "--pidfile2", "own/2.pid", "--safe-pidfile", "own/safe.pid",
+		"--master-fifo", "own/fifo", "--wsgi-file", "app.py", "--uid", "nobody", "--vacuum", "--daemonize", "app.log", "--auto-procname")
+	if err := s.wait(t); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(own, "app.sock")
+	if status, err := overUnix(path); err != nil || status != 200 {
+		t.Errorf("%d, %v", status, err)
+	}
+	for _, name := range []string{"app.sock", "2.pid", "safe.pid", "fifo"} {
+		if got := ownerOf(t, filepath.Join(own, name)); got != nobody.Uid+":"+nobody.Gid {
+			t.Errorf("%s belongs to %s", name, got)
+		}
+	}
+	tell(t, filepath.Join(own, "fifo"), "q")
+	s.noOrphans(t)
+	if left, err := os.ReadDir(own); err != nil || len(left) > 0 {
+		t.Errorf("vacuum left %v, %v", left, err)
+	}
+	log, err := os.ReadFile(filepath.Join(dir, "app.log"))
+	if err != nil || !strings.Contains(string(log), "VACUUM: remove "+filepath.Join(dir, "root.pid")) {
+		t.Errorf("the log does not say that root's pid file stays: %s, %v", log, err)
+	}
+}
+
 func TestChroot(t *testing.T) {
 	dir, _ := publicDir(t)
 	jail := filepath.Join(dir, "jail")

@@ -201,6 +201,32 @@ func TestStopByPidFile(t *testing.T) {
 	}
 }
 
+// What a killed server leaves behind does not keep the next one from starting.
+func TestRestartAfterKill(t *testing.T) {
+	dir := shortTempDir(t)
+	write(t, dir, "app.py", plainApp)
+	args := []string{"--http-socket", "app.sock", "--stats", "./stats.sock", "--wsgi-file", "app.py", "--pidfile", "a.pid", "--safe-pidfile", "b.pid", "--master-fifo", "f", "--vacuum"}
+	path := filepath.Join(dir, "app.sock")
+	for _, sig := range []syscall.Signal{syscall.SIGKILL, stopSignal} {
+		s := start(t, dir, args...)
+		eventually(t, "an answer", func() error { _, err := overUnix(path); return err })
+		eventually(t, "its pid in both files", func() error {
+			for _, name := range []string{"a.pid", "b.pid"} {
+				if text, err := os.ReadFile(filepath.Join(dir, name)); err != nil || string(text) != strconv.Itoa(s.pid())+"\n" {
+					return fmt.Errorf("%s has %q, %v; want %d", name, text, err, s.pid())
+				}
+			}
+			return nil
+		})
+		if err := s.stop(t, sig); (err == nil) != (sig == stopSignal) {
+			t.Errorf("%v: %v", sig, err)
+		}
+	}
+	if left := listing(t, dir); len(left) != 2 {
+		t.Errorf("vacuum left %v", left)
+	}
+}
+
 // The signals of --stop and its like, as the test itself gets them.
 func TestSignalsOfPidFile(t *testing.T) {
 	dir := shortTempDir(t)
