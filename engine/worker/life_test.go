@@ -54,6 +54,34 @@ func TestIdleWorkerIsKilled(t *testing.T) {
 	r.get("/hello").body200("hello")
 }
 
+// Until the news of a worker's death has come, requests must not be given to it.
+// Another worker, or the successor, gets them. The test holds the news back.
+func TestRequestForTheDead(t *testing.T) {
+	modes(t, func(t *testing.T, stream bool) {
+		r := start(t, Config{Apps: []App{app(t, paths)}, Processes: 2, StreamMode: stream}, 1)
+		s := r.pool.Snapshot()
+		if err := syscall.Kill(s.Zygote, syscall.SIGSTOP); err != nil {
+			t.Fatal(err)
+		}
+		for i, w := range s.Workers {
+			if err := syscall.Kill(w.PID, syscall.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+			waitFor(t, "the worker to be gone", func() bool { return gonePid(w.PID) })
+			if i == 0 {
+				for range 4 {
+					r.get("/hello").body200("hello")
+				}
+			}
+		}
+		waiting := r.send(&call{path: "/hello"})
+		if err := syscall.Kill(s.Zygote, syscall.SIGCONT); err != nil {
+			t.Fatal(err)
+		}
+		waiting.wait().body200("hello")
+	})
+}
+
 // A worker that is killed after it took a request and before it said so must not
 // leave the client waiting. The test takes the request itself.
 func TestRequestIsLost(t *testing.T) {

@@ -252,13 +252,9 @@ func (p *Port) transmit(id uint32, dst []byte) bool {
 			return false
 		}
 	default:
-		st := p.idleThread()
-		if st == nil {
+		if s.stream = p.give(dst); s.stream == nil {
 			return false
 		}
-		st.tell(tagRequest, uint32(len(dst)))
-		st.write(dst)
-		s.stream = st
 	}
 	s.state = slotSent
 	p.inflight++
@@ -281,6 +277,18 @@ func (p *Port) pump() {
 			return
 		}
 		p.backlog.pop()
+	}
+}
+
+// give sends a request to a thread that has none, and returns its stream; nil where
+// there is no such thread. One whose process has just died stays taken until that
+// has a successor, and another gets the request.
+func (p *Port) give(dst []byte) *stream {
+	for {
+		st := p.idleThread()
+		if st == nil || st.request(dst) {
+			return st
+		}
 	}
 }
 

@@ -337,26 +337,33 @@ func descriptor(oob []byte) *os.File {
 	return nil
 }
 
-// tell sends a pair to the thread.
-func (st *stream) tell(tag, n uint32) {
+// request sends a request to the thread, in stream mode. It returns false when the
+// thread is gone and so can never have run it.
+func (st *stream) request(dst []byte) bool {
+	return st.tell(tagRequest, uint32(len(dst))) && st.write(dst)
+}
+
+// tell sends a pair to the thread. It returns false when the thread is gone.
+func (st *stream) tell(tag, n uint32) bool {
 	var b [8]byte
 	binary.LittleEndian.PutUint32(b[:], tag)
 	binary.LittleEndian.PutUint32(b[4:], n)
-	st.write(b[:])
+	return st.write(b[:])
 }
 
-func (st *stream) write(b []byte) {
+func (st *stream) write(b []byte) bool {
 	if st.closed {
-		return
+		return false
 	}
 	if len(st.out) == 0 {
 		n, err := unix.Write(st.fd, b)
 		if err != nil && err != unix.EAGAIN && err != unix.EINTR {
-			return // the worker has died; the zygote will tell
+			return false // the worker has died; the zygote will tell
 		}
 		b = b[max(n, 0):]
 	}
 	st.out = append(st.out, b...)
+	return true
 }
 
 // flush sends what did not fit before, and then a body's descriptor.

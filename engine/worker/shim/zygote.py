@@ -119,26 +119,25 @@ class Zygote:
                 self.end()
             elif message[0] == "spawn":
                 number, fds = message[1], self.control.descriptors(message[2])
-                if self.fork(number):
+                if self.fork(number, fds):
                     signal.set_wakeup_fd(-1)
                     signal.signal(signal.SIGCHLD, inherited or signal.SIG_DFL)
                     wake.close()
                     woken.close()
                     return number, fds
-                for fd in fds:
-                    os.close(fd)
             elif message[0] == "signal":
                 self.kill(message[1], message[2])
             elif message[0] == "kill":
                 for number in list(self.pids):
                     self.kill(number, signal.SIGKILL)
 
-    def fork(self, number):
-        """Return True in the worker."""
+    def fork(self, number, fds):
+        """Return True in the worker, which alone keeps the descriptors."""
         ours.add("being forked")  # a signal may find the worker before its id is known
         try:
             pid = os.fork()
         except OSError as e:
+            close(fds)
             ours.discard("being forked")
             sys.stderr.write(f"cannot fork worker {number}: {e}\n")
             self.control.send(("exit", number, 0, 1))
@@ -153,6 +152,8 @@ class Zygote:
             return True
         ours.discard("being forked")
         self.pids[number] = pid
+        # First: what the server sends to a worker that dies must not seem to arrive.
+        close(fds)
         self.control.send(("spawned", number, pid))
         return False
 
@@ -178,6 +179,11 @@ class Zygote:
             self.kill(number, signal.SIGKILL)
             os.waitpid(pid, 0)
         os._exit(0)
+
+
+def close(fds):
+    for fd in fds:
+        os.close(fd)
 
 
 def parent_death_signal():
