@@ -54,7 +54,7 @@ func (p *program) workers(pool worker.Snapshot) []stats.Worker {
 	var workers []stats.Worker
 	for _, w := range pool.Workers {
 		status := "idle"
-		if w.Busy {
+		if w.Busy() {
 			status = "busy"
 		} else if p.paused.Load() {
 			status = "pause"

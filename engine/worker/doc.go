@@ -36,11 +36,20 @@
 //
 // A worker thread writes the id of the request it takes, and when, into its claim;
 // a loop writes one byte for each slot whose request must not run any more. From
-// the claims the pool knows what a worker that died or hangs was doing.
+// the claims the pool knows what a worker that died or hangs was doing. One word of
+// the claim is the supervisor's: it tells the thread to take no more requests.
+//
+// # Replacement
+//
+// A zygote and its processes are a generation. All processes, of whichever
+// generation, take requests from the same queue, so replacing them moves no request:
+// the successor is started and ready first, then the old process is told to finish.
+// A thread of it that takes a request after that gives it back, unrun, and the loop
+// sends it again. Threads that wait are woken by empty datagrams.
 //
 // # Ownership
 //
 // A Port and what hangs on it (slots, streams) belongs to its loop. Worker states
-// belong to the supervising goroutine of the generation. [Core] counters are
+// belong to the supervisor. [Core] counters are
 // atomic. Everything else is immutable after [Start].
 package worker

@@ -8,15 +8,18 @@ import (
 // harakiri looks for requests that have run for too long. The loop that one belongs
 // to answers its client, then the process is killed; what else it had fails as with
 // any death.
-func (g *generation) harakiri() {
+func (g *supervisor) harakiri() {
 	limit := int64(g.pool.config.Harakiri)
 	now := monotonic()
-	for _, c := range g.cores {
+	if limit <= 0 {
+		return
+	}
+	for _, c := range g.cores() {
 		id, since := g.shared.claim(c.index)
-		if id == 0 || now-since < limit || !c.worker.alive || c.worker.killing.Swap(true) {
+		if id == 0 || now-since < limit || c.process.killing.Swap(true) {
 			continue
 		}
-		c.worker.harakiri.Add(1)
+		c.process.worker.harakiri.Add(1)
 		started := time.Now().Add(-time.Duration(now - since))
 		port := g.ports[0]
 		if id < finishing {
@@ -28,17 +31,27 @@ func (g *generation) harakiri() {
 	}
 }
 
+// cores returns those of living processes.
+func (g *supervisor) cores() (list []*Core) {
+	for _, p := range g.places {
+		if p.alive && !p.is(Dead) {
+			list = append(list, p.cores...)
+		}
+	}
+	return list
+}
+
 // harakiri fails a late request and has its worker killed. The request that is
 // named may have ended just now; a worker that hangs after its answer has none.
 func (p *Port) harakiri(c *Core, id uint32, unanswered bool, started time.Time) {
-	w := c.worker
+	w := c.process
 	what := "-"
 	var s *slot
 	if unanswered {
-		current, _ := p.gen.shared.claim(c.index)
+		current, _ := p.sup.shared.claim(c.index)
 		if s = p.slot(id); s == nil || s.state < slotSent || current != uint64(id) {
 			w.killing.Store(false)
-			w.harakiri.Add(^uint64(0))
+			w.worker.harakiri.Add(^uint64(0))
 			return
 		}
 		if d, ok := s.client.(Describer); ok {
@@ -46,15 +59,15 @@ func (p *Port) harakiri(c *Core, id uint32, unanswered bool, started time.Time) 
 		}
 	}
 	log := p.pool.log
-	log(fmt.Sprintf("*** HARAKIRI ON WORKER %d (pid: %d, try: 1, graceful: no) ***", w.number, w.pid.Load()))
-	log(fmt.Sprintf("HARAKIRI !!! worker %d status !!!", w.number))
+	log(fmt.Sprintf("*** HARAKIRI ON WORKER %d (pid: %d, try: 1, graceful: no) ***", w.worker.number, w.pid.Load()))
+	log(fmt.Sprintf("HARAKIRI !!! worker %d status !!!", w.worker.number))
 	log(fmt.Sprintf("HARAKIRI [core %d] %s since %d", c.id, what, started.Unix()))
-	log(fmt.Sprintf("HARAKIRI !!! end of worker %d status !!!", w.number))
-	log(fmt.Sprintf("HARAKIRI triggered by worker %d core %d !!!", w.number, c.id))
+	log(fmt.Sprintf("HARAKIRI !!! end of worker %d status !!!", w.worker.number))
+	log(fmt.Sprintf("HARAKIRI triggered by worker %d core %d !!!", w.worker.number, c.id))
 	if s != nil && s.client != nil {
 		client := s.client
 		s.client, s.body = nil, nil // the slot goes with the process
 		client.Fail(ErrHarakiri)
 	}
-	p.gen.fault(c)
+	p.sup.fault(c)
 }

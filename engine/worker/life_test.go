@@ -91,7 +91,7 @@ func TestRequestIsLost(t *testing.T) {
 	lost := r.send(&call{path: "/hello"})
 	kept := r.send(&call{path: "/hello"})
 	buf := make([]byte, MaxRequest)
-	if n, _, err := unix.Recvfrom(int(r.pool.gen.queueFile.Fd()), buf, unix.MSG_DONTWAIT); n == 0 || err != nil {
+	if n, _, err := unix.Recvfrom(int(r.pool.sup.queueFile.Fd()), buf, unix.MSG_DONTWAIT); n == 0 || err != nil {
 		t.Fatalf("nothing to take from the queue: %v", err)
 	}
 	for n := 1; n <= 2; n++ {
@@ -459,7 +459,7 @@ func TestSnapshot(t *testing.T) {
 	_, release := blocker(r)
 	s := r.pool.Snapshot()
 	w := s.Workers[0]
-	if w.ID != 1 || w.PID == 0 || !w.Busy || w.Requests != 6 || w.Delta != 6 || w.Exceptions != 1 || w.Respawns != 1 || w.Tx != 500 || w.LastSpawn.IsZero() {
+	if w.ID != 1 || w.PID == 0 || !w.Busy() || w.Requests != 6 || w.Delta != 6 || w.Exceptions != 1 || w.Respawns != 1 || w.Tx != 500 || w.LastSpawn.IsZero() {
 		t.Errorf("worker: %+v", w)
 	}
 	if hasQueue && (w.RSS < 1<<20 || w.VSZ < w.RSS) {
@@ -478,7 +478,7 @@ func TestSnapshot(t *testing.T) {
 		t.Errorf("snapshot: %+v", s)
 	}
 	release()
-	r.wait("an idle worker", func() bool { return !r.pool.Snapshot().Workers[0].Busy })
+	r.wait("an idle worker", func() bool { return !r.pool.Snapshot().Workers[0].Busy() })
 }
 
 // TestLoad sends from two loops while workers are killed; every request must end,
@@ -597,4 +597,20 @@ func serveForever(t *testing.T, file string) {
 	s := pool.Snapshot()
 	fmt.Println("pids", s.Zygote, s.Workers[0].PID, s.Workers[1].PID)
 	select {}
+}
+
+// childrenOf returns the children of a process, with their names.
+func childrenOf(parent int) map[int]string {
+	found := map[int]string{}
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, path := range stats {
+		b, _ := os.ReadFile(path)
+		before, after, _ := strings.Cut(string(b), ") ")
+		if f := strings.Fields(after); len(f) > 1 && f[1] == strconv.Itoa(parent) {
+			id, name, _ := strings.Cut(before, " (")
+			pid, _ := strconv.Atoi(id)
+			found[pid] = name
+		}
+	}
+	return found
 }

@@ -56,6 +56,9 @@ type Config struct {
 	// Then its client gets an answer and its worker process is killed and replaced.
 	// 0 means for ever; it is looked at once a second, more often when it is short.
 	Harakiri time.Duration
+	// Mercy is how long a process that is replaced may go on with the requests that it
+	// has before it is killed. Default: 60 s.
+	Mercy time.Duration
 	// Queue bounds the requests of each loop that wait for a worker. Default 16384.
 	Queue int
 	// StreamMode gives each thread its requests on its own stream, as it is done where
@@ -75,7 +78,7 @@ type Config struct {
 // goroutine may call its methods; Ports belong to their loops.
 type Pool struct {
 	config   Config
-	gen      *generation
+	sup      *supervisor
 	stopping atomic.Bool
 	drained  chan struct{} // holds a token when a Port may have become idle
 	stopped  chan struct{} // closed at the end of the first Stop
@@ -90,6 +93,9 @@ func Start(ctx context.Context, c Config) (*Pool, error) {
 	c.Processes, c.Threads = max(c.Processes, 1), max(c.Threads, 1)
 	if c.Queue <= 0 {
 		c.Queue = 16 << 10
+	}
+	if c.Mercy <= 0 {
+		c.Mercy = time.Minute
 	}
 	if c.Stderr == nil {
 		c.Stderr = os.Stderr
@@ -107,11 +113,11 @@ func Start(ctx context.Context, c Config) (*Pool, error) {
 		}
 	}
 	p := &Pool{config: c, drained: make(chan struct{}, 1), stopped: make(chan struct{})}
-	g, err := newGeneration(p)
+	g, err := newSupervisor(p)
 	if err != nil {
 		return nil, err
 	}
-	p.gen = g
+	p.sup = g
 	if err := g.start(ctx); err != nil {
 		return nil, err
 	}
@@ -119,7 +125,7 @@ func Start(ctx context.Context, c Config) (*Pool, error) {
 }
 
 // Port returns the access for the loop with the given place in Config.Loops.
-func (p *Pool) Port(loop int) *Port { return p.gen.ports[loop] }
+func (p *Pool) Port(loop int) *Port { return p.sup.ports[loop] }
 
 // Config returns what the pool was started with, defaults filled in.
 func (p *Pool) Config() Config { return p.config }
@@ -138,7 +144,7 @@ func (p *Pool) Stop(ctx context.Context) error {
 	p.stopping.Store(true)
 	for {
 		active := int64(0)
-		for _, port := range p.gen.ports {
+		for _, port := range p.sup.ports {
 			active += port.active.Load()
 		}
 		if active == 0 {
@@ -151,7 +157,7 @@ func (p *Pool) Stop(ctx context.Context) error {
 		}
 		break
 	}
-	return p.gen.stop(ctx)
+	return p.sup.stop(ctx)
 }
 
 // idle says that a Port has no requests left while the pool stops.

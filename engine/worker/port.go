@@ -23,7 +23,7 @@ type Port struct {
 	// Immutable.
 	loop  *reactor.Loop
 	pool  *Pool
-	gen   *generation
+	sup   *supervisor
 	index int
 	limit int // requests sent and not answered
 
@@ -88,10 +88,10 @@ const backlogBytes = 64 << 20
 // retryAfter is when a full queue, which other loops filled, is tried again.
 const retryAfter = reactor.Tick
 
-func newPort(p *Pool, g *generation, index int) *Port {
+func newPort(p *Pool, g *supervisor, index int) *Port {
 	c := &p.config
 	port := &Port{
-		loop: c.Loops[index], pool: p, gen: g, index: index,
+		loop: c.Loops[index], pool: p, sup: g, index: index,
 		limit:  c.Processes*c.Threads + queueAhead,
 		cancel: g.shared.cancelled(index),
 		rbuf:   make([]byte, 64<<10),
@@ -244,8 +244,8 @@ func (p *Port) transmit(id uint32, dst []byte) bool {
 	switch {
 	case p.inflight >= p.limit, p.closed:
 		return false
-	case p.gen.queue >= 0:
-		if _, err := reactor.Write(p.gen.queue, dst); err != nil {
+	case p.sup.queue >= 0:
+		if _, err := reactor.Write(p.sup.queue, dst); err != nil {
 			if !p.retry.Armed() && p.inflight == 0 {
 				p.loop.After(&p.retry, retryAfter) // no answer of ours will tell
 			}
@@ -313,8 +313,11 @@ func (p *Port) idleThread() *stream {
 // take turns.
 func (p *Port) idle(st *stream) {
 	st.core.busy.Store(false)
+	if st.core.leaving.Load() {
+		st.quit()
+	}
 	others := false
-	for _, other := range p.gen.ports {
+	for _, other := range p.sup.ports {
 		if other != p && other.starved.CompareAndSwap(true, false) {
 			_ = other.loop.Post(other.pump)
 			others = true
@@ -328,13 +331,26 @@ func (p *Port) idle(st *stream) {
 	p.pump()
 }
 
+// again sends a request that a thread has given back, as it finishes.
+func (p *Port) again(id uint32, request []byte) {
+	s := &p.slots[id&slotMask]
+	p.inflight--
+	p.taken = max(p.taken, s.seq)
+	s.state, s.stream, s.doubts = slotWaiting, nil, 0
+	if s.client == nil {
+		p.release(id)
+	} else if !p.transmit(id, request) {
+		p.backlog.push(id, request)
+	}
+}
+
 // attach begins to listen to the threads of a new worker process.
 func (p *Port) attach(streams []*stream) {
 	for _, st := range streams {
 		if err := p.loop.Add(st.fd, st, true); err != nil {
 			st.close()
 			p.pool.log("cannot watch worker " + st.core.name + ": " + err.Error())
-			p.gen.fault(st.core)
+			p.sup.fault(st.core)
 			continue
 		}
 		p.streams = append(p.streams, st)
@@ -354,7 +370,7 @@ func (p *Port) detach(streams []*stream) {
 			p.streams = append(p.streams[:at], p.streams[at+1:]...)
 		}
 		st.close()
-		id, _ := p.gen.shared.claim(st.core.index)
+		id, _ := p.sup.shared.claim(st.core.index)
 		if s := p.slot(uint32(id)); s != nil && id < finishing && s.state >= slotSent {
 			p.fail(uint32(id), ErrWorkerDied)
 		}
@@ -410,12 +426,12 @@ const (
 
 func (p *Port) resolve() {
 	claimed := make(map[uint32]bool)
-	for i := range p.gen.cores {
-		if id, _ := p.gen.shared.claim(i); id != 0 && id < finishing {
+	for i := range len(p.sup.places) * p.pool.config.Threads {
+		if id, _ := p.sup.shared.claim(i); id != 0 && id < finishing {
 			claimed[uint32(id)] = true
 		}
 	}
-	waiting := p.gen.queue >= 0 && queued(p.gen.queue)
+	waiting := p.sup.queue >= 0 && queued(p.sup.queue)
 	doubtful := false
 	for i := range p.slots {
 		s := &p.slots[i]

@@ -15,8 +15,8 @@ import (
 const claimSize = 64
 
 // shared is the memory that the server shares with its workers: claims, written by
-// worker threads, and after them one byte for each slot of each loop, written by
-// that loop.
+// worker threads but for the word that tells them to finish, and after them one
+// byte for each slot of each loop, written by that loop.
 type shared struct {
 	mem      []byte
 	file     *os.File
@@ -49,7 +49,14 @@ func (s *shared) claim(i int) (id uint64, since int64) {
 	return atomic.LoadUint64(s.word(i, 0)), int64(atomic.LoadUint64(s.word(i, 8)))
 }
 
-func (s *shared) clearClaim(i int) { atomic.StoreUint64(s.word(i, 0), 0) }
+// clearClaim makes a claim ready for the thread of a new process.
+func (s *shared) clearClaim(i int) {
+	atomic.StoreUint64(s.word(i, 0), 0)
+	atomic.StoreUint64(s.word(i, 16), 0)
+}
+
+// retire tells worker thread i to take no more requests.
+func (s *shared) retire(i int) { atomic.StoreUint64(s.word(i, 16), 1) }
 
 func (s *shared) word(i, offset int) *uint64 {
 	return (*uint64)(unsafe.Pointer(&s.mem[i*claimSize+offset])) // mmap aligns to pages

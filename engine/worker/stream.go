@@ -79,7 +79,7 @@ func (st *stream) read(everything bool) {
 		if err != nil {
 			st.port.pool.log(fmt.Sprintf("worker %s: %v: killing it", st.core.name, err))
 			st.in, st.deaf = nil, true
-			st.port.gen.fault(st.core)
+			st.port.sup.fault(st.core)
 			return
 		}
 		if used == len(b) {
@@ -218,12 +218,12 @@ func (st *stream) frame(k kind, id uint32, payload []byte, head int) error {
 			c.End()
 		}
 	case kindAbort:
-		st.core.exceptions.Add(1)
+		st.core.counts.exceptions.Add(1)
 		if c := st.end(id); c != nil {
 			c.Fail(ErrAborted)
 		}
 	case kindFailed:
-		st.core.exceptions.Add(1)
+		st.core.counts.exceptions.Add(1)
 		if c := st.end(id); c != nil {
 			c.Fail(ErrAppFailed)
 		}
@@ -231,6 +231,11 @@ func (st *stream) frame(k kind, id uint32, payload []byte, head int) error {
 		if c := st.end(id); c != nil {
 			c.Fail(ErrWorkerDied)
 		}
+	case kindReturned:
+		if s.state != slotSent {
+			return fmt.Errorf("%w: a request that has begun was given back", errFrame)
+		}
+		p.again(id, payload)
 	case kindFile:
 		s.stream = st
 		if s.client == nil {
@@ -273,7 +278,7 @@ func (st *stream) ended(sentAt int64) {
 	// after its last one.
 	st.core.count(now - max(sentAt, st.lastEnd))
 	st.lastEnd = now
-	if p.gen.queue < 0 {
+	if p.sup.queue < 0 {
 		p.idle(st)
 		return
 	}
@@ -341,6 +346,14 @@ func descriptor(oob []byte) *os.File {
 // thread is gone and so can never have run it.
 func (st *stream) request(dst []byte) bool {
 	return st.tell(tagRequest, uint32(len(dst))) && st.write(dst)
+}
+
+// quit has a thread finish, in stream mode, unless it has a request: then idle does
+// so when that has ended.
+func (st *stream) quit() {
+	if st.core.busy.CompareAndSwap(false, true) {
+		st.tell(tagQuit, 0)
+	}
 }
 
 // tell sends a pair to the thread. It returns false when the thread is gone.

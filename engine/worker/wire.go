@@ -15,6 +15,7 @@ const (
 	kindFile                 // head, then uint64 offset and length in a file
 	kindNeedBody             // the request's body is in a file: send its descriptor
 	kindDropped              // the request was cancelled before it ran
+	kindReturned             // the request as it was sent: the thread finishes, another is to have it
 )
 
 // frameHead is the length of the head of a frame from a worker thread.

@@ -36,26 +36,35 @@ const maxMessage = 1 << 20
 // fdsAtOnce is how many descriptors go in one message; the shim expects no more.
 const fdsAtOnce = 100
 
-// zygote is a process that has imported the apps and forks workers. Its methods may
-// be called by any goroutine but not at the same time.
+// zygote is a process that has imported the apps and forks workers. It belongs to
+// the supervisor.
 type zygote struct {
 	pid   int
+	lazy  bool // workers import for themselves
 	conn  *net.UnixConn
 	ended chan struct{} // closed when the process has been waited for
 	err   error         // why; set before ended is closed
-	kill  func()
+	kill  func()        // any goroutine
+
+	load      *load     // once it has loaded the apps
+	forking   bool      // it has loaded the apps and forks on command
+	since     time.Time // when its workers took over
+	processes int       // those whose end is not dealt with
+	ending    bool
 }
 
-// message is what a zygote reports: its name and what follows.
+// message is what a zygote reports, or what the supervisor is asked for: its name
+// and what follows.
 type message struct {
-	name string
-	args []any
-	from *zygote
+	name   string
+	args   []any
+	from   *zygote      // nil when it is no zygote's
+	answer chan<- error // for what is asked
 }
 
 // startZygote starts a process. What it reports, and in the end a message named
 // "gone", goes to events until done is closed.
-func startZygote(g *generation, lazy bool, events chan<- message) (*zygote, error) {
+func startZygote(g *supervisor, lazy bool, events chan<- message) (*zygote, error) {
 	c := &g.pool.config
 	blob, err := g.bootBlob(lazy)
 	if err != nil {
@@ -77,7 +86,7 @@ func startZygote(g *generation, lazy bool, events chan<- message) (*zygote, erro
 	if err != nil {
 		return nil, err
 	}
-	z := &zygote{conn: conn.(*net.UnixConn), ended: make(chan struct{})}
+	z := &zygote{lazy: lazy, conn: conn.(*net.UnixConn), ended: make(chan struct{})}
 	cmd := exec.Command(c.Python, "-c", string(bootstrap))
 	cmd.Dir = c.Dir
 	cmd.Env = append(os.Environ(), c.Env...)
@@ -118,7 +127,7 @@ func startZygote(g *generation, lazy bool, events chan<- message) (*zygote, erro
 }
 
 // bootBlob returns the first message to a zygote: the shim and its configuration.
-func (g *generation) bootBlob(lazy bool) ([]byte, error) {
+func (g *supervisor) bootBlob(lazy bool) ([]byte, error) {
 	c := &g.pool.config
 	sources := make([]any, 0, len(modules))
 	for _, name := range modules {
@@ -221,8 +230,8 @@ func (m message) str(i int) string {
 	return ""
 }
 
-// outcome returns argument i, what became of the apps.
-func (m message) outcome(i int, apps []App) []LoadedApp {
+// apps returns argument i, what became of the apps.
+func (m message) apps(i int, apps []App) []LoadedApp {
 	var loaded []LoadedApp
 	if i >= len(m.args) {
 		return nil
@@ -251,9 +260,9 @@ func (z *zygote) command(words ...any) error {
 	return err
 }
 
-// spawn has the zygote fork a worker with these descriptors.
-func (z *zygote) spawn(number int, fds []int) error {
-	if err := z.command("spawn", number, len(fds)); err != nil {
+// spawn has the zygote fork a process for a worker with these descriptors.
+func (z *zygote) spawn(place, number int, fds []int) error {
+	if err := z.command("spawn", place, number, len(fds)); err != nil {
 		return err
 	}
 	for len(fds) > 0 {
@@ -264,4 +273,19 @@ func (z *zygote) spawn(number int, fds []int) error {
 		fds = fds[n:]
 	}
 	return nil
+}
+
+// end has the zygote kill and reap its processes, if it has any, and go. One that
+// does not is killed. Its "gone" message follows.
+func (z *zygote) end() {
+	if z.ending {
+		return
+	}
+	z.ending = true
+	_ = z.conn.Close()
+	late := time.AfterFunc(time.Second, z.kill)
+	go func() {
+		<-z.ended
+		late.Stop()
+	}()
 }

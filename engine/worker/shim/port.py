@@ -24,6 +24,7 @@ FAILED = 5 << 24  # the app failed before
 FILE = 6 << 24  # head, then offset and length in a file; the descriptor follows when asked for
 NEED_BODY = 7 << 24  # the request's body is in a file: send its descriptor
 DROPPED = 8 << 24  # the request was cancelled before it ran
+RETURNED = 9 << 24  # the request as it came: this process is to finish, another may have it
 
 # Tags of what comes from the server; all others are numbers of streamed answers.
 DESCRIPTOR = 0  # n = 1: a descriptor comes with it, or may be sent; 0: the client has gone
@@ -48,7 +49,7 @@ class Port:
         self.sock.setblocking(True)
         self.send = self.sock.sendall
         self.cancelled = cancelled  # one byte for each slot of the loop; not 0: do not run it
-        self.claim = claim  # [id of the request being run, when it was taken]
+        self.claim = claim  # [id of the request being run, when it was taken, finish]
         self.quit = False
         self.answer = 0  # number of streamed answers so far
         self.room = 0  # bytes that the present one may still send

@@ -12,7 +12,7 @@ import time
 
 from . import files, port
 from .exchange import Exchange
-from .port import DROPPED, SMALL, Port, frame_head
+from .port import DROPPED, RETURNED, SMALL, Port, frame_head
 from .trace import report
 
 CLAIM = 64  # bytes between claims, a cache line
@@ -40,7 +40,14 @@ class Queue:
     def __init__(self, fd):
         sock = socket.socket(fileno=fd)
         sock.setblocking(True)
+        self.sock = sock
         self.receive = sock.recv_into
+
+    def over(self):
+        """Tell the end of the queue from an empty datagram, which only wakes a thread."""
+        poll = select.poll()
+        poll.register(self.sock, select.POLLRDHUP)
+        return bool(poll.poll(0))
 
 
 class Streams:
@@ -74,6 +81,9 @@ class Streams:
                 got += n
             return size
 
+    def over(self):
+        return True
+
 
 def base(config):
     """Return what every environ has."""
@@ -93,7 +103,7 @@ def base(config):
 
 
 def serve(receive, ports, claim, apps, base):
-    """Answer requests until there are no more.
+    """Answer requests until receive returns 0, or this process is to finish.
 
     receive fills a buffer with a marshalled (id, app, values, others, body). The id
     is the loop (7 bits), a number that changes (8), the slot (16); values are those
@@ -104,13 +114,17 @@ def serve(receive, ports, claim, apps, base):
     fresh = {**dict.fromkeys(VARIABLES, ""), **base, "wsgi.input": None}.copy
     buffer = memoryview(bytearray(LARGEST))
     loads, clock, BytesIO = marshal.loads, time.monotonic_ns, io.BytesIO
-    while receive(buffer):
+    while size := receive(buffer):
         rid, index, values, others, body = loads(buffer)
         port = ports[rid >> 24]
         # Claim before looking at the cancel byte: the server sets that one first and
         # looks at claims then, so one of the two sees the other.
         claim[1] = clock()
         claim[0] = rid
+        if claim[2]:
+            claim[0] = 0
+            port.send(frame_head(size, rid, RETURNED) + buffer[:size])
+            return
         if port.cancelled[rid & 0xFFFF]:
             claim[0] = 0
             port.send(frame_head(0, rid, DROPPED))
@@ -188,11 +202,12 @@ def yield_to_loops():
         pass  # not Linux, or not allowed in this container
 
 
-def run(config, number, fds, shared, apps):
-    """Be worker process number (from 1) until the server ends the queue.
+def run(config, place, number, fds, shared, apps):
+    """Be a process of worker number (from 1) until the server ends it or the queue.
 
-    fds are the streams, thread by thread, each thread's in the order of loops.
-    shared is the descriptor of the memory shared with the server.
+    place, from 0, says which claims are those of its threads. fds are the streams,
+    thread by thread, each thread's in the order of loops. shared is the descriptor
+    of the memory shared with the server.
     """
     loops, threads = config["loops"], config["threads"]
     memory = memoryview(mmap.mmap(shared, config["shared_size"]))
@@ -202,14 +217,17 @@ def run(config, number, fds, shared, apps):
 
     def core(thread):
         yield_to_loops()
-        at = ((number - 1) * threads + thread) * CLAIM
-        claim = memory[at : at + 16].cast("Q")
+        at = (place * threads + thread) * CLAIM
+        claim = memory[at : at + 24].cast("Q")
         own = fds[thread * loops : (thread + 1) * loops]
         ports = [Port(fd, c, claim) for fd, c in zip(own, cancelled)]
-        receive = (queue or Streams(ports)).receive
+        source = queue or Streams(ports)
         constant = dict(environ, **{"uwsgi.core": thread}) if threads > 1 else environ
         try:
-            serve(receive, ports, claim, apps, constant)
+            while True:
+                serve(source.receive, ports, claim, apps, constant)
+                if claim[2] or source.over():
+                    break
         except (BrokenPipeError, ConnectionResetError):
             pass  # the server has gone
         except BaseException as e:

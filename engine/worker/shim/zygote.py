@@ -3,17 +3,18 @@
 It talks to the server over the control socket, in frames of a little-endian
 uint32 and as many bytes of marshal. From the server come lists:
 
-    ["spawn", number, count]   fork worker number; that many descriptors follow
-    ["signal", number, signum]
+    ["spawn", place, number, count]   fork a process for worker number, which has that
+                                      place from then on; as many descriptors follow
+    ["signal", place, signum]
     ["kill"]                   SIGKILL to every worker
 
 and the end of the socket: kill the workers and exit. To the server go tuples:
 
     ("loaded", version, executable, outcome of apps.load_all)
     ("threads",)                threads run after the import, so nothing may be forked
-    ("spawned", number, pid)
-    ("ready", number, outcome)  lazy-apps: the worker has imported
-    ("exit", number, pid, status)  status: exit code, or minus the signal
+    ("spawned", place, pid)
+    ("ready", place, outcome, pid)  lazy-apps: the worker has imported
+    ("exit", place, pid, status)    status: exit code, or minus the signal
 """
 
 import _thread
@@ -74,7 +75,7 @@ class Zygote:
     def __init__(self, control, config):
         self.control = control
         self.config = config
-        self.pids = {}  # worker number -> pid
+        self.pids = {}  # place -> pid
         self.apps = None
         self.pid = os.getpid()
         self.prctl = parent_death_signal()
@@ -118,20 +119,21 @@ class Zygote:
             if message is None:
                 self.end()
             elif message[0] == "spawn":
-                number, fds = message[1], self.control.descriptors(message[2])
-                if self.fork(number, fds):
+                place, number, count = message[1:]
+                fds = self.control.descriptors(count)
+                if self.fork(place, fds):
                     signal.set_wakeup_fd(-1)
                     signal.signal(signal.SIGCHLD, inherited or signal.SIG_DFL)
                     wake.close()
                     woken.close()
-                    return number, fds
+                    return place, number, fds
             elif message[0] == "signal":
                 self.kill(message[1], message[2])
             elif message[0] == "kill":
-                for number in list(self.pids):
-                    self.kill(number, signal.SIGKILL)
+                for place in list(self.pids):
+                    self.kill(place, signal.SIGKILL)
 
-    def fork(self, number, fds):
+    def fork(self, place, fds):
         """Return True in the worker, which alone keeps the descriptors."""
         ours.add("being forked")  # a signal may find the worker before its id is known
         try:
@@ -139,8 +141,8 @@ class Zygote:
         except OSError as e:
             close(fds)
             ours.discard("being forked")
-            sys.stderr.write(f"cannot fork worker {number}: {e}\n")
-            self.control.send(("exit", number, 0, 1))
+            sys.stderr.write(f"cannot fork a worker: {e}\n")
+            self.control.send(("exit", place, 0, 1))
             return False
         if pid == 0:
             if self.prctl:
@@ -151,32 +153,32 @@ class Zygote:
             ours.discard("being forked")
             return True
         ours.discard("being forked")
-        self.pids[number] = pid
+        self.pids[place] = pid
         # First: what the server sends to a worker that dies must not seem to arrive.
         close(fds)
-        self.control.send(("spawned", number, pid))
+        self.control.send(("spawned", place, pid))
         return False
 
-    def kill(self, number, signum):
+    def kill(self, place, signum):
         # Only what has not been reaped, so that no other process is ever hit.
-        if number in self.pids:
+        if place in self.pids:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pids[number], signum)
+                os.kill(self.pids[place], signum)
 
     def reap(self):
         # By pid: an app's import may have left children of its own.
-        for number, pid in list(self.pids.items()):
+        for place, pid in list(self.pids.items()):
             done, status = os.waitpid(pid, os.WNOHANG)
             if done:
-                del self.pids[number]
+                del self.pids[place]
                 with contextlib.suppress(BrokenPipeError):
                     code = os.waitstatus_to_exitcode(status)
-                    self.control.send(("exit", number, pid, code))
+                    self.control.send(("exit", place, pid, code))
 
     def end(self):
         """The server has ended, or died."""
-        for number, pid in self.pids.items():
-            self.kill(number, signal.SIGKILL)
+        for place, pid in self.pids.items():
+            self.kill(place, signal.SIGKILL)
             os.waitpid(pid, 0)
         os._exit(0)
 
@@ -236,15 +238,15 @@ def main(config):
         if not zygote.load():
             sys.stderr.flush()
             os._exit(0)
-        number, fds = zygote.serve()
+        place, number, fds = zygote.serve()
     except (BrokenPipeError, EOFError):
         zygote.end()
     title.of_process(config["names"], number)
     if config["lazy"]:
         zygote.apps, outcome = apps.load_all(config["apps"])
-        control.send(("ready", number, outcome))
+        control.send(("ready", place, outcome, os.getpid()))
         if config["need_app"] and any(reason for _, _, reason in outcome):
             sys.exit(NO_APP)
     control.sock.close()
     callables = [app or apps.missing for app in zygote.apps] or [apps.missing]
-    worker.run(config, number, fds, config["shared"], callables)
+    worker.run(config, place, number, fds, config["shared"], callables)

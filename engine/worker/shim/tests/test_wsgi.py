@@ -1,13 +1,14 @@
 """PEP 3333, as an app sees it and as the server gets it."""
 
 import io
+import marshal
 import sys
 import threading
 from wsgiref.validate import validator
 
 import pytest
 from shim import port
-from shim.port import ABORT, DATA, DROPPED, END, FAILED, FILE, HEAD, WHOLE
+from shim.port import ABORT, DATA, DROPPED, END, FAILED, FILE, HEAD, RETURNED, WHOLE
 
 OK = "200 OK"
 TEXT = [("Content-Type", "text/plain")]
@@ -533,6 +534,19 @@ def test_stream_mode(serve):
     server.tell(7, 100)  # late credit
     assert server.get(app=1).body == b"ab"
     assert server.get(body=b"x" * 30_000).body == b"hello"
+
+
+def test_request_is_given_back(serve):
+    """A thread that is to finish takes no request; another one will."""
+    server = serve(returns([b"hello"]))
+    assert server.get().body == b"hello"
+    server.claim[2] = 1
+    rid = server.send("POST", body=b"data")
+    got, kind, head, payload = server.frame()
+    assert (got, kind, head) == (rid, RETURNED, 0)
+    assert marshal.loads(payload)[0] == rid
+    server.thread.join(20)
+    assert not server.thread.is_alive()
 
 
 def test_validator(serve):

@@ -1,0 +1,136 @@
+package worker
+
+import (
+	"fmt"
+	"sync/atomic"
+	"time"
+)
+
+// State is what a process is doing.
+type State uint8
+
+// The states of a process, in the order in which it goes through them; it is idle
+// and busy in turns. Only an idle or a busy one is given requests.
+const (
+	Dead     State = iota // there is none, or its end is being dealt with
+	Starting              // it is forked, or imports the apps
+	Idle                  // it has no request
+	Busy                  // a core has a request
+	Draining              // it finishes what it has, and goes
+)
+
+// String returns the state in lower case.
+func (s State) String() string {
+	return [...]string{"dead", "starting", "idle", "busy", "draining"}[s]
+}
+
+// places is how many processes a worker can have at a time: the one that serves,
+// its successor, and some that drain. Where all are taken the successor waits, at
+// most for the mercy time.
+const places = 4
+
+// worker is one of the pool's workers, which processes are one after another. Its
+// plain fields belong to the supervisor, its counters go on when the process is
+// replaced.
+type worker struct {
+	number  int                     // from 1
+	places  []*process              //
+	present atomic.Pointer[process] // the one that serves, nil while there is none
+	short   int                     // how many in a row died young
+	delayed bool                    // so the next has to wait
+	due     string                  // why it is to be recycled; empty: it is not
+	threads []threadCount           // by core
+
+	spawns      atomic.Uint64
+	harakiri    atomic.Uint64
+	runningTime atomic.Uint64 // µs
+	avgRT       atomic.Uint64 // µs
+	tx          atomic.Uint64
+}
+
+// threadCount counts what one core has done, whichever its process was.
+type threadCount struct {
+	requests   atomic.Uint64
+	exceptions atomic.Uint64
+}
+
+// process is a place for one process of a worker, used again when that is gone. Its
+// plain fields belong to the supervisor.
+type process struct {
+	worker  *worker
+	place   int // among all of the pool
+	cores   []*Core
+	zygote  *zygote     // that forks it
+	streams [][]*stream // by loop and core; each belongs to its loop
+	alive   bool        // it was spawned, and its end is not dealt with
+	retired time.Time   // since when it drains
+	why     string      // what is said when it has gone
+	err     error       // why it could not load its app
+
+	state     atomic.Uint32 // a State: Dead, Starting, Idle (serving) or Draining
+	pid       atomic.Int64
+	spawnedAt atomic.Int64 // Unix nanoseconds
+	requests  atomic.Uint64
+	killing   atomic.Bool // harakiri has been decided
+}
+
+func newWorker(number, threads int) *worker {
+	w := &worker{number: number, threads: make([]threadCount, threads)}
+	for i := range places {
+		p := &process{worker: w, place: (number-1)*places + i}
+		for t := range threads {
+			p.cores = append(p.cores, &Core{
+				process: p, id: t, index: p.place*threads + t, counts: &w.threads[t],
+				name: fmt.Sprintf("%d core %d", number, t),
+			})
+		}
+		w.places = append(w.places, p)
+	}
+	return w
+}
+
+// free returns a place that no process has, nil when there is none.
+func (w *worker) free() *process {
+	for _, p := range w.places {
+		if !p.alive {
+			return p
+		}
+	}
+	return nil
+}
+
+// of returns the process of w that z has forked and that starts or serves, if any.
+func (w *worker) of(z *zygote) *process {
+	for _, p := range w.places {
+		if p.alive && p.zygote == z && p.is(Starting, Idle) {
+			return p
+		}
+	}
+	return nil
+}
+
+// starting returns the process of w that z has forked and that is not ready yet.
+func (w *worker) starting(z *zygote) *process {
+	for _, p := range w.places {
+		if p.alive && p.zygote == z && p.is(Starting) {
+			return p
+		}
+	}
+	return nil
+}
+
+func (p *process) set(s State) { p.state.Store(uint32(s)) }
+
+func (p *process) is(states ...State) bool {
+	for _, s := range states {
+		if State(p.state.Load()) == s {
+			return true
+		}
+	}
+	return false
+}
+
+// age is for how long the process has run.
+func (p *process) age(now time.Time) time.Duration {
+	return now.Sub(time.Unix(0, p.spawnedAt.Load()))
+}

@@ -1,0 +1,348 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A generation is a zygote and the processes that it forks. The start, a reload and
+// the death of a zygote are all the same: the next one loads the apps and spawns its
+// workers beside what there is, and takes over once all of them are ready. One that
+// fails leaves things as they were.
+
+// Reload loads the apps anew, code that has changed included, and returns when new
+// workers have taken the place of all others. Those finish the requests that they
+// have, within [Config].Mercy, and go; requests that wait are for the new ones. When
+// an app cannot be loaded everything stays as it was, and the error is returned as by
+// [Start]. Calls while one is under way share one further reload. When ctx ends
+// first, Reload returns its error and the reload goes on. Any goroutine.
+func (p *Pool) Reload(ctx context.Context) error { return p.ask(ctx, "reload") }
+
+// ChainReload replaces the workers one after another, each when the one before is
+// ready, which needs less memory at a time than Reload. For that each worker must
+// import the apps for itself: without [Config].LazyApps it is Reload. It returns when
+// it has begun, or as Reload does. Any goroutine.
+func (p *Pool) ChainReload(ctx context.Context) error { return p.ask(ctx, "chain") }
+
+func (p *Pool) ask(ctx context.Context, what string) error {
+	answer := make(chan error, 1)
+	select {
+	case p.sup.events <- message{name: what, answer: answer}:
+	case <-p.sup.done:
+		return ErrStopped
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	select {
+	case err := <-answer:
+		return err
+	case <-p.sup.done:
+		return ErrStopped
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (g *supervisor) reload(answer chan<- error) {
+	if g.stopping {
+		answer <- ErrStopped
+		return
+	}
+	if g.next != nil { // it may have read the old code
+		g.asked, g.again = append(g.asked, answer), true
+		return
+	}
+	g.chaining, g.chain = false, nil
+	g.waiting = append(g.waiting, answer)
+	if err := g.startNext(g.pool.config.LazyApps); err != nil {
+		g.failed(err)
+	}
+}
+
+func (g *supervisor) chainReload(answer chan<- error) {
+	if g.zygote == nil || !g.zygote.lazy || g.next != nil {
+		g.pool.log("chain reload is for lazy-apps: reloading all workers at once")
+		g.reload(answer)
+		return
+	}
+	g.pool.log("chain reload starting...")
+	g.chain = append([]*worker{}, g.workers...)
+	g.chaining = true
+	answer <- nil
+	g.fill()
+}
+
+// startNext starts the zygote of the next generation.
+func (g *supervisor) startNext(lazy bool) error {
+	z, err := startZygote(g, lazy, g.events)
+	if err != nil {
+		return err
+	}
+	g.next = z
+	g.zygotes[z] = true
+	if g.zygote == nil {
+		g.zygotePID.Store(int64(z.pid))
+	}
+	return nil
+}
+
+// loaded deals with what the next zygote has loaded, and has it fork.
+func (g *supervisor) loaded(m message) {
+	z := m.from
+	if z != g.next || g.stopping {
+		return
+	}
+	z.load = &load{python: m.str(0), path: m.str(1), apps: m.apps(2, g.pool.config.Apps)}
+	if err := g.outcome(z, z.load.apps, z.pid); err != nil {
+		g.failed(err)
+		return
+	}
+	z.forking = true
+	g.fill()
+}
+
+// outcome logs what became of the apps. It returns a *[LoadError] when one that is
+// needed could not be loaded.
+func (g *supervisor) outcome(z *zygote, apps []LoadedApp, pid int) error {
+	none := true
+	for i, a := range apps {
+		if a.Reason != "" {
+			if g.pool.config.NeedApp {
+				return &LoadError{App: a.App, Reason: a.Reason}
+			}
+			g.pool.log(fmt.Sprintf("unable to load app %d (mountpoint='%s') (callable not found or import error): %s", i, a.App.Mount, a.Reason))
+			continue
+		}
+		none = false
+		first := ""
+		if a.App.Mount == "" || a.App.Mount == "/" {
+			first = " (default app)"
+		}
+		g.pool.log(fmt.Sprintf("WSGI app %d (mountpoint='%s') ready in %d seconds on interpreter %s pid: %d%s", i, a.App.Mount, int(a.Seconds), z.load.path, pid, first))
+	}
+	if none && len(apps) > 0 {
+		g.pool.log("*** no app loaded. going in full dynamic mode ***")
+	}
+	return nil
+}
+
+// takeOver has the next generation take the place of the present one, once it has
+// a ready process for every worker.
+func (g *supervisor) takeOver() {
+	for _, w := range g.workers {
+		if p := w.of(g.next); p == nil || !p.is(Idle) {
+			return
+		}
+	}
+	before, z := g.zygote, g.next
+	g.zygote, g.next = z, nil
+	z.since = time.Now()
+	g.served = true
+	g.zygotePID.Store(int64(z.pid))
+	g.load.Store(z.load)
+	if before != nil {
+		g.pool.log("...gracefully killing workers...")
+	}
+	for _, w := range g.workers {
+		w.present.Store(w.of(z))
+		w.due = ""
+		for _, p := range w.places {
+			if p.alive && p.zygote != z {
+				g.retire(p, "")
+			}
+		}
+	}
+	if before != nil && before.processes == 0 {
+		before.end()
+	}
+	g.answer(nil)
+}
+
+// failed gives up the next generation.
+func (g *supervisor) failed(err error) {
+	z := g.next
+	g.next = nil
+	if z != nil {
+		if !z.forking {
+			z.kill() // it would finish importing before it listens
+		}
+		for _, p := range g.places {
+			if p.alive && p.zygote == z {
+				g.retire(p, "")
+			}
+		}
+		if z.processes == 0 {
+			z.end()
+		}
+	}
+	if g.stopping {
+		return
+	}
+	g.pool.log(err.Error())
+	if g.zygote != nil {
+		g.pool.log("reload failed: the workers that run stay as they are")
+		g.answer(err)
+		g.fill()
+		return
+	}
+	g.answer(err)
+	if !g.served {
+		return // Start fails
+	}
+	if g.short++; g.short >= youngLimit || errors.As(err, new(*LoadError)) {
+		// Perhaps a successor, later, does not lack the app that is needed.
+		g.sleep()
+		g.after(respawnDelay, "restart")
+		return
+	}
+	g.restart()
+}
+
+// answer tells those who wait for the next generation what became of it, and starts
+// the one after it if it was asked for meanwhile.
+func (g *supervisor) answer(err error) {
+	for _, c := range g.waiting {
+		c <- err
+	}
+	g.waiting = nil
+	if !g.again {
+		return
+	}
+	asked := g.asked
+	g.asked, g.again = nil, false
+	for _, c := range asked {
+		g.reload(c)
+	}
+}
+
+// restart starts a zygote where there is none.
+func (g *supervisor) restart() {
+	if g.stopping || g.zygote != nil || g.next != nil {
+		return
+	}
+	if err := g.startNext(g.pool.config.LazyApps); err != nil {
+		g.failed(err)
+	}
+}
+
+// zygoteGone deals with a zygote that ended, and whose workers the kernel has killed
+// therefore. Where it does not do that, they are killed here.
+func (g *supervisor) zygoteGone(z *zygote) {
+	delete(g.zygotes, z)
+	z.end() // closes its socket
+	for _, p := range g.places {
+		if !p.alive || p.zygote != z {
+			continue
+		}
+		if pid := int(p.pid.Swap(0)); pid > 1 {
+			_ = unix.Kill(pid, unix.SIGKILL)
+			reap(pid)
+		}
+		g.end(p)
+	}
+	switch {
+	case g.stopping:
+	case z == g.next:
+		g.failed(&PythonError{Path: g.pool.config.Python, Err: fmt.Errorf("it ended before the apps were loaded: %w", orEnded(z.err))})
+	case z == g.zygote:
+		g.zygote = nil
+		g.zygotePID.Store(0)
+		g.chaining, g.chain = false, nil
+		g.pool.log(fmt.Sprintf("DAMN ! the zygote (pid: %d) died (%v): its workers go too, trying respawn ...", z.pid, orEnded(z.err)))
+		if g.next != nil {
+			g.zygotePID.Store(int64(g.next.pid))
+			return // it takes over soon
+		}
+		if time.Since(z.since) < young {
+			g.short++
+		} else {
+			g.short = 0
+		}
+		if g.short >= youngLimit {
+			g.sleep()
+			g.after(respawnDelay, "restart")
+			return
+		}
+		g.restart()
+	}
+}
+
+// retire has a process finish the requests that it has, and go. why is for the log.
+func (g *supervisor) retire(p *process, why string) {
+	if !p.is(Starting, Idle) {
+		return
+	}
+	if p.is(Starting) {
+		g.signal(p, unix.SIGKILL) // it has no request
+	}
+	p.set(Draining)
+	p.retired, p.why = time.Now(), why
+	if why != "" {
+		p.why = " (" + why + ")"
+	}
+	p.worker.present.CompareAndSwap(p, nil)
+	pid := int(p.pid.Load())
+	g.after(g.pool.config.Mercy, "mercy", p.place, pid)
+	if g.queue >= 0 {
+		for _, c := range p.cores {
+			g.shared.retire(c.index)
+		}
+		g.nudge()
+		return
+	}
+	for _, c := range p.cores {
+		c.leaving.Store(true)
+	}
+	list := p.streams[0]
+	_ = g.ports[0].loop.Post(func() {
+		for _, st := range list {
+			st.quit()
+		}
+	})
+}
+
+// nudgeEach is how often threads that wait for a request are woken while one of
+// them is to finish. Each needs one nudge, unless another's thread took it.
+const nudgeEach = 50 * time.Millisecond
+
+// nudge wakes the threads that wait in the queue, so that those that are to finish
+// see it: it sends an empty datagram for each.
+func (g *supervisor) nudge() {
+	if g.nudging || g.stopping {
+		return
+	}
+	threads, draining, waits := 0, false, false
+	for _, p := range g.places {
+		if !p.alive || !p.is(Idle, Draining) {
+			continue
+		}
+		threads += len(p.cores)
+		for _, c := range p.cores {
+			id, _ := g.shared.claim(c.index)
+			waits = waits || p.is(Draining) && id == 0
+		}
+		draining = draining || p.is(Draining)
+	}
+	if !draining {
+		return
+	}
+	if !waits {
+		threads = 0 // all of them are busy: look again later
+	}
+	for range threads {
+		if wake(g.queue) != nil {
+			break // so full that nobody waits
+		}
+	}
+	g.nudging = true
+	g.after(nudgeEach, "nudge")
+}
+
+// wake sends an empty datagram.
+func wake(queue int) error {
+	return unix.Sendto(queue, nil, unix.MSG_DONTWAIT, nil)
+}
