@@ -458,6 +458,10 @@ func TestSnapshot(t *testing.T) {
 	r.get("/raise")
 	_, release := blocker(r)
 	s := r.pool.Snapshot()
+	r.wait("one busy core", func() bool { // the app may still close what it has answered
+		s = r.pool.Snapshot()
+		return s.Workers[0].Cores[0].InRequest != s.Workers[0].Cores[1].InRequest
+	})
 	w := s.Workers[0]
 	if w.ID != 1 || w.PID == 0 || !w.Busy() || w.Requests != 6 || w.Delta != 6 || w.Exceptions != 1 || w.Respawns != 1 || w.Tx != 500 || w.LastSpawn.IsZero() {
 		t.Errorf("worker: %+v", w)
@@ -465,13 +469,7 @@ func TestSnapshot(t *testing.T) {
 	if hasQueue && (w.RSS < 1<<20 || w.VSZ < w.RSS) {
 		t.Errorf("rss %d, vsz %d", w.RSS, w.VSZ)
 	}
-	running := 0
-	for _, c := range w.Cores {
-		if c.InRequest {
-			running++
-		}
-	}
-	if len(w.Cores) != 2 || running != 1 || w.Cores[0].Requests+w.Cores[1].Requests != 6 {
+	if len(w.Cores) != 2 || w.Cores[0].Requests+w.Cores[1].Requests != 6 {
 		t.Errorf("cores: %+v", w.Cores)
 	}
 	if s.Python == "" || s.Path == "" || s.Zygote == 0 || len(s.Apps) != 1 || s.Apps[0].Reason != "" {

@@ -236,6 +236,7 @@ def main(config):
     zygote = Zygote(control, config)
     try:
         if not zygote.load():
+            control.receive()  # the end: last words may go unheard once a process is gone
             sys.stderr.flush()
             os._exit(0)
         place, number, fds = zygote.serve()
