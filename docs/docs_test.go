@@ -2,9 +2,11 @@
 package docs_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -26,6 +28,40 @@ func TestLinks(t *testing.T) {
 			if _, err := os.Stat(filepath.Join(filepath.Dir(page), m[1])); err != nil {
 				t.Errorf("%s links to %s: %v", page, m[1], err)
 			}
+		}
+	}
+}
+
+var record = regexp.MustCompile(`^(\d{4})-[a-z0-9-]+\.md$`)
+
+// TestDecisions finds records that share a number, and such as their index does not
+// list under it.
+func TestDecisions(t *testing.T) {
+	index := read(t, filepath.Join("decisions", "README.md"))
+	files, err := os.ReadDir("decisions")
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := 0
+	for _, f := range files {
+		if f.Name() == "README.md" {
+			continue
+		}
+		m := record.FindStringSubmatch(f.Name())
+		if m == nil {
+			t.Errorf("decisions/%s: want a name such as 0001-a-title.md", f.Name())
+			continue
+		}
+		n, _ := strconv.Atoi(m[1])
+		if n == last {
+			t.Errorf("decisions/%s: another record has that number", f.Name())
+		}
+		last = n
+		if row := fmt.Sprintf("| %d | [", n); !strings.Contains(index, row) || !strings.Contains(index, "]("+f.Name()+") |") {
+			t.Errorf("decisions/README.md does not list %s under %d", f.Name(), n)
+		}
+		if head := fmt.Sprintf("# %d. ", n); !strings.HasPrefix(read(t, filepath.Join("decisions", f.Name())), head) {
+			t.Errorf("decisions/%s: want a first line that begins with %q", f.Name(), head)
 		}
 	}
 }
