@@ -121,13 +121,9 @@ func serve(cfg *config.Config, ready *os.File) int {
 		return exitConfig
 	}
 	go func() { served <- p.engine.Serve(handler) }()
-	if err := p.announce(ctx); err != nil {
-		_ = p.engine.Close()
-		if ctx.Err() != nil {
-			p.log.Printf("stopped before the start was over")
-			return exitOK
-		}
+	if err := p.announce(ctx); err != nil && ctx.Err() == nil {
 		p.complain(err)
+		_ = p.engine.Close()
 		return exitConfig
 	}
 	over.Do(func() { close(early) })
@@ -151,6 +147,7 @@ func serve(cfg *config.Config, ready *os.File) int {
 		case c := <-p.letters:
 			p.obey(c, others)
 		case <-ctx.Done():
+			p.log.Printf("stopped before the start was over: finishing requests, at most %v (again: at once)", cfg.Mercy)
 			running = false
 		case err := <-served:
 			p.log.Printf("uwsgo: %v", err)

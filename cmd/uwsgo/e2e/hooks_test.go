@@ -38,7 +38,7 @@ func TestHooks(t *testing.T) {
 	}
 	args = append(args, "--hook-master-start", "exec:"+note("start"), "--hook-master-start", "unix_signal:15 gracefully_kill_them_all")
 	s := start(t, dir, args...)
-	s.waitAnswer(t, "http://127.0.0.1:"+port+"/", 200)
+	s.waitLog(t, "uwsgo is ready")
 	if err := s.stop(t, stopSignal); err != nil {
 		t.Error(err)
 	}
@@ -88,12 +88,16 @@ func TestFailingHooks(t *testing.T) {
 
 // A command that never ends does not keep the server from being stopped.
 func TestStopDuringHook(t *testing.T) {
-	for _, stage := range []string{"asap", "pre-app", "as-user-atexit"} {
-		t.Run(stage, func(t *testing.T) {
+	for _, option := range []string{"--exec-asap", "--exec-pre-app", "--hook-master-start", "--exec-as-user-atexit"} {
+		t.Run(option, func(t *testing.T) {
 			dir := shortTempDir(t)
 			write(t, dir, "app.py", plainApp)
-			s := start(t, dir, "--http", "127.0.0.1:0", "--wsgi-file", "app.py", "--exec-"+stage, "touch runs; sleep 10000")
-			if stage == "as-user-atexit" {
+			command := "touch runs; sleep 10000"
+			if option == "--hook-master-start" {
+				command = "exec:" + command
+			}
+			s := start(t, dir, "--http", "127.0.0.1:0", "--wsgi-file", "app.py", option, command)
+			if option == "--exec-as-user-atexit" {
 				s.waitLog(t, "uwsgo is ready")
 				if err := s.cmd.Process.Signal(stopSignal); err != nil {
 					t.Fatal(err)
@@ -119,4 +123,28 @@ func TestStopDuringHook(t *testing.T) {
 			s.noOrphans(t)
 		})
 	}
+}
+
+// Requests are served while hook-master-start runs, and finished when it is stopped then.
+func TestStopFinishesRequestsDuringStart(t *testing.T) {
+	dir := shortTempDir(t)
+	write(t, dir, "app.py", holdApp)
+	port := freePort(t)
+	base := "http://127.0.0.1:" + port
+	s := start(t, dir, "--http", ":"+port, "--wsgi-file", "app.py", "--hook-master-start", "exec:sleep 10000")
+	s.waitAnswer(t, base+"/", 200)
+	held := askLater(base + "/hold")
+	heldBy(t, dir)
+	if err := s.cmd.Process.Signal(stopSignal); err != nil {
+		t.Fatal(err)
+	}
+	s.waitLog(t, "finishing requests")
+	write(t, dir, "release", "")
+	if a, ok := (<-held).(answer); !ok || a.status != 200 {
+		t.Errorf("the request in flight got %+v, want its 200", a)
+	}
+	if err := s.wait(t); err != nil {
+		t.Errorf("exit: %v, want 0", err)
+	}
+	s.noOrphans(t)
 }

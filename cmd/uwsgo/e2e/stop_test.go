@@ -23,6 +23,7 @@ func holding(t *testing.T, args ...string) (s *server, dir, base string, held <-
 	base = "http://127.0.0.1:" + port
 	s = start(t, dir, append([]string{"--http", ":" + port, "--wsgi-file", "app.py", "--threads", "2"}, args...)...)
 	s.waitAnswer(t, base+"/", 200)
+	s.waitLog(t, "uwsgo is ready")
 	held = askLater(base + "/hold")
 	heldBy(t, dir)
 	return s, dir, base, held
