@@ -120,11 +120,18 @@ func (p *program) startWorkers(ctx context.Context) error {
 	wc := worker.Config{
 		Python: python, PythonPath: cfg.PythonPath, Argv: strings.Fields(cfg.PyArgv),
 		Processes: cfg.Processes, Threads: cfg.Threads, LazyApps: cfg.LazyApps, NeedApp: cfg.NeedApp,
-		Harakiri: cfg.Harakiri, Loops: p.engine.Loops(), Stderr: p.sink.File(), Version: version,
+		Harakiri: cfg.Harakiri, Mercy: cfg.Mercy, Loops: p.engine.Loops(), Stderr: p.sink.File(), Version: version,
 		Log: func(line string) { p.log.Printf("%s", line) },
 	}
 	wc.Env = p.environ()
 	wc.Names = p.workerNames()
+	if cfg.AutoReload {
+		if p.code, err = newCodeWatch(p.log.Printf); err != nil {
+			return err
+		}
+		p.later(p.code.close)
+		wc.Imported, wc.Unwatched = p.code.add, cfg.AutoReloadIgnore
+	}
 	if cfg.Module != "" || cfg.WSGIFile != "" {
 		wc.Apps = append(wc.Apps, worker.App{File: cfg.WSGIFile, Module: cfg.Module, Callable: cfg.Callable})
 	}

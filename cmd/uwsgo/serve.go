@@ -53,6 +53,7 @@ type program struct {
 	engine *engine.Server
 	pool   *worker.Pool // nil when there are only files to serve
 	blocks *engine.Pool // goroutines for what blocks
+	code   *codeWatch   // nil without py-autoreload
 	stats  *stats.Server
 
 	companions atomic.Pointer[companion.Group] // set when they are started, as is
@@ -128,6 +129,10 @@ func serve(cfg *config.Config, ready *os.File) int {
 	}
 	over.Do(func() { close(early) })
 
+	failed := false
+	watching, unwatch := context.WithCancel(ctx)
+	var watch sync.WaitGroup
+	watch.Go(func() { p.reloads(watching) })
 	for running := true; running; {
 		select {
 		case sig := <-p.stop:
@@ -135,6 +140,10 @@ func serve(cfg *config.Config, ready *os.File) int {
 			running = false
 		case sig := <-others:
 			switch sig {
+			case syscall.SIGHUP:
+				p.log.Printf("SIGHUP received: reloading")
+				watch.Go(func() { p.reload(watching) })
+				continue
 			case syscall.SIGTSTP:
 				p.pause()
 				continue
@@ -143,7 +152,7 @@ func serve(cfg *config.Config, ready *os.File) int {
 				p.logStats()
 				continue
 			}
-			p.log.Printf("%s received: nothing is done yet on that signal; to load new code or configuration, restart the server", signalName(sig))
+			p.log.Printf("%s received: nothing is done yet on that signal; to load new options, restart the server", signalName(sig))
 		case c := <-p.letters:
 			p.obey(c, others)
 		case <-ctx.Done():
@@ -151,8 +160,13 @@ func serve(cfg *config.Config, ready *os.File) int {
 			running = false
 		case err := <-served:
 			p.log.Printf("uwsgo: %v", err)
-			return exitConfig
+			running, failed = false, true
 		}
+	}
+	unwatch()
+	watch.Wait()
+	if failed {
+		return exitConfig
 	}
 	p.shutdown()
 	if err := <-served; !errors.Is(err, engine.ErrServerClosed) {

@@ -39,6 +39,11 @@ func (p *program) snapshot() stats.Snapshot {
 	if p.pool != nil {
 		pool := p.pool.Snapshot()
 		s.Workers = p.workers(pool)
+		for _, one := range pool.Processes {
+			s.Uwsgo.Processes = append(s.Uwsgo.Processes, stats.Process{
+				Worker: uint64(one.Worker), PID: uint64(one.PID), State: one.State.String(), Requests: one.Requests, Since: unsigned(one.Since.Unix()),
+			})
+		}
 		s.Uwsgo.QueueLength, s.Uwsgo.QueueFull = unsigned(pool.Waiting), pool.Refused
 	}
 	return s

@@ -52,7 +52,7 @@ type Snapshot struct {
 	Path    string // and the interpreter
 	Zygote  int    // process id, 0 while there is none
 	Apps    []LoadedApp
-	Workers []WorkerStats
+	Workers []Stats
 	// Processes are all that exist: those that serve, and those that start or drain.
 	Processes []ProcessStats
 	Waiting   int64  // requests that wait for a worker
@@ -66,9 +66,9 @@ type LoadedApp struct {
 	Reason  string  // why it could not be loaded; empty when it was
 }
 
-// WorkerStats are the figures of one worker, for uWSGI's stats server. Those that
+// Stats are the figures of one worker, for uWSGI's stats server. Those that
 // count go on when its process is replaced.
-type WorkerStats struct {
+type Stats struct {
 	ID          int
 	PID         int   // of the process that serves, 0 while there is none
 	State       State // of that process
@@ -86,7 +86,7 @@ type WorkerStats struct {
 }
 
 // Busy reports whether a core has a request.
-func (w *WorkerStats) Busy() bool { return w.State == Busy }
+func (w *Stats) Busy() bool { return w.State == Busy }
 
 // ProcessStats says what one process is doing.
 type ProcessStats struct {
@@ -114,7 +114,7 @@ func (p *Pool) Snapshot() Snapshot {
 	}
 	busy := int64(0)
 	for _, w := range g.workers {
-		ws := WorkerStats{
+		ws := Stats{
 			ID: w.number, Harakiri: w.harakiri.Load(), Respawns: w.spawns.Load(),
 			RunningTime: time.Duration(w.runningTime.Load()) * time.Microsecond,
 			AvgRT:       time.Duration(w.avgRT.Load()) * time.Microsecond,

@@ -59,6 +59,11 @@ type Config struct {
 	// Mercy is how long a process that is replaced may go on with the requests that it
 	// has before it is killed. Default: 60 s.
 	Mercy time.Duration
+	// Imported, where not nil, is told the files of the modules that the apps import, as
+	// they do; not those of the standard library and site-packages, nor of the modules
+	// named in Unwatched. The supervisor calls it, which waits meanwhile.
+	Imported  func(files []string)
+	Unwatched []string
 	// Queue bounds the requests of each loop that wait for a worker. Default 16384.
 	Queue int
 	// StreamMode gives each thread its requests on its own stream, as it is done where

@@ -2,8 +2,6 @@ package worker
 
 import "time"
 
-type limits struct{}
-
 func (g *supervisor) recycle(time.Time) {}
 
 func (g *supervisor) replaceNext() {

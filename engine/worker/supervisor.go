@@ -43,7 +43,6 @@ type supervisor struct {
 	short    int       // zygotes in a row that died young
 	chain    []*worker // those that a chain reload has still to replace
 	chaining bool
-	limits   limits
 	nudging  bool
 	stopping bool
 	killed   bool
@@ -202,6 +201,10 @@ func (g *supervisor) handle(m message) {
 	case "exit":
 		if p := g.process(m); p != nil && p.alive && p.streams != nil {
 			g.exited(p, m.int(1), m.int(2))
+		}
+	case "imported":
+		if told := g.pool.config.Imported; told != nil {
+			told(m.strs(0))
 		}
 	case "gone":
 		g.zygoteGone(m.from)

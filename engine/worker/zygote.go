@@ -21,7 +21,7 @@ import (
 var shim embed.FS
 
 // modules are the shim's modules, each after what it imports.
-var modules = []string{"__init__", "trace", "files", "title", "port", "head", "exchange", "apps", "worker", "zygote"}
+var modules = []string{"__init__", "trace", "files", "title", "port", "head", "exchange", "apps", "imports", "worker", "zygote"}
 
 // Descriptors in the zygote, given to exec.
 const (
@@ -137,6 +137,10 @@ func (g *supervisor) bootBlob(lazy bool) ([]byte, error) {
 		}
 		sources = append(sources, []any{name, string(text)})
 	}
+	unwatched := []any{}
+	for _, name := range c.Unwatched {
+		unwatched = append(unwatched, name)
+	}
 	apps := make([]any, 0, len(c.Apps))
 	for _, a := range c.Apps {
 		apps = append(apps, []any{a.Mount, a.File, a.Module, a.Callable})
@@ -150,8 +154,8 @@ func (g *supervisor) bootBlob(lazy bool) ([]byte, error) {
 		"apps": apps, "lazy": lazy, "need_app": c.NeedApp,
 		"argv": c.Argv, "pythonpath": c.PythonPath,
 		"processes": c.Processes, "threads": c.Threads, "loops": len(c.Loops),
-		"stream_mode": c.StreamMode,
-		"control":     controlFD, "queue": queue, "shared": sharedFD,
+		"stream_mode": c.StreamMode, "watch": c.Imported != nil, "unwatched": unwatched,
+		"control": controlFD, "queue": queue, "shared": sharedFD,
 		"shared_size": len(g.shared.mem), "cancel_at": g.shared.cancelAt,
 		"names": c.Names, "version": []byte(c.Version), "node": []byte(host),
 	}})
@@ -228,6 +232,19 @@ func (m message) str(i int) string {
 		return s
 	}
 	return ""
+}
+
+// strs returns argument i, a list of str.
+func (m message) strs(i int) (list []string) {
+	if i < len(m.args) {
+		args, _ := m.args[i].([]any)
+		for _, a := range args {
+			if s, ok := a.(string); ok {
+				list = append(list, s)
+			}
+		}
+	}
+	return list
 }
 
 // apps returns argument i, what became of the apps.

@@ -120,6 +120,9 @@ type Config struct {
 	PyArgv     string   // words of sys.argv after the program's name
 	Env        []Env
 	Chdir      string
+	AutoReload bool // when Python code changes
+	// AutoReloadIgnore are the modules whose files do not count.
+	AutoReloadIgnore []string
 
 	// Processes.
 	Master        bool
@@ -129,8 +132,11 @@ type Config struct {
 	Harakiri      time.Duration // 0 for no limit
 	DieOnTerm     bool          // as asked; the server stops on SIGTERM regardless
 	Vacuum        bool
-	Mercy         time.Duration // for requests at hand at a stop
-	DrainDelay    time.Duration // of serving as usual before that
+	// Mercy is how long requests may go on at a reload or a stop.
+	Mercy            time.Duration
+	DrainDelay       time.Duration // of serving as usual before a stop
+	TouchReload      []string      // files, relative to Chdir
+	TouchChainReload []string
 
 	// User, daemon, service manager.
 	UID, GID      string // names or numbers; empty leaves them
@@ -222,13 +228,13 @@ func defaults() *Config {
 		Processes:     1,
 		Threads:       1,
 		Umask:         -1,
-		Mercy:         60 * time.Second,
 		EnableThreads: true,
 		DieOnTerm:     true,
 		BufferSize:    minBufferSize,
 		HTTPTimeout:   60 * time.Second,
 		SocketTimeout: 60 * time.Second,
 		KeepAlive:     60 * time.Second,
+		Mercy:         60 * time.Second,
 		LogRequests:   true,
 	}
 }

@@ -203,6 +203,25 @@ func TestLoad(t *testing.T) {
 			warning: `UWSGI_TREADS: unknown option; did you mean "threads"?`,
 		},
 		{
+			name: "reload_options", args: []string{"-w", "shop", "--worker-reload-mercy", "5", "--reload-mercy", "9", "--touch-reload", "a", "--touch-reload", "b", "--touch-chain-reload", "c", "--python-autoreload=1", "--py-auto-reload-ignore", "shop.settings"},
+			want: func(c *Config) {
+				c.Module, c.Mercy, c.Master, c.AutoReload = "shop", 5*time.Second, true, true
+				c.TouchReload, c.TouchChainReload, c.AutoReloadIgnore = []string{"a", "b"}, []string{"c"}, []string{"shop.settings"}
+			},
+		},
+		{
+			name: "reload_mercy_alone", args: []string{"-w", "shop", "--reload-mercy", "9", "--py-autoreload", "0"},
+			want: func(c *Config) { c.Module, c.Mercy = "shop", 9*time.Second },
+		},
+		{
+			name: "stop", args: []string{"--stop", "app.pid"},
+			want: func(c *Config) { c.Action, c.Signal, c.Target = Signal, "stop", "app.pid" },
+		},
+		{
+			name: "reload", args: []string{"--reload=app.pid"},
+			want: func(c *Config) { c.Action, c.Signal, c.Target = Signal, "reload", "app.pid" },
+		},
+		{
 			name: "not_supported_yet", args: []string{"-w", "shop", "--max-requests", "1000", "--max-requests", "2000"},
 			want:    func(c *Config) { c.Module = "shop" },
 			warning: "--max-requests: option max-requests is known but not supported yet",

@@ -52,9 +52,10 @@ func resolve(list *ini.List, w ini.World) (*Config, error) {
 // resolver is a configuration in the making.
 type resolver struct {
 	*Config
-	list  *ini.List
-	world ini.World
-	told  map[string]bool // options that a warning was given for
+	list     *ini.List
+	world    ini.World
+	told     map[string]bool // options that a warning was given for
+	mercySet bool            // by worker-reload-mercy
 	// cronHarakiri holds for jobs without a time of their own.
 	cronHarakiri time.Duration
 	hooks        int // of Hooks, those of hook-STAGE, which stand first
@@ -166,12 +167,30 @@ func (r *resolver) apply(name string, e ini.Entry) error {
 		truth(r.list, e) // always on
 	case "harakiri":
 		r.Harakiri, err = seconds(e)
+	case "worker-reload-mercy":
+		r.Mercy, err = seconds(e)
+		r.mercySet = true
+	case "reload-mercy":
+		var d time.Duration
+		if d, err = seconds(e); err == nil && !r.mercySet {
+			r.Mercy = d
+		}
+	case "touch-reload":
+		add(&r.TouchReload, "a file name")
+		r.Master = true
+	case "touch-chain-reload":
+		add(&r.TouchChainReload, "a file name")
+	case "py-autoreload":
+		var d time.Duration
+		d, err = seconds(e)
+		r.AutoReload = d > 0
+		r.Master = r.Master || r.AutoReload // as in uWSGI
+	case "py-auto-reload-ignore":
+		add(&r.AutoReloadIgnore, "the name of a Python module")
 	case "die-on-term":
 		r.DieOnTerm = truth(r.list, e)
 	case "vacuum":
 		r.Vacuum = truth(r.list, e)
-	case "worker-reload-mercy":
-		r.Mercy, err = seconds(e)
 	case "drain-delay":
 		r.DrainDelay, err = seconds(e)
 

@@ -132,6 +132,34 @@ var table = []Option{
 		Note: "The client gets 504. The time is each request's own, also with threads.",
 	},
 	{
+		Name: "worker-reload-mercy", Kind: Seconds, Arg: "SECONDS", Default: "60", Section: Processes, Status: Differs,
+		Help: "how long requests may go on at a reload or a stop before their worker is killed",
+		Note: "Holds for a stop too, which in uWSGI cuts requests off.",
+	},
+	{
+		Name: "reload-mercy", Kind: Seconds, Arg: "SECONDS", Section: Processes, Status: Differs,
+		Help: "the same as --worker-reload-mercy, where that is not given",
+		Note: "uWSGI waits so long for vassals and daemons only, whatever its name says.",
+	},
+	{
+		Name: "touch-reload", Kind: List, Arg: "FILE", Section: Processes, Status: Differs,
+		Help: "reload when this file is touched",
+		Note: "Loads the app anew; options that have changed need a restart. The file may be made later.",
+	},
+	{
+		Name: "touch-chain-reload", Kind: List, Arg: "FILE", Section: Processes, Status: Same,
+		Help: "replace the workers one by one when this file is touched; needs --lazy-apps",
+	},
+	{
+		Name: "py-autoreload", Aliases: []string{"py-auto-reload", "python-autoreload", "python-auto-reload"}, Kind: Seconds, Arg: "SECONDS", Section: Python, Status: Differs,
+		Help: "reload when a file of the app's Python code changes; for development",
+		Note: "Any number but 0 does: the system tells of changes at once. Every .py file beside an imported one counts; the standard library and site-packages do not.",
+	},
+	{
+		Name: "py-auto-reload-ignore", Kind: List, Arg: "MODULE", Section: Python, Status: Same,
+		Help: "do not watch the file of this module",
+	},
+	{
 		Name: "die-on-term", Kind: Flag, Default: "true", Section: Processes, Status: Differs,
 		Help: "stop on SIGTERM",
 		Note: "Always so here, and gracefully: requests in flight are finished.",
@@ -139,11 +167,6 @@ var table = []Option{
 	{
 		Name: "vacuum", Kind: Flag, Section: Processes, Status: Same,
 		Help: "remove the unix sockets and the pid files at the end",
-	},
-	{
-		Name: "worker-reload-mercy", Kind: Seconds, Arg: "SECONDS", Default: "60", Section: Processes, Status: Differs,
-		Help: "how long requests that have begun may go on when the server stops",
-		Note: "Holds for a stop too, which in uWSGI cuts requests off.",
 	},
 	{
 		Name: "drain-delay", Kind: Seconds, Arg: "SECONDS", Section: Processes, Status: Own,
@@ -206,7 +229,7 @@ var table = []Option{
 	},
 	{
 		Name: "reload", Kind: Text, Arg: "PIDFILE", Immediate: true, Section: System, Status: Same,
-		Help: "send SIGHUP to the process of this pid file",
+		Help: "send SIGHUP to the process of this pid file: load the app anew",
 	},
 	{
 		Name: "pause", Aliases: []string{"suspend", "resume"}, Kind: Text, Arg: "PIDFILE", Immediate: true, Section: System, Status: Same,

@@ -149,6 +149,17 @@ type Uwsgo struct {
 	QueueLength         uint64 `json:"queue_length"`   // requests that wait for a worker now
 	QueueFull           uint64 `json:"queue_full"`     // answered 503: no room in the queue
 	LogLinesDropped     uint64 `json:"log_lines_dropped"`
+	// Processes are all Python processes of workers, those too that start or drain.
+	Processes List[Process] `json:"processes"`
+}
+
+// Process is one Python process of a worker.
+type Process struct {
+	Worker   uint64 `json:"worker"` // its number, from 1
+	PID      uint64 `json:"pid"`
+	State    string `json:"state"` // "starting", "idle", "busy" or "draining"
+	Requests uint64 `json:"requests"`
+	Since    uint64 `json:"since"` // Unix time, s
 }
 
 // Flag is a yes or no that uWSGI writes as 1 or 0.

@@ -30,6 +30,12 @@ type stats struct {
 			InRequest int `json:"in_request"`
 		}
 	}
+	Uwsgo struct {
+		Processes []struct {
+			PID   int
+			State string
+		}
+	}
 }
 
 // rawStats reads what a stats address sends when one connects.

@@ -255,12 +255,12 @@ func TestSignalsWithoutMeaning(t *testing.T) {
 	e := copyExample(t, "hello")
 	s := e.start(t)
 	s.waitAnswer(t, e.http+"/", 200)
-	for _, sig := range []syscall.Signal{syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2} {
+	for _, sig := range []syscall.Signal{syscall.SIGUSR1, syscall.SIGUSR2} {
 		if err := s.cmd.Process.Signal(sig); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for _, name := range []string{"SIGHUP received", "SIGUSR1 received", "SIGUSR2 received"} {
+	for _, name := range []string{"SIGUSR1 received", "SIGUSR2 received"} {
 		s.waitLog(t, name)
 	}
 	wantBody(t, get(t, e.http+"/"), 200, hello)

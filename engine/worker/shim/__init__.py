@@ -6,6 +6,7 @@ disk. Runs on CPython 3.9 and later, and on PyPy.
 
 zygote    imports the apps once and forks a worker process on command
 apps      finds and imports the apps
+imports   tells the server which files that took
 worker    the threads of one worker process: take a request, run it, next
 exchange  one request and its answer, by PEP 3333
 head      status and headers: checked, marshalled, remembered

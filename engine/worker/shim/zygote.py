@@ -15,6 +15,7 @@ and the end of the socket: kill the workers and exit. To the server go tuples:
     ("spawned", place, pid)
     ("ready", place, outcome, pid)  lazy-apps: the worker has imported
     ("exit", place, pid, status)    status: exit code, or minus the signal
+    ("imported", files)             where the server watches them
 """
 
 import _thread
@@ -28,7 +29,7 @@ import signal
 import socket
 import sys
 
-from . import apps, title, worker
+from . import apps, imports, title, worker
 from .port import CLOEXEC
 
 PR_SET_PDEATHSIG = 1
@@ -79,6 +80,7 @@ class Zygote:
         self.apps = None
         self.pid = os.getpid()
         self.prctl = parent_death_signal()
+        self.imports = imports.Imports(config, control.send) if config["watch"] else None
 
     def load(self):
         """Import the apps. Return False when the server has to start anew."""
@@ -86,6 +88,8 @@ class Zygote:
         outcome = []
         if not config["lazy"]:
             self.apps, outcome = apps.load_all(config["apps"])
+            if self.imports:
+                self.imports.tell()
             if _thread._count() > 0:
                 self.control.send(("threads",))
                 return False
@@ -245,9 +249,14 @@ def main(config):
     title.of_process(config["names"], number)
     if config["lazy"]:
         zygote.apps, outcome = apps.load_all(config["apps"])
+        if zygote.imports:
+            zygote.imports.tell()
         control.send(("ready", place, outcome, os.getpid()))
         if config["need_app"] and any(reason for _, _, reason in outcome):
             sys.exit(NO_APP)
-    control.sock.close()
+    if zygote.imports:
+        zygote.imports.watch()
+    else:
+        control.sock.close()
     callables = [app or apps.missing for app in zygote.apps] or [apps.missing]
     worker.run(config, place, number, fds, config["shared"], callables)

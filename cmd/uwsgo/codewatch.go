@@ -1,0 +1,99 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+// codeWatch tells of changes of Python files, for py-autoreload. It watches the
+// directories of imported files, as editors replace files rather than write them, and
+// as the cure of a failed reload may be in a file that was never imported.
+type codeWatch struct {
+	// changed gets the name of a file that has changed, once for those that change
+	// within a moment.
+	changed chan string
+
+	watcher *fsnotify.Watcher
+	logf    func(format string, args ...any)
+	ended   chan struct{}
+
+	mu   sync.Mutex
+	dirs map[string]bool // those that are watched
+}
+
+// settle is how long after a first change others are taken for part of it: editors and git
+// write several files, or one in steps.
+const settle = 100 * time.Millisecond
+
+func newCodeWatch(logf func(format string, args ...any)) (*codeWatch, error) {
+	w, err := fsnotify.NewWatcher()
+	if err != nil {
+		return nil, fmt.Errorf("py-autoreload: %w", err)
+	}
+	c := &codeWatch{changed: make(chan string), watcher: w, logf: logf, ended: make(chan struct{}), dirs: make(map[string]bool)}
+	go c.run()
+	return c, nil
+}
+
+// add watches what lies beside these files. Any goroutine.
+func (c *codeWatch) add(files []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, name := range files {
+		dir := filepath.Dir(name)
+		if c.dirs[dir] {
+			continue
+		}
+		c.dirs[dir] = true
+		if err := c.watcher.Add(dir); err != nil {
+			c.logf("py-autoreload: changes in %s will not be seen: %v", dir, err)
+		}
+	}
+}
+
+// close ends the watch; changed is told no more.
+func (c *codeWatch) close() {
+	_ = c.watcher.Close()
+	<-c.ended
+}
+
+func (c *codeWatch) run() {
+	defer close(c.ended)
+	var name string      // what has changed last; empty for nothing
+	var tell chan string // nil until it has settled
+	settled := time.NewTimer(settle)
+	settled.Stop()
+	for {
+		select {
+		case ev, ok := <-c.watcher.Events:
+			if !ok {
+				return
+			}
+			if isCode(ev) {
+				if name == "" {
+					settled.Reset(settle)
+				}
+				name = ev.Name
+			}
+		case err, ok := <-c.watcher.Errors:
+			if !ok {
+				return
+			}
+			c.logf("py-autoreload: %v", err)
+		case <-settled.C:
+			tell = c.changed
+		case tell <- name:
+			name, tell = "", nil
+		}
+	}
+}
+
+// isCode reports whether a Python file has got new content.
+func isCode(ev fsnotify.Event) bool {
+	return (ev.Has(fsnotify.Write) || ev.Has(fsnotify.Create)) && strings.HasSuffix(ev.Name, ".py")
+}

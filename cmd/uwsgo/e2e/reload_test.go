@@ -1,0 +1,251 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// versioned is an app that tells its version.
+func versioned(version string) string {
+	return fmt.Sprintf(`
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [%q.encode()]
+`, version)
+}
+
+// replace gives a file new content as deployments do: at once.
+func replace(t *testing.T, dir, name, content string) {
+	t.Helper()
+	if err := os.Rename(write(t, dir, name+".new", content), filepath.Join(dir, name)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// waitBody waits until url answers with body.
+func (s *server) waitBody(t *testing.T, url, body string) {
+	t.Helper()
+	eventually(t, "the answer "+body, func() error {
+		if a := s.waitAnswer(t, url, 200); a.body != body {
+			return fmt.Errorf("still %q", a.body)
+		}
+		return nil
+	})
+}
+
+func TestReloadUnderLoad(t *testing.T) {
+	for _, lazy := range []bool{false, true} {
+		t.Run(fmt.Sprintf("lazy=%v", lazy), func(t *testing.T) {
+			dir := shortTempDir(t)
+			write(t, dir, "app.py", versioned("v0"))
+			port := freePort(t)
+			base := "http://127.0.0.1:" + port
+			stats := "127.0.0.1:" + freePort(t)
+			args := []string{"--http", ":" + port, "--wsgi-file", "app.py", "--processes", "2", "--threads", "2", "--stats", stats, "--disable-logging"}
+			if lazy {
+				args = append(args, "--lazy-apps")
+			}
+			s := start(t, dir, args...)
+			s.waitBody(t, base, "v0")
+
+			var stop atomic.Bool
+			var answers atomic.Int64
+			var running sync.WaitGroup
+			const clients = 8
+			transport := &http.Transport{MaxIdleConnsPerHost: clients}
+			defer transport.CloseIdleConnections()
+			keptAlive := &http.Client{Transport: transport, Timeout: patience}
+			for i := range clients {
+				c := keptAlive
+				if i == 0 {
+					c = client // new connections must not be refused either
+				}
+				running.Go(func() {
+					for !stop.Load() {
+						if status, err := fetch(c, base); err != nil || status != 200 {
+							t.Errorf("status %d, %v", status, err)
+							return
+						}
+						answers.Add(1)
+						time.Sleep(5 * time.Millisecond)
+					}
+				})
+			}
+			for n := 1; n <= 4; n++ {
+				before := answers.Load()
+				eventually(t, "requests under way", func() error {
+					if answers.Load() < before+50 {
+						return fmt.Errorf("%d answers", answers.Load()-before)
+					}
+					return nil
+				})
+				version := fmt.Sprintf("v%d", n)
+				replace(t, dir, "app.py", versioned(version))
+				if err := s.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+					t.Fatal(err)
+				}
+				eventually(t, "the reload", func() error {
+					if done := strings.Count(s.log.String(), "uwsgo has reloaded"); done < n {
+						return fmt.Errorf("%d reloads so far", done)
+					}
+					return nil
+				})
+				for range 4 {
+					if a := get(t, base); a.body != version {
+						t.Errorf("after reload %d the app is %s", n, a.body)
+					}
+				}
+			}
+			stop.Store(true)
+			running.Wait()
+			for _, w := range readStats(t, stats).Workers {
+				if w.RespawnCount != 5 || w.Requests == 0 {
+					t.Errorf("worker: %+v", w)
+				}
+			}
+		})
+	}
+}
+
+func TestReloadOfBrokenCode(t *testing.T) {
+	dir := shortTempDir(t)
+	write(t, dir, "app.py", versioned("v1"))
+	port := freePort(t)
+	base := "http://127.0.0.1:" + port
+	s := start(t, dir, "--http", ":"+port, "--wsgi-file", "app.py", "--processes", "2", "--pidfile", "app.pid")
+	s.waitBody(t, base, "v1")
+	replace(t, dir, "app.py", "import nothing_of_that_name\n"+versioned("v2"))
+	tell := func(option string) {
+		t.Helper()
+		if out, err := command(dir, option, "app.pid").CombinedOutput(); err != nil {
+			t.Errorf("%s: %v: %s", option, err, out)
+		}
+	}
+	tell("--reload")
+	s.waitLog(t, "ModuleNotFoundError: No module named 'nothing_of_that_name'")
+	s.waitLog(t, "reload failed: the workers that run stay as they are")
+	for range 4 {
+		wantBody(t, get(t, base), 200, "v1")
+	}
+	replace(t, dir, "app.py", versioned("v3"))
+	tell("--reload")
+	s.waitBody(t, base, "v3")
+	tell("--stop")
+	if err := s.wait(t); err != nil {
+		t.Errorf("exit: %v, want 0", err)
+	}
+	s.noOrphans(t)
+	if out, err := command(dir, "--stop", "app.pid").CombinedOutput(); err == nil || !strings.Contains(string(out), "the server has ended") {
+		t.Errorf("--stop of a stopped server: %v: %s", err, out)
+	}
+}
+
+func TestReloadFinishesWhatRuns(t *testing.T) {
+	dir := shortTempDir(t)
+	write(t, dir, "app.py", holdApp)
+	port := freePort(t)
+	base := "http://127.0.0.1:" + port
+	stats := "127.0.0.1:" + freePort(t)
+	s := start(t, dir, "--http", ":"+port, "--wsgi-file", "app.py", "--worker-reload-mercy", "30", "--stats", stats)
+	s.waitAnswer(t, base+"/", 200)
+	held := askLater(base + "/hold")
+	heldBy(t, dir)
+	replace(t, dir, "app.py", versioned("v2"))
+	if err := s.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	s.waitBody(t, base, "v2")
+	states := map[string]int{}
+	for _, p := range readStats(t, stats).Uwsgo.Processes {
+		states[p.State]++
+	}
+	if states["draining"] != 1 || len(states) != 2 {
+		t.Errorf("states of the processes: %v", states)
+	}
+	write(t, dir, "release", "")
+	if a, ok := (<-held).(answer); !ok || a.status != 200 {
+		t.Errorf("the request in flight got %+v, want its 200", a)
+	}
+	s.waitLog(t, "is done. Seeya!")
+}
+
+func TestTouchReload(t *testing.T) {
+	for _, c := range []struct {
+		name, line string
+		args       []string
+	}{
+		{name: "all", line: "touched... grace them all !!!", args: []string{"--touch-reload", "touch"}},
+		{name: "chain", line: "chain reloading complete", args: []string{"--touch-chain-reload", "touch", "--lazy-apps"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := shortTempDir(t)
+			write(t, dir, "app.py", versioned("v1"))
+			port := freePort(t)
+			base := "http://127.0.0.1:" + port
+			s := start(t, dir, append([]string{"--http", ":" + port, "--wsgi-file", "app.py", "--processes", "2"}, c.args...)...)
+			s.waitBody(t, base, "v1")
+			s.waitLog(t, "uwsgo is ready")
+			replace(t, dir, "app.py", versioned("v2"))
+			write(t, dir, "touch", "") // not there before
+			s.waitLog(t, c.line)
+			s.waitBody(t, base, "v2")
+		})
+	}
+}
+
+func TestAutoReload(t *testing.T) {
+	const app = `
+import helper
+def application(environ, start_response):
+    from package import late
+    start_response("200 OK", [])
+    return [helper.name.encode() + late.name.encode()]
+`
+	for _, lazy := range []bool{false, true} {
+		t.Run(fmt.Sprintf("lazy=%v", lazy), func(t *testing.T) {
+			dir := shortTempDir(t)
+			if err := os.Mkdir(filepath.Join(dir, "package"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			write(t, dir, "app.py", app)
+			write(t, dir, "helper.py", "name = 'a'\n")
+			write(t, dir, "package/late.py", "name = 'b'\n")
+			port := freePort(t)
+			base := "http://127.0.0.1:" + port
+			args := []string{"--http", ":" + port, "--wsgi-file", "app.py", "--py-autoreload", "1"}
+			if lazy {
+				args = append(args, "--lazy-apps")
+			}
+			s := start(t, dir, args...)
+			s.waitBody(t, base, "ab")
+			change := func(name, content, want string) {
+				t.Helper()
+				replace(t, dir, name, content)
+				s.waitLog(t, "[uwsgi-python-reloader] module/file "+filepath.Join(dir, name)+" has been modified")
+				s.waitBody(t, base, want)
+			}
+			change("helper.py", "name = 'long'\n", "longb")
+			// What is imported in a request is known within a second or so.
+			eventually(t, "a reload for a late import", func() error {
+				replace(t, dir, "package/late.py", "name = 'later'\n")
+				if !strings.Contains(s.log.String(), "late.py has been modified") {
+					return fmt.Errorf("not seen")
+				}
+				return nil
+			})
+			s.waitBody(t, base, "longlater")
+			replace(t, dir, "helper.py", "name = \n")
+			s.waitLog(t, "reload failed")
+			wantBody(t, get(t, base), 200, "longlater")
+			change("helper.py", "name = 'cured'\n", "curedlater")
+		})
+	}
+}
