@@ -109,17 +109,17 @@ func (p *program) switchFifo(f *os.File, n int) *os.File {
 }
 
 // unsupportedLetters are commands of uWSGI for what is not there yet.
-const unsupportedLetters = "+-BcCEflLRSwW"
+const unsupportedLetters = "+-BCEflLRSW"
 
-// obey does what a letter asks for. Others is where signals come in: some letters mean
-// the same.
-func (p *program) obey(c byte, others chan<- os.Signal) {
+// obey does what a letter asks for. Only the goroutine of serve calls it.
+func (p *program) obey(c byte) {
 	switch {
-	case c == 'r':
-		select {
-		case others <- syscall.SIGHUP:
-		default: // more than enough of them wait
-		}
+	case c == 'r' || c == 'w':
+		p.log.Printf("master-fifo: %c: reloading", c)
+		p.beside(p.reload)
+	case c == 'c':
+		p.log.Printf("master-fifo: c: replacing the workers one by one")
+		p.beside(p.chainReload)
 	case c == 'p':
 		p.pause()
 	case c == 'P':

@@ -56,6 +56,7 @@ type program struct {
 	code   *codeWatch   // nil without py-autoreload
 	stats  *stats.Server
 
+	reloads    reloads
 	companions atomic.Pointer[companion.Group] // set when they are started, as is
 	crons      atomic.Pointer[cron.Runner]
 
@@ -131,8 +132,8 @@ func serve(cfg *config.Config, ready *os.File) int {
 
 	failed := false
 	watching, unwatch := context.WithCancel(ctx)
-	var watch sync.WaitGroup
-	watch.Go(func() { p.reloads(watching) })
+	p.reloads.ctx = watching
+	p.beside(p.watch)
 	for running := true; running; {
 		select {
 		case sig := <-p.stop:
@@ -142,7 +143,7 @@ func serve(cfg *config.Config, ready *os.File) int {
 			switch sig {
 			case syscall.SIGHUP:
 				p.log.Printf("SIGHUP received: reloading")
-				watch.Go(func() { p.reload(watching) })
+				p.beside(p.reload)
 				continue
 			case syscall.SIGTSTP:
 				p.pause()
@@ -154,7 +155,7 @@ func serve(cfg *config.Config, ready *os.File) int {
 			}
 			p.log.Printf("%s received: nothing is done yet on that signal; to load new options, restart the server", signalName(sig))
 		case c := <-p.letters:
-			p.obey(c, others)
+			p.obey(c)
 		case <-ctx.Done():
 			p.log.Printf("stopped before the start was over: finishing requests, at most %v (again: at once)", cfg.Mercy)
 			running = false
@@ -164,7 +165,7 @@ func serve(cfg *config.Config, ready *os.File) int {
 		}
 	}
 	unwatch()
-	watch.Wait()
+	p.reloads.all.Wait()
 	if failed {
 		return exitConfig
 	}

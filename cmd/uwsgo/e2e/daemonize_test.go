@@ -73,6 +73,16 @@ func TestDaemonize(t *testing.T) {
 					t.Errorf("the environment of process %d: %q, %v", other, environ, err)
 				}
 			}
+			replace(t, dir, "app.py", versioned("v2"))
+			if out, err := command(dir, "--reload", "app.pid").CombinedOutput(); err != nil {
+				t.Errorf("--reload: %v, %s", err, out)
+			}
+			eventually(t, "the new code", func() error {
+				if a := get(t, "http://127.0.0.1:"+port+"/"); a.status != 200 || a.body != "v2" {
+					return fmt.Errorf("%d, %q", a.status, a.body)
+				}
+				return nil
+			})
 			if out, err := command(dir, "--stop", "app.pid").CombinedOutput(); err != nil {
 				t.Errorf("--stop: %v, %s", err, out)
 			}

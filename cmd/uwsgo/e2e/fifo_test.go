@@ -3,7 +3,9 @@ package e2e
 import (
 	"fmt"
 	"os"
+	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -64,7 +66,7 @@ func TestFifo(t *testing.T) {
 	tell(t, first, "1")
 	s.waitLog(t, "commands are read from "+second)
 	tell(t, second, "r")
-	s.waitLog(t, "SIGHUP received")
+	s.waitLog(t, "uwsgo has reloaded after")
 	tell(t, second, "q")
 	if err := s.wait(t); err != nil {
 		t.Errorf("exit: %v, want 0", err)
@@ -115,6 +117,86 @@ func TestFifoStops(t *testing.T) {
 			s.noOrphans(t)
 		})
 	}
+}
+
+// The letters that reload. As root, the new processes are those of the user too.
+func TestFifoReload(t *testing.T) {
+	for _, c := range []struct {
+		name, letter, line string
+		args               []string
+	}{
+		{name: "reload", letter: "r", line: "uwsgo has reloaded after"},
+		{name: "workers", letter: "w", line: "uwsgo has reloaded after"},
+		{name: "chain", letter: "c", line: "chain reloading complete", args: []string{"--lazy-apps"}},
+		{name: "chain_of_forks", letter: "c", line: "reloading all workers at once"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := shortTempDir(t)
+			want := os.Getuid()
+			args := append([]string{"--wsgi-file", "app.py", "--processes", "2", "--master-fifo", "own/fifo", "--auto-procname"}, c.args...)
+			own := filepath.Join(dir, "own")
+			if err := os.Mkdir(own, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			readable(t, write(t, dir, "app.py", userApp("v1")))
+			if nobody, err := user.Lookup("nobody"); err == nil && os.Geteuid() == 0 {
+				needPython(t, nobody)
+				if want, err = strconv.Atoi(nobody.Uid); err != nil {
+					t.Fatal(err)
+				}
+				for path, mode := range map[string]os.FileMode{dir: 0o755, own: 0o700} {
+					if err := os.Chmod(path, mode); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if err := os.Chown(own, want, -1); err != nil {
+					t.Fatal(err)
+				}
+				args = append(args, "--uid", "nobody")
+			}
+			port := freePort(t)
+			s := start(t, dir, append(args, "--http", ":"+port)...)
+			base := "http://127.0.0.1:" + port
+			s.waitBody(t, base, fmt.Sprintf("v1 %d", want))
+			readable(t, write(t, dir, "app.py.new", userApp("v2")))
+			if err := os.Rename(filepath.Join(dir, "app.py.new"), filepath.Join(dir, "app.py")); err != nil {
+				t.Fatal(err)
+			}
+			tell(t, filepath.Join(own, "fifo"), c.letter)
+			s.waitLog(t, c.line)
+			s.waitBody(t, base, fmt.Sprintf("v2 %d", want))
+			eventually(t, "the former processes to be gone, and all to be the user's", func() error {
+				pids := s.processes()
+				for _, pid := range pids {
+					if id := ownerOf(t, fmt.Sprintf("/proc/%d", pid)); !strings.HasPrefix(id, strconv.Itoa(want)+":") {
+						return fmt.Errorf("process %d is of %s", pid, id)
+					}
+				}
+				if len(pids) != 4 { // server, zygote, workers
+					return fmt.Errorf("processes %v", pids)
+				}
+				return nil
+			})
+			if names := s.names(); !slices.Equal(names, []string{"uWSGI master", "uWSGI worker 1", "uWSGI worker 2", "uWSGI zygote"}) {
+				t.Errorf("ps shows %q", names)
+			}
+			if err := s.stop(t, stopSignal); err != nil {
+				t.Error(err)
+			}
+			s.noOrphans(t)
+		})
+	}
+}
+
+// userApp tells its version and user.
+func userApp(version string) string {
+	return fmt.Sprintf(`
+import os
+
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [f"%s {os.geteuid()}".encode()]
+`, version)
 }
 
 func TestFifoPathOfAnother(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -73,6 +74,46 @@ func TestNotify(t *testing.T) {
 	}
 	if told["READY=1"] != 1 {
 		t.Errorf("told %v", told)
+	}
+	if err := s.wait(t); err != nil {
+		t.Errorf("exit: %v, want 0", err)
+	}
+}
+
+// A reload is told as one, and that it is over, also when it has changed nothing.
+func TestNotifyReload(t *testing.T) {
+	dir := shortTempDir(t)
+	write(t, dir, "app.py", versioned("v1"))
+	port := freePort(t)
+	base := "http://127.0.0.1:" + port
+	socket, next := notifySocket(t, dir)
+	cmd := command(dir, "--http", ":"+port, "--wsgi-file", "app.py")
+	cmd.Env = append(cmd.Env, "NOTIFY_SOCKET="+socket)
+	s := launch(t, cmd)
+	if first := next(); !strings.HasPrefix(first, "READY=1\n") {
+		t.Errorf("told %q at the start", first)
+	}
+	reload := func(content, version, status string) {
+		t.Helper()
+		replace(t, dir, "app.py", content)
+		if err := s.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+		if begin := next(); !strings.HasPrefix(begin, "RELOADING=1\nMONOTONIC_USEC=") {
+			t.Errorf("told %q at the reload", begin)
+		}
+		if end := next(); !strings.HasPrefix(end, "READY=1\n") || !strings.Contains(end, status) {
+			t.Errorf("told %q after the reload", end)
+		}
+		wantBody(t, get(t, base), 200, version)
+	}
+	reload(versioned("v2"), "v2", "STATUS=serving requests")
+	reload("1 / 0\n", "v2", "with the old code")
+	if err := s.cmd.Process.Signal(stopSignal); err != nil {
+		t.Fatal(err)
+	}
+	if last := next(); !strings.HasPrefix(last, "STOPPING=1\n") {
+		t.Errorf("told %q at the end", last)
 	}
 	if err := s.wait(t); err != nil {
 		t.Errorf("exit: %v, want 0", err)
