@@ -40,7 +40,17 @@ func (p *program) writePidFile(path string) error {
 
 // rewritePidFile writes the process id over whatever path holds.
 func (p *program) rewritePidFile(path string) error {
-	if err := os.WriteFile(path, pidText(), 0o644); err != nil { //nolint:gosec // everyone may know it
+	// A link is not followed: in a directory of the app's user it could lead root to any
+	// file. Everyone may know the id.
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|syscall.O_NOFOLLOW, 0o644)
+	if errors.Is(err, syscall.ELOOP) {
+		return fmt.Errorf("pidfile: %s is a symbolic link, which is not followed: name the file itself", path)
+	}
+	if err == nil {
+		_, err = f.Write(pidText())
+		err = errors.Join(err, f.Close())
+	}
+	if err != nil {
 		return fmt.Errorf("pidfile: %w", err)
 	}
 	p.log.Printf("writing pidfile to %s", path)

@@ -202,6 +202,20 @@ func TestStopByPidFile(t *testing.T) {
 	}
 }
 
+// In a directory of its user root must not be led to another file.
+func TestPidFileIsALink(t *testing.T) {
+	dir := shortTempDir(t)
+	write(t, dir, "app.py", plainApp)
+	write(t, dir, "other", "kept")
+	if err := os.Symlink("other", filepath.Join(dir, "app.pid")); err != nil {
+		t.Fatal(err)
+	}
+	refusal{[]string{"--http", "127.0.0.1:0", "--wsgi-file", "app.py", "--pidfile", "app.pid"}, exitConfig, []string{"app.pid", "symbolic link"}}.check(t, dir)
+	if text, err := os.ReadFile(filepath.Join(dir, "other")); err != nil || string(text) != "kept" {
+		t.Errorf("the file has %q, %v", text, err)
+	}
+}
+
 // What a killed server leaves behind does not keep the next one from starting.
 func TestRestartAfterKill(t *testing.T) {
 	dir := shortTempDir(t)

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bufio"
+	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
@@ -266,5 +267,45 @@ func TestSystemdExample(t *testing.T) {
 	cmd.Dir = e.dir
 	if out, err := cmd.CombinedOutput(); err != nil || strings.Contains(string(out), "uwsgo.s") {
 		t.Errorf("systemd-analyze verify: %v\n%s", err, out)
+	}
+}
+
+// There is no container here: what the Dockerfile copies is run, in the way and as a user
+// such as it says.
+func TestDockerExample(t *testing.T) {
+	file, err := os.ReadFile(filepath.Join(root, "docs/examples/docker/Dockerfile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, nobody := publicDir(t)
+	needPython(t, nobody)
+	port := freePort(t)
+	var args []string
+	for line := range strings.Lines(string(file)) {
+		words := strings.Fields(line)
+		switch {
+		case strings.HasPrefix(line, "COPY docs/"):
+			for _, from := range words[1 : len(words)-1] {
+				text, err := os.ReadFile(filepath.Join(root, from))
+				if err != nil {
+					t.Fatal(err)
+				}
+				readable(t, write(t, dir, filepath.Base(from), strings.ReplaceAll(string(text), "9090", port)))
+			}
+		case strings.HasPrefix(line, "CMD "):
+			if err := json.Unmarshal([]byte(line[len("CMD "):]), &args); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if len(args) == 0 || args[0] != "uwsgo" {
+		t.Fatalf("CMD is %q", args)
+	}
+	cmd := command(dir, args[1:]...)
+	cmd.SysProcAttr.Credential = credential(t, nobody)
+	s := launch(t, cmd)
+	wantBody(t, s.waitAnswer(t, "http://127.0.0.1:"+port+"/", 200), 200, hello)
+	if strings.Contains(s.log.String(), "WARNING") {
+		t.Error("it warns")
 	}
 }
