@@ -228,7 +228,7 @@ func TestRestartAfterKill(t *testing.T) {
 		eventually(t, "its pid in both files", func() error {
 			for _, name := range []string{"a.pid", "b.pid"} {
 				if text, err := os.ReadFile(filepath.Join(dir, name)); err != nil || string(text) != strconv.Itoa(s.pid())+"\n" {
-					return fmt.Errorf("%s has %q, %v; want %d", name, text, err, s.pid())
+					return fmt.Errorf("%s has %q, %w; want %d", name, text, err, s.pid())
 				}
 			}
 			return nil
