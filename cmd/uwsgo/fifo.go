@@ -13,11 +13,13 @@ import (
 // openFifos makes the named pipes of master-fifo and reads commands from the first,
 // until the end. They are for the server's own user.
 func (p *program) openFifos() error {
-	paths := p.cfg.Fifos
-	for _, path := range paths {
+	var paths []string
+	for _, name := range p.cfg.Fifos {
+		path := p.path(name)
 		if err := p.makeFifo(path); err != nil {
 			return fmt.Errorf("master-fifo: %w", err)
 		}
+		paths = append(paths, path)
 	}
 	if len(paths) == 0 {
 		return nil
@@ -26,7 +28,7 @@ func (p *program) openFifos() error {
 	if err != nil {
 		return fmt.Errorf("master-fifo: %w", err)
 	}
-	go p.readFifos(f)
+	go p.readFifos(paths, f)
 	return nil
 }
 
@@ -64,9 +66,9 @@ func openFifo(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDWR|unix.O_NONBLOCK, 0)
 }
 
-// readFifos passes on what comes, until the program ends. A digit has it read another
-// pipe.
-func (p *program) readFifos(f *os.File) {
+// readFifos passes on what comes from f, the first of paths, until the program ends. A
+// digit has it read another pipe.
+func (p *program) readFifos(paths []string, f *os.File) {
 	b := make([]byte, 1)
 	for {
 		if _, err := f.Read(b); err != nil {
@@ -85,7 +87,7 @@ func (p *program) readFifos(f *os.File) {
 			default: // it has been asked for
 			}
 		case c >= '0' && c <= '9':
-			f = p.switchFifo(f, int(c-'0'))
+			f = p.switchFifo(f, paths, int(c-'0'))
 		default:
 			p.letters <- c
 		}
@@ -93,18 +95,18 @@ func (p *program) readFifos(f *os.File) {
 }
 
 // switchFifo goes over to pipe n, or stays.
-func (p *program) switchFifo(f *os.File, n int) *os.File {
-	if n >= len(p.cfg.Fifos) {
-		p.log.Printf("master-fifo: there is no pipe %d, but 0 to %d", n, len(p.cfg.Fifos)-1)
+func (p *program) switchFifo(f *os.File, paths []string, n int) *os.File {
+	if n >= len(paths) {
+		p.log.Printf("master-fifo: there is no pipe %d, but 0 to %d", n, len(paths)-1)
 		return f
 	}
-	other, err := openFifo(p.cfg.Fifos[n])
+	other, err := openFifo(paths[n])
 	if err != nil {
 		p.log.Printf("master-fifo: %v", err)
 		return f
 	}
 	_ = f.Close()
-	p.log.Printf("master-fifo: commands are read from %s", p.cfg.Fifos[n])
+	p.log.Printf("master-fifo: commands are read from %s", paths[n])
 	return other
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -17,6 +18,7 @@ func (p *program) writePidFile(path string) error {
 	if path == "" {
 		return nil
 	}
+	path = p.path(path)
 	if err := p.rewritePidFile(path); err != nil {
 		return err
 	}
@@ -36,6 +38,15 @@ func (p *program) writePidFile(path string) error {
 		}
 	})
 	return nil
+}
+
+// path returns the file that an option names, which is relative to where the server was
+// started.
+func (p *program) path(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(p.home, name)
 }
 
 // rewritePidFile writes the process id over whatever path holds.

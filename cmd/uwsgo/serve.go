@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -34,7 +33,8 @@ const sameSignal = 300 * time.Millisecond
 type program struct {
 	cfg   *config.Config
 	start time.Time
-	cwd   string
+	home  string // the directory that it was started in
+	cwd   string // the directory of the app
 	loops int
 	// identity is whom the server becomes once its addresses are bound.
 	identity privilege.Identity
@@ -286,6 +286,10 @@ func (p *program) openLog() error {
 func (p *program) prepare(ctx context.Context) error {
 	cfg := p.cfg
 	p.log.Printf("*** Starting uwsgo %s (%s, %d CPUs) on [%s] ***", version, runtime.GOOS+"/"+runtime.GOARCH, runtime.NumCPU(), p.start.Format(time.ANSIC))
+	inherited, err := p.fromSystemd() // first: what is run must not get it
+	if err != nil {
+		return err
+	}
 	if err := p.runHooks(ctx, "asap"); err != nil {
 		return err
 	}
@@ -306,24 +310,11 @@ func (p *program) prepare(ctx context.Context) error {
 		stop := startProfile(cfg.Profile)
 		p.later(stop)
 	}
-	inherited, err := p.fromSystemd()
-	if err != nil {
-		return err
-	}
 	if len(cfg.Listens)+len(inherited) == 0 {
 		return errors.New("there is no socket to listen on: add http = :8080, or socket = /path/to.sock for nginx")
 	}
-	paths := []*string{&cfg.PidFile, &cfg.PidFile2, &cfg.SafePidFile, &cfg.SafePidFile2}
-	for i := range cfg.Fifos {
-		paths = append(paths, &cfg.Fifos[i])
-	}
-	for _, path := range paths {
-		if *path == "" {
-			continue
-		}
-		if *path, err = filepath.Abs(*path); err != nil { // before chdir
-			return err
-		}
+	if p.home, err = os.Getwd(); err != nil { // before chdir
+		return fmt.Errorf("current directory: %w", err)
 	}
 	if err := p.runHooks(ctx, "pre-jail", "post-jail", "in-jail"); err != nil {
 		return err

@@ -309,3 +309,21 @@ func TestDockerExample(t *testing.T) {
 		t.Error("it warns")
 	}
 }
+
+// What is run at the start gets neither the sockets nor their variables.
+func TestHooksGetNoSockets(t *testing.T) {
+	dir := shortTempDir(t)
+	write(t, dir, "app.py", plainApp)
+	ln, err := net.Listen("unix", filepath.Join(dir, "held.sock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	s := launch(t, activated(t, dir, []net.Listener{ln}, "--wsgi-file", "app.py", "--exec-asap", "ls -l /proc/$$/fd > fds; env > env"))
+	s.waitLog(t, "uwsgo is ready")
+	for name, never := range map[string]string{"fds": "socket:", "env": "LISTEN_"} {
+		if text, err := os.ReadFile(filepath.Join(dir, name)); err != nil || strings.Contains(string(text), never) {
+			t.Errorf("%s: %s, %v", name, text, err)
+		}
+	}
+}
