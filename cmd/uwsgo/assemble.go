@@ -125,6 +125,15 @@ func (p *program) startWorkers(ctx context.Context) error {
 	}
 	wc.Env = p.environ()
 	wc.Names = p.workerNames()
+	wc.LimitAS = cfg.LimitAS
+	wc.Limits = worker.Limits{
+		MaxRequests: uint64(cfg.MaxRequests), MaxRequestsDelta: uint64(cfg.MaxRequestsDelta),
+		MaxLifetime: cfg.MaxLifetime, MaxLifetimeDelta: cfg.MaxLifetimeDelta,
+		RSS: cfg.ReloadOnRSS, AS: cfg.ReloadOnAS, EvilRSS: cfg.EvilRSS, EvilAS: cfg.EvilAS,
+	}
+	if wc.Limits != (worker.Limits{}) {
+		wc.Limits.MinLifetime = cfg.MinLifetime
+	}
 	if cfg.AutoReload {
 		if p.code, err = newCodeWatch(p.log.Printf); err != nil {
 			return err

@@ -56,6 +56,10 @@ type Config struct {
 	// Then its client gets an answer and its worker process is killed and replaced.
 	// 0 means for ever; it is looked at once a second, more often when it is short.
 	Harakiri time.Duration
+	// Limits say when processes are replaced.
+	Limits Limits
+	// LimitAS bounds the address space of each process in bytes, as RLIMIT_AS does.
+	LimitAS int64
 	// Mercy is how long a process that is replaced may go on with the requests that it
 	// has before it is killed. Default: 60 s.
 	Mercy time.Duration

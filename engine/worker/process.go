@@ -66,6 +66,7 @@ type process struct {
 	retired time.Time   // since when it drains
 	why     string      // what is said when it has gone
 	err     error       // why it could not load its app
+	luck    float64     // 0 to 1: how much of the jitter it has
 
 	state     atomic.Uint32 // a State: Dead, Starting, Idle (serving) or Draining
 	pid       atomic.Int64

@@ -56,7 +56,7 @@ func (g *supervisor) reload(answer chan<- error) {
 		g.asked, g.again = append(g.asked, answer), true
 		return
 	}
-	g.chaining, g.chain = false, nil
+	g.replaceNone()
 	g.waiting = append(g.waiting, answer)
 	if err := g.startNext(g.pool.config.LazyApps); err != nil {
 		g.failed(err)
@@ -70,7 +70,7 @@ func (g *supervisor) chainReload(answer chan<- error) {
 		return
 	}
 	g.pool.log("chain reload starting...")
-	g.chain = append([]*worker{}, g.workers...)
+	g.turn = append([]*worker{}, g.workers...)
 	g.chaining = true
 	answer <- nil
 	g.fill()
@@ -144,12 +144,12 @@ func (g *supervisor) takeOver() {
 	g.served = true
 	g.zygotePID.Store(int64(z.pid))
 	g.load.Store(z.load)
+	g.replaceNone()
 	if before != nil {
 		g.pool.log("...gracefully killing workers...")
 	}
 	for _, w := range g.workers {
 		w.present.Store(w.of(z))
-		w.due = ""
 		for _, p := range w.places {
 			if p.alive && p.zygote != z {
 				g.retire(p, "")
@@ -251,7 +251,7 @@ func (g *supervisor) zygoteGone(z *zygote) {
 	case z == g.zygote:
 		g.zygote = nil
 		g.zygotePID.Store(0)
-		g.chaining, g.chain = false, nil
+		g.replaceNone()
 		g.pool.log(fmt.Sprintf("DAMN ! the zygote (pid: %d) died (%v): its workers go too, trying respawn ...", z.pid, orEnded(z.err)))
 		if g.next != nil {
 			g.zygotePID.Store(int64(g.next.pid))

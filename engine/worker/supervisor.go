@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"sync/atomic"
 	"time"
@@ -41,8 +42,8 @@ type supervisor struct {
 	again    bool
 	served   bool      // some generation has taken over
 	short    int       // zygotes in a row that died young
-	chain    []*worker // those that a chain reload has still to replace
-	chaining bool
+	turn     []*worker // those that are to be replaced, one after another
+	chaining bool      // they are because of a chain reload
 	nudging  bool
 	stopping bool
 	killed   bool
@@ -291,6 +292,7 @@ func (g *supervisor) spawn(w *worker, z *zygote) bool {
 	p.pid.Store(0)
 	p.spawnedAt.Store(time.Now().UnixNano())
 	p.requests.Store(0)
+	p.luck = rand.Float64()
 	p.killing.Store(false)
 	for l, port := range g.ports {
 		if port.loop.Post(func() { port.attach(streams[l]) }) != nil {
@@ -407,9 +409,9 @@ func (g *supervisor) exited(p *process, pid, code int) {
 			g.delay(w)
 		}
 		if w.present.Load() != nil && w.present.Load() != p {
-			w.due = "" // its successor did not start: recycle asks again
+			w.due = "" // its successor did not start; recycle asks again
 			if g.chaining {
-				g.chaining, g.chain = false, nil
+				g.replaceNone()
 				g.pool.log("chain reload failed: the workers that are left stay as they are")
 			}
 		}

@@ -154,7 +154,7 @@ func (g *supervisor) bootBlob(lazy bool) ([]byte, error) {
 		"apps": apps, "lazy": lazy, "need_app": c.NeedApp,
 		"argv": c.Argv, "pythonpath": c.PythonPath,
 		"processes": c.Processes, "threads": c.Threads, "loops": len(c.Loops),
-		"stream_mode": c.StreamMode, "watch": c.Imported != nil, "unwatched": unwatched,
+		"limit_as": c.LimitAS, "stream_mode": c.StreamMode, "watch": c.Imported != nil, "unwatched": unwatched,
 		"control": controlFD, "queue": queue, "shared": sharedFD,
 		"shared_size": len(g.shared.mem), "cancel_at": g.shared.cancelAt,
 		"names": c.Names, "version": []byte(c.Version), "node": []byte(host),

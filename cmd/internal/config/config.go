@@ -132,6 +132,11 @@ type Config struct {
 	Harakiri      time.Duration // 0 for no limit
 	DieOnTerm     bool          // as asked; the server stops on SIGTERM regardless
 	Vacuum        bool
+	// When workers are replaced; 0 for never.
+	MaxRequests, MaxRequestsDelta              int64
+	MaxLifetime, MaxLifetimeDelta, MinLifetime time.Duration
+	ReloadOnRSS, ReloadOnAS, EvilRSS, EvilAS   int64 // bytes
+	LimitAS                                    int64 // bytes of address space of a worker; 0 for no limit
 	// Mercy is how long requests may go on at a reload or a stop.
 	Mercy            time.Duration
 	DrainDelay       time.Duration // of serving as usual before a stop
@@ -235,6 +240,7 @@ func defaults() *Config {
 		SocketTimeout: 60 * time.Second,
 		KeepAlive:     60 * time.Second,
 		Mercy:         60 * time.Second,
+		MinLifetime:   10 * time.Second,
 		LogRequests:   true,
 	}
 }

@@ -222,9 +222,16 @@ func TestLoad(t *testing.T) {
 			want: func(c *Config) { c.Action, c.Signal, c.Target = Signal, "reload", "app.pid" },
 		},
 		{
-			name: "not_supported_yet", args: []string{"-w", "shop", "--max-requests", "1000", "--max-requests", "2000"},
+			name: "recycling", args: []string{"-w", "shop", "-R", "100", "--max-requests-delta", "5", "--max-worker-lifetime", "60", "--min-worker-lifetime", "0", "--reload-on-rss", "200", "--evil-reload-on-as", "3"},
+			want: func(c *Config) {
+				c.Module, c.MaxRequests, c.MaxRequestsDelta, c.Master = "shop", 100, 5, true
+				c.MaxLifetime, c.MinLifetime, c.ReloadOnRSS, c.EvilAS = time.Minute, 0, 200<<20, 3<<20
+			},
+		},
+		{
+			name: "not_supported_yet", args: []string{"-w", "shop", "--cheaper", "1", "--cheaper", "2"},
 			want:    func(c *Config) { c.Module = "shop" },
-			warning: "--max-requests: option max-requests is known but not supported yet",
+			warning: "--cheaper: option cheaper is known but not supported yet",
 		},
 		{
 			name: "accepted", args: []string{"-w", "shop", "--thunder-lock"},

@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -167,6 +168,28 @@ func (r *resolver) apply(name string, e ini.Entry) error {
 		truth(r.list, e) // always on
 	case "harakiri":
 		r.Harakiri, err = seconds(e)
+	case "max-requests":
+		r.MaxRequests, err = number(e, math.MaxInt64)
+	case "max-requests-delta":
+		r.MaxRequestsDelta, err = number(e, math.MaxInt32)
+	case "max-worker-lifetime":
+		r.MaxLifetime, err = seconds(e)
+	case "max-worker-lifetime-delta":
+		r.MaxLifetimeDelta, err = seconds(e)
+	case "min-worker-lifetime":
+		r.MinLifetime, err = seconds(e)
+	case "reload-on-rss":
+		r.ReloadOnRSS, err = megabytes(e)
+	case "reload-on-as":
+		r.ReloadOnAS, err = megabytes(e)
+	case "evil-reload-on-rss":
+		r.EvilRSS, err = megabytes(e)
+		r.Master = true
+	case "evil-reload-on-as":
+		r.EvilAS, err = megabytes(e)
+		r.Master = true
+	case "limit-as":
+		r.LimitAS, err = megabytes(e)
 	case "worker-reload-mercy":
 		r.Mercy, err = seconds(e)
 		r.mercySet = true
@@ -510,6 +533,9 @@ func (r *resolver) finish() error {
 		r.list.Warnf("processes: 0 is too few, so one is run")
 	}
 	r.Threads = max(1, r.Threads)
+	if r.MaxLifetime > 0 && r.MaxLifetime <= r.MinLifetime {
+		return fmt.Errorf("max-worker-lifetime: %d seconds must be more than min-worker-lifetime, which is %d", r.MaxLifetime/time.Second, r.MinLifetime/time.Second)
+	}
 	if r.BufferSize > maxBufferSize {
 		r.list.Warnf("buffer-size: %d is more than can be asked for, %d holds", r.BufferSize, maxBufferSize)
 	}

@@ -59,6 +59,12 @@ func seconds(e ini.Entry) (time.Duration, error) {
 // size reads a number of bytes.
 func size(e ini.Entry) (int64, error) { return number(e, math.MaxInt64) }
 
+// megabytes reads a size that is given in MiB, and returns bytes.
+func megabytes(e ini.Entry) (int64, error) {
+	n, err := number(e, math.MaxInt64>>20)
+	return n << 20, err
+}
+
 // truth reads a flag and warns where uWSGI's rule surprises: a comment behind
 // false makes it true.
 func truth(list *ini.List, e ini.Entry) bool {

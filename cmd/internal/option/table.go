@@ -132,6 +132,51 @@ var table = []Option{
 		Note: "The client gets 504. The time is each request's own, also with threads.",
 	},
 	{
+		Name: "max-requests", Short: 'R', Kind: Int, Arg: "N", Section: Processes, Status: Differs,
+		Help: "replace a worker after so many requests",
+		Note: "Up to a tenth more at random, one worker at a time, and the new one is ready first. Looked at twice a second.",
+	},
+	{
+		Name: "max-requests-delta", Kind: Int, Arg: "N", Section: Processes, Status: Same,
+		Help: "add so many to --max-requests for worker 2, twice as many for worker 3, and so on",
+	},
+	{
+		Name: "max-worker-lifetime", Kind: Seconds, Arg: "SECONDS", Section: Processes, Status: Differs,
+		Help: "replace a worker that has run for so long",
+		Note: "As for max-requests.",
+	},
+	{
+		Name: "max-worker-lifetime-delta", Kind: Seconds, Arg: "SECONDS", Section: Processes, Status: Same,
+		Help: "add so many to --max-worker-lifetime for worker 2, twice as many for worker 3, and so on",
+	},
+	{
+		Name: "min-worker-lifetime", Kind: Seconds, Arg: "SECONDS", Default: "10", Section: Processes, Status: Same,
+		Help: "replace no worker earlier, whatever the other limits say",
+	},
+	{
+		Name: "reload-on-rss", Kind: Int, Arg: "MB", Section: Processes, Status: Differs,
+		Help: "replace a worker whose resident memory has so many megabytes",
+		Note: "Looked at twice a second; the new worker is ready first.",
+	},
+	{
+		Name: "reload-on-as", Kind: Int, Arg: "MB", Section: Processes, Status: Differs,
+		Help: "replace a worker whose address space has so many megabytes",
+		Note: "As for reload-on-rss.",
+	},
+	{
+		Name: "evil-reload-on-rss", Kind: Int, Arg: "MB", Section: Processes, Status: Same,
+		Help: "kill a worker whose resident memory has so many megabytes",
+	},
+	{
+		Name: "evil-reload-on-as", Kind: Int, Arg: "MB", Section: Processes, Status: Same,
+		Help: "kill a worker whose address space has so many megabytes",
+	},
+	{
+		Name: "limit-as", Kind: Int, Arg: "MB", Section: Processes, Status: Differs,
+		Help: "let each worker have an address space of so many megabytes",
+		Note: "Of the Python processes; the server itself is not limited.",
+	},
+	{
 		Name: "worker-reload-mercy", Kind: Seconds, Arg: "SECONDS", Default: "60", Section: Processes, Status: Differs,
 		Help: "how long requests may go on at a reload or a stop before their worker is killed",
 		Note: "Holds for a stop too, which in uWSGI cuts requests off.",

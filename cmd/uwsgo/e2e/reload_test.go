@@ -115,6 +115,39 @@ func TestReloadUnderLoad(t *testing.T) {
 	}
 }
 
+func TestRecyclingUnderLoad(t *testing.T) {
+	dir := shortTempDir(t)
+	write(t, dir, "app.py", plainApp)
+	port := freePort(t)
+	base, stats := "http://127.0.0.1:"+port, "127.0.0.1:"+freePort(t)
+	s := start(t, dir, "--http", ":"+port, "--wsgi-file", "app.py", "--processes", "2", "--threads", "2", "--stats", stats, "--disable-logging",
+		"--max-requests", "20", "--min-worker-lifetime", "0")
+	s.waitAnswer(t, base, 200)
+	var stop atomic.Bool
+	var running sync.WaitGroup
+	for range 4 {
+		running.Go(func() {
+			for !stop.Load() {
+				if status, err := fetch(client, base); err != nil || status != 200 {
+					t.Errorf("status %d, %v", status, err)
+					return
+				}
+			}
+		})
+	}
+	eventually(t, "workers that were replaced", func() error {
+		for _, w := range readStats(t, stats).Workers {
+			if w.RespawnCount < 3 {
+				return fmt.Errorf("worker %d has had %d processes", w.ID, w.RespawnCount)
+			}
+		}
+		return nil
+	})
+	stop.Store(true)
+	running.Wait()
+	s.waitLog(t, "is done (max requests reached")
+}
+
 func TestReloadOfBrokenCode(t *testing.T) {
 	dir := shortTempDir(t)
 	write(t, dir, "app.py", versioned("v1"))

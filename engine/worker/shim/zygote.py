@@ -24,6 +24,7 @@ import contextlib
 import gc
 import marshal
 import os
+import resource
 import select
 import signal
 import socket
@@ -204,6 +205,13 @@ def parent_death_signal():
         return None  # workers still end with the queue
 
 
+def limit_address_space(size):
+    try:
+        resource.setrlimit(resource.RLIMIT_AS, (size, size))
+    except (ValueError, OSError) as e:
+        sys.stderr.write(f"limit-as: cannot limit the address space to {size} bytes: {e}\n")
+
+
 ours = {os.getpid()}  # the zygote, and in a worker that worker too
 
 
@@ -236,6 +244,8 @@ def main(config):
     # or has Ctrl-Z pressed.
     for signum in (signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP, signal.SIGTSTP):
         signal.signal(signum, leave_to_server)
+    if config["limit_as"]:
+        limit_address_space(config["limit_as"])
     control = Control(config["control"])
     zygote = Zygote(control, config)
     try:

@@ -1,0 +1,177 @@
+package worker
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+func TestLimitsDue(t *testing.T) {
+	now := time.Now()
+	ago := func(d time.Duration) time.Time { return now.Add(-d) }
+	for _, c := range []struct {
+		name   string
+		limits Limits
+		vitals vitals
+		want   string
+	}{
+		{name: "none", vitals: vitals{worker: 1, spawned: ago(time.Hour), requests: 1e9, rss: 1 << 40, as: 1 << 40}},
+		{name: "below", limits: Limits{MaxRequests: 100}, vitals: vitals{worker: 1, spawned: ago(time.Hour), requests: 99}},
+		{name: "requests", limits: Limits{MaxRequests: 100}, vitals: vitals{worker: 1, spawned: ago(time.Hour), requests: 100}, want: "max requests reached (100 >= 100)"},
+		{name: "jitter", limits: Limits{MaxRequests: 100}, vitals: vitals{worker: 1, requests: 104, luck: 0.5}},
+		{name: "jitter_over", limits: Limits{MaxRequests: 100}, vitals: vitals{worker: 1, requests: 105, luck: 0.5}, want: "max requests reached (105 >= 105)"},
+		{name: "delta", limits: Limits{MaxRequests: 100, MaxRequestsDelta: 10}, vitals: vitals{worker: 3, requests: 119}},
+		{name: "delta_over", limits: Limits{MaxRequests: 100, MaxRequestsDelta: 10}, vitals: vitals{worker: 3, requests: 120}, want: "max requests"},
+		{name: "young", limits: Limits{MaxRequests: 100, MinLifetime: 10 * time.Second}, vitals: vitals{worker: 1, spawned: ago(9 * time.Second), requests: 200}},
+		{name: "lifetime", limits: Limits{MaxLifetime: time.Minute}, vitals: vitals{worker: 1, spawned: ago(61 * time.Second)}, want: "lifetime reached, it was running for 61 second(s)"},
+		{name: "lifetime_delta", limits: Limits{MaxLifetime: time.Minute, MaxLifetimeDelta: 5 * time.Second}, vitals: vitals{worker: 2, spawned: ago(61 * time.Second)}},
+		{name: "rss", limits: Limits{RSS: 1 << 20}, vitals: vitals{worker: 1, rss: 1 << 21}, want: "rss reached (2097152 >= 1048576)"},
+		{name: "as", limits: Limits{AS: 1 << 20}, vitals: vitals{worker: 1, as: 1 << 21}, want: "address space reached"},
+		{name: "evil_is_not_due", limits: Limits{EvilRSS: 1, EvilAS: 1}, vitals: vitals{worker: 1, rss: 2, as: 2}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := c.limits.due(now, c.vitals)
+			if !strings.HasPrefix(got, c.want) || (got == "") != (c.want == "") {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+func TestLimitsEvil(t *testing.T) {
+	l := Limits{EvilRSS: 100, EvilAS: 1000}
+	for want, v := range map[string]vitals{"": {rss: 99, as: 999}, "RSS: 100": {rss: 100}, "ADDRESS SPACE: 1000": {as: 1000}} {
+		if got := l.evil(v); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+// load asks for path again and again until the function it returns is called; every
+// answer has to be 200.
+func (r *rig) load(path string, clients int) (stop func()) {
+	var over atomic.Bool
+	var running sync.WaitGroup
+	for i := range clients {
+		running.Go(func() {
+			for !over.Load() {
+				c := r.send(&call{loop: i % len(r.loops), path: path}).wait()
+				if c.err != nil || c.status != "200 OK" {
+					r.t.Errorf("%s: got %q, error %v", path, c.status, c.err)
+					return
+				}
+			}
+		})
+	}
+	return func() { over.Store(true); running.Wait() }
+}
+
+func TestRecycling(t *testing.T) {
+	const leaky = `
+kept = []
+def application(environ, start_response):
+    kept.append(b"x" * 10_000)
+    start_response("200 OK", [])
+    return [b"ok"]
+`
+	for _, c := range []struct {
+		name   string
+		limits Limits
+		reason string
+		linux  bool
+	}{
+		{name: "max_requests", limits: Limits{MaxRequests: 20}, reason: "is done (max requests reached"},
+		{name: "max_lifetime", limits: Limits{MaxLifetime: 10 * time.Millisecond}, reason: "is done (lifetime reached"},
+		{name: "rss", limits: Limits{RSS: 20 << 20}, reason: "is done (rss reached", linux: true},
+		{name: "as", limits: Limits{AS: 1 << 20}, reason: "is done (address space reached", linux: true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if c.linux && !hasQueue {
+				t.Skip("memory is known on Linux only")
+			}
+			r := start(t, Config{Apps: []App{app(t, leaky)}, Processes: 2, Threads: 2, Limits: c.limits}, 1)
+			stop := r.load("/", 4)
+			defer stop()
+			r.wait("both workers to be replaced", func() bool {
+				s := r.pool.Snapshot()
+				starting := 0
+				for _, p := range s.Processes {
+					if p.State == Starting {
+						starting++
+					}
+				}
+				for _, w := range s.Workers {
+					if w.PID == 0 {
+						t.Errorf("worker %d has no process: %+v", w.ID, s.Processes)
+						return true
+					}
+				}
+				if starting > 1 {
+					t.Errorf("%d processes start at a time: %+v", starting, s.Processes)
+					return true
+				}
+				return s.Workers[0].Respawns > 2 && s.Workers[1].Respawns > 2
+			})
+			r.waitLog(c.reason)
+			if log := strings.Join(r.logged(), "\n"); strings.Contains(log, "DAMN") {
+				t.Errorf("log: %s", log)
+			}
+		})
+	}
+}
+
+// A successor that does not start leaves the worker that is to be replaced.
+func TestRecyclingOfBrokenCode(t *testing.T) {
+	a := app(t, version(1))
+	r := start(t, Config{Apps: []App{a}, LazyApps: true, Limits: Limits{MaxRequests: 5}}, 1)
+	pid := r.pid(1, 0)
+	rewrite(t, a, "1 / 0")
+	stop := r.load("/hello", 1)
+	r.waitLog("cannot load app")
+	stop()
+	if now := r.pid(1, 0); now != pid {
+		t.Errorf("process %d serves, want %d, the old one", now, pid)
+	}
+	rewrite(t, a, version(2))
+	r.pid(1, pid)
+	r.get("/hello").body200("hello 2")
+}
+
+func TestEvilReload(t *testing.T) {
+	if !hasQueue {
+		t.Skip("memory is known on Linux only")
+	}
+	r := start(t, Config{Apps: []App{app(t, `
+kept = []
+def application(environ, start_response):
+    kept.append(b"x" * 100_000_000)
+    start_response("200 OK", [])
+    return [b"ok"]
+`)}, Limits: Limits{EvilRSS: 80 << 20, MinLifetime: time.Hour}}, 1)
+	pid := r.pid(1, 0)
+	if c := r.get("/"); c.err != nil && !errors.Is(c.err, ErrWorkerDied) {
+		t.Error(c.err)
+	}
+	r.waitLog("*** EVIL RELOAD ON WORKER 1 RSS: ")
+	r.waitLog(fmt.Sprintf("(pid: %d) died, killed by signal 9", pid))
+	r.pid(1, pid)
+}
+
+func TestLimitAS(t *testing.T) {
+	if !hasQueue {
+		t.Skip("only Linux is known to hold to it")
+	}
+	r := start(t, Config{Apps: []App{app(t, `
+def application(environ, start_response):
+    start_response("200 OK", [])
+    try:
+        return [b"got it" if bytearray(4 << 30) else b""]
+    except MemoryError:
+        return [b"refused"]
+`)}, LimitAS: 2 << 30}, 1)
+	r.get("/").body200("refused")
+}
