@@ -41,7 +41,6 @@ var ErrStopped = errors.New("event loop has stopped")
 type Loop struct {
 	// Immutable.
 	index int
-	start time.Time
 
 	// Owned by the loop's goroutine.
 	poller  *netpoll.Poller
@@ -70,7 +69,7 @@ func New(index int) (*Loop, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open poller: %w", err)
 	}
-	l := &Loop{index: index, start: time.Now(), poller: p, buf: make([]byte, ReadBufferSize)}
+	l := &Loop{index: index, poller: p, buf: make([]byte, ReadBufferSize)}
 	l.wheel.init()
 	l.posted = l.runPosted
 	return l, nil
@@ -79,8 +78,8 @@ func New(index int) (*Loop, error) {
 // Index returns the loop's place among the loops of its server. Any goroutine.
 func (l *Loop) Index() int { return l.index }
 
-// Now returns nanoseconds on the loop's monotonic clock, as of the event that
-// is being handled.
+// Now returns nanoseconds on the monotonic clock of all loops, as of the event
+// that is being handled.
 func (l *Loop) Now() int64 { return l.now }
 
 // Buffer returns the loop's scratch buffer of [ReadBufferSize] bytes. What is
@@ -189,7 +188,13 @@ func (l *Loop) Close() error {
 	return l.poller.Close()
 }
 
-func (l *Loop) clock() { l.now = int64(time.Since(l.start)) }
+// epoch is where the clock of all loops begins, so that they can compare times.
+var epoch = time.Now()
+
+// Clock returns nanoseconds on the clock of all loops. Any goroutine.
+func Clock() int64 { return int64(time.Since(epoch)) }
+
+func (l *Loop) clock() { l.now = Clock() }
 
 // Gather has the loop, each time that it has slept and is woken, wait for d before
 // it goes on, so that it finds more to do at once and is woken less often: a
