@@ -2,6 +2,7 @@ package engine
 
 import (
 	"os"
+	"time"
 
 	"github.com/uwsgo/uwsgo/codec"
 	"github.com/uwsgo/uwsgo/codec/http1"
@@ -17,6 +18,8 @@ import (
 type Exchange struct {
 	// Tag is the handler's: what it wants [Options].OnFinish to know.
 	Tag any
+	// Waited is the handler's likewise: how long the request waited to be run.
+	Waited time.Duration
 
 	loop *loop
 	conn *conn // nil once the client has gone, and for exchanges of AsHTTP
@@ -108,6 +111,10 @@ func (x *Exchange) Watch(w Watcher) { x.watcher = w }
 // Streaming reports whether a streamed response has begun, so that Abort is all
 // that is left to say of a failure.
 func (x *Exchange) Streaming() bool { return x.phase == phaseStream }
+
+// InputEnded reports whether the client has ended its side of the connection. It may
+// still read a response, or be gone: only writing would tell.
+func (x *Exchange) InputEnded() bool { return x.conn != nil && (x.conn.eof || x.conn.ending) }
 
 // Ref returns a handle for other goroutines.
 func (x *Exchange) Ref() Ref { return Ref{x, x.gen} }

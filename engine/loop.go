@@ -98,7 +98,7 @@ func (l *loop) release(x *Exchange) {
 	}
 	x.gen++
 	x.phase = phaseEnded
-	x.conn, x.out, x.watcher, x.Tag = nil, nil, nil, nil
+	x.conn, x.out, x.watcher, x.Tag, x.Waited = nil, nil, nil, nil, 0
 	x.body.free()
 	if !ours || len(l.exchanges) >= spareExchanges {
 		return

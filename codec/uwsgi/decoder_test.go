@@ -159,7 +159,7 @@ func TestHeadVars(t *testing.T) {
 			"UWSGI_HOME", "/tmp", "UWSGI_PYHOME", "/tmp", "UWSGI_CHDIR", "/", "UWSGI_SETENV", "PATH=/tmp",
 			"UWSGI_TOUCH_RELOAD", "/x", "UWSGI_POSTFILE", "/etc/shadow", "UWSGI_CACHE_GET", "k",
 		}, base(func(*view) {})},
-		{"servers_own_keys_dropped", 0, []string{"wsgi.input", "x", "uwsgi.version", "y"}, base(func(*view) {})},
+		{"servers_own_keys_dropped", 0, []string{"wsgi.input", "x", "uwsgi.version", "y", "uwsgo.queue_time", "z"}, base(func(*view) {})},
 		{"policy", 0, []string{
 			"HTTP_PROXY", "http://evil", "HTTP_CONNECTION", "close", "HTTP_TRANSFER_ENCODING", "chunked", "HTTP_CONTENT_LENGTH", "9",
 			"HTTP_CONTENT_TYPE", "text/evil", "HTTP_", "x", "HTTP_X_KEPT", "1",

@@ -163,7 +163,7 @@ func (p *packet) same(a, b codec.Span) bool { return bytes.Equal(p.r.Bytes(a), p
 
 // reserved reports whether a variable is not the app's business: those by which
 // uWSGI lets a packet load code, read files, or change directory and environment,
-// and the keys that PEP 3333 has the server itself set.
+// and the keys that PEP 3333 has the server itself set, uwsgo.* among them.
 func reserved(key []byte) bool {
 	switch string(key) {
 	case "UWSGI_FILE", "UWSGI_SCRIPT", "UWSGI_MODULE", "UWSGI_CALLABLE",
@@ -171,7 +171,7 @@ func reserved(key []byte) bool {
 		"UWSGI_TOUCH_RELOAD", "UWSGI_POSTFILE", "UWSGI_CACHE_GET":
 		return true
 	}
-	return bytes.HasPrefix(key, []byte("wsgi.")) || bytes.HasPrefix(key, []byte("uwsgi."))
+	return bytes.HasPrefix(key, []byte("wsgi.")) || bytes.HasPrefix(key, []byte("uwsgi.")) || bytes.HasPrefix(key, []byte("uwsgo."))
 }
 
 // finish checks the variables that the request is made of and draws the

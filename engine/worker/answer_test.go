@@ -220,8 +220,14 @@ func TestBackPressure(t *testing.T) {
 // blocker occupies a thread until release is called.
 func blocker(r *rig) (c *call, release func()) {
 	r.t.Helper()
+	return blockerOn(r, 0, 0)
+}
+
+// blockerOn does that from a loop, with a request of a route.
+func blockerOn(r *rig, loop int, route uint64) (c *call, release func()) {
+	r.t.Helper()
 	name := filepath.Join(r.t.TempDir(), "go")
-	c = r.send(&call{path: "/wait", vars: map[string]string{"HTTP_X": name}})
+	c = r.send(&call{path: "/wait", vars: map[string]string{"HTTP_X": name}, loop: loop, route: route})
 	r.wait("the request to run", func() bool {
 		_, err := os.Stat(name + ".began")
 		return err == nil
@@ -301,7 +307,7 @@ func TestQueueFull(t *testing.T) {
 			c.body200("hello")
 		}
 	}
-	if want := 100 - (queueAhead + 5); full != want {
+	if want := 100 - 5; full != want {
 		t.Errorf("%d of 100 requests found the queue full, want %d", full, want)
 	}
 	r.get("/hello").body200("hello")

@@ -25,7 +25,7 @@ func (p *pump) next() {
 		return
 	}
 	p.left--
-	dst, id, err := p.port.Begin(p, 0)
+	dst, id, err := p.port.Begin(p, Job{Route: 1})
 	if err == nil {
 		err = p.port.Send(id, append(dst, p.vars...), Body{})
 	}

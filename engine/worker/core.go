@@ -15,8 +15,9 @@ type Core struct {
 	name    string
 	counts  *threadCount
 
-	busy    atomic.Bool // stream mode: it has a request, or must not have one
-	leaving atomic.Bool // stream mode: to be told to finish once it has none
+	busy    atomic.Bool  // stream mode: it has a request, or must not have one
+	leaving atomic.Bool  // stream mode: to be told to finish once it has none
+	free    atomic.Int64 // when it answered last, on the loops' clock
 }
 
 // ID returns the number of the core in its worker, from 0.
@@ -57,6 +58,11 @@ type Snapshot struct {
 	Processes []ProcessStats
 	Waiting   int64  // requests that wait for a worker
 	Refused   uint64 // requests refused with ErrQueueFull so far
+	Late      uint64 // requests that waited for longer than [Config].QueueTimeout
+	Shed      uint64 // requests refused because they would have
+	Unrun     uint64 // requests whose client went while they waited
+	Slow      int64  // routes that have proved slow, counted for each loop
+	Held      uint64 // requests to them that had to wait for another one's end
 }
 
 // LoadedApp is one of [Config].Apps after the start.
@@ -168,7 +174,11 @@ func (p *Pool) Snapshot() Snapshot {
 	for _, port := range g.ports {
 		s.Waiting += port.active.Load()
 		s.Refused += port.refused.Load()
+		s.Late += port.late.Load()
+		s.Shed += port.shed.Load()
+		s.Unrun += port.unrun.Load()
 	}
+	s.Slow, s.Held = p.lanes.routes.Load(), p.lanes.held.Load()
 	s.Waiting = max(0, s.Waiting-busy)
 	return s
 }

@@ -9,8 +9,8 @@
 //
 // # Requests
 //
-// Each request is one datagram, marshalled: (id, app, values of [Variables],
-// other variables, body). All workers
+// Each request is one datagram, marshalled: (id, app, since when it waits in seconds
+// of CLOCK_MONOTONIC, values of [Variables], other variables, body). All workers
 // receive from one socket, so whoever is free takes the next, and the kernel wakes
 // one thread. Few requests are in that socket at a time; the others wait in the
 // [Port] of their loop. Where there is no SOCK_SEQPACKET, each thread has one

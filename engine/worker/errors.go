@@ -21,6 +21,13 @@ var (
 	ErrHarakiri = errors.New("the request took longer than harakiri allows")
 	// ErrQueueFull: [Config].Queue requests wait already. 503 with Retry-After.
 	ErrQueueFull = errors.New("the request queue is full")
+	// ErrQueueTimeout: the request waited for longer than [Config].QueueTimeout, or
+	// would have to. It has not been run and will not be. 503 with Retry-After.
+	ErrQueueTimeout = errors.New("the request waited too long for a worker")
+	// ErrClientLeft: the request had waited for a second or more, and its client had
+	// ended its side of the connection by then: see [Departer]. It has not been run.
+	// 503, for a client that reads on.
+	ErrClientLeft = errors.New("the client ended its connection while its request waited")
 	// ErrTooLarge: environ and body in memory are more than [MaxRequest] bytes. 431,
 	// or pass the body as a file.
 	ErrTooLarge = errors.New("the request is too large for the queue")

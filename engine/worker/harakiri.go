@@ -47,13 +47,16 @@ func (p *Port) harakiri(c *Core, id uint32, unanswered bool, started time.Time) 
 	w := c.process
 	what := "-"
 	var s *slot
+	var since, asked int64
 	if unanswered {
-		current, _ := p.sup.shared.claim(c.index)
+		var current uint64
+		current, since = p.sup.shared.claim(c.index)
 		if s = p.slot(id); s == nil || s.state < slotSent || current != uint64(id) {
 			w.killing.Store(false)
 			w.worker.harakiri.Add(^uint64(0))
 			return
 		}
+		asked = s.askedAt
 		if d, ok := s.client.(Describer); ok {
 			what = d.Describe()
 		}
@@ -67,6 +70,7 @@ func (p *Port) harakiri(c *Core, id uint32, unanswered bool, started time.Time) 
 	if s != nil && s.client != nil {
 		client := s.client
 		s.client, s.body = nil, nil // the slot goes with the process
+		p.waited = time.Duration(since - p.clock - asked)
 		client.Fail(ErrHarakiri)
 	}
 	p.sup.fault(c)

@@ -68,8 +68,17 @@ type Config struct {
 	// named in Unwatched. The supervisor calls it, which waits meanwhile.
 	Imported  func(files []string)
 	Unwatched []string
-	// Queue bounds the requests of each loop that wait for a worker. Default 16384.
+	// Queue bounds the requests that wait for a worker, over all loops; more get
+	// [ErrQueueFull]. Default 16384; negative: none waits.
 	Queue int
+	// QueueTimeout bounds how long a request waits for a worker. One that has waited for
+	// longer is never run, and one that would have to is refused at once: they get
+	// [ErrQueueTimeout]. 0 means for ever.
+	QueueTimeout time.Duration
+	// NoLanes lets slow routes take every thread. Without it, where there are two threads
+	// or more, those that have proved slow hold at most three quarters of them while
+	// there are fast ones. See [Job].Route.
+	NoLanes bool
 	// StreamMode gives each thread its requests on its own stream, as it is done where
 	// the system has no SOCK_SEQPACKET, so that this can be tested elsewhere.
 	StreamMode bool
@@ -92,6 +101,7 @@ type Pool struct {
 	drained  chan struct{} // holds a token when a Port may have become idle
 	stopped  chan struct{} // closed at the end of the first Stop
 	stop     atomic.Bool
+	lanes    laneCounts
 }
 
 // Start imports the apps and starts the workers. It returns when requests can be
@@ -100,7 +110,7 @@ type Pool struct {
 // first, what was started is killed and its error returned.
 func Start(ctx context.Context, c Config) (*Pool, error) {
 	c.Processes, c.Threads = max(c.Processes, 1), max(c.Threads, 1)
-	if c.Queue <= 0 {
+	if c.Queue == 0 {
 		c.Queue = 16 << 10
 	}
 	if c.Mercy <= 0 {

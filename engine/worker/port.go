@@ -18,20 +18,38 @@ type Body struct {
 	File *os.File
 }
 
+// Job is what a [Port] is told of a request besides its environ and body.
+type Job struct {
+	App int // its place in [Config].Apps
+	// Route is the same for requests that are alike, such as those with the same
+	// method and path: a hash, by which slow ones are told from fast ones. 0 is for a
+	// request that is never held back.
+	Route uint64
+	// Waited is how long the request had waited already when it came to this server.
+	Waited time.Duration
+}
+
 // Port is a loop's access to the pool. All methods belong to the loop's goroutine.
 type Port struct {
 	// Immutable.
-	loop  *reactor.Loop
-	pool  *Pool
-	sup   *supervisor
-	index int
-	limit int // requests sent and not answered
+	loop      *reactor.Loop
+	pool      *Pool
+	sup       *supervisor
+	index     int
+	limit     int   // requests sent and not answered
+	most      int64 // requests begun and not ended, over all loops
+	unchecked int64 // so many of this loop are always within it
+	timeout   int64 // nanoseconds that a request may wait; 0: for ever
+	clock     int64 // what CLOCK_MONOTONIC is ahead of the loops' clock
 
 	// Owned by the loop.
 	slots    []slot
-	free     []uint16 // slots to use again, the last one first
-	cancel   []byte   // shared memory: one byte for each slot
-	backlog  backlog
+	free     []uint16   // slots to use again, the last one first
+	cancel   []byte     // shared memory: one byte for each slot
+	backlog  [2]backlog // by lane
+	flow     [2]flow    // likewise
+	lanes    lanes
+	waited   time.Duration
 	inflight int
 	sent     uint64 // counts requests sent
 	taken    uint64 // all requests sent up to this one have left the queue
@@ -45,12 +63,25 @@ type Port struct {
 	pace     pace
 	retry    reactor.Timer
 	doubt    reactor.Timer
+	expiry   reactor.Timer
+	unhold   reactor.Timer
+	looks    uint32 // counts looks at the claims
 
 	// Readable by any goroutine.
 	active  atomic.Int64 // requests begun and not ended
 	refused atomic.Uint64
-	starved atomic.Bool // stream mode: waits for a thread to become idle
+	late    atomic.Uint64 // requests that waited for too long
+	shed    atomic.Uint64 // requests that would have
+	unrun   atomic.Uint64 // requests that waited and whose client went
+	starved atomic.Bool   // stream mode: waits for a thread to become idle
+	holding atomic.Bool   // a slow request waits for another one's end
 }
+
+// The lanes in which requests wait.
+const (
+	laneFast = iota
+	laneSlow
+)
 
 // slotState is where a request is.
 type slotState uint8
@@ -59,21 +90,28 @@ const (
 	slotFree      slotState = iota
 	slotBegun               // between Begin and Send
 	slotWaiting             // in the backlog
+	slotDropped             // in the backlog, but not to be sent any more
 	slotSent                // in the kernel's queue or with a worker
 	slotStreaming           // its head has come
 	slotLost                // given up although a worker might still have it: not to be used again
 )
 
 type slot struct {
-	client Client // nil once cancelled
-	body   *os.File
-	stream *stream // where its answer comes from, once known
-	seq    uint64  // of Port.sent
-	sentAt int64   // on the loop's clock
-	credit int     // to be told
-	state  slotState
-	reuse  uint8
-	doubts uint8 // see Port.resolve; 0: not in doubt
+	client  Client // nil once cancelled
+	body    *os.File
+	stream  *stream // where its answer comes from, once known
+	route   *route  // nil: not judged
+	seq     uint64  // of Port.sent
+	begunAt int64   // on the loop's clock, as all times here
+	askedAt int64   // the same, but for what it had waited before
+	sentAt  int64
+	credit  int    // to be told
+	seen    uint32 // the last of Port.looks that found it claimed
+	state   slotState
+	reuse   uint8
+	doubts  uint8 // see Port.resolve; 0: not in doubt
+	lane    uint8
+	late    bool // it was not claimed when its time was up, see Port.expire
 }
 
 // queueAhead is how many requests, beyond one for each thread, a loop lets wait in
@@ -90,31 +128,64 @@ const retryAfter = reactor.Tick
 
 func newPort(p *Pool, g *supervisor, index int) *Port {
 	c := &p.config
+	threads, loops := c.Processes*c.Threads, len(c.Loops)
 	port := &Port{
 		loop: c.Loops[index], pool: p, sup: g, index: index,
-		limit:  c.Processes*c.Threads + queueAhead,
-		cancel: g.shared.cancelled(index),
-		rbuf:   make([]byte, 64<<10),
+		limit:     threads + queueAhead,
+		most:      int64(threads + max(c.Queue, 0)),
+		unchecked: int64(threads / loops),
+		timeout:   int64(c.QueueTimeout),
+		cancel:    g.shared.cancelled(index),
+		rbuf:      make([]byte, 64<<10),
 	}
+	port.clock = monotonic() // in this order, so that no time is later than the worker's
+	port.clock -= reactor.Clock()
+	port.lanes.shared = &p.lanes
+	if !c.NoLanes {
+		port.lanes.share = laneShare(threads)
+		port.lanes.fresh = max(1, int(port.lanes.share)/loops)
+	}
+	port.flow[laneFast].servers = max(1, threads/loops)
+	port.flow[laneSlow].servers = max(1, int(port.lanes.share)/loops)
 	port.retry.Fn = port.pump
 	port.doubt.Fn = port.resolve
+	port.expiry.Fn = port.expire
+	port.unhold.Fn = port.pump
 	return port
 }
 
-// Begin gives out a buffer that holds the beginning of a request to the app with
-// the given place in [Config].Apps. The caller appends the environ to it, marshalled:
+// Begin gives out a buffer that holds the beginning of a request. The caller appends
+// the environ to it, marshalled:
 // a tuple with the values of [Variables], each a str, and a dict with all others.
-// Then it calls Send, or Cancel. Neither the buffer nor dst may be kept. It returns [ErrQueueFull] or [ErrStopped].
-func (p *Port) Begin(c Client, app int) (dst []byte, id uint32, err error) {
+// Then it calls Send, or Cancel. Neither the buffer nor dst may be kept. It returns
+// [ErrQueueFull], [ErrQueueTimeout] or [ErrStopped].
+func (p *Port) Begin(c Client, j Job) (dst []byte, id uint32, err error) {
 	if p.pool.stopping.Load() {
 		return nil, 0, ErrStopped
+	}
+	now := p.loop.Now()
+	if p.lanes.share > 0 && now >= p.lanes.look {
+		p.look(now)
+	}
+	r := p.lanes.find(j.Route, now)
+	lane := uint8(laneFast)
+	if r != nil && r.slow {
+		lane = laneSlow
+	}
+	if p.full() {
+		p.refused.Add(1)
+		return nil, 0, ErrQueueFull
+	}
+	if p.timeout > 0 && p.flow[lane].expect(now) > p.timeout/4*3 {
+		p.shed.Add(1)
+		return nil, 0, ErrQueueTimeout
 	}
 	var i int
 	if n := len(p.free); n > 0 {
 		i = int(p.free[n-1])
 		p.free = p.free[:n-1]
 	} else {
-		if i = len(p.slots); i >= min(p.limit+p.pool.config.Queue, slotMask) {
+		if i = len(p.slots); i >= slotMask {
 			p.refused.Add(1)
 			return nil, 0, ErrQueueFull
 		}
@@ -123,12 +194,22 @@ func (p *Port) Begin(c Client, app int) (dst []byte, id uint32, err error) {
 	s := &p.slots[i]
 	s.client, s.state = c, slotBegun
 	s.reuse = s.reuse%255 + 1 // an id is never 0
+	s.route, s.lane = r, lane
+	s.begunAt, s.askedAt = now, now-int64(j.Waited)
+	p.lanes.begin(r, now)
+	p.flow[lane].begin(now)
 	p.active.Add(1)
 	id = uint32(p.index)<<loopShift | uint32(s.reuse)<<reuseShift | uint32(i)
-	dst = pymarshal.AppendTupleHead(p.buf[:0], 5)
+	dst = pymarshal.AppendTupleHead(p.buf[:0], 6)
 	dst = pymarshal.AppendInt(dst, int64(id))
-	return pymarshal.AppendInt(dst, int64(app)), id, nil
+	dst = pymarshal.AppendInt(dst, int64(j.App))
+	return pymarshal.AppendFloat(dst, float64(s.askedAt+p.clock)/1e9), id, nil
 }
+
+// Waited returns how long the request whose answer a [Client] is being told of had
+// waited until a thread took it, counted from when the front server had it, as far
+// as [Job].Waited told. It holds during Reply, Head, File and Fail.
+func (p *Port) Waited() time.Duration { return p.waited }
 
 // Send hands the request to whichever worker thread is free next, and never
 // blocks. It returns [ErrTooLarge] or [ErrQueueFull]; then the request has ended.
@@ -151,16 +232,24 @@ func (p *Port) Send(id uint32, dst []byte, body Body) error {
 		return ErrTooLarge
 	}
 	s.body = body.File
-	if p.backlog.empty() && p.transmit(id, dst) {
+	if p.timeout > 0 && !p.expiry.Armed() {
+		p.loop.Arm(&p.expiry, s.begunAt+p.timeout)
+	}
+	held := p.lanes.holds(s.route, s.begunAt)
+	if !held && p.backlog[s.lane].empty() && p.transmit(id, dst) {
 		return nil
 	}
-	if p.backlog.size()+len(dst) > backlogBytes {
+	if p.backlog[laneFast].size()+p.backlog[laneSlow].size()+len(dst) > backlogBytes {
 		p.release(id)
 		p.refused.Add(1)
 		return ErrQueueFull
 	}
 	s.state = slotWaiting
-	p.backlog.push(id, dst)
+	p.backlog[s.lane].push(id, dst)
+	if held {
+		p.pool.lanes.held.Add(1)
+		p.hold()
+	}
 	return nil
 }
 
@@ -176,12 +265,15 @@ func (p *Port) Cancel(id uint32) {
 	switch s.state {
 	case slotBegun:
 		p.release(id)
+	case slotWaiting:
+		p.unrun.Add(1)
+		p.drop(s)
 	case slotSent:
-		p.cancel[id&slotMask] = 1
+		p.cancel[id&slotMask] = cancelGone
 	case slotStreaming:
-		p.cancel[id&slotMask] = 1
+		p.cancel[id&slotMask] = cancelGone
 		s.stream.tell(s.stream.answer, gone)
-	default: // waiting: dropped when its turn comes
+	default:
 	}
 }
 
@@ -220,19 +312,27 @@ func (p *Port) release(id uint32) Client {
 		p.inflight--
 		p.taken = max(p.taken, s.seq)
 	}
+	dropped := s.state == slotDropped
+	if !dropped {
+		p.leave(s, s.state >= slotSent)
+	}
 	*s = slot{reuse: s.reuse}
 	if p.cancel[i] != 0 { // workers read it, so it is not written without need
 		p.cancel[i] = 0
 	}
 	p.free = append(p.free, uint16(i))
-	if p.active.Add(-1) == 0 && p.pool.stopping.Load() {
-		p.pool.idle()
+	if !dropped {
+		p.over()
 	}
 	return c
 }
 
 // fail ends a request without an answer.
 func (p *Port) fail(id uint32, err error) {
+	p.waited = 0
+	if s := &p.slots[id&slotMask]; s.state == slotWaiting {
+		p.waited = time.Duration(p.loop.Now() - s.askedAt)
+	}
 	if c := p.release(id); c != nil {
 		c.Fail(err)
 	}
@@ -257,27 +357,11 @@ func (p *Port) transmit(id uint32, dst []byte) bool {
 		}
 	}
 	s.state = slotSent
+	p.lanes.sent(s.route)
 	p.inflight++
 	p.sent++
 	s.seq, s.sentAt = p.sent, p.loop.Now()
 	return true
-}
-
-// pump sends what waits, as far as there is room.
-func (p *Port) pump() {
-	for {
-		id, b, ok := p.backlog.front()
-		if !ok {
-			return
-		}
-		s := &p.slots[id&slotMask]
-		if s.client == nil {
-			p.release(id)
-		} else if !p.transmit(id, b) {
-			return
-		}
-		p.backlog.pop()
-	}
 }
 
 // give sends a request to a thread that has none, and returns its stream; nil where
@@ -331,16 +415,22 @@ func (p *Port) idle(st *stream) {
 	p.pump()
 }
 
-// again sends a request that a thread has given back, as it finishes.
+// again sends a request that a thread has given back, as it finishes; unless nobody
+// waits for it any more, or its time was up.
 func (p *Port) again(id uint32, request []byte) {
 	s := &p.slots[id&slotMask]
 	p.inflight--
 	p.taken = max(p.taken, s.seq)
+	p.lanes.returned(s.route)
 	s.state, s.stream, s.doubts = slotWaiting, nil, 0
-	if s.client == nil {
+	switch {
+	case s.client == nil:
 		p.release(id)
-	} else if !p.transmit(id, request) {
-		p.backlog.push(id, request)
+	case s.late:
+		p.late.Add(1)
+		p.fail(id, ErrQueueTimeout)
+	case !p.transmit(id, request):
+		p.backlog[s.lane].push(id, request)
 	}
 }
 
@@ -401,6 +491,8 @@ func (p *Port) shut() {
 	p.closed = true
 	p.loop.Disarm(&p.retry)
 	p.loop.Disarm(&p.doubt)
+	p.loop.Disarm(&p.expiry)
+	p.loop.Disarm(&p.unhold)
 	for i := range p.slots {
 		if s := &p.slots[i]; s.state != slotFree && s.state != slotLost {
 			p.fail(p.id(i), ErrWorkerDied)
@@ -445,8 +537,9 @@ func (p *Port) resolve() {
 		case waiting && s.seq >= p.taken: // may still be in the queue
 		case s.doubts >= doubtLimit:
 			c := s.client
-			p.cancel[i] = 1
+			p.cancel[i] = cancelGone
 			p.inflight--
+			p.leave(s, false)
 			p.active.Add(-1)
 			*s = slot{reuse: s.reuse, state: slotLost}
 			if c != nil {

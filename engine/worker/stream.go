@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -26,7 +27,6 @@ type stream struct {
 	fileHead []byte // and this is its frame's payload
 	fileMeta int    // length of the marshalled head in it
 	bodyID   uint32 // this request's body is to be sent once out is empty; 0: none
-	lastEnd  int64  // when the thread answered last, on the loop's clock
 	deaf     bool   // it does not keep to the protocol: read no more
 	closed   bool
 }
@@ -165,11 +165,10 @@ func (st *stream) frame(k kind, id uint32, payload []byte, head int) error {
 	s := &p.slots[id&slotMask]
 	if s.state == slotLost {
 		if k != kindHead && k != kindNeedBody && k != kindFile {
-			// It was not lost after all, and now it has ended. release counts it down.
-			s.state = slotBegun
-			p.active.Add(1)
+			// It was not lost after all, and now it has ended. It is counted no more.
+			s.state = slotDropped
 			p.release(id)
-			st.ended(s.sentAt)
+			st.ended(st.took(s.sentAt))
 			return nil
 		}
 	}
@@ -202,6 +201,7 @@ func (st *stream) frame(k kind, id uint32, payload []byte, head int) error {
 			st.tell(st.answer, gone)
 			return nil
 		}
+		p.waited = st.waited(s)
 		status, ok := p.headers.head(payload)
 		if !ok {
 			c := s.client
@@ -228,8 +228,15 @@ func (st *stream) frame(k kind, id uint32, payload []byte, head int) error {
 			c.Fail(ErrAppFailed)
 		}
 	case kindDropped:
+		err := ErrWorkerDied
+		if s.late {
+			err = ErrQueueTimeout
+		}
 		if c := st.end(id); c != nil {
-			c.Fail(ErrWorkerDied)
+			if s.late {
+				p.late.Add(1)
+			}
+			c.Fail(err)
 		}
 	case kindReturned:
 		if s.state != slotSent {
@@ -265,19 +272,33 @@ func (st *stream) badHead(c Client) error {
 // next one, and returns who waits for the answer, if anybody does.
 func (st *stream) end(id uint32) Client {
 	p := st.port
-	sentAt := p.slots[id&slotMask].sentAt
+	s := &p.slots[id&slotMask]
+	took, waited := st.took(s.sentAt), st.waited(s)
+	if p.lanes.ran(s.route, took) {
+		p.proved(s.route)
+	}
 	c := p.release(id)
-	st.ended(sentAt)
+	st.ended(took)
+	p.waited = waited // now, as others may have been told of theirs on the way
 	return c
 }
 
-func (st *stream) ended(sentAt int64) {
+// took returns how long the thread has been at a request that was sent at the given
+// time: since then or, if it was busy, since the end of its last one.
+func (st *stream) took(sentAt int64) int64 {
+	return st.port.loop.Now() - max(sentAt, st.core.free.Load())
+}
+
+// waited returns how long a request has waited for the thread.
+func (st *stream) waited(s *slot) time.Duration {
+	return time.Duration(max(0, max(s.sentAt, st.core.free.Load())-s.askedAt))
+}
+
+func (st *stream) ended(took int64) {
 	p := st.port
 	now := p.loop.Now()
-	// The thread took the request when that was sent or, if it was busy then, right
-	// after its last one.
-	st.core.count(now - max(sentAt, st.lastEnd))
-	st.lastEnd = now
+	st.core.count(took)
+	st.core.free.Store(now)
 	if p.sup.queue < 0 {
 		p.idle(st)
 		return

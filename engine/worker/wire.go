@@ -45,6 +45,13 @@ var Variables = [...]string{
 	"QUERY_STRING", "SERVER_PROTOCOL", "REMOTE_ADDR",
 }
 
+// What a loop writes for a slot whose request must not run. Either keeps a thread
+// from starting it; only cancelGone ends one that runs. shim/port.py has the same.
+const (
+	cancelGone = 1 // nobody waits for the answer
+	cancelLate = 2 // it has waited for too long
+)
+
 // Window is how many bytes a streamed answer may be ahead of what
 // [Port.Credit] has allowed.
 const Window = 1 << 20

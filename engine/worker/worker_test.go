@@ -190,6 +190,11 @@ type call struct {
 	body   Body
 	hold   bool // give no credit
 
+	route    uint64
+	before   time.Duration // that it waited before
+	departed bool
+	waited   time.Duration
+
 	mu       sync.Mutex
 	status   string
 	headers  []string
@@ -204,6 +209,7 @@ type call struct {
 
 func (c *call) head(core *Core, status []byte, headers *Headers) {
 	c.core = core
+	c.waited = c.r.pool.Port(c.loop).Waited()
 	c.status = string(status)
 	for {
 		name, value, ok := headers.Next()
@@ -251,8 +257,11 @@ func (c *call) File(core *Core, status []byte, headers *Headers, f *os.File, off
 	close(c.done)
 }
 
+func (c *call) Departed() bool { return c.departed }
+
 func (c *call) Fail(err error) {
 	c.mu.Lock()
+	c.waited = c.r.pool.Port(c.loop).Waited()
 	c.err = err
 	c.mu.Unlock()
 	close(c.done)
@@ -280,6 +289,12 @@ func (c *call) environ(dst []byte) []byte {
 // send starts a call on its loop.
 func (r *rig) send(c *call) *call {
 	r.t.Helper()
+	c.prepare(r)
+	r.on(c.loop, c.begin)
+	return c
+}
+
+func (c *call) prepare(r *rig) {
 	c.r, c.done, c.headed = r, make(chan struct{}), make(chan struct{})
 	if c.method == "" {
 		c.method = "GET"
@@ -287,24 +302,18 @@ func (r *rig) send(c *call) *call {
 	if c.path == "" {
 		c.path = "/"
 	}
-	sent := make(chan struct{})
-	err := r.loops[c.loop].Post(func() {
-		defer close(sent)
-		port := r.pool.Port(c.loop)
-		dst, id, err := port.Begin(c, c.app)
-		if err == nil {
-			c.id = id
-			err = port.Send(id, c.environ(dst), c.body)
-		}
-		if err != nil {
-			c.Fail(err)
-		}
-	})
-	if err != nil {
-		r.t.Fatal(err)
+}
+
+// begin runs on the loop.
+func (c *call) begin(p *Port) {
+	dst, id, err := p.Begin(c, Job{App: c.app, Route: c.route, Waited: c.before})
+	if err == nil {
+		c.id = id
+		err = p.Send(id, c.environ(dst), c.body)
 	}
-	<-sent
-	return c
+	if err != nil {
+		c.Fail(err)
+	}
 }
 
 // wait waits for the end of a call.

@@ -60,7 +60,7 @@ func (l *loopState) free(c *call) {
 // response fills in the response head that a worker sent. Headers were checked
 // there already; what is wrong all the same is answered with 500 and reported.
 func (c *call) response(core *worker.Core, status []byte, headers *worker.Headers) (*codec.Response, error) {
-	c.x.Tag = c.l.origin(core, c.app)
+	c.x.Tag, c.x.Waited = c.l.origin(core, c.app), c.l.port.Waited()
 	resp := c.x.Response()
 	code, reason, _ := bytes.Cut(status, space)
 	n, ok := codec.ParseLength(code)
@@ -151,10 +151,14 @@ func (c *call) Fail(err error) {
 	if c.started { // although a handler in between may not have passed it on
 		c.x.Abort()
 	} else {
+		c.x.Waited = c.l.port.Waited()
 		c.l.refuse(c.x, err)
 	}
 	c.l.free(c)
 }
+
+// Departed implements worker.Departer.
+func (c *call) Departed() bool { return c.x.InputEnded() }
 
 // Drained implements engine.Watcher.
 func (c *call) Drained(*engine.Exchange) { c.credit() }

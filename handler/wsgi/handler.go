@@ -3,8 +3,10 @@ package wsgi
 import (
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"net/http"
 	"os"
+	"time"
 
 	"github.com/uwsgo/uwsgo/codec"
 	"github.com/uwsgo/uwsgo/engine"
@@ -34,7 +36,8 @@ type Handler struct {
 	mounts *mounts
 	host   []byte
 	logf   func(format string, args ...any)
-	loops  []loopState // by loop
+	seed   maphash.Seed // of routes
+	loops  []loopState  // by loop
 }
 
 // loopState is what a Handler keeps for each loop. It belongs to the loop.
@@ -63,7 +66,7 @@ func New(pool *worker.Pool, o Options) (*Handler, error) {
 	if o.Logf == nil {
 		o.Logf = func(string, ...any) {}
 	}
-	h := &Handler{mounts: m, host: []byte(o.ServerName), logf: o.Logf, loops: make([]loopState, len(c.Loops))}
+	h := &Handler{mounts: m, host: []byte(o.ServerName), logf: o.Logf, seed: maphash.MakeSeed(), loops: make([]loopState, len(c.Loops))}
 	for i := range h.loops {
 		h.loops[i] = loopState{h: h, port: pool.Port(i), origins: make(map[Origin]*Origin)}
 	}
@@ -80,7 +83,11 @@ func (h *Handler) Serve(x *engine.Exchange) {
 		return
 	}
 	c := l.call()
-	dst, id, err := l.port.Begin(c, app)
+	dst, id, err := l.port.Begin(c, worker.Job{
+		App:    app,
+		Route:  l.route(app, r.Bytes(r.Method), r.Path()),
+		Waited: waited(r.Get("X-Request-Start"), time.Now),
+	})
 	if err != nil {
 		l.free(c)
 		l.refuse(x, err)
@@ -131,7 +138,7 @@ func (l *loopState) refuse(x *engine.Exchange, err error) {
 		x.ReplyText(http.StatusBadGateway, "Bad Gateway\n")
 	case errors.Is(err, worker.ErrHarakiri):
 		x.ReplyText(http.StatusGatewayTimeout, "Gateway Timeout\n")
-	default: // a full queue, or a pool that stops
+	default: // a full queue, a request that waited too long, or a pool that stops
 		resp := x.Response()
 		resp.Status = http.StatusServiceUnavailable
 		resp.Header = append(resp.Header, codec.Header{Name: []byte("Retry-After"), Value: []byte("1")},

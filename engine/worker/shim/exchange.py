@@ -7,6 +7,7 @@ from . import files
 from .head import Known, kind
 from .port import (
     ABORT,
+    CANCELLED,
     END,
     FAILED,
     FILE,
@@ -134,7 +135,7 @@ class Exchange:
 
     def _file(self, wrapper):
         """Answer with the rest of a real file; return False when it is none."""
-        if self.started or self.head is None or self.port.cancelled[self.rid & 0xFFFF]:
+        if self.started or self.head is None or self.port.cancelled[self.rid & 0xFFFF] == CANCELLED:
             return False
         extent = files.extent(wrapper.filelike)
         if extent is None:
@@ -185,7 +186,7 @@ class Exchange:
         """Send a block that is not empty; the head goes before the first."""
         if self.head is None:
             raise RuntimeError("the app sent a body before it called start_response")
-        if self.gone or self.port.cancelled[self.rid & 0xFFFF]:
+        if self.gone or self.port.cancelled[self.rid & 0xFFFF] == CANCELLED:
             self.gone = True
             return
         self._room_for(len(block))

@@ -31,6 +31,10 @@ DESCRIPTOR = 0  # n = 1: a descriptor comes with it, or may be sent; 0: the clie
 REQUEST = 0xFFFFFFFF  # stream mode: a request of n bytes follows
 QUIT = 0xFFFFFFFE  # stream mode: finish
 
+# What the byte of a slot may be besides 0: do not run its request.
+CANCELLED = 1  # nor go on with it: its client has gone
+LATE = 2  # it has waited for too long
+
 GONE = 0xFFFFFFFF  # as n of a credit: the client has gone
 
 WINDOW = 1 << 20  # bytes that a streamed answer may be ahead of its client

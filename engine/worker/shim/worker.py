@@ -105,21 +105,22 @@ def base(config):
 def serve(receive, ports, claim, apps, base):
     """Answer requests until receive returns 0, or this process is to finish.
 
-    receive fills a buffer with a marshalled (id, app, values, others, body). The id
-    is the loop (7 bits), a number that changes (8), the slot (16); values are those
+    receive fills a buffer with a marshalled (id, app, since, values, others, body).
+    The id is the loop (7 bits), a number that changes (8), the slot (16); since is when
+    it began to wait, in seconds of the clock of claims; values are those
     of VARIABLES, others a dict with the rest of the environ; the body is None, bytes,
     or True for one in a file.
     """
     # A copy of what every environ has costs a fraction of putting it together.
-    fresh = {**dict.fromkeys(VARIABLES, ""), **base, "wsgi.input": None}.copy
+    fresh = {**dict.fromkeys(VARIABLES, ""), **base, "wsgi.input": None, "uwsgo.queue_time": 0.0}.copy
     buffer = memoryview(bytearray(LARGEST))
     loads, clock, BytesIO = marshal.loads, time.monotonic_ns, io.BytesIO
     while size := receive(buffer):
-        rid, index, values, others, body = loads(buffer)
+        rid, index, since, values, others, body = loads(buffer)
         port = ports[rid >> 24]
         # Claim before looking at the cancel byte: the server sets that one first and
         # looks at claims then, so one of the two sees the other.
-        claim[1] = clock()
+        claim[1] = taken = clock()
         claim[0] = rid
         if claim[2]:
             claim[0] = 0
@@ -151,6 +152,7 @@ def serve(receive, ports, claim, apps, base):
         ) = values
         environ.update(others)  # has no wsgi.* and uwsgi.*: codec/uwsgi drops them
         environ["wsgi.input"] = body
+        environ["uwsgo.queue_time"] = taken * 1e-9 - since
         exchange = Exchange()
         exchange.rid = rid
         exchange.port = port

@@ -41,6 +41,11 @@ def environ(environ, start_response, q):
     return [json.dumps({k: v for k, v in environ.items() if isinstance(v, (str, bool))}).encode()]
 
 
+def queue_time(environ, start_response, q):
+    start_response("200 OK", TEXT)
+    return [repr(environ["uwsgo.queue_time"]).encode()]
+
+
 def echo(environ, start_response, q):
     body = environ["wsgi.input"].read()
     start_response("200 OK", [*TEXT, ("X-Length", environ.get("CONTENT_LENGTH", "none"))])

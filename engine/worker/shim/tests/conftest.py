@@ -10,6 +10,7 @@ import struct
 import sys
 import tempfile
 import threading
+import time
 
 import pytest
 
@@ -84,7 +85,7 @@ class Server:
         }
         full.update(environ)
         values = tuple(full.pop(name, "") for name in worker.VARIABLES)
-        data = marshal.dumps((rid, app, values, full, body), 2)
+        data = marshal.dumps((rid, app, time.monotonic(), values, full, body), 2)
         if self.queue:
             self.queue.send(data)
         else:

@@ -1,0 +1,241 @@
+package worker
+
+import (
+	"math/bits"
+	"sync/atomic"
+	"time"
+)
+
+// lanes keeps routes that have proved slow from taking every worker thread. A
+// route is what the caller says is alike, see [Job].Route. It is slow when its
+// requests take many times what a request usually takes; then it and all others
+// that are slow may have so many requests under way and no more, as long as there
+// are fast requests too. The rest of the threads is for those. A route of which no
+// request has ended yet may have so many as well, so that a burst of requests to
+// something that hangs does not take all threads before that can be known.
+//
+// It is a policy: it takes the time, asks nobody, allocates nothing, and forgets the
+// route of a set that was used the longest time ago. It belongs to a Port, but for
+// shared.
+type lanes struct {
+	shared *laneCounts
+	share  int64 // requests of slow routes that may be under way; 0: lanes are off
+	fresh  int   // requests of a route that may be before one has ended
+	look   int64 // when claims are to be looked at again
+	// usual is what a request takes: the logarithm's mean over some hundred requests,
+	// so that a few that take for ever change little.
+	usual   int64
+	samples int64
+	routes  [laneSets][laneWays]route
+}
+
+// laneCounts is what the Ports of all loops know together. Any goroutine.
+type laneCounts struct {
+	slow     atomic.Int64  // requests of slow routes that are under way
+	lastFast atomic.Int64  // about when a request of another route came, on the loops' clock; 0: never
+	held     atomic.Uint64 // requests that had to wait for another slow one's end
+	routes   atomic.Int64  // that are slow
+}
+
+// route is what is known of one route.
+type route struct {
+	key     uint64
+	used    int64 // when a request of it came last
+	mean    int64 // nanoseconds that its requests run
+	samples int64
+	begun   int // requests begun and not ended
+	running int // those that have been sent to the workers
+	slow    bool
+}
+
+// Of 256 routes each has its place in one of 64 sets of four.
+const (
+	laneSets = 64
+	laneWays = 4
+)
+
+const (
+	// slowLeast is the run time below which no route is slow: a thread that is held
+	// for less delays nobody that could tell.
+	slowLeast = int64(10 * time.Millisecond)
+	// slowTimes is the logarithm of how many times the usual run time is slow.
+	slowTimes = 2 * lgOne
+	// slowProof is how many requests must have ended before their mean counts: the
+	// first one of many apps imports half a library.
+	slowProof = 2
+	// hungTimes is how many times longer than slow a single request must run to prove
+	// a route slow before it ends.
+	hungTimes = 4
+	// laneQuiet is how long after the last fast request its threads stay reserved.
+	laneQuiet = int64(3 * time.Second)
+	// laneLook is the time between looks at what runs.
+	laneLook = int64(5 * time.Millisecond)
+	// laneWait is the time after which held requests are looked at again, if nothing
+	// has ended meanwhile.
+	laneWait = 100 * time.Millisecond
+
+	usualSamples = 256
+	routeSamples = 8
+)
+
+// laneShare returns how many of so many threads slow routes may hold: three
+// quarters, so that an app whose fast requests need little loses little.
+func laneShare(threads int) int64 {
+	if threads < 2 {
+		return 0
+	}
+	return int64(max(1, threads*3/4))
+}
+
+// find returns the route with that key, new if need be, and nil where it is not
+// judged: lanes are off, or every place that it could have is in use.
+func (l *lanes) find(key uint64, now int64) *route {
+	if l.share == 0 || key == 0 {
+		return nil
+	}
+	set := &l.routes[key%laneSets]
+	var oldest *route
+	for i := range set {
+		r := &set[i]
+		if r.key == key {
+			r.used = now
+			return r
+		}
+		if r.begun == 0 && (oldest == nil || r.used < oldest.used) {
+			oldest = r
+		}
+	}
+	if oldest != nil {
+		if oldest.slow {
+			l.shared.routes.Add(-1)
+		}
+		*oldest = route{key: key, used: now}
+	}
+	return oldest
+}
+
+// begin notes a request of r, which may be nil as in all methods.
+func (l *lanes) begin(r *route, now int64) {
+	if r == nil {
+		return
+	}
+	r.begun++
+	// Written only now and then, as all loops read it.
+	if last := l.shared.lastFast.Load(); !r.slow && (last == 0 || now-last > laneQuiet/16) {
+		l.shared.lastFast.Store(max(now, 1))
+	}
+}
+
+// holds reports whether a request of r has to wait although there may be a thread.
+func (l *lanes) holds(r *route, now int64) bool {
+	switch {
+	case r == nil:
+		return false
+	case !r.slow:
+		return r.samples == 0 && r.running >= l.fresh
+	case l.shared.slow.Load() < l.share:
+		return false
+	}
+	last := l.shared.lastFast.Load()
+	return last != 0 && now-last < laneQuiet
+}
+
+// sent notes that a request of r is under way.
+func (l *lanes) sent(r *route) {
+	if r == nil {
+		return
+	}
+	r.running++
+	if r.slow {
+		l.shared.slow.Add(1)
+	}
+}
+
+// returned notes that a request which was sent waits again.
+func (l *lanes) returned(r *route) {
+	if r == nil {
+		return
+	}
+	r.running--
+	if r.slow {
+		l.shared.slow.Add(-1)
+	}
+}
+
+// ended notes the end of a request; sent says whether it was under way.
+func (l *lanes) ended(r *route, sent bool) {
+	if r == nil {
+		return
+	}
+	r.begun--
+	if sent {
+		l.returned(r)
+	}
+}
+
+// ran learns from a request that a thread ran for took nanoseconds. It reports
+// whether that has proved the route slow.
+func (l *lanes) ran(r *route, took int64) (proved bool) {
+	if r == nil {
+		return false
+	}
+	l.samples = min(l.samples+1, usualSamples)
+	l.usual += (lg(took) - l.usual) / l.samples
+	r.samples = min(r.samples+1, routeSamples)
+	r.mean += (took - r.mean) / r.samples
+	if r.samples < slowProof && !r.slow {
+		return false
+	}
+	times := lg(r.mean) - l.usual
+	switch {
+	case !r.slow && r.mean >= slowLeast && times >= slowTimes:
+		l.mark(r, true)
+		return true
+	case r.slow && (r.mean < slowLeast/2 || times < slowTimes/2):
+		l.mark(r, false)
+	}
+	return false
+}
+
+// runs learns from a request that has run for age nanoseconds and goes on. It reports
+// whether that has proved the route slow.
+func (l *lanes) runs(r *route, age int64) (proved bool) {
+	if r == nil || r.slow || age < hungTimes*slowLeast || lg(age/hungTimes)-l.usual < slowTimes {
+		return false
+	}
+	r.mean = max(r.mean, age)
+	l.mark(r, true)
+	return true
+}
+
+// told learns from another loop that a route is slow.
+func (l *lanes) told(key uint64, mean, now int64) {
+	if r := l.find(key, now); r != nil && !r.slow {
+		r.mean = max(r.mean, mean)
+		l.mark(r, true)
+	}
+}
+
+func (l *lanes) mark(r *route, slow bool) {
+	r.slow = slow
+	one := int64(1)
+	if !slow {
+		one = -1
+	}
+	l.shared.routes.Add(one)
+	l.shared.slow.Add(one * int64(r.running))
+}
+
+// lgOne is 1 in the numbers that lg returns.
+const lgOne = 1 << 16
+
+// lg is about the binary logarithm of n, linear between powers of two; of more than
+// some hours it makes those.
+func lg(n int64) int64 {
+	if n <= 1 {
+		return 0
+	}
+	n = min(n, 1<<46)
+	e := bits.Len64(uint64(n)) - 1
+	return int64(e)*lgOne + (n<<16>>e - lgOne)
+}

@@ -1,0 +1,217 @@
+package worker
+
+import (
+	"math"
+	"time"
+
+	"github.com/uwsgo/uwsgo/engine/internal/reactor"
+)
+
+// departedAfter is how long a request must have waited to be given up because its
+// client has ended its own side of the connection. That may be a client that has
+// closed, or one that sends no more and reads on: only writing would tell. One that
+// was served at once never comes to this; of those that waited for long, most have
+// gone. Whoever still reads gets a 503.
+const departedAfter = int64(time.Second)
+
+// full reports whether as many requests as may wait do so. Other loops are asked
+// only when this one has more than its part of the threads.
+func (p *Port) full() bool {
+	n := p.active.Load()
+	if n < p.unchecked {
+		return false
+	}
+	for _, other := range p.sup.ports {
+		if other != p {
+			n += other.active.Load()
+		}
+	}
+	return n >= p.most
+}
+
+// drop gives up a request in the backlog. What is left of it is thrown away when
+// its turn comes.
+func (p *Port) drop(s *slot) {
+	p.leave(s, false)
+	s.client, s.body, s.state = nil, nil, slotDropped
+	p.over()
+}
+
+// leave takes a request out of what lanes and flow count.
+func (p *Port) leave(s *slot, answered bool) {
+	p.flow[s.lane].end(p.loop.Now(), answered)
+	sent := s.state >= slotSent
+	p.lanes.ended(s.route, sent)
+	if sent && s.route != nil && s.route.slow {
+		p.unholdOthers()
+	}
+	s.route = nil
+}
+
+// over counts an active request less.
+func (p *Port) over() {
+	if p.active.Add(-1) == 0 && p.pool.stopping.Load() {
+		p.pool.idle()
+	}
+}
+
+// pump sends what waits, as far as there is room.
+func (p *Port) pump() {
+	now := p.loop.Now()
+	for {
+		b := p.line(now)
+		if b == nil {
+			return
+		}
+		id, request, _ := b.front()
+		s := &p.slots[id&slotMask]
+		switch {
+		case s.state == slotDropped:
+			p.release(id)
+			b.pop()
+		case p.timeout > 0 && now-s.begunAt > p.timeout:
+			b.pop()
+			p.late.Add(1)
+			p.fail(id, ErrQueueTimeout)
+		case now-s.begunAt > departedAfter && departed(s.client):
+			b.pop()
+			p.unrun.Add(1)
+			p.fail(id, ErrClientLeft)
+		case s.lane == laneFast && p.lanes.holds(s.route, now):
+			p.flow[laneFast].end(now, false)
+			p.flow[laneSlow].begin(now)
+			s.lane = laneSlow
+			p.backlog[laneSlow].push(id, request)
+			b.pop()
+			p.pool.lanes.held.Add(1)
+		case p.transmit(id, request):
+			b.pop()
+		default:
+			return
+		}
+	}
+}
+
+func departed(c Client) bool {
+	d, ok := c.(Departer)
+	return ok && d.Departed()
+}
+
+// line returns the backlog whose first request is next: of those that need not be
+// held the older one. It returns nil where there is none.
+func (p *Port) line(now int64) *backlog {
+	fast, slow := &p.backlog[laneFast], &p.backlog[laneSlow]
+	if !slow.empty() {
+		if now >= p.lanes.look {
+			p.look(now)
+		}
+		id, _, _ := slow.front()
+		s := &p.slots[id&slotMask]
+		switch {
+		case s.state == slotDropped:
+			return slow
+		case p.lanes.holds(s.route, now):
+			p.hold()
+		case fast.empty():
+			return slow
+		default:
+			first, _, _ := fast.front()
+			if s.begunAt < p.slots[first&slotMask].begunAt {
+				return slow
+			}
+		}
+	}
+	if fast.empty() {
+		return nil
+	}
+	return fast
+}
+
+// hold sees to it that a request which is held back is looked at again: when another
+// slow one ends, on whatever loop, and when there have been no fast ones for a while.
+func (p *Port) hold() {
+	if !p.holding.Load() {
+		p.holding.Store(true)
+	}
+	if !p.unhold.Armed() {
+		p.loop.After(&p.unhold, laneWait)
+	}
+}
+
+// unholdOthers lets the other loops send a slow request, as one of this loop's has
+// ended.
+func (p *Port) unholdOthers() {
+	for _, other := range p.sup.ports {
+		if other != p && other.holding.CompareAndSwap(true, false) {
+			_ = other.loop.Post(other.pump)
+		}
+	}
+}
+
+// proved tells the other loops that a route is slow, so that each need not lose
+// threads to it to find out.
+func (p *Port) proved(r *route) {
+	key, mean := r.key, r.mean
+	for _, other := range p.sup.ports {
+		if other != p {
+			_ = other.loop.Post(func() { other.lanes.told(key, mean, other.loop.Now()) })
+		}
+	}
+}
+
+// look finds out from the claims which requests of this loop run, and since when.
+func (p *Port) look(now int64) {
+	p.lanes.look = now + laneLook
+	p.looks++
+	clock := monotonic()
+	for i := range len(p.sup.places) * p.pool.config.Threads {
+		id, since := p.sup.shared.claim(i)
+		if id == 0 || id >= finishing {
+			continue
+		}
+		if s := p.slot(uint32(id)); s != nil && s.state >= slotSent {
+			s.seen = p.looks
+			if p.lanes.runs(s.route, clock-since) {
+				p.proved(s.route)
+			}
+		}
+	}
+}
+
+// expire gives up the requests that have waited for too long. Those that are with
+// the workers must not have been claimed, and for that one look is not enough: the
+// byte that keeps a worker from running it is set first, and its client is told if it
+// is unclaimed a tick later.
+func (p *Port) expire() {
+	now := p.loop.Now()
+	p.look(now)
+	next := int64(math.MaxInt64)
+	for i := 0; i < len(p.slots); i++ { // it may grow on the way
+		s := &p.slots[i]
+		with := s.state == slotSent && s.stream == nil && s.seen != p.looks
+		if s.client == nil || !with && s.state != slotWaiting {
+			continue
+		}
+		switch due := s.begunAt + p.timeout; {
+		case due > now:
+			next = min(next, due)
+		case with && !s.late:
+			s.late = true
+			p.cancel[i] = cancelLate
+			next = now
+		default:
+			p.late.Add(1)
+			p.waited = time.Duration(now - s.askedAt)
+			c := s.client
+			if with {
+				s.client, s.body = nil, nil
+			} else {
+				p.drop(s)
+			}
+			c.Fail(ErrQueueTimeout)
+		}
+	}
+	if next < math.MaxInt64 {
+		p.loop.Arm(&p.expiry, max(next, now+int64(reactor.Tick)))
+	}
+}
