@@ -120,11 +120,15 @@ func (p *program) startWorkers(ctx context.Context) error {
 	wc := worker.Config{
 		Python: python, PythonPath: cfg.PythonPath, Argv: strings.Fields(cfg.PyArgv),
 		Processes: cfg.Processes, Threads: cfg.Threads, LazyApps: cfg.LazyApps, NeedApp: cfg.NeedApp,
-		Harakiri: cfg.Harakiri, Mercy: cfg.Mercy, Loops: p.engine.Loops(), Stderr: p.sink.File(), Version: version,
+		Harakiri: cfg.Harakiri, Mercy: cfg.Mercy, QueueTimeout: cfg.QueueTimeout, NoLanes: !cfg.Lanes,
+		Loops: p.engine.Loops(), Stderr: p.sink.File(), Version: version,
 		Log: func(line string) { p.log.Printf("%s", line) },
 	}
 	wc.Env = p.environ()
 	wc.Names = p.workerNames()
+	if wc.Queue = cfg.QueueSize; wc.Queue == 0 {
+		wc.Queue = -1
+	}
 	wc.LimitAS = cfg.LimitAS
 	wc.Limits = worker.Limits{
 		MaxRequests: uint64(cfg.MaxRequests), MaxRequestsDelta: uint64(cfg.MaxRequestsDelta),

@@ -74,6 +74,7 @@ func (w *requestWriter) write(x *engine.Exchange, o engine.Outcome, origin *wsgi
 	}
 	r.User = w.variable("REMOTE_USER")
 	r.Duration = o.Duration.Microseconds()
+	r.Waited = x.Waited.Microseconds()
 	r.Start = time.Now().UnixMicro() - r.Duration
 	r.Status, r.BodySize, r.HeadSize, r.Headers = o.Status, o.BodyBytes, o.HeadBytes, o.Headers
 	r.ContentLength = x.Body().Size()

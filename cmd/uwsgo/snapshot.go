@@ -39,12 +39,15 @@ func (p *program) snapshot() stats.Snapshot {
 	if p.pool != nil {
 		pool := p.pool.Snapshot()
 		s.Workers = p.workers(pool)
+		u := &s.Uwsgo
 		for _, one := range pool.Processes {
-			s.Uwsgo.Processes = append(s.Uwsgo.Processes, stats.Process{
+			u.Processes = append(u.Processes, stats.Process{
 				Worker: uint64(one.Worker), PID: uint64(one.PID), State: one.State.String(), Requests: one.Requests, Since: unsigned(one.Since.Unix()),
 			})
 		}
-		s.Uwsgo.QueueLength, s.Uwsgo.QueueFull = unsigned(pool.Waiting), pool.Refused
+		u.QueueLength, u.QueueFull, u.QueueTimeouts = unsigned(pool.Waiting), pool.Refused, pool.Late
+		u.QueueShed, u.QueueUnrun = pool.Shed, pool.Unrun
+		u.SlowRoutes, u.SlowHeld = unsigned(pool.Slow), pool.Held
 	}
 	return s
 }

@@ -86,13 +86,17 @@ func (f *Format) Append(dst []byte, r *Record) []byte {
 
 // numbers are the variables that are a number of the record.
 var numbers = map[string]func(r *Record) int64{
-	"status":    func(r *Record) int64 { return int64(r.Status) },
-	"rsize":     func(r *Record) int64 { return r.BodySize },
-	"hsize":     func(r *Record) int64 { return r.HeadSize },
-	"size":      func(r *Record) int64 { return r.BodySize + r.HeadSize },
-	"cl":        func(r *Record) int64 { return r.ContentLength },
-	"micros":    func(r *Record) int64 { return r.Duration },
-	"msecs":     func(r *Record) int64 { return r.Duration / 1e3 },
+	"status": func(r *Record) int64 { return int64(r.Status) },
+	"rsize":  func(r *Record) int64 { return r.BodySize },
+	"hsize":  func(r *Record) int64 { return r.HeadSize },
+	"size":   func(r *Record) int64 { return r.BodySize + r.HeadSize },
+	"cl":     func(r *Record) int64 { return r.ContentLength },
+	"micros": func(r *Record) int64 { return r.Duration },
+	"msecs":  func(r *Record) int64 { return r.Duration / 1e3 },
+	// uwsgo only.
+	"queue_micros": func(r *Record) int64 { return r.Waited },
+	"queue_msecs":  func(r *Record) int64 { return r.Waited / 1e3 },
+
 	"time":      func(r *Record) int64 { return r.Start / 1e6 },
 	"tmsecs":    func(r *Record) int64 { return r.Start / 1e3 },
 	"tmicros":   func(r *Record) int64 { return r.Start },

@@ -27,6 +27,7 @@ func record() *Record {
 		Start: 1795370168303091, Duration: 1000196,
 		Status: 200, BodySize: 2, HeadSize: 45, Headers: 1, ContentLength: 3, PacketSize: 270, Vars: 26,
 		PID: 24106, Worker: 1, Core: 0, App: 0, AppRequests: 2, Requests: 3, Switches: 1,
+		Waited: 2345,
 	}
 }
 
@@ -84,6 +85,7 @@ func TestCompile(t *testing.T) {
 			"200 2 45 47 3 26 270 1 1",
 			Options{},
 		},
+		{"waited", "%(queue_micros) %(queue_msecs)", "2345 2", Options{}},
 		{
 			"times", "%(micros) %(msecs) %(secs) %(tmsecs) %(tmicros) %(time) %(epoch)",
 			"1000196 1000 1.000196 1795370168303 1795370168303091 1795370168 1795370169",

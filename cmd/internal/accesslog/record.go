@@ -36,6 +36,7 @@ type Record struct {
 
 	Start    int64 // when the request came, µs of Unix time
 	Duration int64 // µs from Start to the end of the response
+	Waited   int64 // µs that the request waited for a worker, and before that for this server
 
 	Status        int
 	BodySize      int64 // rsize: bytes of the response's body

@@ -173,6 +173,9 @@ type Config struct {
 	HTTPTimeout   time.Duration // silence of an HTTP client within a request
 	SocketTimeout time.Duration // silence of a uwsgi client within a request
 	KeepAlive     time.Duration // idle time of an HTTP connection; 0 closes after each request
+	QueueSize     int           // requests that may wait for a worker; 0 for none
+	QueueTimeout  time.Duration // how long each may; 0 for ever
+	Lanes         bool          // keep slow routes from taking every thread
 	LimitPost     int64         // bytes of a request body; 0 for no limit
 	PostBuffering int64         // bytes of a body kept in memory; 0 for the server's choice
 
@@ -218,6 +221,9 @@ const (
 	maxBufferSize = 1 << 20
 )
 
+// maxQueueSize is a bit less than what one event loop can tell apart.
+const maxQueueSize = 60_000
+
 // maxProcesses and maxThreads refuse a typing error before it forks.
 const (
 	maxProcesses = 10_000
@@ -241,6 +247,8 @@ func defaults() *Config {
 		KeepAlive:     60 * time.Second,
 		Mercy:         60 * time.Second,
 		MinLifetime:   10 * time.Second,
+		QueueSize:     16 << 10,
+		Lanes:         true,
 		LogRequests:   true,
 	}
 }

@@ -124,6 +124,16 @@ func TestLoad(t *testing.T) {
 			},
 		},
 		{
+			name: "queue", args: []string{"app.ini"}, ini: "module = shop\nqueue-size = 64\nqueue-timeout = 2.25 ; seconds\nlanes = false\n",
+			want: func(c *Config) {
+				c.Module, c.QueueSize, c.QueueTimeout, c.Lanes = "shop", 64, 2250*time.Millisecond, false
+			},
+		},
+		{
+			name: "fractions_and_whole_seconds", args: []string{"--queue-timeout", ".5", "--queue-timeout", "3s", "--queue-size", "0", "-w", "shop"},
+			want: func(c *Config) { c.Module, c.QueueSize, c.QueueTimeout = "shop", 0, 3*time.Second },
+		},
+		{
 			name: "comment_behind_false", args: []string{"app.ini"}, ini: "module = shop\nvacuum = false ; x\n",
 			want:    func(c *Config) { c.Module, c.Vacuum = "shop", true },
 			warning: `app.ini:3: vacuum: "false ; x" counts as true`,
@@ -316,6 +326,11 @@ func TestErrors(t *testing.T) {
 		{name: "not_a_number_in_the_environment", env: []string{"UWSGI_WORKERS=four"}, want: `UWSGI_WORKERS: "four" is not a number`},
 		{name: "no_number", args: "app.ini", ini: "threads", want: "app.ini:2: threads: it needs a number: threads = 1"},
 		{name: "variable_is_not_set", args: "app.ini", ini: "threads = $(NO_SUCH_VARIABLE)", want: `"$(NO_SUCH_VARIABLE)" is not a number: the environment has no such variable`},
+		{name: "fraction_of_what", args: "app.ini", ini: "queue-timeout = 1.x", want: `app.ini:2: queue-timeout: "1.x" is not a number of seconds such as 2 or 0.5`},
+		{name: "negative_fraction", args: "app.ini", ini: "queue-timeout = -1.5", want: `app.ini:2: queue-timeout: "-1.5" is not a number of seconds such as 2 or 0.5`},
+		{name: "exponent", args: "app.ini", ini: "queue-timeout = 1.5e9", want: `app.ini:2: queue-timeout: "1.5e9" is not a number of seconds such as 2 or 0.5`},
+		{name: "too_long", args: "app.ini", ini: "queue-timeout = 99999999999.5", want: `app.ini:2: queue-timeout: 99999999999 is too large: at most 1000000000`},
+		{name: "long_queue", args: "app.ini", ini: "queue-size = 100000", want: `app.ini:2: queue-size: 100000 is too large: at most 60000`},
 		{name: "negative", args: "app.ini", ini: "harakiri = -1", want: `app.ini:2: harakiri: "-1" is negative`},
 		{name: "too_many", args: "-p 1000000", want: "--processes: 1000000 is too large: at most 10000"},
 		{name: "keepalive", args: "--http-keepalive=always", want: `--http-keepalive: "always" is not a number`},

@@ -288,6 +288,12 @@ func (r *resolver) apply(name string, e ini.Entry) error {
 		r.SocketTimeout, err = seconds(e)
 	case "http-keepalive":
 		err = r.keepAlive(e)
+	case "queue-size":
+		count(&r.QueueSize, maxQueueSize)
+	case "queue-timeout":
+		r.QueueTimeout, err = fraction(e)
+	case "lanes":
+		r.Lanes = truth(r.list, e)
 	case "limit-post":
 		r.LimitPost, err = size(e)
 	case "post-buffering":

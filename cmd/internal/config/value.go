@@ -56,6 +56,24 @@ func seconds(e ini.Entry) (time.Duration, error) {
 	return time.Duration(n) * time.Second, err
 }
 
+// fraction reads a time in seconds that may have a fraction. Like number it leaves
+// what follows.
+func fraction(e ini.Entry) (time.Duration, error) {
+	word, _, _ := strings.Cut(strings.TrimSpace(e.Value), " ")
+	if whole, part, found := strings.Cut(word, "."); found {
+		f, err := strconv.ParseFloat("0."+part, 64)
+		if err != nil || strings.Trim(whole+part, "0123456789") != "" {
+			return 0, e.Origin.Errorf(e.Key, "%q is not a number of seconds such as 2 or 0.5", e.Value)
+		}
+		n, _ := ini.LeadingInt("0" + whole)
+		if n > maxSeconds {
+			return 0, e.Origin.Errorf(e.Key, "%d is too large: at most %d", n, int64(maxSeconds))
+		}
+		return time.Duration(n)*time.Second + time.Duration(f*float64(time.Second)), nil
+	}
+	return seconds(e)
+}
+
 // size reads a number of bytes.
 func size(e ini.Entry) (int64, error) { return number(e, math.MaxInt64) }
 

@@ -18,18 +18,19 @@ type Kind uint8
 
 // The kinds of value an option can have.
 const (
-	Flag    Kind = iota // true unless the value is exactly false, off, no or 0
-	Int                 // a count, by its leading digits as C's atoi reads it
-	Size                // bytes, read as Int is
-	Seconds             // a time in whole seconds, read as Int is
-	Text                // a string, the last one given counts
-	List                // strings, each one given is added
-	Action              // acts while it is read: another file, a condition, --help
+	Flag     Kind = iota // true unless the value is exactly false, off, no or 0
+	Int                  // a count, by its leading digits as C's atoi reads it
+	Size                 // bytes, read as Int is
+	Seconds              // a time in whole seconds, read as Int is
+	Fraction             // a time in seconds that may have a fraction: 0.5
+	Text                 // a string, the last one given counts
+	List                 // strings, each one given is added
+	Action               // acts while it is read: another file, a condition, --help
 )
 
 // String is the kind as docs/options.md shows it.
 func (k Kind) String() string {
-	return [...]string{"flag", "number", "bytes", "seconds", "text", "list", "directive"}[k]
+	return [...]string{"flag", "number", "bytes", "seconds", "seconds, also 0.5", "text", "list", "directive"}[k]
 }
 
 // Status says how an option relates to uWSGI's option of the same name.

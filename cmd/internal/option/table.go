@@ -383,6 +383,21 @@ var table = []Option{
 		Note: "On by default, for every HTTP address. uWSGI reads `true` as 0, off.",
 	},
 	{
+		Name: "queue-size", Kind: Int, Arg: "N", Default: "16384", Section: Requests, Status: Own,
+		Help: "let this many requests wait for a worker, over all addresses; more are answered 503 at once; 0 lets none wait",
+		Note: "The queue of uWSGI is the backlog of its sockets, see `listen`.",
+	},
+	{
+		Name: "queue-timeout", Kind: Fraction, Arg: "SECONDS", Section: Requests, Status: Own,
+		Help: "answer 503 to a request that has waited so long for a worker, and never run it; refuse those that would have to",
+		Note: "Without it a request waits as long as its client does. See `harakiri` for the time that it runs.",
+	},
+	{
+		Name: "lanes", Kind: Flag, Arg: "BOOL", Optional: true, Default: "true", Section: Requests, Status: Own,
+		Help: "let routes that have proved slow hold at most three quarters of the worker threads while there are fast ones",
+		Note: "Where there are two threads or more in all. A route is a method and the first three segments of a path.",
+	},
+	{
 		Name: "limit-post", Kind: Size, Arg: "BYTES", Section: Requests, Status: Differs,
 		Help: "refuse request bodies larger than this",
 		Note: "With 413; uWSGI drops the connection.",

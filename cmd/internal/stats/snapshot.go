@@ -148,6 +148,11 @@ type Uwsgo struct {
 	BytesSent           uint64 `json:"bytes_sent"`     // bytes
 	QueueLength         uint64 `json:"queue_length"`   // requests that wait for a worker now
 	QueueFull           uint64 `json:"queue_full"`     // answered 503: no room in the queue
+	QueueTimeouts       uint64 `json:"queue_timeouts"` // answered 503: waited for longer than queue-timeout
+	QueueShed           uint64 `json:"queue_shed"`     // answered 503: would have
+	QueueUnrun          uint64 `json:"queue_unrun"`    // not run: the client went while the request waited
+	SlowRoutes          uint64 `json:"slow_routes"`    // routes in the slow lane now, counted for each loop
+	SlowHeld            uint64 `json:"slow_held"`      // requests to them that had to wait for another one's end
 	LogLinesDropped     uint64 `json:"log_lines_dropped"`
 	// Processes are all Python processes of workers, those too that start or drain.
 	Processes List[Process] `json:"processes"`

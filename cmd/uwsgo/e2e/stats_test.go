@@ -35,7 +35,23 @@ type stats struct {
 			PID   int
 			State string
 		}
+		QueueLength   int `json:"queue_length"`
+		QueueFull     int `json:"queue_full"`
+		QueueTimeouts int `json:"queue_timeouts"`
+		QueueShed     int `json:"queue_shed"`
+		SlowRoutes    int `json:"slow_routes"`
+		SlowHeld      int `json:"slow_held"`
 	}
+}
+
+// busy counts the threads that have a request.
+func (s *stats) busy() (n int) {
+	for _, w := range s.Workers {
+		for _, c := range w.Cores {
+			n += c.InRequest
+		}
+	}
+	return n
 }
 
 // rawStats reads what a stats address sends when one connects.
