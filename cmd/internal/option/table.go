@@ -438,8 +438,9 @@ var table = []Option{
 		Help: "do not log requests",
 	},
 	{
-		Name: "log-format", Aliases: []string{"logformat"}, Kind: Text, Arg: "FORMAT", Section: Logging, Status: Same,
+		Name: "log-format", Aliases: []string{"logformat"}, Kind: Text, Arg: "FORMAT", Section: Logging, Status: Differs,
 		Help: "log requests in this form; %(uri), %(status), %(msecs) and their like are filled in",
+		Note: "Has `%(queue_msecs)` and `%(queue_micros)` too: how long a request waited to be run.",
 	},
 	{
 		Name: "logto", Kind: Text, Arg: "FILE", Default: "standard error", Section: Logging, Status: Same,
