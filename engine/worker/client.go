@@ -38,9 +38,9 @@ type Client interface {
 // as "ip - METHOD uri", for the log.
 type Describer interface{ Describe() string }
 
-// Departer is implemented by a [Client] that can say whether who asked has ended its
+// Leaver is implemented by a [Client] that can say whether who asked has ended its
 // own side of the connection. It may still read an answer, or be gone.
-type Departer interface{ Departed() bool }
+type Leaver interface{ Left() bool }
 
 // Headers are the headers of an answer, read once from front to back.
 type Headers struct {

@@ -25,7 +25,7 @@ var (
 	// would have to. It has not been run and will not be. 503 with Retry-After.
 	ErrQueueTimeout = errors.New("the request waited too long for a worker")
 	// ErrClientLeft: the request had waited for a second or more, and its client had
-	// ended its side of the connection by then: see [Departer]. It has not been run.
+	// ended its side of the connection by then: see [Leaver]. It has not been run.
 	// 503, for a client that reads on.
 	ErrClientLeft = errors.New("the client ended its connection while its request waited")
 	// ErrTooLarge: environ and body in memory are more than [MaxRequest] bytes. 431,

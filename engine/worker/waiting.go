@@ -7,12 +7,12 @@ import (
 	"github.com/uwsgo/uwsgo/engine/internal/reactor"
 )
 
-// departedAfter is how long a request must have waited to be given up because its
+// leftAfter is how long a request must have waited to be given up because its
 // client has ended its own side of the connection. That may be a client that has
 // closed, or one that sends no more and reads on: only writing would tell. One that
 // was served at once never comes to this; of those that waited for long, most have
 // gone. Whoever still reads gets a 503.
-const departedAfter = int64(time.Second)
+const leftAfter = int64(time.Second)
 
 // full reports whether as many requests as may wait do so. Other loops are asked
 // only when this one has more than its part of the threads.
@@ -73,7 +73,7 @@ func (p *Port) pump() {
 			b.pop()
 			p.late.Add(1)
 			p.fail(id, ErrQueueTimeout)
-		case now-s.begunAt > departedAfter && departed(s.client):
+		case now-s.begunAt > leftAfter && hasLeft(s.client):
 			b.pop()
 			p.unrun.Add(1)
 			p.fail(id, ErrClientLeft)
@@ -92,9 +92,9 @@ func (p *Port) pump() {
 	}
 }
 
-func departed(c Client) bool {
-	d, ok := c.(Departer)
-	return ok && d.Departed()
+func hasLeft(c Client) bool {
+	d, ok := c.(Leaver)
+	return ok && d.Left()
 }
 
 // line returns the backlog whose first request is next: of those that need not be

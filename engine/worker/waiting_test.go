@@ -97,17 +97,17 @@ func TestShed(t *testing.T) {
 // long.
 func TestClientLeaves(t *testing.T) {
 	r := start(t, Config{Apps: []App{app(t, paths)}}, 1)
-	left := &call{path: "/hello", departed: true}
+	left := &call{path: "/hello", left: true}
 	r.send(left).wait().body200("hello")
 	_, release := blocker(r)
 	ahead := several(queueAhead, &call{path: "/hello"})
 	r.sendAll(ahead)
-	left, stays := &call{path: "/die", departed: true}, &call{path: "/hello"}
+	left, stays := &call{path: "/die", left: true}, &call{path: "/hello"}
 	r.sendAll([]*call{left, stays})
-	for until := time.Now().Add(time.Duration(departedAfter)); time.Now().Before(until); {
+	for until := time.Now().Add(time.Duration(leftAfter)); time.Now().Before(until); {
 		time.Sleep(10 * time.Millisecond)
 	}
-	late := r.send(&call{path: "/hello", departed: true}) // it has not waited for long
+	late := r.send(&call{path: "/hello", left: true}) // it has not waited for long
 	release()
 	if left.wait(); !errors.Is(left.err, ErrClientLeft) {
 		t.Errorf("the client that left: got %v, want %v", left.err, ErrClientLeft)

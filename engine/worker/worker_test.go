@@ -190,10 +190,10 @@ type call struct {
 	body   Body
 	hold   bool // give no credit
 
-	route    uint64
-	before   time.Duration // that it waited before
-	departed bool
-	waited   time.Duration
+	route  uint64
+	before time.Duration // that it waited before
+	left   bool
+	waited time.Duration
 
 	mu       sync.Mutex
 	status   string
@@ -257,7 +257,7 @@ func (c *call) File(core *Core, status []byte, headers *Headers, f *os.File, off
 	close(c.done)
 }
 
-func (c *call) Departed() bool { return c.departed }
+func (c *call) Left() bool { return c.left }
 
 func (c *call) Fail(err error) {
 	c.mu.Lock()

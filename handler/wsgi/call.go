@@ -157,8 +157,8 @@ func (c *call) Fail(err error) {
 	c.l.free(c)
 }
 
-// Departed implements worker.Departer.
-func (c *call) Departed() bool { return c.x.InputEnded() }
+// Left implements worker.Leaver.
+func (c *call) Left() bool { return c.x.InputEnded() }
 
 // Drained implements engine.Watcher.
 func (c *call) Drained(*engine.Exchange) { c.credit() }

@@ -112,7 +112,12 @@ def serve(receive, ports, claim, apps, base):
     or True for one in a file.
     """
     # A copy of what every environ has costs a fraction of putting it together.
-    fresh = {**dict.fromkeys(VARIABLES, ""), **base, "wsgi.input": None, "uwsgo.queue_time": 0.0}.copy
+    fresh = {
+        **dict.fromkeys(VARIABLES, ""),
+        **base,
+        "wsgi.input": None,
+        "uwsgo.queue_time": 0.0,
+    }.copy
     buffer = memoryview(bytearray(LARGEST))
     loads, clock, BytesIO = marshal.loads, time.monotonic_ns, io.BytesIO
     while size := receive(buffer):
