@@ -16,7 +16,7 @@ const flowWindow = 16
 
 func (f *flow) begin(now int64) {
 	if f.active++; f.active == f.servers+1 {
-		f.since, f.passed = now, 0
+		f.since, f.passed, f.each = now, 0, 0 // what was before says nothing
 	}
 }
 

@@ -26,6 +26,16 @@ func TestExpectedWait(t *testing.T) {
 			}
 			return now
 		}, 3 * each},
+		{"slow_before_it_was_idle", func(f *flow) int64 {
+			now := steady(f, 1000*each, 2*flowWindow)
+			for f.active > 0 {
+				f.end(now, true)
+			}
+			for range 10 {
+				f.begin(now + each)
+			}
+			return now + each
+		}, 0},
 		{"idle_again", func(f *flow) int64 {
 			now := steady(f, each, flowWindow)
 			for f.active > 0 {

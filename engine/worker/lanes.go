@@ -22,8 +22,8 @@ type lanes struct {
 	share  int64 // requests of slow routes that may be under way; 0: lanes are off
 	fresh  int   // requests of a route that may be before one has ended
 	look   int64 // when claims are to be looked at again
-	// usual is what a request takes: the logarithm's mean over some hundred requests,
-	// so that a few that take for ever change little.
+	// usual is what a request takes: the mean of the logarithm over some hundred
+	// requests, so that a few that take for ever change little.
 	usual   int64
 	samples int64
 	routes  [laneSets][laneWays]route
@@ -41,7 +41,7 @@ type laneCounts struct {
 type route struct {
 	key     uint64
 	used    int64 // when a request of it came last
-	mean    int64 // nanoseconds that its requests run
+	usual   int64 // what its requests take, as lanes.usual
 	samples int64
 	begun   int // requests begun and not ended
 	running int // those that have been sent to the workers
@@ -55,17 +55,18 @@ const (
 )
 
 const (
-	// slowLeast is the run time below which no route is slow: a thread that is held
-	// for less delays nobody that could tell.
-	slowLeast = int64(10 * time.Millisecond)
 	// slowTimes is the logarithm of how many times the usual run time is slow.
 	slowTimes = 2 * lgOne
-	// slowProof is how many requests must have ended before their mean counts: the
+	// slowProof is how many requests must have ended before what they took counts: the
 	// first one of many apps imports half a library.
 	slowProof = 2
-	// hungTimes is how many times longer than slow a single request must run to prove
-	// a route slow before it ends.
-	hungTimes = 4
+	// hungLooks is through how many looks a request must have run to say something before
+	// it ends. Looks are counted rather than time, as there are none while the whole
+	// machine stands still.
+	hungLooks = 8
+	// runLeast keeps answers that were read together with others, of which nobody knows
+	// how long they took, from making everything else look slow.
+	runLeast = int64(100 * time.Microsecond)
 	// laneQuiet is how long after the last fast request its threads stay reserved.
 	laneQuiet = int64(3 * time.Second)
 	// laneLook is the time between looks at what runs.
@@ -77,6 +78,10 @@ const (
 	usualSamples = 256
 	routeSamples = 8
 )
+
+// slowLeast is the logarithm of 10 ms, below which no route is slow: a thread that is
+// held for less delays nobody that could tell.
+var slowLeast = lg(int64(10 * time.Millisecond))
 
 // laneShare returns how many of so many threads slow routes may hold: three
 // quarters, so that an app whose fast requests need little loses little.
@@ -179,39 +184,41 @@ func (l *lanes) ran(r *route, took int64) (proved bool) {
 	if r == nil {
 		return false
 	}
+	took = lg(max(took, runLeast))
 	l.samples = min(l.samples+1, usualSamples)
-	l.usual += (lg(took) - l.usual) / l.samples
-	r.samples = min(r.samples+1, routeSamples)
-	r.mean += (took - r.mean) / r.samples
-	if r.samples < slowProof && !r.slow {
+	l.usual += (took - l.usual) / l.samples
+	return l.learn(r, took, slowProof)
+}
+
+// runs learns from a request that has run for age nanoseconds, through so many looks
+// in a row, and goes on. Each time that its age has doubled counts like one that has
+// ended. It reports whether that has proved the route slow.
+func (l *lanes) runs(r *route, age int64, looks uint32) (proved bool) {
+	if r == nil || looks < hungLooks || looks&(looks-1) != 0 {
 		return false
 	}
-	times := lg(r.mean) - l.usual
+	return l.learn(r, lg(age), 1)
+}
+
+// learn takes in the logarithm of a run time. proof is how many there must be.
+func (l *lanes) learn(r *route, took, proof int64) (proved bool) {
+	r.samples = min(r.samples+1, routeSamples)
+	r.usual += (took - r.usual) / r.samples
+	times := r.usual - l.usual
 	switch {
-	case !r.slow && r.mean >= slowLeast && times >= slowTimes:
+	case !r.slow && r.samples >= proof && r.usual >= slowLeast && times >= slowTimes:
 		l.mark(r, true)
 		return true
-	case r.slow && (r.mean < slowLeast/2 || times < slowTimes/2):
+	case r.slow && (r.usual < slowLeast-lgOne || times < slowTimes/2):
 		l.mark(r, false)
 	}
 	return false
 }
 
-// runs learns from a request that has run for age nanoseconds and goes on. It reports
-// whether that has proved the route slow.
-func (l *lanes) runs(r *route, age int64) (proved bool) {
-	if r == nil || r.slow || age < hungTimes*slowLeast || lg(age/hungTimes)-l.usual < slowTimes {
-		return false
-	}
-	r.mean = max(r.mean, age)
-	l.mark(r, true)
-	return true
-}
-
 // told learns from another loop that a route is slow.
-func (l *lanes) told(key uint64, mean, now int64) {
+func (l *lanes) told(key uint64, usual, now int64) {
 	if r := l.find(key, now); r != nil && !r.slow {
-		r.mean = max(r.mean, mean)
+		r.usual, r.samples = max(r.usual, usual), routeSamples
 		l.mark(r, true)
 	}
 }

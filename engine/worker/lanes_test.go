@@ -56,15 +56,38 @@ func TestRoutesThatAreSlow(t *testing.T) {
 		{"a_slow_start", func(l *lanes) { l.run(slow, 1, 900*ms); l.run(fast, 100, ms); l.run(slow, 60, ms) }, false},
 		{"hangs", func(l *lanes) {
 			l.run(fast, 100, ms)
-			l.runs(l.find(slow, 0), 100*ms)
+			l.runs(l.find(slow, 0), 100*ms, hungLooks)
 		}, true},
-		{"is_a_bit_late", func(l *lanes) {
+		{"hangs_for_a_few_looks", func(l *lanes) {
 			l.run(fast, 100, ms)
-			l.runs(l.find(slow, 0), 30*ms)
+			l.runs(l.find(slow, 0), 100*ms, hungLooks-1)
 		}, false},
-		{"everything_is_late", func(l *lanes) {
+		{"everything_takes_as_long", func(l *lanes) {
 			l.run(fast, 100, 50*ms)
-			l.runs(l.find(slow, 0), 100*ms)
+			l.runs(l.find(slow, 0), 100*ms, hungLooks)
+		}, false},
+		{"was_fast_and_hangs", func(l *lanes) {
+			l.run(fast, 100, ms)
+			l.run(slow, 100, ms)
+			for range 3 { // requests, in a quarter of a second
+				for looks := uint32(1); looks <= 50; looks++ {
+					l.runs(l.find(slow, 0), int64(looks)*5*ms, looks)
+				}
+			}
+		}, true},
+		{"one_of_many_hangs", func(l *lanes) {
+			l.run(slow, 100, ms)
+			for looks := uint32(1); looks <= 1000; looks++ {
+				l.runs(l.find(slow, 0), int64(looks)*5*ms, looks)
+				l.run(slow, 1, ms)
+			}
+		}, false},
+		{"a_pause_of_the_whole_machine", func(l *lanes) {
+			l.run(slow, 100, ms)
+			for range 8 { // in as many threads
+				l.runs(l.find(slow, 0), 3000*ms, 2)
+			}
+			l.run(slow, 2, 3000*ms)
 		}, false},
 	}
 	for _, tt := range tests {
@@ -136,19 +159,18 @@ func TestRoutesThatAreNew(t *testing.T) {
 	if l.holds(l.find(2, 0), 0) {
 		t.Error("another new route is held")
 	}
-	l.runs(r, 1000*ms)
+	l.runs(r, 1000*ms, hungLooks)
 	if !r.slow || !l.holds(r, 0) {
 		t.Error("it hangs, but is not held")
 	}
 	if l.holds(r, laneQuiet+1) {
 		t.Error("held although there are no fast ones")
 	}
-	l.mark(r, false)
-	l.ran(r, ms)
+	l.run(1, 20, ms)
 	if l.holds(r, 0) {
-		t.Error("one has ended fast, but it is held")
+		t.Error("many have ended fast, but it is held")
 	}
-	if l.told(5, 100*ms, 0); !l.find(5, 0).slow {
+	if l.told(5, lg(100*ms), 0); !l.find(5, 0).slow {
 		t.Error("another loop has told that it is slow, but it is not")
 	}
 }
@@ -204,6 +226,7 @@ type modelled struct {
 	key           uint64
 	came, took    int64
 	began, ending int64
+	looks         uint32
 	route         *route
 }
 
@@ -241,7 +264,8 @@ func (m *model) serve(next func() *modelled) {
 			if now >= m.look {
 				m.look = now + laneLook
 				for _, r := range m.running {
-					m.runs(r.route, now-r.began)
+					r.looks++
+					m.runs(r.route, now-r.began, r.looks)
 				}
 			}
 			x.route = m.find(x.key, now)

@@ -81,6 +81,7 @@ type Port struct {
 const (
 	laneFast = iota
 	laneSlow
+	laneNone // it waits no more
 )
 
 // slotState is where a request is.
@@ -107,6 +108,7 @@ type slot struct {
 	sentAt  int64
 	credit  int    // to be told
 	seen    uint32 // the last of Port.looks that found it claimed
+	sights  uint32 // how many of them did, of those that are laneLook apart
 	state   slotState
 	reuse   uint8
 	doubts  uint8 // see Port.resolve; 0: not in doubt
@@ -245,11 +247,12 @@ func (p *Port) Send(id uint32, dst []byte, body Body) error {
 		return ErrQueueFull
 	}
 	s.state = slotWaiting
-	p.backlog[s.lane].push(id, dst)
 	if held {
+		p.toSlow(s, s.begunAt)
 		p.pool.lanes.held.Add(1)
 		p.hold()
 	}
+	p.backlog[s.lane].push(id, dst)
 	return nil
 }
 
@@ -314,7 +317,7 @@ func (p *Port) release(id uint32) Client {
 	}
 	dropped := s.state == slotDropped
 	if !dropped {
-		p.leave(s, s.state >= slotSent)
+		p.leave(s, s.state >= slotSent && !s.late)
 	}
 	*s = slot{reuse: s.reuse}
 	if p.cancel[i] != 0 { // workers read it, so it is not written without need
@@ -422,7 +425,7 @@ func (p *Port) again(id uint32, request []byte) {
 	p.inflight--
 	p.taken = max(p.taken, s.seq)
 	p.lanes.returned(s.route)
-	s.state, s.stream, s.doubts = slotWaiting, nil, 0
+	s.state, s.stream, s.doubts, s.sights = slotWaiting, nil, 0, 0
 	switch {
 	case s.client == nil:
 		p.release(id)

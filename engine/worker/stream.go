@@ -228,15 +228,14 @@ func (st *stream) frame(k kind, id uint32, payload []byte, head int) error {
 			c.Fail(ErrAppFailed)
 		}
 	case kindDropped:
-		err := ErrWorkerDied
-		if s.late {
-			err = ErrQueueTimeout
-		}
-		if c := st.end(id); c != nil {
-			if s.late {
-				p.late.Add(1)
-			}
-			c.Fail(err)
+		late := s.late
+		switch c := st.dropped(id); {
+		case c == nil:
+		case late:
+			p.late.Add(1)
+			c.Fail(ErrQueueTimeout)
+		default:
+			c.Fail(ErrWorkerDied)
 		}
 	case kindReturned:
 		if s.state != slotSent {
@@ -273,10 +272,18 @@ func (st *stream) badHead(c Client) error {
 func (st *stream) end(id uint32) Client {
 	p := st.port
 	s := &p.slots[id&slotMask]
-	took, waited := st.took(s.sentAt), st.waited(s)
-	if p.lanes.ran(s.route, took) {
+	if p.lanes.ran(s.route, st.took(s.sentAt)) {
 		p.proved(s.route)
 	}
+	return st.dropped(id)
+}
+
+// dropped does that for a request that did not run, so that nothing is to be learned
+// from it.
+func (st *stream) dropped(id uint32) Client {
+	p := st.port
+	s := &p.slots[id&slotMask]
+	took, waited := st.took(s.sentAt), st.waited(s)
 	c := p.release(id)
 	st.ended(took)
 	p.waited = waited // now, as others may have been told of theirs on the way
@@ -286,7 +293,7 @@ func (st *stream) end(id uint32) Client {
 // took returns how long the thread has been at a request that was sent at the given
 // time: since then or, if it was busy, since the end of its last one.
 func (st *stream) took(sentAt int64) int64 {
-	return st.port.loop.Now() - max(sentAt, st.core.free.Load())
+	return max(0, st.port.loop.Now()-max(sentAt, st.core.free.Load()))
 }
 
 // waited returns how long a request has waited for the thread.

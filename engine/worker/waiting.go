@@ -39,7 +39,9 @@ func (p *Port) drop(s *slot) {
 
 // leave takes a request out of what lanes and flow count.
 func (p *Port) leave(s *slot, answered bool) {
-	p.flow[s.lane].end(p.loop.Now(), answered)
+	if s.lane != laneNone {
+		p.flow[s.lane].end(p.loop.Now(), answered)
+	}
 	sent := s.state >= slotSent
 	p.lanes.ended(s.route, sent)
 	if sent && s.route != nil && s.route.slow {
@@ -78,9 +80,7 @@ func (p *Port) pump() {
 			p.unrun.Add(1)
 			p.fail(id, ErrClientLeft)
 		case s.lane == laneFast && p.lanes.holds(s.route, now):
-			p.flow[laneFast].end(now, false)
-			p.flow[laneSlow].begin(now)
-			s.lane = laneSlow
+			p.toSlow(s, now)
 			p.backlog[laneSlow].push(id, request)
 			b.pop()
 			p.pool.lanes.held.Add(1)
@@ -127,6 +127,15 @@ func (p *Port) line(now int64) *backlog {
 	return fast
 }
 
+// toSlow makes a request wait in the slow lane.
+func (p *Port) toSlow(s *slot, now int64) {
+	if s.lane != laneSlow {
+		p.flow[s.lane].end(now, false)
+		p.flow[laneSlow].begin(now)
+		s.lane = laneSlow
+	}
+}
+
 // hold sees to it that a request which is held back is looked at again: when another
 // slow one ends, on whatever loop, and when there have been no fast ones for a while.
 func (p *Port) hold() {
@@ -151,17 +160,20 @@ func (p *Port) unholdOthers() {
 // proved tells the other loops that a route is slow, so that each need not lose
 // threads to it to find out.
 func (p *Port) proved(r *route) {
-	key, mean := r.key, r.mean
+	key, usual := r.key, r.usual
 	for _, other := range p.sup.ports {
 		if other != p {
-			_ = other.loop.Post(func() { other.lanes.told(key, mean, other.loop.Now()) })
+			_ = other.loop.Post(func() { other.lanes.told(key, usual, other.loop.Now()) })
 		}
 	}
 }
 
 // look finds out from the claims which requests of this loop run, and since when.
 func (p *Port) look(now int64) {
-	p.lanes.look = now + laneLook
+	counts := now >= p.lanes.look
+	if counts {
+		p.lanes.look = now + laneLook
+	}
 	p.looks++
 	clock := monotonic()
 	for i := range len(p.sup.places) * p.pool.config.Threads {
@@ -171,7 +183,10 @@ func (p *Port) look(now int64) {
 		}
 		if s := p.slot(uint32(id)); s != nil && s.state >= slotSent {
 			s.seen = p.looks
-			if p.lanes.runs(s.route, clock-since) {
+			if counts {
+				s.sights++
+			}
+			if counts && p.lanes.runs(s.route, clock-since, s.sights) {
 				p.proved(s.route)
 			}
 		}
@@ -203,8 +218,9 @@ func (p *Port) expire() {
 			p.late.Add(1)
 			p.waited = time.Duration(now - s.askedAt)
 			c := s.client
-			if with {
-				s.client, s.body = nil, nil
+			if with { // a thread passes over it, in no time
+				p.flow[s.lane].end(now, false)
+				s.client, s.body, s.lane = nil, nil, laneNone
 			} else {
 				p.drop(s)
 			}

@@ -236,7 +236,7 @@ func TestWaited(t *testing.T) {
 		r := start(t, Config{Apps: []App{app(t, `
 def application(environ, start_response):
     start_response("200 OK", [])
-    return [repr(environ["uwsgo.queue_time"]).encode()]
+    return [b"%f" % environ["uwsgo.queue_time"]]
 `)}, StreamMode: stream}, 1)
 		now := r.send(&call{}).wait()
 		before := r.send(&call{before: time.Hour}).wait()

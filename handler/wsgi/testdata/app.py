@@ -43,7 +43,7 @@ def environ(environ, start_response, q):
 
 def queue_time(environ, start_response, q):
     start_response("200 OK", TEXT)
-    return [repr(environ["uwsgo.queue_time"]).encode()]
+    return [b"%f" % environ["uwsgo.queue_time"]]
 
 
 def echo(environ, start_response, q):
