@@ -120,7 +120,8 @@ func (p *program) startWorkers(ctx context.Context) error {
 	wc := worker.Config{
 		Python: python, PythonPath: cfg.PythonPath, Argv: strings.Fields(cfg.PyArgv),
 		Processes: cfg.Processes, Threads: cfg.Threads, LazyApps: cfg.LazyApps, NeedApp: cfg.NeedApp,
-		Harakiri: cfg.Harakiri, Mercy: cfg.Mercy, QueueTimeout: cfg.QueueTimeout, NoLanes: !cfg.Lanes,
+		Harakiri: cfg.Harakiri, HarakiriMercy: cfg.HarakiriMercy, HarakiriVerbose: cfg.HarakiriVerbose, Mercy: cfg.Mercy,
+		QueueTimeout: cfg.QueueTimeout, NoLanes: !cfg.Lanes,
 		Loops: p.engine.Loops(), Stderr: p.sink.File(), Version: version,
 		Log: func(line string) { p.log.Printf("%s", line) },
 	}

@@ -15,6 +15,8 @@ type Core struct {
 	name    string
 	counts  *threadCount
 
+	condemned condemned // the supervisor's: the last claim that was late
+
 	busy    atomic.Bool  // stream mode: it has a request, or must not have one
 	leaving atomic.Bool  // stream mode: to be told to finish once it has none
 	free    atomic.Int64 // when it answered last, on the loops' clock

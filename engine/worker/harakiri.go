@@ -2,76 +2,187 @@ package worker
 
 import (
 	"fmt"
+	"os"
+	"strings"
+	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-// harakiri looks for requests that have run for too long. The loop that one belongs
-// to answers its client, then the process is killed; what else it had fails as with
-// any death.
+// A request that has run for too long is answered by its loop. Its thread cannot be
+// stopped, so the process has to go: a successor is started, then the process
+// finishes the requests of its other threads and is killed.
+
+// condemned is a claim that has been found to be late.
+type condemned struct {
+	id    uint64
+	since int64
+}
+
+// harakiri looks for requests that have run for too long, and kills the processes
+// in which nothing else is left.
 func (g *supervisor) harakiri() {
 	limit := int64(g.pool.config.Harakiri)
-	now := monotonic()
 	if limit <= 0 {
 		return
 	}
-	for _, c := range g.cores() {
-		id, since := g.shared.claim(c.index)
-		if id == 0 || now-since < limit || c.process.killing.Swap(true) {
+	now := monotonic()
+	for _, p := range g.places {
+		if !p.alive || !p.is(Idle, Draining) {
 			continue
 		}
-		c.process.worker.harakiri.Add(1)
-		started := time.Now().Add(-time.Duration(now - since))
-		port := g.ports[0]
-		if id < finishing {
-			port = g.ports[min(int(id>>loopShift), len(g.ports)-1)]
+		for _, c := range p.cores {
+			id, since := g.shared.claim(c.index)
+			claim := condemned{id, since}
+			if id == 0 || now-since < limit || c.condemned == claim {
+				continue
+			}
+			c.condemned = claim
+			port := g.ports[0]
+			if id < finishing {
+				port = g.ports[min(int(id>>loopShift), len(g.ports)-1)]
+			}
+			_ = port.loop.Post(func() { port.harakiri(c, claim, time.Duration(now-since)) })
 		}
-		if port.loop.Post(func() { port.harakiri(c, uint32(id), id < finishing, started) }) != nil {
-			g.fault(c)
+		if w := p.worker; p.hung && p.is(Idle) && w.due == "" && !w.delayed {
+			w.due = "harakiri"
+			g.turn = append([]*worker{w}, g.turn...)
+			g.fill()
+		}
+		if p.hung && p.is(Draining) && !g.working(p) {
+			g.signal(p, unix.SIGKILL)
 		}
 	}
 }
 
-// cores returns those of living processes.
-func (g *supervisor) cores() (list []*Core) {
-	for _, p := range g.places {
-		if p.alive && !p.is(Dead) {
-			list = append(list, p.cores...)
+// working reports whether a process that drains has a thread that is neither done
+// nor condemned.
+func (g *supervisor) working(p *process) bool {
+	for _, c := range p.cores {
+		id, since := g.shared.claim(c.index)
+		if !g.shared.finished(c.index) && (id == 0 || c.condemned != condemned{id, since}) {
+			return true
 		}
 	}
-	return list
+	return false
 }
 
-// harakiri fails a late request and has its worker killed. The request that is
-// named may have ended just now; a worker that hangs after its answer has none.
-func (p *Port) harakiri(c *Core, id uint32, unanswered bool, started time.Time) {
-	w := c.process
+// harakiri fails a late request, unless it has ended just now, and has the supervisor
+// told. A worker that hangs after its answer has no request.
+func (p *Port) harakiri(c *Core, claim condemned, age time.Duration) {
 	what := "-"
-	var s *slot
-	var since, asked int64
-	if unanswered {
-		var current uint64
-		current, since = p.sup.shared.claim(c.index)
-		if s = p.slot(id); s == nil || s.state < slotSent || current != uint64(id) {
-			w.killing.Store(false)
-			w.worker.harakiri.Add(^uint64(0))
+	if id, since := p.sup.shared.claim(c.index); id != claim.id || since != claim.since {
+		return
+	}
+	var client Client
+	var waited time.Duration
+	if id := uint32(claim.id); claim.id < finishing {
+		s := p.slot(id)
+		if s == nil || s.state < slotSent {
 			return
 		}
-		asked = s.askedAt
-		if d, ok := s.client.(Describer); ok {
-			what = d.Describe()
+		if client = s.client; client != nil {
+			if d, ok := client.(Describer); ok {
+				what = d.Describe()
+			}
+			waited = time.Duration(claim.since - p.clock - s.askedAt)
+			p.Cancel(id) // the slot goes with the process
 		}
 	}
-	log := p.pool.log
-	log(fmt.Sprintf("*** HARAKIRI ON WORKER %d (pid: %d, try: 1, graceful: no) ***", w.worker.number, w.pid.Load()))
-	log(fmt.Sprintf("HARAKIRI !!! worker %d status !!!", w.worker.number))
-	log(fmt.Sprintf("HARAKIRI [core %d] %s since %d", c.id, what, started.Unix()))
-	log(fmt.Sprintf("HARAKIRI !!! end of worker %d status !!!", w.worker.number))
-	log(fmt.Sprintf("HARAKIRI triggered by worker %d core %d !!!", w.worker.number, c.id))
-	if s != nil && s.client != nil {
-		client := s.client
-		s.client, s.body = nil, nil // the slot goes with the process
-		p.waited = time.Duration(since - p.clock - asked)
+	c.process.worker.harakiri.Add(1)
+	go p.sup.confess(c, what, age) // it waits for the stack
+	if client != nil {
+		p.waited = waited
 		client.Fail(ErrHarakiri)
 	}
-	p.sup.fault(c)
+}
+
+// confess logs what a late request was doing, and tells the supervisor of it.
+func (g *supervisor) confess(c *Core, what string, age time.Duration) {
+	pid, tid := c.PID(), g.shared.thread(c.index)
+	graceful := "no"
+	if g.pool.config.HarakiriMercy > 0 {
+		graceful = "yes"
+	}
+	w := c.WorkerID()
+	lines := []string{
+		fmt.Sprintf("*** HARAKIRI ON WORKER %d (pid: %d, try: 1, graceful: %s) ***", w, pid, graceful),
+		fmt.Sprintf("HARAKIRI !!! worker %d status !!!", w),
+		fmt.Sprintf("HARAKIRI [core %d] %s since %d", c.id, what, time.Now().Add(-age).Unix()),
+		fmt.Sprintf("HARAKIRI [core %d] running for %.3f seconds in thread uWSGIWorker%dCore%d", c.id, age.Seconds(), w, c.id),
+	}
+	for line := range strings.Lines(g.stacks.of(pid, tid)) {
+		lines = append(lines, fmt.Sprintf("HARAKIRI [core %d] %s", c.id, strings.TrimRight(line, "\n")))
+	}
+	if g.pool.config.HarakiriVerbose {
+		for _, state := range kernelState(pid, tid) {
+			lines = append(lines, "HARAKIRI: -- "+state)
+		}
+	}
+	lines = append(lines,
+		fmt.Sprintf("HARAKIRI !!! end of worker %d status !!!", w),
+		fmt.Sprintf("HARAKIRI triggered by worker %d core %d !!!", w, c.id))
+	for _, line := range lines {
+		g.pool.log(line)
+	}
+	g.send(message{name: "late", args: []any{c.process.place, pid}})
+}
+
+// stacks asks threads of workers for their Python stacks: a signal makes one write
+// it into a pipe, whatever it is doing. Any goroutine.
+type stacks struct {
+	mu    sync.Mutex // one at a time, as all write into the same pipe
+	read  *os.File   // nil where there are none
+	write *os.File   // inherited by every worker
+}
+
+// How long to wait for a stack to begin, and for more of it.
+const (
+	stackBegins = time.Second
+	stackPause  = 50 * time.Millisecond
+)
+
+func newStacks() (*stacks, error) {
+	if stackSignal == 0 {
+		return &stacks{}, nil
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	return &stacks{read: r, write: w}, nil
+}
+
+// of returns the stack of a thread, innermost call first; empty if it does not give
+// one.
+func (s *stacks) of(pid, tid int) string {
+	if s.read == nil || pid <= 1 || tid <= 0 {
+		return ""
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_ = s.next(0) // of one that was too late
+	if signalThread(pid, tid) != nil {
+		return ""
+	}
+	text := s.next(stackBegins)
+	for more := text; more != ""; text += more {
+		more = s.next(stackPause)
+	}
+	return text
+}
+
+// next returns what comes within d.
+func (s *stacks) next(d time.Duration) string {
+	_ = s.read.SetReadDeadline(time.Now().Add(max(d, time.Millisecond)))
+	b := make([]byte, 64<<10)
+	n, _ := s.read.Read(b)
+	return string(b[:n])
+}
+
+func (s *stacks) close() {
+	if s.read != nil {
+		_, _ = s.read.Close(), s.write.Close()
+	}
 }

@@ -213,24 +213,6 @@ func TestRespawnIsThrottled(t *testing.T) {
 	r.get("/hello").body200("hello")
 }
 
-func TestHarakiri(t *testing.T) {
-	r := start(t, Config{Apps: []App{app(t, paths)}, Threads: 2, Harakiri: 100 * time.Millisecond}, 1)
-	pid := r.pid(1, 0)
-	blocked, release := blocker(r)
-	defer release()
-	if blocked.wait(); !errors.Is(blocked.err, ErrHarakiri) {
-		t.Errorf("got %v, want %v", blocked.err, ErrHarakiri)
-	}
-	r.waitLog(fmt.Sprintf("*** HARAKIRI ON WORKER 1 (pid: %d, try: 1, graceful: no) ***", pid))
-	r.waitLog("] 127.0.0.1 - GET /wait since ")
-	r.waitLog("HARAKIRI triggered by worker 1 core ")
-	r.pid(1, pid)
-	r.get("/hello").body200("hello")
-	if w := r.pool.Snapshot().Workers[0]; w.Harakiri != 1 || w.Respawns != 2 {
-		t.Errorf("got %d harakiri and %d processes, want 1 and 2", w.Harakiri, w.Respawns)
-	}
-}
-
 func TestLoadErrors(t *testing.T) {
 	dir := t.TempDir()
 	for name, source := range map[string]string{

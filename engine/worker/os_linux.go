@@ -3,6 +3,7 @@ package worker
 import (
 	"fmt"
 	"os"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -43,6 +44,24 @@ func monotonic() int64 {
 	var ts unix.Timespec
 	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts)
 	return ts.Nano()
+}
+
+// stackSignal has a worker thread write its Python stack: a real-time signal, as
+// apps have uses of their own for SIGUSR1 and SIGUSR2. 0 where there is none.
+const stackSignal = 62
+
+// signalThread sends stackSignal to a thread of a worker. That the process still is
+// the one that was meant is sure but for a process that took both ids just now.
+func signalThread(pid, tid int) error { return unix.Tgkill(pid, tid, unix.Signal(stackSignal)) }
+
+// kernelState says what a thread is doing in the kernel, in uWSGI's words.
+func kernelState(pid, tid int) (lines []string) {
+	for _, name := range []string{"syscall", "wchan"} {
+		if b, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/%s", pid, tid, name)); err == nil {
+			lines = append(lines, name+"> "+strings.TrimSpace(string(b)))
+		}
+	}
+	return lines
 }
 
 // growBuffer lets fd have size bytes under way, as far as the system allows.

@@ -49,6 +49,12 @@ func monotonic() int64 {
 
 func growBuffer(fd, size int) { _ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, size) }
 
+const stackSignal = 0
+
+func signalThread(int, int) error { return syscall.ENOSYS }
+
+func kernelState(int, int) []string { return nil }
+
 func memory(int) (rss, vsz int64) { return 0, 0 }
 
 const recvCloexec = 0

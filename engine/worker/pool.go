@@ -53,9 +53,14 @@ type Config struct {
 	// 500, as in uWSGI.
 	NeedApp bool
 	// Harakiri is how long a request may run, counted from when a worker takes it.
-	// Then its client gets an answer and its worker process is killed and replaced.
-	// 0 means for ever; it is looked at once a second, more often when it is short.
+	// Then its client gets an answer, and its process, whose thread cannot be stopped,
+	// is replaced: a successor is started, the requests of other threads end, and it is
+	// killed. 0 means for ever; it is looked at four times a second or more.
 	Harakiri time.Duration
+	// HarakiriMercy is how long those requests may take; default: Mercy.
+	HarakiriMercy time.Duration
+	// HarakiriVerbose logs the system call in which the thread is, too (Linux).
+	HarakiriVerbose bool
 	// Limits say when processes are replaced.
 	Limits Limits
 	// LimitAS bounds the address space of each process in bytes, as RLIMIT_AS does.

@@ -66,13 +66,13 @@ type process struct {
 	retired time.Time   // since when it drains
 	why     string      // what is said when it has gone
 	err     error       // why it could not load its app
+	hung    bool        // a request was late: it goes as soon as others have ended
 	luck    float64     // 0 to 1: how much of the jitter it has
 
 	state     atomic.Uint32 // a State: Dead, Starting, Idle (serving) or Draining
 	pid       atomic.Int64
 	spawnedAt atomic.Int64 // Unix nanoseconds
 	requests  atomic.Uint64
-	killing   atomic.Bool // harakiri has been decided
 }
 
 func newWorker(number, threads int) *worker {

@@ -134,7 +134,7 @@ func (c *Config) tick() time.Duration {
 		d = limitsEach
 	}
 	if h := c.Harakiri; h > 0 {
-		h = min(max(h/4, 10*time.Millisecond), time.Second)
+		h = min(max(h/4, 10*time.Millisecond), 250*time.Millisecond)
 		if d == 0 || h < d {
 			d = h
 		}

@@ -286,7 +286,11 @@ func (g *supervisor) retire(p *process, why string) {
 	}
 	p.worker.present.CompareAndSwap(p, nil)
 	pid := int(p.pid.Load())
-	g.after(g.pool.config.Mercy, "mercy", p.place, pid)
+	mercy := g.pool.config.Mercy
+	if p.hung && g.pool.config.HarakiriMercy > 0 {
+		mercy = g.pool.config.HarakiriMercy
+	}
+	g.after(mercy, "mercy", p.place, pid)
 	if g.queue >= 0 {
 		for _, c := range p.cores {
 			g.shared.retire(c.index)
@@ -323,7 +327,7 @@ func (g *supervisor) nudge() {
 		threads += len(p.cores)
 		for _, c := range p.cores {
 			id, _ := g.shared.claim(c.index)
-			waits = waits || p.is(Draining) && id == 0
+			waits = waits || p.is(Draining) && id == 0 && !g.shared.finished(c.index)
 		}
 		draining = draining || p.is(Draining)
 	}

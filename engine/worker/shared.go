@@ -53,10 +53,19 @@ func (s *shared) claim(i int) (id uint64, since int64) {
 func (s *shared) clearClaim(i int) {
 	atomic.StoreUint64(s.word(i, 0), 0)
 	atomic.StoreUint64(s.word(i, 16), 0)
+	atomic.StoreUint64(s.word(i, 24), 0)
 }
 
+// finished reports whether worker thread i has done so.
+func (s *shared) finished(i int) bool { return atomic.LoadUint64(s.word(i, 16)) == 2 }
+
+// thread returns the system's id of worker thread i, 0 while it is not known.
+func (s *shared) thread(i int) int { return int(atomic.LoadUint64(s.word(i, 24))) }
+
 // retire tells worker thread i to take no more requests.
-func (s *shared) retire(i int) { atomic.StoreUint64(s.word(i, 16), 1) }
+func (s *shared) retire(i int) {
+	atomic.CompareAndSwapUint64(s.word(i, 16), 0, 1)
+}
 
 func (s *shared) word(i, offset int) *uint64 {
 	return (*uint64)(unsafe.Pointer(&s.mem[i*claimSize+offset])) // mmap aligns to pages

@@ -23,6 +23,7 @@ type supervisor struct {
 	queue     int      // where requests are sent to; -1 in stream mode
 	queueFile *os.File // where workers receive from
 	ports     []*Port
+	stacks    *stacks
 	workers   []*worker
 	places    []*process // of all workers
 	events    chan message
@@ -73,6 +74,13 @@ func newSupervisor(p *Pool) (*supervisor, error) {
 	var err error
 	if g.shared, err = newShared(c.Processes*places*c.Threads, len(c.Loops)); err != nil {
 		return nil, err
+	}
+	g.stacks = &stacks{}
+	if c.Harakiri > 0 {
+		if g.stacks, err = newStacks(); err != nil {
+			g.close()
+			return nil, fmt.Errorf("pipe for stacks: %w", err)
+		}
 	}
 	if !c.StreamMode {
 		fds, err := socketpair(unix.SOCK_SEQPACKET)
@@ -229,6 +237,11 @@ func (g *supervisor) handle(m message) {
 		if p := g.places[m.int(0)]; p.alive && int(p.pid.Load()) == m.int(1) {
 			g.signal(p, unix.SIGKILL)
 		}
+	case "late":
+		if p := g.places[m.int(0)]; p.alive && int(p.pid.Load()) == m.int(1) {
+			p.hung = true
+			g.harakiri()
+		}
 	case "reload":
 		g.reload(m.answer)
 	case "chain":
@@ -292,8 +305,7 @@ func (g *supervisor) spawn(w *worker, z *zygote) bool {
 	p.pid.Store(0)
 	p.spawnedAt.Store(time.Now().UnixNano())
 	p.requests.Store(0)
-	p.luck = rand.Float64()
-	p.killing.Store(false)
+	p.luck, p.hung = rand.Float64(), false
 	for l, port := range g.ports {
 		if port.loop.Post(func() { port.attach(streams[l]) }) != nil {
 			for _, st := range streams[l] {
@@ -571,6 +583,9 @@ func (g *supervisor) stop(ctx context.Context) error {
 // of them has let go of it.
 func (g *supervisor) close() {
 	_ = g.shared.file.Close()
+	if g.stacks != nil {
+		g.stacks.close()
+	}
 	if g.queue >= 0 {
 		_ = g.queueFile.Close()
 		_ = unix.Shutdown(g.queue, unix.SHUT_RDWR)

@@ -95,6 +95,9 @@ func startZygote(g *supervisor, lazy bool, events chan<- message) (*zygote, erro
 	if g.queueFile != nil {
 		cmd.ExtraFiles = append(cmd.ExtraFiles, g.queueFile)
 	}
+	if g.stacks.write != nil {
+		cmd.ExtraFiles = append(cmd.ExtraFiles, g.stacks.write)
+	}
 	cmd.SysProcAttr = zygoteAttr()
 	started := make(chan error)
 	go func() {
@@ -146,15 +149,20 @@ func (g *supervisor) bootBlob(lazy bool) ([]byte, error) {
 		apps = append(apps, []any{a.Mount, a.File, a.Module, a.Callable})
 	}
 	host, _ := os.Hostname()
-	queue := -1
+	queue, stacks, next := -1, -1, queueFD
 	if g.queueFile != nil {
-		queue = queueFD
+		queue = next
+		next++
+	}
+	if g.stacks.write != nil {
+		stacks = next
 	}
 	blob, err := pymarshal.Marshal([]any{sources, map[string]any{
 		"apps": apps, "lazy": lazy, "need_app": c.NeedApp,
 		"argv": c.Argv, "pythonpath": c.PythonPath,
 		"processes": c.Processes, "threads": c.Threads, "loops": len(c.Loops),
 		"limit_as": c.LimitAS, "stream_mode": c.StreamMode, "watch": c.Imported != nil, "unwatched": unwatched,
+		"stacks": stacks, "stack_signal": stackSignal,
 		"control": controlFD, "queue": queue, "shared": sharedFD,
 		"shared_size": len(g.shared.mem), "cancel_at": g.shared.cancelAt,
 		"names": c.Names, "version": []byte(c.Version), "node": []byte(host),

@@ -125,13 +125,15 @@ type Config struct {
 	AutoReloadIgnore []string
 
 	// Processes.
-	Master        bool
-	Processes     int // at least 1
-	Threads       int // per process, at least 1
-	EnableThreads bool
-	Harakiri      time.Duration // 0 for no limit
-	DieOnTerm     bool          // as asked; the server stops on SIGTERM regardless
-	Vacuum        bool
+	Master          bool
+	Processes       int // at least 1
+	Threads         int // per process, at least 1
+	EnableThreads   bool
+	Harakiri        time.Duration // 0 for no limit
+	HarakiriVerbose bool
+	HarakiriMercy   time.Duration // for the other requests of a worker; 0 for Mercy
+	DieOnTerm       bool          // as asked; the server stops on SIGTERM regardless
+	Vacuum          bool
 	// When workers are replaced; 0 for never.
 	MaxRequests, MaxRequestsDelta              int64
 	MaxLifetime, MaxLifetimeDelta, MinLifetime time.Duration

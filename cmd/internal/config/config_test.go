@@ -232,8 +232,9 @@ func TestLoad(t *testing.T) {
 			want: func(c *Config) { c.Action, c.Signal, c.Target = Signal, "reload", "app.pid" },
 		},
 		{
-			name: "recycling", args: []string{"-w", "shop", "-R", "100", "--max-requests-delta", "5", "--max-worker-lifetime", "60", "--min-worker-lifetime", "0", "--reload-on-rss", "200", "--evil-reload-on-as", "3"},
+			name: "recycling", args: []string{"-w", "shop", "--harakiri-verbose", "--harakiri-graceful-timeout", "3", "-R", "100", "--max-requests-delta", "5", "--max-worker-lifetime", "60", "--min-worker-lifetime", "0", "--reload-on-rss", "200", "--evil-reload-on-as", "3"},
 			want: func(c *Config) {
+				c.HarakiriVerbose, c.HarakiriMercy = true, 3*time.Second
 				c.Module, c.MaxRequests, c.MaxRequestsDelta, c.Master = "shop", 100, 5, true
 				c.MaxLifetime, c.MinLifetime, c.ReloadOnRSS, c.EvilAS = time.Minute, 0, 200<<20, 3<<20
 			},

@@ -168,6 +168,10 @@ func (r *resolver) apply(name string, e ini.Entry) error {
 		truth(r.list, e) // always on
 	case "harakiri":
 		r.Harakiri, err = seconds(e)
+	case "harakiri-verbose":
+		r.HarakiriVerbose = truth(r.list, e)
+	case "harakiri-graceful-timeout":
+		r.HarakiriMercy, err = seconds(e)
 	case "max-requests":
 		r.MaxRequests, err = number(e, math.MaxInt64)
 	case "max-requests-delta":

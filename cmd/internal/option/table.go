@@ -129,7 +129,16 @@ var table = []Option{
 	{
 		Name: "harakiri", Short: 't', Kind: Seconds, Arg: "SECONDS", Section: Processes, Status: Differs,
 		Help: "end a request that takes longer, and replace its worker",
-		Note: "The client gets 504. The time is each request's own, also with threads.",
+		Note: "The client gets 504. The time is each request's own, also with threads: those of other threads finish. The log has the request, its age and the Python stack of its thread.",
+	},
+	{
+		Name: "harakiri-verbose", Kind: Flag, Section: Processes, Status: Same,
+		Help: "log the system call, too, that a request is in when --harakiri ends it",
+	},
+	{
+		Name: "harakiri-graceful-timeout", Kind: Seconds, Arg: "SECONDS", Default: "worker-reload-mercy", Section: Processes, Status: Differs,
+		Help: "let the other requests of a worker finish for so long after --harakiri",
+		Note: "In uWSGI the time between a first signal and SIGKILL; no signal is sent here.",
 	},
 	{
 		Name: "max-requests", Short: 'R', Kind: Int, Arg: "N", Section: Processes, Status: Differs,

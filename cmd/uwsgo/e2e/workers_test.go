@@ -166,6 +166,30 @@ func TestKilledWorkerLosesOnlyWhatItHeld(t *testing.T) {
 	}
 }
 
+func TestHarakiri(t *testing.T) {
+	dir := shortTempDir(t)
+	write(t, dir, "app.py", holdApp)
+	port := freePort(t)
+	base := "http://127.0.0.1:" + port
+	s := start(t, dir, "--http", ":"+port, "--wsgi-file", "app.py", "--threads", "2", "--harakiri", "1", "--harakiri-verbose")
+	s.waitAnswer(t, base+"/", 200)
+	held := askLater(base + "/hold?x=1")
+	victim := heldBy(t, dir)
+	if a, ok := (<-held).(answer); !ok || a.status != http.StatusGatewayTimeout {
+		t.Errorf("the request that hangs got %+v, want 504", a)
+	}
+	for _, line := range []string{
+		fmt.Sprintf("*** HARAKIRI ON WORKER 1 (pid: %d,", victim), "127.0.0.1 - GET /hold?x=1 since ", "running for 1.",
+		" in thread uWSGIWorker1Core", `app.py", line 1`, " in application", "HARAKIRI: -- wchan> ",
+		fmt.Sprintf("worker 1 (pid: %d) ended, killed by signal 9", victim),
+	} {
+		s.waitLog(t, line)
+	}
+	if a := get(t, base+"/"); a.status != 200 || a.body == strconv.Itoa(victim) {
+		t.Errorf("afterwards: %d from process %s", a.status, a.body)
+	}
+}
+
 func TestGracefulStop(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		t.Run(sig.String(), func(t *testing.T) {

@@ -16,6 +16,7 @@ from .port import DROPPED, RETURNED, SMALL, Port, frame_head
 from .trace import report
 
 CLAIM = 64  # bytes between claims, a cache line
+FINISHED = 2  # in the claim's third word: the thread takes no more requests; 1: it is to
 SLOTS = 1 << 16  # slots of each loop
 LARGEST = 384 << 10  # bytes of a request: what fits a socket's buffer
 
@@ -209,6 +210,19 @@ def yield_to_loops():
         pass  # not Linux, or not allowed in this container
 
 
+def give_stacks(fd, signum):
+    """Have each thread write its Python stack to fd when it gets the signal.
+
+    That works even while C code runs and nobody else gets the interpreter's lock.
+    """
+    try:
+        import faulthandler
+
+        faulthandler.register(signum, file=fd, all_threads=False)
+    except (ImportError, AttributeError, OSError, RuntimeError, ValueError):
+        pass  # not on this Python: the log does without
+
+
 def run(config, place, number, fds, shared, apps):
     """Be a process of worker number (from 1) until the server ends it or the queue.
 
@@ -220,12 +234,15 @@ def run(config, place, number, fds, shared, apps):
     memory = memoryview(mmap.mmap(shared, config["shared_size"]))
     cancelled = [memory[at : at + SLOTS] for at in range(config["cancel_at"], len(memory), SLOTS)]
     environ = base(config)
+    if config["stacks"] >= 0:
+        give_stacks(config["stacks"], config["stack_signal"])
     queue = None if config["stream_mode"] else Queue(config["queue"])
 
     def core(thread):
         yield_to_loops()
         at = (place * threads + thread) * CLAIM
-        claim = memory[at : at + 24].cast("Q")
+        claim = memory[at : at + 32].cast("Q")
+        claim[3] = threading.get_native_id()
         own = fds[thread * loops : (thread + 1) * loops]
         ports = [Port(fd, c, claim) for fd, c in zip(own, cancelled)]
         source = queue or Streams(ports)
@@ -241,6 +258,7 @@ def run(config, place, number, fds, shared, apps):
             # Without this thread the process would be slow and silent about it.
             report(e)
             os._exit(1)
+        claim[2] = FINISHED
 
     others = [
         threading.Thread(target=core, args=(t,), name=f"uWSGIWorker{number}Core{t}")

@@ -226,7 +226,7 @@ def leave_to_server(signum, frame):
 
 
 def main(config):
-    for fd in (config["control"], config["queue"], config["shared"]):
+    for fd in (config["control"], config["queue"], config["shared"], config["stacks"]):
         if fd >= 0:
             os.set_inheritable(fd, False)
     title.of_process(config["names"], 0)
