@@ -113,6 +113,9 @@ func (g *supervisor) confess(c *Core, what string, age time.Duration) {
 		fmt.Sprintf("HARAKIRI [core %d] running for %.3f seconds in thread uWSGIWorker%dCore%d", c.id, age.Seconds(), w, c.id),
 	}
 	for line := range strings.Lines(g.stacks.of(pid, tid)) {
+		if strings.Contains(line, `"<uwsgo>/worker.py"`) {
+			break // what called the app
+		}
 		lines = append(lines, fmt.Sprintf("HARAKIRI [core %d] %s", c.id, strings.TrimRight(line, "\n")))
 	}
 	if g.pool.config.HarakiriVerbose {

@@ -41,20 +41,21 @@ func TestHarakiri(t *testing.T) {
 	})
 }
 
-// late makes the request that runs in a pool look as if it had begun long ago.
-func (r *rig) late() {
+// late makes a request that runs look as if it had begun long ago.
+func (c *call) late() {
+	r := c.r
 	r.t.Helper()
 	g := r.pool.sup
 	for _, p := range g.places {
-		for _, c := range p.cores {
-			if id, _ := g.shared.claim(c.index); id != 0 {
+		for _, core := range p.cores {
+			if id, _ := g.shared.claim(core.index); id == uint64(c.id) {
 				long := monotonic() - int64(r.pool.config.Harakiri)
-				atomic.StoreUint64(g.shared.word(c.index, 8), uint64(long))
+				atomic.StoreUint64(g.shared.word(core.index, 8), uint64(long))
 				return
 			}
 		}
 	}
-	r.t.Fatal("no request runs")
+	r.t.Fatal("the request does not run")
 }
 
 // The other requests of the process finish first.
@@ -63,8 +64,8 @@ func TestHarakiriSparesOthers(t *testing.T) {
 		r := start(t, Config{Apps: []App{app(t, paths)}, Threads: 4, Harakiri: time.Minute, StreamMode: stream}, 1)
 		pid := r.pid(1, 0)
 		hangs, _ := blocker(r)
-		r.late()
 		spared, release := blocker(r)
+		hangs.late()
 		if hangs.wait(); !errors.Is(hangs.err, ErrHarakiri) {
 			t.Errorf("got %v, want %v", hangs.err, ErrHarakiri)
 		}
@@ -83,8 +84,8 @@ func TestHarakiriMercy(t *testing.T) {
 	r := start(t, Config{Apps: []App{app(t, paths)}, Threads: 2, Harakiri: time.Minute, HarakiriMercy: 50 * time.Millisecond}, 1)
 	pid := r.pid(1, 0)
 	hangs, _ := blocker(r)
-	r.late()
 	other, _ := blocker(r)
+	hangs.late()
 	if hangs.wait(); !errors.Is(hangs.err, ErrHarakiri) {
 		t.Errorf("got %v, want %v", hangs.err, ErrHarakiri)
 	}

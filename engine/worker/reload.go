@@ -295,6 +295,7 @@ func (g *supervisor) retire(p *process, why string) {
 		for _, c := range p.cores {
 			g.shared.retire(c.index)
 		}
+		g.nudgeIn = nudgeFirst
 		g.nudge()
 		return
 	}
@@ -309,9 +310,13 @@ func (g *supervisor) retire(p *process, why string) {
 	})
 }
 
-// nudgeEach is how often threads that wait for a request are woken while one of
-// them is to finish. Each needs one nudge, unless another's thread took it.
-const nudgeEach = 50 * time.Millisecond
+// How soon, at first and at last, threads that wait for a request are woken again
+// while one of them is to finish. The kernel wakes them in turn, so as a rule once is
+// enough; a process that stands still must not have the queue fill.
+const (
+	nudgeFirst = 20 * time.Millisecond
+	nudgeLast  = time.Second
+)
 
 // nudge wakes the threads that wait in the queue, so that those that are to finish
 // see it: it sends an empty datagram for each.
@@ -332,6 +337,7 @@ func (g *supervisor) nudge() {
 		draining = draining || p.is(Draining)
 	}
 	if !draining {
+		g.nudgeIn = nudgeFirst
 		return
 	}
 	if !waits {
@@ -343,7 +349,8 @@ func (g *supervisor) nudge() {
 		}
 	}
 	g.nudging = true
-	g.after(nudgeEach, "nudge")
+	g.after(g.nudgeIn, "nudge")
+	g.nudgeIn = min(2*g.nudgeIn, nudgeLast)
 }
 
 // wake sends an empty datagram.
