@@ -33,8 +33,8 @@ const places = 4
 // plain fields belong to the supervisor, its counters go on when the process is
 // replaced.
 type worker struct {
-	number  int                     // from 1
-	places  []*process              //
+	number  int // from 1
+	places  []*process
 	present atomic.Pointer[process] // the one that serves, nil while there is none
 	short   int                     // how many in a row died young
 	delayed bool                    // so the next has to wait

@@ -67,7 +67,7 @@ func TestReload(t *testing.T) {
 						}
 					})
 				}
-				for n := 2; n <= 5; n++ {
+				for n := 2; n <= 3; n++ {
 					at := sent.Load()
 					r.wait("requests under way", func() bool { return sent.Load() > at+20 })
 					before := r.pool.Snapshot()
