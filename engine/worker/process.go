@@ -64,7 +64,7 @@ type process struct {
 	streams [][]*stream // by loop and core; each belongs to its loop
 	alive   bool        // it was spawned, and its end is not dealt with
 	retired time.Time   // since when it drains
-	why     string      // what is said when it has gone
+	why     string      // it was replaced; empty for a reload
 	err     error       // why it could not load its app
 	hung    bool        // a request was late: it goes as soon as others have ended
 	luck    float64     // 0 to 1: how much of the jitter it has

@@ -281,11 +281,9 @@ func (g *supervisor) retire(p *process, why string) {
 	}
 	p.set(Draining)
 	p.retired, p.why = time.Now(), why
-	if why != "" {
-		p.why = " (" + why + ")"
-	}
 	p.worker.present.CompareAndSwap(p, nil)
 	pid := int(p.pid.Load())
+	g.pool.log(fmt.Sprintf("Gracefully killing worker %d (pid: %d)...", p.worker.number, pid))
 	mercy := g.pool.config.Mercy
 	if p.hung && g.pool.config.HarakiriMercy > 0 {
 		mercy = g.pool.config.HarakiriMercy

@@ -101,12 +101,64 @@ func TestReloadIdle(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.alone(before.Processes)
+		r.waitLog("...gracefully killing workers...")
 		for _, w := range before.Workers {
-			r.waitLog(fmt.Sprintf("...The work of process %d is done. Seeya!", w.PID))
+			r.waitLog(fmt.Sprintf("Gracefully killing worker %d (pid: %d)...", w.ID, w.PID))
+			r.waitLog(fmt.Sprintf("worker %d buried after ", w.ID))
 		}
 		if log := strings.Join(r.logged(), "\n"); strings.Contains(log, "DAMN") {
 			t.Errorf("log: %s", log)
 		}
+	})
+}
+
+// A worker of the next generation that is killed before that has taken over is
+// replaced like any other.
+func TestReloadWhileWorkersDie(t *testing.T) {
+	a := app(t, version(1))
+	r := start(t, Config{Apps: []App{a}, Processes: 4}, 1)
+	old := r.pool.Snapshot()
+	killed := false
+	rewrite(t, a, version(2))
+	done := make(chan error, 1)
+	go func() { done <- r.pool.Reload(context.Background()) }()
+	for !killed {
+		for _, p := range r.pool.Snapshot().Processes {
+			if p.PID != 0 && p.PID != old.Workers[p.Worker-1].PID {
+				_ = syscall.Kill(p.PID, syscall.SIGKILL)
+				killed = true
+			}
+		}
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	r.alone(old.Processes)
+	for range 8 {
+		r.get("/hello").body200("hello 2")
+	}
+}
+
+// Reloads leave neither descriptors nor processes behind.
+func TestReloadLeavesNothing(t *testing.T) {
+	r := start(t, Config{Apps: []App{app(t, paths)}, Processes: 2, Threads: 2, Harakiri: time.Minute}, 2)
+	r.get("/hello")
+	count := func() (files, children int) {
+		entries, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Skip("no /proc")
+		}
+		return len(entries), len(childrenOf(os.Getpid()))
+	}
+	files, children := count()
+	for range 5 {
+		if err := r.pool.Reload(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.wait("as many descriptors and children as before", func() bool {
+		f, c := count()
+		return f <= files && c <= children
 	})
 }
 

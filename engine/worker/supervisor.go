@@ -390,12 +390,15 @@ func (g *supervisor) exited(p *process, pid, code int) {
 	switch {
 	case g.stopping:
 	case p.is(Draining):
-		if code == 0 {
-			g.pool.log(fmt.Sprintf("...The work of process %d is done%s. Seeya!", pid, p.why))
-		} else {
+		switch {
+		case code != 0:
 			g.pool.log(fmt.Sprintf("worker %d (pid: %d) ended%s", w.number, pid, how(code)))
+		case p.why != "":
+			g.pool.log(fmt.Sprintf("...The work of process %d is done (%s). Seeya!", pid, p.why))
+		default:
+			g.pool.log(fmt.Sprintf("worker %d buried after %d seconds", w.number, int(time.Since(p.retired).Seconds())))
 		}
-	case p.zygote == g.next:
+	case p.zygote == g.next && p.is(Starting):
 		err := p.err // why it could not load its app
 		if err == nil {
 			err = fmt.Errorf("worker %d ended while it started: %s", w.number, status(code))

@@ -207,7 +207,7 @@ func TestReloadFinishesWhatRuns(t *testing.T) {
 	if a, ok := (<-held).(answer); !ok || a.status != 200 {
 		t.Errorf("the request in flight got %+v, want its 200", a)
 	}
-	s.waitLog(t, "is done. Seeya!")
+	s.waitLog(t, "buried after ")
 }
 
 func TestTouchReload(t *testing.T) {
