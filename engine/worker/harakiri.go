@@ -50,13 +50,13 @@ func (g *supervisor) harakiri() {
 			g.turn = append([]*worker{w}, g.turn...)
 			g.fill()
 		}
-		if p.hung && p.is(Draining) && !g.working(p) {
+		if p.hung && (p.is(Draining) || g.stopping) && !g.working(p) {
 			g.signal(p, unix.SIGKILL)
 		}
 	}
 }
 
-// working reports whether a process that drains has a thread that is neither done
+// working reports whether a process that is to finish has a thread that is neither done
 // nor condemned.
 func (g *supervisor) working(p *process) bool {
 	for _, c := range p.cores {

@@ -114,6 +114,25 @@ func TestHarakiriUnderLoad(t *testing.T) {
 	stop()
 }
 
+// An app that hangs after its answer does not hold up a stop.
+func TestHarakiriInStop(t *testing.T) {
+	r := start(t, Config{Apps: []App{app(t, `
+import time
+class Body:
+    def __iter__(self):
+        return iter([b"hello"])
+    def close(self):
+        time.sleep(1000)
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Length", "5")])
+    return Body()
+`)}, Threads: 2, Harakiri: 100 * time.Millisecond}, 1)
+	r.get("/").body200("hello")
+	if err := r.pool.Stop(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
 // C code that keeps the interpreter's lock does not hide where it hangs.
 func TestHarakiriStackWithoutInterpreter(t *testing.T) {
 	if stackSignal == 0 {

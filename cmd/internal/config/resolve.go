@@ -543,6 +543,9 @@ func (r *resolver) finish() error {
 		r.list.Warnf("processes: 0 is too few, so one is run")
 	}
 	r.Threads = max(1, r.Threads)
+	if r.Mercy == 0 {
+		r.Mercy = defaults().Mercy
+	}
 	if r.MaxLifetime > 0 && r.MaxLifetime <= r.MinLifetime {
 		return fmt.Errorf("max-worker-lifetime: %d seconds must be more than min-worker-lifetime, which is %d", r.MaxLifetime/time.Second, r.MinLifetime/time.Second)
 	}
