@@ -50,7 +50,7 @@ type Config struct {
 	Threads    int  // of each process; default 1
 	LazyApps   bool // each worker imports the apps for itself, after the fork
 	// NeedApp has Start fail when an app cannot be loaded. Else such an app answers
-	// 500, as in uWSGI.
+	// 500, as in uWSGI. A reload that cannot load an app fails either way.
 	NeedApp bool
 	// Harakiri is how long a request may run, counted from when a worker takes it.
 	// Then its client gets an answer, and its process, whose thread cannot be stopped,

@@ -97,7 +97,7 @@ func (g *supervisor) loaded(m message) {
 		return
 	}
 	z.load = &load{python: m.str(0), path: m.str(1), apps: m.apps(2, g.pool.config.Apps)}
-	if err := g.outcome(z, z.load.apps, z.pid); err != nil {
+	if err := g.outcome(z, z.load.apps, z.pid, g.zygote != nil); err != nil {
 		g.failed(err)
 		return
 	}
@@ -105,13 +105,13 @@ func (g *supervisor) loaded(m message) {
 	g.fill()
 }
 
-// outcome logs what became of the apps. It returns a *[LoadError] when one that is
-// needed could not be loaded.
-func (g *supervisor) outcome(z *zygote, apps []LoadedApp, pid int) error {
+// outcome logs what became of the apps. It returns a *[LoadError] when one could not
+// be loaded that is needed, or while there is another process that has loaded it.
+func (g *supervisor) outcome(z *zygote, apps []LoadedApp, pid int, another bool) error {
 	none := true
 	for i, a := range apps {
 		if a.Reason != "" {
-			if g.pool.config.NeedApp {
+			if g.pool.config.NeedApp || another {
 				return &LoadError{App: a.App, Reason: a.Reason}
 			}
 			g.pool.log(fmt.Sprintf("unable to load app %d (mountpoint='%s') (callable not found or import error): %s", i, a.App.Mount, a.Reason))

@@ -165,15 +165,23 @@ func TestReloadLeavesNothing(t *testing.T) {
 func TestReloadFails(t *testing.T) {
 	for _, c := range []struct {
 		name, source string
-		lazy         bool
+		lazy, noNeed bool
 	}{
 		{name: "syntax", source: "def application(:"},
 		{name: "lazy", source: "1 / 0", lazy: true},
+		{name: "app_not_needed", source: "1 / 0", noNeed: true},
+		{name: "lazy_app_not_needed", source: "1 / 0", lazy: true, noNeed: true},
 		{name: "exits", source: "import os\nos._exit(3)"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			a := app(t, version(1))
-			r := start(t, Config{Apps: []App{a}, Processes: 2, LazyApps: c.lazy}, 1)
+			config := Config{Apps: []App{a}, Processes: 2, LazyApps: c.lazy}
+			r := newRig(t, &config, 1)
+			config.NeedApp = !c.noNeed
+			var err error
+			if r.pool, err = Start(t.Context(), config); err != nil {
+				t.Fatal(err)
+			}
 			before := r.pool.Snapshot()
 			rewrite(t, a, c.source)
 			if err := r.pool.Reload(t.Context()); err == nil {

@@ -198,10 +198,12 @@ func (g *supervisor) handle(m message) {
 		if p := g.process(m); p != nil && p.is(Starting) {
 			g.spawned(p, m.int(2)) // it may be faster than its zygote
 			apps := m.apps(1, g.pool.config.Apps)
-			if p.err = g.outcome(p.zygote, apps, m.int(2)); p.err != nil {
-				return // it ends now
-			}
 			z := p.zygote
+			another := p.worker.present.Load() != nil || g.zygote != nil && z == g.next
+			if p.err = g.outcome(z, apps, m.int(2), another); p.err != nil {
+				g.signal(p, unix.SIGKILL) // it ends by itself only where the app is needed
+				return
+			}
 			z.load = &load{python: z.load.python, path: z.load.path, apps: apps}
 			if z == g.zygote {
 				g.load.Store(z.load)
