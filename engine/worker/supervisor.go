@@ -548,6 +548,11 @@ func (g *supervisor) quit() {
 	if z := g.next; z != nil && !z.forking {
 		z.kill() // it would finish importing before it listens
 	}
+	for _, p := range g.places {
+		if p.alive && p.is(Starting) {
+			g.signal(p, unix.SIGKILL) // likewise, and it has no request
+		}
+	}
 	g.answer(ErrStopped)
 	if g.queue >= 0 {
 		_ = unix.Shutdown(g.queue, unix.SHUT_WR)
