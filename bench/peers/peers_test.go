@@ -151,14 +151,10 @@ func TestWorkersAreReplaced(t *testing.T) {
 				t.Fatal(err)
 			}
 			workers = twoWorkers(t, srv, workers[:1])
-			if strings.Contains(p.Name, "uwsgo") {
-				t.Log("uwsgo does not reload on SIGHUP yet")
-			} else {
-				if err := p.Reload(srv); err != nil {
-					t.Fatal(err)
-				}
-				twoWorkers(t, srv, workers)
+			if err := p.Reload(srv); err != nil {
+				t.Fatal(err)
 			}
+			twoWorkers(t, srv, workers)
 			stopped(t, srv)
 		})
 	}

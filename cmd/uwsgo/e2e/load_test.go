@@ -103,6 +103,53 @@ func TestLanes(t *testing.T) {
 	})
 }
 
+// TestHarakiriWithLanes has an endpoint that hangs for ever asked more often than there
+// are threads. Each of those requests gets its 504, and all others their answer.
+func TestHarakiriWithLanes(t *testing.T) {
+	dir := shortTempDir(t)
+	s, base, stats := startLoad(t, dir, "--processes", "2", "--threads", "2", "--harakiri", "1")
+	for range 20 {
+		get(t, base+"/")
+	}
+	var over atomic.Bool
+	var fast atomic.Int64
+	var clients sync.WaitGroup
+	for range 2 {
+		clients.Go(func() {
+			for !over.Load() {
+				if a, err := ask("GET", base+"/", nil, nil); err != nil || a.status != 200 {
+					t.Errorf("a fast request got %d, %v", a.status, err)
+				}
+				fast.Add(1)
+			}
+		})
+	}
+	var hanging []<-chan any
+	for range 7 { // more than two rounds of the three threads that they may hold
+		hanging = append(hanging, askLater(base+"/hang"))
+	}
+	wantAll(t, hanging, 504, "")
+	over.Store(true)
+	clients.Wait()
+	eventually(t, "what the log says of them", func() error {
+		if n := strings.Count(s.log.String(), "HARAKIRI triggered by worker"); n != len(hanging) {
+			return fmt.Errorf("%d requests were ended, want %d", n, len(hanging))
+		}
+		return nil
+	})
+	st := readStats(t, stats)
+	if st.Uwsgo.SlowHeld == 0 || fast.Load() == 0 {
+		t.Errorf("%d slow requests were held back, %d fast ones answered", st.Uwsgo.SlowHeld, fast.Load())
+	}
+	waitWaiting(t, stats, 0)
+	eventually(t, "the late workers to be gone", func() error {
+		if n := len(readStats(t, stats).Uwsgo.Processes); n != 2 {
+			return fmt.Errorf("%d workers", n)
+		}
+		return nil
+	})
+}
+
 // TestMixedLoad compares how many fast requests get through beside slow ones that
 // alone would occupy every thread.
 func TestMixedLoad(t *testing.T) {
@@ -217,7 +264,7 @@ func TestOverload(t *testing.T) {
 	}
 	st := readStats(t, stats)
 	if u := st.Uwsgo; u.QueueLength != 0 || u.QueueShed+u.QueueTimeouts != len(refused) {
-		t.Errorf("stats tell %v, %d were refused", u, len(refused))
+		t.Errorf("stats tell %+v, %d were refused", u, len(refused))
 	}
 }
 

@@ -282,3 +282,152 @@ def application(environ, start_response):
 		})
 	}
 }
+
+// hangingApp answers with its version, and at /hang only when there is a file release.
+// At its import it waits for a file ready.
+func hangingApp(version, ready string) string {
+	return fmt.Sprintf(`
+import os, time
+
+while not os.path.exists(%q):
+    time.sleep(0.01)
+
+def application(environ, start_response):
+    if environ["PATH_INFO"] == "/run":
+        open("ran", "w").close()
+    while environ["PATH_INFO"] == "/hang" and not os.path.exists("release"):
+        time.sleep(0.01)
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [%q.encode()]
+`, ready, version)
+}
+
+// hanging serves hangingApp, and has so many requests for /hang under way.
+func hanging(t *testing.T, n int, args ...string) (s *server, dir, base, stats string, held []<-chan any) {
+	t.Helper()
+	dir = shortTempDir(t)
+	write(t, dir, "app.py", hangingApp("v1", "app.py"))
+	port, statsPort := freePort(t), freePort(t)
+	base, stats = "http://127.0.0.1:"+port, "127.0.0.1:"+statsPort
+	s = start(t, dir, append([]string{"--http", ":" + port, "--wsgi-file", "app.py", "--stats", stats}, args...)...)
+	s.waitBody(t, base, "v1")
+	for range n {
+		held = append(held, askLater(base+"/hang"))
+	}
+	eventually(t, "every thread to hang", func() error {
+		if st := readStats(t, stats); st.busy() != n {
+			return fmt.Errorf("%d are busy", st.busy())
+		}
+		return nil
+	})
+	return s, dir, base, stats, held
+}
+
+// hangUp has the server reload.
+func (s *server) hangUp(t *testing.T) {
+	t.Helper()
+	if err := s.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func wantAll(t *testing.T, list []<-chan any, status int, body string) {
+	t.Helper()
+	for _, one := range list {
+		if a, ok := (<-one).(answer); !ok || a.status != status || body != "" && a.body != body {
+			t.Errorf("got %+v, want %d %q", a, status, body)
+		}
+	}
+}
+
+// waitWaiting waits until so many requests wait for a worker.
+func waitWaiting(t *testing.T, stats string, n int) {
+	t.Helper()
+	eventually(t, "requests that wait", func() error {
+		if got := readStats(t, stats).Uwsgo.QueueLength; got != n {
+			return fmt.Errorf("%d wait", got)
+		}
+		return nil
+	})
+}
+
+// Requests that wait, in the kernel's queue and in the loop, are answered by the new
+// workers while the old ones are still busy.
+func TestReloadWhileRequestsWait(t *testing.T) {
+	s, dir, base, stats, held := hanging(t, 2, "--processes", "2", "--lanes=false", "--queue-timeout", "3600")
+	var waiting []<-chan any
+	for range 40 { // more than the kernel's queue gets
+		waiting = append(waiting, askLater(base+"/"))
+	}
+	waitWaiting(t, stats, 40)
+	replace(t, dir, "app.py", hangingApp("v2", "app.py"))
+	s.hangUp(t)
+	wantAll(t, waiting, 200, "v2")
+	write(t, dir, "release", "")
+	wantAll(t, held, 200, "v1")
+	if u := readStats(t, stats).Uwsgo; u.QueueTimeouts != 0 || u.QueueShed != 0 || u.QueueFull != 0 {
+		t.Errorf("refused: %+v", u)
+	}
+}
+
+// The time of requests that wait runs on while new code is loaded; what has had its 503
+// is not run by the new workers either.
+func TestQueueTimeoutDuringReload(t *testing.T) {
+	s, dir, base, stats, held := hanging(t, 2, "--processes", "2", "--lanes=false", "--queue-timeout", "1")
+	replace(t, dir, "app.py", hangingApp("v2", "ready"))
+	s.hangUp(t)
+	var waiting []<-chan any
+	for range 40 {
+		waiting = append(waiting, askLater(base+"/run"))
+	}
+	wantAll(t, waiting, 503, "")
+	if _, err := os.Stat(filepath.Join(dir, "ready")); err == nil {
+		t.Fatal("the new code was loaded before")
+	}
+	write(t, dir, "ready", "")
+	s.waitLog(t, "uwsgo has reloaded")
+	for range 4 {
+		wantBody(t, get(t, base), 200, "v2")
+	}
+	waitWaiting(t, stats, 0)
+	if _, err := os.Stat(filepath.Join(dir, "ran")); err == nil {
+		t.Error("a request was run after its time")
+	}
+	write(t, dir, "release", "")
+	wantAll(t, held, 200, "v1")
+}
+
+// A route that was slow before is so after a reload, and fast ones go on.
+func TestReloadWithLanes(t *testing.T) {
+	s, dir, base, stats, held := hanging(t, 1, "--processes", "4", "--threads", "2")
+	eventually(t, "the endpoint in the slow lane", func() error {
+		get(t, base)
+		if n := readStats(t, stats).Uwsgo.SlowRoutes; n != 1 {
+			return fmt.Errorf("%d slow routes", n)
+		}
+		return nil
+	})
+	for range 15 {
+		held = append(held, askLater(base+"/hang"))
+	}
+	eventually(t, "requests that are held back", func() error {
+		get(t, base)
+		if st := readStats(t, stats); st.Uwsgo.SlowHeld < 10 || st.busy() != 6 {
+			return fmt.Errorf("%d held, %d busy; want 10 and 6", st.Uwsgo.SlowHeld, st.busy())
+		}
+		return nil
+	})
+	replace(t, dir, "app.py", hangingApp("v2", "app.py"))
+	s.hangUp(t)
+	s.waitLog(t, "uwsgo has reloaded")
+	for range 50 {
+		wantBody(t, get(t, base), 200, "v2")
+	}
+	if n := readStats(t, stats).Uwsgo.SlowRoutes; n != 1 {
+		t.Errorf("%d slow routes after the reload, want 1", n)
+	}
+	write(t, dir, "release", "")
+	wantAll(t, held, 200, "")
+	s.waitLog(t, "buried after")
+	waitWaiting(t, stats, 0)
+}
