@@ -12,7 +12,10 @@ const (
 // is split between two reads. Any split of the same bytes gives the same verdict.
 type answer struct {
 	w     *wire
+	want  []byte // the body that is right: that of w, or numbered
 	state answerState
+
+	numbered []byte // the body of w with the number of the request, kept for reuse
 
 	held []byte // the part of a line that an earlier read brought
 	size int    // bytes of head so far
@@ -41,9 +44,13 @@ const (
 	atEnd                          // the answer is complete
 )
 
-// expect makes a ready for the answer to a request.
-func (a *answer) expect(w *wire) {
-	*a = answer{w: w, held: a.held[:0], length: -1}
+// expect makes a ready for the answer to the request of that number.
+func (a *answer) expect(w *wire, number int64) {
+	*a = answer{w: w, want: w.want, held: a.held[:0], numbered: a.numbered[:0], length: -1}
+	if len(w.wantAt) > 0 {
+		a.numbered = appendNumbered(a.numbered, w.want, w.wantAt, number)
+		a.want = a.numbered
+	}
 }
 
 // begun tells whether a byte of the answer has come.
@@ -81,7 +88,7 @@ func (a *answer) feed(p []byte) (n int, done bool, bad string) {
 			a.held = a.held[:0]
 		}
 	}
-	if a.body < len(a.w.want) && !a.w.head {
+	if a.body < len(a.want) && !a.w.head {
 		return n, false, KindLength
 	}
 	return n, true, ""
@@ -94,7 +101,7 @@ func (a *answer) end() (bad string) {
 		return KindClosedEarly
 	}
 	a.state = atEnd
-	if a.body < len(a.w.want) {
+	if a.body < len(a.want) {
 		return KindLength
 	}
 	return ""
@@ -115,7 +122,7 @@ func (a *answer) after() answerState {
 
 // compare checks the next bytes of the body.
 func (a *answer) compare(p []byte) (bad string) {
-	want := a.w.want[a.body:]
+	want := a.want[a.body:]
 	same := min(len(p), len(want))
 	if !bytes.Equal(p[:same], want[:same]) {
 		return KindBody
@@ -278,8 +285,7 @@ func (a *answer) headEnd() (bad string) {
 		if a.code == 101 { // nobody asked to switch
 			return KindMalformed
 		}
-		w, held, size := a.w, a.held, a.size
-		*a = answer{w: w, held: held, size: size, length: -1}
+		*a = answer{w: a.w, want: a.want, numbered: a.numbered, held: a.held, size: a.size, length: -1}
 		return ""
 	}
 	if a.chunked && a.length >= 0 {
@@ -294,7 +300,7 @@ func (a *answer) headEnd() (bad string) {
 	case a.chunked:
 		a.state = inChunkSize
 	case a.length >= 0:
-		if a.length != int64(len(a.w.want)) {
+		if a.length != int64(len(a.want)) {
 			return KindLength
 		}
 		a.left = a.length

@@ -23,7 +23,7 @@ func (v verdict) String() string { return fmt.Sprintf("%q keep=%t used=%d", v.ba
 // judge feeds an answer in pieces of step bytes.
 func judge(w *wire, p []byte, step int) verdict {
 	var a answer
-	a.expect(w)
+	a.expect(w, 0)
 	used := 0
 	for len(p) > 0 {
 		piece := p[:min(step, len(p))]
@@ -193,7 +193,7 @@ func BenchmarkParse(b *testing.B) {
 			b.ReportAllocs()
 			var a answer
 			for b.Loop() {
-				a.expect(&w)
+				a.expect(&w, 0)
 				if _, done, bad := a.feed(p); !done || bad != "" {
 					b.Fatal(done, bad)
 				}

@@ -35,8 +35,9 @@ type client struct {
 
 // flight is a request between the moment it is due and its outcome.
 type flight struct {
-	due   time.Duration // when it was due, or begun
-	route int32
+	due    time.Duration // when it was due, or begun
+	number int64
+	route  int32
 }
 
 // at gives the i-th flight from the oldest.
@@ -49,10 +50,30 @@ func (c *client) at(i int) *flight {
 
 func (c *client) first() *flight { return c.at(0) }
 
-// route is that of the next request.
-func (l *loop) route() int32 {
-	i := l.next*int64(l.o.Threads) + int64(l.thread)
-	return int32(l.order[i%int64(len(l.order))])
+// make makes the next request, due at that time.
+func (l *loop) make(due time.Duration) flight {
+	i := l.number()
+	l.next++
+	return flight{due: due, number: i, route: int32(l.order[i%int64(len(l.order))])}
+}
+
+// number is that of the next request.
+func (l *loop) number() int64 { return l.next*int64(l.o.Threads) + int64(l.thread) }
+
+// outcome counts what became of a request, and tells who wants to know.
+func (l *loop) outcome(f flight, kind string, status int) {
+	switch {
+	case kind != "":
+		l.wrong(f.route, kind, f.due, l.now)
+	case l.stopping && l.o.Rate == 0:
+		l.tardy(f.route, f.due, l.now)
+	default:
+		l.longest = max(l.longest, l.now-f.due)
+		l.right(f.route, f.due, l.now)
+	}
+	if l.o.Heard != nil {
+		l.o.Heard(Outcome{Number: f.number, Route: l.wires[f.route].name, Kind: kind, Status: status, Due: f.due, Took: l.now - f.due})
+	}
 }
 
 // ask adds a request to those of a client.
@@ -84,9 +105,7 @@ func (l *loop) advance(c *client) {
 	}
 	if l.o.Rate == 0 {
 		for !l.stopping && c.count < len(c.flights) {
-			route := l.route()
-			l.next++
-			l.ask(c, flight{route: route, due: l.now})
+			l.ask(c, l.make(l.now))
 		}
 	} else if c.count == 0 {
 		l.free = append(l.free, c.number)
@@ -107,7 +126,7 @@ func (l *loop) unreachable(c *client) {
 	f := *c.first()
 	l.done(c)
 	l.disconnect(c)
-	l.wrong(f.route, KindConnect, f.due, l.now)
+	l.outcome(f, KindConnect, 0)
 	if l.o.Rate == 0 {
 		l.rest(c, unreached)
 		return
@@ -171,7 +190,7 @@ func (l *loop) take(c *client, p []byte) bool {
 		}
 		f := *c.first()
 		if !c.expecting {
-			c.answer.expect(&l.wires[f.route])
+			c.answer.expect(&l.wires[f.route], f.number)
 			c.expecting = true
 		}
 		n, done, bad := c.answer.feed(p)
@@ -213,20 +232,18 @@ func (l *loop) succeed(c *client, f flight) {
 		c.served = true
 		l.served++
 	}
-	if l.stopping && l.o.Rate == 0 {
-		l.tardy(f.route, f.due, l.now)
-		return
-	}
-	l.longest = max(l.longest, l.now-f.due)
-	l.right(f.route, f.due, l.now)
+	l.outcome(f, "", c.answer.code)
 }
 
 // fail counts an error of the oldest request and gives up the connection.
 func (l *loop) fail(c *client, kind string) {
-	f := *c.first()
+	f, status := *c.first(), 0
+	if c.expecting {
+		status = c.answer.code
+	}
 	l.done(c)
 	l.disconnect(c)
-	l.wrong(f.route, kind, f.due, l.now)
+	l.outcome(f, kind, status)
 	l.advance(c)
 }
 
@@ -234,7 +251,7 @@ func (l *loop) fail(c *client, kind string) {
 // blamed, which can have been counted as right already.
 func (l *loop) stray(c *client) {
 	f := c.at(len(c.flights) - 1) // the one before the oldest
-	l.wrong(f.route, KindExtra, f.due, l.now)
+	l.outcome(*f, KindExtra, 0)
 	idle := c.count == 0 && !c.ending
 	l.disconnect(c)
 	if !idle { // otherwise it waits for something to do already
@@ -268,7 +285,7 @@ func (l *loop) ended(c *client, clean bool) {
 		l.disconnect(c)
 	case c.answered > 0:
 		if c.sent > 0 || c.offset > 0 {
-			l.wrong(f.route, KindUnannounced, f.due, l.now)
+			l.outcome(f, KindUnannounced, 0)
 		}
 		l.disconnect(c)
 	default:

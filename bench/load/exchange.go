@@ -35,7 +35,7 @@ func kindOf(err error) string {
 // whether the connection stays open.
 func readAnswer(r io.Reader, w *wire, buf []byte) (keep bool, err error) {
 	var a answer
-	a.expect(w)
+	a.expect(w, 0)
 	for {
 		n, err := r.Read(buf)
 		used, done, bad := a.feed(buf[:n])

@@ -246,7 +246,7 @@ func (l *loop) giveUp() {
 			l.inFlight -= c.count
 			c.count = 0
 			l.disconnect(c)
-			l.wrong(f.route, KindNoAnswer, f.due, l.now)
+			l.outcome(f, KindNoAnswer, 0)
 			record(l.routes[f.route].latency, l.now-f.due)
 		}
 	}

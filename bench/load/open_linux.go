@@ -12,8 +12,7 @@ import (
 
 // dueTime is when the next request of this thread is due.
 func (l *loop) dueTime() time.Duration {
-	i := l.next*int64(l.o.Threads) + int64(l.thread)
-	return time.Duration(float64(i) * float64(time.Second) / l.o.Rate)
+	return time.Duration(float64(l.number()) * float64(time.Second) / l.o.Rate)
 }
 
 // due tells whether a request of an open loop is due.
@@ -30,10 +29,8 @@ func (l *loop) due(now time.Duration) bool {
 func (l *loop) dispatch() {
 	for l.due(l.now) {
 		at := l.dueTime()
-		route := l.route()
 		if l.now-at >= l.o.Timeout {
-			l.next++
-			l.wrong(route, KindTimeout, at, l.now)
+			l.outcome(l.make(at), KindTimeout, 0)
 			continue
 		}
 		if len(l.free) == 0 {
@@ -41,8 +38,7 @@ func (l *loop) dispatch() {
 		}
 		c := &l.clients[l.free[len(l.free)-1]]
 		l.free = l.free[:len(l.free)-1]
-		l.next++
-		l.ask(c, flight{route: route, due: at})
+		l.ask(c, l.make(at))
 		l.flush(c)
 	}
 }

@@ -32,14 +32,21 @@ type Header struct{ Name, Value string }
 type Request struct {
 	Name   string // of its route in [Result.Routes]; requests of one name are counted together
 	Method string // empty means GET
-	Path   string // begins with a slash, may have a query
+	Path   string // begins with a slash, may have a query, may contain [Number]
 	// Header goes beside Host. Content-Length, Transfer-Encoding and Connection
 	// are not for the caller to set.
 	Header []Header
 	Body   []byte
 	Status int    // 0 means 200
-	Want   []byte // the body of the right answer
+	Want   []byte // the body of the right answer, may contain [Number]
 }
+
+// Number stands in what [Run] asks and wants for the number of the request, in
+// ten digits: requests are counted from 0 in the order in which they are made. So
+// an answer that belongs to another request is wrong, and a server can be asked
+// afterwards which requests it ran. When a request is sent again after an
+// unannounced close, it keeps its number.
+const Number = "{{number}}"
 
 // Route is a request and how often it is asked, relative to the others.
 type Route struct {
@@ -72,6 +79,9 @@ type Options struct {
 	Tick    time.Duration // width of the slices of [Result.Ticks]; 0 means none
 	Threads int           // event loops, each with its part of the connections; 0 means 1
 	Seed    uint64
+	// Heard, if it is given, is told what became of each request. It is called by
+	// the event loops, several at once if there are several, and holds them up.
+	Heard func(Outcome)
 }
 
 // Bounds of Options.

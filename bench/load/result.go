@@ -53,6 +53,16 @@ type Result struct {
 	ClientCPU float64
 }
 
+// Outcome is what became of one request.
+type Outcome struct {
+	Number int64         // of the request, see [Number]
+	Route  string        // its name
+	Kind   string        // of the error; "" for a right answer
+	Status int           // of the answer, 0 if there was none
+	Due    time.Duration // when it was due, or begun, since the load began
+	Took   time.Duration // from then to the outcome
+}
+
 // RouteResult is the part of a [Result] that is about one route.
 type RouteResult struct {
 	Requests int64

@@ -29,6 +29,7 @@ func Run(ctx context.Context, o Options) (Result, error) {
 		if wires[i], err = newWire(o.Target, r.Request); err != nil {
 			return Result{}, err
 		}
+		wires[i].number()
 	}
 	if err := enoughDescriptors(o.Connections); err != nil {
 		return Result{}, err

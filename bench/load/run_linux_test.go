@@ -3,6 +3,7 @@ package load
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"math"
@@ -452,4 +453,62 @@ func BenchmarkRun(b *testing.B) {
 		b.Fatal(err)
 	}
 	b.ReportMetric(float64((after-before).Nanoseconds())/float64(b.N), "cpu-ns/op")
+}
+
+func TestNumberedRequests(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		give Options
+	}{
+		{"open", Options{Connections: 4, Rate: 500, Threads: 2}},
+		{"closed", Options{Connections: 4}},
+		{"pipeline", Options{Connections: 4, Pipeline: 8, PerConnection: 20}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var mu sync.Mutex
+			ran := map[string]int{}
+			s := raw(t, func(c net.Conn, r *http.Request, _ int64) bool {
+				mu.Lock()
+				defer mu.Unlock()
+				ran[r.URL.RawQuery]++
+				answer := text([]byte("it is " + r.URL.RawQuery))
+				if strings.HasSuffix(r.URL.RawQuery, "13") {
+					answer = "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"
+				}
+				_, err := io.WriteString(c, answer)
+				return err == nil
+			})
+			heard := map[int64]Outcome{}
+			o := tt.give
+			o.Target, o.Duration = s.target(), short
+			o.Routes = []Route{{Request: Request{Name: "numbered", Path: "/?" + Number, Want: []byte("it is " + Number)}}}
+			o.Heard = func(one Outcome) {
+				mu.Lock()
+				defer mu.Unlock()
+				heard[one.Number] = one
+			}
+			r, err := Run(t.Context(), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Requests < 13 || r.Errors[KindStatus] == 0 {
+				t.Fatalf("%d right, %v", r.Requests, r.Errors)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			for number, one := range heard {
+				kind, status := "", 200
+				if number%100 == 13 {
+					kind, status = KindStatus, 503
+				}
+				if one.Kind != kind || one.Status != status || one.Route != "numbered" || one.Took <= 0 {
+					t.Errorf("heard %+v, want %q and %d", one, kind, status)
+				}
+				if n := ran[fmt.Sprintf("%010d", number)]; n != 1 && tt.give.Pipeline == 0 {
+					t.Errorf("request %d ran %d times", number, n)
+				}
+			}
+		})
+	}
 }

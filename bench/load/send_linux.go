@@ -60,15 +60,25 @@ func (l *loop) bytes(c *client, i int) []byte {
 
 // outgoing is what to send next: one request, or in a pipeline several at once.
 func (l *loop) outgoing(c *client) []byte {
-	p := l.bytes(c, c.sent)[c.offset:]
-	if c.count-c.sent == 1 {
-		return p
+	if c.count-c.sent == 1 && len(l.wires[c.at(c.sent).route].lastAt) == 0 {
+		return l.bytes(c, c.sent)[c.offset:]
 	}
-	l.out = append(l.out[:0], p...)
+	l.out = l.appendFlight(l.out[:0], c, c.sent)
 	for i := c.sent + 1; i < c.count && !l.full(c, i) && len(l.out) < readSize; i++ {
-		l.out = append(l.out, l.bytes(c, i)...)
+		l.out = l.appendFlight(l.out, c, i)
 	}
-	return l.out
+	return l.out[c.offset:]
+}
+
+// appendFlight appends the i-th flight with its number.
+func (l *loop) appendFlight(dst []byte, c *client, i int) []byte {
+	f := c.at(i)
+	w := &l.wires[f.route]
+	at := w.keepAt
+	if l.full(c, i+1) {
+		at = w.lastAt
+	}
+	return appendNumbered(dst, l.bytes(c, i), at, f.number)
 }
 
 // wrote moves on by n bytes.

@@ -1,6 +1,7 @@
 package load
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"net"
@@ -20,6 +21,9 @@ type wire struct {
 	last    []byte // the same, saying that the connection is to be closed
 	bodyOut int
 	want    []byte
+	wantAt  []int // where the number of the request goes in want, keep and last
+	keepAt  []int
+	lastAt  []int
 	status  int
 	head    bool // HEAD: an answer has no body, whatever it says
 	uwsgi   bool
@@ -51,6 +55,38 @@ func newWire(t Target, r Request) (wire, error) {
 	w.keep = appendHTTP(nil, t, r, false)
 	w.last = appendHTTP(nil, t, r, true)
 	return w, nil
+}
+
+// number finds the places for the number of the request. Without it, as in a
+// crowd, [Number] is sent and wanted as it stands.
+func (w *wire) number() {
+	w.wantAt, w.keepAt, w.lastAt = places(w.want), places(w.keep), places(w.last)
+}
+
+// places gives where [Number] is in p.
+func places(p []byte) (at []int) {
+	for from := 0; ; from += len(Number) {
+		i := bytes.Index(p[from:], []byte(Number))
+		if i < 0 {
+			return at
+		}
+		from += i
+		at = append(at, from)
+	}
+}
+
+// appendNumbered appends p with a number in its places.
+func appendNumbered(dst, p []byte, at []int, number int64) []byte {
+	from := len(dst)
+	dst = append(dst, p...)
+	for _, i := range at {
+		field := dst[from+i : from+i+len(Number)]
+		for n, d := number, len(field)-1; d >= 0; d-- {
+			field[d] = byte('0' + n%10)
+			n /= 10
+		}
+	}
+	return dst
 }
 
 // host is what Host says: the address, or localhost behind a unix socket.
