@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/uwsgo/uwsgo/bench/apps"
+	"github.com/uwsgo/uwsgo/bench/machine"
 	"github.com/uwsgo/uwsgo/bench/peers"
 	"github.com/uwsgo/uwsgo/bench/report"
 	"github.com/uwsgo/uwsgo/bench/result"
@@ -108,7 +109,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	s.options.Tools.Client, s.options.Tools.Servers = client, servers
 
 	r := &result.Run{
-		Format: result.Format, Harness: harness(), Command: append([]string{"uwsgo-bench"}, args...), Started: time.Now(),
+		Format: result.Format, Harness: machine.Revision(), Command: append([]string{"uwsgo-bench"}, args...), Started: time.Now(),
 		Settings: result.Settings{
 			Rounds: s.options.Rounds, Seconds: s.options.Duration.Seconds(), WarmUp: s.options.WarmUp.Seconds(),
 			Logging: s.options.Logging, Pinning: sentence, ClientOn: s.options.Threads,
@@ -117,7 +118,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if r.Peers, s.options.Peers, err = s.install(ctx, workloads, chosen, stderr); err != nil {
 		return err
 	}
-	r.Machine = machine(s.options.Python)
+	r.Machine = machine.Describe(s.options.Python)
 	if client != nil {
 		if err := pinSelf(client); err != nil {
 			return fmt.Errorf("pinning the load generator: %w", err)

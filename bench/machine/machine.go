@@ -1,4 +1,5 @@
-package main
+// Package machine describes the machine that measures, for reports.
+package machine
 
 import (
 	"os"
@@ -11,8 +12,8 @@ import (
 	"github.com/uwsgo/uwsgo/bench/result"
 )
 
-// machine describes where this program runs. What cannot be found out is empty.
-func machine(python string) result.Machine {
+// Describe tells where this program runs. What cannot be found out is empty.
+func Describe(python string) result.Machine {
 	m := result.Machine{CPU: runtime.GOARCH, Cores: runtime.NumCPU(), System: runtime.GOOS, Go: runtime.Version()}
 	if name := field("/proc/cpuinfo", "model name", ":"); name != "" {
 		m.CPU = name
@@ -45,8 +46,8 @@ func field(file, name, separator string) string {
 	return ""
 }
 
-// harness is the revision that this program was built from.
-func harness() string {
+// Revision is what this program was built from.
+func Revision() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"
