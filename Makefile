@@ -11,12 +11,14 @@ TESTENV  := build/testenv
 RACE     := $(if $(shell command -v gcc || command -v clang),-race)
 # The end-to-end tests drive a binary that go test cannot see, so they are never cached.
 E2E      := ./cmd/uwsgo/e2e
+# The scenarios of this one load the server for some seconds each.
+CHAOS    := ./cmd/uwsgo/chaos
 # These start every server and load it, so they run alone.
 BENCHED  := ./bench/peers ./cmd/uwsgo-bench
-PACKAGES  = $(filter-out %/cmd/uwsgo/e2e %/bench/peers %/cmd/uwsgo-bench,$(shell $(GO) list ./...))
+PACKAGES  = $(filter-out %/cmd/uwsgo/e2e %/cmd/uwsgo/chaos %/bench/peers %/cmd/uwsgo-bench,$(shell $(GO) list ./...))
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test unit e2e benchtest pytest lint fmt cross fuzz bench bench-full microbench install clean testenv
+.PHONY: help run build test unit e2e benchtest chaostest chaos pytest lint fmt cross fuzz bench bench-full microbench install clean testenv
 
 help: ## show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -27,7 +29,7 @@ run: build ## serve docs/examples/hello/server.py on :9090
 build: ## build the programs into build/
 	$(GO) build -trimpath -buildvcs=auto -o build/ ./cmd/uwsgo ./cmd/uwsgo-bench
 
-test: unit pytest e2e benchtest ## run every test (brings what they need, see testenv)
+test: unit pytest e2e chaostest benchtest ## run every test (brings what they need, see testenv)
 
 unit: testenv ## the Go tests of the packages, with the race detector
 	UWSGO_TESTENV=$(CURDIR)/$(TESTENV) $(GO) test $(RACE) $(PACKAGES)
@@ -41,6 +43,12 @@ e2e: testenv ## the real binary with the real nginx, Flask, Django, uwsgitop
 benchtest: build testenv ## every server of the comparison once, every workload once
 	build/uwsgo-bench install -env $(TESTENV)
 	UWSGO_TESTENV=$(CURDIR)/$(TESTENV) $(GO) test $(RACE) -count=1 -p 1 $(BENCHED)
+
+chaostest: testenv ## kills, reloads, leaks, hangs and overload, some seconds each
+	UWSGO_TESTENV=$(CURDIR)/$(TESTENV) $(GO) test -count=1 $(CHAOS)
+
+chaos: testenv ## the same in full, half an hour; writes docs/reliability.md
+	UWSGO_TESTENV=$(CURDIR)/$(TESTENV) $(GO) test -count=1 -v -timeout 1h $(CHAOS) -full -report $(CURDIR)/docs/reliability.md
 
 lint: testenv ## golangci-lint and ruff
 	$(GOLANGCI) run ./...

@@ -2,16 +2,14 @@ package chaos
 
 import (
 	"bufio"
-	"context"
 	"fmt"
+	"math"
 	"net/http"
 	"os"
 	"slices"
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"github.com/uwsgo/uwsgo/bench/load"
 )
@@ -28,28 +26,37 @@ type account struct {
 	right    int
 	statuses map[int]int    // of answers other than the right one: 502, 503, 504
 	faults   []string       // what no client and no operator should see
-	kept     *latencies     // of right answers
-	refused  *latencies     // of 503
-	late     *latencies     // of 504
+	kept     latencies      // of right answers
+	refused  latencies      // of 503
+	late     latencies      // of 504
 	outcomes []load.Outcome // in the order in which they came
 }
 
-// latencies holds times in microseconds.
-type latencies struct{ h *hdrhistogram.Histogram }
-
-func newLatencies() *latencies {
-	return &latencies{hdrhistogram.New(1, load.MaxTimeout.Microseconds(), 3)}
+// latencies are the times that answers of a kind took.
+type latencies struct {
+	times  []time.Duration
+	sorted bool
 }
 
 func (l *latencies) add(d time.Duration) {
-	_ = l.h.RecordValue(min(max(1, d.Microseconds()), load.MaxTimeout.Microseconds())) // within its range
+	l.times = append(l.times, d)
+	l.sorted = false
 }
 
+// percentile is the time within which that many percent were answered, 0 if there
+// were none.
 func (l *latencies) percentile(p float64) time.Duration {
-	return time.Duration(l.h.ValueAtPercentile(p)) * time.Microsecond
+	if len(l.times) == 0 {
+		return 0
+	}
+	if !l.sorted {
+		slices.Sort(l.times)
+		l.sorted = true
+	}
+	return l.times[max(0, int(math.Ceil(p/100*float64(len(l.times))))-1)]
 }
 
-func (l *latencies) most() time.Duration { return time.Duration(l.h.Max()) * time.Microsecond }
+func (l *latencies) most() time.Duration { return l.percentile(100) }
 
 // route asks for a path with the number of the request.
 func route(path string) load.Route {
@@ -68,11 +75,6 @@ type allowed struct {
 // ask makes a load and accounts for every request of it.
 func (s *server) ask(t *testing.T, o load.Options, may allowed) account {
 	t.Helper()
-	return s.askUntil(t, t.Context(), o, may)
-}
-
-func (s *server) askUntil(t *testing.T, ctx context.Context, o load.Options, may allowed) account {
-	t.Helper()
 	o.Target = s.target()
 	if o.Timeout == 0 {
 		o.Timeout = patience
@@ -80,7 +82,7 @@ func (s *server) askUntil(t *testing.T, ctx context.Context, o load.Options, may
 	var outcomes []load.Outcome // one thread of load, so nothing is shared
 	o.Heard = func(one load.Outcome) { outcomes = append(outcomes, one) }
 	before := s.notesSize(t)
-	if _, err := load.Run(ctx, o); err != nil {
+	if _, err := load.Run(t.Context(), o); err != nil {
 		t.Errorf("making the load: %v", err)
 	}
 	notes, err := readNotes(s.notes, before)
@@ -133,7 +135,7 @@ func readNotes(path string, from int64) (map[key]*ran, error) {
 
 // settle compares what the clients were told with what the app ran.
 func settle(outcomes []load.Outcome, notes map[key]*ran, may allowed) account {
-	a := account{statuses: map[int]int{}, kept: newLatencies(), refused: newLatencies(), late: newLatencies(), outcomes: outcomes}
+	a := account{statuses: map[int]int{}, outcomes: outcomes}
 	var killed []int
 	if may.killed != nil {
 		killed = may.killed()

@@ -22,7 +22,7 @@ func TestLanes(t *testing.T) {
 	for _, lanes := range []string{"true", "false"} {
 		s := start(t, append(slices.Clone(pool), "--lanes="+lanes)...)
 		a := s.ask(t, o, allowed{})
-		times := newLatencies()
+		var times latencies
 		for _, one := range a.outcomes {
 			if one.Route == "/hello" {
 				times.add(one.Took)

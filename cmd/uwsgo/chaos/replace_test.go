@@ -3,6 +3,7 @@ package chaos
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -102,7 +103,7 @@ func TestReloads(t *testing.T) {
 			f.account(a)
 			// A SIGHUP that comes during a reload does not have to be one more.
 			s.waitLog(t, "uwsgo has reloaded", 1)
-			f.figure("reloads asked for", asked)
+			f.figure("reloads asked for, done", fmt.Sprintf("%d, %d", asked, strings.Count(s.log.String(), "uwsgo has reloaded")))
 			n := s.respawns(t)
 			f.must(n >= workers, "workers replaced", n, fmt.Sprintf("at least %d", workers))
 		})

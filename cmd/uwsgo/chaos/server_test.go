@@ -192,10 +192,12 @@ func killAll(mark string) {
 // snapshot is what is used of the statistics.
 type snapshot struct {
 	Workers []struct {
-		PID          int    `json:"pid"`
-		Status       string `json:"status"`
-		RespawnCount int    `json:"respawn_count"`
+		PID          int `json:"pid"`
+		RespawnCount int `json:"respawn_count"`
 	} `json:"workers"`
+	Uwsgo struct {
+		BodiesSpooled int `json:"bodies_spooled"`
+	} `json:"uwsgo"`
 }
 
 func (s *server) snapshot() (got snapshot, err error) {

@@ -27,7 +27,7 @@ func TestServerKilled(t *testing.T) {
 	socket, pidfile := filepath.Join(dir, "uwsgo.sock"), filepath.Join(dir, "uwsgo.pid")
 	args := append(slices.Clone(pool), "--http", socket, "--pidfile", pidfile)
 	s := start(t, args...)
-	gone := newLatencies()
+	var gone latencies
 	for range rounds {
 		if got := readPID(t, pidfile); got != s.pid() {
 			t.Fatalf("the pid file has %d, the server is %d", got, s.pid())
@@ -71,7 +71,7 @@ func TestServerKilled(t *testing.T) {
 		}
 		s.launch(t, args...)
 	}
-	f.must(gone.h.TotalCount() == int64(rounds), "times killed, and started again", gone.h.TotalCount(), fmt.Sprint(rounds))
+	f.must(len(gone.times) == rounds, "times killed, and started again", len(gone.times), fmt.Sprint(rounds))
 	f.bound(gone.most() <= time.Second, "all workers gone after, at most", gone.most(), "1,000 ms")
 	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)

@@ -5,7 +5,13 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -48,7 +54,9 @@ func (s *server) holds() (h holdings, err error) {
 }
 
 func TestSoak(t *testing.T) {
-	s := start(t, append(slices.Clone(pool), "--post-buffering", "4096")...)
+	args := append(slices.Clone(pool), "--post-buffering", "4096", "--profile", "goroutine")
+	idle := start(t, args...).goroutines(t)
+	s := start(t, args...)
 	upload := route("/upload")
 	upload.Request.Method, upload.Request.Body = http.MethodPost, bytes.Repeat([]byte("x"), 64<<10)
 	short, sleep := route("/short"), route("/sleep")
@@ -73,7 +81,43 @@ func TestSoak(t *testing.T) {
 	grown("descriptors", before.descriptors, after.descriptors)
 	grown("temporary files", before.files, after.files)
 	f.figure("system threads of the server itself", fmt.Sprintf("%d, %d", before.goThreads, after.goThreads))
+	spooled, err := s.snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if spooled.Uwsgo.BodiesSpooled == 0 {
+		t.Error("no upload went through a temporary file")
+	}
 	f.bound(after.memory <= before.memory+before.memory/10, "memory (PSS), before and after", mib(before.memory)+", "+mib(after.memory), "a tenth more")
+	grown("goroutines of a server that has done nothing, and of this one", idle, s.goroutines(t))
+}
+
+var sample = regexp.MustCompile(`(?m)^ +(\d+): `)
+
+// goroutines stops the server and tells how many goroutines it had in the end.
+func (s *server) goroutines(t *testing.T) (n int) {
+	t.Helper()
+	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	<-s.ended
+	out, err := exec.Command("go", "tool", "pprof", "-raw", filepath.Join(s.dir, "goroutine.pprof")).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, samples, _ := strings.Cut(string(out), "Samples:")
+	samples, _, _ = strings.Cut(samples, "Locations")
+	for _, m := range sample.FindAllStringSubmatch(samples, -1) {
+		count, err := strconv.Atoi(m[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		n += count
+	}
+	if n == 0 {
+		t.Fatalf("a profile without goroutines:\n%s", out)
+	}
+	return n
 }
 
 // settled waits until the server has let go of what the load needed, and gives

@@ -29,11 +29,11 @@ def application(environ, start_response):
     elif kind == "/upload":
         while environ["wsgi.input"].read(65536):
             pass
-    body = ("request %s is done" % number).encode()
+    body = f"request {number} is done".encode()
     note("-", kind, number)
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
     return [body]
 
 
 def note(what, kind, number):
-    os.write(NOTES, ("%s %s %s %d\n" % (what, kind, number, os.getpid())).encode())
+    os.write(NOTES, f"{what} {kind} {number} {os.getpid()}\n".encode())
