@@ -168,8 +168,12 @@ func TestFifoReload(t *testing.T) {
 			eventually(t, "the former processes to be gone, and all to be the user's", func() error {
 				pids := s.processes()
 				for _, pid := range pids {
-					if id := ownerOf(t, fmt.Sprintf("/proc/%d", pid)); !strings.HasPrefix(id, strconv.Itoa(want)+":") {
-						return fmt.Errorf("process %d is of %s", pid, id)
+					info, err := os.Stat(fmt.Sprintf("/proc/%d", pid))
+					if err != nil {
+						return err // it has ended meanwhile
+					}
+					if uid := info.Sys().(*syscall.Stat_t).Uid; int(uid) != want {
+						return fmt.Errorf("process %d is of user %d", pid, uid)
 					}
 				}
 				if len(pids) != 4 { // server, zygote, workers
