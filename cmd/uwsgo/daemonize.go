@@ -51,7 +51,9 @@ func daemonize(cfg *config.Config, stdin []byte) int {
 	}
 	_ = w.Close()
 	stop := make(chan os.Signal, 1)
-	signal.Notify(stop, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGHUP)
+	// Not SIGHUP: a terminal that closes ends the wait alone, and to the daemon it would
+	// mean a reload.
+	signal.Notify(stop, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT)
 	go func() {
 		for sig := range stop { // whoever ends the wait means the start
 			_ = cmd.Process.Signal(sig)

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -91,6 +92,40 @@ func TestDaemonize(t *testing.T) {
 				t.Error("vacuum left the pid file")
 			}
 		})
+	}
+}
+
+// A terminal that closes while the daemon starts takes the command that waits, no more.
+func TestDaemonizeOutlivesTerminal(t *testing.T) {
+	dir := shortTempDir(t)
+	write(t, dir, "app.py", "open('importing', 'w').close()\n"+hangingApp("v1", "ready"))
+	port := freePort(t)
+	s := start(t, dir, "--http", ":"+port, "--wsgi-file", "app.py", "--daemonize", "app.log", "--pidfile", "app.pid")
+	eventually(t, "the import", func() error { _, err := os.Stat(filepath.Join(dir, "importing")); return err })
+	s.hangUp(t)
+	eventually(t, "the end of the command", func() error {
+		if s.alive() {
+			return errors.New("it runs")
+		}
+		return nil
+	})
+	write(t, dir, "ready", "")
+	eventually(t, "the daemon", func() error {
+		a, err := ask("GET", "http://127.0.0.1:"+port+"/", nil, nil)
+		if err == nil && a.body != "v1" {
+			err = fmt.Errorf("%d, %q", a.status, a.body)
+		}
+		return err
+	})
+	if err := s.wait(t); err == nil {
+		t.Error("the command said that the daemon serves")
+	}
+	if out, err := command(dir, "--stop", "app.pid").CombinedOutput(); err != nil {
+		t.Errorf("--stop: %v, %s", err, out)
+	}
+	s.noOrphans(t)
+	if log, err := os.ReadFile(filepath.Join(dir, "app.log")); err != nil || strings.Contains(string(log), "SIGHUP") {
+		t.Errorf("the log has %q, %v", log, err)
 	}
 }
 
