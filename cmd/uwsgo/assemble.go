@@ -157,7 +157,7 @@ func (p *program) startWorkers(ctx context.Context) error {
 		p.pool = nil
 		return err
 	}
-	p.later(func() { _ = p.pool.Stop(context.Background()) })
+	p.later(func() { p.withMercy(func(ctx context.Context) { _ = p.pool.Stop(ctx) }) })
 	s := p.pool.Snapshot()
 	p.log.Printf("Python %s at %s", s.Python, s.Path)
 	for i, app := range s.Apps {

@@ -125,7 +125,7 @@ func serve(cfg *config.Config, ready *os.File) int {
 	go func() { served <- p.engine.Serve(handler) }()
 	if err := p.announce(ctx); err != nil && ctx.Err() == nil {
 		p.complain(err)
-		_ = p.engine.Close()
+		p.giveUp()
 		return exitConfig
 	}
 	over.Do(func() { close(early) })
@@ -167,6 +167,7 @@ func serve(cfg *config.Config, ready *os.File) int {
 	unwatch()
 	p.reloads.all.Wait()
 	if failed {
+		p.giveUp()
 		return exitConfig
 	}
 	p.shutdown()
@@ -251,6 +252,17 @@ func (p *program) shutdown() {
 		}
 	}
 	_ = p.engine.Close()
+}
+
+// giveUp ends what serves requests at once. The loops that would carry the answers go
+// first or have gone, so nothing may wait for one.
+func (p *program) giveUp() {
+	_ = p.engine.Close()
+	if p.pool != nil {
+		over, cancel := context.WithCancel(context.Background())
+		cancel()
+		_ = p.pool.Stop(over)
+	}
 }
 
 // setProcs leaves the Go runtime as many processors as there are loops, and one

@@ -148,3 +148,22 @@ func TestStopFinishesRequestsDuringStart(t *testing.T) {
 	}
 	s.noOrphans(t)
 }
+
+// A start that fails ends at once also when requests are served already.
+func TestHookFailsBesideRequests(t *testing.T) {
+	dir := shortTempDir(t)
+	write(t, dir, "app.py", holdApp)
+	port := freePort(t)
+	base := "http://127.0.0.1:" + port
+	s := start(t, dir, "--http", ":"+port, "--wsgi-file", "app.py",
+		"--hook-master-start", "exec:while [ ! -e fail ]; do sleep 0.05; done; exit 3")
+	s.waitAnswer(t, base+"/", 200)
+	held := askLater(base + "/hold")
+	heldBy(t, dir)
+	write(t, dir, "fail", "")
+	if err := s.wait(t); err == nil {
+		t.Error("it ended with exit code 0")
+	}
+	<-held
+	s.noOrphans(t)
+}
