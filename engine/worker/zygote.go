@@ -45,6 +45,8 @@ type zygote struct {
 	ended chan struct{} // closed when the process has been waited for
 	err   error         // why; set before ended is closed
 	kill  func()        // any goroutine
+	// patience bounds the time that a command waits for room.
+	patience time.Duration
 
 	load      *load     // once it has loaded the apps
 	forking   bool      // it has loaded the apps and forks on command
@@ -86,7 +88,7 @@ func startZygote(g *supervisor, lazy bool, events chan<- message) (*zygote, erro
 	if err != nil {
 		return nil, err
 	}
-	z := &zygote{lazy: lazy, conn: conn.(*net.UnixConn), ended: make(chan struct{})}
+	z := &zygote{lazy: lazy, conn: conn.(*net.UnixConn), ended: make(chan struct{}), patience: commandTime}
 	cmd := exec.Command(c.Python, "-c", string(bootstrap))
 	cmd.Dir = c.Dir
 	cmd.Env = append(os.Environ(), c.Env...)
@@ -274,14 +276,31 @@ func (m message) apps(i int, apps []App) []LoadedApp {
 	return loaded
 }
 
+// commandTime is how long a zygote may leave its socket full. Forking hundreds of workers
+// takes less; the supervisor must not wait for ever for one that stands still.
+const commandTime = 30 * time.Second
+
 // command sends a command; an error means that the zygote is going, of which a
-// message will tell.
+// message will tell. One that takes no more commands is killed.
 func (z *zygote) command(words ...any) error {
 	b, err := pymarshal.Marshal(words)
 	if err != nil {
 		return err
 	}
-	_, err = z.conn.Write(frame(b))
+	return z.write(func() error {
+		_, err := z.conn.Write(frame(b))
+		return err
+	})
+}
+
+// write does what sends, in bounded time. What was sent by half cannot be followed by
+// anything.
+func (z *zygote) write(send func() error) error {
+	_ = z.conn.SetWriteDeadline(time.Now().Add(z.patience))
+	err := send()
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		z.kill()
+	}
 	return err
 }
 
@@ -292,7 +311,11 @@ func (z *zygote) spawn(place, number int, fds []int) error {
 	}
 	for len(fds) > 0 {
 		n := min(len(fds), fdsAtOnce)
-		if _, _, err := z.conn.WriteMsgUnix([]byte{0}, unix.UnixRights(fds[:n]...), nil); err != nil {
+		err := z.write(func() error {
+			_, _, err := z.conn.WriteMsgUnix([]byte{0}, unix.UnixRights(fds[:n]...), nil)
+			return err
+		})
+		if err != nil {
 			return err
 		}
 		fds = fds[n:]
