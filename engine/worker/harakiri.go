@@ -91,7 +91,7 @@ func (p *Port) harakiri(c *Core, claim condemned, age time.Duration) {
 		}
 	}
 	c.process.worker.harakiri.Add(1)
-	go p.sup.confess(c, what, age) // it waits for the stack
+	go p.sup.confess(c, c.PID(), what, age) // it waits for the stack
 	if client != nil {
 		p.waited = waited
 		client.Fail(ErrHarakiri)
@@ -99,8 +99,8 @@ func (p *Port) harakiri(c *Core, claim condemned, age time.Duration) {
 }
 
 // confess logs what a late request was doing, and tells the supervisor of it.
-func (g *supervisor) confess(c *Core, what string, age time.Duration) {
-	pid, tid := c.PID(), g.shared.thread(c.index)
+func (g *supervisor) confess(c *Core, pid int, what string, age time.Duration) {
+	tid := g.shared.thread(c.index)
 	graceful := "no"
 	if g.pool.config.HarakiriMercy > 0 {
 		graceful = "yes"

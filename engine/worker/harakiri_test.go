@@ -148,3 +148,17 @@ def application(environ, start_response):
 	}
 	r.waitLog("line 4 in application")
 }
+
+// What is told of a process that died just then is not taken for the one that is being
+// forked in its place.
+func TestHarakiriOfTheDead(t *testing.T) {
+	w := newWorker(1, 1)
+	g := &supervisor{pool: &Pool{}, places: w.places}
+	p := w.places[0]
+	p.alive = true
+	p.set(Starting)
+	g.handle(message{name: "late", args: []any{p.place, 0}})
+	if p.hung {
+		t.Error("a process that has only begun was taken to hang")
+	}
+}

@@ -241,7 +241,8 @@ func (g *supervisor) handle(m message) {
 			g.signal(p, unix.SIGKILL)
 		}
 	case "late":
-		if p := g.places[m.int(0)]; p.alive && int(p.pid.Load()) == m.int(1) {
+		// 0 is one that died just then, and would be any that is being forked.
+		if p := g.places[m.int(0)]; p.alive && m.int(1) != 0 && int(p.pid.Load()) == m.int(1) {
 			p.hung = true
 			g.harakiri()
 		}
