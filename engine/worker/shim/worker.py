@@ -1,10 +1,12 @@
 """The threads of one worker process: take a request, run it, next."""
 
+import contextlib
 import io
 import marshal
 import mmap
 import os
 import select
+import signal
 import socket
 import sys
 import threading
@@ -220,7 +222,9 @@ def give_stacks(fd, signum):
 
         faulthandler.register(signum, file=fd, all_threads=False)
     except (ImportError, AttributeError, OSError, RuntimeError, ValueError):
-        pass  # not on this Python: the log does without
+        # Not on this Python: the log does without, and the signal must not end the process.
+        with contextlib.suppress(OSError, ValueError):
+            signal.signal(signum, signal.SIG_IGN)
 
 
 def run(config, place, number, fds, shared, apps):
