@@ -434,6 +434,9 @@ func (p *Port) again(id uint32, request []byte) {
 		p.fail(id, ErrQueueTimeout)
 	case !p.transmit(id, request):
 		p.backlog[s.lane].push(id, request)
+		if p.timeout > 0 && !p.expiry.Armed() { // expire may have seen it claimed
+			p.loop.Arm(&p.expiry, s.begunAt+p.timeout)
+		}
 	}
 }
 

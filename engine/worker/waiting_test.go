@@ -248,3 +248,28 @@ def application(environ, start_response):
 		}
 	})
 }
+
+// A request that a worker has given back waits no longer than any other, also when it
+// was taken while the others were looked at.
+func TestQueueTimeoutOfReturned(t *testing.T) {
+	r := start(t, Config{Apps: []App{app(t, paths)}, QueueTimeout: 50 * time.Millisecond}, 1)
+	c := &call{path: "/hello"}
+	c.prepare(r)
+	r.on(0, func(p *Port) {
+		limit := p.limit
+		p.limit = 0 // no worker gets it
+		c.begin(p)
+		b := &p.backlog[laneFast]
+		_, view, _ := b.front()
+		request := append([]byte(nil), view...)
+		b.pop()
+		p.slots[c.id&slotMask].state = slotSent // as if one had
+		p.inflight++
+		p.loop.Disarm(&p.expiry)
+		p.again(c.id, request)
+		t.Cleanup(func() { r.on(0, func(p *Port) { p.limit = limit; p.pump() }) })
+	})
+	if c.wait(); !errors.Is(c.err, ErrQueueTimeout) {
+		t.Errorf("got %v, want %v", c.err, ErrQueueTimeout)
+	}
+}
