@@ -93,6 +93,7 @@ func serve(cfg *config.Config, ready *os.File) int {
 		}
 	}()
 
+	go reapAdopted(p.patience.Done())
 	p.setProcs()
 	if cfg.Umask >= 0 {
 		syscall.Umask(cfg.Umask)
