@@ -3,6 +3,7 @@ package result
 import (
 	"fmt"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"slices"
 )
@@ -38,10 +39,11 @@ func (v Verdict) String() string {
 }
 
 // Ratio compares a metric of one server with that of another: the median of the
-// ratios, and the interval that holds it with the confidence Confidence.
+// ratios, and the interval that holds it with the confidence Coverage.
 type Ratio struct {
 	Value, Low, High float64
 	Verdict          Verdict
+	Why              string // the verdict is Unknown, in a few words; may be empty
 }
 
 func (r Ratio) String() string {
@@ -60,46 +62,94 @@ const (
 	// equal servers would often be the same in every round by chance: with 5 that
 	// happens once in 16.
 	MinRounds = 5
-	// Confidence of the intervals. 99 % rather than 95 %: a report holds many
-	// comparisons, and some would be wrong by chance.
+	// Confidence of the intervals, where there are rounds enough for it. 99 %
+	// rather than 95 %: a report holds many comparisons, and some would be wrong by
+	// chance.
 	Confidence = 0.99
 	resamples  = 10_000
 )
 
+// Coverage is the confidence that the interval of n rounds has: no interval of a
+// median can do better than reach from the least to the greatest value, and both
+// lie on the same side of the true one in 1 of 2^(n-1) cases.
+func Coverage(n int) float64 {
+	return max(0, min(Confidence, 1-math.Pow(2, 1-float64(n))))
+}
+
+// SameRounds tells whether two servers have values of the same rounds. One that
+// could not be measured in some of them would be judged by its good ones.
+func SameRounds(a, b map[int]float64) bool {
+	return maps.EqualFunc(a, b, func(float64, float64) bool { return true })
+}
+
 // Compare compares a with b, both measured in the same rounds. Each round gives
 // one ratio, so what slows the machine for a while weighs on both sides of it;
-// the interval is the percentile bootstrap over rounds. The same values always
-// give the same interval.
+// the interval is the percentile bootstrap over rounds, and no narrower than the
+// order statistics that hold the median with the confidence Coverage. The same
+// values always give the same interval.
 func Compare(m Metric, a, b map[int]float64) Ratio {
+	if len(a) == 0 || len(b) == 0 {
+		return Ratio{Why: "not measured"}
+	}
+	if !SameRounds(a, b) {
+		return Ratio{Why: "not the same rounds"}
+	}
 	var ratios []float64
 	for _, round := range slices.Sorted(maps.Keys(a)) {
-		if base, ok := b[round]; ok {
-			if base <= 0 || a[round] <= 0 {
-				return Ratio{}
-			}
-			ratios = append(ratios, a[round]/base)
+		if b[round] <= 0 || a[round] <= 0 {
+			return Ratio{Why: "a value of zero"}
+		}
+		ratios = append(ratios, a[round]/b[round])
+	}
+	sorted := slices.Sorted(slices.Values(ratios))
+	r := conclude(len(ratios), median(sorted), func(rng *rand.Rand) float64 { return resample(rng, ratios) })
+	if r.Why == "" {
+		i := outer(len(sorted))
+		r.Low, r.High = min(r.Low, sorted[i]), max(r.High, sorted[len(sorted)-1-i])
+	}
+	return r.judge(m)
+}
+
+// outer tells how many of n sorted values may be left out at either end, so that
+// the others still hold the median with the confidence Coverage. The bootstrap of
+// eight rounds and more leaves out too many: 99 % would be 96 %.
+func outer(n int) int {
+	// chance that at most i of n values lie below the median, from the binomial
+	// distribution.
+	one := math.Pow(2, -float64(n))
+	chance := one
+	for i := 0; ; i++ {
+		one *= float64(n-i) / float64(i+1) // of exactly i+1
+		chance += one
+		if i+1 > n/2 || 1-2*chance < Coverage(n) {
+			return i
 		}
 	}
-	return conclude(m, len(ratios), median(slices.Sorted(slices.Values(ratios))), func(rng *rand.Rand) float64 {
-		return resample(rng, ratios)
-	})
 }
 
 // CompareRuns compares the values of a newer run with those of an older one,
 // whose rounds have nothing to do with each other.
 func CompareRuns(m Metric, newer, older map[int]float64) Ratio {
 	a, b := slices.Sorted(maps.Values(newer)), slices.Sorted(maps.Values(older))
-	if len(a) == 0 || len(b) == 0 || a[0] <= 0 || b[0] <= 0 {
-		return Ratio{}
+	if len(a) == 0 || len(b) == 0 {
+		return Ratio{Why: "not measured"}
 	}
-	return conclude(m, min(len(a), len(b)), median(a)/median(b), func(rng *rand.Rand) float64 {
+	if a[0] <= 0 || b[0] <= 0 {
+		return Ratio{Why: "a value of zero"}
+	}
+	return conclude(min(len(a), len(b)), median(a)/median(b), func(rng *rand.Rand) float64 {
 		return resample(rng, a) / resample(rng, b)
-	})
+	}).judge(m)
 }
 
-func conclude(m Metric, rounds int, value float64, draw func(*rand.Rand) float64) Ratio {
+// conclude finds the interval of a ratio. It gives no verdict, or says why there
+// can be none.
+func conclude(rounds int, value float64, draw func(*rand.Rand) float64) Ratio {
+	if math.IsNaN(value) || math.IsInf(value, 0) || value == 0 { // of values near the limits of a float
+		return Ratio{Why: "no ratio of such values"}
+	}
 	if rounds < MinRounds {
-		return Ratio{Value: value}
+		return Ratio{Value: value, Why: "too few rounds"}
 	}
 	rng := rand.New(rand.NewPCG(1, 2))
 	draws := make([]float64, resamples)
@@ -108,8 +158,13 @@ func conclude(m Metric, rounds int, value float64, draw func(*rand.Rand) float64
 	}
 	slices.Sort(draws)
 	tail := int(float64(resamples) * (1 - Confidence) / 2)
-	r := Ratio{Value: value, Low: draws[tail], High: draws[resamples-1-tail]}
+	return Ratio{Value: value, Low: draws[tail], High: draws[resamples-1-tail]}
+}
+
+// judge adds the verdict, unless there is a reason against any.
+func (r Ratio) judge(m Metric) Ratio {
 	switch {
+	case r.Why != "":
 	case r.Low <= 1 && 1 <= r.High:
 		r.Verdict = NoDifference
 	case (r.Low > 1) == m.Higher:

@@ -1,6 +1,7 @@
 package result
 
 import (
+	"math"
 	"math/rand/v2"
 	"testing"
 )
@@ -29,13 +30,18 @@ func TestCompare(t *testing.T) {
 		{"drift_cancels_out", lower, rounds(10, 20, 40, 80, 160), rounds(11, 22, 44, 88, 176), Better, 1 / 1.1},
 		{"one_round_against_four", lower, rounds(9, 9, 9, 9, 11), rounds(10, 10, 10, 10, 10), NoDifference, 0.9},
 		{"too_few_rounds", lower, rounds(10, 11, 10, 12), rounds(20, 22, 20, 24), Unknown, 0.5},
-		{"only_common_rounds_count", lower, rounds(10, 10, 10, 10, 10), map[int]float64{1: 20, 7: 1}, Unknown, 0.5},
+		{"measured_only_where_it_was_good", lower, map[int]float64{1: 10, 2: 10, 3: 10, 4: 10, 5: 10}, rounds(20, 20, 20, 20, 20, 20), Unknown, 0},
+		{"other_rounds", lower, rounds(10, 10, 10, 10, 10), map[int]float64{2: 20, 3: 20, 4: 20, 5: 20, 6: 20}, Unknown, 0},
+		{"larger_than_a_float", lower, rounds(1e308, 1e308, 1e308, 1e308, 1e308), rounds(1e-308, 1e-308, 1e-308, 1e-308, 1e-308), Unknown, 0},
 		{"nothing_to_divide_by", lower, rounds(1, 1, 1, 1, 1), rounds(0, 1, 1, 1, 1), Unknown, 0},
 		{"not_measured", lower, nil, nil, Unknown, 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			got := Compare(tt.metric, tt.a, tt.b)
+			if (got.Verdict == Unknown) != (got.Why != "") {
+				t.Errorf("%v because of %q", got.Verdict, got.Why)
+			}
 			if got.Verdict != tt.want || got.Value < tt.value*0.999 || got.Value > tt.value*1.001 {
 				t.Errorf("got %+v, want %v with %.3f", got, tt.want, tt.value)
 			}
@@ -95,5 +101,35 @@ func TestSpreadOf(t *testing.T) {
 				t.Errorf("got %+v, want %+v", got, tt.want)
 			}
 		})
+	}
+}
+
+func TestCoverage(t *testing.T) {
+	for n, want := range map[int]float64{0: 0, 1: 0, 2: 0.5, 5: 0.9375, 6: 0.96875, 7: 0.984375, 8: 0.99, 100: 0.99} {
+		if got := Coverage(n); got != want {
+			t.Errorf("%d rounds: %g, want %g", n, got, want)
+		}
+	}
+}
+
+// What the report says of its intervals must hold for any number of rounds.
+func TestIntervalsHoldTheMedianAsOftenAsTheySay(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	for _, n := range []int{5, 7, 8, 9, 12} {
+		const tries = 300
+		missed := 0
+		for range tries {
+			a, b := map[int]float64{}, map[int]float64{}
+			for i := range n {
+				a[i], b[i] = 2*math.Exp(rng.NormFloat64()), 1
+			}
+			if r := Compare(Metric{}, a, b); r.Low > 2 || r.High < 2 {
+				missed++
+			}
+		}
+		wrong := (1 - Coverage(n)) * tries
+		if limit := wrong + 3*math.Sqrt(wrong); float64(missed) > limit {
+			t.Errorf("%d rounds: %d of %d intervals missed the median, at most %.0f may", n, missed, tries, limit)
+		}
 	}
 }
