@@ -12,6 +12,7 @@ import (
 
 // chartData is the JSON that the script of the page draws.
 type chartData struct {
+	Ours      []string      `json:"ours"`    // the server that the report is about, in all its forms
 	Servers   []string      `json:"servers"` // gives each its colour
 	Workloads []chartedWork `json:"workloads"`
 }
@@ -89,9 +90,13 @@ type sweptPoint struct {
 }
 
 func charts(run *result.Run, all []page) chartData {
-	data := chartData{}
+	about := focus(run)
+	data := chartData{Ours: []string{about}}
 	for _, p := range run.Peers {
 		data.Servers = append(data.Servers, p.Name)
+		if p.Name != about && own(about, p.Name) {
+			data.Ours = append(data.Ours, p.Name)
+		}
 	}
 	ids := identifiers(all)
 	for i, p := range all {
@@ -99,10 +104,10 @@ func charts(run *result.Run, all []page) chartData {
 		for _, t := range p.tables {
 			c := chartedCase{Name: t.name}
 			for _, m := range barMetrics(p) {
-				c.Bars = append(c.Bars, bars(t, m))
+				c.Bars = append(c.Bars, bars(p, t, m))
 			}
 			for _, r := range t.rows {
-				s := newChartedServer(r)
+				s := newChartedServer(p, r)
 				if points := curve(r); len(points) > 0 {
 					c.Curves = append(c.Curves, chartedCurve{s, points})
 				}
@@ -117,8 +122,8 @@ func charts(run *result.Run, all []page) chartData {
 	return data
 }
 
-func newChartedServer(r row) chartedServer {
-	return chartedServer{r.entry.Peer, r.label, r.about(), r.faults.short(), r.entry.Failed != "", ours(r.entry.Peer)}
+func newChartedServer(p page, r row) chartedServer {
+	return chartedServer{r.entry.Peer, r.label, r.about(), r.faults.short(), r.entry.Failed != "", p.ours(r.entry.Peer)}
 }
 
 // barMetrics gives what is drawn as bars: what the workload says, or else the
@@ -130,10 +135,10 @@ func barMetrics(p page) []result.Metric {
 	return p.headline[:len(p.Chart)]
 }
 
-func bars(t table, m result.Metric) chartedMetric {
+func bars(p page, t table, m result.Metric) chartedMetric {
 	cm := chartedMetric{m.Name, m.Title, m.Unit, m.Higher, nil}
 	for _, r := range t.rows {
-		b := chartedBar{chartedServer: newChartedServer(r)}
+		b := chartedBar{chartedServer: newChartedServer(p, r)}
 		s := result.SpreadOf(r.entry.Values(t.name, m.Name))
 		if s.N > 0 && finite(s.Median, s.Min, s.Max) {
 			b.Median, b.Min, b.Max, b.Text = &s.Median, s.Min, s.Max, spread(s)
@@ -216,7 +221,7 @@ func sweeps(p page) []chartedSweep {
 			for j, t := range p.tables {
 				r := t.rows[i]
 				if j == 0 {
-					series.chartedServer = newChartedServer(r)
+					series.chartedServer = newChartedServer(p, r)
 				}
 				s := result.SpreadOf(r.entry.Values(t.name, m.Name))
 				if s.N > 0 && finite(s.Median, s.Min, s.Max) {

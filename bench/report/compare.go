@@ -23,7 +23,7 @@ type comparison struct {
 	threshold    float64
 	base         string
 
-	broken        []string // errors that appeared, and servers that are missing
+	broken        []string // more errors, and servers that are missing
 	worse, better []change
 	slight        int // changes that are sure, but not beyond the threshold
 	even, unknown int
@@ -32,16 +32,21 @@ type comparison struct {
 
 // Compare writes how newer differs from older, and tells how many regressions
 // there are. A metric has regressed when the whole interval of newer ÷ older is
-// beyond threshold on the worse side: with 0.05, more than 5 % worse. Errors that
-// appeared, and servers or workloads that were measured and now are not, count
-// too. With base, the name of a peer, ratios to that peer within each run are
+// beyond threshold on the worse side: with 0.05, more than 5 % worse. A share of
+// errors that rose by more than moreErrors, and servers or workloads that were
+// measured and now are not, count too. With base, the name of a peer, ratios to that peer within each run are
 // compared instead of the values, which cancels what the machine did meanwhile.
-func Compare(w io.Writer, older, newer *result.Run, threshold float64, base string) (regressions int) {
+// It is an error when nothing could be compared, so that nobody takes that for a
+// good sign.
+func Compare(w io.Writer, older, newer *result.Run, threshold float64, base string) (regressions int, err error) {
+	if !(threshold >= 0 && threshold <= maxThreshold) { // also not a number
+		return 0, fmt.Errorf("the threshold must be 0 to %g, not %g", float64(maxThreshold), threshold)
+	}
+	if err := comparableRuns(older, newer, base); err != nil {
+		return 0, err
+	}
 	c := &comparison{older: older, newer: newer, threshold: threshold, base: base}
 	c.conditions()
-	if base != "" && (!measured(older, base) || !measured(newer, base)) {
-		c.remarks = append(c.remarks, fmt.Sprintf("the base %s was not measured in both runs, so nothing can be compared with it", base))
-	}
 	for _, before := range older.Workloads {
 		i := slices.IndexFunc(newer.Workloads, func(x result.Workload) bool { return x.Name == before.Name })
 		if i < 0 {
@@ -51,17 +56,53 @@ func Compare(w io.Writer, older, newer *result.Run, threshold float64, base stri
 		c.workload(before, newer.Workloads[i])
 	}
 	c.print(w)
-	return len(c.broken) + len(c.worse)
+	regressions = len(c.broken) + len(c.worse)
+	if regressions == 0 && len(c.better)+c.slight+c.even == 0 {
+		return 0, fmt.Errorf("nothing could be compared: both runs need %d rounds or more of the same servers", result.MinRounds)
+	}
+	return regressions, nil
 }
 
-// measured tells whether a run has figures of a peer.
-func measured(run *result.Run, peer string) bool {
-	for _, w := range run.Workloads {
-		if slices.ContainsFunc(w.Entries, func(e result.Entry) bool { return e.Peer == peer && len(e.Samples) > 0 }) {
-			return true
+// maxThreshold bounds the threshold: 1000 %.
+const maxThreshold = 10
+
+// comparableRuns tells why two runs have nothing in common that could be compared.
+func comparableRuns(older, newer *result.Run, base string) error {
+	before, after := measured(older), measured(newer)
+	for _, r := range []struct {
+		which string
+		peers []string
+	}{{"older", before}, {"newer", after}} {
+		switch {
+		case len(r.peers) == 0:
+			return fmt.Errorf("nothing could be compared: the %s run measured nothing", r.which)
+		case base != "" && !slices.Contains(r.peers, base):
+			names := make([]string, len(r.peers))
+			for i, p := range r.peers {
+				names[i] = oneLine(p)
+			}
+			return fmt.Errorf("nothing could be compared: the base %q was not measured in the %s run, which has %s", base, r.which, strings.Join(names, ", "))
 		}
 	}
-	return false
+	for _, w := range older.Workloads {
+		if slices.ContainsFunc(newer.Workloads, func(x result.Workload) bool { return x.Name == w.Name }) {
+			return nil
+		}
+	}
+	return fmt.Errorf("nothing could be compared: the runs have no workload in common")
+}
+
+// measured gives the peers that a run has figures of.
+func measured(run *result.Run) []string {
+	var names []string
+	for _, w := range run.Workloads {
+		for _, e := range w.Entries {
+			if len(e.Samples) > 0 && !slices.Contains(names, e.Peer) {
+				names = append(names, e.Peer)
+			}
+		}
+	}
+	return names
 }
 
 // conditions remarks on what makes the runs hard to compare.
@@ -103,6 +144,12 @@ func (c *comparison) conditions() {
 }
 
 func (c *comparison) workload(before, after result.Workload) {
+	has := func(w result.Workload) bool {
+		return slices.ContainsFunc(w.Entries, func(e result.Entry) bool { return e.Peer == c.base && len(e.Samples) > 0 })
+	}
+	if c.base != "" && (!has(before) || !has(after)) {
+		c.remarks = append(c.remarks, fmt.Sprintf("%s: %s was not measured in both runs, so the figures are not compared", before.Name, c.base))
+	}
 	for _, e := range before.Entries {
 		name := before.Name + ": " + oneLine(label(before, e))
 		i := slices.IndexFunc(after.Entries, func(x result.Entry) bool {
@@ -162,15 +209,33 @@ func (c *comparison) entry(name string, before, after result.Workload, old, now 
 				c.broken = append(c.broken, where+": not measured any more")
 			}
 			continue
-		case was.faults.count == 0 && is.faults.count > 0:
-			c.broken = append(c.broken, where+": errors appeared: "+is.faults.long())
 		}
+		c.faults(where, was.faults, is.faults)
 		for _, metric := range before.Metrics {
 			m := result.FindMetric(metric)
-			if comparable(m) && slices.Contains(after.Metrics, metric) {
-				c.metric(where, m, c.values(before, old, caseName, m), c.values(after, now, caseName, m))
+			if comparable(m) && slices.Contains(after.Metrics, metric) && (len(was.values(metric)) > 0 || len(is.values(metric)) > 0) && old.Peer != c.base {
+				c.metric(where, m, was.faults, is.faults, c.values(before, old, caseName, m), c.values(after, now, caseName, m))
 			}
 		}
+	}
+}
+
+// moreErrors is by how much the share of errors must rise to be a regression.
+const moreErrors = 0.001
+
+// faults compares the errors of a server.
+func (c *comparison) faults(where string, was, is faults) {
+	before := "none"
+	if was.count > 0 || was.left != "" {
+		before = was.long()
+	}
+	switch rose := is.share() - was.share(); {
+	case rose > moreErrors || is.part > was.part:
+		c.broken = append(c.broken, where+": more errors: "+is.long()+"; before: "+before)
+	case is.share() == 1 && was.share() == 1 && is.count > was.count && is.asked < is.count:
+		c.broken = append(c.broken, where+": more errors, of an unknown number of requests: "+is.long()+"; before: "+before)
+	case is.count > 0 && was.count == 0:
+		c.remarks = append(c.remarks, where+": errors appeared, in too few answers to count: "+is.long())
 	}
 }
 
@@ -189,23 +254,29 @@ func (c *comparison) values(w result.Workload, e result.Entry, caseName string, 
 	if !ok || e.Peer == c.base {
 		return nil
 	}
+	others := base.entry.Values(caseName, m.Name)
+	if !result.SameRounds(values, others) {
+		return nil
+	}
 	ratios := map[int]float64{}
-	for round, b := range base.entry.Values(caseName, m.Name) {
-		if v, ok := values[round]; ok && b > 0 {
-			ratios[round] = v / b
+	for round, b := range others {
+		if b > 0 {
+			ratios[round] = values[round] / b
 		}
 	}
 	return ratios
 }
 
-func (c *comparison) metric(where string, m result.Metric, before, after map[int]float64) {
-	if len(before) == 0 && len(after) == 0 {
-		return
-	}
+func (c *comparison) metric(where string, m result.Metric, was, is faults, before, after map[int]float64) {
 	r, ok := zeros(m, after, before)
 	if !ok {
 		r = result.CompareRuns(m, after, before)
 	}
+	if r.Verdict == result.Unknown {
+		r = apart(m, r, after, before)
+	}
+	// Errors make figures better; those that both runs have do so in both.
+	r = withhold(m, r, is.part > was.part || is.share() > was.share()+moreErrors, was.part > is.part || was.share() > is.share()+moreErrors)
 	unit := heading(m)
 	if c.base != "" {
 		unit = m.Title + " ÷ " + c.base
@@ -226,6 +297,26 @@ func (c *comparison) metric(where string, m result.Metric, before, after map[int
 	}
 }
 
+// apart decides where zeros among the values allow no ratio, but all of one run lie
+// above all of the other.
+func apart(m result.Metric, unknown result.Ratio, newer, older map[int]float64) result.Ratio {
+	if len(newer) < result.MinRounds || len(older) < result.MinRounds {
+		return unknown
+	}
+	leastNew, mostNew := bounds(newer)
+	leastOld, mostOld := bounds(older)
+	r := result.Ratio{Value: inf, Verdict: result.Worse}
+	switch {
+	case leastNew < 0 || leastOld < 0:
+		return unknown
+	case leastNew > mostOld && m.Higher || mostNew < leastOld && !m.Higher:
+		r.Verdict = result.Better
+	case leastNew <= mostOld && mostNew >= leastOld:
+		return unknown
+	}
+	return r
+}
+
 func (c *comparison) print(w io.Writer) {
 	var b strings.Builder
 	percent := number(100*c.threshold) + " %"
@@ -235,24 +326,22 @@ func (c *comparison) print(w io.Writer) {
 		fmt.Fprintf(&b, "Compared are ratios to %s within each run.\n", oneLine(c.base))
 	}
 	for _, s := range c.remarks {
-		wrapped(&b, "note: ", oneLine(s))
+		wrapped(&b, plainWidth, "note: ", oneLine(s))
 	}
 	if len(c.broken) > 0 {
 		b.WriteString("\nBroken:\n")
 		for _, s := range c.broken {
-			wrapped(&b, "  ", s)
+			wrapped(&b, plainWidth, "  ", s)
 		}
 	}
 	changes(&b, "Worse by more than "+percent, c.worse)
 	changes(&b, "Better by more than "+percent, c.better)
 	fmt.Fprintf(&b, "\n%d worse, %d better, %d changed by less than %s, %d without a difference, %d without a conclusion.\n",
 		len(c.worse), len(c.better), c.slight, percent, c.even, c.unknown)
-	if c.unknown > 0 && len(c.worse)+len(c.better)+c.slight+c.even == 0 {
-		wrapped(&b, "", fmt.Sprintf("Nothing could be compared: both runs need %d rounds or more of the same servers.", result.MinRounds))
-	}
-	if n := len(c.broken) + len(c.worse); n > 0 {
+	switch n := len(c.broken) + len(c.worse); {
+	case n > 0:
 		fmt.Fprintf(&b, "%s.\n", plural(n, "regression"))
-	} else {
+	case len(c.better)+c.slight+c.even > 0:
 		b.WriteString("No regression.\n")
 	}
 	fmt.Fprint(w, b.String())
@@ -268,6 +357,6 @@ func changes(b *strings.Builder, title string, list []change) {
 		if ch.ratio.Value != 0 && ch.ratio.Value != inf {
 			text += ": " + factor(ch.ratio)
 		}
-		wrapped(b, "  ", oneLine(text))
+		wrapped(b, plainWidth, "  ", oneLine(text))
 	}
 }

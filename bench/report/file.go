@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/uwsgo/uwsgo/bench/result"
 )
@@ -85,5 +86,75 @@ func decode(r io.Reader, limit int64) (*result.Run, error) {
 	if err := json.Unmarshal(b, run); err != nil {
 		return nil, fmt.Errorf("not a results.json of uwsgo-bench: %w", err)
 	}
+	if err := bound(run); err != nil {
+		return nil, err
+	}
 	return run, nil
+}
+
+// Bounds of what a report shows. No run of the harness comes near them; without
+// them a made-up file could make a report of any size, since tables of pairs grow
+// with the square of the servers and each names them all.
+const (
+	maxWorkloads = 200
+	maxServers   = 64 // of a workload
+	maxCases     = 64 // of a workload
+	maxName      = 200
+	maxText      = 4096
+)
+
+// bound refuses a run that is larger than any report should be, and cuts texts.
+func bound(run *result.Run) error {
+	if n := len(run.Workloads); n > maxWorkloads {
+		return fmt.Errorf("%d workloads are more than the %d that a report shows", n, maxWorkloads)
+	}
+	cut(maxName, &run.Harness, &run.Machine.CPU, &run.Machine.System, &run.Machine.Kernel, &run.Machine.Go, &run.Machine.Python)
+	cut(maxText, &run.Settings.Pinning)
+	for i := range run.Peers {
+		p := &run.Peers[i]
+		cut(maxName, &p.Name, &p.Version)
+		cut(maxText, &p.About, &p.Absent)
+	}
+	for i := range run.Workloads {
+		w := &run.Workloads[i]
+		if len(w.Entries) > maxServers || len(w.Cases) > maxCases || len(w.Metrics) > maxCases || len(w.Chart) > maxCases {
+			return fmt.Errorf("workload %.40q has more servers, cases or metrics than the %d that a report shows", w.Name, maxServers)
+		}
+		cut(maxName, &w.Name, &w.Title, &w.Base)
+		cut(maxText, &w.About)
+		for _, names := range [][]string{w.Cases, w.Metrics, w.Chart} {
+			for j := range names {
+				cut(maxName, &names[j])
+			}
+		}
+		for j := range w.Absent {
+			cut(maxName, &w.Absent[j].Peer)
+			cut(maxText, &w.Absent[j].Reason)
+		}
+		for j := range w.Entries {
+			e := &w.Entries[j]
+			cut(maxName, &e.Peer, &e.Class, &e.Shape, &e.Connection, &e.NoDelay)
+			cut(maxText, &e.Failed)
+			for k := range e.Samples {
+				s := &e.Samples[k]
+				cut(maxName, &s.Case)
+				for l := range s.Notes {
+					cut(maxText, &s.Notes[l])
+				}
+				for l := range s.Marks {
+					cut(maxName, &s.Marks[l].Text)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// cut cuts texts to n bytes, whole characters.
+func cut(n int, texts ...*string) {
+	for _, s := range texts {
+		if len(*s) > n {
+			*s = strings.ToValidUTF8((*s)[:n], "") + "…"
+		}
+	}
 }

@@ -92,6 +92,6 @@ func FuzzDecode(f *testing.F) {
 		if err := HTML(&out, run); err != nil {
 			t.Errorf("HTML: %v", err)
 		}
-		Compare(&out, run, run, 0.1, "")
+		_, _ = Compare(&out, run, run, 0.1, "")
 	})
 }

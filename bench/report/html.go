@@ -43,6 +43,8 @@ type view struct {
 	Standing standing
 	Sums     string
 	Chance   string
+	Focus    string // the server that the report is about
+	Rivalry  string
 	Losses   []lossView
 	Failures []string
 	Pages    []pageView
@@ -53,8 +55,8 @@ type view struct {
 }
 
 type glanceView struct {
-	ID, Title, Server, Base, None, Faults string
-	Cells                                 []cellView
+	ID, Title, Server, Base, Rival, None, Faults string
+	Cells                                        []cellView
 }
 
 type lossView struct{ ID, Where, Metric, Rival, Faults, By, Mine, Theirs string }
@@ -117,7 +119,7 @@ func newView(run *result.Run) (*view, error) {
 	s := stand(all)
 	v := &view{
 		Run: run, Date: date(run), Command: shell(run.Command), Machine: machine(run.Machine), Method: method(run),
-		Standing: s, Sums: s.sums(), Chance: chance, Failures: s.failures, Charts: charts(run, all),
+		Standing: s, Sums: s.sums(), Chance: chance(run), Focus: s.focus, Rivalry: rivalry, Failures: s.failures, Charts: charts(run, all),
 	}
 	for _, part := range []struct {
 		name string
@@ -148,12 +150,12 @@ func newView(run *result.Run) (*view, error) {
 		}
 	}
 	for _, g := range glances(all) {
-		gv := glanceView{ID: ids[g.page], Title: g.title, Server: g.ours, Base: g.base, None: g.none, Faults: g.faults}
+		gv := glanceView{ID: ids[g.page], Title: g.title, Server: g.ours, Base: g.base, Rival: g.rival, None: g.none, Faults: g.faults}
 		if g.caseName != "" {
 			gv.Title += ", " + g.caseName
 		}
 		for _, c := range g.cells {
-			gv.Cells = append(gv.Cells, newCellView(c, g.none == ""))
+			gv.Cells = append(gv.Cells, newCellView(c, g.rated))
 		}
 		v.Glances = append(v.Glances, gv)
 		v.Most = max(v.Most, len(gv.Cells), 1)
@@ -163,7 +165,7 @@ func newView(run *result.Run) (*view, error) {
 		if l.caseName != "" {
 			lv.Where += ", " + l.caseName
 		}
-		if l.ours != "uwsgo" {
+		if l.ours != s.focus {
 			lv.Where += " (" + l.ours + ")"
 		}
 		lv.ID = ids[slices.IndexFunc(all, func(p page) bool { return p.Name == l.workload })]
@@ -199,7 +201,7 @@ func identifiers(all []page) []string {
 
 func newPageView(p page, id string) pageView {
 	v := pageView{ID: id, Name: p.Name, Title: p.Title, About: sentence(p.About), NoRatios: p.noRatios(), Failures: p.failures(), Absent: p.absent}
-	if v.NoRatios == "" {
+	if p.rated() {
 		v.Base = p.base
 	}
 	for _, m := range p.columns {
@@ -209,7 +211,7 @@ func newPageView(p page, id string) pageView {
 		tv := tableView{Name: t.name}
 		var faults []remark
 		for _, r := range t.rows {
-			rv := rowView{Label: r.label, Shape: r.entry.Shape, Connection: r.entry.Connection, About: r.about(), Faults: r.faults.short(), Ours: ours(r.entry.Peer), Failed: r.entry.Failed != ""}
+			rv := rowView{Label: r.label, Shape: r.entry.Shape, Connection: r.entry.Connection, About: r.about(), Faults: r.faults.short(), Ours: p.ours(r.entry.Peer), Failed: r.entry.Failed != ""}
 			for _, c := range r.cells {
 				cv := newCellView(c, v.Base != "" && comparable(c.metric) && r.entry.Peer != p.base)
 				cv.Fault = c.metric.Name == "errors" && r.faults.count > 0
@@ -263,35 +265,31 @@ func verdictClass(r result.Ratio) string {
 // round, so that both cells always say the same.
 func pairs(t table, m result.Metric) pairsView {
 	v := pairsView{Metric: m.Title}
-	var values []map[int]float64
+	var rows []row
 	for _, r := range t.rows {
-		c, ok := r.cell(m.Name)
-		if !ok {
-			c.values = r.entry.Values(t.name, m.Name)
+		if len(r.values(m.Name)) > 0 {
+			rows = append(rows, r)
 		}
-		if len(c.values) == 0 {
-			continue
-		}
-		v.Columns = append(v.Columns, r.label)
-		v.Rows = append(v.Rows, pairRow{Label: r.label, Cells: make([]cellView, 0, len(t.rows))})
-		values = append(values, c.values)
 	}
-	n := len(values)
+	n := len(rows)
 	grid := make([]result.Ratio, n*n)
-	for i := range n {
+	for i, r := range rows {
+		v.Columns = append(v.Columns, r.label)
 		for j := range i {
-			grid[i*n+j] = compare(m, values[i], values[j])
+			grid[i*n+j] = judge(m, r, rows[j])
 			grid[j*n+i] = invert(grid[i*n+j])
 		}
 	}
-	for i := range n {
+	for i, r := range rows {
+		pr := pairRow{Label: r.label}
 		for j := range n {
 			c := cellView{Median: "", Verdict: "self"}
 			if i != j {
 				c.Median, c.Verdict = ratio(grid[i*n+j]), verdictClass(grid[i*n+j])
 			}
-			v.Rows[i].Cells = append(v.Rows[i].Cells, c)
+			pr.Cells = append(pr.Cells, c)
 		}
+		v.Rows = append(v.Rows, pr)
 	}
 	return v
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -17,8 +18,9 @@ func Markdown(w io.Writer, run *result.Run) error {
 	all := pages(run)
 	var b strings.Builder
 	markdownHead(&b, run)
-	markdownSummary(&b, all)
-	markdownLosses(&b, stand(all))
+	s := stand(all)
+	markdownSummary(&b, all, s.focus)
+	markdownLosses(&b, run, s)
 	for _, p := range all {
 		markdownPage(&b, p)
 	}
@@ -55,8 +57,11 @@ func date(run *result.Run) string {
 }
 
 // chance is what a reader of many comparisons has to know.
-var chance = fmt.Sprintf("Even so, with %d rounds about one in %d comparisons of two equal servers tells them apart by chance, and fewer with more rounds: "+
-	"a small difference in one figure alone means little.", result.MinRounds, 1<<(result.MinRounds-1))
+func chance(run *result.Run) string {
+	rounds := max(run.Settings.Rounds, result.MinRounds)
+	return fmt.Sprintf("Even so, with %d rounds about one in %s comparisons of two equal servers tells them apart by chance: "+
+		"a small difference in one figure alone means little.", rounds, number(math.Round(1/(1-result.Coverage(rounds)))))
+}
 
 // method says in a few sentences how the figures came about.
 func method(run *result.Run) []string {
@@ -69,37 +74,52 @@ func method(run *result.Run) []string {
 		fmt.Sprintf("The servers took turns in %s. A turn starts the server afresh, warms it up for %s s with the same load and then measures it for %s s, or for as long as the work takes.",
 			plural(s.Rounds, "round"), number(s.WarmUp), number(s.Seconds)),
 		"A figure is the median over the rounds, with the least and the greatest behind it.",
-		fmt.Sprintf("A ratio compares two servers round by round. Behind it is its %s %% interval (bootstrap over the rounds). "+
-			"Where that holds 1 the report says \"no difference\", and \"–\" where there were fewer than %d rounds or a zero. %s",
-			number(100*result.Confidence), result.MinRounds, chance),
-		"Every answer was checked. A wrong or missing one is an error and counts as no answer.",
+		"A ratio compares two servers round by round. " + interval(run) + " " + chance(run),
+		fmt.Sprintf("Every answer was checked. A wrong or missing one is an error and counts as no answer. A server with errors in more than %s %% of its answers, "+
+			"or that left clients without any, is not said to be better in any figure: \"– (has errors)\".", spoilingPercent),
+		rivalry,
 		strings.TrimSpace(sentence(s.Pinning) + " " + fmt.Sprintf("The load generator ran on %s.", plural(s.ClientOn, "thread"))),
 		logging,
 		fmt.Sprintf("Harness: uwsgo-bench %s. Only ratios carry over to another machine.", run.Harness),
 	}
 }
 
-func markdownSummary(b *strings.Builder, all []page) {
-	b.WriteString("\n## Summary\n\nuwsgo against the server in the second column: a factor with its interval, and whether that is better or worse for uwsgo.\n\n" +
-		"| workload | uwsgo against | result |\n|---|---|---|\n")
+// interval says what stands behind a ratio, and how sure it is.
+func interval(run *result.Run) string {
+	if n := run.Settings.Rounds; n < result.MinRounds {
+		return fmt.Sprintf("With fewer than %d rounds nothing is concluded.", result.MinRounds)
+	}
+	return fmt.Sprintf("Behind it is an interval that holds the true one in %s %% of all cases (bootstrap over %d rounds). "+
+		"Where that holds 1 the report says \"no difference\", and \"–\" where there were fewer than %d rounds, not the same rounds of both servers, or a zero.",
+		number(100*result.Coverage(run.Settings.Rounds)), run.Settings.Rounds, result.MinRounds)
+}
+
+func markdownSummary(b *strings.Builder, all []page, focus string) {
+	name := escape(focus)
+	fmt.Fprintf(b, "\n## Summary\n\n%s against the server in the second column: a factor with its interval, and whether that is better or worse for %s.\n\n"+
+		"| workload | %s against | result |\n|---|---|---|\n", name, name, name)
 	for _, g := range glances(all) {
 		title := escape(g.title)
 		if g.caseName != "" {
 			title += ", " + escape(g.caseName)
 		}
-		if g.ours != "" && g.ours != "uwsgo" {
+		if g.ours != "" && g.ours != focus {
 			title += " (" + escape(g.ours) + ")"
 		}
 		text := escape(g.text())
 		if g.faults != "" {
 			text += "; **⚠ " + g.faults + "**"
 		}
-		fmt.Fprintf(b, "| %s | %s | %s |\n", title, orDash(escape(g.base)), text)
+		base := orDash(escape(g.base))
+		if g.rival != "" {
+			base += " (" + escape(g.rival) + ")"
+		}
+		fmt.Fprintf(b, "| %s | %s | %s |\n", title, base, text)
 	}
 }
 
-func markdownLosses(b *strings.Builder, s standing) {
-	fmt.Fprintf(b, "\n## Where uwsgo loses\n\n%s\n", s.sums())
+func markdownLosses(b *strings.Builder, run *result.Run, s standing) {
+	fmt.Fprintf(b, "\n## Where %s loses\n\n%s\n\n%s\n", escape(s.focus), escape(s.sums()), rivalry)
 	for _, f := range s.failures {
 		fmt.Fprintf(b, "\n- **⚠ %s**", escape(f))
 	}
@@ -109,14 +129,14 @@ func markdownLosses(b *strings.Builder, s standing) {
 	if len(s.losses) == 0 {
 		return
 	}
-	b.WriteString("\nThe largest first. \"By\" is how many times the worse value is the better one. " + chance + "\n\n" +
-		"| workload | figure | ahead of uwsgo | by | uwsgo | the other |\n|---|---|---|---|---:|---:|\n")
+	b.WriteString("\nThe largest first. \"By\" is how many times the worse value is the better one. " + chance(run) + "\n\n")
+	fmt.Fprintf(b, "| workload | figure | ahead of %s | by | %s | the other |\n|---|---|---|---|---:|---:|\n", escape(s.focus), escape(s.focus))
 	for _, l := range s.losses {
 		where, rival := escape(l.workload), escape(l.rival)
 		if l.caseName != "" {
 			where += ", " + escape(l.caseName)
 		}
-		if l.ours != "uwsgo" {
+		if l.ours != s.focus {
 			where += " (" + escape(l.ours) + ")"
 		}
 		if l.faults != "" {
@@ -129,8 +149,9 @@ func markdownLosses(b *strings.Builder, s standing) {
 func markdownPage(b *strings.Builder, p page) {
 	fmt.Fprintf(b, "\n## %s\n\n`%s`: %s\n", escape(p.Title), strings.ReplaceAll(oneLine(p.Name), "`", "'"), escape(sentence(p.About)))
 	if s := p.noRatios(); s != "" {
-		fmt.Fprintf(b, "\n%s\n", s)
-	} else if p.base != "" {
+		fmt.Fprintf(b, "\n%s\n", escape(s))
+	}
+	if p.rated() {
 		fmt.Fprintf(b, "\nThe second line of a cell is the ratio to %s.\n", escape(p.base))
 	}
 	for _, s := range p.failures() {
@@ -159,7 +180,7 @@ func markdownTable(b *strings.Builder, p page, t table) {
 	b.WriteString("\n|---|---|---|" + strings.Repeat("---:|", len(p.columns)) + "\n")
 	var remarks []string
 	for _, r := range t.rows {
-		fmt.Fprintf(b, "| %s | %s | %s |", strong(escape(r.label), ours(r.entry.Peer)), orDash(escape(r.entry.Shape)), orDash(escape(r.entry.Connection)))
+		fmt.Fprintf(b, "| %s | %s | %s |", strong(escape(r.label), p.ours(r.entry.Peer)), orDash(escape(r.entry.Shape)), orDash(escape(r.entry.Connection)))
 		for _, c := range r.cells {
 			fmt.Fprintf(b, " %s |", markdownCell(p, r, c))
 		}
@@ -184,7 +205,7 @@ func markdownCell(p page, r row, c cell) string {
 	if c.metric.Name == "errors" && r.faults.count > 0 {
 		return "**⚠ " + s + "**"
 	}
-	if c.spread.N == 0 || p.base == "" || p.rounds < result.MinRounds || !comparable(c.metric) || r.entry.Peer == p.base {
+	if c.spread.N == 0 || !p.rated() || !comparable(c.metric) || r.entry.Peer == p.base {
 		return s
 	}
 	return s + "<br>" + ratio(c.ratio)

@@ -55,18 +55,52 @@ func TestTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	golden(t, "terminal.txt", b.Bytes())
-	for name, run := range map[string]*result.Run{"five rounds": smallRun(), "one round": sampleRun(1)} {
-		b.Reset()
-		if err := Table(&b, run); err != nil {
-			t.Fatal(err)
-		}
-		for line := range strings.Lines(b.String()) {
-			if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > width {
-				t.Errorf("%s: %d columns: %s", name, n, line)
+	for name, run := range map[string]*result.Run{"five rounds": smallRun(), "one round": sampleRun(1), "everything": sampleRun(5)} {
+		for _, width := range []int{80, 100, 160} {
+			if name == "everything" && width > leastWidth {
+				continue // it takes a second
+			}
+			b.Reset()
+			if err := terminal(&b, run, width); err != nil {
+				t.Fatal(err)
+			}
+			for line := range strings.Lines(b.String()) {
+				if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > width {
+					t.Errorf("%s: %d columns of %d: %s", name, n, width, line)
+				}
+			}
+			if strings.ContainsRune(b.String(), 0x1b) {
+				t.Errorf("%s: a log line's escape codes reach the terminal", name)
 			}
 		}
-		if strings.ContainsRune(b.String(), 0x1b) {
-			t.Errorf("%s: a log line's escape codes reach the terminal", name)
+	}
+}
+
+// Headings are whole, and stand apart from each other and above their figures.
+func TestTableHeadings(t *testing.T) {
+	run := runOf(server("uwsgo", "", "rate", 20, 21, 20, 21, 20), server("uwsgi", "", "rate", 9, 9, 9, 9, 9))
+	w := &run.Workloads[0]
+	w.Metrics, w.Chart = []string{"rate", "cpu", "p99"}, []string{"rate", "cpu", "crowd"}
+	for _, width := range []int{80, 100, 160} {
+		var b strings.Builder
+		if err := terminal(&b, run, width); err != nil {
+			t.Fatal(err)
+		}
+		lines := strings.Split(b.String(), "\n")
+		title, unit, figure := []rune(lines[1]), []rune(lines[2]), []rune(lines[3])
+		for heading, below := range map[string]string{"throughput": "req/s", "CPU": "µs/req", "memory for the crowd": "MiB"} {
+			at := strings.Index(string(title), heading)
+			if at < 2 || string(title[at-2:at]) != "  " {
+				t.Errorf("%d columns: %q is cut or has no space before it: %s", width, heading, string(title))
+				continue
+			}
+			end := at + len(heading)
+			if got := string(unit[:min(end, len(unit))]); !strings.HasSuffix(got, "  "+below) {
+				t.Errorf("%d columns: below %q is %q", width, heading, got)
+			}
+			if figure[end-1] == ' ' {
+				t.Errorf("%d columns: no figure ends below %q: %s", width, heading, string(figure))
+			}
 		}
 	}
 }

@@ -17,7 +17,9 @@ type page struct {
 	result.Workload
 	columns  []result.Metric
 	headline []result.Metric // the few that a summary shows
-	base     string          // label of the row that ratios are to; "" if there is none
+	focus    string          // the server that the report is about
+	base     string          // the peer that ratios are to; "" if there is none
+	instead  string          // a sentence, where that is not the one that the workload names
 	rounds   int             // most rounds that any value was measured in
 	tables   []table         // one for each case
 	absent   []result.Absent
@@ -50,14 +52,16 @@ type cell struct {
 // pages computes what is shown of each workload of a run.
 func pages(run *result.Run) []page {
 	all := make([]page, len(run.Workloads))
+	about := focus(run)
 	for i, w := range run.Workloads {
-		all[i] = newPage(run, w)
+		all[i] = newPage(run, w, about)
 	}
 	return all
 }
 
-func newPage(run *result.Run, w result.Workload) page {
-	p := page{Workload: w, headline: headline(w), absent: absent(run, w)}
+func newPage(run *result.Run, w result.Workload, focus string) page {
+	p := page{Workload: w, focus: focus, headline: headline(w), absent: absent(run, w)}
+	p.chooseBase()
 	for _, name := range w.Metrics {
 		p.columns = append(p.columns, result.FindMetric(name))
 	}
@@ -71,16 +75,14 @@ func newPage(run *result.Run, w result.Workload) page {
 			t.rows = append(t.rows, newRow(w, &w.Entries[i], name, p.columns))
 		}
 		for i := range t.rows {
-			base, ok := t.base(w.Base, t.rows[i])
+			base, ok := t.base(p.base, t.rows[i])
 			if !ok {
 				continue
 			}
-			p.base = w.Base
 			for j := range t.rows[i].cells {
 				c := &t.rows[i].cells[j]
-				p.rounds = max(p.rounds, c.spread.N)
 				if base.label != t.rows[i].label && comparable(c.metric) {
-					c.ratio = compare(c.metric, c.values, base.cells[j].values)
+					c.ratio = judge(c.metric, t.rows[i], base)
 				}
 			}
 		}
@@ -105,7 +107,11 @@ func newRow(w result.Workload, e *result.Entry, caseName string, columns []resul
 		r.faults.add(s)
 		busy = max(busy, s.Values["client"])
 		for _, note := range s.Notes {
-			if note = oneLine(note); !slices.Contains(r.notes, note) {
+			note = oneLine(note)
+			if (&faults{}).leave(note) { // it stands with the errors
+				continue
+			}
+			if !slices.Contains(r.notes, note) {
 				r.notes = append(r.notes, note)
 			}
 		}
@@ -129,10 +135,22 @@ func (r row) cell(name string) (cell, bool) {
 	return r.cells[i], true
 }
 
-// about says how a server ran: "2 × 2, kept alive".
+// values gives those of a metric by round.
+func (r row) values(metric string) map[int]float64 {
+	values := map[int]float64{}
+	for _, s := range r.samples {
+		if v, ok := s.Values[metric]; ok {
+			values[s.Round] = v
+		}
+	}
+	return values
+}
+
+// about says how a server ran: "kept alive, 2 × 2". The connections come first: what
+// has no room is cut from the end.
 func (r row) about() string {
 	var parts []string
-	for _, s := range []string{r.entry.Shape, r.entry.Connection} {
+	for _, s := range []string{r.entry.Connection, r.entry.Shape} {
 		if s != "" {
 			parts = append(parts, s)
 		}
@@ -224,10 +242,14 @@ func (p page) noRatios() string {
 	case p.rounds < result.MinRounds:
 		return fmt.Sprintf("Measured in %s only, so nothing is concluded: a comparison needs at least %d.", plural(p.rounds, "round"), result.MinRounds)
 	case p.Base != "" && p.base == "":
-		return fmt.Sprintf("There are no ratios: %s, which they are to, was not measured.", oneLine(p.Base))
+		return fmt.Sprintf("There are no ratios: %s, which they are to, was not measured, nor was another one.", oneLine(p.Base))
 	}
-	return ""
+	return p.instead
 }
+
+// rated tells whether ratios are shown: there is a base, and there were rounds
+// enough to conclude anything.
+func (p page) rated() bool { return p.base != "" && p.rounds >= result.MinRounds }
 
 // failures are sentences about the servers that were given up.
 func (p page) failures() []string {
@@ -240,23 +262,94 @@ func (p page) failures() []string {
 	return list
 }
 
-// ours tells whether an entry is uwsgo, alone or behind something.
-func ours(peer string) bool {
-	return peer == "uwsgo" || peer == "uwsgo-socket" || strings.HasSuffix(peer, "+uwsgo")
+// focus gives the server that a report is about: uwsgo, or in a run without it
+// the first that was measured.
+func focus(run *result.Run) string {
+	first := ""
+	for _, w := range run.Workloads {
+		for _, e := range w.Entries {
+			switch {
+			case len(e.Samples) == 0:
+			case own("uwsgo", e.Peer):
+				return "uwsgo"
+			case first == "":
+				first = e.Peer
+			}
+		}
+	}
+	if first == "" {
+		return "uwsgo"
+	}
+	return first
 }
 
-// rivals gives the rows that one of ours is compared with: the other servers of
-// its class, each in the same shape where it was measured in several.
-func (t table) rivals(r row) []row {
-	var list []row
-	var seen []string
-	for _, other := range t.rows {
-		peer := other.entry.Peer
-		if ours(peer) || len(other.samples) == 0 || slices.Contains(seen, peer) || other.entry.Class != r.entry.Class {
+// own tells whether a peer is the server that the report is about, alone or
+// behind something.
+func own(focus, peer string) bool {
+	return peer == focus || focus == "uwsgo" && peer == "uwsgo-socket" || strings.HasSuffix(peer, "+"+focus)
+}
+
+func (p page) ours(peer string) bool { return own(p.focus, peer) }
+
+// chooseBase chooses the peer that ratios are to: the one that the workload names,
+// or if that was not measured, or is what the report is about, the first that is
+// most like the latter: of its class and with its connections, and best a uWSGI.
+func (p *page) chooseBase() {
+	i := slices.IndexFunc(p.Entries, func(e result.Entry) bool { return p.ours(e.Peer) && len(e.Samples) > 0 })
+	best := -1
+	for _, e := range p.Entries {
+		if len(e.Samples) == 0 || p.ours(e.Peer) {
 			continue
 		}
-		seen = append(seen, peer)
-		if rival, ok := t.base(peer, r); ok {
+		score := 0
+		switch {
+		case e.Peer == p.Base:
+			score = 3
+		case i >= 0 && alike(e, p.Entries[i]) && strings.HasPrefix(e.Peer, "uwsgi"):
+			score = 2
+		case i >= 0 && alike(e, p.Entries[i]):
+			score = 1
+		}
+		if score > best {
+			best, p.base = score, e.Peer
+		}
+	}
+	switch {
+	case p.base == "" || p.base == p.Base || p.Base == "":
+	case p.ours(p.Base):
+		p.instead = fmt.Sprintf("Ratios are to %s, since %s is what this report is about.", oneLine(p.base), oneLine(p.Base))
+	default:
+		p.instead = fmt.Sprintf("Ratios are to %s, since %s was not measured.", oneLine(p.base), oneLine(p.Base))
+	}
+	if p.Base == "" { // the workload wants none
+		p.base = ""
+	}
+}
+
+// alike tells whether servers can be rivals: of one class, and with connections of
+// one kind. A new connection for each request costs as much as several requests,
+// so that who keeps them would win by that alone.
+func alike(a, b result.Entry) bool { return a.Class == b.Class && a.Connection == b.Connection }
+
+// rivalry says whom a server is compared with.
+const rivalry = "Rivals are servers of one class (behind nginx or not, HTTP or the uwsgi protocol, with Python or without) whose connections are of one kind: " +
+	"who keeps connections alive is not counted against who gets a new one for each request, which alone costs as much as several requests."
+
+// rivals gives the rows that one of ours is compared with: the other servers that
+// are alike, each in the same shape where it was measured in several.
+func (p page) rivals(t table, r row) []row {
+	var those table
+	for _, other := range t.rows {
+		if !p.ours(other.entry.Peer) && len(other.samples) > 0 && alike(*other.entry, *r.entry) {
+			those.rows = append(those.rows, other)
+		}
+	}
+	var list []row
+	var seen []string
+	for _, other := range those.rows {
+		if peer := other.entry.Peer; !slices.Contains(seen, peer) {
+			seen = append(seen, peer)
+			rival, _ := those.base(peer, r)
 			list = append(list, rival)
 		}
 	}

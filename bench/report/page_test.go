@@ -1,6 +1,8 @@
 package report
 
 import (
+	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -54,10 +56,12 @@ func TestFaults(t *testing.T) {
 	}{
 		{"none", faults{asked: 10}, "", ""},
 		{"one", faults{count: 1, kinds: map[string]int64{"status": 1}}, "1 error", "1 error: 1 status"},
-		{"share", faults{1200, 100_000, map[string]int64{"timeout": 200, "status": 1000}}, "1.2 % errors", "1,200 errors in 100,000 requests (1.2 %): 1,000 status, 200 timeout"},
-		{"few", faults{1, 100_000, nil}, "less than 0.01 % errors", "1 error in 100,000 requests (less than 0.01 %)"},
-		{"nearly_all", faults{4988, 5000, nil}, "more than 99 % errors", "4,988 errors in 5,000 requests (more than 99 %)"},
-		{"all", faults{5000, 5000, nil}, "100 % errors", "5,000 errors in 5,000 requests (100 %)"},
+		{"share", faults{count: 1200, asked: 100_000, kinds: map[string]int64{"timeout": 200, "status": 1000}}, "1.2 % errors", "1,200 errors in 100,000 requests (1.2 %): 1,000 status, 200 timeout"},
+		{"few", faults{count: 1, asked: 100_000}, "less than 0.01 % errors", "1 error in 100,000 requests (less than 0.01 %)"},
+		{"nearly_all", faults{count: 4988, asked: 5000}, "more than 99 % errors", "4,988 errors in 5,000 requests (more than 99 %)"},
+		{"clients_left_out", faults{count: 60, asked: 25_000, kinds: map[string]int64{"no answer": 60}, left: "4 of 64 clients served"}, "4 of 64 clients served", "4 of 64 clients served; 60 errors in 25,000 requests (0.24 %): 60 no answer"},
+		{"clients_left_out_and_errors", faults{count: 560, asked: 10_000, kinds: map[string]int64{"no answer": 60, "status": 500}, left: "4 of 64 clients served"}, "4 of 64 clients served, 5 % errors", "4 of 64 clients served; 560 errors in 10,000 requests (5.6 %): 500 status, 60 no answer"},
+		{"all", faults{count: 5000, asked: 5000}, "100 % errors", "5,000 errors in 5,000 requests (100 %)"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -105,13 +109,9 @@ func TestServersAreComparedInTheSameShape(t *testing.T) {
 }
 
 func TestTheBaseHasTheSameShapeBeforeTheSameConnections(t *testing.T) {
-	with := func(e result.Entry, connection string) result.Entry {
-		e.Connection = connection
-		return e
-	}
 	p := pages(runOf(
 		with(server("uwsgi", "2 × 1", "rate", 10, 10, 10, 10, 10), "kept alive"), with(server("uwsgi", "2 × 2", "rate", 80, 80, 80, 80, 80), "kept alive"),
-		with(server("other", "2 × 2", "rate", 40, 40, 40, 40, 40), "one per request"), with(server("third", "1 × 1", "rate", 5, 5, 5, 5, 5), "kept alive"),
+		with(server("other", "2 × 2", "rate", 40, 40, 40, 40, 40), "one per request"), with(server("third", "1 × 1", "rate", 5, 5, 5, 5, 5), "kept alive"), server("uwsgo", "", "rate", 5, 5, 5, 5, 5),
 	))[0]
 	for i, want := range map[int]float64{2: 0.5, 3: 0.5} {
 		if got := p.tables[0].rows[i].cells[0].ratio.Value; got != want {
@@ -130,9 +130,9 @@ func TestStanding(t *testing.T) {
 		{"behind_in_one", runOf(mine, server("a", "", "rate", 40, 42, 41, 42, 40), server("b", "", "rate", 10, 10, 10, 10, 10)), "Of 2 comparisons it is ahead in 1, behind in 1; in 0 there is no difference."},
 		{"behind_in_none", runOf(mine, server("b", "", "rate", 10, 10, 10, 10, 10)), "which does not mean that there is none"},
 		{"one_round", runOf(server("uwsgo", "", "rate", 20), server("b", "", "rate", 10)), "Nothing can be concluded from this run"},
-		{"alone", runOf(mine), "Nothing was measured that uwsgo could be compared in."},
-		{"without_uwsgo", runOf(server("b", "", "rate", 10)), "Nothing was measured that uwsgo could be compared in."},
-		{"nothing", &result.Run{}, "Nothing was measured that uwsgo could be compared in."},
+		{"alone", runOf(mine), "Nothing was measured that uwsgo could be compared in"},
+		{"without_uwsgo", runOf(server("b", "", "rate", 20, 21, 20, 21, 20), server("c", "", "rate", 40, 42, 41, 42, 40)), "b was compared with every rival in every figure of every workload. Of 1 comparison it is ahead in 0, behind in 1"},
+		{"nothing", &result.Run{}, "Nothing was measured that uwsgo could be compared in"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -155,5 +155,165 @@ func TestOnlyServersOfAClassCompare(t *testing.T) {
 	s := stand(pages(run))
 	if s.with != 1 || len(s.losses) != 1 || s.losses[0].rival != "nginx+uwsgi" || s.losses[0].ratio.Value != 1.5 {
 		t.Errorf("got %+v", s)
+	}
+}
+
+// with gives an entry another connection.
+func with(e result.Entry, connection string) result.Entry {
+	e.Connection = connection
+	return e
+}
+
+// A connection for each request costs as much as several requests: who keeps them
+// is not ahead of who cannot.
+func TestOnlyServersWithTheSameConnectionsCompare(t *testing.T) {
+	run := runOf(
+		with(server("uwsgo", "", "rate", 20, 20, 20, 20, 20), "kept alive"), with(server("a", "", "rate", 5, 5, 5, 5, 5), "one per request"),
+		with(server("b", "2 × 2", "rate", 30, 30, 30, 30, 30), "one per request"), with(server("b", "1 × 2", "rate", 10, 10, 10, 10, 10), "kept alive"),
+	)
+	run.Workloads[0].Entries[0].Shape = "2 × 2"
+	if s := stand(pages(run)); s.with != 1 || s.ahead != 1 {
+		t.Errorf("got %+v", s)
+	}
+}
+
+// bad gives an entry errors in n of 100,000 answers, and a note.
+func bad(e result.Entry, n int64, notes ...string) result.Entry {
+	for i := range e.Samples {
+		e.Samples[i].Asked, e.Samples[i].Errors, e.Samples[i].Notes = 100_000, map[string]int64{"no answer": n}, notes
+	}
+	return e
+}
+
+func TestErrorsWin(t *testing.T) {
+	fast := func(peer string) result.Entry { return server(peer, "", "rate", 40, 42, 41, 42, 40) }
+	slow := func(peer string) result.Entry { return server(peer, "", "rate", 20, 21, 20, 21, 20) }
+	tests := []struct {
+		name        string
+		ours, other result.Entry
+		ratio       string // of ours to the other, which is the base
+		standing    string
+	}{
+		{"rival_with_errors_is_ahead", slow("uwsgo"), bad(fast("uwsgi"), 101), "– (the other has errors)", "In 1 the one in front has errors"},
+		{"ours_with_errors_is_ahead", bad(fast("uwsgo"), 101), slow("uwsgi"), "– (has errors)", "In 1 the one in front has errors"},
+		{"both_have_errors", bad(fast("uwsgo"), 101), bad(slow("uwsgi"), 500), "– (has errors)", "In 1 the one in front has errors"},
+		{"few_errors_do_not_matter", slow("uwsgo"), bad(fast("uwsgi"), 100), "worse", "behind in 1"},
+		{"who_has_errors_may_be_behind", fast("uwsgo"), bad(slow("uwsgi"), 5000), "better", "ahead in 1"},
+		{"few_clients_served", slow("uwsgo"), bad(fast("uwsgi"), 60, "only 4 of 64 clients were served"), "– (the other has errors)", "left clients out"},
+		{"slow_clients_dropped", slow("uwsgo"), bad(fast("uwsgi"), 1, "30 of 200 slow clients were dropped while the others were measured"), "– (the other has errors)", "left clients out"},
+		{"uncounted_requests", slow("uwsgo"), func() result.Entry { e := bad(fast("uwsgi"), 1); e.Samples[0].Asked = 0; return e }(), "worse", "behind in 1"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			all := pages(runOf(tt.ours, tt.other, slow("third")))
+			rows := all[0].tables[0].rows
+			if got := ratio(rows[0].cells[0].ratio); !strings.Contains(got, tt.ratio) {
+				t.Errorf("the ratio is %q, want %q", got, tt.ratio)
+			}
+			v := pairs(all[0].tables[0], result.FindMetric("rate"))
+			if got := v.Rows[0].Cells[1].Median; !strings.Contains(got, tt.ratio) {
+				t.Errorf("the pair is %q, want %q", got, tt.ratio)
+			}
+			back := map[string]string{"– (has errors)": "– (the other has errors)", "– (the other has errors)": "– (has errors)", "worse": "better", "better": "worse"}
+			if got := v.Rows[1].Cells[0].Median; !strings.Contains(got, back[tt.ratio]) {
+				t.Errorf("turned round the pair is %q, want %q", got, back[tt.ratio])
+			}
+			all = pages(runOf(tt.ours, tt.other))
+			if got := stand(all).sums(); !strings.Contains(got, tt.standing) && !strings.Contains(got, "without errors") {
+				t.Errorf("it does not say %q: %s", tt.standing, got)
+			}
+			if s := stand(all); strings.HasPrefix(tt.ratio, "–") && (len(s.losses) > 0 || s.ahead > 0) {
+				t.Errorf("somebody is ahead: %+v", s)
+			}
+		})
+	}
+}
+
+// Errors are what these figures count.
+func TestErrorsDoNotHideThemselves(t *testing.T) {
+	run := runOf(bad(server("uwsgo", "", "lost", 5, 6, 5, 6, 5), 500), bad(server("uwsgi", "", "lost", 50, 60, 50, 60, 50), 5000))
+	run.Workloads[0].Metrics = []string{"lost"}
+	if got := ratio(pages(run)[0].tables[0].rows[0].cells[0].ratio); !strings.Contains(got, "better") {
+		t.Errorf("who lost fewer requests is %q", got)
+	}
+}
+
+func TestClientsLeftOutAreShownEverywhere(t *testing.T) {
+	run := runOf(server("uwsgo", "", "rate", 20, 21, 20, 21, 20), bad(server("uwsgi", "", "rate", 40, 42, 41, 42, 40), 60, "only 4 of 64 clients were served"))
+	run.Workloads[0].Entries[1].Samples[2].Notes = []string{"only 3 of 64 clients were served"}
+	for name, print := range map[string]func(io.Writer, *result.Run) error{"page": HTML, "markdown": Markdown, "terminal": Table} {
+		var b strings.Builder
+		if err := print(&b, run); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(b.String(), "⚠ 3 of 64 clients served") && !strings.Contains(b.String(), "⚠ uwsgi: 3 of 64 clients served") {
+			t.Errorf("%s: nothing says that the clients were not served", name)
+		}
+		if strings.Contains(b.String(), "only 4 of 64") {
+			t.Errorf("%s: it is said twice", name)
+		}
+	}
+}
+
+func TestBaseIsChosen(t *testing.T) {
+	v := []float64{20, 21, 20, 21, 20}
+	keep, once := "kept alive", "one per request"
+	tests := []struct {
+		name string
+		give []result.Entry
+		base string
+		says string
+	}{
+		{"named", []result.Entry{with(server("uwsgo", "", "rate", v...), keep), with(server("a", "", "rate", v...), keep), with(server("uwsgi", "", "rate", v...), once)}, "uwsgi", ""},
+		{"first_uwsgi_alike", []result.Entry{
+			with(server("uwsgo", "", "rate", v...), keep), with(server("a", "", "rate", v...), keep), with(server("uwsgi-http", "", "rate", v...), once),
+			with(server("uwsgi-keepalive", "", "rate", v...), keep), with(server("uwsgi-other", "", "rate", v...), keep),
+		}, "uwsgi-keepalive", "Ratios are to uwsgi-keepalive, since uwsgi was not measured."},
+		{"alike", []result.Entry{with(server("uwsgo", "", "rate", v...), keep), with(server("uwsgi-http", "", "rate", v...), once), with(server("a", "", "rate", v...), keep)}, "a", "since uwsgi was not measured"},
+		{"any", []result.Entry{with(server("uwsgo", "", "rate", v...), keep), with(server("a", "", "rate"), keep), with(server("b", "", "rate", v...), once)}, "b", "Ratios are to b"},
+		{"nobody", []result.Entry{server("uwsgo", "", "rate", v...), server("a", "", "rate")}, "", "nor was another one"},
+		{"what_the_report_is_about", []result.Entry{server("uwsgi", "", "rate", v...), server("a", "", "rate", v...)}, "a", "since uwsgi is what this report is about"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			p := pages(runOf(tt.give...))[0]
+			if p.base != tt.base {
+				t.Errorf("the base is %q, want %q", p.base, tt.base)
+			}
+			if got := p.noRatios(); !strings.Contains(got, tt.says) || tt.says == "" && got != "" {
+				t.Errorf("it says %q, want %q", got, tt.says)
+			}
+			for name, print := range map[string]func(io.Writer, *result.Run) error{"page": HTML, "markdown": Markdown, "terminal": Table} {
+				var b strings.Builder
+				if err := print(&b, runOf(tt.give...)); err != nil || !strings.Contains(b.String(), tt.says) {
+					t.Errorf("%s does not say %q: %v", name, tt.says, err)
+				}
+			}
+		})
+	}
+}
+
+func TestReportWithoutUwsgo(t *testing.T) {
+	run := sampleRun(5)
+	for i := range run.Workloads {
+		w := &run.Workloads[i]
+		w.Entries = slices.DeleteFunc(w.Entries, func(e result.Entry) bool { return own("uwsgo", e.Peer) || strings.HasPrefix(e.Peer, "uwsgi") })
+	}
+	for name, print := range map[string]func(io.Writer, *result.Run) error{"page": HTML, "markdown": Markdown} {
+		var b strings.Builder
+		if err := print(&b, run); err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{"Where gunicorn-gthread loses", "ahead of gunicorn-gthread", "gunicorn-gthread was compared with every rival"} {
+			if !strings.Contains(b.String(), want) {
+				t.Errorf("%s does not say %q", name, want)
+			}
+		}
+		if strings.Contains(b.String(), "uwsgo loses") || strings.Contains(b.String(), "uwsgo takes no part") {
+			t.Errorf("%s is still about uwsgo", name)
+		}
+	}
+	if p := pages(run)[1]; p.base != "gunicorn-gevent" || !p.rated() {
+		t.Errorf("the base is %q", p.base)
 	}
 }

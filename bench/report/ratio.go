@@ -11,14 +11,49 @@ import (
 var inf = math.Inf(1)
 
 // comparable tells whether a ratio of the metric says something about servers.
-func comparable(m result.Metric) bool { return m.Name != "client" && m.Name != "errors" }
+func comparable(m result.Metric) bool {
+	return !slices.Contains([]string{"client", "errors", "rate_to_wrk", "cpu_to_wrk"}, m.Name)
+}
+
+// counted tells whether a metric counts right or wrong answers itself, so that
+// errors cannot make it look better than it is.
+func counted(m result.Metric) bool {
+	return slices.Contains([]string{"errors", "lost", "served", "again", "whole"}, m.Name)
+}
+
+// judge compares a metric of two servers of a case. None that has errors is said
+// to be better, nor the other one worse.
+func judge(m result.Metric, a, b row) result.Ratio {
+	return withhold(m, compare(m, a.values(m.Name), b.values(m.Name)), a.faults.spoil(), b.faults.spoil())
+}
+
+// withhold takes a verdict back that is in favour of a side that is spoiled by
+// errors.
+func withhold(m result.Metric, r result.Ratio, a, b bool) result.Ratio {
+	switch {
+	case counted(m):
+	case r.Verdict == result.Better && a:
+		return result.Ratio{Why: hasErrors}
+	case r.Verdict == result.Worse && b:
+		return result.Ratio{Why: otherHasErrors}
+	}
+	return r
+}
+
+// Why a verdict was taken back.
+const (
+	hasErrors      = "has errors"
+	otherHasErrors = "the other has errors"
+)
 
 // compare is result.Compare that also knows what to say of zeros: where both
 // sides have none in every round there is no difference, and where one side has
 // none and the other always some, that decides.
 func compare(m result.Metric, a, b map[int]float64) result.Ratio {
-	if r, ok := zeros(m, a, b); ok {
-		return r
+	if result.SameRounds(a, b) {
+		if r, ok := zeros(m, a, b); ok {
+			return r
+		}
 	}
 	return result.Compare(m, a, b)
 }
@@ -63,7 +98,13 @@ func invert(r result.Ratio) result.Ratio {
 		}
 		return 1 / v
 	}
-	turned := result.Ratio{Verdict: r.Verdict}
+	turned := result.Ratio{Verdict: r.Verdict, Why: r.Why}
+	switch r.Why {
+	case hasErrors:
+		turned.Why = otherHasErrors
+	case otherHasErrors:
+		turned.Why = hasErrors
+	}
 	if r.Verdict == result.Unknown {
 		return turned
 	}

@@ -5,99 +5,194 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"golang.org/x/term"
+
 	"github.com/uwsgo/uwsgo/bench/result"
 )
 
-// width of the terminal table, in columns.
-const width = 100
+// Widths of the terminal table, in columns.
+const (
+	leastWidth = 80
+	plainWidth = 100 // where the output is no terminal
+	mostWidth  = 200
+)
 
-// Table writes the headline figures of a run as plain text for a terminal.
+// Table writes the headline figures of a run as plain text: as wide as the
+// terminal, if w is one.
 func Table(w io.Writer, run *result.Run) error {
+	width := plainWidth
+	if f, ok := w.(interface{ Fd() uintptr }); ok {
+		if n, _, err := term.GetSize(int(f.Fd())); err == nil {
+			width = min(max(n, leastWidth), mostWidth)
+		}
+	}
+	return terminal(w, run, width)
+}
+
+func terminal(w io.Writer, run *result.Run, width int) error {
 	all := pages(run)
 	var b strings.Builder
 	for i, p := range all {
 		if i > 0 {
 			b.WriteString("\n")
 		}
+		g := newGrid(p, width)
 		for _, t := range p.tables {
-			terminalTable(&b, p, t)
+			g.table(&b, t, width)
 		}
 		for _, s := range p.failures() {
-			wrapped(&b, "  ⚠ ", s)
+			wrapped(&b, width, "  ⚠ ", s)
 		}
 		for _, a := range p.absent {
-			wrapped(&b, "  not measured: ", a.Peer+": "+oneLine(a.Reason))
+			wrapped(&b, width, "  not measured: ", a.Peer+": "+oneLine(a.Reason))
 		}
 		if s := p.noRatios(); s != "" {
-			wrapped(&b, "  ", s)
+			wrapped(&b, width, "  ", s)
 		}
 	}
 	b.WriteString("\n")
-	wrapped(&b, "", stand(all).sums())
+	wrapped(&b, width, "", stand(all).sums())
 	if !run.Complete {
-		wrapped(&b, "", "The run was interrupted: what is here was measured, the rest is missing.")
+		wrapped(&b, width, "", "The run was interrupted: what is here was measured, the rest is missing.")
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-func terminalTable(b *strings.Builder, p page, t table) {
-	title := p.Name
+// grid is a workload's table for the terminal, with the width of each column.
+type grid struct {
+	page    page
+	metrics []result.Metric
+	rated   int  // of the metrics, how many have their ratios beside them
+	short   bool // ratios without their intervals
+	names   int
+	values  []int
+	ratios  []int
+}
+
+const (
+	gap       = 2  // columns between two columns
+	mostNames = 28 // columns of a server's name
+	leastName = 12
+)
+
+// newGrid takes as many figures of a workload as fit, which are worth more than
+// the intervals of their ratios.
+func newGrid(p page, width int) grid {
+	most := min(3, len(p.headline))
+	rated := 0
+	if p.rated() {
+		rated = 2
+	}
+	g := grid{}
+	for n := most; n > 0; n-- {
+		for _, short := range []bool{false, true} {
+			g = grid{page: p, metrics: p.headline[:n], rated: min(rated, n), short: short}
+			if g.measure(width) {
+				return g
+			}
+		}
+	}
+	return g
+}
+
+// measure finds the widths, and tells whether all fits.
+func (g *grid) measure(width int) bool {
+	g.names, g.values, g.ratios = len("server"), make([]int, len(g.metrics)), make([]int, len(g.metrics))
+	used := 0
+	for i, m := range g.metrics {
+		g.values[i] = max(columns(m.Title), columns(m.Unit), 8)
+		for _, t := range g.page.tables {
+			for _, r := range t.rows {
+				g.names = max(g.names, min(columns(oneLine(r.label)), mostNames))
+				g.values[i] = max(g.values[i], columns(g.value(r, i)))
+				g.ratios[i] = max(g.ratios[i], columns(g.ratio(r, i)))
+			}
+		}
+		used += gap + g.values[i]
+		if g.ratios[i] > 0 {
+			used += gap + g.ratios[i]
+		}
+	}
+	if room := width - gap - used; room < g.names {
+		g.names = max(room, min(g.names, leastName))
+		return room >= min(g.names, 20)
+	}
+	return true
+}
+
+func (g *grid) value(r row, i int) string {
+	c, _ := r.cell(g.metrics[i].Name)
+	if c.spread.N == 0 {
+		return "–"
+	}
+	return number(c.spread.Median)
+}
+
+func (g *grid) ratio(r row, i int) string {
+	c, _ := r.cell(g.metrics[i].Name)
+	if i >= g.rated || c.spread.N == 0 || r.entry.Peer == g.page.base {
+		return ""
+	}
+	return terminalRatio(c.ratio, g.short)
+}
+
+// head writes the titles of the columns, and below them the units.
+func (g *grid) head(b *strings.Builder) {
+	titles, units := pad("  server", gap+g.names), pad("", gap+g.names)
+	for i, m := range g.metrics {
+		titles += strings.Repeat(" ", gap) + left(m.Title, g.values[i])
+		units += strings.Repeat(" ", gap) + left(m.Unit, g.values[i])
+		if g.ratios[i] > 0 {
+			blank := strings.Repeat(" ", gap+g.ratios[i])
+			titles, units = titles+blank, units+blank
+		}
+	}
+	b.WriteString(strings.TrimRight(titles, " ") + "\n" + strings.TrimRight(units, " ") + "\n")
+}
+
+func (g *grid) table(b *strings.Builder, t table, width int) {
+	title := g.page.Name
 	if t.name != "" {
 		title += ", " + t.name
 	}
-	ratios := p.base != "" && p.rounds >= result.MinRounds
-	if ratios {
-		title += " (÷ " + p.base + ")"
+	if g.page.rated() {
+		title += " (÷ " + g.page.base + ")"
 	}
 	b.WriteString(clip(title, width) + "\n")
-	metrics := p.headline[:min(3, len(p.headline))]
-	// Names get what the figures leave. The first two figures have their ratios.
-	forValue, rated := 20, 0
-	const forRatio = 24
-	if ratios {
-		forValue, rated = 10, min(2, len(metrics))
-	}
-	names := width - 2 - forValue*len(metrics) - forRatio*rated
-	heads := pad("", 2+names)
-	for i, m := range metrics {
-		edge := 2 + names + forValue*(i+1) + forRatio*min(i, rated)
-		room := edge - utf8.RuneCountInString(heads)
-		heads += left(clip(heading(m), room-1), room)
-	}
-	b.WriteString(strings.TrimRight(heads, " ") + "\n")
+	g.head(b)
 	for _, r := range t.rows {
-		var line strings.Builder
-		line.WriteString("  " + pad(clip(r.label, names-1), names))
-		for i, m := range metrics {
-			c, _ := r.cell(m.Name)
-			value := "–"
-			if c.spread.N > 0 {
-				value = number(c.spread.Median)
-			}
-			line.WriteString(left(value, forValue))
-			if i < rated {
-				text := terminalRatio(c.ratio)
-				if c.spread.N == 0 || r.entry.Peer == p.base {
-					text = ""
-				}
-				line.WriteString("  " + pad(text, forRatio-2))
+		line := "  " + pad(clip(r.label, g.names), g.names)
+		for i := range g.metrics {
+			line += strings.Repeat(" ", gap) + left(g.value(r, i), g.values[i])
+			if g.ratios[i] > 0 {
+				line += strings.Repeat(" ", gap) + pad(g.ratio(r, i), g.ratios[i])
 			}
 		}
-		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
+		b.WriteString(strings.TrimRight(line, " ") + "\n")
 		if s := r.faults.long(); s != "" {
-			wrapped(b, "    ⚠ ", s)
+			wrapped(b, width, "    ⚠ ", s)
 		}
 	}
 }
 
 // terminalRatio marks the verdict with a sign, for want of room.
-func terminalRatio(r result.Ratio) string {
-	switch r.Verdict {
-	case result.Better:
-		return strings.TrimSpace("+ " + strings.TrimSuffix(ratio(r), r.Verdict.String()))
-	case result.Worse:
-		return strings.TrimSpace("- " + strings.TrimSuffix(ratio(r), r.Verdict.String()))
+func terminalRatio(r result.Ratio, short bool) string {
+	text := strings.TrimSpace(strings.TrimSuffix(ratio(r), r.Verdict.String()))
+	if short && r.Verdict != result.Unknown && r.Low > 0 {
+		text = times(r.Value)
+	}
+	switch {
+	case r.Verdict == result.Better:
+		return strings.TrimSpace("+ " + text)
+	case r.Verdict == result.Worse:
+		return strings.TrimSpace("- " + text)
+	case short && r.Verdict == result.NoDifference:
+		return "  no diff."
+	case short && r.Why == hasErrors:
+		return "  – errors"
+	case short && r.Verdict == result.Unknown:
+		return "  –"
 	}
 	return "  " + ratio(r)
 }
@@ -111,6 +206,8 @@ func clip(s string, n int) string {
 	return string([]rune(s)[:n-1]) + "…"
 }
 
+func columns(s string) int { return utf8.RuneCountInString(s) }
+
 // pad fills a text up with spaces on the right, left on the left.
 func pad(s string, n int) string {
 	return s + strings.Repeat(" ", max(0, n-utf8.RuneCountInString(s)))
@@ -122,7 +219,7 @@ func left(s string, n int) string {
 
 // wrapped writes a text in lines of at most width columns. The first begins with
 // prefix and the others are indented as far as it.
-func wrapped(b *strings.Builder, prefix, text string) {
+func wrapped(b *strings.Builder, width int, prefix, text string) {
 	indent := strings.Repeat(" ", utf8.RuneCountInString(prefix))
 	line := prefix
 	empty := true

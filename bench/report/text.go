@@ -21,6 +21,8 @@ func number(v float64) string {
 	switch {
 	case math.IsNaN(v) || math.IsInf(v, 0):
 		return "–"
+	case abs >= 1e15: // no measurement, but it must not take a line
+		return strconv.FormatFloat(v, 'g', 4, 64)
 	case v == math.Trunc(v) && abs < 1000:
 		return strconv.FormatFloat(v, 'f', 0, 64)
 	case abs >= 999.5:
@@ -79,6 +81,8 @@ func times(v float64) string {
 // ahead, "no difference", or "–".
 func ratio(r result.Ratio) string {
 	switch {
+	case r.Verdict == result.Unknown && (r.Why == hasErrors || r.Why == otherHasErrors || r.Why == "not the same rounds"):
+		return r.String() + " (" + r.Why + ")"
 	case r.Verdict == result.Unknown || r.Verdict == result.NoDifference:
 		return r.String()
 	case r.Value == 0:

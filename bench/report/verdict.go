@@ -9,7 +9,8 @@ import (
 	"github.com/uwsgo/uwsgo/bench/result"
 )
 
-// loss is a metric in which another server is ahead of uwsgo.
+// loss is a metric in which another server is ahead of the one that the report is
+// about.
 type loss struct {
 	workload, title, caseName string
 	ours, rival               string
@@ -19,20 +20,25 @@ type loss struct {
 	faults                    string       // of the rival, which may explain its lead
 }
 
-// standing is how uwsgo compares with all others, over everything measured.
+// standing is how the server that the report is about compares with its rivals,
+// over everything measured.
 type standing struct {
+	focus                      string
 	losses                     []loss // the largest first
 	failures                   []string
 	ahead, even, unknown, with int // comparisons by verdict; with: all that were tried
+	spoiled                    int // of the unknown, those where the one in front has errors
 }
 
-// stand compares uwsgo with every other server in every workload, case and metric.
+// stand compares the server that the report is about with its rivals in every
+// workload, case and metric.
 func stand(all []page) standing {
-	var s standing
+	s := standing{focus: "uwsgo"}
 	for _, p := range all {
+		s.focus = p.focus
 		for _, t := range p.tables {
 			for _, r := range t.rows {
-				if ours(r.entry.Peer) {
+				if p.ours(r.entry.Peer) {
 					s.compare(p, t, r)
 				}
 			}
@@ -53,17 +59,20 @@ func (s *standing) compare(p page, t table, r row) {
 	if r.entry.Failed != "" {
 		s.failures = append(s.failures, fmt.Sprintf("%s: %s was given up: %s", where, r.label, oneLine(r.entry.Failed)))
 	}
-	for _, rival := range t.rivals(r) {
+	for _, rival := range p.rivals(t, r) {
 		for i, mine := range r.cells {
 			if !comparable(mine.metric) || mine.spread.N == 0 || rival.cells[i].spread.N == 0 {
 				continue
 			}
 			s.with++
 			theirs := rival.cells[i]
-			found := compare(mine.metric, mine.values, theirs.values)
+			found := judge(mine.metric, r, rival)
 			switch found.Verdict {
 			case result.Unknown:
 				s.unknown++
+				if found.Why == hasErrors || found.Why == otherHasErrors {
+					s.spoiled++
+				}
 			case result.NoDifference:
 				s.even++
 			case result.Better:
@@ -92,17 +101,21 @@ func (l loss) by() string {
 
 // sums says in full sentences how often uwsgo is ahead and behind.
 func (s standing) sums() string {
+	name := oneLine(s.focus)
 	if s.with == 0 {
-		return "Nothing was measured that uwsgo could be compared in."
+		return "Nothing was measured that " + name + " could be compared in: it has no rival here."
 	}
 	if s.unknown == s.with {
-		return fmt.Sprintf("Nothing can be concluded from this run: of %s with other servers none had %d rounds of values that a ratio can be made of.",
+		return fmt.Sprintf("Nothing can be concluded from this run: of %s with other servers none had %d rounds of values, without errors, that a ratio can be made of.",
 			plural(s.with, "comparison"), result.MinRounds)
 	}
-	text := fmt.Sprintf("uwsgo was compared with every other server in every figure of every workload. Of %s it is ahead in %s, behind in %s; in %s there is no difference.",
-		plural(s.with, "comparison"), count(int64(s.ahead)), count(int64(len(s.losses))), count(int64(s.even)))
-	if s.unknown > 0 {
-		text += fmt.Sprintf(" In %s nothing can be concluded: too few rounds, or a value of zero.", count(int64(s.unknown)))
+	text := fmt.Sprintf("%s was compared with every rival in every figure of every workload. Of %s it is ahead in %s, behind in %s; in %s there is no difference.",
+		name, plural(s.with, "comparison"), count(int64(s.ahead)), count(int64(len(s.losses))), count(int64(s.even)))
+	if s.unknown > s.spoiled {
+		text += fmt.Sprintf(" In %s nothing can be concluded: too few rounds, not the same rounds, or a value of zero.", count(int64(s.unknown-s.spoiled)))
+	}
+	if s.spoiled > 0 {
+		text += fmt.Sprintf(" In %s the one in front has errors in more than %s %% of its answers, or left clients out, and so is not ahead.", count(int64(s.spoiled)), spoilingPercent)
 	}
 	if len(s.losses) == 0 {
 		text += " In no figure of this run is another server ahead, which does not mean that there is none: these workloads were chosen by uwsgo's makers."
@@ -110,7 +123,8 @@ func (s standing) sums() string {
 	return text
 }
 
-// glance is one line of the summary: how uwsgo stands against the base.
+// glance is one line of the summary: how the server that the report is about stands
+// against the base.
 type glance struct {
 	page     int // index
 	title    string
@@ -118,32 +132,34 @@ type glance struct {
 	ours     string
 	base     string
 	cells    []cell
-	faults   string // of uwsgo
+	faults   string // of ours
+	rival    string // what is to know of the base: its faults, and other connections
 	none     string // why there is nothing to say
+	rated    bool   // there are ratios to show
 }
 
-// glances gives a line for each workload, case and way that uwsgo was run.
+// glances gives a line for each workload, case and way that the server was run
+// that the report is about.
 func glances(all []page) []glance {
 	var lines []glance
 	for i, p := range all {
 		found := false
 		for _, t := range p.tables {
 			for _, r := range t.rows {
-				if !ours(r.entry.Peer) {
+				if !p.ours(r.entry.Peer) {
 					continue
 				}
 				found = true
 				g := glance{page: i, title: p.Title, caseName: t.name, ours: r.label, faults: r.faults.short()}
-				base, ok := t.base(p.Base, r)
+				base, ok := t.base(p.base, r)
 				switch {
 				case len(r.samples) == 0:
 					g.none = "not measured"
-				case p.Base == "" || base.label == r.label:
+				case p.base == "" || !ok:
 					g.none = "nothing to compare with"
-				case !ok:
-					g.none = p.Base + " was not measured"
-				default:
-					g.base = base.label
+				case p.rated():
+					g.base, g.rated = base.label, true
+					g.rival = base.remark(r)
 				}
 				for _, m := range p.headline {
 					if c, ok := r.cell(m.Name); ok && comparable(m) {
@@ -154,10 +170,25 @@ func glances(all []page) []glance {
 			}
 		}
 		if !found {
-			lines = append(lines, glance{page: i, title: p.Title, none: "uwsgo takes no part"})
+			lines = append(lines, glance{page: i, title: p.Title, none: p.focus + " takes no part"})
 		}
 	}
 	return lines
+}
+
+// remark says what a reader of a ratio to the base has to know of it.
+func (r row) remark(of row) string {
+	s := r.faults.short()
+	if s != "" {
+		s = "⚠ " + s
+	}
+	if r.entry.Connection == of.entry.Connection || r.entry.Connection == "" {
+		return s
+	}
+	if s != "" {
+		s += "; "
+	}
+	return s + "connections: " + r.entry.Connection
 }
 
 // text is what a glance says: "throughput 1.85× (1.80–1.90) better; p99 no difference".
@@ -168,7 +199,7 @@ func (g glance) text() string {
 			s += "; "
 		}
 		s += c.metric.Title + " "
-		if g.none != "" {
+		if !g.rated {
 			s += spread(c.spread)
 			if c.metric.Unit != "" {
 				s += " " + c.metric.Unit

@@ -19,7 +19,10 @@ const usage = `uwsgo-bench measures WSGI servers side by side.
     uwsgo-bench list                      the workloads, and the servers that are known
     uwsgo-bench install [flags]           only install the servers, with the flags of a run
     uwsgo-bench report [flags] FILE       make the report again from a results.json
-    uwsgo-bench compare [flags] OLD NEW   what changed between two results.json; exit 1 if something got worse
+    uwsgo-bench compare [flags] OLD NEW   what changed between two results.json
+
+The exit code is 0 when all went well, 1 when something failed or, of compare, got worse, and 2 when the program was
+called wrongly or compare could compare nothing.
 
 "uwsgo-bench run -h", "report -h" and "compare -h" list their flags.
 `
@@ -27,17 +30,33 @@ const usage = `uwsgo-bench measures WSGI servers side by side.
 // errWorse ends the program with exit code 1 after everything has been said.
 var errWorse = errors.New("worse than before")
 
+// badUsage is an error of whoever called the program: a wrong argument, or a file
+// that nothing can be done with. It ends the program with exit code 2.
+type badUsage struct{ error }
+
+func (b badUsage) Unwrap() error { return b.error }
+
+// exitCode gives what the program ends with after err.
+func exitCode(err error) int {
+	var usage badUsage
+	switch {
+	case err == nil || errors.Is(err, flag.ErrHelp):
+		return 0
+	case errors.As(err, &usage):
+		return 2
+	}
+	return 1
+}
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := command(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
-	switch {
-	case err == nil || errors.Is(err, flag.ErrHelp):
-		return
-	case !errors.Is(err, errWorse):
+	code := exitCode(err)
+	if code != 0 && !errors.Is(err, errWorse) {
 		fmt.Fprintln(os.Stderr, "uwsgo-bench:", err)
 	}
-	os.Exit(1)
+	os.Exit(code)
 }
 
 func command(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -53,7 +72,7 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) error
 		return list(stdout)
 	case "serve":
 		if len(args) != 3 {
-			return errors.New("usage: uwsgo-bench serve " + serveKinds + " ADDRESS")
+			return badUsage{errors.New("usage: uwsgo-bench serve " + serveKinds + " ADDRESS")}
 		}
 		return serveHello(args[1], args[2])
 	case "report":
@@ -75,5 +94,8 @@ func parse(flags *flag.FlagSet, stderr io.Writer, args []string, use string) err
 		fmt.Fprintf(stderr, "usage: uwsgo-bench %s\n\n", use)
 		flags.PrintDefaults()
 	}
-	return flags.Parse(args)
+	if err := flags.Parse(args); err != nil {
+		return badUsage{err}
+	}
+	return nil
 }

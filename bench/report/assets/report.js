@@ -13,8 +13,8 @@
   let printing = false;
 
   // Colours ---------------------------------------------------------------
-  // After Okabe and Ito, darkened or lightened for contrast. The blue is uwsgo's
-  // alone; the other servers differ in dashes and points as well.
+  // After Okabe and Ito, darkened or lightened for contrast. The blue is that of
+  // the server that the report is about alone; the other servers differ in dashes and points as well.
   const palettes = {
     light: { ours: "#0072b2", others: ["#d55e00", "#009e73", "#b8609a", "#c98a00", "#3d4248", "#7a5c2e", "#8a9099"], text: "#1a1d21", muted: "#565d66", line: "#dfe2e6", fault: "#b00020", page: "#ffffff" },
     dark: { ours: "#4da8f0", others: ["#ff8a3d", "#2bc79a", "#e59cc4", "#f0c030", "#dfe3e8", "#c9a75f", "#8f98a3"], text: "#e8eaed", muted: "#a3abb5", line: "#343a41", fault: "#ff8591", page: "#14171a" },
@@ -22,12 +22,12 @@
   const dashes = [[], [7, 4], [2, 3], [10, 3, 2, 3]];
   const points = ["circle", "rect", "triangle", "rectRot", "star", "cross", "crossRot"];
   const palette = () => (dark.matches && !printing ? palettes.dark : palettes.light);
-  const others = data.servers.filter((name) => name !== "uwsgo" && !name.endsWith("+uwsgo"));
+  const others = data.servers.filter((name) => !data.ours.includes(name));
 
   function style(server) {
     const p = palette();
     if (server.ours) {
-      return { color: p.ours, dash: server.peer === "uwsgo" ? [] : [7, 4], point: "circle", width: 3.5 };
+      return { color: p.ours, dash: server.peer === data.ours[0] ? [] : [7, 4], point: "circle", width: 3.5 };
     }
     const i = Math.max(others.indexOf(server.peer), 0);
     return { color: p.others[i % 7], dash: dashes[i % 4], point: points[(i + Math.floor(i / 7)) % 7], width: 1.75 };
@@ -168,8 +168,10 @@
         if (row.faults) {
           c.font = font(700, 12);
           c.fillStyle = p.fault;
-          c.fillText("⚠ " + row.faults, x, y);
-          x += c.measureText("⚠ " + row.faults).width + 8;
+          const faults = fit(c, "⚠ " + row.faults, right - x);
+          c.fillText(faults, x, y);
+          x += c.measureText(faults).width + 8;
+          if (o.lines > 2) { x = left; y += 15; }
         }
         c.font = font(400, 11);
         c.fillStyle = p.muted;
@@ -221,13 +223,17 @@
       const p = palette();
       const c = document.createElement("canvas").getContext("2d");
       // The charts of a page agree, so that a server stands at the same height.
-      const lines = beside.flatMap((other) => other.bars).some((r) => {
+      // How the connections were is never cut: it takes a line of its own instead.
+      const lines = Math.max(...beside.flatMap((other) => other.bars).map((r) => {
         c.font = font(700, 12);
-        const names = c.measureText(r.label + r.text + (r.faults ? "⚠ " + r.faults : "")).width;
+        const faults = r.faults ? c.measureText("⚠ " + r.faults).width + 8 : 0;
+        const names = c.measureText(r.label + r.text).width;
         c.font = font(400, 11);
-        return names + c.measureText(r.about).width + 50 > width;
-      }) ? 2 : 1;
-      const step = lines > 1 ? 57 : 40;
+        const about = c.measureText(r.about).width + 8;
+        if (names + faults + about + 50 <= width) { return 1; }
+        return faults + about <= width - 6 ? 2 : 3;
+      }));
+      const step = 25 + 16 * lines;
       const thickness = 14;
       const fill = (r, a) => (r.faults ? hatched(style(r).color) : alpha(style(r).color, a));
       const dataset = (label, value, a) => ({ label, data: rows.map(value), backgroundColor: rows.map((r) => fill(r, a)), barThickness: thickness, borderColor: rows.map((r) => style(r).color), borderWidth: rows.map((r) => (r.ours || r.faults ? 1 : 0)) });
@@ -282,8 +288,13 @@
           scales: {
             x: axis(p, "requests that took at most this long (%)", {
               type: "linear", min: 0, max: most,
-              afterBuildTicks(a) { a.ticks = percentTicks.map((percent) => ({ value: rarity(percent), label: percent })).filter((t) => t.value <= most + 1e-9); },
-              ticks: { color: p.muted, autoSkip: false, maxRotation: 0, callback: (v) => { const t = percentTicks.find((percent) => Math.abs(rarity(percent) - v) < 1e-6); return width < 450 && (t === 0 || t === 99.999) ? "" : t + " %"; } },
+              afterBuildTicks(a) {
+                // Those that would touch the one to their right are left out; a label is some 50 pixels wide.
+                const apart = (50 / Math.max(width - 60, 50)) * most;
+                a.ticks = percentTicks.map((percent) => ({ value: rarity(percent) })).filter((t) => t.value <= most + 1e-9)
+                  .reduceRight((kept, t) => (kept.length === 0 || kept[0].value - t.value >= apart ? [t, ...kept] : kept), []);
+              },
+              ticks: { color: p.muted, autoSkip: false, maxRotation: 0, callback: (v) => { const t = percentTicks.find((percent) => Math.abs(rarity(percent) - v) < 1e-6); return t + " %"; } },
             }),
             y: decades(p, "latency (ms)"),
           },
