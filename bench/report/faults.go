@@ -140,8 +140,14 @@ func (f faults) long() string {
 	if len(kinds) == 0 {
 		return s
 	}
+	const mostKinds = 8
+	more := len(kinds) - mostKinds
+	kinds = kinds[:min(len(kinds), mostKinds)]
 	for i, kind := range kinds {
-		kinds[i] = count(f.kinds[kind]) + " " + oneLine(kind)
+		kinds[i] = count(f.kinds[kind]) + " " + clip(kind, 60)
+	}
+	if more > 0 {
+		kinds = append(kinds, "and "+plural(more, "other kind"))
 	}
 	return s + ": " + strings.Join(kinds, ", ")
 }

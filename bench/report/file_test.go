@@ -1,11 +1,15 @@
 package report
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
+	"unicode/utf8"
+
+	"github.com/uwsgo/uwsgo/bench/result"
 )
 
 func TestWriteJSONReadJSON(t *testing.T) {
@@ -69,6 +73,60 @@ func TestReadJSONRefuses(t *testing.T) {
 	}
 	if _, err := ReadJSON(filepath.Join(t.TempDir(), "missing.json")); err == nil {
 		t.Error("a missing file was read")
+	}
+}
+
+// TestOddRunsCanBeShown: whatever a file holds, a report of it has an end and a
+// width.
+func TestOddRunsCanBeShown(t *testing.T) {
+	long := strings.Repeat("long ", 20_000)
+	sample := func(values string) string {
+		return `{"format": 1, "workloads": [{"name": "hello", "base": "b", "metrics": ["rate", "cpu"], "chart": ["cpu", "rate"], "entries": [` +
+			`{"peer": "uwsgo", "samples": [` + values + `]}, {"peer": "b", "samples": [` + values + `]}]}]}`
+	}
+	tests := []struct{ name, give string }{
+		{"nothing", `{"format": 1}`},
+		{"nulls", `{"format": 1, "command": null, "peers": null, "workloads": [{"entries": [{"samples": [{"values": null, "errors": null}]}]}]}`},
+		{"no_metrics", `{"format": 1, "workloads": [{"name": "hello", "entries": [{"peer": "uwsgo", "samples": [{"round": 1, "values": {"rate": 1}}]}]}]}`},
+		{"cases_that_nobody_measured", `{"format": 1, "workloads": [{"name": "mix", "cases": ["1 req/s", "2 req/s"], "metrics": ["p99"], "entries": [{"peer": "uwsgo"}]}]}`},
+		{"negative", sample(`{"round": -1, "asked": -5, "values": {"rate": -1, "cpu": -1e9, "errors": -3, "client": -1}, "errors": {"x": -9}, "ticks": [{"at": -1, "ok": -1, "max": -1}], "curve": [{"percent": -5, "ms": -1}]}`)},
+		{"huge", sample(`{"round": 1, "asked": 9223372036854775807, "values": {"rate": 1e308, "cpu": 1e-308, "errors": 1e300, "client": 1e300}, "errors": {"x": 9223372036854775807, "y": 9223372036854775807}, "notes": ["999999999 of 0 clients were served"]}`)},
+		{"long_texts", `{"format": 1, "harness": "` + long + `", "peers": [{"name": "` + long + `"}], "workloads": [{"name": "` + long + `", "title": "` + long + `", "metrics": ["` + long + `"], ` +
+			`"entries": [{"peer": "` + long + `", "failed": "` + long + `", "samples": [{"round": 1, "values": {"` + long + `": 1}, "errors": {"` + long + `": 1}, "notes": ["` + long + `"]}]}]}]}`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			run, err := decode(strings.NewReader(tt.give), maxFile)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for name, print := range map[string]func(io.Writer, *result.Run) error{"page": HTML, "markdown": Markdown, "terminal": Table} {
+				var b strings.Builder
+				if err := print(&b, run); err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+				if n := b.Len(); n > 400_000 { // the charting library alone has 210,000
+					t.Errorf("%s: %d bytes", name, n)
+				}
+				for line := range strings.Lines(b.String()) {
+					if name == "terminal" && utf8.RuneCountInString(line) > plainWidth+1 {
+						t.Errorf("%s: %d columns", name, utf8.RuneCountInString(line))
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestReadJSONRefusesMoreThanCanBeShown(t *testing.T) {
+	for name, give := range map[string]string{
+		"workloads": `{"format": 1, "workloads": [` + strings.Repeat("{},", 1000) + `{}]}`,
+		"servers":   `{"format": 1, "workloads": [{"entries": [` + strings.Repeat("{},", 1000) + `{}]}]}`,
+		"cases":     `{"format": 1, "workloads": [{"cases": [` + strings.Repeat(`"",`, 1000) + `""]}]}`,
+	} {
+		if _, err := decode(strings.NewReader(give), maxFile); err == nil || !strings.Contains(err.Error(), "that a report shows") {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

@@ -55,8 +55,8 @@ type view struct {
 }
 
 type glanceView struct {
-	ID, Title, Server, Base, Rival, None, Faults string
-	Cells                                        []cellView
+	ID, Title, Server, Base, Rival, Other, None, Faults string
+	Cells                                               []cellView
 }
 
 type lossView struct{ ID, Where, Metric, Rival, Faults, By, Mine, Theirs string }
@@ -150,7 +150,7 @@ func newView(run *result.Run) (*view, error) {
 		}
 	}
 	for _, g := range glances(all) {
-		gv := glanceView{ID: ids[g.page], Title: g.title, Server: g.ours, Base: g.base, Rival: g.rival, None: g.none, Faults: g.faults}
+		gv := glanceView{ID: ids[g.page], Title: g.title, Server: g.ours, Base: g.base, Rival: g.rival, Other: g.other, None: g.none, Faults: g.faults}
 		if g.caseName != "" {
 			gv.Title += ", " + g.caseName
 		}

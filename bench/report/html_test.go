@@ -157,6 +157,34 @@ func TestHTMLEscapesNames(t *testing.T) {
 	}
 }
 
+// A page of one round shows its figures, and no column of dashes for what nobody
+// can conclude.
+func TestOverviewOfOneRoundHasNoDashes(t *testing.T) {
+	var b bytes.Buffer
+	if err := HTML(&b, runOf(server("uwsgo", "", "rate", 20), server("uwsgi", "", "rate", 10))); err != nil {
+		t.Fatal(err)
+	}
+	doc, err := html.Parse(&b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range doc.Descendants() {
+		if n.Data == "table" && strings.Contains(attribute(n, "class"), "glance") {
+			if s := text(n); strings.Contains(s, "–") || !strings.Contains(s, "20") {
+				t.Errorf("the overview shows %q", s)
+			}
+		}
+	}
+}
+
+func TestPageSaysWhoIsNoRival(t *testing.T) {
+	for n := range parsed(t).Descendants() {
+		if attribute(n, "id") == "losses" && !strings.Contains(text(n), "who keeps connections alive is not counted against who gets a new one") {
+			t.Error("the losses do not say why some servers are no rivals")
+		}
+	}
+}
+
 func TestIdentifiers(t *testing.T) {
 	var all []page
 	for _, name := range []string{"hello", "Hello", "overview", "a b/ü", "", "--"} {

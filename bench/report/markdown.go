@@ -111,8 +111,11 @@ func markdownSummary(b *strings.Builder, all []page, focus string) {
 			text += "; **⚠ " + g.faults + "**"
 		}
 		base := orDash(escape(g.base))
+		if g.other != "" {
+			base += ", connections " + escape(g.other)
+		}
 		if g.rival != "" {
-			base += " (" + escape(g.rival) + ")"
+			base += " (**⚠ " + g.rival + "**)"
 		}
 		fmt.Fprintf(b, "| %s | %s | %s |\n", title, base, text)
 	}

@@ -72,7 +72,7 @@ type grid struct {
 
 const (
 	gap       = 2  // columns between two columns
-	mostNames = 28 // columns of a server's name
+	mostNames = 28 // columns of a name
 	leastName = 12
 )
 
@@ -84,7 +84,8 @@ func newGrid(p page, width int) grid {
 	if p.rated() {
 		rated = 2
 	}
-	g := grid{}
+	g := grid{page: p}
+	g.measure(width)
 	for n := most; n > 0; n-- {
 		for _, short := range []bool{false, true} {
 			g = grid{page: p, metrics: p.headline[:n], rated: min(rated, n), short: short}
@@ -101,7 +102,7 @@ func (g *grid) measure(width int) bool {
 	g.names, g.values, g.ratios = len("server"), make([]int, len(g.metrics)), make([]int, len(g.metrics))
 	used := 0
 	for i, m := range g.metrics {
-		g.values[i] = max(columns(m.Title), columns(m.Unit), 8)
+		g.values[i] = max(min(columns(m.Title), mostNames), min(columns(m.Unit), mostNames), 8)
 		for _, t := range g.page.tables {
 			for _, r := range t.rows {
 				g.names = max(g.names, min(columns(oneLine(r.label)), mostNames))
@@ -141,8 +142,8 @@ func (g *grid) ratio(r row, i int) string {
 func (g *grid) head(b *strings.Builder) {
 	titles, units := pad("  server", gap+g.names), pad("", gap+g.names)
 	for i, m := range g.metrics {
-		titles += strings.Repeat(" ", gap) + left(m.Title, g.values[i])
-		units += strings.Repeat(" ", gap) + left(m.Unit, g.values[i])
+		titles += strings.Repeat(" ", gap) + left(clip(m.Title, g.values[i]), g.values[i])
+		units += strings.Repeat(" ", gap) + left(clip(m.Unit, g.values[i]), g.values[i])
 		if g.ratios[i] > 0 {
 			blank := strings.Repeat(" ", gap+g.ratios[i])
 			titles, units = titles+blank, units+blank
@@ -162,14 +163,15 @@ func (g *grid) table(b *strings.Builder, t table, width int) {
 	b.WriteString(clip(title, width) + "\n")
 	g.head(b)
 	for _, r := range t.rows {
-		line := "  " + pad(clip(r.label, g.names), g.names)
+		var line strings.Builder
+		line.WriteString("  " + pad(clip(r.label, g.names), g.names))
 		for i := range g.metrics {
-			line += strings.Repeat(" ", gap) + left(g.value(r, i), g.values[i])
+			line.WriteString(strings.Repeat(" ", gap) + left(g.value(r, i), g.values[i]))
 			if g.ratios[i] > 0 {
-				line += strings.Repeat(" ", gap) + pad(g.ratio(r, i), g.ratios[i])
+				line.WriteString(strings.Repeat(" ", gap) + pad(g.ratio(r, i), g.ratios[i]))
 			}
 		}
-		b.WriteString(strings.TrimRight(line, " ") + "\n")
+		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
 		if s := r.faults.long(); s != "" {
 			wrapped(b, width, "    ⚠ ", s)
 		}

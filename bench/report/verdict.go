@@ -133,7 +133,8 @@ type glance struct {
 	base     string
 	cells    []cell
 	faults   string // of ours
-	rival    string // what is to know of the base: its faults, and other connections
+	rival    string // of the base
+	other    string // connections of the base, where ours had others
 	none     string // why there is nothing to say
 	rated    bool   // there are ratios to show
 }
@@ -159,7 +160,10 @@ func glances(all []page) []glance {
 					g.none = "nothing to compare with"
 				case p.rated():
 					g.base, g.rated = base.label, true
-					g.rival = base.remark(r)
+					g.rival = base.faults.short()
+					if base.entry.Connection != r.entry.Connection {
+						g.other = base.entry.Connection
+					}
 				}
 				for _, m := range p.headline {
 					if c, ok := r.cell(m.Name); ok && comparable(m) {
@@ -174,21 +178,6 @@ func glances(all []page) []glance {
 		}
 	}
 	return lines
-}
-
-// remark says what a reader of a ratio to the base has to know of it.
-func (r row) remark(of row) string {
-	s := r.faults.short()
-	if s != "" {
-		s = "⚠ " + s
-	}
-	if r.entry.Connection == of.entry.Connection || r.entry.Connection == "" {
-		return s
-	}
-	if s != "" {
-		s += "; "
-	}
-	return s + "connections: " + r.entry.Connection
 }
 
 // text is what a glance says: "throughput 1.85× (1.80–1.90) better; p99 no difference".

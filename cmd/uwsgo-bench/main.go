@@ -30,15 +30,15 @@ called wrongly or compare could compare nothing.
 // errWorse ends the program with exit code 1 after everything has been said.
 var errWorse = errors.New("worse than before")
 
-// badUsage is an error of whoever called the program: a wrong argument, or a file
+// usageError is an error of whoever called the program: a wrong argument, or a file
 // that nothing can be done with. It ends the program with exit code 2.
-type badUsage struct{ error }
+type usageError struct{ error }
 
-func (b badUsage) Unwrap() error { return b.error }
+func (e usageError) Unwrap() error { return e.error }
 
 // exitCode gives what the program ends with after err.
 func exitCode(err error) int {
-	var usage badUsage
+	var usage usageError
 	switch {
 	case err == nil || errors.Is(err, flag.ErrHelp):
 		return 0
@@ -72,7 +72,7 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) error
 		return list(stdout)
 	case "serve":
 		if len(args) != 3 {
-			return badUsage{errors.New("usage: uwsgo-bench serve " + serveKinds + " ADDRESS")}
+			return usageError{errors.New("usage: uwsgo-bench serve " + serveKinds + " ADDRESS")}
 		}
 		return serveHello(args[1], args[2])
 	case "report":
@@ -95,7 +95,7 @@ func parse(flags *flag.FlagSet, stderr io.Writer, args []string, use string) err
 		flags.PrintDefaults()
 	}
 	if err := flags.Parse(args); err != nil {
-		return badUsage{err}
+		return usageError{err}
 	}
 	return nil
 }

@@ -48,11 +48,11 @@ func remake(args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	if flags.NArg() != 1 {
-		return badUsage{errors.New("report: name one results.json")}
+		return usageError{errors.New("report: name one results.json")}
 	}
 	r, err := report.ReadJSON(flags.Arg(0))
 	if err != nil {
-		return badUsage{err}
+		return usageError{err}
 	}
 	if *markdown != "" {
 		err = writeFile(*markdown, r, report.Markdown)
@@ -75,22 +75,22 @@ func compare(args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	if flags.NArg() != 2 {
-		return badUsage{errors.New("compare: name two results.json, the older first")}
+		return usageError{errors.New("compare: name two results.json, the older first")}
 	}
 	if !(*threshold >= 0 && *threshold <= 1000) { // also not a number
-		return badUsage{fmt.Errorf("compare: -threshold must be 0 to 1000 per cent, not %g", *threshold)}
+		return usageError{fmt.Errorf("compare: -threshold must be 0 to 1000 per cent, not %g", *threshold)}
 	}
 	older, err := report.ReadJSON(flags.Arg(0))
 	if err != nil {
-		return badUsage{err}
+		return usageError{err}
 	}
 	newer, err := report.ReadJSON(flags.Arg(1))
 	if err != nil {
-		return badUsage{err}
+		return usageError{err}
 	}
 	worse, err := report.Compare(stdout, older, newer, *threshold/100, *base)
 	if err != nil {
-		return badUsage{fmt.Errorf("compare: %w", err)}
+		return usageError{fmt.Errorf("compare: %w", err)}
 	}
 	if worse > 0 {
 		return fmt.Errorf("%w: %d", errWorse, worse)

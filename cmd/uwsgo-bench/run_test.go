@@ -77,6 +77,58 @@ func TestBadInput(t *testing.T) {
 	}
 }
 
+// TestCompareExitCodes: a CI job sees nothing but the exit code.
+func TestCompareExitCodes(t *testing.T) {
+	file := func(rates ...float64) string {
+		r := &result.Run{Format: result.Format, Complete: true, Settings: result.Settings{Rounds: len(rates)}}
+		if len(rates) > 0 {
+			e := result.Entry{Peer: "uwsgo"}
+			for i, v := range rates {
+				e.Samples = append(e.Samples, result.Sample{Round: i + 1, Values: map[string]float64{"rate": v}})
+			}
+			r.Workloads = []result.Workload{{Name: "hello", Metrics: []string{"rate"}, Entries: []result.Entry{e}}}
+		}
+		path := filepath.Join(t.TempDir(), "results.json")
+		if err := report.WriteJSON(path, r); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	slow, fast, short, empty := file(10, 11, 10, 11, 10), file(20, 21, 20, 21, 20), file(10, 11), file()
+	tests := []struct {
+		name string
+		args []string
+		want int
+		says string
+	}{
+		{"better", []string{slow, fast}, 0, ""},
+		{"the_same", []string{slow, slow}, 0, ""},
+		{"worse", []string{fast, slow}, 1, "worse"},
+		{"worse_within_the_threshold", []string{"-threshold", "60", fast, slow}, 0, ""},
+		{"help", []string{"-h"}, 0, "help"},
+		{"threshold_not_a_number", []string{"-threshold", "NaN", fast, slow}, 2, "-threshold must be 0 to 1000"},
+		{"threshold_infinite", []string{"-threshold", "Inf", fast, slow}, 2, "-threshold must be 0 to 1000"},
+		{"threshold_too_large", []string{"-threshold", "1001", fast, slow}, 2, "-threshold must be 0 to 1000"},
+		{"base_misspelled", []string{"-base", "uwsgj", fast, slow}, 2, "which has uwsgo"},
+		{"too_few_rounds", []string{short, short}, 2, "nothing could be compared"},
+		{"nothing_measured", []string{empty, empty}, 2, "nothing could be compared"},
+		{"no_such_flag", []string{"-treshold", "5", fast, slow}, 2, "-treshold"},
+		{"one_file", []string{fast}, 2, "name two"},
+		{"no_such_file", []string{fast, "/does/not/exist.json"}, 2, "/does/not/exist.json"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, _, err := bench(t.Context(), append([]string{"compare"}, tt.args...)...)
+			if got := exitCode(err); got != tt.want {
+				t.Errorf("exit code %d, want %d: %v", got, tt.want, err)
+			}
+			if tt.says != "" && (err == nil || !strings.Contains(err.Error(), tt.says)) {
+				t.Errorf("the error lacks %q: %v", tt.says, err)
+			}
+		})
+	}
+}
+
 func TestListNamesAll(t *testing.T) {
 	out, _, err := bench(t.Context(), "list")
 	if err != nil {
