@@ -20,8 +20,18 @@ import (
 // frame shows the report as wide as is asked, which may be narrower than a window
 // can be, and says on itself what it found there.
 const frame = `<!doctype html><body><iframe style="border:0;width:%dpx;height:900px" src="/report#%s" onload="
-const d = this.contentDocument, r = d.documentElement;
+const d = this.contentDocument, r = d.documentElement, w = this.contentWindow;
+const shown = [...d.querySelectorAll('section.current .plot canvas')].map((c) => w.Chart.getChart(c));
+const texts = [], fillText = w.CanvasRenderingContext2D.prototype.fillText;
+w.CanvasRenderingContext2D.prototype.fillText = function (t, ...rest) { texts.push(t); return fillText.call(this, t, ...rest); };
+shown.forEach((c) => c.draw());
+const crowded = shown.filter((c) => {
+	c.ctx.font = '12px ' + w.Chart.defaults.font.family;
+	const s = c.scales.x, wide = s.ticks.map((t) => c.ctx.measureText(t.label).width);
+	return s.labelRotation === 0 && s.ticks.some((t, i) => i > 0 && s.getPixelForTick(i) - s.getPixelForTick(i - 1) < (wide[i] + wide[i - 1]) / 2);
+});
 Object.assign(document.body.dataset, {wanted: r.dataset.wanted, drawn: r.dataset.drawn, failed: r.dataset.failed,
+	crowded: crowded.length, cut: texts.filter((t) => t === '' || t.endsWith('…') && ['kept alive', 'one per request'].some((k) => k.startsWith(t.slice(0, -1)))).length,
 	over: r.scrollWidth - r.clientWidth, dark: this.contentWindow.matchMedia('(prefers-color-scheme: dark)').matches,
 	blank: [...d.querySelectorAll('section.current .plot canvas')].filter((c) => {
 		if (c.width === 0 || c.height === 0) { return true; }
@@ -55,6 +65,7 @@ func TestBrowser(t *testing.T) {
 	}{
 		{"everything_wide", 1600, false, "all"},
 		{"everything_narrow_dark", 360, true, "all"},
+		{"everything_on_a_phone", 390, false, "all"},
 		{"workload_medium", 800, false, "kill"},
 		{"unknown_page", 1000, false, "%zz"},
 	}
@@ -93,6 +104,12 @@ func TestBrowser(t *testing.T) {
 			}
 			if n := number("blank"); n > 0 {
 				t.Errorf("%d charts are blank", n)
+			}
+			if n := number("crowded"); n > 0 {
+				t.Errorf("the ticks of %d charts touch each other", n)
+			}
+			if n := number("cut"); n > 0 {
+				t.Errorf("at %d bars nobody can read how the connections were", n)
 			}
 			if found["failed"] != "" {
 				t.Errorf("the script failed: %s", found["failed"])

@@ -269,6 +269,13 @@
     }
   }
 
+  // roomy makes ticks of values, without those that would touch the one to their
+  // right: labels are so many pixels wide, and all values have the range of an axis.
+  function roomy(values, range, width, label) {
+    const apart = (label / Math.max(width - 110, 100)) * range;
+    return values.reduceRight((kept, value) => (kept.length === 0 || kept[0].value - value >= apart ? [{ value }, ...kept] : kept), []);
+  }
+
   // Latency by percentile. Each tick is ten times rarer than the one before, as
   // HdrHistogram plots it.
   const rarity = (percent) => -Math.log10(1 - percent / 100);
@@ -289,10 +296,7 @@
             x: axis(p, "requests that took at most this long (%)", {
               type: "linear", min: 0, max: most,
               afterBuildTicks(a) {
-                // Those that would touch the one to their right are left out; a label is some 50 pixels wide.
-                const apart = (50 / Math.max(width - 60, 50)) * most;
-                a.ticks = percentTicks.map((percent) => ({ value: rarity(percent) })).filter((t) => t.value <= most + 1e-9)
-                  .reduceRight((kept, t) => (kept.length === 0 || kept[0].value - t.value >= apart ? [t, ...kept] : kept), []);
+                a.ticks = roomy(percentTicks.map(rarity).filter((v) => v <= most + 1e-9), most, width, 50);
               },
               ticks: { color: p.muted, autoSkip: false, maxRotation: 0, callback: (v) => { const t = percentTicks.find((percent) => Math.abs(rarity(percent) - v) < 1e-6); return t + " %"; } },
             }),
@@ -368,7 +372,7 @@
           interaction: { mode: "nearest", intersect: false },
           layout: { padding: { right: 16, top: 8 } },
           scales: {
-            x: axis(p, "requests due (" + s.axis + ")", { type: "linear", afterBuildTicks(a) { if (steps.length <= 10) { a.ticks = steps.map((value) => ({ value })); } }, ticks: { color: p.muted, callback: short, maxRotation: width < 450 ? 60 : 0 } }),
+            x: axis(p, "requests due (" + s.axis + ")", { type: "linear", afterBuildTicks(a) { if (steps.length <= 10) { a.ticks = roomy(steps, steps[steps.length - 1] - steps[0], width, 36); } }, ticks: { color: p.muted, callback: short, maxRotation: width < 450 ? 60 : 0 } }),
             y: log ? decades(p, withUnit(s)) : axis(p, withUnit(s), { beginAtZero: true }),
           },
           plugins: {
