@@ -79,11 +79,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	if err := s.check(); err != nil {
-		return err
+		return usageError{err}
 	}
 	workloads, err := chooseWorkloads(flags.Args())
 	if err != nil {
-		return err
+		return usageError{err}
 	}
 	for i := range workloads {
 		if s.processes > 0 {
@@ -95,7 +95,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	chosen, err := choosePeers(s.peers, s.adHoc)
 	if err != nil {
-		return err
+		return usageError{err}
 	}
 	dir, err := os.MkdirTemp("", "uwsgo-bench-")
 	if err != nil {
@@ -271,11 +271,11 @@ func installOnly(ctx context.Context, args []string, stderr io.Writer) error {
 		return err
 	}
 	if flags.NArg() > 0 {
-		return fmt.Errorf("install: %q: servers are chosen by -peers", flags.Arg(0))
+		return usageError{fmt.Errorf("install: %q: servers are chosen by -peers", flags.Arg(0))}
 	}
 	chosen, err := choosePeers(s.peers, s.adHoc)
 	if err != nil {
-		return err
+		return usageError{err}
 	}
 	if err := s.find(); err != nil {
 		return err
