@@ -90,10 +90,7 @@ func TestRequestIsLost(t *testing.T) {
 	_, release2 := blocker(r)
 	lost := r.send(&call{path: "/hello"})
 	kept := r.send(&call{path: "/hello"})
-	buf := make([]byte, MaxRequest)
-	if n, _, err := unix.Recvfrom(int(r.pool.sup.queueFile.Fd()), buf, unix.MSG_DONTWAIT); n == 0 || err != nil {
-		t.Fatalf("nothing to take from the queue: %v", err)
-	}
+	r.lose()
 	for n := 1; n <= 2; n++ {
 		_ = syscall.Kill(r.pid(n, 0), syscall.SIGKILL)
 	}
@@ -108,6 +105,38 @@ func TestRequestIsLost(t *testing.T) {
 			t.Errorf("%d requests in flight, %d active; want none", p.inflight, p.active.Load())
 		}
 	})
+}
+
+// Workers may die one after another, or be reloaded, without a pause in which a lost
+// request could be found. The test has the loop hear of a death all the time.
+func TestRequestIsLostWhileWorkersDie(t *testing.T) {
+	r := start(t, Config{Apps: []App{app(t, paths)}}, 1)
+	_, release := blocker(r)
+	lost := r.send(&call{path: "/hello"})
+	r.lose()
+	release()
+	r.wait("the lost request to be given up", func() bool {
+		r.on(0, (*Port).suspect)
+		select {
+		case <-lost.done:
+			return true
+		default:
+			return false
+		}
+	})
+	if !errors.Is(lost.err, ErrWorkerDied) {
+		t.Errorf("the lost request: got %v, want %v", lost.err, ErrWorkerDied)
+	}
+	r.get("/hello").body200("hello")
+}
+
+// lose takes a request from the queue, as a worker does that dies at once.
+func (r *rig) lose() {
+	r.t.Helper()
+	buf := make([]byte, MaxRequest)
+	if n, _, err := unix.Recvfrom(int(r.pool.sup.queueFile.Fd()), buf, unix.MSG_DONTWAIT); n == 0 || err != nil {
+		r.t.Fatalf("nothing to take from the queue: %v", err)
+	}
 }
 
 func TestZygoteDies(t *testing.T) {

@@ -481,12 +481,17 @@ func (p *Port) detach(streams []*stream) {
 	p.pump()
 }
 
-// suspect puts every request in doubt of which no worker has spoken: see resolve.
+// suspect puts every request in doubt of which no worker has spoken: see resolve. One
+// that is in doubt already stays as far as it is, and its next look comes when it was
+// to come: deaths and starts that follow each other must not put it off for ever.
 func (p *Port) suspect() {
 	for i := range p.slots {
 		s := &p.slots[i]
-		if s.state >= slotSent && s.state != slotLost && s.stream == nil {
-			s.doubts = 1
+		if s.state < slotSent || s.state == slotLost || s.stream != nil {
+			continue
+		}
+		s.doubts = max(s.doubts, 1)
+		if !p.doubt.Armed() {
 			p.loop.After(&p.doubt, doubtAfter)
 		}
 	}
