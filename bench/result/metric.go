@@ -13,7 +13,7 @@ type Metric struct {
 
 // metrics lists all, by name. A workload names those that it measures.
 var metrics = []Metric{
-	{"rate", "throughput", "req/s", true, "Right answers a second."},
+	{"rate", "throughput", "req/s", true, "Right answers a second. Where requests are due at a fixed rate the time ends with the last answer, so that a slow one at the end of a short measurement lowers it."},
 	{"cpu", "CPU", "µs/req", false, "Processor time of the server's whole process tree for each right answer, also those that came too late for the rate; user and system together."},
 	{"user", "user CPU", "µs/req", false, "The part of it in programs."},
 	{"system", "system CPU", "µs/req", false, "The part of it in the kernel."},

@@ -66,7 +66,7 @@ func killWorker(_ *Rig, workers []int) ([]int, error) {
 // replaced then.
 func disturbed(w Workload, what string, do func(r *Rig, workers []int) ([]int, error)) Workload {
 	w.Base, w.Setup = keepAliveBase, two(apps.Hello)
-	w.Metrics, w.Chart = []string{"lost", "disturbed", "max", "p50", "p99", "rate", "pss"}, []string{"lost", "disturbed"}
+	w.Metrics, w.Chart = []string{"lost", "disturbed", "max", "p50", "p99", "pss"}, []string{"lost", "disturbed"}
 	w.Routes = []load.Route{get("/")}
 	w.Takes = disturbTime
 	w.Measure = func(ctx context.Context, r *Rig) ([]result.Sample, error) {

@@ -32,7 +32,7 @@ func mix() Workload {
 			"to servers of four processes with two threads each. Once a server's p99 passes one second it is not asked for more.",
 		Base:    keepAliveBase,
 		Setup:   peers.Setup{App: apps.Hello, Processes: 4, Threads: 2},
-		Metrics: []string{"p50", "p99", "p999", "fast_p50", "fast_p99", "rate", "cpu", "user", "system", "max", "errors", "pss", "switches", "client"},
+		Metrics: []string{"p50", "p99", "p999", "fast_p50", "fast_p99", "cpu", "user", "system", "max", "errors", "pss", "switches", "client"},
 		Chart:   []string{"fast_p99", "p99"},
 		Routes:  []load.Route{fast, sleepy, busy},
 		Refuses: needsApp,
