@@ -1,0 +1,282 @@
+package config
+
+import (
+	"errors"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/uwsgo/uwsgo/cmd/internal/companion"
+	"github.com/uwsgo/uwsgo/cmd/internal/cron"
+	"github.com/uwsgo/uwsgo/cmd/internal/ini"
+	"github.com/uwsgo/uwsgo/cmd/internal/option"
+)
+
+// errNotRead tells a programmer that an option has a row and nothing that reads it.
+var errNotRead = errors.New("the option is in the table, but package config does not read it")
+
+// apply sets what one option asks for. name is the option's own name, e.Key may
+// be an alias of it.
+func (r *resolver) apply(name string, e ini.Entry) error {
+	var err error
+	set := func(to *string, what string) {
+		var s string
+		if s, err = text(e, what); err == nil {
+			*to = s
+		}
+	}
+	add := func(to *[]string, what string) {
+		var s string
+		if s, err = text(e, what); err == nil {
+			*to = append(*to, s)
+		}
+	}
+	count := func(to *int, limit int64) {
+		var n int64
+		if n, err = number(e, limit); err == nil {
+			*to = int(n)
+		}
+	}
+	switch name {
+	case "http", "http-socket", "http11-socket":
+		err = r.listen(e, HTTP)
+	case "uwsgi-socket":
+		err = r.listen(e, Uwsgi)
+	case "socket":
+		err = r.listen(e, "") // finish fills in what protocol says
+	case "protocol":
+		r.Protocol, err = protocol(e)
+	case "listen":
+		count(&r.Backlog, math.MaxInt32)
+	case "chmod-socket":
+		r.ChmodSocket, err = mode(e)
+	case "chown-socket":
+		set(&r.ChownSocket, "a user, or user:group")
+
+	case "module":
+		set(&r.Module, "the name of a Python module")
+	case "wsgi-file":
+		set(&r.WSGIFile, "a file name")
+	case "callable":
+		set(&r.Callable, "a name")
+	case "mount":
+		err = r.mount(e)
+	case "manage-script-name":
+		r.ManageScriptName = truth(r.list, e)
+	case "need-app":
+		r.NeedApp = truth(r.list, e)
+	case "lazy-apps":
+		r.LazyApps = truth(r.list, e)
+	case "single-interpreter":
+		r.SingleInterpreter = truth(r.list, e)
+
+	case "virtualenv":
+		set(&r.Virtualenv, "a directory")
+	case "pythonpath":
+		err = r.pythonPath(e)
+	case "pyargv":
+		r.PyArgv = e.Value
+	case "env":
+		err = r.env(e)
+	case "chdir":
+		set(&r.Chdir, "a directory")
+
+	case "master":
+		r.Master = truth(r.list, e)
+	case "processes":
+		count(&r.Processes, maxProcesses)
+	case "threads":
+		count(&r.Threads, maxThreads)
+	case "enable-threads":
+		truth(r.list, e) // always on
+	case "harakiri":
+		r.Harakiri, err = seconds(e)
+	case "harakiri-verbose":
+		r.HarakiriVerbose = truth(r.list, e)
+	case "harakiri-graceful-timeout":
+		r.HarakiriMercy, err = seconds(e)
+	case "max-requests":
+		r.MaxRequests, err = number(e, math.MaxInt64)
+	case "max-requests-delta":
+		r.MaxRequestsDelta, err = number(e, math.MaxInt32)
+	case "max-worker-lifetime":
+		r.MaxLifetime, err = seconds(e)
+	case "max-worker-lifetime-delta":
+		r.MaxLifetimeDelta, err = seconds(e)
+	case "min-worker-lifetime":
+		r.MinLifetime, err = seconds(e)
+	case "reload-on-rss":
+		r.ReloadOnRSS, err = megabytes(e)
+	case "reload-on-as":
+		r.ReloadOnAS, err = megabytes(e)
+	case "evil-reload-on-rss":
+		r.EvilRSS, err = megabytes(e)
+		r.Master = true
+	case "evil-reload-on-as":
+		r.EvilAS, err = megabytes(e)
+		r.Master = true
+	case "limit-as":
+		r.LimitAS, err = megabytes(e)
+	case "worker-reload-mercy":
+		r.Mercy, err = seconds(e)
+		r.mercySet = true
+	case "reload-mercy":
+		var d time.Duration
+		if d, err = seconds(e); err == nil && !r.mercySet {
+			r.Mercy = d
+		}
+	case "touch-reload":
+		add(&r.TouchReload, "a file name")
+		r.Master = true
+	case "touch-chain-reload":
+		add(&r.TouchChainReload, "a file name")
+	case "py-autoreload":
+		var d time.Duration
+		d, err = seconds(e)
+		r.AutoReload = d > 0
+		r.Master = r.Master || r.AutoReload // as in uWSGI
+	case "py-auto-reload-ignore":
+		add(&r.AutoReloadIgnore, "the name of a Python module")
+	case "die-on-term":
+		r.DieOnTerm = truth(r.list, e)
+	case "vacuum":
+		r.Vacuum = truth(r.list, e)
+	case "drain-delay":
+		r.DrainDelay, err = seconds(e)
+
+	case "uid":
+		r.ImmediateDrop = r.ImmediateDrop || e.Key == "immediate-uid"
+		set(&r.UID, "a user, by name or number")
+	case "gid":
+		r.ImmediateDrop = r.ImmediateDrop || e.Key == "immediate-gid"
+		set(&r.GID, "a group, by name or number")
+	case "add-gid":
+		add(&r.AddGID, "a group, by name or number")
+	case "no-initgroups":
+		r.NoInitgroups = truth(r.list, e)
+	case "umask":
+		r.Umask, err = umask(e)
+	case "chroot":
+		set(&r.Chroot, "a directory")
+	case "pidfile":
+		set(&r.PidFile, "a file name")
+	case "pidfile2":
+		set(&r.PidFile2, "a file name")
+	case "safe-pidfile":
+		set(&r.SafePidFile, "a file name")
+	case "safe-pidfile2":
+		set(&r.SafePidFile2, "a file name")
+	case "daemonize", "daemonize2":
+		r.DaemonShow = name == "daemonize2"
+		set(&r.Daemonize, "a file name for the log")
+	case "stop", "reload", "pause":
+		r.Action, r.Signal = Signal, name
+		set(&r.Target, "the name of a pid file")
+	case "connect-and-read":
+		r.Action = Read
+		set(&r.Target, "an address")
+
+	case "auto-procname":
+		r.Procnames.Auto = truth(r.list, e)
+	case "procname-prefix", "procname-prefix-spaced", "procname-append", "procname", "procname-master":
+		err = r.procname(name, e)
+	case "master-fifo":
+		add(&r.Fifos, "a file name")
+		r.Master = true // as in uWSGI
+	case "attach-daemon":
+		var command string
+		if command, err = text(e, "a command"); err == nil {
+			r.Companions = append(r.Companions, companion.New(command))
+		}
+	case "attach-daemon2":
+		err = r.companion(e, companion.ParseKeys)
+	case "smart-attach-daemon", "smart-attach-daemon2":
+		err = r.companion(e, func(value string) (companion.Spec, error) {
+			return companion.ParseSmart(value, name == "smart-attach-daemon2")
+		})
+	case "cron":
+		err = r.cron(e, cron.Parse, false)
+	case "unique-cron":
+		err = r.cron(e, cron.Parse, true)
+	case "cron2":
+		err = r.cron(e, cron.Parse2, false)
+	case "cron-harakiri":
+		r.cronHarakiri, err = seconds(e)
+	case "no-orphans":
+		truth(r.list, e) // always on
+	case "hook-master-start":
+		err = r.hook("master-start", e)
+
+	case "buffer-size":
+		count(&r.BufferSize, math.MaxInt32)
+	case "http-timeout":
+		r.HTTPTimeout, err = seconds(e)
+	case "socket-timeout":
+		r.SocketTimeout, err = seconds(e)
+	case "http-keepalive":
+		err = r.keepAlive(e)
+	case "queue-size":
+		count(&r.QueueSize, maxQueueSize)
+	case "queue-timeout":
+		r.QueueTimeout, err = fraction(e)
+	case "lanes":
+		r.Lanes = truth(r.list, e)
+	case "limit-post":
+		r.LimitPost, err = size(e)
+	case "post-buffering":
+		r.PostBuffering, err = numberOrTrue(e, math.MaxInt64)
+
+	case "static-map":
+		err = r.staticMap(e)
+	case "check-static":
+		add(&r.CheckStatic, "a directory")
+	case "static-index":
+		add(&r.StaticIndex, "a file name")
+	case "compress":
+		r.Compress = truth(r.list, e)
+	case "http-auto-gzip":
+		r.HTTPGzip = truth(r.list, e)
+
+	case "disable-logging":
+		r.LogRequests = !truth(r.list, e)
+	case "log-format":
+		set(&r.LogFormat, "a format such as %(uri) %(status)")
+	case "logto":
+		set(&r.LogTo, "a file name")
+	case "stats":
+		set(&r.Stats, "an address")
+		r.Master = true // as in uWSGI, where the master serves them
+	case "profile":
+		if err = oneOf(e, Profiles); err == nil {
+			r.Profile = e.Value
+		}
+
+	case "plugins":
+		err = r.plugins(e)
+	case "show-config":
+		r.Show = truth(r.list, e)
+	case "strict":
+		r.Strict = r.list.Strict()
+	case "version":
+		r.Action = Version
+	case "help":
+		r.Action = Help
+	case "inherit":
+		err = r.list.Inherit(e)
+	default:
+		stage, hook := strings.CutPrefix(name, "hook-")
+		if !hook {
+			stage = strings.TrimPrefix(name, "exec-")
+		}
+		switch {
+		case !slices.Contains(option.Stages(), stage):
+			err = errNotRead
+		case hook:
+			err = r.hook(stage, e)
+		default:
+			err = r.execute(stage, e)
+		}
+	}
+	return err
+}

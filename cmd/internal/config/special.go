@@ -1,0 +1,186 @@
+package config
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/uwsgo/uwsgo/cmd/internal/companion"
+	"github.com/uwsgo/uwsgo/cmd/internal/cron"
+	"github.com/uwsgo/uwsgo/cmd/internal/ini"
+	"github.com/uwsgo/uwsgo/cmd/internal/option"
+)
+
+func (r *resolver) procname(name string, e ini.Entry) error {
+	s, err := text(e, "a name")
+	p := &r.Procnames
+	switch name {
+	case "procname-prefix":
+		p.Prefix = s
+	case "procname-prefix-spaced":
+		p.Prefix = s + " "
+	case "procname-append":
+		p.Append = s
+	case "procname":
+		p.All = s
+		return err
+	case "procname-master":
+		p.Master = s
+		return err
+	}
+	p.Auto = true
+	return err
+}
+
+func (r *resolver) companion(e ini.Entry, parse func(string) (companion.Spec, error)) error {
+	s, err := parse(e.Value)
+	if err != nil {
+		return e.Origin.Errorf(e.Key, "%w", err)
+	}
+	r.Companions = append(r.Companions, s)
+	return nil
+}
+
+func (r *resolver) cron(e ini.Entry, parse func(string) (cron.Job, error), unique bool) error {
+	j, err := parse(e.Value)
+	if err != nil {
+		return e.Origin.Errorf(e.Key, "%w", err)
+	}
+	j.Unique = j.Unique || unique
+	r.Crons = append(r.Crons, j)
+	return nil
+}
+
+// hook reads ACTION:ARGUMENT. uWSGI runs hooks before the commands of exec-STAGE.
+func (r *resolver) hook(stage string, e ini.Entry) error {
+	action, command, _ := strings.Cut(e.Value, ":")
+	switch {
+	case (action == "exec" || action == "safeexec") && command != "":
+	case stage == "master-start" && e.Value == "unix_signal:15 gracefully_kill_them_all":
+		return nil // what SIGTERM does here
+	default:
+		return e.Origin.Errorf(e.Key, "%q is not supported: exec:COMMAND and safeexec:COMMAND are", e.Value)
+	}
+	r.Hooks = slices.Insert(r.Hooks, r.hooks, Hook{Stage: stage, Command: command, Safe: action == "safeexec", Where: e.Origin.Name(e.Key)})
+	r.hooks++
+	return nil
+}
+
+func (r *resolver) execute(stage string, e ini.Entry) error {
+	command, err := text(e, "a command")
+	if err != nil {
+		return err
+	}
+	r.Hooks = append(r.Hooks, Hook{Stage: stage, Command: command, Where: e.Origin.Name(e.Key)})
+	return nil
+}
+
+func (r *resolver) listen(e ini.Entry, p Protocol) error {
+	addr, err := text(e, "an address such as :8080")
+	if err != nil {
+		return err
+	}
+	r.Listens = append(r.Listens, Listen{Addr: addr, Protocol: p, Option: e.Key, Where: e.Origin.Name(e.Key)})
+	return nil
+}
+
+func protocol(e ini.Entry) (Protocol, error) {
+	switch e.Value {
+	case "uwsgi":
+		return Uwsgi, nil
+	case "http", "http11":
+		return HTTP, nil
+	case "https", "fastcgi", "fastcgi-nph", "scgi", "scgi-nph", "puwsgi", "suwsgi", "raw":
+		return "", e.Origin.Errorf(e.Key, "protocol %s is not supported yet: use uwsgi or http", e.Value)
+	}
+	return "", oneOf(e, []string{"uwsgi", "http", "http11"})
+}
+
+func oneOf(e ini.Entry, words []string) error {
+	if slices.Contains(words, e.Value) {
+		return nil
+	}
+	return e.Origin.Errorf(e.Key, "%q is none of %s", e.Value, strings.Join(words, ", "))
+}
+
+func (r *resolver) mount(e ini.Entry) error {
+	prefix, app, err := pair(e, "/prefix=module:callable")
+	if err != nil {
+		return err
+	}
+	if app == "" {
+		return e.Origin.Errorf(e.Key, "%q names no app for the path", e.Value)
+	}
+	if !strings.HasPrefix(prefix, "/") {
+		return e.Origin.Errorf(e.Key, "the path %q must begin with a slash", prefix)
+	}
+	r.Mounts = append(r.Mounts, Mount{Prefix: prefix, App: app, Where: e.Origin.Name(e.Key)})
+	return nil
+}
+
+// pythonPath adds the directories that match, or the value itself.
+func (r *resolver) pythonPath(e ini.Entry) error {
+	dir, err := text(e, "a directory")
+	if err != nil {
+		return err
+	}
+	found, err := r.world.Glob(dir)
+	if err != nil || len(found) == 0 {
+		found = []string{dir}
+	}
+	r.PythonPath = append(r.PythonPath, found...)
+	return nil
+}
+
+func (r *resolver) env(e ini.Entry) error {
+	name, value, err := pair(e, "NAME=VALUE")
+	if err != nil {
+		return err
+	}
+	r.Env = append(r.Env, Env{Name: name, Value: value})
+	return nil
+}
+
+func (r *resolver) keepAlive(e ini.Entry) error {
+	n, err := numberOrTrue(e, maxSeconds)
+	if err != nil {
+		return err
+	}
+	r.KeepAlive = time.Duration(n) * time.Second
+	if n == 1 {
+		r.KeepAlive = defaults().KeepAlive
+	}
+	return nil
+}
+
+func (r *resolver) staticMap(e ini.Entry) error {
+	prefix, path, err := pair(e, "/prefix=directory")
+	if err != nil {
+		return err
+	}
+	if path == "" {
+		return e.Origin.Errorf(e.Key, "%q names no directory for the path", e.Value)
+	}
+	r.StaticMaps = append(r.StaticMaps, StaticMap{Prefix: prefix, Path: path})
+	return nil
+}
+
+// plugins notes the plugins that are asked for. As in uWSGI, a name that is
+// needed and missing ends the start.
+func (r *resolver) plugins(e ini.Entry) error {
+	for name := range strings.SplitSeq(e.Value, ",") {
+		name = strings.TrimSpace(name)
+		if name == "" {
+			continue
+		}
+		r.Plugins = append(r.Plugins, name)
+		if option.HasPlugin(name) {
+			continue
+		}
+		if strings.HasPrefix(e.Key, "need-") {
+			return e.Origin.Errorf(e.Key, "uwsgo has nothing that does what the plugin %s does", name)
+		}
+		r.list.Warnf("%s: uwsgo has nothing that does what the plugin %s does", e.Origin.Name(e.Key), name)
+	}
+	return nil
+}

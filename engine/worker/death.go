@@ -1,0 +1,173 @@
+package worker
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Respawning is throttled once this many processes in a row lived for less than
+// young; uWSGI's forkbomb-delay.
+const (
+	young        = time.Second
+	youngLimit   = 2
+	respawnDelay = 2 * time.Second
+)
+
+// fault kills a process that does not keep to the protocol. Any goroutine.
+func (g *supervisor) fault(c *Core) {
+	p := c.process
+	go g.send(message{name: "fault", args: []any{p.place, int(p.pid.Load())}})
+}
+
+// exited deals with the end of a process. pid is 0 when it could not be forked.
+func (g *supervisor) exited(p *process, pid, code int) {
+	w := p.worker
+	p.pid.Store(0)
+	switch {
+	case g.stopping:
+	case p.is(Draining):
+		switch {
+		case code != 0:
+			g.pool.log(fmt.Sprintf("worker %d (pid: %d) ended%s", w.number, pid, how(code)))
+		case p.why != "":
+			g.pool.log(fmt.Sprintf("...The work of process %d is done (%s). Seeya!", pid, p.why))
+		default:
+			g.pool.log(fmt.Sprintf("worker %d buried after %d seconds", w.number, int(time.Since(p.retired).Seconds())))
+		}
+	case p.zygote == g.next && p.is(Starting):
+		err := p.err // why it could not load its app
+		if err == nil {
+			err = fmt.Errorf("worker %d ended while it started: %s", w.number, status(code))
+		}
+		g.end(p)
+		g.failed(err)
+		return
+	default:
+		if p.err != nil {
+			g.pool.log(p.err.Error())
+		}
+		if pid == 0 { // nor could one right after it
+			w.short = youngLimit
+			p.spawnedAt.Store(time.Now().UnixNano())
+		} else {
+			g.pool.log(fmt.Sprintf("DAMN ! worker %d (pid: %d) died%s :( trying respawn ...", w.number, pid, how(code)))
+		}
+		if p.age(time.Now()) < young {
+			w.short++
+		} else {
+			w.short = 0
+		}
+		if w.short >= youngLimit {
+			g.delay(w)
+		}
+		if w.present.Load() != nil && w.present.Load() != p {
+			w.due = "" // its successor did not start; recycle asks again
+			if g.chaining {
+				g.replaceNone()
+				g.pool.log("chain reload failed: the workers that are left stay as they are")
+			}
+		}
+	}
+	g.end(p)
+}
+
+// end has each loop read the last words of a process and fail what it had. When all
+// have, an "ended" message follows: before that the claims must stay.
+func (g *supervisor) end(p *process) {
+	streams := p.streams
+	p.streams = nil
+	p.set(Dead)
+	p.worker.present.CompareAndSwap(p, nil)
+	if streams == nil {
+		return
+	}
+	left := new(atomic.Int64)
+	left.Store(int64(len(g.ports)))
+	one := func() {
+		if left.Add(-1) == 0 {
+			// Not from the loop, which must not wait for the supervisor.
+			go g.send(message{name: "ended", args: []any{p.place}})
+		}
+	}
+	for l, port := range g.ports {
+		list := streams[l]
+		if port.loop.Post(func() { port.detach(list); one() }) != nil {
+			for _, st := range list { // the loop has stopped, and nobody waits there
+				if !st.closed {
+					st.closed = true
+					_ = unix.Close(st.fd)
+				}
+			}
+			one()
+		}
+	}
+	if g.stopping {
+		p.alive = false // nothing follows that needs the claims
+	}
+}
+
+// ended makes the place of a process free once all loops have dealt with its end.
+func (g *supervisor) ended(p *process) {
+	if !p.alive || p.streams != nil {
+		return
+	}
+	p.alive = false
+	for _, c := range p.cores {
+		g.shared.clearClaim(c.index)
+	}
+	z := p.zygote
+	if z.processes--; z.processes == 0 && z != g.zygote && z != g.next {
+		z.end()
+	}
+	g.fill()
+}
+
+// delay has the next process of a worker wait, which keeps a crash from eating the
+// machine.
+func (g *supervisor) delay(w *worker) {
+	w.delayed = true
+	g.sleep()
+	g.after(respawnDelay, "respawn", w.number)
+}
+
+func (g *supervisor) sleep() {
+	g.pool.log(fmt.Sprintf("worker respawning too fast !!! i have to sleep a bit (%d seconds)...", int(respawnDelay/time.Second)))
+}
+
+// reap keeps a killed worker from staying a zombie where this process is the init of
+// its container and so inherits what the zygote leaves; elsewhere it does nothing.
+func reap(pid int) {
+	go func() {
+		for {
+			if _, err := unix.Wait4(pid, nil, 0, nil); err != unix.EINTR {
+				return
+			}
+		}
+	}()
+}
+
+func orEnded(err error) error {
+	if err == nil {
+		return errors.New("exit status 0")
+	}
+	return err
+}
+
+// how says how a process ended.
+func how(code int) string {
+	if code < 0 {
+		return fmt.Sprintf(", killed by signal %d", -code)
+	}
+	return ""
+}
+
+func status(code int) string {
+	if code < 0 {
+		return fmt.Sprintf("killed by signal %d", -code)
+	}
+	return fmt.Sprintf("exit status %d", code)
+}

@@ -1,0 +1,145 @@
+package worker
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// spawn starts a process for w. It returns false when none can be started now.
+func (g *supervisor) spawn(w *worker, z *zygote) bool {
+	p := w.free()
+	if p == nil {
+		return false // one that drains goes soon
+	}
+	c := &g.pool.config
+	for _, core := range p.cores {
+		// A process of a dead zygote may have made it since the last was dealt with.
+		g.shared.clearClaim(core.index)
+	}
+	var theirs []int
+	defer func() {
+		for _, fd := range theirs {
+			_ = unix.Close(fd)
+		}
+	}()
+	streams := make([][]*stream, len(c.Loops))
+	for _, core := range p.cores {
+		for l, port := range g.ports {
+			fds, err := socketpair(unix.SOCK_STREAM)
+			if err != nil {
+				for _, list := range streams {
+					for _, st := range list {
+						_ = unix.Close(st.fd)
+					}
+				}
+				g.pool.log(fmt.Sprintf("cannot spawn worker %d: %v", w.number, err))
+				g.delay(w)
+				return false
+			}
+			theirs = append(theirs, fds[1])
+			_ = unix.SetNonblock(fds[0], true)
+			if g.queue < 0 {
+				growBuffer(fds[0], 2*MaxRequest)
+			}
+			streams[l] = append(streams[l], &stream{port: port, core: core, fd: fds[0]})
+		}
+		core.leaving.Store(false)
+		// In stream mode it is given nothing before it can take it.
+		core.busy.Store(g.queue < 0)
+	}
+	p.zygote, p.streams, p.alive, p.why, p.err = z, streams, true, "", nil
+	z.processes++
+	p.set(Starting)
+	p.pid.Store(0)
+	p.spawnedAt.Store(time.Now().UnixNano())
+	p.requests.Store(0)
+	p.luck, p.hung = rand.Float64(), false
+	for l, port := range g.ports {
+		if port.loop.Post(func() { port.attach(streams[l]) }) != nil {
+			for _, st := range streams[l] {
+				st.closed = true
+				_ = unix.Close(st.fd)
+			}
+		}
+	}
+	_ = z.spawn(p.place, w.number, theirs) // when it fails, the zygote is gone and says so
+	return true
+}
+
+// spawned notes that a process has been forked.
+func (g *supervisor) spawned(p *process, pid int) {
+	if p.pid.Load() != 0 {
+		return
+	}
+	p.pid.Store(int64(pid))
+	p.spawnedAt.Store(time.Now().UnixNano())
+	w := p.worker
+	if w.spawns.Add(1) == 1 {
+		only := ""
+		if len(g.workers) == 1 {
+			only = " (and the only)"
+		}
+		g.pool.log(fmt.Sprintf("spawned uWSGI worker %d%s (pid: %d, cores: %d)", w.number, only, pid, len(p.cores)))
+	} else {
+		g.pool.log(fmt.Sprintf("Respawned uWSGI worker %d (new pid: %d)", w.number, pid))
+	}
+}
+
+// ready has a process serve, and its predecessor go.
+func (g *supervisor) ready(p *process) {
+	w := p.worker
+	p.set(Idle)
+	if g.queue < 0 {
+		g.serve(p)
+	}
+	before := w.present.Load()
+	if p.zygote == g.next {
+		if before == nil {
+			w.present.Store(p)
+		}
+		g.takeOver()
+		return
+	}
+	w.present.Store(p)
+	if before != nil && before != p {
+		g.retire(before, w.due)
+	}
+	w.due = ""
+	g.fill()
+}
+
+// serve lets loops give requests to a process, in stream mode. That one is ready is
+// known after its streams have been attached, so loops have them.
+func (g *supervisor) serve(p *process) {
+	for _, c := range p.cores {
+		c.busy.Store(false)
+	}
+	for _, port := range g.ports {
+		_ = port.loop.Post(port.pump)
+	}
+}
+
+// fill spawns what is missing: a process for each worker by the zygote that is
+// about to take over, else by the present one.
+func (g *supervisor) fill() {
+	z := g.zygote
+	if g.next != nil && g.next.forking {
+		z = g.next
+	}
+	if g.stopping || z == nil {
+		return
+	}
+	starting := false
+	for _, w := range g.workers {
+		if w.of(z) == nil && !w.delayed {
+			g.spawn(w, z)
+		}
+		starting = starting || w.starting(z) != nil
+	}
+	if !starting && z == g.zygote {
+		g.replaceNext()
+	}
+}
