@@ -76,7 +76,7 @@ fuzz: ## fuzz each target for FUZZTIME (15s)
 BENCH := build/uwsgo-bench -env build/bench/env -python $(PYTHON)
 
 bench: build ## uwsgo beside uWSGI, under five minutes; report in build/bench/quick
-	$(BENCH) -out build/bench/quick -duration 500ms -warmup 200ms -peers 'uwsgo,uwsgi-*' hello flask mix idle
+	$(BENCH) -out build/bench/quick -duration 450ms -warmup 150ms -peers 'uwsgo,uwsgi-*' hello flask mix idle
 
 bench-full: build ## every server and workload, an hour or two; report in build/bench/full
 	$(BENCH) -out build/bench/full -rounds 7 -duration 2s

@@ -282,6 +282,9 @@ func (g *supervisor) retire(p *process, why string) {
 	p.set(Draining)
 	p.retired, p.why = time.Now(), why
 	p.worker.present.CompareAndSwap(p, nil)
+	for _, port := range g.ports {
+		_ = port.loop.Post(func() { port.apart(p) })
+	}
 	pid := int(p.pid.Load())
 	g.pool.log(fmt.Sprintf("Gracefully killing worker %d (pid: %d)...", p.worker.number, pid))
 	mercy := g.pool.config.Mercy

@@ -50,6 +50,25 @@ func (p *Port) leave(s *slot, answered bool) {
 	s.route = nil
 }
 
+// apart takes the requests of a process that is to finish out of what lanes count: its
+// threads are no longer among those that lanes share out.
+func (p *Port) apart(one *process) {
+	for _, c := range one.cores {
+		id, _ := p.sup.shared.claim(c.index)
+		if id >= finishing {
+			continue
+		}
+		if s := p.slot(uint32(id)); s != nil && s.state >= slotSent && s.route != nil {
+			slow := s.route.slow
+			p.lanes.ended(s.route, true)
+			if s.route = nil; slow {
+				p.unholdOthers()
+			}
+		}
+	}
+	p.pump()
+}
+
 // over counts an active request less.
 func (p *Port) over() {
 	if p.active.Add(-1) == 0 && p.pool.stopping.Load() {

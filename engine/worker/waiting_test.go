@@ -231,6 +231,50 @@ func TestSlowRoutesAlone(t *testing.T) {
 	r.idle()
 }
 
+// What hangs in a process that is being replaced keeps no other slow request waiting:
+// its threads are not among those that there are now.
+func TestSlowRoutesOfFormerProcess(t *testing.T) {
+	modes(t, func(t *testing.T, stream bool) {
+		r := start(t, Config{Apps: []App{app(t, paths)}, Threads: 2, StreamMode: stream}, 2)
+		const fast, hangs = 1, 2
+		ask := func() {
+			for loop := range r.loops {
+				r.send(&call{path: "/hello", route: fast, loop: loop}).wait().body200("hello")
+			}
+		}
+		for range 20 {
+			ask()
+		}
+		first, release := blockerOn(r, 0, hangs)
+		r.wait("the route to be slow", func() bool { ask(); return r.pool.Snapshot().Slow == 2 })
+		held := r.send(&call{path: "/hello", route: hangs, loop: 1})
+		for range 5 {
+			ask()
+		}
+		select {
+		case <-held.done:
+			t.Error("two of two threads were given to a route that is slow")
+		default:
+		}
+		if err := r.pool.Reload(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		r.wait("the request that was held", func() bool {
+			ask() // as long as fast ones come, their threads are kept for them
+			select {
+			case <-held.done:
+				return true
+			default:
+				return false
+			}
+		})
+		held.body200("hello")
+		release()
+		first.wait().body200("waited")
+		r.idle()
+	})
+}
+
 func TestWaited(t *testing.T) {
 	modes(t, func(t *testing.T, stream bool) {
 		r := start(t, Config{Apps: []App{app(t, `
