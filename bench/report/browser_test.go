@@ -30,8 +30,9 @@ const crowded = shown.filter((c) => {
 	const s = c.scales.x, wide = s.ticks.map((t) => c.ctx.measureText(t.label).width);
 	return s.labelRotation === 0 && s.ticks.some((t, i) => i > 0 && s.getPixelForTick(i) - s.getPixelForTick(i - 1) < (wide[i] + wide[i - 1]) / 2);
 });
+const outside = shown.filter((c) => c.config.type === 'line' && c.data.datasets.some((d) => d.data.some((q) => q.min < c.scales.y.min || q.max > c.scales.y.max)));
 Object.assign(document.body.dataset, {wanted: r.dataset.wanted, drawn: r.dataset.drawn, failed: r.dataset.failed,
-	crowded: crowded.length, cut: texts.filter((t) => t === '' || t.endsWith('…') && ['kept alive', 'one per request'].some((k) => k.startsWith(t.slice(0, -1)))).length,
+	crowded: crowded.length, outside: outside.length, cut: texts.filter((t) => t === '' || t.endsWith('…') && ['kept alive', 'one per request'].some((k) => k.startsWith(t.slice(0, -1)))).length,
 	over: r.scrollWidth - r.clientWidth, dark: this.contentWindow.matchMedia('(prefers-color-scheme: dark)').matches,
 	blank: [...d.querySelectorAll('section.current .plot canvas')].filter((c) => {
 		if (c.width === 0 || c.height === 0) { return true; }
@@ -107,6 +108,9 @@ func TestBrowser(t *testing.T) {
 			}
 			if n := number("crowded"); n > 0 {
 				t.Errorf("the ticks of %d charts touch each other", n)
+			}
+			if n := number("outside"); n > 0 {
+				t.Errorf("whiskers of %d charts leave the axis", n)
 			}
 			if n := number("cut"); n > 0 {
 				t.Errorf("at %d bars nobody can read how the connections were", n)

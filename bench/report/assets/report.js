@@ -360,6 +360,8 @@
     const all = s.series.flatMap((x) => x.points);
     const log = all.length > 0 && all.every((q) => q.min > 0) && Math.max(...all.map((q) => q.max)) > 20 * Math.min(...all.map((q) => q.min));
     const faulty = all.some((q) => q.faults);
+    // Else the axis would end at the medians, and whiskers stand on its labels.
+    const reach = { suggestedMin: Math.min(...all.map((q) => q.min)), suggestedMax: Math.max(...all.map((q) => q.max)) };
     const steps = [...new Set(all.map((q) => q.x))].sort((a, b) => a - b);
     const { caption } = add(parent, withUnit(s) + " by rate", log ? "logarithmic; whiskers: least and greatest round" : "whiskers: least and greatest round", w.title + ": " + withUnit(s) + " over " + s.axis + ". The figures are in the tables.", height, (width) => {
       const p = palette();
@@ -373,7 +375,7 @@
           layout: { padding: { right: 16, top: 8 } },
           scales: {
             x: axis(p, "requests due (" + s.axis + ")", { type: "linear", afterBuildTicks(a) { if (steps.length <= 10) { a.ticks = roomy(steps, steps[steps.length - 1] - steps[0], width, 36); } }, ticks: { color: p.muted, callback: short, maxRotation: width < 450 ? 60 : 0 } }),
-            y: log ? decades(p, withUnit(s)) : axis(p, withUnit(s), { beginAtZero: true }),
+            y: Object.assign(log ? decades(p, withUnit(s)) : axis(p, withUnit(s), { beginAtZero: true }), reach),
           },
           plugins: {
             legend: { display: false },
