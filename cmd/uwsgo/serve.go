@@ -36,6 +36,7 @@ type program struct {
 	home  string // the directory that it was started in
 	cwd   string // the directory of the app
 	loops int
+	procs int // of the Go runtime beside those of the loops; negative: leave them alone
 	// identity is whom the server becomes once its addresses are bound.
 	identity privilege.Identity
 	daemon   *os.File // tells the command that waits for the daemon to be ready; nil without one
@@ -195,6 +196,7 @@ func (p *program) announce(ctx context.Context) error {
 	}
 	p.ready = true
 	p.startWatchdog()
+	p.startProcs()
 	p.notify(daemon.SdNotifyReady, "serving requests")
 	p.log.Printf("*** uwsgo is ready after %v ***", time.Since(p.start).Round(time.Millisecond))
 	return nil
@@ -264,22 +266,6 @@ func (p *program) giveUp() {
 		cancel()
 		_ = p.pool.Stop(over)
 	}
-}
-
-// setProcs leaves the Go runtime as many processors as there are loops, and one
-// for compression: everything else that runs is short. With more, the scheduler
-// spends a fifteenth of a small request's CPU on parking and waking threads. The
-// environment's GOMAXPROCS has the last word.
-func (p *program) setProcs() {
-	p.loops = max(1, runtime.GOMAXPROCS(0)/8)
-	if os.Getenv("GOMAXPROCS") != "" {
-		return
-	}
-	procs := p.loops
-	if p.cfg.Compress || p.cfg.HTTPGzip {
-		procs++
-	}
-	runtime.GOMAXPROCS(procs)
 }
 
 // openLog opens the log; until then errors go to standard error alone.

@@ -1,0 +1,29 @@
+package main
+
+import "testing"
+
+func TestMoreProcs(t *testing.T) {
+	tests := []struct {
+		name   string
+		more   bool
+		events uint64 // in a quarter of a second
+		loops  int
+		want   bool
+	}{
+		{"idle", true, 0, 1, true},
+		{"some", true, 2_000, 1, true},
+		{"busy", true, 3_000, 1, false},
+		{"busy_for_one_loop_of_two", true, 3_000, 2, true},
+		{"busy_still", false, 3_000, 1, false},
+		{"between_stays_with_more", true, 2_200, 1, true},
+		{"between_stays_without", false, 2_200, 1, false},
+		{"quiet_again", false, 1_000, 1, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := moreProcs(tt.more, tt.events, tt.loops); got != tt.want {
+				t.Errorf("got %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
