@@ -226,13 +226,21 @@ func blocker(r *rig) (c *call, release func()) {
 // blockerOn does that from a loop, with a request of a route.
 func blockerOn(r *rig, loop int, route uint64) (c *call, release func()) {
 	r.t.Helper()
+	c = &call{loop: loop, route: route}
+	return c, block(r, c)
+}
+
+// block does that with a request.
+func block(r *rig, c *call) (release func()) {
+	r.t.Helper()
 	name := filepath.Join(r.t.TempDir(), "go")
-	c = r.send(&call{path: "/wait", vars: map[string]string{"HTTP_X": name}, loop: loop, route: route})
+	c.path, c.vars = "/wait", map[string]string{"HTTP_X": name}
+	r.send(c)
 	r.wait("the request to run", func() bool {
 		_, err := os.Stat(name + ".began")
 		return err == nil
 	})
-	return c, func() {
+	return func() {
 		r.t.Helper()
 		if err := os.WriteFile(name, nil, 0o600); err != nil {
 			r.t.Fatal(err)

@@ -15,7 +15,10 @@ type Core struct {
 	name    string
 	counts  *threadCount
 
-	condemned condemned // the supervisor's: the last claim that was late
+	// The supervisor's.
+	condemned condemned // the last claim that was late
+	began     int64     // when the request began that was seen last,
+	limit     int64     // and how long it may run in nanoseconds; 0 or less: for ever
 
 	busy    atomic.Bool  // stream mode: it has a request, or must not have one
 	leaving atomic.Bool  // stream mode: to be told to finish once it has none

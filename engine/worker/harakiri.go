@@ -23,8 +23,7 @@ type condemned struct {
 // harakiri looks for requests that have run for too long, and kills the processes
 // in which nothing else is left.
 func (g *supervisor) harakiri() {
-	limit := int64(g.pool.config.Harakiri)
-	if limit <= 0 {
+	if g.pool.config.lateAfter() <= 0 {
 		return
 	}
 	now := monotonic()
@@ -33,27 +32,38 @@ func (g *supervisor) harakiri() {
 			continue
 		}
 		for _, c := range p.cores {
-			id, since := g.shared.claim(c.index)
-			claim := condemned{id, since}
-			if id == 0 || now-since < limit || c.condemned == claim {
+			claim, limit := g.running(c)
+			age := now - claim.since
+			if claim.id == 0 || limit <= 0 || age < limit || c.condemned == claim {
 				continue
 			}
 			c.condemned = claim
 			port := g.ports[0]
-			if id < finishing {
-				port = g.ports[min(int(id>>loopShift), len(g.ports)-1)]
+			if claim.id < finishing {
+				port = g.portOf(claim.id)
 			}
-			_ = port.loop.Post(func() { port.harakiri(c, claim, time.Duration(now-since)) })
+			_ = port.loop.Post(func() { port.harakiri(c, claim, time.Duration(age)) })
 		}
 		if w := p.worker; p.hung && p.is(Idle) && w.due == "" && !w.delayed {
 			w.due = "harakiri"
 			g.turn = append([]*worker{w}, g.turn...)
 			g.fill()
 		}
-		if p.hung && (p.is(Draining) || g.stopping) && !g.working(p) {
+		patient := g.pool.config.HarakiriSignal != 0 && !g.pool.stopping.Load() // the mercy time is for the late request as well
+		if p.hung && (p.is(Draining) || g.stopping) && !patient && !g.working(p) {
 			g.signal(p, unix.SIGKILL)
 		}
 	}
+}
+
+// hangs notes that a request of a process was late, and tells its app if it is to be told.
+func (g *supervisor) hangs(p *process) {
+	if sig := g.pool.config.HarakiriSignal; sig != 0 && !p.hung {
+		g.pool.log(fmt.Sprintf("HARAKIRI: graceful termination attempt on worker %d with signal %d", p.worker.number, int(sig)))
+		g.signal(p, sig)
+	}
+	p.hung = true
+	g.harakiri()
 }
 
 // working reports whether a process that is to finish has a thread that is neither done

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -42,15 +43,17 @@ func TestHarakiri(t *testing.T) {
 }
 
 // late makes a request that runs look as if it had begun long ago.
-func (c *call) late() {
+func (c *call) late() { c.aged(c.r.pool.config.Harakiri) }
+
+// aged makes a request that runs look as if it had begun so long ago.
+func (c *call) aged(d time.Duration) {
 	r := c.r
 	r.t.Helper()
 	g := r.pool.sup
 	for _, p := range g.places {
 		for _, core := range p.cores {
 			if id, _ := g.shared.claim(core.index); id == uint64(c.id) {
-				long := monotonic() - int64(r.pool.config.Harakiri)
-				atomic.StoreUint64(g.shared.word(core.index, 8), uint64(long))
+				atomic.StoreUint64(g.shared.word(core.index, 8), uint64(monotonic()-int64(d)))
 				return
 			}
 		}
@@ -160,5 +163,143 @@ func TestHarakiriOfTheDead(t *testing.T) {
 	g.handle(message{name: "late", args: []any{p.place, 0}})
 	if p.hung {
 		t.Error("a process that has only begun was taken to hang")
+	}
+}
+
+// Requests with a time of their own are late after that or never, others after the
+// pool's.
+func TestHarakiriOfItsOwn(t *testing.T) {
+	const short, minute, hour = 100 * time.Millisecond, time.Minute, time.Hour
+	for _, tt := range []struct {
+		name      string
+		pool, own time.Duration
+		age       time.Duration // that it seems to have
+		late      bool
+	}{
+		{name: "shorter", pool: hour, own: short, late: true},
+		{name: "none_of_the_pool", own: minute, age: minute, late: true},
+		{name: "longer", pool: minute, own: hour, age: 2 * minute},
+		{name: "longer_and_late", pool: minute, own: hour, age: hour, late: true},
+		{name: "for_ever", pool: minute, own: -1, age: 100 * hour},
+		{name: "the_one_of_the_pool", pool: minute, age: minute, late: true},
+		{name: "none_at_all", age: 100 * hour},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			modes(t, func(t *testing.T, stream bool) {
+				r := start(t, Config{Apps: []App{app(t, paths)}, Threads: 2, Harakiri: tt.pool, HarakiriLeast: short, StreamMode: stream}, 2)
+				pid := r.pid(1, 0)
+				c := &call{loop: 1, harakiri: tt.own}
+				release := block(r, c)
+				if tt.age > 0 {
+					c.aged(tt.age)
+				}
+				if tt.late {
+					if c.wait(); !errors.Is(c.err, ErrHarakiri) {
+						t.Errorf("got %v, want %v", c.err, ErrHarakiri)
+					}
+					return
+				}
+				// When the process is replaced because of another request, this one has been
+				// looked at, too.
+				other := &call{harakiri: short}
+				block(r, other)
+				if other.wait(); !errors.Is(other.err, ErrHarakiri) {
+					t.Errorf("the other one: got %v, want %v", other.err, ErrHarakiri)
+				}
+				r.pid(1, pid)
+				release()
+				c.wait().body200("waited")
+				if n := r.pool.Snapshot().Workers[0].Harakiri; n != 1 {
+					t.Errorf("%d requests were late, want 1", n)
+				}
+			})
+		})
+	}
+}
+
+// The time of a request holds until its app has closed it, although its slot is used
+// again; and a slot's next request has nothing of it.
+func TestRunning(t *testing.T) {
+	const usual, own, id, next = 60, 300, 1<<reuseShift | 7, 2<<reuseShift | 7
+	shared, err := newShared(1, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := Config{Harakiri: usual, HarakiriLeast: own}
+	port := &Port{deadlines: newDeadlines(&c)}
+	g := &supervisor{pool: &Pool{config: c}, shared: shared, ports: []*Port{port}}
+	core := &Core{}
+	for _, step := range []struct {
+		name      string
+		own       time.Duration // of the slot's request
+		id        uint64        // of the claim
+		since     int64
+		want      condemned
+		wantLimit int64
+	}{
+		{"nothing", 0, 0, 0, condemned{}, 0},
+		{"runs", own, id, 1000, condemned{id, 1000}, own},
+		{"closes_and_the_slot_is_free", own, finishing, 1000, condemned{finishing, 1000}, own},
+		{"closes_and_the_slot_has_another", 0, finishing, 1000, condemned{finishing, 1000}, own},
+		{"next_runs", 0, next, 2000, condemned{next, 2000}, usual},
+		{"for_ever", -1, id, 3000, condemned{id, 3000}, -1},
+		{"closes_for_ever", 0, finishing, 3000, condemned{finishing, 3000}, -1},
+		{"not_seen_before_it_closes", -1, finishing, 4000, condemned{finishing, 4000}, usual},
+	} {
+		port.deadlines.set(7, step.own)
+		atomic.StoreUint64(shared.word(0, 8), uint64(step.since))
+		atomic.StoreUint64(shared.word(0, 0), step.id)
+		if claim, limit := g.running(core); claim != step.want || limit != step.wantLimit {
+			t.Errorf("%s: got %v, %d; want %v, %d", step.name, claim, limit, step.want, step.wantLimit)
+		}
+	}
+}
+
+// The signal reaches the app, which may end its late request by itself.
+func TestHarakiriSignal(t *testing.T) {
+	const handles = `
+import signal, sys, threading, time
+def told(signum, frame):
+    print("told in", threading.current_thread().name, file=sys.stderr)
+    %s
+signal.signal(signal.SIGUSR1, told)
+def application(environ, start_response):
+    time.sleep(1000)
+`
+	for _, tt := range []struct {
+		name, handler, end string
+		mercy              time.Duration
+		stop               bool
+	}{
+		{"gives_up", `raise TimeoutError("told")`, "The work of process %d is done (harakiri)", time.Hour, false},
+		{"goes_on", "pass", "worker 1 (pid: %d) did not finish within the mercy time: killing it", 50 * time.Millisecond, false},
+		{"goes_on_in_a_stop", "pass", "Gracefully killing worker 1 (pid: %d)", time.Hour, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			modes(t, func(t *testing.T, stream bool) {
+				r := start(t, Config{
+					Apps: []App{app(t, fmt.Sprintf(handles, tt.handler))}, Harakiri: 100 * time.Millisecond,
+					HarakiriMercy: tt.mercy, HarakiriSignal: syscall.SIGUSR1, StreamMode: stream,
+				}, 1)
+				pid := r.pid(1, 0)
+				if c := r.get("/"); !errors.Is(c.err, ErrHarakiri) {
+					t.Errorf("got %v, want %v", c.err, ErrHarakiri)
+				}
+				r.waitLog(fmt.Sprintf(tt.end, pid))
+				if tt.name != "goes_on" { // it may be killed before it can say so
+					r.wait("the app to say that it was told", func() bool { return strings.Contains(r.output(), "told in ") })
+				}
+				if tt.stop {
+					if err := r.pool.Stop(t.Context()); err != nil {
+						t.Error(err)
+					}
+				} else {
+					r.alone([]ProcessStats{{PID: pid}})
+				}
+				if n := strings.Count(r.output(), "told in "); n > 1 {
+					t.Errorf("the app was told %d times", n)
+				}
+			})
+		})
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/uwsgo/uwsgo/engine/internal/reactor"
@@ -57,8 +58,17 @@ type Config struct {
 	// is replaced: a successor is started, the requests of other threads end, and it is
 	// killed. 0 means for ever; it is looked at four times a second or more.
 	Harakiri time.Duration
+	// HarakiriLeast is the shortest of the times that requests have of their own, see
+	// [Job].Harakiri; 0: none has one.
+	HarakiriLeast time.Duration
 	// HarakiriMercy is how long those requests may take; default: Mercy.
 	HarakiriMercy time.Duration
+	// HarakiriSignal, where not 0, is sent to the process of a late request, once, so that
+	// the app can tell what it was doing or give up. Then the late request, too, has
+	// HarakiriMercy to end, unless the pool is being stopped. That should be short, as a
+	// worker has room for four processes. An app that does not handle the signal may be
+	// ended by it, and other requests of the process with it.
+	HarakiriSignal syscall.Signal
 	// HarakiriVerbose logs the system call in which the thread is, too (Linux).
 	HarakiriVerbose bool
 	// Limits say when processes are replaced.

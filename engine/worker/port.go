@@ -27,6 +27,9 @@ type Job struct {
 	Route uint64
 	// Waited is how long the request had waited already when it came to this server.
 	Waited time.Duration
+	// Harakiri is how long the request may run, in place of [Config].Harakiri: 0 for that,
+	// negative for ever. It counts where [Config].HarakiriLeast is set.
+	Harakiri time.Duration
 }
 
 // Port is a loop's access to the pool. All methods belong to the loop's goroutine.
@@ -41,6 +44,7 @@ type Port struct {
 	unchecked int64 // so many of this loop are always within it
 	timeout   int64 // nanoseconds that a request may wait; 0: for ever
 	clock     int64 // what CLOCK_MONOTONIC is ahead of the loops' clock
+	deadlines deadlines
 
 	// Owned by the loop.
 	slots    []slot
@@ -137,6 +141,7 @@ func newPort(p *Pool, g *supervisor, index int) *Port {
 		most:      int64(threads + max(c.Queue, 0)),
 		unchecked: int64(threads / loops),
 		timeout:   int64(c.QueueTimeout),
+		deadlines: newDeadlines(c),
 		cancel:    g.shared.cancelled(index),
 		rbuf:      make([]byte, 64<<10),
 	}
@@ -198,6 +203,7 @@ func (p *Port) Begin(c Client, j Job) (dst []byte, id uint32, err error) {
 	s.reuse = s.reuse%255 + 1 // an id is never 0
 	s.route, s.lane = r, lane
 	s.begunAt, s.askedAt = now, now-int64(j.Waited)
+	p.deadlines.set(i, j.Harakiri)
 	p.lanes.begin(r, now)
 	p.flow[lane].begin(now)
 	p.active.Add(1)

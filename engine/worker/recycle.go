@@ -133,7 +133,7 @@ func (c *Config) tick() time.Duration {
 	if c.Limits != (Limits{}) {
 		d = limitsEach
 	}
-	if h := c.Harakiri; h > 0 {
+	if h := c.lateAfter(); h > 0 {
 		h = min(max(h/4, 10*time.Millisecond), 250*time.Millisecond)
 		if d == 0 || h < d {
 			d = h

@@ -67,7 +67,7 @@ func newSupervisor(p *Pool) (*supervisor, error) {
 		return nil, err
 	}
 	g.stacks = &stacks{}
-	if c.Harakiri > 0 {
+	if c.lateAfter() > 0 {
 		if g.stacks, err = newStacks(); err != nil {
 			g.close()
 			return nil, fmt.Errorf("pipe for stacks: %w", err)
@@ -233,8 +233,7 @@ func (g *supervisor) handle(m message) {
 	case "late":
 		// 0 is one that died just then, and would be any that is being forked.
 		if p := g.places[m.int(0)]; p.alive && m.int(1) != 0 && int(p.pid.Load()) == m.int(1) {
-			p.hung = true
-			g.harakiri()
+			g.hangs(p)
 		}
 	case "reload":
 		g.reload(m.answer)

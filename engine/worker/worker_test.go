@@ -190,10 +190,11 @@ type call struct {
 	body   Body
 	hold   bool // give no credit
 
-	route  uint64
-	before time.Duration // that it waited before
-	left   bool
-	waited time.Duration
+	route    uint64
+	before   time.Duration // that it waited before
+	harakiri time.Duration
+	left     bool
+	waited   time.Duration
 
 	mu       sync.Mutex
 	status   string
@@ -306,7 +307,7 @@ func (c *call) prepare(r *rig) {
 
 // begin runs on the loop.
 func (c *call) begin(p *Port) {
-	dst, id, err := p.Begin(c, Job{App: c.app, Route: c.route, Waited: c.before})
+	dst, id, err := p.Begin(c, Job{App: c.app, Route: c.route, Waited: c.before, Harakiri: c.harakiri})
 	if err == nil {
 		c.id = id
 		err = p.Send(id, c.environ(dst), c.body)
