@@ -25,6 +25,10 @@ type Options struct {
 	ManageScriptName bool
 	// ServerName is SERVER_NAME for requests over HTTP; empty means the host name.
 	ServerName string
+	// Harakiri, where not nil, says how long a request may run in place of the pool's
+	// Harakiri: 0 for that, negative for ever. It is called on the loop and must not keep
+	// the request. The pool's HarakiriLeast must be set.
+	Harakiri func(r *codec.Request) time.Duration
 	// Logf prints why an app's answer could not be sent; nil drops that. Tracebacks
 	// of apps do not come here but on the pool's Stderr.
 	Logf func(format string, args ...any)
@@ -33,11 +37,12 @@ type Options struct {
 // Handler is an engine.Handler that answers with the WSGI apps of a pool. After
 // an exchange has ended, [Origin] tells which worker answered it.
 type Handler struct {
-	mounts *mounts
-	host   []byte
-	logf   func(format string, args ...any)
-	seed   maphash.Seed // of routes
-	loops  []loopState  // by loop
+	mounts   *mounts
+	host     []byte
+	harakiri func(r *codec.Request) time.Duration
+	logf     func(format string, args ...any)
+	seed     maphash.Seed // of routes
+	loops    []loopState  // by loop
 }
 
 // loopState is what a Handler keeps for each loop. It belongs to the loop.
@@ -58,6 +63,9 @@ func New(pool *worker.Pool, o Options) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.Harakiri != nil && c.HarakiriLeast <= 0 {
+		return nil, errors.New("wsgi.Options.Harakiri needs worker.Config.HarakiriLeast: the shortest time that it returns")
+	}
 	if o.ServerName == "" {
 		if o.ServerName, err = os.Hostname(); err != nil {
 			return nil, fmt.Errorf("host name for SERVER_NAME: %w", err)
@@ -66,7 +74,7 @@ func New(pool *worker.Pool, o Options) (*Handler, error) {
 	if o.Logf == nil {
 		o.Logf = func(string, ...any) {}
 	}
-	h := &Handler{mounts: m, host: []byte(o.ServerName), logf: o.Logf, seed: maphash.MakeSeed(), loops: make([]loopState, len(c.Loops))}
+	h := &Handler{mounts: m, host: []byte(o.ServerName), harakiri: o.Harakiri, logf: o.Logf, seed: maphash.MakeSeed(), loops: make([]loopState, len(c.Loops))}
 	for i := range h.loops {
 		h.loops[i] = loopState{h: h, port: pool.Port(i), origins: make(map[Origin]*Origin)}
 	}
@@ -82,12 +90,16 @@ func (h *Handler) Serve(x *engine.Exchange) {
 		x.ReplyText(http.StatusNotFound, "Not Found\n")
 		return
 	}
-	c := l.call()
-	dst, id, err := l.port.Begin(c, worker.Job{
+	job := worker.Job{
 		App:    app,
 		Route:  l.route(app, r.Bytes(r.Method), r.Path()),
 		Waited: waited(r.Get("X-Request-Start"), time.Now),
-	})
+	}
+	if h.harakiri != nil {
+		job.Harakiri = h.harakiri(r)
+	}
+	c := l.call()
+	dst, id, err := l.port.Begin(c, job)
 	if err != nil {
 		l.free(c)
 		l.refuse(x, err)
