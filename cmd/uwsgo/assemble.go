@@ -121,6 +121,7 @@ func (p *program) startWorkers(ctx context.Context) error {
 		Python: python, PythonPath: cfg.PythonPath, Argv: strings.Fields(cfg.PyArgv),
 		Processes: cfg.Processes, Threads: cfg.Threads, LazyApps: cfg.LazyApps, NeedApp: cfg.NeedApp,
 		Harakiri: cfg.Harakiri, HarakiriMercy: cfg.HarakiriMercy, HarakiriVerbose: cfg.HarakiriVerbose, Mercy: cfg.Mercy,
+		HarakiriLeast: leastDeadline(cfg), HarakiriSignal: cfg.HarakiriSignal,
 		QueueTimeout: cfg.QueueTimeout, NoLanes: !cfg.Lanes,
 		Loops: p.engine.Loops(), Stderr: p.sink.File(), Version: version,
 		Log: func(line string) { p.log.Printf("%s", line) },
@@ -191,9 +192,12 @@ func (p *program) handler() (engine.Handler, error) {
 	cfg := p.cfg
 	var h engine.Handler = engine.HandlerFunc(func(x *engine.Exchange) { x.ReplyText(404, "Not Found\n") })
 	if p.pool != nil {
+		o := wsgi.Options{ManageScriptName: cfg.ManageScriptName, Logf: p.log.Printf}
+		if p.pool.Config().HarakiriLeast > 0 {
+			o.Harakiri = deadlines(cfg.Deadlines)
+		}
 		var err error
-		h, err = wsgi.New(p.pool, wsgi.Options{ManageScriptName: cfg.ManageScriptName, Logf: p.log.Printf})
-		if err != nil {
+		if h, err = wsgi.New(p.pool, o); err != nil {
 			return nil, err
 		}
 	}

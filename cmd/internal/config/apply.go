@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/uwsgo/uwsgo/cmd/internal/companion"
@@ -96,6 +97,12 @@ func (r *resolver) apply(name string, e ini.Entry) error {
 		r.HarakiriVerbose = truth(r.list, e)
 	case "harakiri-graceful-timeout":
 		r.HarakiriMercy, err = seconds(e)
+	case "harakiri-graceful-signal":
+		var n int64
+		n, err = number(e, maxSignal)
+		r.HarakiriSignal = syscall.Signal(n)
+	case "route", "route-uri", "route-host":
+		err = r.route(name, e)
 	case "max-requests":
 		r.MaxRequests, err = number(e, math.MaxInt64)
 	case "max-requests-delta":

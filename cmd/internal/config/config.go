@@ -9,6 +9,7 @@ package config
 
 import (
 	"io/fs"
+	"syscall"
 	"time"
 
 	"github.com/uwsgo/uwsgo/cmd/internal/companion"
@@ -131,8 +132,10 @@ type Config struct {
 	EnableThreads   bool
 	Harakiri        time.Duration // 0 for no limit
 	HarakiriVerbose bool
-	HarakiriMercy   time.Duration // for the other requests of a worker; 0 for Mercy
-	DieOnTerm       bool          // as asked; the server stops on SIGTERM regardless
+	HarakiriMercy   time.Duration  // for the other requests of a worker; 0 for Mercy
+	HarakiriSignal  syscall.Signal // that the worker gets first; 0 for none
+	Deadlines       []Deadline     // of some requests, in the order in which the rules are run
+	DieOnTerm       bool           // as asked; the server stops on SIGTERM regardless
 	Vacuum          bool
 	// When workers are replaced; 0 for never.
 	MaxRequests, MaxRequestsDelta              int64

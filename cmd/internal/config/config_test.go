@@ -3,7 +3,9 @@ package config
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -31,6 +33,8 @@ func enter(t *testing.T, files map[string]string) {
 func load(args, environ []string) (*Config, error) {
 	return Load(args, environ, ini.OS(strings.NewReader("[uwsgi]\nthreads = 3\n")))
 }
+
+var samePattern = cmp.Comparer(func(a, b *regexp.Regexp) bool { return a.String() == b.String() })
 
 func TestLoad(t *testing.T) {
 	for _, tt := range []struct {
@@ -240,6 +244,30 @@ func TestLoad(t *testing.T) {
 			},
 		},
 		{
+			name: "deadlines_of_routes", args: []string{"app.ini"},
+			ini: "module = shop\nroute = ^/reports/\\d+$ harakiri:300 ; five minutes\nroute-host = ^b\\.  harakiri:1\nroute-uri = \\?all harakiri:0\nroute = ^/health donotlog:\nroute = ^/status donotlog:\n",
+			want: func(c *Config) {
+				c.Module = "shop"
+				c.Deadlines = []Deadline{
+					{"route", regexp.MustCompile(`^/reports/\d+$`), 300 * time.Second},
+					{"route-host", regexp.MustCompile(`^b\.`), time.Second},
+					{"route-uri", regexp.MustCompile(`\?all`), 0},
+				}
+			},
+			warning: "app.ini:6: route: the action donotlog is not supported yet, only harakiri is",
+		},
+		{
+			name: "signal_before_the_kill", args: []string{"-w", "shop", "--harakiri-graceful-signal", "10", "--harakiri-graceful-timeout", "5"},
+			want: func(c *Config) {
+				c.Module, c.HarakiriSignal, c.HarakiriMercy = "shop", syscall.Signal(10), 5*time.Second
+			},
+		},
+		{
+			name: "signal_without_time", args: []string{"-w", "shop", "--harakiri-graceful-signal", "10"},
+			want:    func(c *Config) { c.Module = "shop" },
+			warning: "harakiri-graceful-signal: no signal is sent without harakiri-graceful-timeout",
+		},
+		{
 			name: "not_supported_yet", args: []string{"-w", "shop", "--cheaper", "1", "--cheaper", "2"},
 			want:    func(c *Config) { c.Module = "shop" },
 			warning: "--cheaper: option cheaper is known but not supported yet",
@@ -290,7 +318,7 @@ func TestLoad(t *testing.T) {
 			}
 			want := defaults()
 			tt.want(want)
-			if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(Config{}, "Warnings", "Entries")); diff != "" {
+			if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(Config{}, "Warnings", "Entries"), samePattern); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 			switch {
@@ -341,6 +369,14 @@ func TestErrors(t *testing.T) {
 		{name: "protocol", args: "--protocol fastcgi", want: "--protocol: protocol fastcgi is not supported yet: use uwsgi or http"},
 		{name: "no_protocol", args: "--protocol gopher", want: `--protocol: "gopher" is none of uwsgi, http, http11`},
 		{name: "profile", args: "--profile all", want: `--profile: "all" is none of cpu, mem, `},
+		{name: "route_without_an_action", args: "app.ini", ini: "route = ^/reports", want: `app.ini:2: route: "^/reports" is not of the form REGEX harakiri:SECONDS`},
+		{name: "route_without_a_colon", args: "app.ini", ini: "route = ^/reports harakiri", want: `app.ini:2: route: "^/reports harakiri" is not of the form REGEX harakiri:SECONDS`},
+		{name: "route_without_seconds", args: "app.ini", ini: "route = ^/reports harakiri:", want: `"^/reports harakiri:" is not of the form REGEX harakiri:SECONDS`},
+		{name: "route_without_a_number", args: "app.ini", ini: "route = ^/ harakiri:long", want: `app.ini:2: route: "long" is not a number`},
+		{name: "route_negative", args: "app.ini", ini: "route-uri = ^/ harakiri:-5", want: `app.ini:2: route-uri: "-5" is negative`},
+		{name: "route_with_a_look_ahead", args: "app.ini", ini: "route = ^/(?!static) harakiri:5", want: "app.ini:2: route: error parsing regexp: invalid or unsupported Perl syntax: `(?!` in \"^/(?!static)\""},
+		{name: "route_with_a_back_reference", args: "app.ini", ini: `route = ^/(a)\1 harakiri:5`, want: "invalid escape sequence: `\\1`"},
+		{name: "signal", args: "--harakiri-graceful-signal 65", want: "--harakiri-graceful-signal: 65 is too large: at most 64"},
 		{name: "mount", args: "--mount shop", want: `--mount: "shop" is not of the form /prefix=module:callable`},
 		{name: "mount_without_app", args: "--mount /shop=", want: `--mount: "/shop=" names no app for the path`},
 		{name: "mount_without_slash", args: "--mount shop=shop:app", want: `--mount: the path "shop" must begin with a slash`},

@@ -98,6 +98,10 @@ func (r *resolver) finish() error {
 	if r.Mercy == 0 {
 		r.Mercy = defaults().Mercy
 	}
+	if r.HarakiriSignal != 0 && r.HarakiriMercy == 0 {
+		r.HarakiriSignal = 0
+		r.list.Warnf("harakiri-graceful-signal: no signal is sent without harakiri-graceful-timeout, as in uWSGI")
+	}
 	if r.MaxLifetime > 0 && r.MaxLifetime <= r.MinLifetime {
 		return fmt.Errorf("max-worker-lifetime: %d seconds must be more than min-worker-lifetime, which is %d", r.MaxLifetime/time.Second, r.MinLifetime/time.Second)
 	}

@@ -50,6 +50,9 @@ func numberOrTrue(e ini.Entry, limit int64) (int64, error) {
 // maxSeconds is the longest time that an option can ask for: some 30 years.
 const maxSeconds = 1_000_000_000
 
+// maxSignal is the largest number of a signal.
+const maxSignal = 64
+
 // seconds reads a time.
 func seconds(e ini.Entry) (time.Duration, error) {
 	n, err := number(e, maxSeconds)

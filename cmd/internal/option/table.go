@@ -138,7 +138,27 @@ var table = []Option{
 	{
 		Name: "harakiri-graceful-timeout", Kind: Seconds, Arg: "SECONDS", Default: "worker-reload-mercy", Section: Processes, Status: Differs,
 		Help: "let the other requests of a worker finish for so long after --harakiri",
-		Note: "In uWSGI the time between a first signal and SIGKILL; no signal is sent here.",
+		Note: "In uWSGI the time between a first signal and SIGKILL; no signal is sent here unless --harakiri-graceful-signal asks for one.",
+	},
+	{
+		Name: "harakiri-graceful-signal", Kind: Int, Arg: "N", Section: Processes, Status: Differs,
+		Help: "send this signal to the worker of a late request, and let that request, too, end within --harakiri-graceful-timeout",
+		Note: "Not sent unless given (uWSGI: 15), nor without --harakiri-graceful-timeout. An app that does not handle it is ended by it, but for 1, 2, 3, 15 and 20, which workers ignore.",
+	},
+	{
+		Name: "route", Kind: List, Arg: "RULE", Section: Processes, Status: Differs,
+		Help: "give requests another --harakiri where PATH_INFO matches: REGEX harakiri:SECONDS",
+		Note: "Of the actions only harakiri is there, others are left out with a warning. The time takes the place of --harakiri, so it may be longer, and 0 means none; in uWSGI the shorter one counts. The last rule that matches holds. Patterns are Go's (RE2).",
+	},
+	{
+		Name: "route-uri", Kind: List, Arg: "RULE", Section: Processes, Status: Differs,
+		Help: "the same where REQUEST_URI matches",
+		Note: "As for route.",
+	},
+	{
+		Name: "route-host", Kind: List, Arg: "RULE", Section: Processes, Status: Differs,
+		Help: "the same where HTTP_HOST matches",
+		Note: "As for route.",
 	},
 	{
 		Name: "max-requests", Short: 'R', Kind: Int, Arg: "N", Section: Processes, Status: Differs,

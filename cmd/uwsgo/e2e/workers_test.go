@@ -190,6 +190,54 @@ func TestHarakiri(t *testing.T) {
 	}
 }
 
+// Rules of route give requests a time of their own, or none.
+func TestHarakiriOfRoutes(t *testing.T) {
+	dir := shortTempDir(t)
+	write(t, dir, "app.py", holdApp)
+	port := freePort(t)
+	base := "http://127.0.0.1:" + port
+	write(t, dir, "app.ini", "[uwsgi]\nhttp = :"+port+"\nwsgi-file = app.py\nthreads = 2\nharakiri = 1\n"+
+		"route = ^/hold harakiri:3600\nroute-uri = short harakiri:1\nroute-host = ^nobody addheader:X-Y: z\n")
+	s := start(t, dir, "app.ini")
+	s.waitLog(t, "app.ini:8: route-host: the action addheader is not supported yet")
+	s.waitAnswer(t, base+"/", 200)
+	long := askLater(base + "/hold")
+	heldBy(t, dir)
+	if a := get(t, base+"/hold?short"); a.status != http.StatusGatewayTimeout {
+		t.Errorf("the request that may run for a second got %+v, want 504", a)
+	}
+	s.waitLog(t, "Gracefully killing worker 1")
+	write(t, dir, "release", "")
+	if a, ok := (<-long).(answer); !ok || a.status != 200 {
+		t.Errorf("the request that may run for an hour got %+v, want its 200", a)
+	}
+}
+
+// The app is told before the worker of a late request is killed, and can end it itself.
+func TestHarakiriSignal(t *testing.T) {
+	dir := shortTempDir(t)
+	write(t, dir, "app.py", `
+import signal
+
+def late(signum, frame):
+    raise TimeoutError("late")
+
+signal.signal(signal.SIGUSR1, late)
+`+holdApp)
+	port := freePort(t)
+	base := "http://127.0.0.1:" + port
+	s := start(t, dir, "--http", ":"+port, "--wsgi-file", "app.py", "--harakiri", "1",
+		"--harakiri-graceful-signal", strconv.Itoa(int(syscall.SIGUSR1)), "--harakiri-graceful-timeout", "60")
+	s.waitAnswer(t, base+"/", 200)
+	held := askLater(base + "/hold")
+	victim := heldBy(t, dir)
+	if a, ok := (<-held).(answer); !ok || a.status != http.StatusGatewayTimeout {
+		t.Errorf("the request that hangs got %+v, want 504", a)
+	}
+	s.waitLog(t, "TimeoutError: late")
+	s.waitLog(t, fmt.Sprintf("The work of process %d is done (harakiri)", victim))
+}
+
 func TestGracefulStop(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		t.Run(sig.String(), func(t *testing.T) {
