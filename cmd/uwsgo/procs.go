@@ -14,7 +14,7 @@ import (
 // 20 µs, and gives it back, at the price of five switches between threads. So one more is
 // there while loops have less than so many events a second.
 const (
-	procsEach = 250 * time.Millisecond
+	procsEach = 100 * time.Millisecond
 	eventsFew = 7_000  // a second and loop: one more below
 	eventsMay = 10_000 // none above
 )

@@ -6,18 +6,18 @@ func TestMoreProcs(t *testing.T) {
 	tests := []struct {
 		name   string
 		more   bool
-		events uint64 // in a quarter of a second
+		events uint64 // in a tenth of a second
 		loops  int
 		want   bool
 	}{
 		{"idle", true, 0, 1, true},
-		{"some", true, 2_000, 1, true},
-		{"busy", true, 3_000, 1, false},
-		{"busy_for_one_loop_of_two", true, 3_000, 2, true},
-		{"busy_still", false, 3_000, 1, false},
-		{"between_stays_with_more", true, 2_200, 1, true},
-		{"between_stays_without", false, 2_200, 1, false},
-		{"quiet_again", false, 1_000, 1, true},
+		{"some", true, 800, 1, true},
+		{"busy", true, 1_200, 1, false},
+		{"busy_for_one_loop_of_two", true, 1_200, 2, true},
+		{"busy_still", false, 1_200, 1, false},
+		{"between_stays_with_more", true, 900, 1, true},
+		{"between_stays_without", false, 900, 1, false},
+		{"quiet_again", false, 400, 1, true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
