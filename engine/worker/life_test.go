@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -128,6 +129,40 @@ func TestRequestIsLostWhileWorkersDie(t *testing.T) {
 		t.Errorf("the lost request: got %v, want %v", lost.err, ErrWorkerDied)
 	}
 	r.get("/hello").body200("hello")
+}
+
+// Nor may the requests of other loops, as they never let the queue become empty.
+func TestRequestIsLostWhileOthersWait(t *testing.T) {
+	source := strings.ReplaceAll(paths, `return [b"hello"]`, "time.sleep(0.01)\n        return [b\"hello\"]")
+	r := start(t, Config{Apps: []App{app(t, source)}}, 2)
+	_, release := blocker(r)
+	lost := r.send(&call{path: "/hello"})
+	r.lose()
+	var others sync.WaitGroup
+	for range 20 {
+		others.Go(func() {
+			for {
+				if c := r.send(&call{loop: 1, path: "/hello"}).wait(); c.err != nil {
+					t.Errorf("a request of the other loop: %v", c.err)
+					return
+				}
+				select {
+				case <-lost.done:
+					return
+				case <-t.Context().Done():
+					return
+				default:
+				}
+			}
+		})
+	}
+	release()
+	r.on(0, (*Port).suspect)
+	lost.wait()
+	others.Wait()
+	if !errors.Is(lost.err, ErrWorkerDied) {
+		t.Errorf("the lost request: got %v, want %v", lost.err, ErrWorkerDied)
+	}
 }
 
 // lose takes a request from the queue, as a worker does that dies at once.

@@ -55,8 +55,6 @@ type Port struct {
 	lanes    lanes
 	waited   time.Duration
 	inflight int
-	sent     uint64 // counts requests sent
-	taken    uint64 // all requests sent up to this one have left the queue
 	streams  []*stream
 	next     int // stream mode: where to look for an idle thread
 	yield    bool
@@ -73,6 +71,7 @@ type Port struct {
 
 	// Readable by any goroutine.
 	active  atomic.Int64 // requests begun and not ended
+	taken   atomic.Int64 // when the last request was sent of those that have left the queue
 	refused atomic.Uint64
 	late    atomic.Uint64 // requests that waited for too long
 	shed    atomic.Uint64 // requests that would have
@@ -106,10 +105,10 @@ type slot struct {
 	body    *os.File
 	stream  *stream // where its answer comes from, once known
 	route   *route  // nil: not judged
-	seq     uint64  // of Port.sent
 	begunAt int64   // on the loop's clock, as all times here
 	askedAt int64   // the same, but for what it had waited before
 	sentAt  int64
+	doubtAt int64  // since when it is in doubt, see Port.resolve
 	credit  int    // to be told
 	seen    uint32 // the last of Port.looks that found it claimed
 	sights  uint32 // how many of them did, of those that are laneLook apart
@@ -319,7 +318,7 @@ func (p *Port) release(id uint32) Client {
 	c := s.client
 	if s.state >= slotSent {
 		p.inflight--
-		p.taken = max(p.taken, s.seq)
+		p.left(s)
 	}
 	dropped := s.state == slotDropped
 	if !dropped {
@@ -334,6 +333,13 @@ func (p *Port) release(id uint32) Client {
 		p.over()
 	}
 	return c
+}
+
+// left notes that a request has left the queue.
+func (p *Port) left(s *slot) {
+	if s.sentAt > p.taken.Load() {
+		p.taken.Store(s.sentAt)
+	}
 }
 
 // fail ends a request without an answer.
@@ -368,8 +374,7 @@ func (p *Port) transmit(id uint32, dst []byte) bool {
 	s.state = slotSent
 	p.lanes.sent(s.route)
 	p.inflight++
-	p.sent++
-	s.seq, s.sentAt = p.sent, p.loop.Now()
+	s.sentAt = p.loop.Now()
 	return true
 }
 
@@ -429,7 +434,7 @@ func (p *Port) idle(st *stream) {
 func (p *Port) again(id uint32, request []byte) {
 	s := &p.slots[id&slotMask]
 	p.inflight--
-	p.taken = max(p.taken, s.seq)
+	p.left(s)
 	p.lanes.returned(s.route)
 	s.state, s.stream, s.doubts, s.sights = slotWaiting, nil, 0, 0
 	switch {
@@ -496,7 +501,9 @@ func (p *Port) suspect() {
 		if s.state < slotSent || s.state == slotLost || s.stream != nil {
 			continue
 		}
-		s.doubts = max(s.doubts, 1)
+		if s.doubts == 0 {
+			s.doubts, s.doubtAt = 1, reactor.Clock()
+		}
 		if !p.doubt.Armed() {
 			p.loop.After(&p.doubt, doubtAfter)
 		}
@@ -526,8 +533,11 @@ func (p *Port) id(i int) uint32 {
 // claimed it or told of its answer, takes that request with it unseen. So after a
 // death every request without a claim is in doubt; doubtAfter apart it is looked at
 // again, and after doubtLimit looks at which it was in no queue and no claim it is
-// given up. Its slot is not used again unless a worker mentions it: the byte that
-// cancels it keeps a thread from running it that was merely stopped, if it exists.
+// given up. The queue keeps its order, whichever loop sent: what was in it when the
+// doubt began has left it once a request has that was sent later. So other loops that
+// never let the queue become empty do not hide that one is lost.
+// Its slot is not used again unless a worker mentions it: the byte that cancels it
+// keeps a thread from running it that was merely stopped, if it exists.
 const (
 	doubtAfter = 250 * time.Millisecond
 	doubtLimit = 5
@@ -541,6 +551,10 @@ func (p *Port) resolve() {
 		}
 	}
 	waiting := p.sup.queue >= 0 && queued(p.sup.queue)
+	var taken int64
+	for _, port := range p.sup.ports {
+		taken = max(taken, port.taken.Load())
+	}
 	doubtful := false
 	for i := range p.slots {
 		s := &p.slots[i]
@@ -551,7 +565,7 @@ func (p *Port) resolve() {
 		case claimed[p.id(i)]:
 			s.doubts = 0
 			continue
-		case waiting && s.seq >= p.taken: // may still be in the queue
+		case waiting && s.doubtAt >= taken: // may still be in the queue
 		case s.doubts >= doubtLimit:
 			c := s.client
 			p.cancel[i] = cancelGone
