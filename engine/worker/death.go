@@ -81,6 +81,10 @@ func (g *supervisor) end(p *process) {
 	streams := p.streams
 	p.streams = nil
 	p.set(Dead)
+	if p.handle != nil {
+		_ = p.handle.Release()
+		p.handle = nil
+	}
 	p.worker.present.CompareAndSwap(p, nil)
 	if streams == nil {
 		return
@@ -136,18 +140,6 @@ func (g *supervisor) delay(w *worker) {
 
 func (g *supervisor) sleep() {
 	g.pool.log(fmt.Sprintf("worker respawning too fast !!! i have to sleep a bit (%d seconds)...", int(respawnDelay/time.Second)))
-}
-
-// reap keeps a killed worker from staying a zombie where this process is the init of
-// its container and so inherits what the zygote leaves; elsewhere it does nothing.
-func reap(pid int) {
-	go func() {
-		for {
-			if _, err := unix.Wait4(pid, nil, 0, nil); err != unix.EINTR {
-				return
-			}
-		}
-	}()
 }
 
 func orEnded(err error) error {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -197,6 +198,30 @@ func TestZygoteDies(t *testing.T) {
 			}
 		}
 	})
+}
+
+// When a zygote dies the ids of its workers may be those of other processes by the time
+// that the supervisor hears of it. The test gives a worker's to one.
+func TestZygoteDiesAndPidIsReused(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("SKIP: there is no handle of a process but its id")
+	}
+	other := exec.Command("sleep", "1000")
+	if err := other.Start(); err != nil {
+		t.Fatal(err)
+	}
+	r := start(t, Config{Apps: []App{app(t, paths)}}, 1)
+	worker, zygote := r.pid(1, 0), r.pool.Snapshot().Zygote
+	r.pool.sup.workers[0].present.Load().pid.Store(int64(other.Process.Pid))
+	if err := syscall.Kill(zygote, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	r.wait("a successor", func() bool { pid := r.pid(1, worker); return pid != other.Process.Pid })
+	waitFor(t, "the old worker to be gone", func() bool { return gonePid(worker) })
+	_ = other.Process.Signal(syscall.SIGTERM)
+	if err := other.Wait(); err == nil || err.Error() != "signal: terminated" {
+		t.Errorf("the other process: %v, want it to be ended by this test", err)
+	}
 }
 
 // systemd sends its signal to every process of a service, but only the server

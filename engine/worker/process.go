@@ -2,6 +2,7 @@ package worker
 
 import (
 	"fmt"
+	"os"
 	"sync/atomic"
 	"time"
 )
@@ -62,6 +63,7 @@ type process struct {
 	cores   []*Core
 	zygote  *zygote     // that forks it
 	streams [][]*stream // by loop and core; each belongs to its loop
+	handle  *os.Process // nil until its id is known; see kill
 	alive   bool        // it was spawned, and its end is not dealt with
 	retired time.Time   // since when it drains
 	why     string      // it was replaced; empty for a reload
@@ -118,6 +120,20 @@ func (w *worker) starting(z *zygote) *process {
 		}
 	}
 	return nil
+}
+
+// kill kills the process without its zygote. The handle is of that process alone where
+// the system has such, as Linux has: its id may be another's by now.
+func (p *process) kill() {
+	if p.handle == nil {
+		return
+	}
+	_ = p.handle.Kill()
+	// It must not stay a zombie where this process is the init of its container and so
+	// inherits what the zygote leaves; elsewhere this fails at once.
+	h := p.handle
+	p.handle = nil
+	go func() { _, _ = h.Wait() }()
 }
 
 func (p *process) set(s State) { p.state.Store(uint32(s)) }

@@ -238,9 +238,8 @@ func (g *supervisor) zygoteGone(z *zygote) {
 		if !p.alive || p.zygote != z {
 			continue
 		}
-		if pid := int(p.pid.Swap(0)); pid > 1 {
-			_ = unix.Kill(pid, unix.SIGKILL)
-			reap(pid)
+		if p.pid.Swap(0) > 1 {
+			p.kill()
 		}
 		g.end(p)
 	}

@@ -3,6 +3,7 @@ package worker
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -75,6 +76,7 @@ func (g *supervisor) spawned(p *process, pid int) {
 		return
 	}
 	p.pid.Store(int64(pid))
+	p.handle, _ = os.FindProcess(pid)
 	p.spawnedAt.Store(time.Now().UnixNano())
 	w := p.worker
 	if w.spawns.Add(1) == 1 {
