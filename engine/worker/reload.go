@@ -275,9 +275,7 @@ func (g *supervisor) retire(p *process, why string) {
 	if !p.is(Starting, Idle) {
 		return
 	}
-	if p.is(Starting) {
-		g.signal(p, unix.SIGKILL) // it has no request
-	}
+	starting := p.is(Starting)
 	p.set(Draining)
 	p.retired, p.why = time.Now(), why
 	p.worker.present.CompareAndSwap(p, nil)
@@ -290,13 +288,25 @@ func (g *supervisor) retire(p *process, why string) {
 	if p.hung && g.pool.config.HarakiriMercy > 0 {
 		mercy = g.pool.config.HarakiriMercy
 	}
-	g.after(mercy, "mercy", p.place, pid)
+	g.after(mercy, "mercy", p.place, int(p.retired.UnixNano()))
 	if g.queue >= 0 {
+		// A thread looks at this after it has said that it begins, and so takes nothing
+		// if that is not to be seen yet. It may begin before the supervisor hears of it.
+		began := false
 		for _, c := range p.cores {
 			g.shared.retire(c.index)
+			began = began || g.shared.thread(c.index) != 0
+		}
+		if starting && !began {
+			g.signal(p, unix.SIGKILL)
+			return
 		}
 		g.nudgeIn = nudgeFirst
 		g.nudge()
+		return
+	}
+	if starting {
+		g.signal(p, unix.SIGKILL) // it is given no request before it is ready
 		return
 	}
 	for _, c := range p.cores {

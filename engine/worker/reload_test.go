@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -358,4 +359,46 @@ func TestChainReload(t *testing.T) {
 			r.get("/hello").body200("hello 2")
 		}
 	})
+}
+
+// A process that is to go may have taken a request before the supervisor has heard that
+// it was forked. The test holds that news back.
+func TestReloadWhileForking(t *testing.T) {
+	dir := t.TempDir()
+	told := filepath.Join(dir, "told")
+	source := paths + fmt.Sprintf(`
+fork, forks = os.fork, []
+def slow_to_tell():
+    pid = fork()
+    forks.append(pid)
+    while pid and len(forks) == 2 and not os.path.exists(%q):
+        time.sleep(0.005)
+    return pid
+os.fork = slow_to_tell
+`, told)
+	r := start(t, Config{Apps: []App{app(t, source)}}, 1)
+	if err := syscall.Kill(r.pid(1, 0), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	r.waitLog("DAMN")
+	blocked, release := blocker(r)
+	if err := r.pool.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r.waitLog("Gracefully killing worker 1 (pid: 0)...")
+	if err := os.WriteFile(told, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r.wait("the news of both new processes, or the end of one", func() bool {
+		select {
+		case <-blocked.done:
+			return true
+		default:
+			return strings.Count(strings.Join(r.logged(), "\n"), "Respawned uWSGI worker 1") == 2
+		}
+	})
+	r.get("/hello").body200("hello")
+	release()
+	blocked.wait().body200("waited")
+	r.waitLog("worker 1 buried after")
 }

@@ -178,9 +178,9 @@ func (g *supervisor) handle(m message) {
 	case "loaded":
 		g.loaded(m)
 	case "spawned":
-		if p := g.process(m); p != nil && p.is(Starting) {
+		if p := g.process(m); p != nil && p.is(Starting, Draining) {
 			g.spawned(p, m.int(1))
-			if !p.zygote.lazy {
+			if p.is(Starting) && !p.zygote.lazy {
 				g.ready(p)
 			}
 		}
@@ -222,8 +222,8 @@ func (g *supervisor) handle(m message) {
 		g.nudging = false
 		g.nudge()
 	case "mercy":
-		if p := g.places[m.int(0)]; p.alive && p.is(Draining) && int(p.pid.Load()) == m.int(1) {
-			g.pool.log(fmt.Sprintf("worker %d (pid: %d) did not finish within the mercy time: killing it", p.worker.number, m.int(1)))
+		if p := g.places[m.int(0)]; p.alive && p.is(Draining) && int(p.retired.UnixNano()) == m.int(1) {
+			g.pool.log(fmt.Sprintf("worker %d (pid: %d) did not finish within the mercy time: killing it", p.worker.number, p.pid.Load()))
 			g.signal(p, unix.SIGKILL)
 		}
 	case "fault":

@@ -246,15 +246,17 @@ def run(config, place, number, fds, shared, apps):
         yield_to_loops()
         at = (place * threads + thread) * CLAIM
         claim = memory[at : at + 32].cast("Q")
+        # From here on the server takes it for one that may have a request; it says first
+        # that this thread is to finish, and looks then. So one of the two sees the other.
         claim[3] = threading.get_native_id()
         own = fds[thread * loops : (thread + 1) * loops]
         ports = [Port(fd, c, claim) for fd, c in zip(own, cancelled)]
         source = queue or Streams(ports)
         constant = dict(environ, **{"uwsgi.core": thread}) if threads > 1 else environ
         try:
-            while True:
+            while not claim[2]:
                 serve(source.receive, ports, claim, apps, constant)
-                if claim[2] or source.over():
+                if source.over():
                     break
         except (BrokenPipeError, ConnectionResetError):
             pass  # the server has gone
