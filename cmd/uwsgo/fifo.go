@@ -70,6 +70,7 @@ func openFifo(path string) (*os.File, error) {
 // digit has it read another pipe.
 func (p *program) readFifos(paths []string, f *os.File) {
 	b := make([]byte, 1)
+	lost := false
 	for {
 		if _, err := f.Read(b); err != nil {
 			p.log.Printf("master-fifo: %v: no more commands are taken", err)
@@ -89,7 +90,15 @@ func (p *program) readFifos(paths []string, f *os.File) {
 		case c >= '0' && c <= '9':
 			f = p.switchFifo(f, paths, int(c-'0'))
 		default:
-			p.letters <- c
+			select {
+			case p.letters <- c:
+				lost = false
+			default: // q and Q must get through during a start and a stop, when nobody takes these
+				if !lost {
+					p.log.Printf("master-fifo: commands come faster than they are obeyed: some are not")
+				}
+				lost = true
+			}
 		}
 	}
 }
@@ -117,11 +126,9 @@ const unsupportedLetters = "+-BCEflLRSW"
 func (p *program) obey(c byte) {
 	switch {
 	case c == 'r' || c == 'w':
-		p.log.Printf("master-fifo: %c: reloading", c)
-		p.beside(p.reload)
+		p.reloads.whole.ask(p.log.Printf, fmt.Sprintf("master-fifo: %c: reloading", c))
 	case c == 'c':
-		p.log.Printf("master-fifo: c: replacing the workers one by one")
-		p.beside(p.chainReload)
+		p.reloads.chain.ask(p.log.Printf, "master-fifo: c: replacing the workers one by one")
 	case c == 'p':
 		p.pause()
 	case c == 'P':

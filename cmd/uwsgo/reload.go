@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -11,17 +13,58 @@ import (
 
 // reloads are those that were asked for, and what watches for a reason for more.
 type reloads struct {
-	ctx context.Context // ends when the server stops; set once requests are served
-	all sync.WaitGroup
+	running sync.WaitGroup // what ends with the server
+	whole   *repeated
+	chain   *repeated
 
-	mu      sync.Mutex // held while systemd is told
-	running int
+	mu   sync.Mutex // held while systemd is told
+	told int        // reloads that are under way
 }
 
-// beside runs fn on a goroutine of its own, with a context that ends when the server
-// stops. Only the goroutine of serve calls it.
-func (p *program) beside(fn func(context.Context)) {
-	p.reloads.all.Go(func() { fn(p.reloads.ctx) })
+// startReloads takes what asks for reloads, until ctx ends.
+func (p *program) startReloads(ctx context.Context) {
+	r := &p.reloads
+	r.whole, r.chain = newRepeated(p.reload), newRepeated(p.chainReload)
+	for _, run := range []func(context.Context){r.whole.serve, r.chain.serve, p.watch} {
+		r.running.Go(func() { run(ctx) })
+	}
+}
+
+// repeated is something that may be asked for faster than it can be done. One is under
+// way and one waits, and that one is for all who have asked meanwhile.
+type repeated struct {
+	do   func(context.Context)
+	next chan struct{} // one that waits
+	more atomic.Bool   // others have asked since, of which the log says so once
+}
+
+func newRepeated(do func(context.Context)) *repeated {
+	return &repeated{do: do, next: make(chan struct{}, 1)}
+}
+
+// ask logs why and has it done. Any goroutine.
+func (r *repeated) ask(logf func(string, ...any), why string) {
+	select {
+	case r.next <- struct{}{}:
+		r.more.Store(false)
+		logf("%s", why)
+	default:
+		if !r.more.Swap(true) {
+			logf("%s: once more, for all that ask until then, after the one that is under way", why)
+		}
+	}
+}
+
+// serve does it whenever it has been asked for, until ctx ends.
+func (r *repeated) serve(ctx context.Context) {
+	for {
+		select {
+		case <-r.next:
+			r.do(ctx)
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // watch reloads when files change, until ctx ends.
@@ -46,16 +89,13 @@ func (p *program) watch(ctx context.Context) {
 			return
 		case <-tick:
 			if path := all.look(); path != "" {
-				p.log.Printf("*** %s has been touched... grace them all !!! ***", path)
-				p.reload(ctx)
+				p.reloads.whole.ask(p.log.Printf, fmt.Sprintf("*** %s has been touched... grace them all !!! ***", path))
 			}
 			if path := chain.look(); path != "" {
-				p.log.Printf("*** %s has been touched... chain reload !!! ***", path)
-				p.chainReload(ctx)
+				p.reloads.chain.ask(p.log.Printf, fmt.Sprintf("*** %s has been touched... chain reload !!! ***", path))
 			}
 		case path := <-code:
-			p.log.Printf("[uwsgi-python-reloader] module/file %s has been modified", path)
-			p.reload(ctx)
+			p.reloads.whole.ask(p.log.Printf, fmt.Sprintf("[uwsgi-python-reloader] module/file %s has been modified", path))
 		}
 	}
 }
@@ -92,11 +132,11 @@ func (p *program) tellReload(by int, status string) {
 	r := &p.reloads
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.running += by
+	r.told += by
 	switch {
-	case by > 0 && r.running == 1:
+	case by > 0 && r.told == 1:
 		p.notify(daemon.SdNotifyReloading+"\n"+strings.TrimSpace(daemon.SdNotifyMonotonicUsec()), status)
-	case r.running == 0:
+	case r.told == 0:
 		p.notify(daemon.SdNotifyReady, status)
 	}
 }

@@ -134,8 +134,7 @@ func serve(cfg *config.Config, ready *os.File) int {
 
 	failed := false
 	watching, unwatch := context.WithCancel(ctx)
-	p.reloads.ctx = watching
-	p.beside(p.watch)
+	p.startReloads(watching)
 	for running := true; running; {
 		select {
 		case sig := <-p.stop:
@@ -144,8 +143,7 @@ func serve(cfg *config.Config, ready *os.File) int {
 		case sig := <-others:
 			switch sig {
 			case syscall.SIGHUP:
-				p.log.Printf("SIGHUP received: reloading")
-				p.beside(p.reload)
+				p.reloads.whole.ask(p.log.Printf, "SIGHUP received: reloading")
 				continue
 			case syscall.SIGTSTP:
 				p.pause()
@@ -167,7 +165,7 @@ func serve(cfg *config.Config, ready *os.File) int {
 		}
 	}
 	unwatch()
-	p.reloads.all.Wait()
+	p.reloads.running.Wait()
 	if failed {
 		p.giveUp()
 		return exitConfig

@@ -67,8 +67,9 @@ func (g *supervisor) exited(p *process, pid, code int) {
 		if w.present.Load() != nil && w.present.Load() != p {
 			w.due = "" // its successor did not start; recycle asks again
 			if g.chaining {
-				g.replaceNone()
 				g.pool.log("chain reload failed: the workers that are left stay as they are")
+				g.chainOver(fmt.Errorf("the successor of worker %d did not start", w.number))
+				g.replaceNone()
 			}
 		}
 	}

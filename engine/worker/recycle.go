@@ -114,14 +114,23 @@ func (g *supervisor) replaceNext() {
 	}
 	g.turn = slices.DeleteFunc(g.turn, func(w *worker) bool { return w.present.Load() == nil })
 	if g.chaining && len(g.turn) == 0 {
-		g.chaining = false
 		g.pool.log("chain reloading complete")
+		g.chainOver(nil)
 	}
+}
+
+// chainOver ends a chain reload, if there is one, and tells those who wait for it.
+func (g *supervisor) chainOver(err error) {
+	for _, c := range g.chained {
+		c <- err
+	}
+	g.chaining, g.chained = false, nil
 }
 
 // replaceNone forgets which workers are to be replaced.
 func (g *supervisor) replaceNone() {
-	g.chaining, g.turn = false, nil
+	g.chainOver(nil) // whatever comes instead
+	g.turn = nil
 	for _, w := range g.workers {
 		w.due = ""
 	}

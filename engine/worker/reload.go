@@ -25,7 +25,9 @@ func (p *Pool) Reload(ctx context.Context) error { return p.ask(ctx, "reload") }
 // ChainReload replaces the workers one after another, each when the one before is
 // ready, which needs less memory at a time than Reload. For that each worker must
 // import the apps for itself: without [Config].LazyApps it is Reload. It returns when
-// it has begun, or as Reload does. Any goroutine.
+// all have been replaced, or as Reload does; when a successor does not start the
+// workers that are left stay as they are. One that begins while another is under way
+// begins that one anew. Any goroutine.
 func (p *Pool) ChainReload(ctx context.Context) error { return p.ask(ctx, "chain") }
 
 func (p *Pool) ask(ctx context.Context, what string) error {
@@ -72,7 +74,7 @@ func (g *supervisor) chainReload(answer chan<- error) {
 	g.pool.log("chain reload starting...")
 	g.turn = append([]*worker{}, g.workers...)
 	g.chaining = true
-	answer <- nil
+	g.chained = append(g.chained, answer)
 	g.fill()
 }
 

@@ -39,12 +39,13 @@ type supervisor struct {
 	waiting  []chan<- error // who is told what becomes of next
 	asked    []chan<- error // who has asked for a reload while next was loading
 	again    bool
-	served   bool          // some generation has taken over
-	short    int           // zygotes in a row that died young
-	turn     []*worker     // those that are to be replaced, one after another
-	chaining bool          // they are because of a chain reload
-	nudging  bool          // a nudge will follow
-	nudgeIn  time.Duration // so long after the present one
+	served   bool           // some generation has taken over
+	short    int            // zygotes in a row that died young
+	turn     []*worker      // those that are to be replaced, one after another
+	chaining bool           // they are because of a chain reload
+	chained  []chan<- error // who waits for its end
+	nudging  bool           // a nudge will follow
+	nudgeIn  time.Duration  // so long after the present one
 	stopping bool
 	killed   bool
 }

@@ -119,6 +119,45 @@ func TestFifoStops(t *testing.T) {
 	}
 }
 
+// What nobody takes while the server stops must not keep Q from being seen.
+func TestFifoFloodWhileStopping(t *testing.T) {
+	s, dir, _, held := holding(t, "--master-fifo", "f", "--worker-reload-mercy", "3600")
+	tell(t, filepath.Join(dir, "f"), "q")
+	s.waitLog(t, "finishing requests")
+	tell(t, filepath.Join(dir, "f"), strings.Repeat("s", 1000)+"Q")
+	if err := s.wait(t); err != nil {
+		t.Error(err)
+	}
+	if a, ok := (<-held).(answer); ok && a.status == 200 {
+		t.Errorf("the request got %+v", a)
+	}
+}
+
+// A storm of letters and signals is few reloads and few lines.
+func TestReloadStorm(t *testing.T) {
+	dir := shortTempDir(t)
+	write(t, dir, "app.py", plainApp)
+	port := freePort(t)
+	s := start(t, dir, "--http", ":"+port, "--wsgi-file", "app.py", "--lazy-apps", "--master-fifo", "f")
+	s.waitLog(t, "uwsgo is ready")
+	for range 20 {
+		tell(t, filepath.Join(dir, "f"), strings.Repeat("r", 50)+strings.Repeat("c", 50))
+		if err := s.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.waitLog(t, "uwsgo has reloaded after")
+	tell(t, filepath.Join(dir, "f"), "x") // the last of them
+	s.waitLog(t, `there is no command "x"`)
+	s.waitAnswer(t, "http://127.0.0.1:"+port+"/", 200)
+	log := s.log.String()
+	asked := strings.Count(log, ": reloading") + strings.Count(log, "one by one")
+	done := strings.Count(log, "uwsgo has reloaded after") + strings.Count(log, "chain reload")
+	if asked > 4*(done+2) {
+		t.Errorf("%d lines of what asked for %d reloads:\n%s", asked, done, log)
+	}
+}
+
 // The letters that reload. As root, the new processes are those of the user too.
 func TestFifoReload(t *testing.T) {
 	for _, c := range []struct {
