@@ -2,17 +2,20 @@ package main
 
 import (
 	"context"
+	"os"
+	"slices"
 
 	"github.com/uwsgo/uwsgo/cmd/internal/companion"
 	"github.com/uwsgo/uwsgo/cmd/internal/cron"
 	"github.com/uwsgo/uwsgo/cmd/internal/stats"
+	"github.com/uwsgo/uwsgo/engine/worker"
 )
 
 // startCompanions starts what runs beside the server. It ends after the workers, which
 // may need it, with as much time as requests have.
 func (p *program) startCompanions() {
 	if specs := p.cfg.Companions; len(specs) > 0 {
-		g := companion.Start(specs, p.command, p.log.Printf)
+		g := companion.Start(specs, p.command, p.owns, p.log.Printf)
 		p.companions.Store(g)
 		p.later(func() { p.withMercy(g.Stop) })
 	}
@@ -21,6 +24,18 @@ func (p *program) startCompanions() {
 		p.crons.Store(r)
 		p.later(func() { p.withMercy(r.Stop) })
 	}
+}
+
+// owns reports whether a process is the server or one of its workers. Any goroutine.
+func (p *program) owns(pid int) bool {
+	if pid == os.Getpid() {
+		return true
+	}
+	if p.pool == nil {
+		return false
+	}
+	s := p.pool.Snapshot()
+	return pid == s.Zygote || slices.ContainsFunc(s.Processes, func(w worker.ProcessStats) bool { return w.PID == pid })
 }
 
 func (p *program) withMercy(stop func(context.Context)) {

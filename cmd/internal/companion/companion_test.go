@@ -2,9 +2,12 @@ package companion
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -129,7 +132,7 @@ func begin(t *testing.T, dir string, specs ...Spec) (*Group, *lines) {
 	}
 	t.Cleanup(func() { null.Close() })
 	log := &lines{}
-	return Start(specs, func(line string) command.Command { return command.Command{Line: line, Dir: dir, Output: null} }, log.add), log
+	return Start(specs, func(line string) command.Command { return command.Command{Line: line, Dir: dir, Output: null} }, func(pid int) bool { return pid == os.Getpid() }, log.add), log
 }
 
 func TestKeptAlive(t *testing.T) {
@@ -213,11 +216,68 @@ func TestSmart(t *testing.T) {
 	}
 }
 
+// sleeper runs a process that is no companion until the test ends.
+func sleeper(t *testing.T) (pid int, ended func() bool) {
+	t.Helper()
+	cmd := exec.Command("sleep", "1000")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	return cmd.Process.Pid, func() bool { return !alive(cmd.Process.Pid) }
+}
+
+// A pid file may be older than the process that has its number, or name the server:
+// neither is taken for the companion, nor ended with it.
+func TestSmartFileOfAnother(t *testing.T) {
+	other, ended := sleeper(t)
+	for _, tt := range []struct {
+		name string
+		pid  int
+		age  time.Duration
+	}{
+		{"reused", other, time.Hour},
+		{"server", os.Getpid(), 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if runtime.GOOS != "linux" && tt.age > 0 {
+				t.Skip("SKIP: it is not known when a process was started")
+			}
+			dir := t.TempDir()
+			file := filepath.Join(dir, "d.pid")
+			written := time.Now().Add(-tt.age)
+			if err := errors.Join(os.WriteFile(file, []byte(strconv.Itoa(tt.pid)), 0o600), os.Chtimes(file, written, written)); err != nil {
+				t.Fatal(err)
+			}
+			spec, err := ParseSmart(file+" touch begun", false) // it writes no file
+			if err != nil {
+				t.Fatal(err)
+			}
+			spec.Freq = 50 * time.Millisecond
+			g, log := begin(t, dir, spec)
+			log.wait(t, "respawning")
+			g.Stop(context.Background())
+			if ended() {
+				t.Error("the other process was ended")
+			}
+			log.mu.Lock()
+			defer log.mu.Unlock()
+			if strings.Contains(log.text, "found running") || strings.Contains(log.text, "stopping") {
+				t.Errorf("log:\n%s", log.text)
+			}
+		})
+	}
+}
+
 func TestLivingPID(t *testing.T) {
 	dir := t.TempDir()
+	pid, _ := sleeper(t)
 	for name, want := range map[string]int{
 		"": 0, "1": 0, "0": 0, "-1": 0, "words": 0, "99999999999": 0, strings.Repeat("1", 100): 0,
-		strconv.Itoa(os.Getpid()) + "\n": os.Getpid(),
+		strconv.Itoa(pid) + "\n": pid,
 	} {
 		path := filepath.Join(dir, "p")
 		if err := os.WriteFile(path, []byte(name), 0o600); err != nil {

@@ -16,6 +16,7 @@ import (
 // may call its methods.
 type Group struct {
 	members []*member
+	server  func(pid int) bool
 	logf    func(format string, args ...any)
 	ctx     context.Context // of Stop, set before stop is closed
 	stop    chan struct{}
@@ -38,9 +39,10 @@ type State struct {
 	Respawns int
 }
 
-// Start starts all of them. with gives what a command runs with.
-func Start(specs []Spec, with func(line string) command.Command, logf func(string, ...any)) *Group {
-	g := &Group{logf: logf, stop: make(chan struct{})}
+// Start starts all of them. with gives what a command runs with; server says which
+// processes are the server's own, which no pid file may name.
+func Start(specs []Spec, with func(line string) command.Command, server func(pid int) bool, logf func(string, ...any)) *Group {
+	g := &Group{server: server, logf: logf, stop: make(chan struct{})}
 	for _, s := range specs {
 		m := &member{Spec: s, command: with(s.Command)}
 		if s.Dir != "" {
@@ -113,7 +115,7 @@ func (g *Group) watch(m *member) {
 	verb := "spawning"
 	var own *command.Process // one in the foreground
 	for {
-		pid := livingPID(m.PidFile)
+		pid := g.living(m)
 		if pid == 0 && own != nil && own.Running() {
 			pid = own.PID // whatever it has written
 		}
@@ -143,7 +145,7 @@ func (g *Group) watch(m *member) {
 		if g.wait(m.Freq) {
 			continue
 		}
-		if pid = livingPID(m.PidFile); pid != 0 {
+		if pid = g.living(m); pid != 0 {
 			g.logf("[uwsgi-daemons] stopping daemon (pid: %d): %s", pid, m.Command)
 			g.end(m, pid)
 		}
@@ -162,7 +164,7 @@ const look = 20 * time.Millisecond
 // appears waits, at most for m.Freq, for m to have written its pid file.
 func (g *Group) appears(m *member) int {
 	for begun := time.Now(); time.Since(begun) < m.Freq; {
-		if pid := livingPID(m.PidFile); pid != 0 {
+		if pid := g.living(m); pid != 0 {
 			return pid
 		}
 		if !g.wait(look) {
@@ -175,7 +177,7 @@ func (g *Group) appears(m *member) int {
 // end ends a process that need not be the server's child.
 func (g *Group) end(m *member, pid int) {
 	_ = syscall.Kill(pid, m.StopSignal)
-	for livingPID(m.PidFile) == pid {
+	for g.living(m) == pid {
 		select {
 		case <-g.ctx.Done():
 			_ = syscall.Kill(pid, syscall.SIGKILL)
@@ -185,7 +187,22 @@ func (g *Group) end(m *member, pid int) {
 	}
 }
 
-// livingPID returns the process that a pid file names, if it lives; 0 if not.
+// living returns the process that the pid file of m names, if it lives; 0 if not. That
+// of a machine that was switched off, or of a daemon that was killed, may name any.
+func (g *Group) living(m *member) int {
+	pid := livingPID(m.PidFile)
+	if pid != 0 && g.server(pid) {
+		return 0
+	}
+	return pid
+}
+
+// mtimeSlack is more than the times of files, of some file systems whole seconds, and
+// the starts of processes may differ by.
+const mtimeSlack = 2 * time.Second
+
+// livingPID returns the process that a pid file names, if it lives; 0 if not. One that
+// started after the file was written is another, which has its number by now.
 func livingPID(path string) int {
 	f, err := os.Open(path)
 	if err != nil {
@@ -196,6 +213,10 @@ func livingPID(path string) int {
 	n, _ := f.Read(text)
 	pid, err := strconv.ParseInt(strings.TrimSpace(string(text[:n])), 10, 32)
 	if err != nil || pid <= 1 || !alive(int(pid)) {
+		return 0
+	}
+	info, err := f.Stat()
+	if begun := started(int(pid)); err != nil || begun.After(info.ModTime().Add(mtimeSlack)) {
 		return 0
 	}
 	return int(pid)
