@@ -47,11 +47,11 @@ func (l *Limits) due(now time.Time, v vitals) string {
 	}
 	after := float64(v.worker - 1)
 	requests := uint64(float64(l.MaxRequests)*(1+jitter*v.luck) + after*float64(l.MaxRequestsDelta))
-	lifetime := time.Duration(float64(l.MaxLifetime)*(1+jitter*v.luck) + after*float64(l.MaxLifetimeDelta))
+	lifetime := float64(l.MaxLifetime)*(1+jitter*v.luck) + after*float64(l.MaxLifetimeDelta) // may be more than a Duration holds
 	switch {
 	case l.MaxRequests > 0 && v.requests >= requests:
 		return fmt.Sprintf("max requests reached (%d >= %d)", v.requests, requests)
-	case l.MaxLifetime > 0 && age >= lifetime:
+	case l.MaxLifetime > 0 && float64(age) >= lifetime:
 		return fmt.Sprintf("lifetime reached, it was running for %d second(s)", int(age/time.Second))
 	case l.RSS > 0 && v.rss >= l.RSS:
 		return fmt.Sprintf("rss reached (%d >= %d)", v.rss, l.RSS)

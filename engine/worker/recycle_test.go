@@ -29,6 +29,7 @@ func TestLimitsDue(t *testing.T) {
 		{name: "young", limits: Limits{MaxRequests: 100, MinLifetime: 10 * time.Second}, vitals: vitals{worker: 1, spawned: ago(9 * time.Second), requests: 200}},
 		{name: "lifetime", limits: Limits{MaxLifetime: time.Minute}, vitals: vitals{worker: 1, spawned: ago(61 * time.Second)}, want: "lifetime reached, it was running for 61 second(s)"},
 		{name: "lifetime_delta", limits: Limits{MaxLifetime: time.Minute, MaxLifetimeDelta: 5 * time.Second}, vitals: vitals{worker: 2, spawned: ago(61 * time.Second)}},
+		{name: "lifetime_delta_without_bound", limits: Limits{MaxLifetime: 1e18, MaxLifetimeDelta: 1e18}, vitals: vitals{worker: 10000, spawned: ago(time.Hour)}},
 		{name: "rss", limits: Limits{RSS: 1 << 20}, vitals: vitals{worker: 1, rss: 1 << 21}, want: "rss reached (2097152 >= 1048576)"},
 		{name: "as", limits: Limits{AS: 1 << 20}, vitals: vitals{worker: 1, as: 1 << 21}, want: "address space reached"},
 		{name: "evil_is_not_due", limits: Limits{EvilRSS: 1, EvilAS: 1}, vitals: vitals{worker: 1, rss: 2, as: 2}},

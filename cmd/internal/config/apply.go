@@ -53,7 +53,7 @@ func (r *resolver) apply(name string, e ini.Entry) error {
 	case "chmod-socket":
 		r.ChmodSocket, err = mode(e)
 	case "chown-socket":
-		set(&r.ChownSocket, "a user, or user:group")
+		r.ChownSocket, err = owner(e)
 
 	case "module":
 		set(&r.Module, "the name of a Python module")
@@ -104,7 +104,7 @@ func (r *resolver) apply(name string, e ini.Entry) error {
 	case "route", "route-uri", "route-host":
 		err = r.route(name, e)
 	case "max-requests":
-		r.MaxRequests, err = number(e, math.MaxInt64)
+		r.MaxRequests, err = number(e, maxRequests)
 	case "max-requests-delta":
 		r.MaxRequestsDelta, err = number(e, math.MaxInt32)
 	case "max-worker-lifetime":
@@ -232,7 +232,7 @@ func (r *resolver) apply(name string, e ini.Entry) error {
 	case "limit-post":
 		r.LimitPost, err = size(e)
 	case "post-buffering":
-		r.PostBuffering, err = numberOrTrue(e, math.MaxInt64)
+		r.PostBuffering, err = numberOrTrue(e, maxBytes)
 
 	case "static-map":
 		err = r.staticMap(e)

@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"io/fs"
-	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -13,7 +12,7 @@ import (
 
 // number reads a count of at most limit. Like uWSGI it takes the leading digits
 // and leaves the rest, so that "4 ; workers" is 4; what has no digits, which
-// uWSGI takes for 0, is an error.
+// uWSGI takes for 0, is an error, and so is a number that goes on in another way.
 func number(e ini.Entry, limit int64) (int64, error) {
 	if !e.HasValue {
 		return 1, nil
@@ -26,12 +25,29 @@ func number(e ini.Entry, limit int64) (int64, error) {
 		return 0, e.Origin.Errorf(e.Key, "%q is not a number: the environment has no such variable", e.Value)
 	case !ok:
 		return 0, e.Origin.Errorf(e.Key, "%q is not a number", e.Value)
+	case goesOn(e.Value):
+		return 0, e.Origin.Errorf(e.Key, "%q is not a whole number in digits alone, such as 1000", e.Value)
 	case n < 0:
 		return 0, e.Origin.Errorf(e.Key, "%q is negative", e.Value)
 	case n > limit:
 		return 0, e.Origin.Errorf(e.Key, "%d is too large: at most %d", n, limit)
 	}
 	return n, nil
+}
+
+// goesOn reports whether the number at the start of s is written with a fraction, an
+// exponent, separators or in hexadecimal: its first digits alone are not what is meant,
+// such as 1 for 1e30, or 0, which often stands for no limit, for 0.5.
+func goesOn(s string) bool {
+	s = strings.TrimLeft(strings.TrimLeft(strings.TrimSpace(s), "+-"), "0123456789")
+	if len(s) < 2 || !strings.Contains(".,_'eExX", s[:1]) {
+		return false
+	}
+	rest := s[1:]
+	if s[0] == 'e' || s[0] == 'E' {
+		rest = strings.TrimLeft(rest, "+-")
+	}
+	return rest != "" && '0' <= rest[0] && rest[0] <= '9'
 }
 
 // numberOrTrue reads a number for which people write true, and nothing, for 1
@@ -49,6 +65,12 @@ func numberOrTrue(e ini.Entry, limit int64) (int64, error) {
 
 // maxSeconds is the longest time that an option can ask for: some 30 years.
 const maxSeconds = 1_000_000_000
+
+// maxBytes is the largest size: what a 64-bit process can address takes less.
+const maxBytes = 1 << 50
+
+// maxRequests is more than a worker answers in a lifetime.
+const maxRequests = 1_000_000_000_000
 
 // maxSignal is the largest number of a signal.
 const maxSignal = 64
@@ -74,15 +96,18 @@ func fraction(e ini.Entry) (time.Duration, error) {
 		}
 		return time.Duration(n)*time.Second + time.Duration(f*float64(time.Second)), nil
 	}
+	if goesOn(word) {
+		return 0, e.Origin.Errorf(e.Key, "%q is not a number of seconds such as 2 or 0.5", e.Value)
+	}
 	return seconds(e)
 }
 
 // size reads a number of bytes.
-func size(e ini.Entry) (int64, error) { return number(e, math.MaxInt64) }
+func size(e ini.Entry) (int64, error) { return number(e, maxBytes) }
 
 // megabytes reads a size that is given in MiB, and returns bytes.
 func megabytes(e ini.Entry) (int64, error) {
-	n, err := number(e, math.MaxInt64>>20)
+	n, err := number(e, maxBytes>>20)
 	return n << 20, err
 }
 
@@ -95,6 +120,15 @@ func truth(list *ini.List, e ini.Entry) bool {
 			e.Origin.Name(e.Key), e.Value, words[0])
 	}
 	return on
+}
+
+// owner reads USER, USER:GROUP or :GROUP.
+func owner(e ini.Entry) (string, error) {
+	user, group, ok := strings.Cut(e.Value, ":")
+	if user == "" && group == "" || ok && group == "" || strings.Contains(group, ":") {
+		return "", e.Origin.Errorf(e.Key, "%q is not of the form USER, USER:GROUP or :GROUP", e.Value)
+	}
+	return e.Value, nil
 }
 
 // mode reads chmod-socket.

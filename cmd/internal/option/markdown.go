@@ -29,7 +29,8 @@ the files of ` + "`--ini`" + ` in their place, then files named without an optio
 value of an option holds; options of the kind list collect all of theirs.
 
 Kinds of value: a **flag** is true unless it is exactly ` + "`false`, `off`, `no` or `0`" + `.
-A **number**, **bytes** and **seconds** are the digits that the value begins with.
+A **number**, **bytes** and **seconds** are the digits that the value begins with; one that goes on with a
+fraction, an exponent or separators is refused, but for seconds that are said to take a fraction.
 A **directive** acts while it is read.
 
 What the last column says: **same**, the option does what uWSGI's does;
