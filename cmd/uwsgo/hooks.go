@@ -3,6 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
+	"slices"
+	"strings"
 
 	"github.com/uwsgo/uwsgo/cmd/internal/command"
 )
@@ -13,9 +16,10 @@ func (p *program) command(line string) command.Command {
 	return command.Command{Line: line, Env: p.environ(), Output: p.sink.File()}
 }
 
-// environ returns what the options of env add to the environment.
+// environ returns the environment of what the server starts: its own and what the
+// options of env add, but not the way to systemd, which is for the server alone.
 func (p *program) environ() []string {
-	env := make([]string, 0, len(p.cfg.Env))
+	env := slices.DeleteFunc(os.Environ(), func(kv string) bool { return strings.HasPrefix(kv, "NOTIFY_SOCKET=") })
 	for _, e := range p.cfg.Env {
 		env = append(env, e.Name+"="+e.Value)
 	}

@@ -101,7 +101,7 @@ func TestAnswers(t *testing.T) {
 		}
 		r := start(t, Config{
 			Apps: []App{app(t, paths)}, Processes: 2, Threads: 2, StreamMode: stream,
-			Env: []string{"TEST_FILE=" + file},
+			Env: append(os.Environ(), "TEST_FILE="+file),
 		}, 1)
 		large := bytes.Repeat(func() (b []byte) {
 			for i := range 256 {

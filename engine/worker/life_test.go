@@ -370,7 +370,7 @@ def application(environ, start_response):
 		t.Fatal(err)
 	}
 	r := start(t, Config{
-		Apps: []App{{File: "my.py"}}, Dir: dir, Env: []string{"TEST_X=y", "TEST_DIR=" + dir}, PythonPath: []string{"lib"},
+		Apps: []App{{File: "my.py"}}, Dir: dir, Env: append(os.Environ(), "TEST_X=y", "TEST_DIR="+dir), PythonPath: []string{"lib"},
 		Argv: []string{"a", "b c"}, Threads: 2,
 	}, 1)
 	c := r.get("/")

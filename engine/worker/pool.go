@@ -43,7 +43,7 @@ func (a App) String() string {
 type Config struct {
 	Python     string   // interpreter; default: FindPython("")
 	Dir        string   // working directory of the apps; default: the server's
-	Env        []string // K=V, added to the server's environment
+	Env        []string // of the Python processes, as K=V; nil for the server's own
 	PythonPath []string // each put in front of sys.path, after "."
 	Argv       []string // sys.argv after "uwsgi"
 	Apps       []App

@@ -281,7 +281,7 @@ func TestZygoteDiesInReload(t *testing.T) {
 		t.Run(which, func(t *testing.T) {
 			began := t.TempDir() + "/began"
 			a := app(t, slow)
-			r := start(t, Config{Apps: []App{a}, Processes: 2, Env: []string{"TEST_BEGAN=" + began}}, 1)
+			r := start(t, Config{Apps: []App{a}, Processes: 2, Env: append(os.Environ(), "TEST_BEGAN="+began)}, 1)
 			before := r.pool.Snapshot()
 			if err := os.Remove(began); err != nil {
 				t.Fatal(err)

@@ -91,7 +91,7 @@ func startZygote(g *supervisor, lazy bool, events chan<- message) (*zygote, erro
 	z := &zygote{lazy: lazy, conn: conn.(*net.UnixConn), ended: make(chan struct{}), patience: commandTime}
 	cmd := exec.Command(c.Python, "-c", string(bootstrap))
 	cmd.Dir = c.Dir
-	cmd.Env = append(os.Environ(), c.Env...)
+	cmd.Env = c.Env
 	cmd.Stdout, cmd.Stderr = c.Stderr, c.Stderr
 	cmd.ExtraFiles = []*os.File{theirs, g.shared.file}
 	if g.queueFile != nil {

@@ -17,7 +17,7 @@ import (
 // Command is what to run.
 type Command struct {
 	Line   string   // for /bin/sh -c
-	Env    []string // K=V, added to the server's environment
+	Env    []string // as K=V; nil for the server's
 	Dir    string   // empty for the server's
 	Output *os.File // stdout and stderr
 	// Lasting has it live on when the server is killed.
@@ -65,7 +65,7 @@ func (c Command) prepare() *exec.Cmd {
 	}
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Dir = c.Dir
-	cmd.Env = append(os.Environ(), c.Env...)
+	cmd.Env = c.Env
 	cmd.Stdout, cmd.Stderr = c.Output, c.Output
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if !c.Lasting {

@@ -38,7 +38,7 @@ func TestRun(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			out := output(t)
-			err := Command{Line: tt.line, Env: []string{"OF_THE_TEST=yes"}, Dir: "/", Output: out}.Run(context.Background())
+			err := Command{Line: tt.line, Env: append(os.Environ(), "OF_THE_TEST=yes"), Dir: "/", Output: out}.Run(context.Background())
 			if tt.err == "" && err != nil || tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err)) {
 				t.Errorf("%v, want an error with %q", err, tt.err)
 			}

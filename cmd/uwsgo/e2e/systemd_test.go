@@ -46,13 +46,18 @@ func notifySocket(t *testing.T, dir string) (path string, next func() string) {
 	}
 }
 
+// ofSystemd reports whether an environment has what is for the server alone.
+func ofSystemd(env string) bool {
+	return strings.Contains(env, "NOTIFY_SOCKET=") || strings.Contains(env, "WATCHDOG_")
+}
+
 func TestNotify(t *testing.T) {
 	dir := shortTempDir(t)
 	write(t, dir, "app.py", environApp)
 	port := freePort(t)
 	socket, next := notifySocket(t, dir)
-	cmd := command(dir, "--http", ":"+port, "--wsgi-file", "app.py")
-	cmd.Env = append(cmd.Env, "NOTIFY_SOCKET="+socket, "WATCHDOG_USEC=200000")
+	cmd := command(dir, "--http", ":"+port, "--wsgi-file", "app.py", "--attach-daemon", "env > env.part && mv env.part env && sleep 1000")
+	cmd.Env = append(cmd.Env, "NOTIFY_SOCKET="+socket, "WATCHDOG_USEC=200000", "KEPT=yes")
 	s := launch(t, cmd)
 	told := map[string]int{}
 	for told["READY=1"] == 0 || told["WATCHDOG=1"] < 3 {
@@ -60,11 +65,18 @@ func TestNotify(t *testing.T) {
 			told[strings.TrimSpace(line)]++
 		}
 		if told["READY=1"] == 1 {
-			if a := get(t, "http://127.0.0.1:"+port+"/"); a.status != 200 || strings.Contains(a.body, "WATCHDOG_") {
+			if a := get(t, "http://127.0.0.1:"+port+"/"); a.status != 200 || ofSystemd(a.body) || !strings.Contains(a.body, "KEPT=yes") {
 				t.Fatalf("when ready: %d, %s", a.status, a.body)
 			}
 		}
 	}
+	eventually(t, "the environment of the companion", func() error {
+		env, err := os.ReadFile(filepath.Join(dir, "env"))
+		if err == nil && (ofSystemd(string(env)) || !strings.Contains(string(env), "KEPT=yes")) {
+			t.Fatalf("of the companion: %s", env)
+		}
+		return err
+	})
 	if err := s.cmd.Process.Signal(stopSignal); err != nil {
 		t.Fatal(err)
 	}
