@@ -268,7 +268,7 @@ func (p *program) giveUp() {
 
 // openLog opens the log; until then errors go to standard error alone.
 func (p *program) openLog() error {
-	sink, err := accesslog.Open(p.cfg.LogTo)
+	sink, err := accesslog.OpenBy(p.cfg.LogTo, p.identity.Append)
 	if err != nil {
 		return err
 	}

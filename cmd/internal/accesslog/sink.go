@@ -61,20 +61,27 @@ type writer interface {
 // each line, or a file, which is appended to and made with mode 0640; "" is
 // standard error. A path with a colon must begin with "/" or ".".
 func Open(target string) (*Sink, error) {
+	return OpenBy(target, func(path string, mode os.FileMode) (*os.File, error) {
+		return os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, mode)
+	})
+}
+
+// OpenBy is [Open] with another way to open a file to append to.
+func OpenBy(target string, file func(path string, mode os.FileMode) (*os.File, error)) (*Sink, error) {
 	s := &Sink{
 		wake:    make(chan struct{}, 1),
 		hurry:   make(chan struct{}, 1),
 		closing: make(chan struct{}),
 		done:    make(chan struct{}),
 	}
-	if err := s.open(target); err != nil {
+	if err := s.open(target, file); err != nil {
 		return nil, fmt.Errorf("log target %q: %w", target, err)
 	}
 	go s.run()
 	return s, nil
 }
 
-func (s *Sink) open(target string) error {
+func (s *Sink) open(target string, file func(string, os.FileMode) (*os.File, error)) error {
 	switch {
 	case target == "":
 		s.out, s.file = os.Stderr, os.Stderr
@@ -89,7 +96,7 @@ func (s *Sink) open(target string) error {
 		}
 		s.out, s.datagrams, s.owned = c, true, true
 	default:
-		f, err := os.OpenFile(target, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o640)
+		f, err := file(target, 0o640)
 		if err != nil {
 			return err
 		}

@@ -157,6 +157,35 @@ func TestUID(t *testing.T) {
 }
 
 // The groups are root's no more, also with gid alone, and chown-socket has the last word.
+// The log is opened as root, in a directory where the app's user may put links.
+func TestLogOfUser(t *testing.T) {
+	dir, nobody := publicDir(t)
+	for _, c := range []struct {
+		name string
+		link func(from, to string) error
+	}{
+		{"symbolic", os.Symlink},
+		{"hard", os.Link},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			logs := filepath.Join(dir, c.name)
+			if err := os.Mkdir(logs, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Chown(logs, int(credential(t, nobody).Uid), -1); err != nil {
+				t.Fatal(err)
+			}
+			if err := c.link(filepath.Join(dir, "secret"), filepath.Join(logs, "log")); err != nil {
+				t.Fatal(err)
+			}
+			refusal{[]string{"--http", "127.0.0.1:0", "--wsgi-file", "app.py", "--uid", "nobody", "--logto", filepath.Join(logs, "log")}, exitConfig, []string{"log target", c.name}}.check(t, dir)
+			if info, err := os.Stat(filepath.Join(dir, "secret")); err != nil || info.Size() != 0 {
+				t.Errorf("root's file was written: %v, %v", info, err)
+			}
+		})
+	}
+}
+
 func TestGID(t *testing.T) {
 	dir, nobody := publicDir(t)
 	needPython(t, nobody)

@@ -1,0 +1,117 @@
+package privilege
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+const appendFlags = unix.O_WRONLY | unix.O_APPEND | unix.O_CREAT | unix.O_CLOEXEC
+
+// Append opens a file to append to, which is made if there is none. For a root that is
+// to become id it makes sure that id has not put anything in the way that leads root to
+// a file which id may not write: in a directory where id may, neither symbolic nor hard
+// links are followed, and behind one it must not end, by a link, in one where id may not.
+// Permissions are those of owner, group and others; lists of more (ACLs) are not looked at.
+func (id Identity) Append(path string, mode fs.FileMode) (*os.File, error) {
+	if os.Geteuid() != 0 || id.UID <= 0 {
+		return os.OpenFile(path, appendFlags, mode)
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	dir := filepath.Dir(path)
+	changes, err := id.changes(dir)
+	if err != nil {
+		return nil, err
+	}
+	if !changes {
+		return os.OpenFile(path, appendFlags, mode)
+	}
+	at, err := id.enter(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer at.Close()
+	fd, err := unix.Openat(int(at.Fd()), filepath.Base(path), appendFlags|unix.O_NOFOLLOW, uint32(mode.Perm()))
+	if err != nil {
+		return nil, explainLink(path, err)
+	}
+	f := os.NewFile(uintptr(fd), path)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		_ = f.Close()
+		return nil, &fs.PathError{Op: "fstat", Path: path, Err: err}
+	}
+	if st.Mode&unix.S_IFMT == unix.S_IFREG && st.Nlink > 1 { // else nothing is kept of what is written
+		_ = f.Close()
+		return nil, fmt.Errorf("%s has another name (hard link), and user %d may have made it: remove it", path, id.UID)
+	}
+	return f, nil
+}
+
+// changes reports whether id can change where dir, an absolute path, leads to, or what is
+// in it.
+func (id Identity) changes(dir string) (bool, error) {
+	for {
+		var st unix.Stat_t
+		if err := unix.Stat(dir, &st); err != nil {
+			return false, &fs.PathError{Op: "stat", Path: dir, Err: err}
+		}
+		if id.writes(&st) {
+			return true, nil
+		}
+		if dir == "/" {
+			return false, nil
+		}
+		dir = filepath.Dir(dir)
+	}
+}
+
+// writes reports whether id can write what st is of, or let itself do so.
+func (id Identity) writes(st *unix.Stat_t) bool {
+	gid := int(st.Gid)
+	return int(st.Uid) == id.UID || st.Mode&0o002 != 0 ||
+		st.Mode&0o020 != 0 && (gid == id.GID || slices.Contains(id.Groups, gid))
+}
+
+// enter opens dir if id may write it. Else it must be one that no link leads to.
+func (id Identity) enter(dir string) (*os.File, error) {
+	const flags = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC
+	at, err := os.OpenFile(dir, flags, 0)
+	if err != nil {
+		return nil, err
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(int(at.Fd()), &st); err == nil && id.writes(&st) {
+		return at, nil
+	}
+	_ = at.Close()
+	if at, err = os.OpenFile("/", flags, 0); err != nil {
+		return nil, err
+	}
+	for name := range strings.SplitSeq(strings.Trim(dir, "/"), "/") {
+		fd, err := unix.Openat(int(at.Fd()), name, flags|unix.O_NOFOLLOW, 0)
+		_ = at.Close()
+		if err != nil {
+			return nil, explainLink(dir, err)
+		}
+		at = os.NewFile(uintptr(fd), name)
+	}
+	return at, nil
+}
+
+func explainLink(path string, err error) error {
+	// ENOTDIR is what a link in place of a directory gives, EMLINK what FreeBSD says.
+	if errors.Is(err, unix.ELOOP) || errors.Is(err, unix.EMLINK) || errors.Is(err, unix.ENOTDIR) {
+		return fmt.Errorf("%s is, or is reached by, a symbolic link that the user of uid could change, which is not followed as root: name the file itself", path)
+	}
+	return &fs.PathError{Op: "open", Path: path, Err: err}
+}
