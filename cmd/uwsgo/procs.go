@@ -38,9 +38,13 @@ func (p *program) startProcs() {
 	if p.procs < 0 {
 		return
 	}
-	stop := make(chan struct{})
-	p.later(func() { close(stop) })
+	stop, ended := make(chan struct{}), make(chan struct{})
+	p.later(func() {
+		close(stop)
+		<-ended
+	})
 	go func() {
+		defer close(ended)
 		tick := time.NewTicker(procsEach)
 		defer tick.Stop()
 		before, more := p.wakeups(), true
