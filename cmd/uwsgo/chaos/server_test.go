@@ -1,7 +1,6 @@
 package chaos
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,25 +10,19 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/uwsgo/uwsgo/bench/load"
-	"github.com/uwsgo/uwsgo/bench/proctree"
+	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/servertest"
 )
-
-// patience is how long a condition may take to come true.
-const patience = 20 * time.Second
 
 // server is a running server with the app of testdata.
 type server struct {
 	cmd   *exec.Cmd
-	log   *logBuffer
+	log   *servertest.Log
 	ended chan struct{} // closed when the server has ended
 	mark  string        // in the environment of all its processes
 	addr  string
@@ -39,26 +32,14 @@ type server struct {
 	temp  string // directory for temporary files
 }
 
-// marks counts the servers of this test process.
-var marks atomic.Int64
+// What is for every test of a server.
+const patience = servertest.Patience
 
-// logBuffer collects what a process prints.
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
+var (
+	eventually = servertest.Eventually
+	freePort   = servertest.FreePort
+	processes  = servertest.Processes
+)
 
 // start runs the server and waits until it answers. When the test ends it is
 // stopped, and a process it leaves behind fails the test.
@@ -87,48 +68,29 @@ func (s *server) launch(t *testing.T, args ...string) {
 		t.Fatal(err)
 	}
 	args = append([]string{"--http", s.addr, "--stats", s.stats, "--wsgi-file", app, "--disable-logging"}, args...)
-	s.cmd = exec.Command(binary, args...)
-	s.cmd.Dir = s.dir
-	s.mark = fmt.Sprintf("CHAOS_MARK=%d/%d", os.Getpid(), marks.Add(1))
-	for _, kv := range os.Environ() {
-		if !strings.HasPrefix(kv, "UWSGI_") && !strings.HasPrefix(kv, "PATH=") {
-			s.cmd.Env = append(s.cmd.Env, kv)
-		}
-	}
-	path := filepath.Join(virtualenv, "bin") + ":" + os.Getenv("PATH")
-	s.cmd.Env = append(s.cmd.Env, "PATH="+path, "NO_COLOR=1", "CHAOS_NOTES="+s.notes, "TMPDIR="+s.temp, s.mark)
-	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	s.cmd.WaitDelay = patience // a grandchild that keeps the output open
-	s.log = &logBuffer{}
-	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
-	if err := s.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	cmd, ended, log, mark := s.cmd, make(chan struct{}), s.log, s.mark
-	s.ended = ended
-	go func() {
-		_ = cmd.Wait() // how it ended is in cmd.ProcessState
-		close(ended)
-	}()
+	cmd := servertest.Command(binary, s.dir, virtualenv, args...)
+	cmd.Env = append(cmd.Env, "CHAOS_NOTES="+s.notes, "TMPDIR="+s.temp)
+	p := servertest.Launch(t, cmd)
+	s.cmd, s.log, s.ended, s.mark = p.Cmd, p.Log, p.Ended, p.Mark
 	t.Cleanup(func() {
-		defer killAll(mark)
+		defer servertest.KillAll(p.Mark)
 		select {
-		case <-ended:
+		case <-p.Ended:
 		default:
 			if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 				t.Error(err)
 			}
 			select {
-			case <-ended:
+			case <-p.Ended:
 			case <-time.After(patience):
 				t.Errorf("the server did not end within %v", patience)
 			}
 		}
-		if left := processes(mark); len(left) > 0 {
+		if left := processes(p.Mark); len(left) > 0 {
 			t.Errorf("processes %v outlived their server", left)
 		}
 		if t.Failed() {
-			t.Logf("%s\n%s", strings.Join(cmd.Args, " "), tail(log.String()))
+			t.Logf("%s\n%s", strings.Join(cmd.Args, " "), tail(p.Log.String()))
 		}
 	})
 	s.waitAnswer(t)
@@ -164,30 +126,6 @@ func (s *server) waitAnswer(t *testing.T) {
 
 // target is the server as the load generator knows it.
 func (s *server) target() load.Target { return load.Target{Network: "tcp", Address: s.addr} }
-
-// processes gives the living processes with a mark, also those that no longer
-// descend from the server.
-func processes(mark string) []int {
-	var pids []int
-	environs, _ := filepath.Glob("/proc/[0-9]*/environ")
-	for _, path := range environs {
-		environ, err := os.ReadFile(path)
-		if err != nil || !bytes.Contains(environ, []byte("\x00"+mark+"\x00")) {
-			continue
-		}
-		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path))); err == nil && proctree.Alive(pid) {
-			pids = append(pids, pid)
-		}
-	}
-	return pids
-}
-
-// killAll ends what a failed test would leave running.
-func killAll(mark string) {
-	for _, pid := range processes(mark) {
-		_ = syscall.Kill(pid, syscall.SIGKILL)
-	}
-}
 
 // snapshot is what is used of the statistics.
 type snapshot struct {
@@ -234,37 +172,6 @@ func (s *server) waitLog(t *testing.T, want string, n int) {
 		}
 		return nil
 	})
-}
-
-// eventually waits until try succeeds.
-func eventually(t *testing.T, what string, try func() error) {
-	t.Helper()
-	deadline := time.Now().Add(patience)
-	for {
-		err := try()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: %v", what, err)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-}
-
-// freePort gives a TCP port that nobody listens on.
-func freePort(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	_, port, err := net.SplitHostPort(ln.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
 }
 
 var errNotYet = errors.New("not yet")

@@ -1,35 +1,27 @@
 package e2e
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/uwsgo/uwsgo/bench/proctree"
+	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/servertest"
 )
-
-// patience is how long a condition may take to come true. It is long because
-// machines that test are busy; nothing waits for it when all goes well.
-const patience = 20 * time.Second
 
 // server is a running process of the tested binary.
 type server struct {
 	cmd  *exec.Cmd
-	log  *logBuffer
+	log  *servertest.Log
 	exit chan error // has the result of Wait once
 	mark string     // in the environment of all its processes
 }
@@ -37,46 +29,21 @@ type server struct {
 // stopSignal asks for a graceful stop, the way systemd and containers do.
 const stopSignal = syscall.SIGTERM
 
-// marks counts the servers of this test process.
-var marks atomic.Int64
+// What is for every test of a server.
+const patience = servertest.Patience
 
-// logBuffer collects what a process prints.
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
+var (
+	eventually = servertest.Eventually
+	freePort   = servertest.FreePort
+)
 
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-// command is the tested binary in dir. Of the environment it gets no UWSGI_*
-// variables, and first in its PATH the virtualenv of the tests, where there is one.
+// command is the tested binary in dir, with the virtualenv of the tests.
 func command(dir string, args ...string) *exec.Cmd {
-	cmd := exec.Command(binary, args...)
-	cmd.Dir = dir
-	path := filepath.Join(root, "build", "testenv", "bin")
+	virtualenv := filepath.Join(root, "build", "testenv")
 	if env := os.Getenv("UWSGO_TESTENV"); env != "" {
-		path = filepath.Join(env, "bin")
+		virtualenv = env
 	}
-	for _, kv := range os.Environ() {
-		if !strings.HasPrefix(kv, "UWSGI_") && !strings.HasPrefix(kv, "PATH=") {
-			cmd.Env = append(cmd.Env, kv)
-		}
-	}
-	cmd.Env = append(cmd.Env, "PATH="+path+":"+os.Getenv("PATH"), "NO_COLOR=1")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	// A grandchild that keeps the output open must not keep Wait from returning.
-	cmd.WaitDelay = patience
-	return cmd
+	return servertest.Command(binary, dir, virtualenv, args...)
 }
 
 // start runs the tested binary in dir. When the test ends it is stopped, and a
@@ -88,22 +55,16 @@ func start(t *testing.T, dir string, args ...string) *server {
 
 func launch(t *testing.T, cmd *exec.Cmd) *server {
 	t.Helper()
-	s := &server{cmd: cmd, log: &logBuffer{}, exit: make(chan error, 1), mark: fmt.Sprintf("E2E_MARK=%d/%d", os.Getpid(), marks.Add(1))}
-	cmd.Env = append(cmd.Env, s.mark)
-	cmd.Stdout, cmd.Stderr = s.log, s.log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan struct{})
+	p := servertest.Launch(t, cmd)
+	s := &server{cmd: cmd, log: p.Log, exit: make(chan error, 1), mark: p.Mark}
 	go func() {
-		err := cmd.Wait()
-		close(ended)
-		s.exit <- err
+		<-p.Ended
+		s.exit <- p.Err()
 	}()
 	t.Cleanup(func() {
-		defer s.killAll()
+		defer servertest.KillAll(s.mark)
 		select {
-		case <-ended:
+		case <-p.Ended:
 		default:
 			if err := s.stop(t, stopSignal); err != nil {
 				t.Errorf("stopping with %v: %v", stopSignal, err)
@@ -148,27 +109,7 @@ func (s *server) wait(t *testing.T) error {
 
 // processes gives the living processes of the server, also those that no longer
 // descend from it.
-func (s *server) processes() []int {
-	var pids []int
-	environs, _ := filepath.Glob("/proc/[0-9]*/environ")
-	for _, path := range environs {
-		environ, err := os.ReadFile(path)
-		if err != nil || !bytes.Contains(environ, []byte("\x00"+s.mark+"\x00")) {
-			continue
-		}
-		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path))); err == nil && proctree.Alive(pid) {
-			pids = append(pids, pid)
-		}
-	}
-	return pids
-}
-
-// killAll ends what a failed test would leave running.
-func (s *server) killAll() {
-	for _, pid := range s.processes() {
-		_ = syscall.Kill(pid, syscall.SIGKILL)
-	}
-}
+func (s *server) processes() []int { return servertest.Processes(s.mark) }
 
 // noOrphans waits until no process of the server is left.
 func (s *server) noOrphans(t *testing.T) {
@@ -196,22 +137,6 @@ func (s *server) waitLog(t *testing.T, want string) {
 		}
 		return nil
 	})
-}
-
-// eventually waits until try succeeds.
-func eventually(t *testing.T, what string, try func() error) {
-	t.Helper()
-	deadline := time.Now().Add(patience)
-	for {
-		err := try()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: %v", what, err)
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
 }
 
 // client asks on a new connection each time and follows no redirect.
@@ -273,21 +198,6 @@ func (s *server) waitAnswer(t *testing.T, url string, status int) answer {
 		return nil
 	})
 	return a
-}
-
-// freePort gives a TCP port that nobody listens on.
-func freePort(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", ":0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	_, port, err := net.SplitHostPort(ln.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
 }
 
 // write puts a file of a test's own into dir and gives its path.

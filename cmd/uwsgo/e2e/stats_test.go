@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/servertest"
 )
 
 // stats is what these tests read of uWSGI's stats document.
@@ -124,7 +126,7 @@ func TestProcessesThreadsAndStats(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		screen := &logBuffer{}
+		screen := &servertest.Log{}
 		top.Stdout, top.Stderr = screen, screen
 		if err := top.Start(); err != nil {
 			t.Fatal(err)
