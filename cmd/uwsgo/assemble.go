@@ -119,7 +119,7 @@ func (p *program) startWorkers(ctx context.Context) error {
 	}
 	wc := worker.Config{
 		Python: python, PythonPath: cfg.PythonPath, Argv: strings.Fields(cfg.PyArgv),
-		Processes: cfg.Processes, Threads: cfg.Threads, LazyApps: cfg.LazyApps, NeedApp: cfg.NeedApp,
+		Processes: cfg.Processes, Threads: cfg.Threads, Cheaper: cfg.Cheaper, LazyApps: cfg.LazyApps, NeedApp: cfg.NeedApp,
 		Harakiri: cfg.Harakiri, HarakiriMercy: cfg.HarakiriMercy, HarakiriVerbose: cfg.HarakiriVerbose, Mercy: cfg.Mercy,
 		HarakiriLeast: leastDeadline(cfg), HarakiriSignal: cfg.HarakiriSignal,
 		QueueTimeout: cfg.QueueTimeout, NoLanes: !cfg.Lanes,

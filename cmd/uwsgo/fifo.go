@@ -120,7 +120,7 @@ func (p *program) switchFifo(f *os.File, paths []string, n int) *os.File {
 }
 
 // unsupportedLetters are commands of uWSGI for what is not there yet.
-const unsupportedLetters = "+-BCEflLRSW"
+const unsupportedLetters = "BCEflLRSW"
 
 // obey does what a letter asks for. Only the goroutine of serve calls it.
 func (p *program) obey(c byte) {
@@ -137,6 +137,10 @@ func (p *program) obey(c byte) {
 				p.log.Printf("%v", err)
 			}
 		}
+	case c == '+':
+		p.scale(1)
+	case c == '-':
+		p.scale(-1)
 	case c == 's':
 		p.logStats()
 	case strings.IndexByte(unsupportedLetters, c) >= 0:
@@ -144,6 +148,15 @@ func (p *program) obey(c byte) {
 	default:
 		p.log.Printf("master-fifo: there is no command %q", string(rune(c)))
 	}
+}
+
+// scale has one worker more or fewer run.
+func (p *program) scale(by int) {
+	if p.pool == nil || p.cfg.Cheaper.Min == 0 {
+		p.log.Printf("master-fifo: the number of workers is fixed: set cheaper to have it change")
+		return
+	}
+	p.pool.Scale(by)
 }
 
 // logStats writes the most important numbers into the log.

@@ -62,9 +62,12 @@ func (p *program) workers(pool worker.Snapshot) []stats.Worker {
 	var workers []stats.Worker
 	for _, w := range pool.Workers {
 		status := "idle"
-		if w.Busy() {
+		switch {
+		case w.Cheap:
+			status = "cheap"
+		case w.Busy():
 			status = "busy"
-		} else if p.paused.Load() {
+		case p.paused.Load():
 			status = "pause"
 		}
 		sw := stats.Worker{

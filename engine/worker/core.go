@@ -83,6 +83,7 @@ type Stats struct {
 	ID          int
 	PID         int   // of the process that serves, 0 while there is none
 	State       State // of that process
+	Cheap       bool  // there is none because of [Config].Cheaper, see there
 	Requests    uint64
 	Delta       uint64 // requests of the present process
 	Exceptions  uint64
@@ -126,7 +127,7 @@ func (p *Pool) Snapshot() Snapshot {
 	busy := int64(0)
 	for _, w := range g.workers {
 		ws := Stats{
-			ID: w.number, Harakiri: w.harakiri.Load(), Respawns: w.spawns.Load(),
+			ID: w.number, Cheap: w.cheap.Load(), Harakiri: w.harakiri.Load(), Respawns: w.spawns.Load(),
 			RunningTime: time.Duration(w.runningTime.Load()) * time.Microsecond,
 			AvgRT:       time.Duration(w.avgRT.Load()) * time.Microsecond,
 			Tx:          w.tx.Load(),

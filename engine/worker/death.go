@@ -33,6 +33,8 @@ func (g *supervisor) exited(p *process, pid, code int) {
 		switch {
 		case code != 0:
 			g.pool.log(fmt.Sprintf("worker %d (pid: %d) ended%s", w.number, pid, how(code)))
+		case w.cheap.Load():
+			g.pool.log(fmt.Sprintf("uWSGI worker %d cheaped.", w.number))
 		case p.why != "":
 			g.pool.log(fmt.Sprintf("...The work of process %d is done (%s). Seeya!", pid, p.why))
 		default:

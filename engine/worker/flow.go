@@ -20,6 +20,12 @@ func (f *flow) begin(now int64) {
 	}
 }
 
+// resize notes that there are more or fewer threads; what was before says nothing.
+func (f *flow) resize(servers int, now int64) {
+	f.servers = servers
+	f.since, f.passed, f.each = now, 0, 0
+}
+
 // end notes the end of a request, and whether it was answered by a worker.
 func (f *flow) end(now int64, answered bool) {
 	if answered && f.active > f.servers {

@@ -134,7 +134,7 @@ func (l *lanes) begin(r *route, now int64) {
 // holds reports whether a request of r has to wait although there may be a thread.
 func (l *lanes) holds(r *route, now int64) bool {
 	switch {
-	case r == nil:
+	case r == nil, l.share == 0:
 		return false
 	case !r.slow:
 		return r.samples == 0 && r.running >= l.fresh

@@ -47,8 +47,9 @@ type Config struct {
 	PythonPath []string // each put in front of sys.path, after "."
 	Argv       []string // sys.argv after "uwsgi"
 	Apps       []App
-	Processes  int  // default 1
-	Threads    int  // of each process; default 1
+	Processes  int // default 1
+	Threads    int // of each process; default 1
+	Cheaper    Cheaper
 	LazyApps   bool // each worker imports the apps for itself, after the fork
 	// NeedApp has Start fail when an app cannot be loaded. Else such an app answers
 	// 500, as in uWSGI. A reload that cannot load an app fails either way.
@@ -125,6 +126,10 @@ type Pool struct {
 // first, what was started is killed and its error returned.
 func Start(ctx context.Context, c Config) (*Pool, error) {
 	c.Processes, c.Threads = max(c.Processes, 1), max(c.Threads, 1)
+	var err error
+	if c.Cheaper, err = c.Cheaper.withDefaults(c.Processes); err != nil {
+		return nil, err
+	}
 	if c.Queue == 0 {
 		c.Queue = 16 << 10
 	}
@@ -141,7 +146,6 @@ func Start(ctx context.Context, c Config) (*Pool, error) {
 		c.StreamMode = true
 	}
 	if c.Python == "" {
-		var err error
 		if c.Python, err = FindPython(""); err != nil {
 			return nil, err
 		}

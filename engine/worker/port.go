@@ -133,12 +133,8 @@ const retryAfter = reactor.Tick
 
 func newPort(p *Pool, g *supervisor, index int) *Port {
 	c := &p.config
-	threads, loops := c.Processes*c.Threads, len(c.Loops)
 	port := &Port{
 		loop: c.Loops[index], pool: p, sup: g, index: index,
-		limit:     threads + queueAhead,
-		most:      int64(threads + max(c.Queue, 0)),
-		unchecked: int64(threads / loops),
 		timeout:   int64(c.QueueTimeout),
 		deadlines: newDeadlines(c),
 		cancel:    g.shared.cancelled(index),
@@ -147,17 +143,26 @@ func newPort(p *Pool, g *supervisor, index int) *Port {
 	port.clock = monotonic() // in this order, so that no time is later than the worker's
 	port.clock -= reactor.Clock()
 	port.lanes.shared = &p.lanes
-	if !c.NoLanes {
-		port.lanes.share = laneShare(threads)
-		port.lanes.fresh = max(1, int(port.lanes.share)/loops)
-	}
-	port.flow[laneFast].servers = max(1, threads/loops)
-	port.flow[laneSlow].servers = max(1, int(port.lanes.share)/loops)
+	port.size(c.initial()*c.Threads, reactor.Clock())
 	port.retry.Fn = port.pump
 	port.doubt.Fn = port.resolve
 	port.expiry.Fn = port.expire
 	port.unhold.Fn = port.pump
 	return port
+}
+
+// size notes how many threads there are to serve.
+func (p *Port) size(threads int, now int64) {
+	c, loops := &p.pool.config, len(p.pool.config.Loops)
+	p.limit = threads + queueAhead
+	p.most = int64(threads + max(c.Queue, 0))
+	p.unchecked = int64(threads / loops)
+	if !c.NoLanes {
+		p.lanes.share = laneShare(threads)
+		p.lanes.fresh = max(1, int(p.lanes.share)/loops)
+	}
+	p.flow[laneFast].resize(max(1, threads/loops), now)
+	p.flow[laneSlow].resize(max(1, int(p.lanes.share)/loops), now)
 }
 
 // Begin gives out a buffer that holds the beginning of a request. The caller appends

@@ -37,6 +37,7 @@ type worker struct {
 	number  int // from 1
 	places  []*process
 	present atomic.Pointer[process] // the one that serves, nil while there is none
+	cheap   atomic.Bool             // it is to have no process; the supervisor's
 	short   int                     // how many in a row died young
 	delayed bool                    // so the next has to wait
 	due     string                  // why it is to be recycled; empty: it is not

@@ -136,7 +136,7 @@ func (g *supervisor) outcome(z *zygote, apps []LoadedApp, pid int, another bool)
 // a ready process for every worker.
 func (g *supervisor) takeOver() {
 	for _, w := range g.workers {
-		if p := w.of(g.next); p == nil || !p.is(Idle) {
+		if p := w.of(g.next); (p == nil || !p.is(Idle)) && !w.cheap.Load() {
 			return
 		}
 	}

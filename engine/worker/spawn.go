@@ -136,7 +136,7 @@ func (g *supervisor) fill() {
 	}
 	starting := false
 	for _, w := range g.workers {
-		if w.of(z) == nil && !w.delayed {
+		if w.of(z) == nil && !w.delayed && !w.cheap.Load() {
 			g.spawn(w, z)
 		}
 		starting = starting || w.starting(z) != nil

@@ -24,6 +24,7 @@ type supervisor struct {
 	stacks    *stacks
 	workers   []*worker
 	places    []*process // of all workers
+	algorithm algorithm  // of Cheaper; nil without
 	events    chan message
 	stopReq   chan context.Context
 	done      chan struct{} // closed when the supervisor has ended
@@ -61,7 +62,7 @@ func newSupervisor(p *Pool) (*supervisor, error) {
 	g := &supervisor{
 		pool: p, queue: -1, zygotes: make(map[*zygote]bool),
 		events: make(chan message, 16), done: make(chan struct{}),
-		stopReq: make(chan context.Context, 1),
+		stopReq: make(chan context.Context, 1), algorithm: newAlgorithm(c, p.log),
 	}
 	var err error
 	if g.shared, err = newShared(c.Processes*places*c.Threads, len(c.Loops)); err != nil {
@@ -89,6 +90,7 @@ func newSupervisor(p *Pool) (*supervisor, error) {
 	}
 	for n := range c.Processes {
 		w := newWorker(n+1, c.Threads)
+		w.cheap.Store(n >= c.initial())
 		g.workers = append(g.workers, w)
 		g.places = append(g.places, w.places...)
 	}
@@ -128,6 +130,12 @@ func (g *supervisor) supervise() {
 		defer t.Stop()
 		tick = t.C
 	}
+	var cycle <-chan time.Time
+	if g.algorithm != nil {
+		t := time.NewTicker(g.pool.config.Cheaper.cycle)
+		defer t.Stop()
+		cycle = t.C
+	}
 	var over <-chan struct{}
 	for {
 		select {
@@ -138,6 +146,8 @@ func (g *supervisor) supervise() {
 		case now := <-tick:
 			g.harakiri()
 			g.recycle(now)
+		case now := <-cycle:
+			g.scale(now)
 		case ctx := <-g.stopReq:
 			g.stopping = true
 			over = ctx.Done()
@@ -238,6 +248,8 @@ func (g *supervisor) handle(m message) {
 		}
 	case "reload":
 		g.reload(m.answer)
+	case "scale":
+		g.scaleBy(m.int(0))
 	case "chain":
 		g.chainReload(m.answer)
 	}

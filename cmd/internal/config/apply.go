@@ -97,6 +97,35 @@ func (r *resolver) apply(name string, e ini.Entry) error {
 		r.HarakiriVerbose = truth(r.list, e)
 	case "harakiri-graceful-timeout":
 		r.HarakiriMercy, err = seconds(e)
+	case "cheaper":
+		r.Cheaper.Min, err = small(e)
+		r.Master = true
+	case "cheaper-initial":
+		r.Cheaper.Initial, err = small(e)
+	case "cheaper-step":
+		r.Cheaper.Step, err = small(e)
+	case "cheaper-overload":
+		r.Cheaper.Overload, err = small(e)
+	case "cheaper-algo":
+		r.algorithm(e)
+	case "cheaper-busyness-max":
+		r.Cheaper.Busyness.Max, err = small(e)
+	case "cheaper-busyness-min":
+		r.Cheaper.Busyness.Min, err = small(e)
+	case "cheaper-busyness-multiplier":
+		r.Cheaper.Busyness.Multiplier, err = small(e)
+	case "cheaper-busyness-penalty":
+		r.Cheaper.Busyness.Penalty, err = small(e)
+	case "cheaper-busyness-backlog-alert":
+		r.Cheaper.Busyness.BacklogAlert, err = small(e)
+	case "cheaper-busyness-backlog-step":
+		r.Cheaper.Busyness.BacklogStep, err = small(e)
+	case "cheaper-busyness-backlog-multiplier":
+		r.Cheaper.Busyness.BacklogMultiplier, err = small(e)
+	case "cheaper-busyness-backlog-nonzero":
+		r.Cheaper.Busyness.BacklogNonzero, err = seconds(e)
+	case "cheaper-busyness-verbose":
+		r.Cheaper.Busyness.Verbose = truth(r.list, e)
 	case "harakiri-graceful-signal":
 		var n int64
 		n, err = number(e, maxSignal)

@@ -15,6 +15,7 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/companion"
 	"github.com/uwsgo/uwsgo/cmd/internal/cron"
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
+	"github.com/uwsgo/uwsgo/engine/worker"
 )
 
 // Action is what the command line asks for.
@@ -129,6 +130,7 @@ type Config struct {
 	Master          bool
 	Processes       int // at least 1
 	Threads         int // per process, at least 1
+	Cheaper         worker.Cheaper
 	EnableThreads   bool
 	Harakiri        time.Duration // 0 for no limit
 	HarakiriVerbose bool

@@ -14,6 +14,7 @@ import (
 
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
 	"github.com/uwsgo/uwsgo/cmd/internal/option"
+	"github.com/uwsgo/uwsgo/engine/worker"
 )
 
 // enter makes a folder with these files the current one.
@@ -268,9 +269,47 @@ func TestLoad(t *testing.T) {
 			warning: "harakiri-graceful-signal: no signal is sent without harakiri-graceful-timeout",
 		},
 		{
-			name: "not_supported_yet", args: []string{"-w", "shop", "--cheaper", "1", "--cheaper", "2"},
+			name: "cheaper", args: []string{"app.ini"},
+			ini: "module = shop\nprocesses = 8\ncheaper = 2\ncheaper-initial = 4\ncheaper-step = 2\ncheaper-overload = 5\n" +
+				"cheaper-algo = busyness\ncheaper-busyness-max = 70\ncheaper-busyness-min = 20\ncheaper-busyness-multiplier = 20\n" +
+				"cheaper-busyness-penalty = 3\ncheaper-busyness-backlog-alert = 16\ncheaper-busyness-backlog-step = 2\n" +
+				"cheaper-busyness-backlog-multiplier = 4\ncheaper-busyness-backlog-nonzero = 30\ncheaper-busyness-verbose = true\n",
+			want: func(c *Config) {
+				c.Module, c.Processes, c.Master = "shop", 8, true
+				c.Cheaper = worker.Cheaper{
+					Min: 2, Initial: 4, Step: 2, Overload: 5, Algorithm: worker.CheaperBusyness,
+					Busyness: worker.Busyness{
+						Max: 70, Min: 20, Multiplier: 20, Penalty: 3, BacklogAlert: 16, BacklogStep: 2, BacklogMultiplier: 4,
+						BacklogNonzero: 30 * time.Second, Verbose: true,
+					},
+				}
+			},
+		},
+		{
+			name: "cheaper_initial_too_low", args: []string{"-w", "shop", "-p", "4", "--cheaper", "2", "--cheaper-initial", "1"},
+			want: func(c *Config) {
+				c.Module, c.Processes, c.Master, c.Cheaper = "shop", 4, true, worker.Cheaper{Min: 2, Initial: 2}
+			},
+			warning: "cheaper-initial: 1 is lower than cheaper, so 2 workers are started",
+		},
+		{
+			name: "cheaper_initial_too_high", args: []string{"-w", "shop", "-p", "4", "--cheaper", "2", "--cheaper-initial", "9"},
+			want: func(c *Config) {
+				c.Module, c.Processes, c.Master, c.Cheaper = "shop", 4, true, worker.Cheaper{Min: 2, Initial: 4}
+			},
+			warning: "cheaper-initial: 9 is more than processes, so 4 workers are started",
+		},
+		{
+			name: "cheaper_in_no_known_way", args: []string{"-w", "shop", "-p", "4", "--cheaper", "2", "--cheaper-algo", "spare2"},
+			want: func(c *Config) {
+				c.Module, c.Processes, c.Master, c.Cheaper = "shop", 4, true, worker.Cheaper{Min: 2}
+			},
+			warning: `--cheaper-algo: there is no algorithm "spare2", so spare is taken; there are backlog, busyness, manual, spare`,
+		},
+		{
+			name: "not_supported_yet", args: []string{"-w", "shop", "--idle", "1", "--idle", "2"},
 			want:    func(c *Config) { c.Module = "shop" },
-			warning: "--cheaper: option cheaper is known but not supported yet",
+			warning: "--idle: option idle is known but not supported yet",
 		},
 		{
 			name: "accepted", args: []string{"-w", "shop", "--thunder-lock"},
@@ -318,7 +357,7 @@ func TestLoad(t *testing.T) {
 			}
 			want := defaults()
 			tt.want(want)
-			if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(Config{}, "Warnings", "Entries"), samePattern); diff != "" {
+			if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(Config{}, "Warnings", "Entries"), cmpopts.IgnoreUnexported(worker.Cheaper{}), samePattern); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 			switch {
@@ -389,6 +428,8 @@ func TestErrors(t *testing.T) {
 		{name: "route_negative", args: "app.ini", ini: "route-uri = ^/ harakiri:-5", want: `app.ini:2: route-uri: "-5" is negative`},
 		{name: "route_with_a_look_ahead", args: "app.ini", ini: "route = ^/(?!static) harakiri:5", want: "app.ini:2: route: error parsing regexp: invalid or unsupported Perl syntax: `(?!` in \"^/(?!static)\""},
 		{name: "route_with_a_back_reference", args: "app.ini", ini: `route = ^/(a)\1 harakiri:5`, want: "invalid escape sequence: `\\1`"},
+		{name: "cheaper_as_many_as_processes", args: "-p 2 --cheaper 2", want: "cheaper: 2 must be lower than processes, which is 2"},
+		{name: "cheaper_too_large", args: "--cheaper 100001", want: "--cheaper: 100001 is too large: at most 100000"},
 		{name: "signal", args: "--harakiri-graceful-signal 65", want: "--harakiri-graceful-signal: 65 is too large: at most 64"},
 		{name: "mount", args: "--mount shop", want: `--mount: "shop" is not of the form /prefix=module:callable`},
 		{name: "mount_without_app", args: "--mount /shop=", want: `--mount: "/shop=" names no app for the path`},

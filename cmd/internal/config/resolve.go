@@ -95,6 +95,9 @@ func (r *resolver) finish() error {
 		r.list.Warnf("processes: 0 is too few, so one is run")
 	}
 	r.Threads = max(1, r.Threads)
+	if err := r.checkCheaper(); err != nil {
+		return err
+	}
 	if r.Mercy == 0 {
 		r.Mercy = defaults().Mercy
 	}

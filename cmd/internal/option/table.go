@@ -122,6 +122,64 @@ var table = []Option{
 		Help: "run requests in this many threads of each worker",
 	},
 	{
+		Name: "cheaper", Kind: Int, Arg: "N", Section: Processes, Status: Same,
+		Help: "run as many workers as the load needs, between N and --processes",
+		Note: "Must be lower than processes. Workers that go finish their requests; their status is cheap.",
+	},
+	{
+		Name: "cheaper-initial", Kind: Int, Arg: "N", Section: Processes, Status: Same,
+		Help: "start with N workers instead of those of --cheaper",
+	},
+	{
+		Name: "cheaper-step", Kind: Int, Arg: "N", Default: "1", Section: Processes, Status: Same,
+		Help: "start N workers at a time when there are too few",
+	},
+	{
+		Name: "cheaper-overload", Kind: Int, Arg: "N", Default: "3", Section: Processes, Status: Same,
+		Help: "change the number of workers after N seconds of too much or too little to do; for backlog, when more or fewer than N requests wait",
+	},
+	{
+		Name: "cheaper-algo", Kind: Text, Arg: "NAME", Default: "spare", Section: Processes, Status: Differs,
+		Help: "decide on the number of workers in this way: spare, backlog, busyness or manual",
+		Note: "A worker counts as busy for each so many requests as it has threads; in uWSGI it does with one. backlog counts the requests that wait for a worker. manual leaves it to + and - of master-fifo.",
+	},
+	{
+		Name: "cheaper-busyness-max", Kind: Int, Arg: "PERCENT", Default: "50", Section: Processes, Status: Same,
+		Help: "busyness: start workers when those that run are busy for more of their time",
+	},
+	{
+		Name: "cheaper-busyness-min", Kind: Int, Arg: "PERCENT", Default: "25", Section: Processes, Status: Same,
+		Help: "busyness: end a worker when they are busy for less",
+	},
+	{
+		Name: "cheaper-busyness-multiplier", Kind: Int, Arg: "N", Default: "10", Section: Processes, Status: Same,
+		Help: "busyness: end none before N times --cheaper-overload seconds have passed",
+	},
+	{
+		Name: "cheaper-busyness-penalty", Kind: Int, Arg: "N", Default: "2", Section: Processes, Status: Same,
+		Help: "busyness: add N to the multiplier when a worker has had to be started again within that time",
+	},
+	{
+		Name: "cheaper-busyness-backlog-alert", Kind: Int, Arg: "N", Default: "33", Section: Processes, Status: Same,
+		Help: "busyness: start emergency workers at once when more than N requests wait",
+	},
+	{
+		Name: "cheaper-busyness-backlog-step", Kind: Int, Arg: "N", Default: "1", Section: Processes, Status: Same,
+		Help: "busyness: start N emergency workers at a time",
+	},
+	{
+		Name: "cheaper-busyness-backlog-multiplier", Kind: Int, Arg: "N", Default: "3", Section: Processes, Status: Same,
+		Help: "busyness: the multiplier while there are emergency workers",
+	},
+	{
+		Name: "cheaper-busyness-backlog-nonzero", Kind: Seconds, Arg: "SECONDS", Default: "60", Section: Processes, Status: Same,
+		Help: "busyness: start an emergency worker when some request has waited at each look for so long",
+	},
+	{
+		Name: "cheaper-busyness-verbose", Kind: Flag, Section: Processes, Status: Same,
+		Help: "busyness: log each measurement",
+	},
+	{
 		Name: "enable-threads", Short: 'T', Kind: Flag, Default: "true", Section: Processes, Status: Differs,
 		Help: "let the app start threads of its own",
 		Note: "Always so, as in uWSGI since 2.0.27.",

@@ -130,8 +130,9 @@ func (s *server) target() load.Target { return load.Target{Network: "tcp", Addre
 // snapshot is what is used of the statistics.
 type snapshot struct {
 	Workers []struct {
-		PID          int `json:"pid"`
-		RespawnCount int `json:"respawn_count"`
+		PID          int    `json:"pid"`
+		Status       string `json:"status"`
+		RespawnCount int    `json:"respawn_count"`
 	} `json:"workers"`
 	Uwsgo struct {
 		BodiesSpooled int `json:"bodies_spooled"`
@@ -148,6 +149,16 @@ func (s *server) snapshot() (got snapshot, err error) {
 		return got, err
 	}
 	return got, json.NewDecoder(c).Decode(&got)
+}
+
+// serving is how many workers are not cheap.
+func (s *snapshot) serving() (n int) {
+	for _, w := range s.Workers {
+		if w.Status != "cheap" {
+			n++
+		}
+	}
+	return n
 }
 
 // respawns is how many workers have been replaced since the start.

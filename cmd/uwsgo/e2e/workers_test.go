@@ -238,6 +238,48 @@ signal.signal(signal.SIGUSR1, late)
 	s.waitLog(t, fmt.Sprintf("The work of process %d is done (harakiri)", victim))
 }
 
+func TestCheaper(t *testing.T) {
+	dir := shortTempDir(t)
+	write(t, dir, "app.py", plainApp)
+	port, stats := freePort(t), "127.0.0.1:"+freePort(t)
+	write(t, dir, "app.ini", fmt.Sprintf("[uwsgi]\nhttp = :%s\nstats = %s\nwsgi-file = app.py\nprocesses = 4\n"+
+		"cheaper = 1\ncheaper-initial = 2\ncheaper-algo = manual\nmaster-fifo = app.fifo\n", port, stats))
+	s := start(t, dir, "app.ini")
+	base := "http://127.0.0.1:" + port + "/"
+	s.waitAnswer(t, base, 200)
+	waitStatus := func(want string) {
+		t.Helper()
+		eventually(t, "workers that are "+want, func() error {
+			var got []string
+			for _, w := range readStats(t, stats).Workers {
+				if got = append(got, w.Status); (w.Status == "cheap") != (w.PID == 0) {
+					return fmt.Errorf("worker with pid %d is %s", w.PID, w.Status)
+				}
+			}
+			if strings.Join(got, " ") != want {
+				return fmt.Errorf("%q", got)
+			}
+			return nil
+		})
+	}
+	waitStatus("idle idle cheap cheap")
+	tell(t, filepath.Join(dir, "app.fifo"), "+")
+	waitStatus("idle idle idle cheap")
+	tell(t, filepath.Join(dir, "app.fifo"), "---------")
+	eventually(t, "all but one to be cheap", func() error {
+		if n := strings.Count(s.log.String(), "cheaped."); n != 2 {
+			return fmt.Errorf("%d workers cheaped, want 2", n)
+		}
+		return nil
+	})
+	s.waitAnswer(t, base, 200)
+	for _, other := range []string{"+", "-"} { // a server without cheaper says why it does nothing
+		plain := start(t, dir, "--http", ":"+freePort(t), "--wsgi-file", "app.py", "--master-fifo", "plain"+other)
+		tell(t, filepath.Join(dir, "plain"+other), other)
+		plain.waitLog(t, "the number of workers is fixed: set cheaper to have it change")
+	}
+}
+
 func TestGracefulStop(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		t.Run(sig.String(), func(t *testing.T) {

@@ -1,0 +1,57 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/uwsgo/uwsgo/cmd/internal/ini"
+	"github.com/uwsgo/uwsgo/engine/worker"
+)
+
+// maxCheaper bounds the numbers of cheaper and its kin.
+const maxCheaper = 100_000
+
+// small reads a number of cheaper or its kin.
+func small(e ini.Entry) (int, error) {
+	n, err := number(e, maxCheaper)
+	return int(n), err
+}
+
+var algorithms = map[string]worker.CheaperAlgorithm{
+	"spare":    worker.CheaperSpare,
+	"backlog":  worker.CheaperBacklog,
+	"busyness": worker.CheaperBusyness,
+	"manual":   worker.CheaperManual,
+}
+
+// algorithm reads cheaper-algo. One that is not known is spare, as in uWSGI.
+func (r *resolver) algorithm(e ini.Entry) {
+	name := strings.TrimSpace(e.Value)
+	a, ok := algorithms[name]
+	if !ok {
+		known := strings.Join(slices.Sorted(maps.Keys(algorithms)), ", ")
+		r.list.Warnf("%s: there is no algorithm %q, so spare is taken; there are %s", e.Origin.Name(e.Key), name, known)
+	}
+	r.Cheaper.Algorithm = a
+}
+
+// checkCheaper compares the numbers of workers with each other.
+func (r *resolver) checkCheaper() error {
+	c := &r.Cheaper
+	switch {
+	case c.Min == 0:
+		return nil
+	case c.Min >= r.Processes:
+		return fmt.Errorf("cheaper: %d must be lower than processes, which is %d", c.Min, r.Processes)
+	case c.Initial == 0:
+	case c.Initial < c.Min:
+		r.list.Warnf("cheaper-initial: %d is lower than cheaper, so %d workers are started", c.Initial, c.Min)
+		c.Initial = c.Min
+	case c.Initial > r.Processes:
+		r.list.Warnf("cheaper-initial: %d is more than processes, so %d workers are started", c.Initial, r.Processes)
+		c.Initial = r.Processes
+	}
+	return nil
+}
