@@ -206,27 +206,31 @@ func (g *supervisor) more(n int) {
 	g.fill()
 }
 
-// fewer has one worker go cheap: the one that has run longest of those that have no
-// request; when forced, of all if each has one. The last one stays.
+// fewer has one worker go cheap: one that does not serve yet; else the one that has run
+// longest of those that have no request, or, when forced, of all if each has one. The
+// last one that serves stays.
 func (g *supervisor) fewer(forced bool) {
 	var chosen *worker
-	oldest, running, idle := int64(0), 0, false
+	serving := 0
 	for _, w := range g.workers {
-		if w.cheap.Load() {
-			continue
-		}
-		running++
-		p := w.present.Load()
-		if p == nil {
-			continue // it has none to finish, but one that starts
-		}
-		free := g.free(p)
-		at := p.spawnedAt.Load()
-		if (free || forced) && (chosen == nil || free && !idle || free == idle && at < oldest) {
-			chosen, oldest, idle = w, at, free
+		switch p := w.present.Load(); {
+		case w.cheap.Load():
+		case p == nil:
+			chosen = w
+		default:
+			serving++
 		}
 	}
-	if chosen == nil || running == 1 {
+	if serving < 2 && chosen == nil {
+		return
+	}
+	if chosen == nil {
+		chosen = g.longest(func(p *process) bool { return g.free(p) })
+	}
+	if chosen == nil && forced {
+		chosen = g.longest(func(*process) bool { return true })
+	}
+	if chosen == nil {
 		return
 	}
 	chosen.cheap.Store(true)
@@ -236,6 +240,21 @@ func (g *supervisor) fewer(forced bool) {
 			g.retire(p, "")
 		}
 	}
+}
+
+// longest returns the worker whose process has served longest of those that may go; nil
+// if none may.
+func (g *supervisor) longest(may func(*process) bool) (chosen *worker) {
+	for _, w := range g.workers {
+		p := w.present.Load()
+		if p == nil || w.cheap.Load() || !may(p) {
+			continue
+		}
+		if chosen == nil || p.spawnedAt.Load() < chosen.present.Load().spawnedAt.Load() {
+			chosen = w
+		}
+	}
+	return chosen
 }
 
 // free reports whether a process has no request.

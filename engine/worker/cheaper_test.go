@@ -1,7 +1,10 @@
 package worker
 
 import (
+	"errors"
 	"fmt"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -295,6 +298,56 @@ func TestCheaperKeepsTheNumber(t *testing.T) {
 			r.get("/hello").body200("hello")
 		})
 	}
+}
+
+// A worker that still imports goes before one that serves, which is perhaps the only one.
+func TestCheaperKeepsWhoServes(t *testing.T) {
+	gate := filepath.Join(t.TempDir(), "gate")
+	r := start(t, Config{
+		Apps: []App{app(t, fmt.Sprintf(`
+import os, time
+try:
+    os.close(os.open(%q, os.O_CREAT | os.O_EXCL))
+except FileExistsError:
+    time.sleep(1000)
+def application(environ, start_response):
+    start_response("200 OK", [])
+    return [b"hello"]
+`, gate))}, Processes: 2, LazyApps: true, Cheaper: Cheaper{Min: 1, Algorithm: CheaperManual},
+	}, 1)
+	pid := r.pid(1, 0)
+	r.pool.Scale(1)
+	r.wait("the second to start", func() bool {
+		return slices.ContainsFunc(r.pool.Snapshot().Processes, func(p ProcessStats) bool { return p.Worker == 2 && p.State == Starting })
+	})
+	r.pool.Scale(-1)
+	r.waitRunning(1)
+	r.pool.Scale(-1) // the last one stays
+	r.get("/").body200("hello")
+	if now := r.pid(1, 0); now != pid {
+		t.Errorf("process %d serves, want %d", now, pid)
+	}
+}
+
+// At the minimum a worker is replaced as anywhere.
+func TestCheaperReplacesTheLast(t *testing.T) {
+	r := start(t, Config{
+		Apps: []App{app(t, paths)}, Processes: 3, Harakiri: 100 * time.Millisecond,
+		Cheaper: Cheaper{Min: 1, Algorithm: CheaperManual},
+	}, 1)
+	pid := r.pid(1, 0)
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	pid = r.pid(1, pid)
+	blocked, release := blocker(r)
+	defer release()
+	if blocked.wait(); !errors.Is(blocked.err, ErrHarakiri) {
+		t.Errorf("got %v, want %v", blocked.err, ErrHarakiri)
+	}
+	r.pid(1, pid)
+	r.get("/hello").body200("hello")
+	r.waitRunning(1)
 }
 
 func TestCheaperIsTooMany(t *testing.T) {
