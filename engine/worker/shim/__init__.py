@@ -12,5 +12,6 @@ exchange  one request and its answer, by PEP 3333
 head      status and headers: checked, marshalled, remembered
 port      a thread's stream to one of the server's event loops
 trace     tracebacks of what apps raise
+forked    ends what apps fork when it comes back from them
 files     request bodies in files, and wsgi.file_wrapper
 """

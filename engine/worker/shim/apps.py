@@ -7,6 +7,7 @@ import os
 import sys
 import time
 
+from .forked import leave
 from .trace import report
 
 
@@ -21,6 +22,7 @@ def load_all(specs):
     (mount, seconds, None or why it failed).
     """
     found, outcome = [], []
+    pid = os.getpid()
     for mount, path, module, name in specs:
         start = time.monotonic()
         app = reason = None
@@ -29,8 +31,12 @@ def load_all(specs):
         except LoadError as e:
             reason = str(e)
         except BaseException as e:
+            if os.getpid() != pid:
+                leave(e)
             report(e)
             reason = why(e)
+        if os.getpid() != pid:
+            leave()
         found.append(app)
         outcome.append((mount, time.monotonic() - start, reason))
     return found, outcome

@@ -14,6 +14,7 @@ import time
 
 from . import files, port
 from .exchange import Exchange
+from .forked import child, leave
 from .port import DROPPED, RETURNED, SMALL, Port, frame_head
 from .trace import report
 
@@ -171,8 +172,12 @@ def serve(receive, ports, claim, apps, base):
         try:
             result = apps[index](environ, exchange.start_response)
         except BaseException as e:
+            if child:
+                leave(e)
             exchange.fail(e)
         else:
+            if child:
+                leave()
             # The usual answer, a list of one bytes: no more Python than this.
             head = exchange.head
             if type(result) is list and len(result) == 1 and head and not exchange.started:
@@ -241,6 +246,7 @@ def run(config, place, number, fds, shared, apps):
     if config["stacks"] >= 0:
         give_stacks(config["stacks"], config["stack_signal"])
     queue = None if config["stream_mode"] else Queue(config["queue"])
+    os.register_at_fork(after_in_child=lambda: child.append(True))
 
     def core(thread):
         yield_to_loops()
