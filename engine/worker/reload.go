@@ -55,6 +55,9 @@ func (g *supervisor) reload(answer chan<- error) {
 		return
 	}
 	if g.next != nil { // it may have read the old code
+		if !g.again && g.served {
+			g.pool.log(fmt.Sprintf("another reload is under way, process %d: this one follows it; if it hangs, kill -9 %d gives it up", g.next.pid, g.next.pid))
+		}
 		g.asked, g.again = append(g.asked, answer), true
 		return
 	}

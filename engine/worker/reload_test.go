@@ -274,6 +274,39 @@ func TestReloadAgainAndAgain(t *testing.T) {
 	r.get("/hello").body200("hello")
 }
 
+// Code that never loads holds back the reload to what mends it; the log says a way out.
+func TestReloadHangs(t *testing.T) {
+	a := app(t, version(1))
+	r := start(t, Config{Apps: []App{a}}, 1)
+	here := a.File + ".here"
+	rewrite(t, a, fmt.Sprintf("import time\nopen(%q, 'w').close()\nwhile True:\n    time.sleep(60)\n", here))
+	first, second := make(chan error, 1), make(chan error, 1)
+	go func() { first <- r.pool.Reload(t.Context()) }()
+	r.wait("the code that hangs", func() bool { _, err := os.Stat(here); return err == nil })
+	rewrite(t, a, version(2))
+	go func() { second <- r.pool.Reload(t.Context()) }()
+	r.waitLog("another reload is under way, process ")
+	r.get("/hello").body200("hello 1")
+	for _, line := range r.logged() {
+		if _, rest, ok := strings.Cut(line, "kill -9 "); ok {
+			var pid int
+			if _, err := fmt.Sscan(rest, &pid); err != nil {
+				t.Fatal(err)
+			}
+			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := <-first; err == nil {
+		t.Error("the reload that was killed succeeded")
+	}
+	if err := <-second; err != nil {
+		t.Errorf("the reload after it: %v", err)
+	}
+	r.get("/hello").body200("hello 2")
+}
+
 // Whichever zygote dies, requests are answered afterwards.
 func TestZygoteDiesInReload(t *testing.T) {
 	const slow = "import os, time\nopen(os.environ['TEST_BEGAN'], 'w').close()\ntime.sleep(0.3)\n" + hello
