@@ -488,6 +488,12 @@ func TestStartIsCancelled(t *testing.T) {
 	}
 }
 
+// A zygote reports so many forks that its socket is full before it has all commands.
+func TestManyWorkers(t *testing.T) {
+	r := start(t, Config{Apps: []App{app(t, paths)}, Processes: 400}, 1)
+	r.get("/hello").body200("hello")
+}
+
 func TestNoPython(t *testing.T) {
 	config := Config{Python: filepath.Join(t.TempDir(), "python")}
 	newRig(t, &config, 1)

@@ -61,7 +61,9 @@ func newSupervisor(p *Pool) (*supervisor, error) {
 	c := &p.config
 	g := &supervisor{
 		pool: p, queue: -1, zygotes: make(map[*zygote]bool),
-		events: make(chan message, 16), done: make(chan struct{}),
+		// While it spawns one process for each worker it takes no message, and a zygote
+		// whose reports are not read takes no command: four of each process have room.
+		events: make(chan message, 16+4*c.Processes), done: make(chan struct{}),
 		stopReq: make(chan context.Context, 1), algorithm: newAlgorithm(c, p.log),
 	}
 	var err error
