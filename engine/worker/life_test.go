@@ -515,6 +515,15 @@ func TestFindPython(t *testing.T) {
 	if _, err := FindPython(filepath.Join(venv, "none")); err == nil || !strings.Contains(err.Error(), "no such virtualenv") {
 		t.Errorf("no virtualenv: got %v", err)
 	}
+	if os.Geteuid() != 0 { // nothing is forbidden to root
+		closed := t.TempDir()
+		if err := os.Chmod(closed, 0); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := FindPython(filepath.Join(closed, "venv")); err == nil || !strings.Contains(err.Error(), "may not reach it") {
+			t.Errorf("a virtualenv that this user may not look at: got %v", err)
+		}
+	}
 	python := filepath.Join(venv, "bin", "python3")
 	if err := os.MkdirAll(filepath.Dir(python), 0o700); err != nil {
 		t.Fatal(err)

@@ -2,6 +2,8 @@ package worker
 
 import (
 	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -25,14 +27,28 @@ func FindPython(virtualenv string) (string, error) {
 	if err != nil {
 		return "", &PythonError{Path: virtualenv, Err: err}
 	}
-	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+	info, err := os.Stat(dir)
+	if errors.Is(err, fs.ErrPermission) {
+		return "", forbidden(dir)
+	}
+	if err != nil || !info.IsDir() {
 		return "", &PythonError{Path: dir, Err: errors.New("no such virtualenv: make it with python3 -m venv " + virtualenv)}
 	}
 	for _, name := range []string{"python", "python3"} {
 		path := filepath.Join(dir, "bin", name)
-		if info, err := os.Stat(path); err == nil && info.Mode()&0o111 != 0 && !info.IsDir() {
+		info, err := os.Stat(path)
+		if errors.Is(err, fs.ErrPermission) {
+			return "", forbidden(path)
+		}
+		if err == nil && info.Mode()&0o111 != 0 && !info.IsDir() {
 			return path, nil
 		}
 	}
 	return "", &PythonError{Path: filepath.Join(dir, "bin", "python"), Err: errors.New("the virtualenv has no working python, perhaps because the one it was made from is gone: make it again with python3 -m venv --clear " + virtualenv)}
+}
+
+// forbidden is the error for what this user may not look at, as below /root or where
+// uid is a user that the virtualenv was not made for.
+func forbidden(path string) error {
+	return &PythonError{Path: path, Err: fmt.Errorf("the user with id %d may not reach it, or what it links to: let that user enter each directory on the way", os.Geteuid())}
 }
