@@ -10,8 +10,27 @@ import (
 const forks = `
 import os, sys
 
+class Closes:
+    def __iter__(self):
+        return iter([b"0"])
+    def close(self):
+        child = os.fork()
+        if child:
+            os.waitpid(child, 0)
+
+def blocks(before):
+    child = os.fork()
+    if child:
+        os.waitpid(child, 0)
+        yield b"0"
+    elif before:
+        yield b"child"
+
 def application(environ, start_response):
     path = environ["PATH_INFO"]
+    if path in ("/yields", "/ends", "/closes"):
+        start_response("200 OK", [])
+        return Closes() if path == "/closes" else blocks(path == "/yields")
     if path != "/pid":
         child = os.fork()
         if child == 0:
@@ -31,7 +50,7 @@ def application(environ, start_response):
 func TestAppForks(t *testing.T) {
 	modes(t, func(t *testing.T, stream bool) {
 		r := start(t, Config{Apps: []App{app(t, forks)}, StreamMode: stream}, 1)
-		for _, c := range []struct{ name, code string }{{"returns", "0"}, {"exits", "7"}, {"raises", "1"}} {
+		for _, c := range []struct{ name, code string }{{"returns", "0"}, {"exits", "7"}, {"raises", "1"}, {"yields", "0"}, {"ends", "0"}, {"closes", "0"}} {
 			t.Run(c.name, func(t *testing.T) {
 				r.get("/" + c.name).body200(c.code)
 				for range 3 {
@@ -39,8 +58,8 @@ func TestAppForks(t *testing.T) {
 				}
 			})
 		}
-		if n := strings.Count(r.output(), "forked by the app, came back"); n != 3 {
-			t.Errorf("%d children are named in the log, want 3", n)
+		if n := strings.Count(r.output(), "forked by the app, came back"); n != 6 {
+			t.Errorf("%d children are named in the log, want 6", n)
 		}
 	})
 }

@@ -4,6 +4,7 @@ import os
 import struct
 
 from . import files
+from .forked import child, leave
 from .head import Known, kind
 from .port import (
     ABORT,
@@ -100,6 +101,8 @@ class Exchange:
 
     def fail(self, e):
         """Log an exception, and tell the server unless it has its answer."""
+        if child:
+            leave(e)
         report(e)
         if not self.done:
             self._last(0, ABORT if self.started else FAILED)
@@ -116,6 +119,8 @@ class Exchange:
             self._block(block)
             if self.gone or (self.done and self.bodyless):
                 break
+        if child:
+            leave()
 
     def _list(self, result):
         size = 0
@@ -184,6 +189,8 @@ class Exchange:
 
     def _block(self, block):
         """Send a block that is not empty; the head goes before the first."""
+        if child:
+            leave()
         if self.head is None:
             raise RuntimeError("the app sent a body before it called start_response")
         if self.gone or self.port.cancelled[self.rid & 0xFFFF] == CANCELLED:

@@ -172,8 +172,6 @@ def serve(receive, ports, claim, apps, base):
         try:
             result = apps[index](environ, exchange.start_response)
         except BaseException as e:
-            if child:
-                leave(e)
             exchange.fail(e)
         else:
             if child:
@@ -194,6 +192,8 @@ def serve(receive, ports, claim, apps, base):
                         environ = exchange = result = block = body = None
                         continue
             exchange.run(result)
+            if child:
+                leave()
         body.close()
         claim[0] = 0
         environ = exchange = result = block = body = None
