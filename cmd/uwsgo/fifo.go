@@ -126,7 +126,7 @@ const unsupportedLetters = "BCEflLRSW"
 func (p *program) obey(c byte) {
 	switch {
 	case c == 'r' || c == 'w':
-		p.reloads.whole.ask(p.log.Printf, fmt.Sprintf("master-fifo: %c: reloading", c))
+		p.askReload(fmt.Sprintf("master-fifo: %c: reloading", c))
 	case c == 'c':
 		p.reloads.chain.ask(p.log.Printf, "master-fifo: c: replacing the workers one by one")
 	case c == 'p':

@@ -30,6 +30,16 @@ func (p *program) startReloads(ctx context.Context) {
 	}
 }
 
+// askReload has the workers load the app anew. why is for the log.
+func (p *program) askReload(why string) {
+	if p.pool != nil {
+		if pid := p.pool.Loading(); pid != 0 {
+			why += fmt.Sprintf(", after the one that is under way; if that hangs, kill -9 %d gives it up", pid)
+		}
+	}
+	p.reloads.whole.ask(p.log.Printf, why)
+}
+
 // repeated is something that may be asked for faster than it can be done. One is under
 // way and one waits, and that one is for all who have asked meanwhile.
 type repeated struct {
@@ -89,13 +99,13 @@ func (p *program) watch(ctx context.Context) {
 			return
 		case <-tick:
 			if path := all.look(); path != "" {
-				p.reloads.whole.ask(p.log.Printf, fmt.Sprintf("*** %s has been touched... grace them all !!! ***", path))
+				p.askReload(fmt.Sprintf("*** %s has been touched... grace them all !!! ***", path))
 			}
 			if path := chain.look(); path != "" {
 				p.reloads.chain.ask(p.log.Printf, fmt.Sprintf("*** %s has been touched... chain reload !!! ***", path))
 			}
 		case path := <-code:
-			p.reloads.whole.ask(p.log.Printf, fmt.Sprintf("[uwsgi-python-reloader] module/file %s has been modified", path))
+			p.askReload(fmt.Sprintf("[uwsgi-python-reloader] module/file %s has been modified", path))
 		}
 	}
 }

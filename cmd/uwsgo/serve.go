@@ -143,7 +143,7 @@ func serve(cfg *config.Config, ready *os.File) int {
 		case sig := <-others:
 			switch sig {
 			case syscall.SIGHUP:
-				p.reloads.whole.ask(p.log.Printf, "SIGHUP received: reloading")
+				p.askReload("SIGHUP received: reloading")
 				continue
 			case syscall.SIGTSTP:
 				p.pause()

@@ -30,6 +30,10 @@ func (p *Pool) Reload(ctx context.Context) error { return p.ask(ctx, "reload") }
 // begins that one anew. Any goroutine.
 func (p *Pool) ChainReload(ctx context.Context) error { return p.ask(ctx, "chain") }
 
+// Loading returns the id of the process that loads the apps anew, 0 for none. To kill it
+// gives that reload up. Any goroutine.
+func (p *Pool) Loading() int { return int(p.sup.loading.Load()) }
+
 func (p *Pool) ask(ctx context.Context, what string) error {
 	answer := make(chan error, 1)
 	select {
@@ -55,9 +59,6 @@ func (g *supervisor) reload(answer chan<- error) {
 		return
 	}
 	if g.next != nil { // it may have read the old code
-		if !g.again && g.served {
-			g.pool.log(fmt.Sprintf("another reload is under way, process %d: this one follows it; if it hangs, kill -9 %d gives it up", g.next.pid, g.next.pid))
-		}
 		g.asked, g.again = append(g.asked, answer), true
 		return
 	}
@@ -88,6 +89,7 @@ func (g *supervisor) startNext(lazy bool) error {
 		return err
 	}
 	g.next = z
+	g.loading.Store(int64(z.pid))
 	g.zygotes[z] = true
 	if g.zygote == nil {
 		g.zygotePID.Store(int64(z.pid))
@@ -145,6 +147,7 @@ func (g *supervisor) takeOver() {
 	}
 	before, z := g.zygote, g.next
 	g.zygote, g.next = z, nil
+	g.loading.Store(0)
 	z.since = time.Now()
 	g.served = true
 	g.zygotePID.Store(int64(z.pid))
@@ -171,6 +174,7 @@ func (g *supervisor) takeOver() {
 func (g *supervisor) failed(err error) {
 	z := g.next
 	g.next = nil
+	g.loading.Store(0)
 	if z != nil {
 		if !z.forking {
 			z.kill() // it would finish importing before it listens

@@ -32,6 +32,7 @@ type supervisor struct {
 	// Readable by any goroutine.
 	load      atomic.Pointer[load]
 	zygotePID atomic.Int64
+	loading   atomic.Int64 // process id of next
 
 	// Owned by the supervisor.
 	zygote   *zygote // whose processes serve; nil while there is none
