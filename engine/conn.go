@@ -100,7 +100,7 @@ func (c *conn) arm(d deadline) {
 	case deadlineIdle:
 		after = o.IdleTimeout
 		if c.loop.srv.draining.Load() {
-			after = lingerTime
+			after = drainIdle
 		}
 	case deadlineLinger:
 		after = lingerTime
@@ -138,9 +138,23 @@ func (c *conn) late() {
 		c.abandon()
 	case deadlineWatch:
 		c.watch()
-	case deadlineIdle, deadlineLinger:
+	case deadlineIdle:
+		c.closeIdle()
+	case deadlineLinger:
 		c.close()
 	}
+}
+
+// closeIdle closes a connection that has been idle for too long, unless a request has
+// come in this very moment: to close it would lose the request.
+func (c *conn) closeIdle() {
+	p := []unix.PollFd{{Fd: int32(c.fd), Events: unix.POLLIN}}
+	if n, err := unix.Poll(p, 0); err != nil || n == 0 {
+		c.close()
+		return
+	}
+	c.unread = true
+	c.fill()
 }
 
 // watch registers the connection with the poller. Those that end with their
@@ -254,7 +268,7 @@ func (c *conn) rest() {
 	case c.eof && begun:
 		c.refuse(errIncomplete)
 		return
-	case c.eof, draining && !begun && !c.fresh:
+	case c.eof:
 		c.closing = true
 		c.settle()
 		return

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // draining starts a server whose handler holds what asks for /held.
@@ -49,6 +51,7 @@ func TestDrainAtEachMoment(t *testing.T) {
 		want  int    // answers with 200 in all
 	}{
 		{"idle", get, 0, "", 1},
+		{"idle_with_a_last_request", get, 0, get, 2},
 		{"in_head", "GET / HT", 0, "TP/1.1\r\nHost: a\r\n\r\n", 1},
 		{"in_body", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbo", 0, "dy", 1},
 		{"in_second_head", get + "GET / HT", 0, "TP/1.1\r\nHost: a\r\n\r\n", 2},
@@ -243,5 +246,66 @@ func TestCloseAtOnce(t *testing.T) {
 		if b, err := io.ReadAll(c); len(b) > 0 {
 			t.Errorf("got %q, %v", b, err)
 		}
+	}
+}
+
+// A socket that is handed over goes on listening when the one that had it has ended, and
+// its file stays.
+func TestHandOver(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	handler := HandlerFunc(func(x *Exchange) { x.ReplyText(200, "served") })
+	ask := func() {
+		t.Helper()
+		c, err := net.Dial("unix", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+		write(t, c, "GET / HTTP/1.0\r\n\r\n")
+		if b, err := io.ReadAll(c); err != nil || !strings.HasSuffix(string(b), "served") {
+			t.Fatalf("got %q, %v", b, err)
+		}
+	}
+	made := func() *Server {
+		srv, err := New(Options{Logf: t.Logf, Loops: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return srv
+	}
+	first, second := made(), made()
+	ln, err := first.Listen(path, ListenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	serve(t, first, handler)
+	ask()
+	f, err := ln.File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	fd, err := unix.Dup(int(f.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	adopted, err := second.Adopt(fd, ListenOptions{Address: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if adopted.String() != path || !adopted.OwnsFile() {
+		t.Errorf("adopted %s, owns its file: %v", adopted, adopted.OwnsFile())
+	}
+	serve(t, second, handler)
+	if err := first.Shutdown(context.Background()); err != nil {
+		t.Error(err)
+	}
+	if _, err := ln.File(); err == nil {
+		t.Error("a closed listener gives its socket away")
+	}
+	ask()
+	if removed, err := adopted.Unlink(); !removed || err != nil {
+		t.Errorf("unlink: %v, %v", removed, err)
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/uwsgo/uwsgo/engine/internal/listen"
 	"github.com/uwsgo/uwsgo/engine/internal/reactor"
 )
@@ -91,6 +93,9 @@ type ListenOptions struct {
 	// HTTPS says that a front server encrypts what comes in here, so that
 	// applications are told https.
 	HTTPS bool
+	// Address is where a unix socket that is adopted is found, if that is for the server
+	// to know and its file for Unlink to remove: the kernel knows it by another name.
+	Address string
 }
 
 // Listener is an address that a server listens on.
@@ -133,6 +138,24 @@ func (ln *Listener) Waiting() int {
 	return waiting(ln.ln.FD)
 }
 
+// File returns a copy of the socket, to be given to another process, which adopts it.
+// It is open until it is closed, whatever becomes of the listener.
+func (ln *Listener) File() (*os.File, error) {
+	ln.mu.Lock()
+	defer ln.mu.Unlock()
+	if ln.ln.FD < 0 {
+		return nil, ErrServerClosed
+	}
+	fd, err := unix.FcntlInt(uintptr(ln.ln.FD), unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		return nil, fmt.Errorf("copy the socket %s: %w", ln, err)
+	}
+	return os.NewFile(uintptr(fd), ln.String()), nil
+}
+
+// OwnsFile reports whether Unlink would remove a file.
+func (ln *Listener) OwnsFile() bool { return ln.ln.OwnsFile() }
+
 // Unlink removes the file of a unix socket, unless another has taken its place,
 // and reports whether it did. To be called before Drain, which closes the socket.
 func (ln *Listener) Unlink() (bool, error) { return ln.ln.Unlink() }
@@ -163,12 +186,18 @@ func (s *Server) Listen(addr string, o ListenOptions) (*Listener, error) {
 	return s.add(ln, o)
 }
 
-// Adopt takes over a listening socket that this process was given, by systemd
-// for one. The server closes it.
+// Adopt takes over a listening socket that this process was given, by systemd or by a
+// server that it takes the place of. The server closes it.
 func (s *Server) Adopt(fd int, o ListenOptions) (*Listener, error) {
 	ln, err := listen.Adopt(fd)
 	if err != nil {
 		return nil, err
+	}
+	if o.Address != "" {
+		if err := ln.Inherit(o.Address); err != nil {
+			_ = ln.Close()
+			return nil, err
+		}
 	}
 	return s.add(ln, o)
 }
@@ -227,8 +256,9 @@ func (s *Server) Serve(h Handler) error {
 }
 
 // Drain stops taking on work: it takes in the connections that wait already,
-// accepts no more, tells clients not to keep their connections and closes idle
-// ones. It returns when every request that was read has been answered and all
+// accepts no more, and tells clients not to keep their connections. One that is idle
+// has a second for a last request: to close it at once would lose a request that is on
+// its way. It returns when every request that was read has been answered and all
 // connections are closed, or with ctx's error when that ends first. The loops
 // run on, for what else depends on them, until Close. Requests of [Server.AsHTTP]
 // are for their own server to wait for. Not to be called on a loop, as it waits
@@ -364,7 +394,8 @@ func (l *loop) drain() {
 			_ = ln.close()
 		}
 	}
-	// Those that wait for a request close, which moves the last into their place.
+	// Those that wait for a request have a new deadline. One may close, which moves the
+	// last into its place.
 	for i := len(l.conns); i > 0; i = min(i-1, len(l.conns)) {
 		l.conns[i-1].Ready(reactor.Readable) // a request may have come in this very moment
 	}

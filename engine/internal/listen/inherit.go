@@ -1,8 +1,10 @@
 package listen
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -10,10 +12,8 @@ import (
 // Adopt makes a Listener of a socket that somebody else opened: systemd, which
 // passes it as descriptor 3 and up, or the process that this one succeeds. It
 // checks that fd is a listening stream socket and makes it non-blocking and
-// close-on-exec. Unlink does nothing on it: its file is the maker's.
-//
-// Of a unix socket that [Open] made, the kernel knows the private name it had at
-// first; a successor that has been told the path sets Address itself.
+// close-on-exec. Unlink does nothing on it: its file is the maker's, until
+// [Listener.Inherit] says otherwise.
 func Adopt(fd int) (*Listener, error) {
 	fail := func(what string, err error) (*Listener, error) {
 		return nil, fmt.Errorf("inherited descriptor %d: %s: %w", fd, what, err)
@@ -62,4 +62,30 @@ func Adopt(fd int) (*Listener, error) {
 		return fail("make it close-on-exec", err)
 	}
 	return l, nil
+}
+
+// Inherit tells an adopted socket where the one that handed it over found it, and makes
+// the file of a unix socket its own, for Unlink. The kernel knows a unix socket that
+// [Open] made by the private name that it had at first.
+func (l *Listener) Inherit(address string) error {
+	a, err := Parse(address)
+	if err != nil {
+		return err
+	}
+	if a.Kind != l.Address.Kind {
+		return fmt.Errorf("inherited descriptor %d is no socket of the kind of %s", l.FD, address)
+	}
+	l.Address = a
+	if a.Kind != Unix {
+		return nil
+	}
+	file, err := os.Lstat(a.Path)
+	switch {
+	case errors.Is(err, os.ErrNotExist): // removed: whoever did that may have had a reason
+	case err != nil:
+		return fmt.Errorf("inherited socket: %w", err)
+	case file.Mode().Type() == os.ModeSocket:
+		l.made = file
+	}
+	return nil
 }

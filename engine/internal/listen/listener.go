@@ -41,7 +41,7 @@ type Listener struct {
 	// Where it is false connections inherit the option or have no use for it.
 	SetNoDelay bool
 
-	made os.FileInfo // the file at Address.Path, if Open made it and Unlink has not been called
+	made os.FileInfo // the file at Address.Path, if it is the listener's and Unlink has not been called
 }
 
 // Open makes a socket that listens on a. Its errors say what to do about them
@@ -86,6 +86,9 @@ func (l *Listener) Close() error {
 	l.FD = -1
 	return unix.Close(fd)
 }
+
+// OwnsFile reports whether there is a file of a unix socket for Unlink to remove.
+func (l *Listener) OwnsFile() bool { return l.made != nil }
 
 // Unlink removes the file that [Open] made for a unix socket, as uWSGI's vacuum
 // does, and reports whether it did. A file that has taken its place since, say

@@ -660,3 +660,40 @@ func TestAcceptNothing(t *testing.T) {
 		t.Errorf("Accept = %d, %v; want -1, EAGAIN", fd, err)
 	}
 }
+
+func TestInherit(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "app.sock")
+	for _, tt := range []struct {
+		name, address, as string
+		wantErr           bool
+		owns              bool
+	}{
+		{name: "path", address: path, as: path, owns: true},
+		{name: "file_gone", address: filepath.Join(dir, "b.sock"), as: filepath.Join(dir, "missing.sock")},
+		{name: "tcp", address: "127.0.0.1:0", as: ":8080"},
+		{name: "another_kind", address: "127.0.0.1:0", as: path, wantErr: true},
+		{name: "no_address", address: "127.0.0.1:0", as: "8080", wantErr: true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			fd, err := unix.Dup(open(t, tt.address, Options{}).FD)
+			if err != nil {
+				t.Fatal(err)
+			}
+			l, err := Adopt(fd)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = l.Close() })
+			if err := l.Inherit(tt.as); (err != nil) != tt.wantErr {
+				t.Fatalf("Inherit: %v", err)
+			}
+			if !tt.wantErr && l.String() != tt.as {
+				t.Errorf("it is at %s, want %s", l, tt.as)
+			}
+			if l.OwnsFile() != tt.owns {
+				t.Errorf("it owns its file: %v, want %v", l.OwnsFile(), tt.owns)
+			}
+		})
+	}
+}
