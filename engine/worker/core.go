@@ -117,6 +117,19 @@ type CoreStats struct {
 	Since     time.Time // when the request in hand was taken
 }
 
+// Serving reports whether there is a process that takes requests. It is cheap enough to
+// be called for a request. Any goroutine.
+func (p *Pool) Serving() bool {
+	for _, w := range p.sup.workers {
+		for _, one := range w.places {
+			if one.is(Idle) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // Snapshot returns the present figures. Any goroutine.
 func (p *Pool) Snapshot() Snapshot {
 	g := p.sup

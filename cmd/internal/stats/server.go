@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -45,6 +46,9 @@ type Options struct {
 	NoCores bool
 	// Mode is given to a unix socket (chmod-socket); 0 leaves it to the umask.
 	Mode fs.FileMode
+	// Inherited is a socket that listens on the address already: that of the server whose
+	// place this one takes. New closes it, whatever happens.
+	Inherited *os.File
 }
 
 // Server gives a [Snapshot] to each connection and closes it. It runs in
@@ -57,6 +61,8 @@ type Server struct {
 
 	unixPath string      // the socket file to remove, if any
 	unixInfo fs.FileInfo // as it was made: another server may have replaced it since
+
+	keepFile atomic.Bool // Close does not remove the socket file
 
 	stop     chan struct{}
 	stopOnce sync.Once
@@ -86,13 +92,25 @@ func New(addr string, snapshot func() Snapshot, options Options) (*Server, error
 // Addr returns the address the server is bound to.
 func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 
+// File returns a copy of the socket, for [Options.Inherited] of another process.
+func (s *Server) File() (*os.File, error) {
+	return s.listener.(interface{ File() (*os.File, error) }).File()
+}
+
+// OwnsFile reports whether there is a socket file for Close to remove.
+func (s *Server) OwnsFile() bool { return s.unixPath != "" }
+
+// KeepFile says whether Close leaves the socket file: while two processes have the
+// socket, the file is for only one of them to remove.
+func (s *Server) KeepFile(keep bool) { s.keepFile.Store(keep) }
+
 // Close stops listening, ends the connections, removes the unix socket unless
 // another process has put its own there, and waits for its goroutines.
 func (s *Server) Close() error {
 	var err error
 	s.stopOnce.Do(func() {
 		close(s.stop)
-		if s.unixPath != "" {
+		if s.unixPath != "" && !s.keepFile.Load() {
 			if now, statErr := os.Lstat(s.unixPath); statErr == nil && os.SameFile(now, s.unixInfo) {
 				err = os.Remove(s.unixPath)
 			}
@@ -109,6 +127,9 @@ func (s *Server) Close() error {
 }
 
 func (s *Server) listen(addr string) error {
+	if s.options.Inherited != nil {
+		return s.adoptSocket(s.options.Inherited, addr)
+	}
 	isPath := strings.HasPrefix(addr, "/") || strings.HasPrefix(addr, ".") || !strings.Contains(addr, ":")
 	switch {
 	case addr == "":
@@ -145,6 +166,22 @@ func (s *Server) listen(addr string) error {
 		return err
 	}
 	s.listener, s.unixPath = l, addr
+	return nil
+}
+
+// adoptSocket listens on f, which is found at addr.
+func (s *Server) adoptSocket(f *os.File, addr string) error {
+	defer f.Close()
+	l, err := net.FileListener(f)
+	if err != nil {
+		return err
+	}
+	s.listener = l
+	if l.Addr().Network() == "unix" && addr[0] != '@' {
+		if info, err := os.Lstat(addr); err == nil && info.Mode().Type() == fs.ModeSocket {
+			s.unixPath, s.unixInfo = addr, info
+		}
+	}
 	return nil
 }
 
