@@ -49,17 +49,20 @@ func (p *program) listen(inherited []inheritedSocket) error {
 	listens := cfg.Listens
 	for _, sock := range inherited {
 		l := config.Listen{Addr: sock.addr.String(), Protocol: cfg.Protocol, Where: "inherited socket"}
-		if i := slices.IndexFunc(listens, func(l config.Listen) bool { return sameAddress(l.Addr, sock.addr) }); i >= 0 {
+		if i := slices.IndexFunc(listens, func(l config.Listen) bool { return sock.isOf(l.Addr) }); i >= 0 {
 			l = listens[i]
 			listens = slices.Delete(slices.Clone(listens), i, i+1)
+		} else if !sock.always {
+			p.predecessor.unwanted = append(p.predecessor.unwanted, sock)
+			continue
 		}
-		err := p.bind(l, "inherited as", func(o engine.ListenOptions) (*engine.Listener, error) { return p.engine.Adopt(sock.fd, o) })
+		err := p.bind(l, &sock, func(o engine.ListenOptions) (*engine.Listener, error) { return p.engine.Adopt(sock.fd, o) })
 		if err != nil {
 			return err
 		}
 	}
 	for _, l := range listens {
-		err := p.bind(l, "bound to", func(o engine.ListenOptions) (*engine.Listener, error) { return p.engine.Listen(l.Addr, o) })
+		err := p.bind(l, nil, func(o engine.ListenOptions) (*engine.Listener, error) { return p.engine.Listen(l.Addr, o) })
 		if err != nil {
 			return err
 		}
@@ -67,8 +70,9 @@ func (p *program) listen(inherited []inheritedSocket) error {
 	return nil
 }
 
-// bind makes one listener with open and tells of it.
-func (p *program) bind(l config.Listen, how string, open func(engine.ListenOptions) (*engine.Listener, error)) error {
+// bind makes one listener with open, of the socket that was inherited, if one was, and
+// tells of it.
+func (p *program) bind(l config.Listen, inherited *inheritedSocket, open func(engine.ListenOptions) (*engine.Listener, error)) error {
 	cfg := p.cfg
 	o := engine.ListenOptions{Backlog: cfg.Backlog, Mode: cfg.ChmodSocket, Owner: cfg.ChownSocket}
 	if o.Owner == "" {
@@ -78,13 +82,18 @@ func (p *program) bind(l config.Listen, how string, open func(engine.ListenOptio
 	if l.Protocol == config.Uwsgi {
 		o.Protocol, o.Timeout, kind = engine.UWSGI, cfg.SocketTimeout, "uwsgi"
 	}
+	how := "bound to"
+	if inherited != nil {
+		how, o.Address = "inherited as", inherited.address
+	}
 	number := len(p.engine.Listeners())
 	ln, err := open(o)
 	if err != nil {
 		return fmt.Errorf("%s: %w", l.Where, err)
 	}
+	p.sockets = append(p.sockets, openSocket{ln, l.Addr, inherited != nil && inherited.always})
 	p.later(func() { // a start that fails leaves nothing behind
-		if !p.ready {
+		if !p.ready && inherited == nil {
 			_, _ = ln.Unlink()
 		}
 	})
@@ -100,7 +109,7 @@ func (p *program) bind(l config.Listen, how string, open func(engine.ListenOptio
 }
 
 func (p *program) vacuum(ln *engine.Listener) {
-	if !p.cfg.Vacuum {
+	if !p.cfg.Vacuum || p.shared {
 		return
 	}
 	if removed, err := ln.Unlink(); err != nil {
@@ -220,5 +229,5 @@ func (p *program) handler() (engine.Handler, error) {
 		p.later(p.blocks.Close)
 		h = compress.New(h, compress.Options{Pool: p.blocks, OnlyMarked: !cfg.Compress})
 	}
-	return h, nil
+	return p.withReadiness(h), nil
 }

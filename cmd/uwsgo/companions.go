@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"slices"
+	"sync"
 
 	"github.com/uwsgo/uwsgo/cmd/internal/companion"
 	"github.com/uwsgo/uwsgo/cmd/internal/cron"
@@ -17,12 +18,12 @@ func (p *program) startCompanions() {
 	if specs := p.cfg.Companions; len(specs) > 0 {
 		g := companion.Start(specs, p.command, p.owns, p.log.Printf)
 		p.companions.Store(g)
-		p.later(func() { p.withMercy(g.Stop) })
+		p.besidesEndBy(g.Stop)
 	}
 	if jobs := p.cfg.Crons; len(jobs) > 0 {
 		r := cron.Start(jobs, p.command, p.log.Printf)
 		p.crons.Store(r)
-		p.later(func() { p.withMercy(r.Stop) })
+		p.besidesEndBy(r.Stop)
 	}
 }
 
@@ -36,6 +37,13 @@ func (p *program) owns(pid int) bool {
 	}
 	s := p.pool.Snapshot()
 	return pid == s.Zygote || slices.ContainsFunc(s.Processes, func(w worker.ProcessStats) bool { return w.PID == pid })
+}
+
+// besidesEndBy has stop called once, at the end or before a successor starts its own.
+func (p *program) besidesEndBy(stop func(context.Context)) {
+	once := sync.OnceFunc(func() { p.withMercy(stop) })
+	p.later(once)
+	p.endBesides = append(p.endBesides, once)
 }
 
 func (p *program) withMercy(stop func(context.Context)) {

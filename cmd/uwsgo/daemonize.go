@@ -118,7 +118,7 @@ func daemonPipe() (*os.File, error) {
 
 // detach has a daemon let go of the terminal and tells the command that waits for it.
 func (p *program) detach() error {
-	if p.daemon == nil {
+	if p.daemon == nil && (p.cfg.Daemonize == "" || p.predecessor == nil) {
 		return nil
 	}
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
@@ -131,6 +131,9 @@ func (p *program) detach() error {
 		if err := replace(int(from.Fd()), to); err != nil {
 			return fmt.Errorf("daemonize: %w", err)
 		}
+	}
+	if p.daemon == nil {
+		return nil // a successor: the command has returned long ago
 	}
 	_, err = p.daemon.Write([]byte{1})
 	_ = p.daemon.Close()

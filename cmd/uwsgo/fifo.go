@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -13,6 +14,10 @@ import (
 // openFifos makes the named pipes of master-fifo and reads commands from the first,
 // until the end. They are for the server's own user.
 func (p *program) openFifos() error {
+	if p.shared {
+		p.postponed = append(p.postponed, p.openFifos)
+		return nil
+	}
 	var paths []string
 	for _, name := range p.cfg.Fifos {
 		path := p.path(name)
@@ -52,11 +57,15 @@ func (p *program) makeFifo(path string) error {
 	if err != nil {
 		return err
 	}
-	p.later(func() { // who writes to a pipe that nobody reads waits for ever
+	// Who writes to a pipe that nobody reads waits for ever. Only once: a successor's may
+	// get the same number.
+	remove := sync.OnceFunc(func() {
 		if now, err := os.Lstat(path); err == nil && os.SameFile(made, now) {
 			_ = os.Remove(path)
 		}
 	})
+	p.later(remove)
+	p.handBack = append(p.handBack, remove)
 	return nil
 }
 
@@ -120,13 +129,16 @@ func (p *program) switchFifo(f *os.File, paths []string, n int) *os.File {
 }
 
 // unsupportedLetters are commands of uWSGI for what is not there yet.
-const unsupportedLetters = "BCEflLRSW"
+const unsupportedLetters = "BCElLRSW"
 
 // obey does what a letter asks for. Only the goroutine of serve calls it.
 func (p *program) obey(c byte) {
 	switch {
 	case c == 'r' || c == 'w':
 		p.askReload(fmt.Sprintf("master-fifo: %c: reloading", c))
+	case c == 'f':
+		p.log.Printf("master-fifo: f:")
+		p.replaceBinary()
 	case c == 'c':
 		p.reloads.chain.ask(p.log.Printf, "master-fifo: c: replacing the workers one by one")
 	case c == 'p':

@@ -22,7 +22,8 @@ func run() int {
 	for i, arg := range os.Args {
 		os.Args[i] = strings.Clone(arg) // setTitle writes over where they are
 	}
-	var input bytes.Buffer // what was read of standard input, for a daemon to read again
+	path := ownPath()
+	var input bytes.Buffer // what was read of standard input, for a daemon or a successor to read again
 	cfg, err := config.Load(os.Args[1:], os.Environ(), ini.OS(io.TeeReader(os.Stdin, &input)))
 	if err != nil {
 		return fail(err)
@@ -53,10 +54,14 @@ func run() int {
 		if err != nil {
 			return fail(err)
 		}
-		if cfg.Daemonize != "" && ready == nil {
+		before, err := findPredecessor()
+		if err != nil {
+			return fail(err)
+		}
+		if cfg.Daemonize != "" && ready == nil && before == nil {
 			return daemonize(cfg, input.Bytes())
 		}
-		return serve(cfg, ready)
+		return serve(&program{cfg: cfg, self: path, stdin: input.Bytes(), daemon: ready, predecessor: before, shared: before != nil})
 	}
 	return exitOK
 }

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // writePidFile writes the process id, if there is a path to write it to. The file
@@ -19,12 +21,16 @@ func (p *program) writePidFile(path string) error {
 		return nil
 	}
 	path = p.path(path)
+	if p.shared { // until this server has taken over, the file names the other one
+		p.postponed = append(p.postponed, func() error { return p.writePidFile(path) })
+		return mayWrite(path)
+	}
 	if err := p.rewritePidFile(path); err != nil {
 		return err
 	}
 	p.pidFiles = append(p.pidFiles, path)
 	p.later(func() {
-		if !p.cfg.Vacuum && p.ready {
+		if !p.cfg.Vacuum && p.ready || p.shared {
 			return
 		}
 		now, err := os.ReadFile(path)
@@ -65,6 +71,20 @@ func (p *program) rewritePidFile(path string) error {
 		return fmt.Errorf("pidfile: %w", err)
 	}
 	p.log.Printf("writing pidfile to %s", path)
+	return nil
+}
+
+// mayWrite finds out whether a pid file could be written: a server that has taken the
+// place of another cannot go back.
+func mayWrite(path string) error {
+	err := unix.Faccessat(unix.AT_FDCWD, path, unix.W_OK, unix.AT_EACCESS)
+	if errors.Is(err, unix.ENOENT) {
+		err = unix.Faccessat(unix.AT_FDCWD, filepath.Dir(path), unix.W_OK, unix.AT_EACCESS)
+	}
+	if err != nil {
+		return fmt.Errorf("pidfile: %s: %w: this server, which takes the place of another, could not write its own number there; "+
+			"a file that the user of uid may write does, such as one of pidfile2", path, err)
+	}
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/signal"
 	"runtime"
@@ -36,11 +37,16 @@ type program struct {
 	home  string // the directory that it was started in
 	cwd   string // the directory of the app
 	loops int
-	procs int // of the Go runtime beside those of the loops; negative: leave them alone
+	// self is the file that the program was started from, as an absolute path: after an
+	// upgrade there is another program.
+	self  string
+	stdin []byte // what was read of standard input
+	procs int    // of the Go runtime beside those of the loops; negative: leave them alone
 	// identity is whom the server becomes once its addresses are bound.
 	identity privilege.Identity
 	daemon   *os.File // tells the command that waits for the daemon to be ready; nil without one
 	paused   atomic.Bool
+	stopping atomic.Bool     // a signal to stop has come; see ready-path
 	stop     chan os.Signal  // who asks for the end; a second time for a quick one
 	letters  chan byte       // commands of master-fifo
 	patience context.Context // ends when what ends the server must be quick,
@@ -57,6 +63,18 @@ type program struct {
 	code   *codeWatch   // nil without py-autoreload
 	stats  *stats.Server
 
+	// predecessor is the server whose place this one takes, nil for none; successor the
+	// one that is to take this one's.
+	predecessor *predecessor
+	successor   *successor
+	// shared says that sockets and files are those of another server, which lives on when
+	// this one ends.
+	shared    bool
+	sockets   []openSocket
+	postponed []func() error // what has to wait until the predecessor has let go
+	// What has to be done before a successor goes on; both are safe to repeat.
+	handBack, endBesides []func()
+
 	reloads    reloads
 	companions atomic.Pointer[companion.Group] // set when they are started, as is
 	crons      atomic.Pointer[cron.Runner]
@@ -65,13 +83,14 @@ type program struct {
 	undo []func()
 }
 
-// serve runs the server that cfg describes until it is stopped, and returns the
-// exit code. ready is where a daemon tells that it serves.
-func serve(cfg *config.Config, ready *os.File) int {
+// serve runs the server that p.cfg describes until it is stopped, and returns the
+// exit code.
+func serve(p *program) int {
+	cfg := p.cfg
 	// A log whose reader has gone must not end the server.
 	// Not with Ignore, which the programs that it starts would inherit.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	p := &program{cfg: cfg, start: time.Now(), daemon: ready, stop: make(chan os.Signal, 2), letters: make(chan byte, 16)}
+	p.start, p.stop, p.letters = time.Now(), make(chan os.Signal, 2), make(chan byte, 16)
 	p.patience, p.hurry = context.WithCancel(context.Background())
 	defer p.hurry()
 	defer p.end()
@@ -144,18 +163,19 @@ func serve(cfg *config.Config, ready *os.File) int {
 			switch sig {
 			case syscall.SIGHUP:
 				p.askReload("SIGHUP received: reloading")
-				continue
 			case syscall.SIGTSTP:
 				p.pause()
-				continue
 			case syscall.SIGUSR1:
 				p.log.Printf("SIGUSR1 received:")
 				p.logStats()
-				continue
+			case syscall.SIGUSR2:
+				p.log.Printf("SIGUSR2 received:")
+				p.replaceBinary()
 			}
-			p.log.Printf("%s received: nothing is done yet on that signal; to load new options, restart the server", signalName(sig))
 		case c := <-p.letters:
 			p.obey(c)
+		case outcome := <-p.successor.outcome():
+			running = !p.handOver(outcome)
 		case <-ctx.Done():
 			p.log.Printf("stopped before the start was over: finishing requests, at most %v (again: at once)", cfg.Mercy)
 			running = false
@@ -183,12 +203,15 @@ func (p *program) announce(ctx context.Context) error {
 	if err := p.runHooks(ctx, "master-start"); err != nil {
 		return err
 	}
-	p.startCompanions()
 	for _, path := range []string{p.cfg.SafePidFile, p.cfg.SafePidFile2} {
 		if err := p.writePidFile(path); err != nil {
 			return err
 		}
 	}
+	if err := p.takeOver(ctx); err != nil {
+		return err
+	}
+	p.startCompanions()
 	if err := p.detach(); err != nil {
 		return err
 	}
@@ -217,6 +240,9 @@ func (p *program) pause() {
 func (p *program) shutdown() {
 	go func() { // until the program ends, as what follows has to be quick too
 		// Some send a signal to the process and to its group: that is once.
+		if p.successor.serves() {
+			<-p.stop // the first that asks this server to end
+		}
 		once := time.After(sameSignal)
 		for {
 			<-p.stop
@@ -228,8 +254,12 @@ func (p *program) shutdown() {
 			}
 		}
 	}()
-	p.notify(daemon.SdNotifyStopping, "finishing requests")
-	if d := p.cfg.DrainDelay; d > 0 {
+	if !p.shared {
+		p.stopping.Store(true)
+		p.notify(daemon.SdNotifyStopping, "finishing requests")
+		p.successor.stop()
+	}
+	if d := p.cfg.DrainDelay; d > 0 && !p.shared {
 		p.log.Printf("serving as usual for %v (drain-delay)", d)
 		select {
 		case <-time.After(d):
@@ -253,6 +283,7 @@ func (p *program) shutdown() {
 		}
 	}
 	_ = p.engine.Close()
+	p.successor.wait(ctx)
 }
 
 // giveUp ends what serves requests at once. The loops that would carry the answers go
@@ -269,6 +300,10 @@ func (p *program) giveUp() {
 // openLog opens the log; until then errors go to standard error alone.
 func (p *program) openLog() error {
 	sink, err := accesslog.OpenBy(p.cfg.LogTo, p.identity.Append)
+	if p.predecessor != nil && errors.Is(err, fs.ErrPermission) {
+		// Root has opened it before, and its log is standard error here.
+		sink, err = accesslog.Open("")
+	}
 	if err != nil {
 		return err
 	}
@@ -287,6 +322,11 @@ func (p *program) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	handed, err := p.predecessor.listening()
+	if err != nil {
+		return err
+	}
+	inherited = append(inherited, handed...)
 	if err := p.runHooks(ctx, "asap"); err != nil {
 		return err
 	}
@@ -307,7 +347,7 @@ func (p *program) prepare(ctx context.Context) error {
 		stop := startProfile(cfg.Profile)
 		p.later(stop)
 	}
-	if len(cfg.Listens)+len(inherited) == 0 {
+	if len(cfg.Listens) == 0 && !slices.ContainsFunc(inherited, func(s inheritedSocket) bool { return s.always }) {
 		return errors.New("there is no socket to listen on: add http = :8080, or socket = /path/to.sock for nginx")
 	}
 	if p.home, err = os.Getwd(); err != nil { // before chdir
@@ -324,11 +364,13 @@ func (p *program) prepare(ctx context.Context) error {
 	if err := p.listen(inherited); err != nil {
 		return err
 	}
+	statsSocket := p.predecessor.stats(cfg.Stats)
 	if cfg.Stats != "" {
-		p.stats, err = stats.New(cfg.Stats, p.snapshot, stats.Options{Mode: cfg.ChmodSocket})
-		if err != nil {
+		o := stats.Options{Mode: cfg.ChmodSocket, Inherited: statsSocket}
+		if p.stats, err = stats.New(cfg.Stats, p.snapshot, o); err != nil {
 			return fmt.Errorf("stats: %w", err)
 		}
+		p.stats.KeepFile(o.Inherited != nil)
 		p.later(func() { _ = p.stats.Close() })
 		if err := p.own(p.stats.Addr()); err != nil {
 			return fmt.Errorf("stats: %w", err)

@@ -14,10 +14,21 @@ import (
 	"github.com/uwsgo/uwsgo/engine"
 )
 
-// inheritedSocket is a listening socket that systemd has passed (LISTEN_FDS).
+// inheritedSocket is a listening socket that systemd has passed (LISTEN_FDS), or the
+// server whose place this one takes.
 type inheritedSocket struct {
 	fd   int
 	addr net.Addr
+	// option is how the predecessor's options had the address, and address how it is now;
+	// both are empty for what only systemd knows.
+	option, address string
+	// always says that it is served though no option names it, as systemd's are.
+	always bool
+}
+
+// isOf reports whether the socket is that of an address as options have it.
+func (s inheritedSocket) isOf(option string) bool {
+	return sameAddress(option, s.addr) || s.addr.Network() == "tcp" && option == s.option
 }
 
 // fromSystemd takes what systemd has passed, sockets and the time of its watchdog, and
@@ -42,7 +53,7 @@ func (p *program) fromSystemd() ([]inheritedSocket, error) {
 		if err != nil {
 			return nil, fmt.Errorf("inherited descriptor %d: %w", at, err)
 		}
-		socks = append(socks, inheritedSocket{fd, addr})
+		socks = append(socks, inheritedSocket{fd: fd, addr: addr, always: true})
 	}
 	return socks, nil
 }

@@ -180,6 +180,10 @@ func (r *resolver) apply(name string, e ini.Entry) error {
 		r.Vacuum = truth(r.list, e)
 	case "drain-delay":
 		r.DrainDelay, err = seconds(e)
+	case "ready-path":
+		if set(&r.ReadyPath, "a path"); err == nil && !strings.HasPrefix(r.ReadyPath, "/") {
+			err = e.Origin.Errorf(e.Key, "%q does not begin with a slash, as /-/ready does", r.ReadyPath)
+		}
 
 	case "uid":
 		r.ImmediateDrop = r.ImmediateDrop || e.Key == "immediate-uid"

@@ -147,6 +147,7 @@ type Config struct {
 	// Mercy is how long requests may go on at a reload or a stop.
 	Mercy            time.Duration
 	DrainDelay       time.Duration // of serving as usual before a stop
+	ReadyPath        string        // where the server tells whether it takes requests
 	TouchReload      []string      // files, relative to Chdir
 	TouchChainReload []string
 

@@ -305,6 +305,11 @@ var table = []Option{
 		Help: "go on serving as usual for so long after a signal to stop, until a load balancer has noticed",
 		Note: "A second signal ends it.",
 	},
+	{
+		Name: "ready-path", Kind: Text, Arg: "PATH", Section: Processes, Status: Own,
+		Help: "answer at this path, such as /-/ready, whether requests should be sent here: 200, or 503 and why not",
+		Note: "For the health checks of a load balancer, without a worker. 503 says `stopping` from the signal to stop on, `no worker` while none serves.",
+	},
 
 	// User, daemon, service manager.
 	{

@@ -13,7 +13,10 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -94,7 +97,21 @@ func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 
 // File returns a copy of the socket, for [Options.Inherited] of another process.
 func (s *Server) File() (*os.File, error) {
-	return s.listener.(interface{ File() (*os.File, error) }).File()
+	conn, err := s.listener.(syscall.Conn).SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	// Not the listener's own File: passing that on would make the socket a blocking one,
+	// for both processes.
+	var fd int
+	var dupErr error
+	if err = conn.Control(func(own uintptr) { fd, dupErr = unix.FcntlInt(own, unix.F_DUPFD_CLOEXEC, 3) }); err == nil {
+		err = dupErr
+	}
+	if err != nil {
+		return nil, fmt.Errorf("copy the socket of the stats server: %w", err)
+	}
+	return os.NewFile(uintptr(fd), s.Addr().String()), nil
 }
 
 // OwnsFile reports whether there is a socket file for Close to remove.

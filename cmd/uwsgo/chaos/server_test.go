@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -28,6 +30,7 @@ type server struct {
 	addr  string
 	stats string
 	dir   string // working directory
+	pids  string // the pid file that names the process that serves after others have taken its place, "" for none
 	notes string // the file in which the app says what it runs
 	temp  string // directory for temporary files
 }
@@ -74,6 +77,10 @@ func (s *server) launch(t *testing.T, args ...string) {
 	s.cmd, s.log, s.ended, s.mark = p.Cmd, p.Log, p.Ended, p.Mark
 	t.Cleanup(func() {
 		defer servertest.KillAll(p.Mark)
+		if s.pids != "" {
+			s.stopLast(t)
+			<-p.Ended // nobody has its output any more
+		}
 		select {
 		case <-p.Ended:
 		default:
@@ -99,7 +106,33 @@ func (s *server) launch(t *testing.T, args ...string) {
 // tail is the end of a log, which can be long.
 func tail(log string) string { return log[max(0, len(log)-8192):] }
 
-func (s *server) pid() int { return s.cmd.Process.Pid }
+// pid is the server's process, or that which has taken its place.
+func (s *server) pid() int {
+	if s.pids != "" {
+		if content, err := os.ReadFile(s.pids); err == nil {
+			if pid, err := strconv.Atoi(strings.TrimSpace(string(content))); err == nil {
+				return pid
+			}
+		}
+	}
+	return s.cmd.Process.Pid
+}
+
+// stopLast ends the process that serves last, when others have taken the server's place.
+func (s *server) stopLast(t *testing.T) {
+	told := 0
+	eventually(t, "the end of the last server", func() error {
+		left := processes(s.mark)
+		if len(left) == 0 {
+			return nil
+		}
+		if pid := s.pid(); pid != told && slices.Contains(left, pid) {
+			told = pid
+			_ = syscall.Kill(pid, syscall.SIGTERM)
+		}
+		return fmt.Errorf("%v are left", left)
+	})
+}
 
 // waitAnswer waits until the server answers.
 func (s *server) waitAnswer(t *testing.T) {

@@ -1,0 +1,406 @@
+package e2e
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"github.com/uwsgo/uwsgo/bench/proctree"
+	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/servertest"
+)
+
+// lineage is a server and those that have taken its place. The pid file app.pid names
+// the present one; what all of them say is in the file log.
+type lineage struct {
+	*server
+	dir string
+}
+
+func startLineage(t *testing.T, dir string, args ...string) lineage {
+	t.Helper()
+	cmd := command(dir, append(args, "--pidfile", "app.pid")...)
+	out, err := os.Create(filepath.Join(dir, "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	s := &server{cmd: cmd, log: &servertest.Log{}, exit: make(chan error, 1), mark: fmt.Sprintf("TEST_MARK=%d/%s", os.Getpid(), t.Name())}
+	cmd.Env = append(cmd.Env, s.mark)
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	l := lineage{s, dir}
+	go func() { s.exit <- cmd.Wait() }()
+	t.Cleanup(func() {
+		defer servertest.KillAll(s.mark)
+		if pid, err := l.present(); err == nil && proctree.Alive(pid) {
+			_ = syscall.Kill(pid, stopSignal)
+		}
+		s.noOrphans(t)
+		if t.Failed() {
+			t.Log(l.said())
+		}
+	})
+	l.waitSaid(t, "uwsgo is ready", 1)
+	return l
+}
+
+func (l lineage) said() string {
+	text, _ := os.ReadFile(filepath.Join(l.dir, "log"))
+	return string(text)
+}
+
+func (l lineage) waitSaid(t *testing.T, want string, n int) {
+	t.Helper()
+	eventually(t, fmt.Sprintf("log line %q", want), func() error {
+		if got := strings.Count(l.said(), want); got < n {
+			return fmt.Errorf("%d times, want %d:\n%s", got, n, l.said())
+		}
+		return nil
+	})
+}
+
+// present is the number in the pid file.
+func (l lineage) present() (int, error) {
+	text, err := os.ReadFile(filepath.Join(l.dir, "app.pid"))
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(strings.TrimSpace(string(text)))
+}
+
+func (l lineage) pid(t *testing.T) int {
+	t.Helper()
+	pid, err := l.present()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pid
+}
+
+func (l lineage) signal(t *testing.T, sig syscall.Signal) {
+	t.Helper()
+	if err := syscall.Kill(l.pid(t), sig); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// replaced waits until another has taken the place of old, which has ended.
+func (l lineage) replaced(t *testing.T, old int) {
+	t.Helper()
+	eventually(t, "a successor", func() error {
+		pid, err := l.present()
+		if err != nil || pid == old {
+			return fmt.Errorf("the pid file has %d, %v", pid, err)
+		}
+		if proctree.Alive(old) {
+			return fmt.Errorf("%d has not ended", old)
+		}
+		return nil
+	})
+}
+
+// A client that goes on asking, on connections of all kinds, never notices.
+func TestBinaryReplaced(t *testing.T) {
+	for _, how := range []string{"signal", "fifo"} {
+		t.Run(how, func(t *testing.T) {
+			dir := shortTempDir(t)
+			write(t, dir, "app.py", plainApp)
+			port, stats := freePort(t), "127.0.0.1:"+freePort(t)
+			l := startLineage(t, dir, "--http", "127.0.0.1:"+port, "--http-socket", "app.sock", "--stats", stats, "--wsgi-file", "app.py",
+				"--processes", "2", "--master-fifo", "f", "--vacuum", "--safe-pidfile", "safe.pid")
+			var stop atomic.Bool
+			failed := make(chan error, 3)
+			client := func(ask func() error) {
+				var err error
+				for err == nil && !stop.Load() {
+					err = ask()
+				}
+				failed <- err
+			}
+			go client(func() error {
+				a, err := ask("GET", "http://127.0.0.1:"+port+"/", nil, nil)
+				if err == nil && a.status != 200 {
+					err = fmt.Errorf("status %d", a.status)
+				}
+				return err
+			})
+			go client(func() error {
+				status, err := overUnix(filepath.Join(dir, "app.sock"))
+				if err == nil && status != 200 {
+					err = fmt.Errorf("status %d", status)
+				}
+				return err
+			})
+			go client(keptClient("127.0.0.1:" + port))
+			for range 3 {
+				old := l.pid(t)
+				if how == "fifo" {
+					tell(t, filepath.Join(dir, "f"), "f")
+				} else {
+					l.signal(t, syscall.SIGUSR2)
+				}
+				l.replaced(t, old)
+				if st := readStats(t, stats); st.PID != l.pid(t) {
+					t.Errorf("the stats are of process %d, want %d", st.PID, l.pid(t))
+				}
+			}
+			stop.Store(true)
+			for range 3 {
+				if err := <-failed; err != nil {
+					t.Error(err)
+				}
+			}
+			last := l.pid(t)
+			l.signal(t, stopSignal)
+			eventually(t, "the end", func() error {
+				if proctree.Alive(last) {
+					return fmt.Errorf("%d lives", last)
+				}
+				return nil
+			})
+			if left := listing(t, dir); len(left) != 3 {
+				t.Errorf("vacuum left %v, want the directory, the app and the log", left)
+			}
+		})
+	}
+}
+
+// keptClient asks on a connection that it keeps for as long as the server lets it.
+func keptClient(addr string) func() error {
+	var c net.Conn
+	var in *bufio.Reader
+	return func() error {
+		if c == nil {
+			var err error
+			if c, err = net.Dial("tcp", addr); err != nil {
+				return err
+			}
+			in = bufio.NewReader(c)
+		}
+		if _, err := fmt.Fprint(c, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"); err != nil {
+			return err
+		}
+		ends := false
+		for {
+			line, err := in.ReadString('\n')
+			if err != nil {
+				return fmt.Errorf("on a kept connection: %w", err)
+			}
+			ends = ends || line == "Connection: close\r\n"
+			if line == "\r\n" {
+				break
+			}
+		}
+		body := make([]byte, 2)
+		for range body {
+			if _, err := in.ReadByte(); err != nil {
+				return err
+			}
+		}
+		if ends {
+			c.Close()
+			c = nil
+		}
+		return nil
+	}
+}
+
+// New options come with the new server, and what it does not listen on any more goes.
+func TestBinaryReplacedWithNewOptions(t *testing.T) {
+	dir := shortTempDir(t)
+	write(t, dir, "app.py", versioned("v1"))
+	port, more := freePort(t), freePort(t)
+	ini := "[uwsgi]\nhttp = 127.0.0.1:" + port + "\nwsgi-file = app.py\n"
+	write(t, dir, "app.ini", ini+"http-socket = gone.sock\n")
+	l := startLineage(t, dir, "app.ini")
+	replace(t, dir, "app.py", versioned("v2"))
+	replace(t, dir, "app.ini", ini+"http = 127.0.0.1:"+more+"\n")
+	old := l.pid(t)
+	l.signal(t, syscall.SIGUSR2)
+	l.replaced(t, old)
+	for _, p := range []string{port, more} {
+		wantBody(t, get(t, "http://127.0.0.1:"+p+"/"), 200, "v2")
+	}
+	l.waitSaid(t, "socket gone.sock is closed", 1)
+	if slices.Contains(listing(t, dir), filepath.Join(dir, "gone.sock")) {
+		t.Error("the file of a socket that nobody has is left")
+	}
+}
+
+// A new server that cannot serve changes nothing.
+func TestBinaryNotReplaced(t *testing.T) {
+	for _, tt := range []struct{ name, file, broken, why string }{
+		{"bad_option", "app.ini", "[uwsgi]\nno-such-option = 1\nstrict = true\nhttp = :nonsense\n", "exit status 1"},
+		{"broken_app", "app.py", "raise Exception('broken')\n", "exit status 22"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := shortTempDir(t)
+			write(t, dir, "app.py", plainApp)
+			port := freePort(t)
+			write(t, dir, "app.ini", "[uwsgi]\nhttp = 127.0.0.1:"+port+"\nhttp-socket = app.sock\nstats = ./stats.sock\nwsgi-file = app.py\nneed-app = true\nmaster-fifo = f\nattach-daemon = sleep 10000\n")
+			l := startLineage(t, dir, "app.ini")
+			replace(t, dir, tt.file, tt.broken)
+			for n := range 2 {
+				l.signal(t, syscall.SIGUSR2)
+				l.waitSaid(t, "the binary is not replaced", n+1)
+			}
+			l.waitSaid(t, tt.why, 2)
+			if l.pid(t) != l.cmd.Process.Pid || !l.alive() {
+				t.Errorf("the pid file has %d, the server is %d", l.pid(t), l.cmd.Process.Pid)
+			}
+			wantBody(t, get(t, "http://127.0.0.1:"+port+"/"), 200, "ok")
+			if _, err := overUnix(filepath.Join(dir, "app.sock")); err != nil {
+				t.Error(err)
+			}
+			if _, err := rawStats("unix", filepath.Join(dir, "stats.sock")); err != nil {
+				t.Error(err)
+			}
+			tell(t, filepath.Join(dir, "f"), "s") // it is still read
+			l.waitSaid(t, "2 requests, 0 of them active", 1)
+			if n := strings.Count(l.said(), `spawning "sleep 10000"`); n != 1 {
+				t.Errorf("the daemon was started %d times", n)
+			}
+		})
+	}
+}
+
+// A daemon runs once at any time.
+func TestBinaryReplacedBesideDaemons(t *testing.T) {
+	dir := shortTempDir(t)
+	write(t, dir, "app.py", plainApp)
+	l := startLineage(t, dir, "--http", "127.0.0.1:"+freePort(t), "--wsgi-file", "app.py",
+		"--attach-daemon", `mkdir lock || echo twice >> twice; trap 'rmdir lock; exit' TERM INT; echo up >> up; while true; do sleep 0.01; done`)
+	for n := range 3 {
+		eventually(t, "the daemon", func() error {
+			text, err := os.ReadFile(filepath.Join(dir, "up"))
+			if err == nil && strings.Count(string(text), "up") <= n {
+				err = fmt.Errorf("started %q", text)
+			}
+			return err
+		})
+		old := l.pid(t)
+		l.signal(t, syscall.SIGUSR2)
+		l.replaced(t, old)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "twice")); err == nil {
+		t.Error("two of the daemon ran at a time")
+	}
+}
+
+// Who stops the server while another is being started to take its place stops both.
+func TestStopWhileBinaryIsReplaced(t *testing.T) {
+	dir := shortTempDir(t)
+	write(t, dir, "app.py", plainApp)
+	l := startLineage(t, dir, "--http", "127.0.0.1:"+freePort(t), "--wsgi-file", "app.py")
+	replace(t, dir, "app.py", "open('importing', 'w').close()\nimport time\ntime.sleep(10000)\n")
+	l.signal(t, syscall.SIGUSR2)
+	eventually(t, "the import", func() error { _, err := os.Stat(filepath.Join(dir, "importing")); return err })
+	l.signal(t, syscall.SIGUSR2)
+	l.waitSaid(t, "nothing is done", 1)
+	l.signal(t, stopSignal)
+	if err := l.wait(t); err != nil {
+		t.Errorf("exit: %v, want 0", err)
+	}
+	l.noOrphans(t)
+}
+
+// When the old server dies at the worst moment, the new one serves all the same.
+func TestOldServerDiesWhileItIsReplaced(t *testing.T) {
+	dir := shortTempDir(t)
+	write(t, dir, "app.py", plainApp)
+	port := freePort(t)
+	l := startLineage(t, dir, "--http", "127.0.0.1:"+port, "--wsgi-file", "app.py")
+	replace(t, dir, "app.py", "import os, time\nopen('importing', 'w').close()\nwhile not os.path.exists('go'):\n    time.sleep(0.01)\n"+plainApp)
+	old := l.pid(t)
+	l.signal(t, syscall.SIGUSR2)
+	eventually(t, "the import", func() error { _, err := os.Stat(filepath.Join(dir, "importing")); return err })
+	l.signal(t, syscall.SIGKILL)
+	write(t, dir, "go", "")
+	l.replaced(t, old)
+	wantBody(t, get(t, "http://127.0.0.1:"+port+"/"), 200, "ok")
+}
+
+// A daemon's successor is one too, and reads again what came from standard input.
+func TestDaemonReplaced(t *testing.T) {
+	dir := shortTempDir(t)
+	write(t, dir, "app.py", plainApp)
+	port := freePort(t)
+	cmd := command(dir, "--ini", "-")
+	cmd.Stdin = strings.NewReader("[uwsgi]\nhttp = 127.0.0.1:" + port + "\nwsgi-file = app.py\ndaemonize = log\npidfile = app.pid\n")
+	s := launch(t, cmd)
+	l := lineage{s, dir}
+	if err := s.wait(t); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if pid, err := l.present(); err == nil {
+			_ = syscall.Kill(pid, stopSignal)
+		}
+		s.noOrphans(t)
+		if t.Failed() {
+			t.Log(l.said())
+		}
+	})
+	for n := range 2 {
+		old := l.pid(t)
+		l.signal(t, syscall.SIGUSR2)
+		l.replaced(t, old)
+		l.waitSaid(t, "uwsgo is ready", n+2)
+		wantBody(t, get(t, "http://127.0.0.1:"+port+"/"), 200, "ok")
+		for fd, want := range map[int]string{0: os.DevNull, 1: filepath.Join(dir, "log"), 2: filepath.Join(dir, "log")} {
+			if got, err := os.Readlink(fmt.Sprintf("/proc/%d/fd/%d", l.pid(t), fd)); err != nil || got != want {
+				t.Errorf("descriptor %d is %s, %v; want %s", fd, got, err, want)
+			}
+		}
+	}
+	for _, pid := range s.processes() {
+		environ, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+		if err != nil || pid != l.pid(t) && strings.Contains(string(environ), "UWSGO_TAKEOVER") {
+			t.Errorf("the environment of process %d: %q, %v", pid, environ, err)
+		}
+	}
+}
+
+// A load balancer learns of a stop before it is noticed anywhere else.
+func TestReadyPath(t *testing.T) {
+	dir := shortTempDir(t)
+	write(t, dir, "app.py", plainApp)
+	base := "http://127.0.0.1:" + freePort(t)
+	s := start(t, dir, "--http", strings.TrimPrefix(base, "http://"), "--wsgi-file", "app.py", "--ready-path", "/-/ready", "--drain-delay", "3600")
+	a := s.waitAnswer(t, base+"/-/ready", 200)
+	wantBody(t, a, 200, "ready\n")
+	if got := a.header.Get("Cache-Control"); got != "no-store" {
+		t.Errorf("Cache-Control: %q", got)
+	}
+	if err := s.cmd.Process.Signal(stopSignal); err != nil {
+		t.Fatal(err)
+	}
+	wantBody(t, s.waitAnswer(t, base+"/-/ready", 503), 503, "stopping\n")
+	wantBody(t, get(t, base+"/"), 200, "ok")
+	eventually(t, "the end", func() error {
+		_ = s.cmd.Process.Signal(stopSignal) // again: at once
+		select {
+		case err := <-s.exit:
+			s.exit <- err
+			return err
+		default:
+			return fmt.Errorf("it still runs")
+		}
+	})
+}
+
+func TestReadyPathRefused(t *testing.T) {
+	dir := shortTempDir(t)
+	write(t, dir, "app.py", plainApp)
+	refusal{[]string{"--http", "127.0.0.1:0", "--wsgi-file", "app.py", "--ready-path", "ready"}, exitConfig, []string{"ready-path", "begin with a slash"}}.check(t, dir)
+}
