@@ -23,6 +23,10 @@ func run() int {
 		os.Args[i] = strings.Clone(arg) // setTitle writes over where they are
 	}
 	path := ownPath()
+	before, err := findPredecessor() // first: what is run must not get it
+	if err != nil {
+		return fail(err)
+	}
 	var input bytes.Buffer // what was read of standard input, for a daemon or a successor to read again
 	cfg, err := config.Load(os.Args[1:], os.Environ(), ini.OS(io.TeeReader(os.Stdin, &input)))
 	if err != nil {
@@ -51,10 +55,6 @@ func run() int {
 		}
 	default:
 		ready, err := daemonPipe()
-		if err != nil {
-			return fail(err)
-		}
-		before, err := findPredecessor()
 		if err != nil {
 			return fail(err)
 		}

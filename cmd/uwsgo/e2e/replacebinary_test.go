@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -26,7 +27,11 @@ type lineage struct {
 
 func startLineage(t *testing.T, dir string, args ...string) lineage {
 	t.Helper()
-	cmd := command(dir, append(args, "--pidfile", "app.pid")...)
+	return runLineage(t, dir, command(dir, append(args, "--pidfile", "app.pid")...))
+}
+
+func runLineage(t *testing.T, dir string, cmd *exec.Cmd) lineage {
+	t.Helper()
 	out, err := os.Create(filepath.Join(dir, "log"))
 	if err != nil {
 		t.Fatal(err)
@@ -235,6 +240,143 @@ func TestBinaryReplacedWithNewOptions(t *testing.T) {
 	if slices.Contains(listing(t, dir), filepath.Join(dir, "gone.sock")) {
 		t.Error("the file of a socket that nobody has is left")
 	}
+}
+
+// What a package manager has put in the place of the binary is what runs then.
+func TestBinaryUpgraded(t *testing.T) {
+	dir := shortTempDir(t)
+	write(t, dir, "app.py", plainApp)
+	program, err := os.ReadFile(binary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "program")
+	for _, p := range []string{path, path + ".new"} {
+		if err := os.WriteFile(p, program, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := command(dir, "--http", "127.0.0.1:"+freePort(t), "--wsgi-file", "app.py", "--pidfile", "app.pid")
+	cmd.Path, cmd.Args[0] = path, "./program"
+	l := runLineage(t, dir, cmd)
+	if err := os.Rename(path+".new", path); err != nil {
+		t.Fatal(err)
+	}
+	old := l.pid(t)
+	l.signal(t, syscall.SIGUSR2)
+	l.replaced(t, old)
+	if exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", l.pid(t))); err != nil || exe != path {
+		t.Errorf("what runs is %s, %v; want %s", exe, err, path)
+	}
+}
+
+// Systemd is told which process the service is now, and its sockets are passed on though
+// no option names them.
+func TestBinaryReplacedUnderSystemd(t *testing.T) {
+	dir := shortTempDir(t)
+	write(t, dir, "app.py", environApp)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	socket, next := notifySocket(t, dir)
+	cmd := activated(t, dir, []net.Listener{ln}, "--protocol", "http", "--wsgi-file", "app.py", "--pidfile", "app.pid")
+	cmd.Env = append(cmd.Env, "NOTIFY_SOCKET="+socket)
+	l := runLineage(t, dir, cmd)
+	for range 2 {
+		old := l.pid(t)
+		if first := next(); !strings.HasPrefix(first, "READY=1\n") {
+			t.Errorf("told %q when it serves", first)
+		}
+		l.signal(t, syscall.SIGUSR2)
+		if begin := next(); !strings.HasPrefix(begin, "RELOADING=1\nMONOTONIC_USEC=") {
+			t.Errorf("told %q at the beginning", begin)
+		}
+		main := next()
+		l.replaced(t, old)
+		if want := fmt.Sprintf("MAINPID=%d\nREADY=1\n", l.pid(t)); !strings.HasPrefix(main, want) {
+			t.Errorf("told %q when another takes over, want %q", main, want)
+		}
+		if a := get(t, "http://"+ln.Addr().String()+"/"); a.status != 200 || strings.Contains(a.body, "LISTEN_") || strings.Contains(a.body, "UWSGO_") {
+			t.Errorf("status %d, %s", a.status, a.body)
+		}
+	}
+}
+
+// Where root was given up the new server begins without it.
+func TestBinaryReplacedWithoutRoot(t *testing.T) {
+	dir, nobody := publicDir(t)
+	needPython(t, nobody)
+	gid, err := strconv.Atoi(nobody.Gid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	uid, err := strconv.Atoi(nobody.Uid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := filepath.Join(dir, "own")
+	if err := os.Mkdir(own, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(own, uid, gid); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(filepath.Dir(binary), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	port := freePort(t)
+	args := []string{"--http", "127.0.0.1:" + port, "--http-socket", "own/app.sock", "--stats", "own/stats.sock", "--wsgi-file", "app.py", "--uid", "nobody", "--logto", "root.log"}
+	said := func(want string) {
+		t.Helper()
+		eventually(t, want, func() error {
+			text, err := os.ReadFile(filepath.Join(dir, "root.log"))
+			if err == nil && !strings.Contains(string(text), want) {
+				err = fmt.Errorf("the log has %s", text)
+			}
+			return err
+		})
+	}
+	run := func(t *testing.T, pidfile ...string) lineage {
+		cmd := command(dir, append(slices.Clone(args), pidfile...)...)
+		s := launch(t, cmd)
+		s.waitAnswer(t, "http://127.0.0.1:"+port+"/", 200)
+		said("uwsgo is ready")
+		return lineage{s, own}
+	}
+	t.Run("pidfile_of_the_user", func(t *testing.T) {
+		l := run(t, "--pidfile2", "own/app.pid")
+		old := l.pid(t)
+		l.signal(t, syscall.SIGUSR2)
+		t.Cleanup(func() {
+			l.signal(t, stopSignal)
+			l.noOrphans(t)
+			_ = l.wait(t) // also for what it had printed
+		})
+		eventually(t, "a successor", func() error {
+			if pid, err := l.present(); err != nil || pid == old {
+				return fmt.Errorf("%d, %v", pid, err)
+			}
+			return nil
+		})
+		a := get(t, "http://127.0.0.1:"+port+"/")
+		if a.status != 200 || !strings.HasPrefix(a.body, fmt.Sprintf("(%d, %d, %d)", uid, uid, uid)) {
+			t.Errorf("%d, %q", a.status, a.body)
+		}
+		said(fmt.Sprintf("process %d serves in place", l.pid(t)))
+	})
+	t.Run("pidfile_of_root", func(t *testing.T) {
+		l := run(t, "--pidfile", "root.pid")
+		if err := l.cmd.Process.Signal(syscall.SIGUSR2); err != nil {
+			t.Fatal(err)
+		}
+		said("could not write its own number")
+		said("the binary is not replaced")
+		if a := get(t, "http://127.0.0.1:"+port+"/"); a.status != 200 {
+			t.Errorf("%d", a.status)
+		}
+	})
 }
 
 // A new server that cannot serve changes nothing.
