@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -48,7 +49,8 @@ func findPredecessor() (*predecessor, error) {
 	}
 	_ = os.Unsetenv(takeoverEnv) // not for the app
 	var t takeover
-	if err := json.Unmarshal([]byte(text), &t); err != nil || t.Ready < 3 || t.Go < 3 {
+	err := json.Unmarshal([]byte(text), &t)
+	if err != nil || t.Ready < 3 || t.Go < 3 || slices.ContainsFunc(t.Sockets, func(s handedSocket) bool { return s.FD < 3 }) {
 		return nil, fmt.Errorf("%s=%s in the environment: only uwsgo sets that; unset it", takeoverEnv, text)
 	}
 	unix.CloseOnExec(t.Ready)

@@ -105,7 +105,7 @@ func (l lineage) replaced(t *testing.T, old int) {
 	eventually(t, "a successor", func() error {
 		pid, err := l.present()
 		if err != nil || pid == old {
-			return fmt.Errorf("the pid file has %d, %v", pid, err)
+			return fmt.Errorf("the pid file has %d, %w", pid, err)
 		}
 		if proctree.Alive(old) {
 			return fmt.Errorf("%d has not ended", old)
@@ -356,7 +356,7 @@ func TestBinaryReplacedWithoutRoot(t *testing.T) {
 		})
 		eventually(t, "a successor", func() error {
 			if pid, err := l.present(); err != nil || pid == old {
-				return fmt.Errorf("%d, %v", pid, err)
+				return fmt.Errorf("%d, %w", pid, err)
 			}
 			return nil
 		})
