@@ -71,6 +71,37 @@ func (p *program) replaceBinary() {
 	p.successor = s
 }
 
+// handedSockets returns the listening sockets for a successor, and copies of them, which
+// are open until they are closed. The first becomes descriptor from, and so on.
+func (p *program) handedSockets(from int) (socks []handedSocket, files []*os.File, err error) {
+	hand := func(s handedSocket, file func() (*os.File, error)) {
+		if err != nil {
+			return
+		}
+		var f *os.File
+		if f, err = file(); err != nil {
+			return
+		}
+		s.FD = from + len(files)
+		files = append(files, f)
+		if s.Owned { // a path, and the new process may have another directory
+			s.Address, err = filepath.Abs(s.Address)
+		}
+		socks = append(socks, s)
+	}
+	for _, ln := range p.sockets {
+		s := handedSocket{Option: ln.option, Owned: ln.OwnsFile()}
+		if !ln.systemd {
+			s.Address = ln.String()
+		}
+		hand(s, ln.File)
+	}
+	if p.stats != nil {
+		hand(handedSocket{Option: p.cfg.Stats, Address: p.stats.Addr().String(), Stats: true, Owned: p.stats.OwnsFile()}, p.stats.File)
+	}
+	return socks, files, err
+}
+
 // startSuccessor starts the program as this process was started.
 func (p *program) startSuccessor() (*successor, error) {
 	var files []*os.File // what the new process has from descriptor 3 on
@@ -94,37 +125,12 @@ func (p *program) startSuccessor() (*successor, error) {
 		_, _ = ready.Close(), goOn.Close()
 		return nil, err
 	}
-	t := takeover{Ready: 3, Go: 4}
-	hand := func(s handedSocket, f *os.File, err error) error {
-		if err != nil {
-			return err
-		}
-		s.FD = 3 + len(files)
-		files = append(files, f)
-		if s.Owned { // a path, and the new process may have another directory
-			s.Address, err = filepath.Abs(s.Address)
-		}
-		t.Sockets = append(t.Sockets, s)
-		return err
+	socks, copies, err := p.handedSockets(3 + len(files))
+	files = append(files, copies...)
+	if err != nil {
+		return fail(err)
 	}
-	for _, ln := range p.sockets {
-		s := handedSocket{Option: ln.option, Owned: ln.OwnsFile()}
-		if !ln.systemd {
-			s.Address = ln.String()
-		}
-		f, err := ln.File()
-		if err := hand(s, f, err); err != nil {
-			return fail(err)
-		}
-	}
-	if p.stats != nil {
-		s := handedSocket{Option: p.cfg.Stats, Address: p.stats.Addr().String(), Stats: true, Owned: p.stats.OwnsFile()}
-		f, err := p.stats.File()
-		if err := hand(s, f, err); err != nil {
-			return fail(err)
-		}
-	}
-	text, err := json.Marshal(t)
+	text, err := json.Marshal(takeover{Ready: 3, Go: 4, Sockets: socks})
 	if err != nil {
 		return fail(err)
 	}
