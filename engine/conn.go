@@ -217,7 +217,7 @@ func (c *conn) settle() {
 		if x.phase != phaseEnded || c.file != nil || c.buffered() > pipelineMax {
 			return // an answer must be nearly out before another is begun
 		}
-		keep := x.sent.KeepAlive && c.read == readHeld && !c.loop.srv.draining.Load()
+		keep := x.sent.KeepAlive && c.read == readHeld // as the client was told, also if the server drains since
 		c.x = nil
 		c.loop.release(x)
 		if keep {
