@@ -35,7 +35,7 @@ const (
 	smallBody    = 32 << 10  // up to here a body is copied behind its head, for one write
 	reserveFiles = 128       // descriptors kept back from connections: workers, logs, files
 	lingerTime   = 2 * time.Second
-	drainIdle    = time.Second // for a last request on a kept connection while draining
+	drainIdle    = 500 * time.Millisecond // for a last request on a kept connection while draining
 	lingerBytes  = 256 << 10
 	watchAfter   = 50 * time.Millisecond // see conn.watch
 )

@@ -257,7 +257,7 @@ func (s *Server) Serve(h Handler) error {
 
 // Drain stops taking on work: it takes in the connections that wait already,
 // accepts no more, and tells clients not to keep their connections. One that is idle
-// has a second for a last request: to close it at once would lose a request that is on
+// has half a second for a last request: to close it at once would lose a request that is on
 // its way. It returns when every request that was read has been answered and all
 // connections are closed, or with ctx's error when that ends first. The loops
 // run on, for what else depends on them, until Close. Requests of [Server.AsHTTP]
