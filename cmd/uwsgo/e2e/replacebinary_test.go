@@ -298,7 +298,7 @@ func TestBinaryReplacedUnderSystemd(t *testing.T) {
 		if want := fmt.Sprintf("MAINPID=%d\nREADY=1\n", l.pid(t)); !strings.HasPrefix(main, want) {
 			t.Errorf("told %q when another takes over, want %q", main, want)
 		}
-		if a := get(t, "http://"+ln.Addr().String()+"/"); a.status != 200 || strings.Contains(a.body, "LISTEN_") || strings.Contains(a.body, "UWSGO_") {
+		if a := get(t, "http://"+ln.Addr().String()+"/"); a.status != 200 || strings.Contains(a.body, "LISTEN_") || strings.Contains(a.body, "UWSGO_TAKEOVER") {
 			t.Errorf("status %d, %s", a.status, a.body)
 		}
 	}
