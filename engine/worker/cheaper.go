@@ -208,20 +208,19 @@ func (g *supervisor) more(n int) {
 
 // fewer has one worker go cheap: one that does not serve yet; else the one that has run
 // longest of those that have no request, or, when forced, of all if each has one. The
-// last one that serves stays.
+// last one stays.
 func (g *supervisor) fewer(forced bool) {
 	var chosen *worker
-	serving := 0
+	running := 0
 	for _, w := range g.workers {
-		switch p := w.present.Load(); {
-		case w.cheap.Load():
-		case p == nil:
+		if w.cheap.Load() {
+			continue
+		}
+		if running++; w.present.Load() == nil {
 			chosen = w
-		default:
-			serving++
 		}
 	}
-	if serving < 2 && chosen == nil {
+	if running < 2 {
 		return
 	}
 	if chosen == nil {

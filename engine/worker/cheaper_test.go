@@ -329,6 +329,19 @@ def application(environ, start_response):
 	}
 }
 
+// The last worker stays although it does not serve just now.
+func TestCheaperKeepsTheLast(t *testing.T) {
+	r := start(t, Config{Apps: []App{app(t, paths)}, Processes: 2, Cheaper: Cheaper{Min: 1, Algorithm: CheaperManual}}, 1)
+	zygote := r.pool.Snapshot().Zygote
+	if err := syscall.Kill(zygote, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	r.waitLog("the zygote")
+	r.pool.Scale(-9)
+	r.waitRunning(1)
+	r.get("/hello").body200("hello")
+}
+
 // At the minimum a worker is replaced as anywhere.
 func TestCheaperReplacesTheLast(t *testing.T) {
 	r := start(t, Config{

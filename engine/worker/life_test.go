@@ -210,6 +210,7 @@ func TestZygoteDiesAndPidIsReused(t *testing.T) {
 	if err := other.Start(); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = other.Process.Kill() })
 	r := start(t, Config{Apps: []App{app(t, paths)}}, 1)
 	worker, zygote := r.pid(1, 0), r.pool.Snapshot().Zygote
 	r.pool.sup.workers[0].present.Load().pid.Store(int64(other.Process.Pid))

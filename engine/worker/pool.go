@@ -108,7 +108,8 @@ type Config struct {
 	Version string // uwsgi.version in the environ
 }
 
-// Pool is a fixed number of Python processes and threads that run WSGI apps. Any
+// Pool is a number of Python processes and threads, fixed or as many as the load needs, that
+// run WSGI apps. Any
 // goroutine may call its methods; Ports belong to their loops.
 type Pool struct {
 	config   Config
