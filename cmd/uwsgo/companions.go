@@ -3,13 +3,11 @@ package main
 import (
 	"context"
 	"os"
-	"slices"
 	"sync"
 
 	"github.com/uwsgo/uwsgo/cmd/internal/companion"
 	"github.com/uwsgo/uwsgo/cmd/internal/cron"
 	"github.com/uwsgo/uwsgo/cmd/internal/stats"
-	"github.com/uwsgo/uwsgo/engine/worker"
 )
 
 // startCompanions starts what runs beside the server. It ends after the workers, which
@@ -32,11 +30,7 @@ func (p *program) owns(pid int) bool {
 	if pid == os.Getpid() {
 		return true
 	}
-	if p.pool == nil {
-		return false
-	}
-	s := p.pool.Snapshot()
-	return pid == s.Zygote || slices.ContainsFunc(s.Processes, func(w worker.ProcessStats) bool { return w.PID == pid })
+	return p.pool != nil && p.pool.Owns(pid)
 }
 
 // besidesEndBy has stop called once, at the end or before a successor starts its own.

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -128,6 +129,15 @@ func (p *Pool) Serving() bool {
 		}
 	}
 	return false
+}
+
+// Owns reports whether a process is one of the pool's: a zygote that serves or loads the
+// apps, or a worker's. Any goroutine.
+func (p *Pool) Owns(pid int) bool {
+	if id := int64(pid); id == p.sup.zygotePID.Load() || id == p.sup.loading.Load() {
+		return pid != 0
+	}
+	return slices.ContainsFunc(p.sup.places, func(one *process) bool { return pid != 0 && one.pid.Load() == int64(pid) })
 }
 
 // Snapshot returns the present figures. Any goroutine.

@@ -28,19 +28,28 @@ func behindName(stat []byte) []byte { return stat[bytes.LastIndexByte(stat, ')')
 // clockTick is what starts of processes are told in: USER_HZ, 100 on every machine.
 const clockTick = 10 * time.Millisecond
 
-// started returns when a process was started, by the present time and the time that
-// has passed since; zero where that is not known.
-func started(pid int) time.Time {
+// birth returns when a process was started, in nanoseconds since the machine was; 0 where
+// that is not known.
+func birth(pid int) int64 {
 	const startTime = 22 - 3 // by proc_pid_stat(5), of the fields behind the name
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	fields := bytes.Fields(behindName(stat))
 	if err != nil || len(fields) <= startTime {
-		return time.Time{}
+		return 0
 	}
 	ticks, err := strconv.ParseInt(string(fields[startTime]), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return ticks * int64(clockTick)
+}
+
+// started returns the time of a birth, by the present time and what has passed since;
+// zero where that is not known.
+func started(born int64) time.Time {
 	var now unix.Timespec
-	if err != nil || unix.ClockGettime(unix.CLOCK_BOOTTIME, &now) != nil {
+	if born == 0 || unix.ClockGettime(unix.CLOCK_BOOTTIME, &now) != nil {
 		return time.Time{}
 	}
-	return time.Now().Add(time.Duration(ticks)*clockTick - time.Duration(now.Nano()))
+	return time.Now().Add(time.Duration(born - now.Nano()))
 }

@@ -10,5 +10,7 @@ import (
 // alive reports whether a process exists.
 func alive(pid int) bool { return syscall.Kill(pid, 0) != syscall.ESRCH }
 
-// started says that it is not known when a process was started.
-func started(int) time.Time { return time.Time{} }
+// birth says that it is not known when a process was started.
+func birth(int) int64 { return 0 }
+
+func started(int64) time.Time { return time.Time{} }

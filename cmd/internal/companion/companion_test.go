@@ -272,6 +272,12 @@ func TestSmartFileOfAnother(t *testing.T) {
 	}
 }
 
+// livingPID is what a server finds that has met no companion.
+func livingPID(path string) int {
+	g := &Group{server: func(int) bool { return false }}
+	return g.living(&member{Spec: Spec{PidFile: path}})
+}
+
 func TestLivingPID(t *testing.T) {
 	dir := t.TempDir()
 	pid, _ := sleeper(t)
@@ -289,5 +295,26 @@ func TestLivingPID(t *testing.T) {
 	}
 	if got := livingPID(filepath.Join(dir, "absent")); got != 0 {
 		t.Errorf("without a file: %d", got)
+	}
+}
+
+// A daemon that was met stays the same although the clock is set, which makes its file
+// look old.
+func TestClockIsSet(t *testing.T) {
+	pid, _ := sleeper(t)
+	m := &member{Spec: Spec{PidFile: filepath.Join(t.TempDir(), "d.pid")}}
+	g := &Group{server: func(int) bool { return false }}
+	if err := os.WriteFile(m.PidFile, []byte(strconv.Itoa(pid)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := g.living(m); got != pid {
+		t.Fatalf("got %d, want %d", got, pid)
+	}
+	before := time.Now().Add(-time.Hour)
+	if err := os.Chtimes(m.PidFile, before, before); err != nil {
+		t.Fatal(err)
+	}
+	if got := g.living(m); got != pid {
+		t.Errorf("got %d once the clock has been set, want %d", got, pid)
 	}
 }

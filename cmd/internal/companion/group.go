@@ -26,6 +26,7 @@ type Group struct {
 type member struct {
 	Spec
 	command command.Command
+	met     met // by the goroutine that watches it
 
 	mu       sync.Mutex
 	pid      int
@@ -188,38 +189,55 @@ func (g *Group) end(m *member, pid int) {
 }
 
 // living returns the process that the pid file of m names, if it lives; 0 if not. That
-// of a machine that was switched off, or of a daemon that was killed, may name any.
+// of a machine that was switched off, or of a daemon that was killed, may name any. One
+// that was met before needs no clock to be known again: a clock may be set.
 func (g *Group) living(m *member) int {
-	pid := livingPID(m.PidFile)
-	if pid != 0 && g.server(pid) {
+	pid, written := readPID(m.PidFile)
+	if pid == 0 || !alive(pid) {
 		return 0
 	}
+	now := met{pid, birth(pid)}
+	if now != m.met || now.born == 0 {
+		if g.server(pid) || startedAfter(now.born, written) {
+			return 0
+		}
+		m.met = now
+	}
 	return pid
+}
+
+// met is a process that was found to be a companion.
+type met struct {
+	pid  int
+	born int64 // see birth
 }
 
 // mtimeSlack is more than the times of files, of some file systems whole seconds, and
 // the starts of processes may differ by.
 const mtimeSlack = 2 * time.Second
 
-// livingPID returns the process that a pid file names, if it lives; 0 if not. One that
-// started after the file was written is another, which has its number by now.
-func livingPID(path string) int {
+// startedAfter reports whether a process that was born then started after its pid file
+// was written: so it is another, which has the number by now.
+func startedAfter(born int64, written time.Time) bool {
+	begun := started(born)
+	return !begun.IsZero() && begun.After(written.Add(mtimeSlack))
+}
+
+// readPID returns the number in a pid file, 0 for none, and when it was written.
+func readPID(path string) (int, time.Time) {
 	f, err := os.Open(path)
 	if err != nil {
-		return 0
+		return 0, time.Time{}
 	}
 	defer f.Close()
 	text := make([]byte, 64)
 	n, _ := f.Read(text)
 	pid, err := strconv.ParseInt(strings.TrimSpace(string(text[:n])), 10, 32)
-	if err != nil || pid <= 1 || !alive(int(pid)) {
-		return 0
+	info, statErr := f.Stat()
+	if err != nil || statErr != nil || pid <= 1 {
+		return 0, time.Time{}
 	}
-	info, err := f.Stat()
-	if begun := started(int(pid)); err != nil || begun.After(info.ModTime().Add(mtimeSlack)) {
-		return 0
-	}
-	return int(pid)
+	return int(pid), info.ModTime()
 }
 
 // Stop asks the companions to end and waits for it. What is left when ctx ends is
