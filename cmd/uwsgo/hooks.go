@@ -48,9 +48,13 @@ func (p *program) runHooks(ctx context.Context, stages ...string) error {
 	return nil
 }
 
-// runAtExit runs the commands for the end. They have as long as requests have; one that
-// fails does not keep the others from running.
+// runAtExit runs the commands for the end, unless another server goes on in the place of
+// this one. They have as long as requests have; one that fails does not keep the others
+// from running.
 func (p *program) runAtExit() {
+	if p.shared {
+		return
+	}
 	ctx, cancel := context.WithTimeout(p.patience, p.cfg.Mercy)
 	defer cancel()
 	for _, h := range p.cfg.Hooks {

@@ -4,13 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
-
-	"golang.org/x/sys/unix"
 )
 
 // writePidFile writes the process id, if there is a path to write it to. The file
@@ -21,12 +20,19 @@ func (p *program) writePidFile(path string) error {
 		return nil
 	}
 	path = p.path(path)
-	if p.shared { // until this server has taken over, the file names the other one
-		p.postponed = append(p.postponed, func() error { return p.writePidFile(path) })
-		return mayWrite(path)
-	}
-	if err := p.rewritePidFile(path); err != nil {
+	f, err := openPidFile(path)
+	if err != nil {
 		return err
+	}
+	if !p.shared {
+		if err := p.fillPidFile(f); err != nil {
+			return err
+		}
+	} else {
+		// Until this server has taken over, the file names the other one. It is open by then:
+		// there is no way back, and who opened it may have been root.
+		p.later(func() { _ = f.Close() })
+		p.postponed = append(p.postponed, func() error { return p.fillPidFile(f) })
 	}
 	p.pidFiles = append(p.pidFiles, path)
 	p.later(func() {
@@ -57,34 +63,40 @@ func (p *program) path(name string) string {
 
 // rewritePidFile writes the process id over whatever path holds.
 func (p *program) rewritePidFile(path string) error {
-	// A link is not followed: in a directory of the app's user it could lead root to any
-	// file. Everyone may know the id.
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|syscall.O_NOFOLLOW, 0o644)
-	if errors.Is(err, syscall.ELOOP) {
-		return fmt.Errorf("pidfile: %s is a symbolic link, which is not followed: name the file itself", path)
-	}
-	if err == nil {
-		_, err = f.Write(pidText())
-		err = errors.Join(err, f.Close())
-	}
+	f, err := openPidFile(path)
 	if err != nil {
-		return fmt.Errorf("pidfile: %w", err)
+		return err
 	}
-	p.log.Printf("writing pidfile to %s", path)
-	return nil
+	return p.fillPidFile(f)
 }
 
-// mayWrite finds out whether a pid file could be written: a server that has taken the
-// place of another cannot go back.
-func mayWrite(path string) error {
-	err := unix.Faccessat(unix.AT_FDCWD, path, unix.W_OK, unix.AT_EACCESS)
-	if errors.Is(err, unix.ENOENT) {
-		err = unix.Faccessat(unix.AT_FDCWD, filepath.Dir(path), unix.W_OK, unix.AT_EACCESS)
+// openPidFile opens a pid file, and leaves in it what it holds.
+func openPidFile(path string) (*os.File, error) {
+	// A link is not followed: in a directory of the app's user it could lead root to any
+	// file. Everyone may know the id.
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|syscall.O_NOFOLLOW, 0o644)
+	if errors.Is(err, syscall.ELOOP) {
+		return nil, fmt.Errorf("pidfile: %s is a symbolic link, which is not followed: name the file itself", path)
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, fmt.Errorf("pidfile: %w: name a file that this user may write; pidfile2 is written as the user of uid", err)
 	}
 	if err != nil {
-		return fmt.Errorf("pidfile: %s: %w: this server, which takes the place of another, could not write its own number there; "+
-			"a file that the user of uid may write does, such as one of pidfile2", path, err)
+		return nil, fmt.Errorf("pidfile: %w", err)
 	}
+	return f, nil
+}
+
+// fillPidFile has f hold the process id, and closes it.
+func (p *program) fillPidFile(f *os.File) error {
+	_, err := f.Write(pidText())
+	if err == nil {
+		err = f.Truncate(int64(len(pidText())))
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("pidfile: %w", err)
+	}
+	p.log.Printf("writing pidfile to %s", f.Name())
 	return nil
 }
 

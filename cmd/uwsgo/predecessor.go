@@ -144,10 +144,7 @@ func (p *program) takeOver(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	p.shared = false
-	if p.stats != nil {
-		p.stats.KeepFile(false)
-	}
+	p.share(false)
 	for _, sock := range b.unwanted {
 		p.log.Printf("socket %s is closed: no option names it any more", sock.option)
 		_ = unix.Close(sock.fd)

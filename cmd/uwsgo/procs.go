@@ -55,11 +55,11 @@ func (p *program) startProcs() {
 				return
 			}
 			now := p.wakeups()
-			few := moreProcs(more, now-before, p.loops)
-			if before = now; few == more {
+			had := more
+			more = moreProcs(had, now-before, p.loops)
+			if before = now; more == had {
 				continue
 			}
-			more = few
 			procs := p.loops + p.procs
 			if more {
 				procs++

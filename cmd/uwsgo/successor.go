@@ -56,6 +56,9 @@ func (p *program) replaceBinary() {
 	case os.Getpid() == 1:
 		p.log.Printf("the first process of a container cannot be replaced, as the container ends with it: start a new container")
 		return
+	case p.paused.Load():
+		p.log.Printf("the server is paused, which a new one would not be: have it go on first (SIGTSTP)")
+		return
 	case p.cfg.Chroot != "":
 		p.log.Printf("a server in a chroot cannot be replaced, as the new one would be in it from its start: restart it")
 		return
@@ -152,23 +155,25 @@ func (p *program) startSuccessor() (*successor, error) {
 	}
 	s := &successor{cmd: cmd, goOn: goOn, out: make(chan error, 1), ended: make(chan struct{})}
 	stopBesides := p.endBesides
+	var status error // once it has ended
+	go func() {
+		if status = cmd.Wait(); status == nil {
+			status = errors.New("exit status 0")
+		}
+		close(s.ended)
+	}()
 	go func() {
 		n, _ := ready.Read(make([]byte, 1))
 		_ = ready.Close()
-		if n == 1 {
-			for _, stop := range stopBesides {
-				stop()
-			}
-			s.out <- nil
-		}
-		err := cmd.Wait()
-		close(s.ended)
 		if n == 0 {
-			if err == nil {
-				err = errors.New("exit status 0")
-			}
-			s.out <- err
+			<-s.ended
+			s.out <- status
+			return
 		}
+		for _, stop := range stopBesides {
+			stop()
+		}
+		s.out <- nil
 	}()
 	return s, nil
 }

@@ -28,7 +28,15 @@ func (id Identity) Append(path string, mode fs.FileMode) (*os.File, error) {
 		return nil, err
 	}
 	dir := filepath.Dir(path)
+	real, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		return nil, err
+	}
+	// A link of root's, too, may lead through a directory where id moves things about.
 	changes, err := id.changes(dir)
+	if err == nil && !changes && real != dir {
+		changes, err = id.changes(real)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -90,9 +90,9 @@ func (l *Listener) Close() error {
 // OwnsFile reports whether there is a file of a unix socket for Unlink to remove.
 func (l *Listener) OwnsFile() bool { return l.made != nil }
 
-// Unlink removes the file that [Open] made for a unix socket, as uWSGI's vacuum
-// does, and reports whether it did. A file that has taken its place since, say
-// that of a successor, stays; so does that of an inherited socket. Call it before
+// Unlink removes the file of a unix socket that [Open] made or [Listener.Inherit] took
+// over, as uWSGI's vacuum does, and reports whether it did. A file that has taken its
+// place since stays; so does that of any other socket that was handed over. Call it before
 // Close: until then the number of the file cannot be given to another.
 func (l *Listener) Unlink() (removed bool, err error) {
 	made := l.made
