@@ -89,9 +89,9 @@ func openPidFile(path string) (*os.File, error) {
 
 // fillPidFile has f hold the process id, and closes it.
 func (p *program) fillPidFile(f *os.File) error {
-	_, err := f.Write(pidText())
+	err := f.Truncate(0) // who reads it now finds nothing, rather than parts of two numbers
 	if err == nil {
-		err = f.Truncate(int64(len(pidText())))
+		_, err = f.Write(pidText())
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
 		return fmt.Errorf("pidfile: %w", err)

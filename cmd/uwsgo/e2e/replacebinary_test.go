@@ -567,6 +567,53 @@ func TestReadyPath(t *testing.T) {
 	})
 }
 
+// While no worker serves, a load balancer is told.
+func TestReadyPathWithoutWorker(t *testing.T) {
+	dir := shortTempDir(t)
+	write(t, dir, "app.py", "import os, time\nwhile os.path.exists('wait'):\n    time.sleep(0.01)\n"+plainApp)
+	base := "http://127.0.0.1:" + freePort(t)
+	s := start(t, dir, "--http", strings.TrimPrefix(base, "http://"), "--wsgi-file", "app.py", "--ready-path", "/-/ready")
+	s.waitAnswer(t, base+"/-/ready", 200)
+	write(t, dir, "wait", "")
+	children, err := proctree.Children(s.pid()) // the zygote
+	if err != nil || len(children) != 1 {
+		t.Fatalf("children %v, %v", children, err)
+	}
+	if err := syscall.Kill(children[0], syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	wantBody(t, s.waitAnswer(t, base+"/-/ready", 503), 503, "no worker\n")
+	if err := os.Remove(filepath.Join(dir, "wait")); err != nil {
+		t.Fatal(err)
+	}
+	wantBody(t, s.waitAnswer(t, base+"/-/ready", 200), 200, "ready\n")
+	wantBody(t, get(t, base+"/"), 200, "ok")
+}
+
+// What is to be done at the end is done when the last server ends, not between two.
+func TestBinaryReplacedEndsOnce(t *testing.T) {
+	dir := shortTempDir(t)
+	write(t, dir, "app.py", plainApp)
+	l := startLineage(t, dir, "--http", "127.0.0.1:"+freePort(t), "--wsgi-file", "app.py", "--exec-as-user-atexit", "echo over >> over")
+	old := l.pid(t)
+	l.signal(t, syscall.SIGUSR2)
+	l.replaced(t, old)
+	if text, err := os.ReadFile(filepath.Join(dir, "over")); err == nil {
+		t.Errorf("between the servers: %q", text)
+	}
+	last := l.pid(t)
+	l.signal(t, stopSignal)
+	eventually(t, "the end", func() error {
+		if proctree.Alive(last) {
+			return fmt.Errorf("%d lives", last)
+		}
+		return nil
+	})
+	if text, err := os.ReadFile(filepath.Join(dir, "over")); err != nil || string(text) != "over\n" {
+		t.Errorf("at the end: %q, %v", text, err)
+	}
+}
+
 func TestReadyPathRefused(t *testing.T) {
 	dir := shortTempDir(t)
 	write(t, dir, "app.py", plainApp)
