@@ -361,7 +361,7 @@
     const log = all.length > 0 && all.every((q) => q.min > 0) && Math.max(...all.map((q) => q.max)) > 20 * Math.min(...all.map((q) => q.min));
     const faulty = all.some((q) => q.faults);
     // Else the axis would end at the medians, and whiskers stand on its labels.
-    const reach = { suggestedMin: Math.min(...all.map((q) => q.min)), suggestedMax: Math.max(...all.map((q) => q.max)) };
+    const reach = all.length === 0 ? {} : { suggestedMin: Math.min(...all.map((q) => q.min)), suggestedMax: Math.max(...all.map((q) => q.max)) };
     const steps = [...new Set(all.map((q) => q.x))].sort((a, b) => a - b);
     const { caption } = add(parent, withUnit(s) + " by rate", log ? "logarithmic; whiskers: least and greatest round" : "whiskers: least and greatest round", w.title + ": " + withUnit(s) + " over " + s.axis + ". The figures are in the tables.", height, (width) => {
       const p = palette();
