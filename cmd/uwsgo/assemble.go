@@ -131,6 +131,7 @@ func (p *program) startWorkers(ctx context.Context) error {
 		Processes: cfg.Processes, Threads: cfg.Threads, Cheaper: cfg.Cheaper, LazyApps: cfg.LazyApps, NeedApp: cfg.NeedApp,
 		Harakiri: cfg.Harakiri, HarakiriMercy: cfg.HarakiriMercy, HarakiriVerbose: cfg.HarakiriVerbose, Mercy: cfg.Mercy,
 		HarakiriLeast: leastDeadline(cfg), HarakiriSignal: cfg.HarakiriSignal,
+		PostFork:     p.postFork(),
 		QueueTimeout: cfg.QueueTimeout, NoLanes: !cfg.Lanes,
 		Loops: p.engine.Loops(), Stderr: p.sink.File(), Version: version,
 		Log: func(line string) { p.log.Printf("%s", line) },

@@ -48,6 +48,20 @@ func (p *program) runHooks(ctx context.Context, stages ...string) error {
 	return nil
 }
 
+// postFork returns the commands that each worker process runs before it serves.
+func (p *program) postFork() (lines []string) {
+	for _, h := range p.cfg.Hooks {
+		if h.Stage != "post-fork" {
+			continue
+		}
+		if h.Safe {
+			h.Command = "( " + h.Command + "\n) || true"
+		}
+		lines = append(lines, h.Command)
+	}
+	return lines
+}
+
 // runAtExit runs the commands for the end, unless another server goes on in the place of
 // this one. They have as long as requests have; one that fails does not keep the others
 // from running.

@@ -384,6 +384,44 @@ def application(environ, start_response):
 	}
 }
 
+// Each worker process runs the commands, and none serves in which one has failed.
+func TestPostFork(t *testing.T) {
+	for _, lazy := range []bool{false, true} {
+		t.Run(fmt.Sprintf("lazy=%v", lazy), func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "forked")
+			r := start(t, Config{
+				Apps: []App{app(t, hello)}, Processes: 2, LazyApps: lazy,
+				PostFork: []string{"echo $PPID >> " + file, "echo and >> " + file},
+			}, 1)
+			want := map[string]bool{fmt.Sprint(r.pid(1, 0)): true, fmt.Sprint(r.pid(2, 0)): true, "and": true}
+			r.wait("what both workers run", func() bool {
+				text, err := os.ReadFile(file)
+				if err != nil {
+					return false
+				}
+				lines := strings.Fields(string(text))
+				for _, line := range lines {
+					if !want[line] {
+						t.Fatalf("the file has %q, want %v", text, want)
+					}
+				}
+				return len(lines) == 4
+			})
+			r.get("/").body200("Hello, world\n")
+		})
+	}
+	t.Run("fails", func(t *testing.T) {
+		gate := filepath.Join(t.TempDir(), "gate")
+		r := start(t, Config{Apps: []App{app(t, hello)}, PostFork: []string{"test -e " + gate}}, 1)
+		r.wait("the reason", func() bool { return strings.Contains(r.output(), "hook-post-fork: test -e "+gate+": it failed (1)") })
+		c := r.send(&call{path: "/"})
+		if err := os.WriteFile(gate, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c.wait().body200("Hello, world\n")
+	})
+}
+
 func TestLazyApps(t *testing.T) {
 	const source = "import os\nloaded = os.getpid()\ndef application(e, s):\n    s('200 OK', [])\n    return [b'own' if loaded == os.getpid() else b'shared']\n"
 	threads := "import threading, time\nthreading.Thread(target=time.sleep, args=(600,), daemon=True).start()\n" + source

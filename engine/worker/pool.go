@@ -51,6 +51,9 @@ type Config struct {
 	Threads    int // of each process; default 1
 	Cheaper    Cheaper
 	LazyApps   bool // each worker imports the apps for itself, after the fork
+	// PostFork are shell commands that each worker process runs one after another once it
+	// has been forked, before it serves. One that fails ends the process.
+	PostFork []string
 	// NeedApp has Start fail when an app cannot be loaded. Else such an app answers
 	// 500, as in uWSGI. A reload that cannot load an app fails either way.
 	NeedApp bool

@@ -161,7 +161,7 @@ func (g *supervisor) bootBlob(lazy bool) ([]byte, error) {
 	}
 	blob, err := pymarshal.Marshal([]any{sources, map[string]any{
 		"apps": apps, "lazy": lazy, "need_app": c.NeedApp,
-		"argv": c.Argv, "pythonpath": c.PythonPath,
+		"argv": c.Argv, "pythonpath": c.PythonPath, "post_fork": c.PostFork,
 		"processes": c.Processes, "threads": c.Threads, "loops": len(c.Loops),
 		"limit_as": c.LimitAS, "stream_mode": c.StreamMode, "watch": c.Imported != nil, "unwatched": unwatched,
 		"stacks": stacks, "stack_signal": stackSignal,

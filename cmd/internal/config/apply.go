@@ -245,6 +245,8 @@ func (r *resolver) apply(name string, e ini.Entry) error {
 		r.cronHarakiri, err = seconds(e)
 	case "no-orphans":
 		truth(r.list, e) // always on
+	case "hook-post-fork":
+		err = r.hook("post-fork", e)
 	case "hook-master-start":
 		err = r.hook("master-start", e)
 

@@ -48,7 +48,9 @@ func stageRows() []Option {
 	for _, s := range stages {
 		rows = append(rows, hook(s.name, s.when))
 	}
+	fork := hook("post-fork", "in each worker process, before it serves")
+	fork.Note += " A worker in which one fails ends, and another is tried."
 	start := hook("master-start", "when requests are served")
 	start.Note += " `unix_signal:15 gracefully_kill_them_all` is what SIGTERM does anyway."
-	return append(rows, start)
+	return append(rows, fork, start)
 }

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -49,6 +50,22 @@ func TestHooks(t *testing.T) {
 	if diff := cmp.Diff(want, strings.Split(strings.TrimSpace(string(order)), "\n")); diff != "" {
 		t.Errorf("what ran (-want +got):\n%s", diff)
 	}
+}
+
+func TestHookPostFork(t *testing.T) {
+	dir := shortTempDir(t)
+	write(t, dir, "app.py", plainApp)
+	base := "http://127.0.0.1:" + freePort(t) + "/"
+	s := start(t, dir, "--http", strings.TrimSuffix(strings.TrimPrefix(base, "http://"), "/"), "--wsgi-file", "app.py", "--processes", "2",
+		"--env", "OF_THE_TEST=x", "--hook-post-fork", "exec:echo $OF_THE_TEST >> order", "--hook-post-fork", "safeexec:exit 3")
+	s.waitAnswer(t, base, 200)
+	eventually(t, "a line of each worker", func() error {
+		order, err := os.ReadFile(filepath.Join(dir, "order"))
+		if err == nil && string(order) != "x\nx\n" {
+			err = fmt.Errorf("%q", order)
+		}
+		return err
+	})
 }
 
 // A command that fails ends the start, with its number; safeexec may fail, and so may

@@ -225,6 +225,15 @@ def leave_to_server(signum, frame):
         os.kill(os.getpid(), signum)
 
 
+def run_hooks(commands):
+    """Run the commands of hook-post-fork. The worker does not serve when one has failed."""
+    for command in commands:
+        code = os.waitstatus_to_exitcode(os.system(command))  # by /bin/sh, as uWSGI does
+        if code != 0:
+            sys.stderr.write(f"hook-post-fork: {command}: it failed ({code}), so this worker ends\n")
+            os._exit(1)
+
+
 def main(config):
     for fd in (config["control"], config["queue"], config["shared"], config["stacks"]):
         if fd >= 0:
@@ -257,6 +266,7 @@ def main(config):
     except (BrokenPipeError, EOFError):
         zygote.end()
     title.of_process(config["names"], number)
+    run_hooks(config["post_fork"])
     if config["lazy"]:
         zygote.apps, outcome = apps.load_all(config["apps"])
         if zygote.imports:
