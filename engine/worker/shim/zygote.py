@@ -230,7 +230,8 @@ def run_hooks(commands):
     for command in commands:
         code = os.waitstatus_to_exitcode(os.system(command))  # by /bin/sh, as uWSGI does
         if code != 0:
-            sys.stderr.write(f"hook-post-fork: {command}: it failed ({code}), so this worker ends\n")
+            why = f"it failed ({code}), so this worker ends"
+            sys.stderr.write(f"hook-post-fork: {command}: {why}\n")
             os._exit(1)
 
 
