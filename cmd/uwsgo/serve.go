@@ -279,7 +279,7 @@ func (p *program) shutdown() {
 	}
 	if p.pool != nil {
 		if err := p.pool.Stop(ctx); err != nil {
-			p.log.Printf("some workers did not end in time and were killed: %v", err)
+			p.log.Printf("some workers did not end in time and were killed: %v; threads that the app has started keep a worker from its end unless they are daemons", err)
 		}
 	}
 	_ = p.engine.Close()

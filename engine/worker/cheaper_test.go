@@ -329,6 +329,21 @@ def application(environ, start_response):
 	}
 }
 
+// A worker that cannot load the app serves nobody while others can, also where it need not.
+func TestCheaperOfBrokenCode(t *testing.T) {
+	a := app(t, hello)
+	r := start(t, Config{Apps: []App{a}, Processes: 2, LazyApps: true, Cheaper: Cheaper{Min: 1, Algorithm: CheaperManual}}, 1)
+	r.pid(1, 0)
+	rewrite(t, a, "raise Exception('half of it is there')\n")
+	r.pool.Scale(1)
+	r.waitLog("half of it is there")
+	for range 20 {
+		r.get("/").body200("Hello, world\n")
+	}
+	rewrite(t, a, hello)
+	r.waitRunning(2)
+}
+
 // The last worker stays although it does not serve just now.
 func TestCheaperKeepsTheLast(t *testing.T) {
 	r := start(t, Config{Apps: []App{app(t, paths)}, Processes: 2, Cheaper: Cheaper{Min: 1, Algorithm: CheaperManual}}, 1)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -56,6 +57,11 @@ type supervisor struct {
 type load struct {
 	python, path string
 	apps         []LoadedApp
+}
+
+// complete reports whether all apps were loaded.
+func (l *load) complete() bool {
+	return !slices.ContainsFunc(l.apps, func(a LoadedApp) bool { return a.Reason != "" })
 }
 
 func newSupervisor(p *Pool) (*supervisor, error) {
@@ -203,7 +209,7 @@ func (g *supervisor) handle(m message) {
 			g.spawned(p, m.int(2)) // it may be faster than its zygote
 			apps := m.apps(1, g.pool.config.Apps)
 			z := p.zygote
-			another := p.worker.present.Load() != nil || g.zygote != nil && z == g.next
+			another := p.worker.present.Load() != nil || g.zygote != nil && z == g.next || z == g.zygote && z.load.complete()
 			if p.err = g.outcome(z, apps, m.int(2), another); p.err != nil {
 				g.signal(p, unix.SIGKILL) // it ends by itself only where the app is needed
 				return
