@@ -77,9 +77,18 @@ func (b *predecessor) listening() ([]inheritedSocket, error) {
 		if err != nil {
 			return nil, fmt.Errorf("socket %s of the server whose place this one takes: %w", s.Option, err)
 		}
-		socks = append(socks, inheritedSocket{fd: s.FD, addr: addr, option: s.Option, address: s.Address, always: s.Address == ""})
+		socks = append(socks, s.inherited(addr))
 	}
 	return socks, nil
+}
+
+// inherited is the socket as this server has it.
+func (s handedSocket) inherited(addr net.Addr) inheritedSocket {
+	sock := inheritedSocket{fd: s.FD, addr: addr, option: s.Option, address: s.Address, always: s.Address == ""}
+	if s.Owned && filepath.IsAbs(s.Address) {
+		sock.file = s.Address
+	}
+	return sock
 }
 
 // socketAddr returns where a socket is found. Of a path the kernel may know less.
@@ -115,7 +124,7 @@ func (b *predecessor) stats(option string) *os.File {
 		if err != nil {
 			return nil // then the address is bound anew, or that says why not
 		}
-		if sock := (inheritedSocket{fd: s.FD, addr: addr, option: s.Option, address: s.Address}); option == "" || !sock.isOf(option) {
+		if sock := s.inherited(addr); option == "" || !sock.isOf(option) {
 			b.unwanted = append(b.unwanted, sock)
 			return nil
 		}
@@ -148,10 +157,11 @@ func (p *program) takeOver(ctx context.Context) error {
 	for _, sock := range b.unwanted {
 		p.log.Printf("socket %s is closed: no option names it any more", sock.option)
 		_ = unix.Close(sock.fd)
-		if unused := p.unixFile(sock); unused != "" {
-			if err := os.Remove(unused); err != nil && !errors.Is(err, os.ErrNotExist) {
-				p.log.Printf("%v", err)
-			}
+		if sock.file == "" {
+			continue
+		}
+		if err := os.Remove(sock.file); err != nil && !errors.Is(err, os.ErrNotExist) {
+			p.log.Printf("%v", err)
 		}
 	}
 	for _, do := range p.postponed {
@@ -160,14 +170,4 @@ func (p *program) takeOver(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// unixFile returns the socket file that the predecessor would have removed.
-func (p *program) unixFile(sock inheritedSocket) string {
-	for _, s := range p.predecessor.sockets {
-		if s.FD == sock.fd && s.Owned && filepath.IsAbs(s.Address) {
-			return s.Address
-		}
-	}
-	return ""
 }

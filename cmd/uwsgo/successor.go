@@ -77,32 +77,31 @@ func (p *program) replaceBinary() {
 // handedSockets returns the listening sockets for a successor, and copies of them, which
 // are open until they are closed. The first becomes descriptor from, and so on.
 func (p *program) handedSockets(from int) (socks []handedSocket, files []*os.File, err error) {
-	hand := func(s handedSocket, file func() (*os.File, error)) {
-		if err != nil {
-			return
-		}
-		var f *os.File
-		if f, err = file(); err != nil {
-			return
-		}
-		s.FD = from + len(files)
-		files = append(files, f)
-		if s.Owned { // a path, and the new process may have another directory
-			s.Address, err = filepath.Abs(s.Address)
-		}
-		socks = append(socks, s)
-	}
+	var copies []func() (*os.File, error)
 	for _, ln := range p.sockets {
 		s := handedSocket{Option: ln.option, Owned: ln.OwnsFile()}
 		if !ln.systemd {
 			s.Address = ln.String()
 		}
-		hand(s, ln.File)
+		socks, copies = append(socks, s), append(copies, ln.File)
 	}
 	if p.stats != nil {
-		hand(handedSocket{Option: p.cfg.Stats, Address: p.stats.Addr().String(), Stats: true, Owned: p.stats.OwnsFile()}, p.stats.File)
+		s := handedSocket{Option: p.cfg.Stats, Address: p.stats.Addr().String(), Stats: true, Owned: p.stats.OwnsFile()}
+		socks, copies = append(socks, s), append(copies, p.stats.File)
 	}
-	return socks, files, err
+	for i := range socks {
+		f, err := copies[i]()
+		if err != nil {
+			return nil, files, err
+		}
+		socks[i].FD, files = from+i, append(files, f)
+		if socks[i].Owned { // a path, and the new process may have another directory
+			if socks[i].Address, err = filepath.Abs(socks[i].Address); err != nil {
+				return nil, files, err
+			}
+		}
+	}
+	return socks, files, nil
 }
 
 // startSuccessor starts the program as this process was started.

@@ -22,6 +22,7 @@ type inheritedSocket struct {
 	// option is how the predecessor's options had the address, and address how it is now;
 	// both are empty for what only systemd knows.
 	option, address string
+	file            string // of a unix socket, to be removed when nobody listens on it any more
 	// always says that it is served though no option names it, as systemd's are.
 	always bool
 }
