@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime"
+	"syscall"
 	"testing"
 )
 
@@ -27,6 +29,8 @@ func TestMain(m *testing.M) {
 			fmt.Println("SKIP: the end-to-end tests follow processes through Linux's /proc")
 			return 0
 		}
+		// Under nohup servers would inherit that a terminal's end means nothing.
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 		if binary = os.Getenv("E2E_BINARY"); binary != "" {
 			return m.Run()
 		}
