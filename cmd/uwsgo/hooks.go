@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/uwsgo/uwsgo/cmd/internal/command"
+	"github.com/uwsgo/uwsgo/cmd/internal/config"
 )
 
 // command is what a shell command of an option runs with: the log, and what env has
@@ -26,14 +27,16 @@ func (p *program) environ() []string {
 	return env
 }
 
+// hooks returns the commands of a stage, in their order.
+func (p *program) hooks(stage string) []config.Hook {
+	return slices.DeleteFunc(slices.Clone(p.cfg.Hooks), func(h config.Hook) bool { return h.Stage != stage })
+}
+
 // runHooks runs the commands of stages, one after another. The first that fails ends
 // it, and the start.
 func (p *program) runHooks(ctx context.Context, stages ...string) error {
 	for _, stage := range stages {
-		for _, h := range p.cfg.Hooks {
-			if h.Stage != stage {
-				continue
-			}
+		for _, h := range p.hooks(stage) {
 			p.log.Printf("running \"%s\" (%s)...", h.Command, stage)
 			err := p.command(h.Command).Run(ctx)
 			switch {
@@ -50,10 +53,7 @@ func (p *program) runHooks(ctx context.Context, stages ...string) error {
 
 // postFork returns the commands that each worker process runs before it serves.
 func (p *program) postFork() (lines []string) {
-	for _, h := range p.cfg.Hooks {
-		if h.Stage != "post-fork" {
-			continue
-		}
+	for _, h := range p.hooks("post-fork") {
 		if h.Safe {
 			h.Command = "( " + h.Command + "\n) || true"
 		}
@@ -71,10 +71,7 @@ func (p *program) runAtExit() {
 	}
 	ctx, cancel := context.WithTimeout(p.patience, p.cfg.Mercy)
 	defer cancel()
-	for _, h := range p.cfg.Hooks {
-		if h.Stage != "as-user-atexit" {
-			continue
-		}
+	for _, h := range p.hooks("as-user-atexit") {
 		p.log.Printf("running \"%s\" (atexit)...", h.Command)
 		if err := p.command(h.Command).Run(ctx); err != nil {
 			p.log.Printf("%s: %v", h.Where, err)

@@ -102,12 +102,7 @@ func socketAddr(s handedSocket) (net.Addr, error) {
 	}
 	f := os.NewFile(uintptr(fd), s.Option)
 	defer f.Close()
-	ln, err := net.FileListener(f)
-	if err != nil {
-		return nil, err
-	}
-	defer ln.Close()
-	return ln.Addr(), nil
+	return listensOn(f)
 }
 
 // stats returns the socket of the stats server, if option has the same address; nil if

@@ -455,12 +455,6 @@ func signalName(s os.Signal) string {
 		return "SIGQUIT"
 	case syscall.SIGINT:
 		return "SIGINT"
-	case syscall.SIGHUP:
-		return "SIGHUP"
-	case syscall.SIGUSR1:
-		return "SIGUSR1"
-	case syscall.SIGUSR2:
-		return "SIGUSR2"
 	}
 	return s.String()
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net"
+	"os"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -42,12 +43,10 @@ func (p *program) fromSystemd() ([]inheritedSocket, error) {
 	var socks []inheritedSocket
 	for _, f := range activation.Files(true) {
 		at := int(f.Fd())
-		ln, err := net.FileListener(f)
+		addr, err := listensOn(f)
 		if err != nil {
 			return nil, fmt.Errorf("inherited descriptor %d is no listening stream socket (systemd: ListenStream=, Accept=no): %w", at, err)
 		}
-		addr := ln.Addr()
-		_ = ln.Close()
 		// f closes its descriptor some day; this one is the server's.
 		fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 3)
 		_ = f.Close()
@@ -57,6 +56,16 @@ func (p *program) fromSystemd() ([]inheritedSocket, error) {
 		socks = append(socks, inheritedSocket{fd: fd, addr: addr, always: true})
 	}
 	return socks, nil
+}
+
+// listensOn returns the address of a listening stream socket.
+func listensOn(f *os.File) (net.Addr, error) {
+	ln, err := net.FileListener(f)
+	if err != nil {
+		return nil, err
+	}
+	defer ln.Close()
+	return ln.Addr(), nil
 }
 
 // sameAddress reports whether an address as options have it is that of a socket.

@@ -81,7 +81,7 @@ func (g *supervisor) fewer(forced bool) {
 		return
 	}
 	if chosen == nil {
-		chosen = g.longest(func(p *process) bool { return g.free(p) })
+		chosen = g.longest(g.free)
 	}
 	if chosen == nil && forced {
 		chosen = g.longest(func(*process) bool { return true })

@@ -98,30 +98,30 @@ func (r *resolver) apply(name string, e ini.Entry) error {
 	case "harakiri-graceful-timeout":
 		r.HarakiriMercy, err = seconds(e)
 	case "cheaper":
-		r.Cheaper.Min, err = small(e)
+		count(&r.Cheaper.Min, maxCheaper)
 		r.Master = true
 	case "cheaper-initial":
-		r.Cheaper.Initial, err = small(e)
+		count(&r.Cheaper.Initial, maxCheaper)
 	case "cheaper-step":
-		r.Cheaper.Step, err = small(e)
+		count(&r.Cheaper.Step, maxCheaper)
 	case "cheaper-overload":
-		r.Cheaper.Overload, err = small(e)
+		count(&r.Cheaper.Overload, maxCheaper)
 	case "cheaper-algo":
 		r.algorithm(e)
 	case "cheaper-busyness-max":
-		r.Cheaper.Busyness.Max, err = small(e)
+		count(&r.Cheaper.Busyness.Max, maxCheaper)
 	case "cheaper-busyness-min":
-		r.Cheaper.Busyness.Min, err = small(e)
+		count(&r.Cheaper.Busyness.Min, maxCheaper)
 	case "cheaper-busyness-multiplier":
-		r.Cheaper.Busyness.Multiplier, err = small(e)
+		count(&r.Cheaper.Busyness.Multiplier, maxCheaper)
 	case "cheaper-busyness-penalty":
-		r.Cheaper.Busyness.Penalty, err = small(e)
+		count(&r.Cheaper.Busyness.Penalty, maxCheaper)
 	case "cheaper-busyness-backlog-alert":
-		r.Cheaper.Busyness.BacklogAlert, err = small(e)
+		count(&r.Cheaper.Busyness.BacklogAlert, maxCheaper)
 	case "cheaper-busyness-backlog-step":
-		r.Cheaper.Busyness.BacklogStep, err = small(e)
+		count(&r.Cheaper.Busyness.BacklogStep, maxCheaper)
 	case "cheaper-busyness-backlog-multiplier":
-		r.Cheaper.Busyness.BacklogMultiplier, err = small(e)
+		count(&r.Cheaper.Busyness.BacklogMultiplier, maxCheaper)
 	case "cheaper-busyness-backlog-nonzero":
 		r.Cheaper.Busyness.BacklogNonzero, err = seconds(e)
 	case "cheaper-busyness-verbose":

@@ -13,12 +13,6 @@ import (
 // maxCheaper bounds the numbers of cheaper and its kin.
 const maxCheaper = 100_000
 
-// small reads a number of cheaper or its kin.
-func small(e ini.Entry) (int, error) {
-	n, err := number(e, maxCheaper)
-	return int(n), err
-}
-
 var algorithms = map[string]worker.CheaperAlgorithm{
 	"spare":    worker.CheaperSpare,
 	"backlog":  worker.CheaperBacklog,
