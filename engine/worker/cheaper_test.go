@@ -402,12 +402,7 @@ func TestCheaperDownToOneThread(t *testing.T) {
 	release()
 	r.wait("the request that was held", func() bool {
 		ask()
-		select {
-		case <-held.done:
-			return true
-		default:
-			return false
-		}
+		return held.over()
 	})
 	first.wait().body200("waited")
 	r.idle()

@@ -317,6 +317,16 @@ func (c *call) begin(p *Port) {
 	}
 }
 
+// over reports whether the call has ended.
+func (c *call) over() bool {
+	select {
+	case <-c.done:
+		return true
+	default:
+		return false
+	}
+}
+
 // wait waits for the end of a call.
 func (c *call) wait() *call {
 	c.r.t.Helper()

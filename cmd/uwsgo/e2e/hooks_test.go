@@ -124,17 +124,7 @@ func TestStopDuringHook(t *testing.T) {
 				_, err := os.Stat(filepath.Join(dir, "runs"))
 				return err
 			})
-			eventually(t, "the end", func() error {
-				_ = s.cmd.Process.Signal(stopSignal) // at the end it is a second one
-				select {
-				case err := <-s.exit:
-					s.exit <- err
-					return nil
-				default:
-					return os.ErrDeadlineExceeded
-				}
-			})
-			if err := s.wait(t); err != nil {
+			if err := s.insist(t); err != nil {
 				t.Errorf("exit: %v, want 0", err)
 			}
 			s.noOrphans(t)

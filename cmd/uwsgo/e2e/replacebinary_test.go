@@ -116,6 +116,16 @@ func (l lineage) replaced(t *testing.T, old int) {
 	})
 }
 
+func waitGone(t *testing.T, pid int) {
+	t.Helper()
+	eventually(t, "the end", func() error {
+		if proctree.Alive(pid) {
+			return fmt.Errorf("%d lives", pid)
+		}
+		return nil
+	})
+}
+
 // A client that goes on asking, on connections of all kinds, never notices.
 func TestBinaryReplaced(t *testing.T) {
 	for _, how := range []string{"signal", "fifo"} {
@@ -169,12 +179,7 @@ func TestBinaryReplaced(t *testing.T) {
 			}
 			last := l.pid(t)
 			l.signal(t, stopSignal)
-			eventually(t, "the end", func() error {
-				if proctree.Alive(last) {
-					return fmt.Errorf("%d lives", last)
-				}
-				return nil
-			})
+			waitGone(t, last)
 			if left := listing(t, dir); len(left) != 3 {
 				t.Errorf("vacuum left %v, want the directory, the app and the log", left)
 			}
@@ -539,57 +544,6 @@ func TestDaemonReplaced(t *testing.T) {
 	}
 }
 
-// A load balancer learns of a stop before it is noticed anywhere else.
-func TestReadyPath(t *testing.T) {
-	dir := shortTempDir(t)
-	write(t, dir, "app.py", plainApp)
-	base := "http://127.0.0.1:" + freePort(t)
-	s := start(t, dir, "--http", strings.TrimPrefix(base, "http://"), "--wsgi-file", "app.py", "--ready-path", "/-/ready", "--drain-delay", "3600")
-	a := s.waitAnswer(t, base+"/-/ready", 200)
-	wantBody(t, a, 200, "ready\n")
-	if got := a.header.Get("Cache-Control"); got != "no-store" {
-		t.Errorf("Cache-Control: %q", got)
-	}
-	if err := s.cmd.Process.Signal(stopSignal); err != nil {
-		t.Fatal(err)
-	}
-	wantBody(t, s.waitAnswer(t, base+"/-/ready", 503), 503, "stopping\n")
-	wantBody(t, get(t, base+"/"), 200, "ok")
-	eventually(t, "the end", func() error {
-		_ = s.cmd.Process.Signal(stopSignal) // again: at once
-		select {
-		case err := <-s.exit:
-			s.exit <- err
-			return err
-		default:
-			return fmt.Errorf("it still runs")
-		}
-	})
-}
-
-// While no worker serves, a load balancer is told.
-func TestReadyPathWithoutWorker(t *testing.T) {
-	dir := shortTempDir(t)
-	write(t, dir, "app.py", "import os, time\nwhile os.path.exists('wait'):\n    time.sleep(0.01)\n"+plainApp)
-	base := "http://127.0.0.1:" + freePort(t)
-	s := start(t, dir, "--http", strings.TrimPrefix(base, "http://"), "--wsgi-file", "app.py", "--ready-path", "/-/ready")
-	s.waitAnswer(t, base+"/-/ready", 200)
-	write(t, dir, "wait", "")
-	children, err := proctree.Children(s.pid()) // the zygote
-	if err != nil || len(children) != 1 {
-		t.Fatalf("children %v, %v", children, err)
-	}
-	if err := syscall.Kill(children[0], syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
-	wantBody(t, s.waitAnswer(t, base+"/-/ready", 503), 503, "no worker\n")
-	if err := os.Remove(filepath.Join(dir, "wait")); err != nil {
-		t.Fatal(err)
-	}
-	wantBody(t, s.waitAnswer(t, base+"/-/ready", 200), 200, "ready\n")
-	wantBody(t, get(t, base+"/"), 200, "ok")
-}
-
 // What is to be done at the end is done when the last server ends, not between two.
 func TestBinaryReplacedEndsOnce(t *testing.T) {
 	dir := shortTempDir(t)
@@ -603,19 +557,8 @@ func TestBinaryReplacedEndsOnce(t *testing.T) {
 	}
 	last := l.pid(t)
 	l.signal(t, stopSignal)
-	eventually(t, "the end", func() error {
-		if proctree.Alive(last) {
-			return fmt.Errorf("%d lives", last)
-		}
-		return nil
-	})
+	waitGone(t, last)
 	if text, err := os.ReadFile(filepath.Join(dir, "over")); err != nil || string(text) != "over\n" {
 		t.Errorf("at the end: %q, %v", text, err)
 	}
-}
-
-func TestReadyPathRefused(t *testing.T) {
-	dir := shortTempDir(t)
-	write(t, dir, "app.py", plainApp)
-	refusal{[]string{"--http", "127.0.0.1:0", "--wsgi-file", "app.py", "--ready-path", "ready"}, exitConfig, []string{"ready-path", "begin with a slash"}}.check(t, dir)
 }

@@ -93,6 +93,20 @@ func (s *server) stop(t *testing.T, sig syscall.Signal) error {
 	return err
 }
 
+// insist asks the server to stop, again and again until it has ended, and gives its exit
+// error. All but the first mean: at once.
+func (s *server) insist(t *testing.T) error {
+	t.Helper()
+	eventually(t, "the end", func() error {
+		if s.alive() {
+			_ = s.cmd.Process.Signal(stopSignal)
+			return errors.New("it runs")
+		}
+		return nil
+	})
+	return s.wait(t)
+}
+
 // wait waits until the server has ended and gives its exit error.
 func (s *server) wait(t *testing.T) error {
 	t.Helper()
