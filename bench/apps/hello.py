@@ -10,7 +10,8 @@ MEGA = bytes(range(32, 96)) * 16384  # 1 MiB
 CHUNK = bytes(range(48, 112)) * 80  # 5 KiB
 CHUNKS = 20
 BLOCK = 64 << 10
-BETWEEN = {"HTTP_HOST", "HTTP_CONNECTION"}  # of the connection, so not the same for every server
+# Of the connection or of nginx, so not the same for every server.
+BETWEEN = {"HTTP_HOST", "HTTP_CONNECTION", "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO"}
 
 
 def hello(environ):

@@ -15,7 +15,7 @@ func granian() Peer {
 		Shape:   asAsked,
 		Command: func(p *Plan) ([]string, error) {
 			args := []string{
-				p.Bin("granian"), "--interface", "wsgi", "--host", p.Host, "--port", p.Port,
+				p.Bin("granian"), "--interface", "wsgi",
 				"--http", "1", // as its own benchmarks do: no look for HTTP/2 first
 				"--workers", count(p.Processes), "--blocking-threads", count(p.Threads),
 				"--backlog", backlog,
@@ -24,6 +24,11 @@ func granian() Peer {
 				"--backpressure", connections,
 				"--http1-header-read-timeout", "60000", // also for idle connections; the most it takes
 				"--respawn-failed-workers", // as the others do by themselves
+			}
+			if p.Socket != "" {
+				args = append(args, "--uds", p.Socket)
+			} else {
+				args = append(args, "--host", p.Host, "--port", p.Port)
 			}
 			if p.Log {
 				args = append(args, "--access-log") // of the level info

@@ -33,8 +33,12 @@ func gunicorn(class string) Peer {
 		Install: []string{"gunicorn==27.0.1"},
 		Needs:   func(t Tools) string { return missingPackage(t, "gunicorn") },
 		Command: func(p *Plan) ([]string, error) {
+			bind := p.Addr()
+			if p.Socket != "" {
+				bind = "unix:" + p.Socket
+			}
 			args := []string{
-				p.Bin("gunicorn"), "--bind", p.Addr(), "--backlog", backlog,
+				p.Bin("gunicorn"), "--bind", bind, "--backlog", backlog,
 				"--worker-class", class, "--workers", count(p.Processes),
 				"--worker-connections", connections, // of each worker, kept ones too; 1000 otherwise
 				"--keep-alive", idleSeconds, // 2 otherwise, for use without a proxy in front

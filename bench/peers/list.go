@@ -10,8 +10,14 @@ func All() []Peer {
 		uwsgiHTTPSocket(),
 		uwsgiHTTP11Socket(),
 		uwsgiSocket(),
-		behindNginx(uwsgo()),
-		behindNginx(uwsgiSocket()),
+		behindNginx("uwsgo", "uwsgo", uwsgoSocket()),
+		behindNginx("uwsgo-http", "uwsgo", uwsgo()),
+		behindNginx("uwsgi", "uWSGI", uwsgiSocket()),
+		// Of uWSGI's shapes that keep connections only the router can serve more
+		// connections than there are threads, as nginx opens them.
+		behindNginx("uwsgi-http", "uWSGI with its HTTP router", uwsgiHTTPKeepAlive()),
+		behindNginx("gunicorn-gthread", "gunicorn with its threaded workers", gunicornGthread()),
+		behindNginx("granian", "Granian", granian()),
 		gunicornGthread(),
 		gunicornGevent(),
 		granian(),

@@ -8,17 +8,19 @@ import (
 	"strings"
 )
 
-// behindNginx is an app server that speaks the uwsgi protocol on a unix socket,
-// with nginx before it: the usual way of running either in production. Both are
-// children of one shell, so the figures are those of the whole stack.
-func behindNginx(app Peer) Peer {
-	server, title, socketCommand := "uwsgo", "uwsgo", uwsgoCommand
-	if app.Name != "uwsgo" {
-		server, title, socketCommand = "uwsgi", "uWSGI", uwsgiCommand
-	}
+// behindNginx is an app server on a unix socket with nginx before it: the usual
+// way of running any of them in production. nginx passes requests on in what the
+// server speaks there. Both are children of one shell, so the figures are those
+// of the whole stack.
+func behindNginx(name, title string, app Peer) Peer {
 	p := app
-	p.Name = "nginx+" + server
-	p.About = "nginx before " + title + ", over the uwsgi protocol on a unix socket."
+	p.Name = "nginx+" + name
+	pass := passUwsgi
+	p.About = "nginx before " + title + ", over the uwsgi protocol on a unix socket: a new connection for each request, as nginx keeps none."
+	if app.Protocol == HTTP {
+		pass = passHTTP
+		p.About = "nginx before " + title + ", over HTTP on a unix socket, on connections that nginx keeps."
+	}
 	p.Protocol, p.KeepAlive = HTTP, true
 	p.Runs = Apps // nginx would serve the files, as nginx-file does
 	p.Needs = func(t Tools) string {
@@ -29,23 +31,49 @@ func behindNginx(app Peer) Peer {
 	}
 	p.Version = func(t Tools) string { return nginxVersion(t) + ", " + app.Version(t) }
 	p.Command = func(p *Plan) ([]string, error) {
-		socket := filepath.Join(p.Dir, "app.sock")
-		conf, err := p.File("nginx.conf", nginxConf(p, fmt.Sprintf(`
-    location / {
-      include /etc/nginx/uwsgi_params;
-      uwsgi_pass unix:%s;
-    }`, socket)))
+		inner := *p
+		inner.Socket = filepath.Join(p.Dir, "app.sock")
+		inner.Log = false // nginx writes the log of requests, if there is one
+		command, err := app.Command(&inner)
 		if err != nil {
 			return nil, err
 		}
-		// nginx writes the log of requests, if there is one, and the app server none.
-		command := socketCommand(p, "--socket", socket, false)
-		if server == "uwsgi" {
-			command = append(command, patience...)
+		p.Files = inner.Files
+		before, location := pass(inner.Socket)
+		conf, err := p.File("nginx.conf", nginxConf(p, before, location))
+		if err != nil {
+			return nil, err
 		}
 		return append([]string{"sh", "-c", twoServers, "sh", p.Nginx, conf, filepath.Join(p.Dir, masterFile)}, command...), nil
 	}
 	return p
+}
+
+// passUwsgi gives the parts of an nginx.conf, before the server and in it, that pass
+// requests on in the uwsgi protocol, as docs/examples/nginx-unix.
+func passUwsgi(socket string) (before, location string) {
+	return "", fmt.Sprintf(`
+    location / {
+      include /etc/nginx/uwsgi_params;
+      uwsgi_pass unix:%s;
+    }`, socket)
+}
+
+// passHTTP is passUwsgi for HTTP on kept connections, as docs/examples/nginx-http.
+func passHTTP(socket string) (before, location string) {
+	return fmt.Sprintf(`  upstream app {
+    server unix:%s;
+    keepalive 32;
+  }
+`, socket), `
+    location / {
+      proxy_pass http://app;
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+      proxy_set_header Host $host;
+      proxy_set_header X-Forwarded-For $remote_addr;
+      proxy_set_header X-Forwarded-Proto $scheme;
+    }`
 }
 
 // twoServers starts nginx and an app server, passes a stop on to both and tells
@@ -76,7 +104,7 @@ func nginxFile() Peer {
 				locations += fmt.Sprintf(`
     location /static/ { alias %s/; }`, strings.TrimSuffix(p.Static, "/"))
 			}
-			conf, err := p.File("nginx.conf", nginxConf(p, locations))
+			conf, err := p.File("nginx.conf", nginxConf(p, "", locations))
 			return []string{p.Nginx, "-c", conf}, err
 		},
 		NoReload:  "it runs no app",
@@ -86,7 +114,7 @@ func nginxFile() Peer {
 
 // nginxConf is the configuration of Debian's package, less what is logged, with as
 // many workers as the app has processes and without limits on connections.
-func nginxConf(p *Plan, locations string) string {
+func nginxConf(p *Plan, before, locations string) string {
 	user := ""
 	if os.Getuid() == 0 {
 		user = "user root;\n" // else its workers, who are nobody, may not enter the directory
@@ -111,11 +139,11 @@ http {
   keepalive_timeout %[5]s;
   keepalive_requests 1000000000;
   client_max_body_size 0;
-%[6]s  server {
-    listen %[7]s backlog=%[8]s;%[9]s
+%[6]s%[7]s  server {
+    listen %[8]s backlog=%[9]s;%[10]s
   }
 }
-`, p.Processes, p.Dir, connections, log, idleSeconds, temporary.String(), p.Addr(), backlog, locations)
+`, p.Processes, p.Dir, connections, log, idleSeconds, temporary.String(), before, p.Addr(), backlog, locations)
 }
 
 func nginxVersion(t Tools) string {

@@ -131,12 +131,21 @@ type Plan struct {
 	Tools
 	Setup
 	Host, Port string
+	Socket     string            // unix socket to listen on instead, behind nginx; or empty
 	Dir        string            // of this start alone, removed at its end
 	Files      map[string]string // what was written there, by name
 }
 
 // Addr is where the server must listen, host:port.
 func (p *Plan) Addr() string { return net.JoinHostPort(p.Host, p.Port) }
+
+// Listen is where the server must listen: a unix socket, or host:port.
+func (p *Plan) Listen() string {
+	if p.Socket != "" {
+		return p.Socket
+	}
+	return p.Addr()
+}
 
 // Module is the app's Python module.
 func (p *Plan) Module() string { return strings.TrimSuffix(p.App, ".py") }

@@ -69,7 +69,7 @@ func uwsgiOn(listen string, more ...string) Peer {
 		Version: func(t Tools) string { return "uWSGI " + version(t.Env, "uwsgi") },
 		Shape:   asAsked,
 		Command: func(p *Plan) ([]string, error) {
-			return append(uwsgiCommand(p, listen, p.Addr(), p.Log), more...), nil
+			return append(uwsgiCommand(p, listen), more...), nil
 		},
 		// The master loads the app anew and replaces itself with all workers.
 		Reload: hangUp,
@@ -79,8 +79,8 @@ func uwsgiOn(listen string, more ...string) Peer {
 	}
 }
 
-func uwsgiCommand(p *Plan, listen, addr string, log bool) []string {
-	args := append([]string{p.Bin("uwsgi")}, sharedOptions(p, listen, addr, log)...)
+func uwsgiCommand(p *Plan, listen string) []string {
+	args := append([]string{p.Bin("uwsgi")}, sharedOptions(p, listen)...)
 	// --thunder-lock, which its manual has for several processes with threads, was
 	// tried and changes neither rate nor CPU time here.
 	return append(args,

@@ -28,7 +28,7 @@ func uwsgoOn(listen string) Peer {
 		Needs:   func(t Tools) string { return missing(t.Uwsgo, "the uwsgo binary (make build)", t.Env, "a virtualenv") },
 		Version: func(t Tools) string { return firstLine(t.Uwsgo, "--version") },
 		Shape:   asAsked,
-		Command: func(p *Plan) ([]string, error) { return uwsgoCommand(p, listen, p.Addr(), p.Log), nil },
+		Command: func(p *Plan) ([]string, error) { return uwsgoCommand(p, listen), nil },
 		Reload:  hangUp,
 		Workers: func(s *Server) ([]int, error) {
 			// The server's children are zygotes that have the app and answer
@@ -38,22 +38,22 @@ func uwsgoOn(listen string) Peer {
 	}
 }
 
-func uwsgoCommand(p *Plan, listen, addr string, log bool) []string {
-	args := append([]string{p.Uwsgo}, sharedOptions(p, listen, addr, log)...)
+func uwsgoCommand(p *Plan, listen string) []string {
+	args := append([]string{p.Uwsgo}, sharedOptions(p, listen)...)
 	// The option for nodelay that uWSGI needs is not one of uwsgo: it is always on.
 	return append(args, "--http-keepalive="+idleSeconds)
 }
 
 // sharedOptions are those that uwsgo has from uWSGI.
-func sharedOptions(p *Plan, listen, addr string, log bool) []string {
+func sharedOptions(p *Plan, listen string) []string {
 	args := []string{
-		listen, addr, "--listen", backlog, "--master",
+		listen, p.Listen(), "--listen", backlog, "--master",
 		"--processes", count(p.Processes), "--threads", count(p.Threads),
 		"--virtualenv", p.Env, "--wsgi-file", p.App,
 		"--need-app",    // uWSGI would start without the app and answer 500
 		"--die-on-term", // uWSGI would reload
 	}
-	if !log {
+	if !p.Log {
 		args = append(args, "--disable-logging")
 	}
 	if p.Static != "" {

@@ -286,7 +286,10 @@ func focus(run *result.Run) string {
 // own tells whether a peer is the server that the report is about, alone or
 // behind something.
 func own(focus, peer string) bool {
-	return peer == focus || focus == "uwsgo" && peer == "uwsgo-socket" || strings.HasSuffix(peer, "+"+focus)
+	if _, behind, found := strings.Cut(peer, "+"); found {
+		peer = behind
+	}
+	return peer == focus || focus == "uwsgo" && (peer == "uwsgo-socket" || peer == "uwsgo-http")
 }
 
 func (p page) ours(peer string) bool { return own(p.focus, peer) }

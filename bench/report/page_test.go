@@ -317,3 +317,24 @@ func TestReportWithoutUwsgo(t *testing.T) {
 		t.Errorf("the base is %q", p.base)
 	}
 }
+
+func TestOwn(t *testing.T) {
+	tests := []struct {
+		focus, peer string
+		want        bool
+	}{
+		{"uwsgo", "uwsgo", true},
+		{"uwsgo", "uwsgo-socket", true},
+		{"uwsgo", "nginx+uwsgo", true},
+		{"uwsgo", "nginx+uwsgo-http", true},
+		{"uwsgo", "nginx+uwsgi-http", false},
+		{"uwsgo", "uwsgo-fork", false},
+		{"granian", "nginx+granian", true},
+		{"granian", "nginx+uwsgo-http", false},
+	}
+	for _, tt := range tests {
+		if got := own(tt.focus, tt.peer); got != tt.want {
+			t.Errorf("a report about %s: %s is its own: %v", tt.focus, tt.peer, got)
+		}
+	}
+}

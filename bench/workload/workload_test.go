@@ -81,7 +81,7 @@ func TestClass(t *testing.T) {
 	want := map[string]string{
 		"uwsgo": "http", "uwsgi-http-socket": "http", "granian": "http",
 		"uwsgo-socket": "uwsgi protocol", "uwsgi-socket": "uwsgi protocol",
-		"nginx+uwsgo": "behind nginx", "nginx+uwsgi": "behind nginx",
+		"nginx+uwsgo": "behind nginx", "nginx+uwsgo-http": "behind nginx", "nginx+granian": "behind nginx", "nginx+uwsgi": "behind nginx",
 		"go-net-http": "baseline", "go-reactor": "baseline", "nginx-file": "baseline",
 	}
 	for _, p := range peers.All() {
