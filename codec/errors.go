@@ -68,7 +68,7 @@ var (
 
 // Faults in an app's response.
 var (
-	ErrResponseStatus = &Error{"response_status", 500, "the status of the response is not 100 to 599"}
+	ErrResponseStatus = &Error{"response_status", 500, "the status of the response is not 100 to 999"}
 	ErrResponseReason = &Error{"response_reason", 500, "the reason phrase holds a control character"}
 	ErrResponseName   = &Error{"response_name", 500, "a response header's name is not a token"}
 	ErrResponseValue  = &Error{"response_value", 500, "a response header's value holds a control character"}

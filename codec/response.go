@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"bytes"
 	"fmt"
 
 	"github.com/uwsgo/uwsgo/codec/internal/grammar"
@@ -13,7 +14,7 @@ type Header struct{ Name, Value []byte }
 // Response is one response head. A handler fills it in and the encoder adds
 // what the protocol needs: Date, framing, Connection.
 type Response struct {
-	Status int    // 100 to 599
+	Status int    // 100 to 999
 	Reason []byte // the phrase after the status; empty means the usual one
 	Header []Header
 	// ContentLength is what the body will be: its length in bytes, or -1 when it
@@ -32,7 +33,7 @@ func (resp *Response) TakeContentLength() error {
 		if len(h.Name) != len(nameContentLength) || !EqualName(h.Name, nameContentLength) {
 			continue
 		}
-		n, ok := ParseLength(h.Value)
+		n, ok := ParseLength(bytes.Trim(h.Value, " \t"))
 		if !ok || resp.ContentLength >= 0 && resp.ContentLength != n {
 			return fmt.Errorf("response with Content-Length %q and length %d: %w", h.Value, resp.ContentLength, ErrResponseLength)
 		}
@@ -41,12 +42,31 @@ func (resp *Response) TakeContentLength() error {
 	return nil
 }
 
-// Validate checks a response that untrusted code made: the status is 100 to 599,
+// elsewhere are the headers by which an app asks the front server to send a file in
+// place of the body. The worker's head.py has the same list.
+var elsewhere = [][]byte{[]byte("x-sendfile"), []byte("x-accel-redirect"), []byte("x-lighttpd-send-file"), []byte("x-litespeed-location")}
+
+// BodyElsewhere reports whether the app asks the front server to send a file in place of
+// the body. Content-Length is then the file's, and the body is usually empty: the
+// front server uses neither.
+func BodyElsewhere(resp *Response) bool {
+	for _, h := range resp.Header {
+		for _, name := range elsewhere {
+			if len(h.Name) == len(name) && EqualName(h.Name, name) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Validate checks a response that untrusted code made: the status is 100 to 999 (RFC
+// 9110 15 has clients take one from 600 on for 5xx, and apps use them),
 // names are tokens, and neither values nor the reason hold CR, LF, NUL or another
 // control character, so that nothing can be injected (RFC 9110 5.5). Errors wrap
 // ErrResponse… and name the header.
 func Validate(resp *Response) error {
-	if resp.Status < 100 || resp.Status > 599 {
+	if resp.Status < 100 || resp.Status > 999 {
 		return fmt.Errorf("status %d: %w", resp.Status, ErrResponseStatus)
 	}
 	if grammar.SkipValue(resp.Reason, 0) != len(resp.Reason) {

@@ -54,9 +54,9 @@ func TestValidate(t *testing.T) {
 	}{
 		{"usual", Response{Status: 200, Reason: []byte("OK"), Header: headers("Content-Type: text/html", "A:  b\tc\xe9 ", "Empty: ")}, nil},
 		{"status_lowest", Response{Status: 100}, nil},
-		{"status_highest", Response{Status: 599}, nil},
+		{"status_highest", Response{Status: 999}, nil},
 		{"status_below", Response{Status: 99}, ErrResponseStatus},
-		{"status_above", Response{Status: 600}, ErrResponseStatus},
+		{"status_above", Response{Status: 1000}, ErrResponseStatus},
 		{"reason_crlf", Response{Status: 200, Reason: []byte("OK\r\nA: b")}, ErrResponseReason},
 		{"reason_lf_after_eight", Response{Status: 200, Reason: []byte("0123456789\n0123456789")}, ErrResponseReason},
 		{"name_empty", Response{Status: 200, Header: headers(": b")}, ErrResponseName},

@@ -40,8 +40,10 @@ type Exchange struct {
 	started int64
 	sent    http1.Framing
 	left    int64 // bytes of a body of known length still to come
-	outcome Outcome
-	ahead   int // bytes of a response by AsHTTP that have not been written yet
+	// elsewhere says that they need not come: see codec.BodyElsewhere.
+	elsewhere bool
+	outcome   Outcome
+	ahead     int // bytes of a response by AsHTTP that have not been written yet
 }
 
 // phase is how far an exchange has come.
@@ -158,7 +160,8 @@ func (x *Exchange) SetOutput(o Output) { x.out = o }
 // Reply answers with a whole response. body may be reused when it returns.
 // resp.ContentLength is set to the body's length, unless the request is HEAD
 // and it has been set already, or the status is 304: there it is that of a body
-// which is not sent (RFC 9110 8.6).
+// which is not sent (RFC 9110 8.6). Over uwsgi the same holds of an answer whose body the
+// front server has ([codec.BodyElsewhere]).
 func (x *Exchange) Reply(resp *codec.Response, body []byte) { x.out.Reply(x, resp, body) }
 
 // ReplyFile answers with n bytes of f from offset off. It takes ownership of f
@@ -176,7 +179,8 @@ func (x *Exchange) Start(resp *codec.Response) { x.out.Start(x, resp) }
 func (x *Exchange) Write(p []byte) { x.out.Write(x, p) }
 
 // End completes a streamed response. Where fewer bytes were written than
-// announced, the connection is closed instead, so that the client knows.
+// announced, the connection is closed instead, so that the client knows; but for
+// [codec.BodyElsewhere].
 func (x *Exchange) End() { x.out.End(x) }
 
 // Abort gives up on a response: where nothing has been sent yet the client gets

@@ -257,10 +257,13 @@ func (w *httpWriter) finish() {
 		case started:
 			x.Write(p)
 			x.End()
-		case w.limit >= 0 && int64(len(p)) != w.limit && !w.head:
-			x.Abort() // it promised more than it wrote
 		default:
-			x.Reply(w.response(x, w.limit), p)
+			resp := w.response(x, w.limit)
+			if int64(len(p)) < w.limit && !w.head && w.status != http.StatusNotModified && !codec.BodyElsewhere(resp) {
+				x.Abort() // it promised more than it wrote
+				return
+			}
+			x.Reply(resp, p)
 		}
 	})
 }

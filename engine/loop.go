@@ -104,7 +104,7 @@ func (l *loop) release(x *Exchange) {
 		return
 	}
 	x.phase = phaseRequest
-	x.started, x.left = 0, 0
+	x.started, x.left, x.elsewhere = 0, 0, false
 	x.outcome = Outcome{}
 	x.req.Reset()
 	x.decoder.Reset()

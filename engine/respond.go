@@ -35,7 +35,12 @@ func (o clientOutput) Reply(x *Exchange, resp *codec.Response, body []byte) {
 		return
 	}
 	if resp.Status != http.StatusNotModified && (!x.req.Head || resp.ContentLength < 0) {
-		resp.ContentLength = int64(len(body))
+		// A front server that speaks uwsgi gets the length of the file that it is to send,
+		// as uWSGI has it. An HTTP client may be no such server, and would wait for a body.
+		n := int64(len(body))
+		if x.req.Proto != codec.UWSGI || resp.ContentLength <= n || !codec.BodyElsewhere(resp) {
+			resp.ContentLength = n
+		}
 	}
 	c, head := x.conn, o.head(x, resp)
 	if x.sent.Kind == http1.FrameNone {
@@ -98,6 +103,11 @@ func (o clientOutput) Start(x *Exchange, resp *codec.Response) {
 		return
 	}
 	x.phase = phaseStream
+	if resp.ContentLength > 0 && !x.req.Head && resp.Status != http.StatusNotModified && codec.BodyElsewhere(resp) {
+		if x.elsewhere = x.req.Proto == codec.UWSGI; !x.elsewhere {
+			resp.ContentLength = -1 // as in Reply: the body will be shorter
+		}
+	}
 	head := o.head(x, resp)
 	x.left = x.sent.Length
 	x.conn.send(head)
@@ -149,7 +159,7 @@ func (o clientOutput) End(x *Exchange) {
 	}
 	c := x.conn
 	switch {
-	case x.sent.Kind == http1.FrameLength && x.left > 0:
+	case x.sent.Kind == http1.FrameLength && x.left > 0 && !x.elsewhere:
 		o.Abort(x)
 		return
 	case x.sent.Kind == http1.FrameChunked:

@@ -33,6 +33,9 @@ func (o *output) inspect(resp *codec.Response, size int64) (eligible, marked boo
 	case resp.Status < 200, resp.Status == 204, resp.Status == 206, resp.Status == 304:
 		eligible = false
 	}
+	if codec.BodyElsewhere(resp) {
+		eligible = false
+	}
 	worthwhile := false
 	for _, h := range resp.Header {
 		if is(h.Name, uwsgiEncoding) {

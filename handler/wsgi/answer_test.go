@@ -111,7 +111,9 @@ func TestAnswers(t *testing.T) {
 		{name: "header_name", target: respond("200 OK", `[["X Y","a"]]`, `[]`), want: failed, log: "not a possible header name"},
 		{name: "status_crlf", target: respond("200 OK\r\nX: y", `[]`, `[]`), want: failed, log: "status must be"},
 		{name: "status_interim", target: respond("100 Continue", `[]`, `[]`), want: failed, log: "status must be"},
-		{name: "status_999", target: respond("999 Much", `[]`, `[]`), want: failed},
+		{name: "status_600", target: respond("600 Unparsable", `[]`, `["x"]`), want: "HTTP/1.1 600 Unparsable\nContent-Length: 1\nDate: *\n\nx"},
+		{name: "status_999", target: respond("999 Much", `[]`, `[]`, "iter", "1"), want: "HTTP/1.1 999 Much\nContent-Length: 0\nDate: *\n\n"},
+		{name: "status_1000", target: respond("1000 More", `[]`, `[]`), want: failed, log: "status must be"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r.t = t

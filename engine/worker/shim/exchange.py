@@ -152,6 +152,8 @@ class Exchange:
             return True
         length = self.head.length
         if length > size:
+            if self.head.elsewhere:
+                return False
             raise LengthError(f"Content-Length is {length} but the file has {size} bytes left")
         if length <= SMALL:
             block = os.pread(fd, length, offset)
@@ -184,7 +186,7 @@ class Exchange:
 
     def _finish_short(self, size):
         length = self.head.length
-        if length is not None and size < length and not self.bodyless:
+        if length is not None and size < length and not (self.bodyless or self.head.elsewhere):
             raise LengthError(f"Content-Length is {length} but the body has only {size} bytes")
 
     def _block(self, block):
@@ -227,7 +229,7 @@ class Exchange:
         if not self.gone:
             self._finish_short(self.sent)
             if not self.started:
-                if not self.head.length and not self.bodyless:
+                if not (self.head.length and not self.head.elsewhere) and not self.bodyless:
                     return self._whole(b"")
                 self._start()
         self._last(0, END)

@@ -10,24 +10,32 @@ _text = re.compile(r"[\t\x20-\x7e\x80-\xff]*").fullmatch
 _status = re.compile(r"[2-9][0-9][0-9](?: [\t\x20-\x7e\x80-\xff]*)?").fullmatch
 _digits = re.compile(r"[0-9]{1,18}").fullmatch
 
+# With these the front server sends a file in place of the body, which then is empty
+# although the Content-Length is the file's. The server's response.go has the same list.
+ELSEWHERE = frozenset(
+    ("x-sendfile", "x-accel-redirect", "x-lighttpd-send-file", "x-litespeed-location")
+)
+
 
 class Head:
     """What start_response was given."""
 
-    __slots__ = ("bodyless", "data", "length", "parts")
+    __slots__ = ("bodyless", "data", "elsewhere", "length", "parts")
 
-    def __init__(self, parts, length, bodyless):
+    def __init__(self, parts, length, bodyless, elsewhere=False):
         self.parts = parts  # (status, headers)
         self.data = marshal.dumps(parts, 2)
         self.length = length  # of the body as the app declared it, or None
         self.bodyless = bodyless  # 204 and 304 have no body
+        self.elsewhere = elsewhere  # the body may be shorter than declared
         if len(self.data) > MAX_HEAD:
             raise ValueError("the response headers are larger than 1 MiB")
 
     def with_length(self, length):
         """Return the same head with the Content-Length, which the app did not declare."""
         status, headers = self.parts
-        return Head((status, [*headers, ("Content-Length", str(length))]), length, self.bodyless)
+        headers = [*headers, ("Content-Length", str(length))]
+        return Head((status, headers), length, self.bodyless, self.elsewhere)
 
 
 class Known(dict):
@@ -60,6 +68,7 @@ def check(status, headers):
         raise TypeError(f"headers must be a list of (name, value) tuples, not {kind(headers)}")
     exact = []
     length = None
+    elsewhere = False
     for header in headers:
         if not isinstance(header, tuple) or len(header) != 2:
             raise TypeError(f"a header must be a tuple (name, value), not {header!r}")
@@ -77,10 +86,12 @@ def check(status, headers):
             if not _digits(value) or length not in (None, int(value)):
                 raise ValueError(f"Content-Length {value!r} is not a number, or not the only one")
             length = int(value)
+        elif len(name) >= 10 and name.lower() in ELSEWHERE:
+            elsewhere = True
         # marshal takes exact str only, and frameworks have subclasses of it.
         exact.append((str.__str__(name), str.__str__(value)))
     code = status[:3]
-    return Head((str.__str__(status), exact), length, code in ("204", "304"))
+    return Head((str.__str__(status), exact), length, code in ("204", "304"), elsewhere)
 
 
 def kind(value):

@@ -124,8 +124,10 @@ def fail_body(environ, start_response, q):
 def respond(environ, start_response, q):
     """Answer with what the query says."""
     headers = [tuple(h) for h in json.loads(q.get("headers", "[]"))]
-    start_response(q.get("status", "200 OK"), headers)
+    write = start_response(q.get("status", "200 OK"), headers)
     blocks = [b.encode() for b in json.loads(q.get("blocks", "[]"))]
+    while "write" in q and blocks:
+        write(blocks.pop(0))
     return iter(blocks) if "iter" in q else blocks
 
 
