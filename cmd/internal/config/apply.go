@@ -39,6 +39,17 @@ func (r *resolver) apply(name string, e ini.Entry) error {
 			*to = int(n)
 		}
 	}
+	share := func(to *int) {
+		var n int64
+		if n, err = percent(e, maxCheaper); err == nil {
+			*to = int(n)
+		}
+	}
+	flag := func() bool {
+		var on bool
+		on, err = truth(r.list, e)
+		return on
+	}
 	switch name {
 	case "http", "http-socket", "http11-socket":
 		err = r.listen(e, HTTP)
@@ -64,13 +75,13 @@ func (r *resolver) apply(name string, e ini.Entry) error {
 	case "mount":
 		err = r.mount(e)
 	case "manage-script-name":
-		r.ManageScriptName = truth(r.list, e)
+		r.ManageScriptName = flag()
 	case "need-app":
-		r.NeedApp = truth(r.list, e)
+		r.NeedApp = flag()
 	case "lazy-apps":
-		r.LazyApps = truth(r.list, e)
+		r.LazyApps = flag()
 	case "single-interpreter":
-		r.SingleInterpreter = truth(r.list, e)
+		r.SingleInterpreter = flag()
 
 	case "virtualenv":
 		set(&r.Virtualenv, "a directory")
@@ -84,17 +95,17 @@ func (r *resolver) apply(name string, e ini.Entry) error {
 		set(&r.Chdir, "a directory")
 
 	case "master":
-		r.Master = truth(r.list, e)
+		r.Master = flag()
 	case "processes":
 		count(&r.Processes, maxProcesses)
 	case "threads":
 		count(&r.Threads, maxThreads)
 	case "enable-threads":
-		truth(r.list, e) // always on
+		flag() // always on
 	case "harakiri":
 		r.Harakiri, err = seconds(e)
 	case "harakiri-verbose":
-		r.HarakiriVerbose = truth(r.list, e)
+		r.HarakiriVerbose = flag()
 	case "harakiri-graceful-timeout":
 		r.HarakiriMercy, err = seconds(e)
 	case "cheaper":
@@ -109,9 +120,9 @@ func (r *resolver) apply(name string, e ini.Entry) error {
 	case "cheaper-algo":
 		r.algorithm(e)
 	case "cheaper-busyness-max":
-		count(&r.Cheaper.Busyness.Max, maxCheaper)
+		share(&r.Cheaper.Busyness.Max)
 	case "cheaper-busyness-min":
-		count(&r.Cheaper.Busyness.Min, maxCheaper)
+		share(&r.Cheaper.Busyness.Min)
 	case "cheaper-busyness-multiplier":
 		count(&r.Cheaper.Busyness.Multiplier, maxCheaper)
 	case "cheaper-busyness-penalty":
@@ -125,10 +136,10 @@ func (r *resolver) apply(name string, e ini.Entry) error {
 	case "cheaper-busyness-backlog-nonzero":
 		r.Cheaper.Busyness.BacklogNonzero, err = seconds(e)
 	case "cheaper-busyness-verbose":
-		r.Cheaper.Busyness.Verbose = truth(r.list, e)
+		r.Cheaper.Busyness.Verbose = flag()
 	case "harakiri-graceful-signal":
 		var n int64
-		n, err = number(e, maxSignal)
+		n, err = plain(e, maxSignal)
 		r.HarakiriSignal = syscall.Signal(n)
 	case "route", "route-uri", "route-host":
 		err = r.route(name, e)
@@ -175,9 +186,9 @@ func (r *resolver) apply(name string, e ini.Entry) error {
 	case "py-auto-reload-ignore":
 		add(&r.AutoReloadIgnore, "the name of a Python module")
 	case "die-on-term":
-		r.DieOnTerm = truth(r.list, e)
+		r.DieOnTerm = flag()
 	case "vacuum":
-		r.Vacuum = truth(r.list, e)
+		r.Vacuum = flag()
 	case "drain-delay":
 		r.DrainDelay, err = seconds(e)
 	case "ready-path":
@@ -194,7 +205,7 @@ func (r *resolver) apply(name string, e ini.Entry) error {
 	case "add-gid":
 		add(&r.AddGID, "a group, by name or number")
 	case "no-initgroups":
-		r.NoInitgroups = truth(r.list, e)
+		r.NoInitgroups = flag()
 	case "umask":
 		r.Umask, err = umask(e)
 	case "chroot":
@@ -218,7 +229,7 @@ func (r *resolver) apply(name string, e ini.Entry) error {
 		set(&r.Target, "an address")
 
 	case "auto-procname":
-		r.Procnames.Auto = truth(r.list, e)
+		r.Procnames.Auto = flag()
 	case "procname-prefix", "procname-prefix-spaced", "procname-append", "procname", "procname-master":
 		err = r.procname(name, e)
 	case "master-fifo":
@@ -244,14 +255,17 @@ func (r *resolver) apply(name string, e ini.Entry) error {
 	case "cron-harakiri":
 		r.cronHarakiri, err = seconds(e)
 	case "no-orphans":
-		truth(r.list, e) // always on
+		flag() // always on
 	case "hook-post-fork":
 		err = r.hook("post-fork", e)
 	case "hook-master-start":
 		err = r.hook("master-start", e)
 
 	case "buffer-size":
-		count(&r.BufferSize, math.MaxInt32)
+		var n int64
+		if n, err = size(e); err == nil {
+			r.BufferSize = int(min(n, math.MaxInt32))
+		}
 	case "http-timeout":
 		r.HTTPTimeout, err = seconds(e)
 	case "socket-timeout":
@@ -263,11 +277,11 @@ func (r *resolver) apply(name string, e ini.Entry) error {
 	case "queue-timeout":
 		r.QueueTimeout, err = fraction(e)
 	case "lanes":
-		r.Lanes = truth(r.list, e)
+		r.Lanes = flag()
 	case "limit-post":
 		r.LimitPost, err = size(e)
 	case "post-buffering":
-		r.PostBuffering, err = numberOrTrue(e, maxBytes)
+		r.PostBuffering, err = numberOrTrue(e, sizes, maxBytes)
 
 	case "static-map":
 		err = r.staticMap(e)
@@ -276,12 +290,12 @@ func (r *resolver) apply(name string, e ini.Entry) error {
 	case "static-index":
 		add(&r.StaticIndex, "a file name")
 	case "compress":
-		r.Compress = truth(r.list, e)
+		r.Compress = flag()
 	case "http-auto-gzip":
-		r.HTTPGzip = truth(r.list, e)
+		r.HTTPGzip = flag()
 
 	case "disable-logging":
-		r.LogRequests = !truth(r.list, e)
+		r.LogRequests = !flag()
 	case "log-format":
 		set(&r.LogFormat, "a format such as %(uri) %(status)")
 	case "logto":
@@ -297,8 +311,9 @@ func (r *resolver) apply(name string, e ini.Entry) error {
 	case "plugins":
 		err = r.plugins(e)
 	case "show-config":
-		r.Show = truth(r.list, e)
+		r.Show = flag()
 	case "strict":
+		flag()
 		r.Strict = r.list.Strict()
 	case "version":
 		r.Action = Version

@@ -400,7 +400,7 @@ func TestErrors(t *testing.T) {
 		{name: "too_long", args: "app.ini", ini: "queue-timeout = 99999999999.5", want: `app.ini:2: queue-timeout: 99999999999 is too large: at most 1000000000`},
 		{name: "long_queue", args: "app.ini", ini: "queue-size = 100000", want: `app.ini:2: queue-size: 100000 is too large: at most 60000`},
 		{name: "negative", args: "app.ini", ini: "harakiri = -1", want: `app.ini:2: harakiri: "-1" is negative`},
-		{name: "requests_with_an_exponent", args: "--max-requests=1e30", want: `--max-requests: "1e30" is not a whole number in digits alone, such as 1000`},
+		{name: "requests_with_an_exponent", args: "--max-requests=1e30", want: `--max-requests: "1e30" is not a whole number such as 1000`},
 		{name: "requests_that_overflow", args: "--max-requests=1000000000000000000000000000000", want: "--max-requests: 9223372036854775807 is too large: at most 1000000000000"},
 		{name: "seconds_with_a_fraction", args: "--harakiri 0.5", want: `--harakiri: "0.5" is not a whole number`},
 		{name: "separators", args: "--buffer-size 65,536", want: `--buffer-size: "65,536" is not a whole number`},

@@ -142,12 +142,12 @@ func (r *resolver) env(e ini.Entry) error {
 }
 
 func (r *resolver) keepAlive(e ini.Entry) error {
-	n, err := numberOrTrue(e, maxSeconds)
+	n, err := numberOrTrue(e, times, maxSeconds)
 	if err != nil {
 		return err
 	}
 	r.KeepAlive = time.Duration(n) * time.Second
-	if n == 1 {
+	if word, _, _ := strings.Cut(strings.TrimSpace(e.Value), " "); n == 1 && strings.Trim(word, "s") == word { // not 1s
 		r.KeepAlive = defaults().KeepAlive
 	}
 	return nil

@@ -10,49 +10,18 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
 )
 
-// number reads a count of at most limit. Like uWSGI it takes the leading digits
-// and leaves the rest, so that "4 ; workers" is 4; what has no digits, which
-// uWSGI takes for 0, is an error, and so is a number that goes on in another way.
-func number(e ini.Entry, limit int64) (int64, error) {
-	if !e.HasValue {
-		return 1, nil
-	}
-	n, ok := ini.LeadingInt(e.Value)
-	switch {
-	case !ok && e.Value == "":
-		return 0, e.Origin.Errorf(e.Key, "it needs a number: %s = 1", e.Key)
-	case !ok && strings.HasPrefix(e.Value, "$("):
-		return 0, e.Origin.Errorf(e.Key, "%q is not a number: the environment has no such variable", e.Value)
-	case !ok:
-		return 0, e.Origin.Errorf(e.Key, "%q is not a number", e.Value)
-	case goesOn(e.Value):
-		return 0, e.Origin.Errorf(e.Key, "%q is not a whole number in digits alone, such as 1000", e.Value)
-	case n < 0:
-		return 0, e.Origin.Errorf(e.Key, "%q is negative", e.Value)
-	case n > limit:
-		return 0, e.Origin.Errorf(e.Key, "%d is too large: at most %d", n, limit)
-	}
-	return n, nil
-}
+// number reads a count of at most limit, which may have a unit: 10k is 10,000.
+func number(e ini.Entry, limit int64) (int64, error) { return quantity(e, counts, limit) }
 
-// goesOn reports whether the number at the start of s is written with a fraction, an
-// exponent, separators or in hexadecimal: its first digits alone are not what is meant,
-// such as 1 for 1e30, or 0, which often stands for no limit, for 0.5.
-func goesOn(s string) bool {
-	s = strings.TrimLeft(strings.TrimLeft(strings.TrimSpace(s), "+-"), "0123456789")
-	if len(s) < 2 || !strings.Contains(".,_'eExX", s[:1]) {
-		return false
-	}
-	rest := s[1:]
-	if s[0] == 'e' || s[0] == 'E' {
-		rest = strings.TrimLeft(rest, "+-")
-	}
-	return rest != "" && '0' <= rest[0] && rest[0] <= '9'
-}
+// plain reads a number that no unit goes with, such as that of a signal.
+func plain(e ini.Entry, limit int64) (int64, error) { return quantity(e, nil, limit) }
+
+// percent reads a share of a hundred, with or without its sign.
+func percent(e ini.Entry, limit int64) (int64, error) { return quantity(e, percents, limit) }
 
 // numberOrTrue reads a number for which people write true, and nothing, for 1
 // and false for 0.
-func numberOrTrue(e ini.Entry, limit int64) (int64, error) {
+func numberOrTrue(e ini.Entry, u *units, limit int64) (int64, error) {
 	word, _, _ := strings.Cut(strings.TrimSpace(e.Value), " ")
 	switch strings.ToLower(word) {
 	case "", "true", "on", "yes":
@@ -60,7 +29,7 @@ func numberOrTrue(e ini.Entry, limit int64) (int64, error) {
 	case "false", "off", "no":
 		return 0, nil
 	}
-	return number(e, limit)
+	return quantity(e, u, limit)
 }
 
 // maxSeconds is the longest time that an option can ask for: some 30 years.
@@ -75,51 +44,69 @@ const maxRequests = 1_000_000_000_000
 // maxSignal is the largest number of a signal.
 const maxSignal = 64
 
-// seconds reads a time.
+// seconds reads a time in whole seconds, or with units: 90, 5m, 1h30m.
 func seconds(e ini.Entry) (time.Duration, error) {
-	n, err := number(e, maxSeconds)
+	n, err := quantity(e, times, maxSeconds)
 	return time.Duration(n) * time.Second, err
 }
 
-// fraction reads a time in seconds that may have a fraction. Like number it leaves
-// what follows.
+// fraction reads a time in seconds that may have a fraction, or with units: 0.5, 500ms, 2m.
 func fraction(e ini.Entry) (time.Duration, error) {
 	word, _, _ := strings.Cut(strings.TrimSpace(e.Value), " ")
-	if whole, part, found := strings.Cut(word, "."); found {
-		f, err := strconv.ParseFloat("0."+part, 64)
-		if err != nil || strings.Trim(whole+part, "0123456789") != "" {
+	digits, unit := word, time.Second
+	if ms, found := strings.CutSuffix(word, "ms"); found {
+		digits, unit = ms, time.Millisecond
+	} else if s, found := strings.CutSuffix(word, "s"); found {
+		digits = s
+	}
+	if whole, part, found := strings.Cut(digits, "."); found || unit != time.Second {
+		f, err := strconv.ParseFloat("0."+part+"0", 64)
+		if err != nil || strings.Trim(whole+part, "0123456789") != "" || whole+part == "" {
 			return 0, e.Origin.Errorf(e.Key, "%q is not a number of seconds such as 2 or 0.5", e.Value)
 		}
 		n, _ := ini.LeadingInt("0" + whole)
 		if n > maxSeconds {
 			return 0, e.Origin.Errorf(e.Key, "%d is too large: at most %d", n, int64(maxSeconds))
 		}
-		return time.Duration(n)*time.Second + time.Duration(f*float64(time.Second)), nil
+		return time.Duration(n)*unit + time.Duration(f*float64(unit)), nil
 	}
-	if goesOn(word) {
-		return 0, e.Origin.Errorf(e.Key, "%q is not a number of seconds such as 2 or 0.5", e.Value)
+	d, err := seconds(e)
+	if err != nil && strings.ContainsAny(word, "eE_',") {
+		err = e.Origin.Errorf(e.Key, "%q is not a number of seconds such as 2 or 0.5", e.Value)
 	}
-	return seconds(e)
+	return d, err
 }
 
-// size reads a number of bytes.
-func size(e ini.Entry) (int64, error) { return number(e, maxBytes) }
+// size reads a number of bytes, or with a unit: 65536, 64k, 1MiB.
+func size(e ini.Entry) (int64, error) { return quantity(e, sizes, maxBytes) }
 
-// megabytes reads a size that is given in MiB, and returns bytes.
+// megabytes reads a size that is given in MiB, or with a unit, and returns bytes.
 func megabytes(e ini.Entry) (int64, error) {
-	n, err := number(e, maxBytes>>20)
+	n, err := quantity(e, mebibytes, maxBytes>>20)
 	return n << 20, err
 }
 
-// truth reads a flag and warns where uWSGI's rule surprises: a comment behind
-// false makes it true.
-func truth(list *ini.List, e ini.Entry) bool {
+// truth reads a flag. What is neither a word for true nor for false would be true in
+// uWSGI, whatever is meant, and is refused. It warns where uWSGI's rule surprises: a
+// comment behind false makes it true.
+func truth(list *ini.List, e ini.Entry) (bool, error) {
 	on := !e.HasValue || ini.Bool(e.Value)
-	if words := strings.Fields(e.Value); on && len(words) > 1 && !ini.Bool(words[0]) {
+	words := strings.FieldsFunc(e.Value, func(r rune) bool { return strings.ContainsRune(" \t;#", r) })
+	if !on || len(words) == 0 {
+		return on, nil
+	}
+	switch first := strings.ToLower(words[0]); {
+	case !ini.Bool(first):
 		list.Warnf("%s: %q counts as true, as what follows %q belongs to the value: put it on a line of its own",
 			e.Origin.Name(e.Key), e.Value, words[0])
+	case first == "true", first == "yes", first == "on", first == "t", first == "y", first == "enable", first == "enabled":
+	case strings.Trim(first, "0123456789") == "":
+	case strings.HasPrefix(first, "$("):
+		return false, e.Origin.Errorf(e.Key, "%q is neither true nor false: the environment has no such variable", e.Value)
+	default:
+		return false, e.Origin.Errorf(e.Key, "%q is neither true nor false: write %s = true, or false", e.Value, e.Key)
 	}
-	return on
+	return on, nil
 }
 
 // owner reads USER, USER:GROUP or :GROUP.

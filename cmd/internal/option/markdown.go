@@ -28,9 +28,11 @@ The environment is read first, then the command line from left to right with
 the files of ` + "`--ini`" + ` in their place, then files named without an option. The last
 value of an option holds; options of the kind list collect all of theirs.
 
-Kinds of value: a **flag** is true unless it is exactly ` + "`false`, `off`, `no` or `0`" + `.
-A **number**, **bytes** and **seconds** are the digits that the value begins with; one that goes on with a
-fraction, an exponent or separators is refused, but for seconds that are said to take a fraction.
+Kinds of value: a **flag** is false when it is exactly ` + "`false`, `off`, `no` or `0`" + `, true when it is
+empty or begins with a word for true or a number, and refused otherwise.
+Numbers may have units: ` + "`10k`, `1M`" + ` for a **number** (of 1000), ` + "`64k`, `1MiB`" + ` for **bytes** and
+**megabytes** (of 1024), ` + "`90s`, `5m`, `1h30m`, `2d`" + ` for **seconds**. What follows has to be a comment
+(` + "`4 ; workers`, `4 # workers`" + `); a fraction, an exponent, separators or an unknown word are refused.
 A **directive** acts while it is read.
 
 What the last column says: **same**, the option does what uWSGI's does;

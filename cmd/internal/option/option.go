@@ -18,19 +18,22 @@ type Kind uint8
 
 // The kinds of value an option can have.
 const (
-	Flag     Kind = iota // true unless the value is exactly false, off, no or 0
-	Int                  // a count, by its leading digits as C's atoi reads it
-	Size                 // bytes, read as Int is
-	Seconds              // a time in whole seconds, read as Int is
-	Fraction             // a time in seconds that may have a fraction: 0.5
-	Text                 // a string, the last one given counts
-	List                 // strings, each one given is added
-	Action               // acts while it is read: another file, a condition, --help
+	Flag      Kind = iota // true unless the value is exactly false, off, no or 0
+	Int                   // a count: 1000, 10k
+	Plain                 // a number that no unit goes with, such as that of a signal
+	Percent               // a share of a hundred
+	Size                  // bytes: 65536, 64k
+	Megabytes             // MiB: 512, 2G
+	Seconds               // a time in whole seconds: 90, 5m
+	Fraction              // a time in seconds that may have a fraction: 0.5
+	Text                  // a string, the last one given counts
+	List                  // strings, each one given is added
+	Action                // acts while it is read: another file, a condition, --help
 )
 
 // String is the kind as docs/options.md shows it.
 func (k Kind) String() string {
-	return [...]string{"flag", "number", "bytes", "seconds", "seconds, also 0.5", "text", "list", "directive"}[k]
+	return [...]string{"flag", "number", "plain number", "percent", "bytes", "megabytes", "seconds", "seconds, also 0.5", "text", "list", "directive"}[k]
 }
 
 // Status says how an option relates to uWSGI's option of the same name.

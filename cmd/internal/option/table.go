@@ -144,11 +144,11 @@ var table = []Option{
 		Note: "A worker counts as busy for each so many requests as it has threads; in uWSGI it does with one. backlog counts the requests that wait for a worker. manual leaves it to + and - of master-fifo.",
 	},
 	{
-		Name: "cheaper-busyness-max", Kind: Int, Arg: "PERCENT", Default: "50", Section: Processes, Status: Same,
+		Name: "cheaper-busyness-max", Kind: Percent, Arg: "PERCENT", Default: "50", Section: Processes, Status: Same,
 		Help: "busyness: start workers when those that run are busy for more of their time",
 	},
 	{
-		Name: "cheaper-busyness-min", Kind: Int, Arg: "PERCENT", Default: "25", Section: Processes, Status: Same,
+		Name: "cheaper-busyness-min", Kind: Percent, Arg: "PERCENT", Default: "25", Section: Processes, Status: Same,
 		Help: "busyness: end a worker when they are busy for less",
 	},
 	{
@@ -199,7 +199,7 @@ var table = []Option{
 		Note: "In uWSGI the time between a first signal and SIGKILL; no signal is sent here unless --harakiri-graceful-signal asks for one.",
 	},
 	{
-		Name: "harakiri-graceful-signal", Kind: Int, Arg: "N", Section: Processes, Status: Differs,
+		Name: "harakiri-graceful-signal", Kind: Plain, Arg: "N", Section: Processes, Status: Differs,
 		Help: "send this signal to the worker of a late request, and let that request, too, end within --harakiri-graceful-timeout",
 		Note: "Not sent unless given (uWSGI: 15), nor without --harakiri-graceful-timeout. An app that does not handle it is ended by it, but for 1, 2, 3, 15 and 20, which workers ignore.",
 	},
@@ -241,25 +241,25 @@ var table = []Option{
 		Help: "replace no worker earlier, whatever the other limits say",
 	},
 	{
-		Name: "reload-on-rss", Kind: Int, Arg: "MB", Section: Processes, Status: Differs,
+		Name: "reload-on-rss", Kind: Megabytes, Arg: "MB", Section: Processes, Status: Differs,
 		Help: "replace a worker whose resident memory has so many megabytes",
 		Note: "Looked at twice a second; the new worker is ready first.",
 	},
 	{
-		Name: "reload-on-as", Kind: Int, Arg: "MB", Section: Processes, Status: Differs,
+		Name: "reload-on-as", Kind: Megabytes, Arg: "MB", Section: Processes, Status: Differs,
 		Help: "replace a worker whose address space has so many megabytes",
 		Note: "As for reload-on-rss.",
 	},
 	{
-		Name: "evil-reload-on-rss", Kind: Int, Arg: "MB", Section: Processes, Status: Same,
+		Name: "evil-reload-on-rss", Kind: Megabytes, Arg: "MB", Section: Processes, Status: Same,
 		Help: "kill a worker whose resident memory has so many megabytes",
 	},
 	{
-		Name: "evil-reload-on-as", Kind: Int, Arg: "MB", Section: Processes, Status: Same,
+		Name: "evil-reload-on-as", Kind: Megabytes, Arg: "MB", Section: Processes, Status: Same,
 		Help: "kill a worker whose address space has so many megabytes",
 	},
 	{
-		Name: "limit-as", Kind: Int, Arg: "MB", Section: Processes, Status: Differs,
+		Name: "limit-as", Kind: Megabytes, Arg: "MB", Section: Processes, Status: Differs,
 		Help: "let each worker have an address space of so many megabytes",
 		Note: "Of the Python processes; the server itself is not limited.",
 	},
