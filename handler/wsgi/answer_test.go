@@ -169,6 +169,9 @@ func TestAnswers(t *testing.T) {
 			if !strings.Contains(r.output(), tt.log) {
 				t.Errorf("stderr has no %q", tt.log)
 			}
+			if named := "Exception in the answer to " + method + " " + target + "\n"; tt.log != "" && !strings.Contains(r.output(), named) {
+				t.Errorf("stderr has no %q", named)
+			}
 		})
 	}
 	r.t = t

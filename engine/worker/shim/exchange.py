@@ -40,6 +40,7 @@ class Exchange:
         "gone",  # so has the client
         "head",  # what start_response was given, or None
         "method",
+        "others",  # of the environ as it came, with REQUEST_URI
         "port",
         "rid",
         "sent",  # bytes of the body
@@ -103,9 +104,14 @@ class Exchange:
         """Log an exception, and tell the server unless it has its answer."""
         if child:
             leave(e)
-        report(e)
+        report(e, self._name())
         if not self.done:
             self._last(0, ABORT if self.started else FAILED)
+
+    def _name(self):
+        """Name the request for the log. What a client sends must not make lines of its own."""
+        target = ascii(self.others.get("REQUEST_URI", "-"))[1:-1]
+        return f"{self.method} {target[:1024]}"
 
     def _iterate(self, result):
         for block in result:

@@ -166,6 +166,7 @@ def serve(receive, ports, claim, apps, base):
         exchange.rid = rid
         exchange.port = port
         exchange.method = environ["REQUEST_METHOD"]
+        exchange.others = others
         exchange.head = None
         exchange.started = exchange.done = exchange.gone = False
         exchange.sent = 0
