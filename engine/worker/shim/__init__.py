@@ -6,12 +6,14 @@ disk. Runs on CPython 3.9 and later, and on PyPy.
 
 zygote    imports the apps once and forks a worker process on command
 apps      finds and imports the apps
+spawned   has processes that an app spawns find its wsgi-files
 imports   tells the server which files that took
 worker    the threads of one worker process: take a request, run it, next
 exchange  one request and its answer, by PEP 3333
 head      status and headers: checked, marshalled, remembered
 port      a thread's stream to one of the server's event loops
 trace     tracebacks of what apps raise
+signals   leaves what ends a program to the server
 forked    ends what apps fork when it comes back from them
 files     request bodies in files, and wsgi.file_wrapper
 """

@@ -7,6 +7,7 @@ import os
 import sys
 import time
 
+from . import spawned
 from .forked import leave
 from .trace import report
 
@@ -74,6 +75,7 @@ def load_file(path):
     module = importlib.util.module_from_spec(spec)
     module.__file__ = path  # as given, as in uWSGI
     sys.modules[name] = module
+    spawned.tell(name, os.path.abspath(path))
     try:
         spec.loader.exec_module(module)
     except BaseException:

@@ -23,6 +23,8 @@ FINISHED = 2  # in the claim's third word: the thread takes no more requests; 1:
 SLOTS = 1 << 16  # slots of each loop
 LARGEST = 384 << 10  # bytes of a request: what fits a socket's buffer
 
+POLLRDHUP = getattr(select, "POLLRDHUP", 0x2000)  # PyPy has no name for it
+
 # What every environ has besides base, in the order in which the values come; the
 # server's wire.go has the same list.
 VARIABLES = (
@@ -50,7 +52,7 @@ class Queue:
     def over(self):
         """Tell the end of the queue from an empty datagram, which only wakes a thread."""
         poll = select.poll()
-        poll.register(self.sock, select.POLLRDHUP)
+        poll.register(self.sock, POLLRDHUP)
         return bool(poll.poll(0))
 
 

@@ -30,7 +30,7 @@ import signal
 import socket
 import sys
 
-from . import apps, imports, title, worker
+from . import apps, imports, signals, title, worker
 from .port import CLOEXEC
 
 PR_SET_PDEATHSIG = 1
@@ -140,24 +140,22 @@ class Zygote:
 
     def fork(self, place, fds):
         """Return True in the worker, which alone keeps the descriptors."""
-        ours.add("being forked")  # a signal may find the worker before its id is known
+        signals.forking(worker=True)
         try:
             pid = os.fork()
         except OSError as e:
+            signals.forking(worker=False)
             close(fds)
-            ours.discard("being forked")
             sys.stderr.write(f"cannot fork a worker: {e}\n")
             self.control.send(("exit", place, 0, 1))
             return False
+        signals.forking(worker=False)
         if pid == 0:
             if self.prctl:
                 self.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
             if os.getppid() != self.pid:
                 os._exit(0)
-            ours.add(os.getpid())
-            ours.discard("being forked")
             return True
-        ours.discard("being forked")
         self.pids[place] = pid
         # First: what the server sends to a worker that dies must not seem to arrive.
         close(fds)
@@ -212,19 +210,6 @@ def limit_address_space(size):
         sys.stderr.write(f"limit-as: cannot limit the address space to {size} bytes: {e}\n")
 
 
-ours = {os.getpid()}  # the zygote, and in a worker that worker too
-
-
-def leave_to_server(signum, frame):
-    """Do nothing, as the server ends its workers itself, after their last answers.
-
-    What an app forks inherits this handler and is no worker: it ends as usual.
-    """
-    if os.getpid() not in ours and "being forked" not in ours:
-        signal.signal(signum, signal.SIG_DFL)
-        os.kill(os.getpid(), signum)
-
-
 def run_hooks(commands):
     """Run the commands of hook-post-fork. The worker does not serve when one has failed."""
     for command in commands:
@@ -247,13 +232,7 @@ def main(config):
         sys.path.insert(0, path)
     sys.stdout.reconfigure(line_buffering=True)
     sys.stderr.reconfigure(line_buffering=True)
-    # Ctrl-C reaches every process of the terminal; the server decides what it means.
-    # Not SIG_IGN, which programs that an app starts would inherit.
-    signal.signal(signal.SIGINT, lambda *_: None)
-    # Likewise what systemd sends to every process of a service, or a terminal that closes
-    # or has Ctrl-Z pressed.
-    for signum in (signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP, signal.SIGTSTP):
-        signal.signal(signum, leave_to_server)
+    signals.leave_to_server()
     if config["limit_as"]:
         limit_address_space(config["limit_as"])
     control = Control(config["control"])
