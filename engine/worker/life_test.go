@@ -271,7 +271,7 @@ func TestAppIsGoneFromSuccessor(t *testing.T) {
 // A worker that cannot be forked is tried again after a pause, not at once.
 func TestForkFails(t *testing.T) {
 	r := start(t, Config{Apps: []App{app(t, `
-import os
+from _uwsgo.own import os # the workers' own, which an app has no business with
 fork, tries = os.fork, []
 def once_then_twice_not():
     tries.append(None)

@@ -394,14 +394,12 @@ func TestReloadWhileForking(t *testing.T) {
 	dir := t.TempDir()
 	told := filepath.Join(dir, "told")
 	source := paths + fmt.Sprintf(`
-fork, forks = os.fork, []
+forks = []
 def slow_to_tell():
-    pid = fork()
-    forks.append(pid)
-    while pid and len(forks) == 2 and not os.path.exists(%q):
+    forks.append(1)
+    while len(forks) == 2 and not os.path.exists(%q):
         time.sleep(0.005)
-    return pid
-os.fork = slow_to_tell
+os.register_at_fork(after_in_parent=slow_to_tell)
 `, told)
 	r := start(t, Config{Apps: []App{app(t, source)}}, 1)
 	if err := syscall.Kill(r.pid(1, 0), syscall.SIGKILL); err != nil {

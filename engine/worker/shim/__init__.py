@@ -4,9 +4,11 @@ The server embeds these modules and hands them to each zygote over a socket,
 where `bootstrap` makes them a package. Nothing here is installed or written to
 disk. Runs on CPython 3.9 and later, and on PyPy.
 
+own       what all of them use of Python, safe from what apps do to it
 zygote    imports the apps once and forks a worker process on command
 apps      finds and imports the apps
 spawned   has processes that an app spawns find its wsgi-files
+greenlets what gevent needs, as it is used in several threads
 imports   tells the server which files that took
 worker    the threads of one worker process: take a request, run it, next
 exchange  one request and its answer, by PEP 3333

@@ -1,6 +1,7 @@
 # Run by the server as `python -c`, with the control socket as descriptor 3. The
 # first frame on it is marshalled: the sources of the package, by name, and the
 # configuration.
+import builtins
 import marshal
 import os
 import sys
@@ -19,12 +20,14 @@ def read(size):
 
 def package(sources):
     kind = type(sys)
+    kept = dict(vars(builtins))  # an app may replace what is there
     made = {}
     for name, source in sources:
         full = "_uwsgo" if name == "__init__" else "_uwsgo." + name
         made[name] = module = kind(full)
         module.__package__ = "_uwsgo"
         module.__file__ = "<uwsgo>/" + name + ".py"
+        module.__builtins__ = kept
         sys.modules[full] = module
         if name == "__init__":
             module.__path__ = []

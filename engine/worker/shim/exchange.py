@@ -1,11 +1,11 @@
 """One request and its answer, by PEP 3333."""
 
-import os
 import struct
 
 from . import files
 from .forked import child, leave
 from .head import Known, kind
+from .own import os
 from .port import (
     ABORT,
     CANCELLED,

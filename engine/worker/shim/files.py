@@ -1,8 +1,9 @@
 """Request bodies in files, and wsgi.file_wrapper."""
 
-import io
-import os
-import stat
+import _io as io
+from stat import S_ISREG
+
+from .own import os
 
 
 class FileWrapper:
@@ -46,7 +47,7 @@ def extent(filelike):
         filelike.flush()
     fd = filelike.fileno()
     info = os.fstat(fd)
-    if not stat.S_ISREG(info.st_mode):
+    if not S_ISREG(info.st_mode):
         return None
     offset = filelike.tell()
     return fd, offset, max(0, info.st_size - offset)

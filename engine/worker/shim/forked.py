@@ -1,9 +1,8 @@
 """What an app forks, should it come back from the app as if it were the worker."""
 
-import contextlib
-import os
 import sys
 
+from .own import os, suppress
 from .trace import report
 
 child = []  # not empty in what the app of a worker has forked
@@ -21,7 +20,7 @@ def leave(e=None):
     elif e is not None:
         report(e)
         code = 1
-    with contextlib.suppress(Exception):
+    with suppress(Exception):
         sys.stderr.write(
             f"process {os.getpid()}, forked by the app, came back from the app and is ended: "
             "end such a process with os._exit() when its work is done\n"

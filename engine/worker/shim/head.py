@@ -1,7 +1,8 @@
 """Status and headers: checked, marshalled, remembered."""
 
-import marshal
 import re
+
+from .own import marshal
 
 MAX_HEAD = 1 << 20  # bytes of a marshalled head; the server refuses more
 

@@ -1,10 +1,9 @@
 """Which files the apps' code is in, for a server that reloads when they change."""
 
-import os
 import sys
 import sysconfig
-import threading
-import time
+
+from .own import os, thread, time
 
 EACH = 1.0  # seconds between looks at sys.modules
 AT_ONCE = 50  # files in a message
@@ -24,7 +23,10 @@ class Imports:
     def tell(self):
         files = []
         for name, module in list(sys.modules.items()):
-            path = getattr(module, "__file__", None)
+            try:
+                path = getattr(module, "__file__", None)
+            except Exception:
+                continue  # a module that is none
             if not isinstance(path, str) or name in self.unwatched or path in self.told:
                 continue
             self.told.add(path)
@@ -49,4 +51,4 @@ class Imports:
             except OSError:
                 pass  # the server has gone, or this generation
 
-        threading.Thread(target=run, name="uwsgo-imports", daemon=True).start()
+        thread.start_new_thread(run, ())

@@ -8,11 +8,11 @@ To the thread come pairs of uint32 (tag, n): credit for the streamed answer
 whose number is the tag, or one of the tags below.
 """
 
-import array
-import socket
 import struct
+from array import array
 
 from . import files
+from .own import socket
 
 # Kinds of frames. HEAD, WHOLE and FILE begin with a marshalled (status, headers).
 WHOLE = 0  # the head and the whole body
@@ -127,7 +127,7 @@ class Port:
         """Ask for the file with the request's body. Return None when the client has gone."""
         self.send(frame_head(0, rid, NEED_BODY))
         while True:
-            fds = array.array("i")
+            fds = array("i")
             space = socket.CMSG_SPACE(fds.itemsize)
             data, ancillary, _, _ = self.sock.recvmsg(credit.size, space, CLOEXEC)
             if len(data) < credit.size:
@@ -146,5 +146,5 @@ class Port:
         return self.read(DESCRIPTOR) != 0
 
     def give_descriptor(self, fd):
-        rights = array.array("i", [fd])
+        rights = array("i", [fd])
         self.sock.sendmsg([b"f"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])

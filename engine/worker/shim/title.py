@@ -1,6 +1,6 @@
 """What ps shows for a process, without help from C."""
 
-import contextlib
+from .own import suppress
 
 COMM = 15  # bytes that the kernel keeps of a thread's name
 
@@ -12,11 +12,11 @@ def of_process(names, number):
     name = names[number].encode("utf-8", "surrogateescape")
     if not name:
         return
-    with contextlib.suppress(OSError), open("/proc/self/comm", "wb", buffering=0) as comm:
+    with suppress(OSError), open("/proc/self/comm", "wb", buffering=0) as comm:
         comm.write(name[:COMM])
     # The command line, which ps shows, is memory of the process like any other. Python
     # has its own copy of it by now.
-    with contextlib.suppress(OSError, ValueError, IndexError):
+    with suppress(OSError, ValueError, IndexError):
         with open("/proc/self/stat", "rb") as stat:
             fields = stat.read().rpartition(b")")[2].split()
         start, end = int(fields[45]), int(fields[46])  # arg_start, arg_end

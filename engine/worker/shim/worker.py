@@ -1,26 +1,27 @@
 """The threads of one worker process: take a request, run it, next."""
 
-import contextlib
-import io
-import marshal
-import mmap
-import os
-import select
-import signal
-import socket
+import _io as io
 import sys
 import threading
-import time
+from mmap import mmap
+
+try:
+    from faulthandler import register
+except ImportError:
+    register = None
 
 from . import files, port
 from .exchange import Exchange
 from .forked import child, leave
+from .own import marshal, os, select, signal, socket, suppress, thread, time
 from .port import DROPPED, RETURNED, SMALL, Port, frame_head
 from .trace import report
 
 CLAIM = 64  # bytes between claims, a cache line
 FINISHED = 2  # in the claim's third word: the thread takes no more requests; 1: it is to
+MISSED = 0.1  # seconds after which a wake-up that went amiss is noticed
 SLOTS = 1 << 16  # slots of each loop
+POLLRDHUP = getattr(select, "POLLRDHUP", 0x2000)  # PyPy has no name for it
 LARGEST = 384 << 10  # bytes of a request: what fits a socket's buffer
 
 POLLRDHUP = getattr(select, "POLLRDHUP", 0x2000)  # PyPy has no name for it
@@ -226,12 +227,10 @@ def give_stacks(fd, signum):
     That works even while C code runs and nobody else gets the interpreter's lock.
     """
     try:
-        import faulthandler
-
-        faulthandler.register(signum, file=fd, all_threads=False)
-    except (ImportError, AttributeError, OSError, RuntimeError, ValueError):
+        register(signum, file=fd, all_threads=False)
+    except (TypeError, OSError, RuntimeError, ValueError):
         # Not on this Python: the log does without, and the signal must not end the process.
-        with contextlib.suppress(OSError, ValueError):
+        with suppress(OSError, ValueError):
             signal.signal(signum, signal.SIG_IGN)
 
 
@@ -243,7 +242,7 @@ def run(config, place, number, fds, shared, apps):
     of the memory shared with the server.
     """
     loops, threads = config["loops"], config["threads"]
-    memory = memoryview(mmap.mmap(shared, config["shared_size"]))
+    memory = memoryview(mmap(shared, config["shared_size"]))
     cancelled = [memory[at : at + SLOTS] for at in range(config["cancel_at"], len(memory), SLOTS)]
     environ = base(config)
     if config["stacks"] >= 0:
@@ -251,17 +250,18 @@ def run(config, place, number, fds, shared, apps):
     queue = None if config["stream_mode"] else Queue(config["queue"])
     os.register_at_fork(after_in_child=lambda: child.append(True))
 
-    def core(thread):
+    def core(t):
         yield_to_loops()
-        at = (place * threads + thread) * CLAIM
+        name(number, t)
+        at = (place * threads + t) * CLAIM
         claim = memory[at : at + 32].cast("Q")
         # From here on the server takes it for one that may have a request; it says first
         # that this thread is to finish, and looks then. So one of the two sees the other.
-        claim[3] = threading.get_native_id()
-        own = fds[thread * loops : (thread + 1) * loops]
+        claim[3] = thread.get_native_id()
+        own = fds[t * loops : (t + 1) * loops]
         ports = [Port(fd, c, claim) for fd, c in zip(own, cancelled)]
         source = queue or Streams(ports)
-        constant = dict(environ, **{"uwsgi.core": thread}) if threads > 1 else environ
+        constant = dict(environ, **{"uwsgi.core": t}) if threads > 1 else environ
         try:
             while not claim[2]:
                 serve(source.receive, ports, claim, apps, constant)
@@ -275,13 +275,25 @@ def run(config, place, number, fds, shared, apps):
             os._exit(1)
         claim[2] = FINISHED
 
-    others = [
-        threading.Thread(target=core, args=(t,), name=f"uWSGIWorker{number}Core{t}")
-        for t in range(1, threads)
-    ]
-    for thread in others:
-        thread.start()
-    threading.current_thread().name = f"uWSGIWorker{number}Core0"
+    finished = []
+    wake = thread.allocate_lock()
+    wake.acquire()
+
+    def other(t):
+        core(t)
+        finished.append(t)
+        with suppress(RuntimeError):  # nobody waits, or has been woken
+            wake.release()
+
+    # Threads of the system, whatever threading gives by now, and waited for likewise.
+    for t in range(1, threads):
+        thread.start_new_thread(other, (t,))
     core(0)
-    for thread in others:
-        thread.join()
+    while len(finished) < threads - 1:
+        wake.acquire(True, MISSED)
+
+
+def name(number, core):
+    """Call this thread as uWSGI does, for logs."""
+    with suppress(Exception):
+        threading.current_thread().name = f"uWSGIWorker{number}Core{core}"

@@ -18,19 +18,13 @@ and the end of the socket: kill the workers and exit. To the server go tuples:
     ("imported", files)             where the server watches them
 """
 
-import _thread
-import array
-import contextlib
 import gc
-import marshal
-import os
 import resource
-import select
-import signal
-import socket
 import sys
+from array import array
 
-from . import apps, imports, signals, title, worker
+from . import apps, greenlets, imports, signals, title, worker
+from .own import marshal, os, select, signal, socket, suppress, thread
 from .port import CLOEXEC
 
 PR_SET_PDEATHSIG = 1
@@ -60,7 +54,7 @@ class Control:
         return marshal.loads(data) if len(data) == size else None
 
     def descriptors(self, count):
-        fds = array.array("i")
+        fds = array("i")
         while len(fds) < count:
             space = socket.CMSG_SPACE(FDS_AT_ONCE * fds.itemsize)
             data, ancillary, _, _ = self.sock.recvmsg(1, space, CLOEXEC)
@@ -91,7 +85,7 @@ class Zygote:
             self.apps, outcome = apps.load_all(config["apps"])
             if self.imports:
                 self.imports.tell()
-            if _thread._count() > 0:
+            if thread._count() > 0:
                 self.control.send(("threads",))
                 return False
         version = sys.version.split()[0]
@@ -115,7 +109,7 @@ class Zygote:
         while True:
             ready = dict(poll.poll())
             if wake.fileno() in ready:
-                with contextlib.suppress(BlockingIOError):
+                with suppress(BlockingIOError):
                     wake.recv(4096)
                 self.reap()
             if self.control.sock.fileno() not in ready:
@@ -165,7 +159,7 @@ class Zygote:
     def kill(self, place, signum):
         # Only what has not been reaped, so that no other process is ever hit.
         if place in self.pids:
-            with contextlib.suppress(ProcessLookupError):
+            with suppress(ProcessLookupError):
                 os.kill(self.pids[place], signum)
 
     def reap(self):
@@ -174,7 +168,7 @@ class Zygote:
             done, status = os.waitpid(pid, os.WNOHANG)
             if done:
                 del self.pids[place]
-                with contextlib.suppress(BrokenPipeError):
+                with suppress(BrokenPipeError):
                     code = os.waitstatus_to_exitcode(status)
                     self.control.send(("exit", place, pid, code))
 
@@ -235,6 +229,7 @@ def main(config):
     signals.leave_to_server()
     if config["limit_as"]:
         limit_address_space(config["limit_as"])
+    greenlets.settle()
     control = Control(config["control"])
     zygote = Zygote(control, config)
     try:
@@ -253,7 +248,7 @@ def main(config):
             zygote.imports.tell()
         control.send(("ready", place, outcome, os.getpid()))
         if config["need_app"] and any(reason for _, _, reason in outcome):
-            sys.exit(NO_APP)
+            raise SystemExit(NO_APP)
     if zygote.imports:
         zygote.imports.watch()
     else:

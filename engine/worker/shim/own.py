@@ -1,0 +1,44 @@
+"""What the shim uses of Python's library, as it was before any app could replace it.
+
+Apps patch modules (gevent, eventlet), wrap functions of them, or delete them from
+sys.modules. All of that is theirs to do, and none of it may reach the code that runs
+them: a socket of gevent's, for one, cannot be used by several threads. So these are
+copies of the modules, made before the first app is imported, and of those in C, which
+call nothing that lives in a module. bootstrap does the same for builtins.
+"""
+
+import _signal
+import _socket
+import _thread
+import marshal as _marshal
+import os as _os
+import select as _select
+import time as _time
+
+
+def _copy(module):
+    copy = type(module)(module.__name__)
+    copy.__dict__.update(module.__dict__)
+    return copy
+
+
+marshal = _copy(_marshal)
+os = _copy(_os)
+select = _copy(_select)
+signal = _copy(_signal)
+socket = _copy(_socket)
+thread = _copy(_thread)
+time = _copy(_time)
+
+
+class suppress:
+    """contextlib.suppress, whose own looks at builtins that an app may have replaced."""
+
+    def __init__(self, *kinds):
+        self.kinds = kinds
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, traceback):
+        return kind is not None and issubclass(kind, self.kinds)
