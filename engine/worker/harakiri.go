@@ -89,7 +89,7 @@ func (p *Port) harakiri(c *Core, claim condemned, age time.Duration) {
 	var waited time.Duration
 	if id := uint32(claim.id); claim.id < finishing {
 		s := p.slot(id)
-		if s == nil || s.state < slotSent {
+		if s == nil || s.state < slotSent || claim.since < s.sentAt+p.clock {
 			return
 		}
 		if client = s.client; client != nil {

@@ -53,7 +53,10 @@ func (c *call) aged(d time.Duration) {
 	for _, p := range g.places {
 		for _, core := range p.cores {
 			if id, _ := g.shared.claim(core.index); id == uint64(c.id) {
-				atomic.StoreUint64(g.shared.word(core.index, 8), uint64(monotonic()-int64(d)))
+				r.on(c.loop, func(p *Port) { // it was sent before
+					p.slots[c.id&slotMask].sentAt -= int64(d)
+					atomic.StoreUint64(g.shared.word(core.index, 8), uint64(monotonic()-int64(d)))
+				})
 				return
 			}
 		}

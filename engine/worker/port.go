@@ -316,6 +316,22 @@ func (p *Port) slot(id uint32) *slot {
 	return s
 }
 
+// claimed returns the request that a worker thread, counted over all workers, has
+// claimed, and since when it runs on the workers' clock; nil where it is none of this
+// loop's, or one that has ended. A claim stays for a moment after its answer, so the
+// id may be in use again; the time tells that.
+func (p *Port) claimed(thread int) (id uint32, s *slot, since int64) {
+	claim, since := p.sup.shared.claim(thread)
+	if claim == 0 || claim >= finishing {
+		return 0, nil, since
+	}
+	id = uint32(claim)
+	if s = p.slot(id); s == nil || s.state < slotSent || since < s.sentAt+p.clock {
+		return 0, nil, since
+	}
+	return id, s, since
+}
+
 // release frees the slot of a request that has ended, and returns who waits for it.
 func (p *Port) release(id uint32) Client {
 	i := id & slotMask
@@ -482,9 +498,8 @@ func (p *Port) detach(streams []*stream) {
 			p.streams = append(p.streams[:at], p.streams[at+1:]...)
 		}
 		st.close()
-		id, _ := p.sup.shared.claim(st.core.index)
-		if s := p.slot(uint32(id)); s != nil && id < finishing && s.state >= slotSent {
-			p.fail(uint32(id), ErrWorkerDied)
+		if id, s, _ := p.claimed(st.core.index); s != nil {
+			p.fail(id, ErrWorkerDied)
 		}
 	}
 	for i := range p.slots {

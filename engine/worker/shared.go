@@ -46,7 +46,14 @@ func newShared(threads, loops int) (*shared, error) {
 // claim returns what worker thread i, counted over all workers, has taken: its id
 // ([finishing], or 0 for nothing) and when, on CLOCK_MONOTONIC.
 func (s *shared) claim(i int) (id uint64, since int64) {
-	return atomic.LoadUint64(s.word(i, 0)), int64(atomic.LoadUint64(s.word(i, 8)))
+	for id = atomic.LoadUint64(s.word(i, 0)); ; {
+		since = int64(atomic.LoadUint64(s.word(i, 8)))
+		again := atomic.LoadUint64(s.word(i, 0))
+		if again == id {
+			return id, since
+		}
+		id = again // the thread has taken another request meanwhile
+	}
 }
 
 // clearClaim makes a claim ready for the thread of a new process.

@@ -54,11 +54,7 @@ func (p *Port) leave(s *slot, answered bool) {
 // threads are no longer among those that lanes share out.
 func (p *Port) apart(one *process) {
 	for _, c := range one.cores {
-		id, _ := p.sup.shared.claim(c.index)
-		if id >= finishing {
-			continue
-		}
-		if s := p.slot(uint32(id)); s != nil && s.state >= slotSent && s.route != nil {
+		if _, s, _ := p.claimed(c.index); s != nil && s.route != nil {
 			slow := s.route.slow
 			p.lanes.ended(s.route, true)
 			if s.route = nil; slow {
@@ -196,11 +192,7 @@ func (p *Port) look(now int64) {
 	p.looks++
 	clock := monotonic()
 	for i := range len(p.sup.places) * p.pool.config.Threads {
-		id, since := p.sup.shared.claim(i)
-		if id == 0 || id >= finishing {
-			continue
-		}
-		if s := p.slot(uint32(id)); s != nil && s.state >= slotSent {
+		if _, s, since := p.claimed(i); s != nil {
 			s.seen = p.looks
 			if counts {
 				s.sights++

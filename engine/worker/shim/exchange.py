@@ -172,9 +172,9 @@ class Exchange:
         self.port.send(frame_head(len(payload), self.rid, FILE | len(data)) + payload)
         self.started = True
         if self.port.may_give_descriptor():
-            self.port.claim[0] = FINISHING
             self.done = True
             self.port.give_descriptor(fd)
+            self.port.claim[0] = FINISHING
         else:
             self.gone = True
         return True
@@ -241,7 +241,8 @@ class Exchange:
         self._last(0, END)
 
     def _last(self, size, what, payload=b""):
-        # Before the frame: once it has gone the server may use the id again.
-        self.port.claim[0] = FINISHING
         self.done = True
         self.port.send(frame_head(size, self.rid, what) + payload)
+        # After the frame: a claim that goes without an answer would look as if the
+        # request had never begun, and it would be run again.
+        self.port.claim[0] = FINISHING

@@ -189,9 +189,10 @@ def serve(receive, ports, claim, apps, base):
                     length = head.length
                     if (length is None or length == size) and size <= SMALL:
                         data = head.data
-                        claim[0] = 0
                         used = len(data)
                         port.send(frame_head(used + size, rid, used) + data + block)
+                        # Not before: a claim that goes without an answer never ran.
+                        claim[0] = 0
                         # Nothing of a request stays alive while the thread waits.
                         environ = exchange = result = block = body = None
                         continue

@@ -4,6 +4,7 @@ import io
 import marshal
 import sys
 import threading
+import time
 from wsgiref.validate import validator
 
 import pytest
@@ -168,7 +169,10 @@ def test_answer_of_known_length_goes_before_close(serve):
     server = serve(returns(body, headers=length(2)))
     assert server.get().kinds == [WHOLE]
     assert body.closed == 0
-    assert server.claim[0] >> 32, "the thread is still at work, with no request"
+    deadline = time.monotonic() + 20
+    while not server.claim[0] >> 32:  # the thread is still at work, with no request
+        assert time.monotonic() < deadline, "the claim does not say that it has been answered"
+        time.sleep(0.001)
     going.set()
 
 
