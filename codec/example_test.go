@@ -11,7 +11,7 @@ func ExampleRequest_Path() {
 	const path = "/static/%2e%2e/caf%C3%A9"
 	r := codec.Request{Buf: []byte(path), RawPath: codec.Span{Off: 0, End: uint32(len(path))}}
 	fmt.Printf("%s\n", r.Path())
-	// Output: /café
+	// Output: /static/../café
 }
 
 func ExampleValidate() {

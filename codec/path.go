@@ -13,15 +13,14 @@ const (
 	pathOwn            // the bytes in scratch
 )
 
-var (
-	slash    = []byte("/")
-	slashDot = []byte("/.")
-)
+var slash = []byte("/")
 
-// Path returns PATH_INFO: the path with percent-escapes decoded once, then dot
-// segments resolved (RFC 3986 5.2.4) without ever leaving the root, as uWSGI does.
-// Empty segments ("//") stay and bytes from 0x80 up are handed on. Decoding comes
-// first, so "%2e%2e" climbs no higher than "..". An empty path is "/".
+// Path returns PATH_INFO: the path with its percent-escapes decoded once, and nothing
+// else done to it. Dot segments and empty ones stay, however they are spelled. A front
+// server decides by the path that it has read who may see what. Were ".." resolved here,
+// "/public/..%2fadmin" would be "/admin" behind its back. Bytes from 0x80 up are handed
+// on. An empty path is "/". testdata/paths.tsv of http1 has every spelling beside what
+// uWSGI and gunicorn make of it.
 //
 // The result is valid until the request is reset, and until [Request.Retain]
 // where it aliases Buf, which it does for a path with nothing to decode.
@@ -47,11 +46,11 @@ func (r *Request) SetPath(p []byte) {
 
 func (r *Request) decodePath() {
 	raw := r.Bytes(r.RawPath)
-	if bytes.IndexByte(raw, '%') < 0 && (bytes.IndexByte(raw, '.') < 0 || !bytes.Contains(raw, slashDot)) {
+	if bytes.IndexByte(raw, '%') < 0 {
 		r.pathState = pathRaw
 		return
 	}
-	r.scratch = resolveDots(unescape(r.scratch[:0], raw))
+	r.scratch = unescape(r.scratch[:0], raw)
 	r.pathState = pathOwn
 }
 
@@ -69,35 +68,32 @@ func unescape(dst, src []byte) []byte {
 	return dst
 }
 
-// resolveDots removes "." and ".." segments in place. What does not begin with a
-// slash (the "*" of OPTIONS) has no segments.
-func resolveDots(p []byte) []byte {
-	if len(p) == 0 || p[0] != '/' {
-		return p
+// HasDotSegment reports whether a segment of a path is "." or "..". What turns paths
+// into names of files refuses those.
+func HasDotSegment(path []byte) bool {
+	for more := true; more; {
+		var segment []byte
+		segment, path, more = bytes.Cut(path, slash)
+		switch string(segment) {
+		case ".", "..":
+			return true
+		}
 	}
-	w := 0 // p[:w] is done, and is either empty or ends before a slash
-	for i := 0; i < len(p); {
-		end := bytes.IndexByte(p[i+1:], '/')
-		last := end < 0
-		if last {
-			end = len(p)
-		} else {
-			end += i + 1
+	return false
+}
+
+// EncodedSlash reports whether the path of the target spells a slash as "%2F". For most
+// front servers that is no slash, so what they allow or deny below a folder does not hold
+// for it. Over uwsgi the front server has decoded the path itself.
+func (r *Request) EncodedSlash() bool {
+	for raw := r.Bytes(r.RawPath); ; {
+		i := bytes.IndexByte(raw, '%')
+		if i < 0 || i+2 >= len(raw) {
+			return false
 		}
-		switch segment := p[i+1 : end]; {
-		case len(segment) == 1 && segment[0] == '.':
-		case len(segment) == 2 && segment[0] == '.' && segment[1] == '.':
-			w = max(0, bytes.LastIndexByte(p[:w], '/'))
-		default:
-			w += copy(p[w:], p[i:end])
-			i = end
-			continue
+		if raw[i+1] == '2' && raw[i+2]|0x20 == 'f' {
+			return true
 		}
-		if last {
-			p[w] = '/'
-			w++
-		}
-		i = end
+		raw = raw[i+1:]
 	}
-	return p[:w]
 }

@@ -71,7 +71,7 @@ func FuzzHead(f *testing.F) {
 			clean("name", field.Name)
 			clean("value", field.Value)
 		}
-		if path := r.Path(); bytes.IndexByte(path, 0) >= 0 || bytes.Contains(path, []byte("/../")) || bytes.HasSuffix(path, []byte("/..")) {
+		if path := r.Path(); bytes.IndexByte(path, 0) >= 0 || len(path) > max(1, r.RawPath.Len()) {
 			t.Fatalf("path %q", path)
 		}
 		if r.Chunked != (r.ContentLength < 0) {

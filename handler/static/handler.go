@@ -97,7 +97,7 @@ func New(next engine.Handler, o Options) (*Handler, error) {
 func (h *Handler) Serve(x *engine.Exchange) {
 	r := x.Request()
 	path := r.Path()
-	if (r.Head || string(r.Bytes(r.Method)) == "GET") && len(path) <= maxPath {
+	if (r.Head || string(r.Bytes(r.Method)) == "GET") && plain(r, path) {
 		for _, d := range h.roots {
 			name, ok := d.name(path)
 			if !ok {
@@ -110,6 +110,13 @@ func (h *Handler) Serve(x *engine.Exchange) {
 		}
 	}
 	h.next.Serve(x)
+}
+
+// plain reports whether a path may name a file. One with dot segments, or with a slash
+// that is encoded, does not: a front server may have taken it for something else than
+// the file system would, and have let it through although the file's own path is denied.
+func plain(r *codec.Request, path []byte) bool {
+	return len(path) <= maxPath && !codec.HasDotSegment(path) && !r.EncodedSlash()
 }
 
 // name returns what the path asks for, as a name below the root.

@@ -186,7 +186,14 @@ func TestLookup(t *testing.T) {
 		{"traversal_double_encoded", "/static/%252e%252e/secret", ""},
 		{"traversal_deep", "/static/docs/../../secret", ""},
 		{"traversal_backslash", "/static/..%5csecret", ""},
-		{"dots_inside", "/static/docs/../a.css", "a{}"},
+		{"dots_inside", "/static/docs/../a.css", ""},
+		{"dot", "/static/./a.css", ""},
+		{"dots_encoded", "/static/docs/%2e%2e/a.css", ""},
+		{"dots_after_slash_encoded", "/static/docs/..%2fa.css", ""},
+		{"slash_encoded", "/static/noindex%2fx.txt", ""},
+		{"slash_encoded_upper", "/static/noindex%2Fx.txt", ""},
+		{"slash_of_the_prefix_encoded", "/static%2fa.css", ""},
+		{"dots_in_a_name", "/static/...", ""},
 		{"long_name", "/static/" + strings.Repeat("a", 300), ""},
 		{"long_path", "/static/" + strings.Repeat("a/", 3000), ""},
 		{"link_inside", "/static/inside", "a{}"},
@@ -285,7 +292,7 @@ func TestRedirectToFolder(t *testing.T) {
 		"/static/docs?a=/b": "./docs/?a=/b",
 		"/static/%64ocs":    "./%64ocs/",
 		"/d":                "./d/",
-		"/static/x/../docs": "./docs/",
+		"/static//docs":     "./docs/",
 	} {
 		resp, _ := get(t, addr, "GET", target)
 		if got := resp.Header.Get("Location"); resp.StatusCode != 301 || got != want {
@@ -441,6 +448,41 @@ func TestRanges(t *testing.T) {
 	}
 	if resp, _ := get(t, addr, "HEAD", "/big.bin", "Range: bytes=0-0"); resp.StatusCode != 200 || resp.ContentLength != size {
 		t.Errorf("range with HEAD: %d, %d bytes", resp.StatusCode, resp.ContentLength)
+	}
+}
+
+// TestNoOtherSpelling looks up a file by every spelling of the table of paths: a front
+// server that denies the file's own path must not be passed by another.
+func TestNoOtherSpelling(t *testing.T) {
+	table, err := os.ReadFile("../../codec/http1/testdata/paths.tsv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := tree(t)
+	addr := start(t, Options{Maps: []Map{{Prefix: "/static", Path: filepath.Join(dir, "root")}}}, engine.ListenOptions{})
+	if _, body := get(t, addr, "GET", "/static/docs/index.html"); body != "docs index" {
+		t.Fatalf("the file's own path: %q", body)
+	}
+	tried := 0
+	for line := range strings.Lines(string(table)) {
+		quoted, _, _ := strings.Cut(line, "\t")
+		target, err := strconv.Unquote(quoted)
+		if err != nil {
+			continue // the heading
+		}
+		target = strings.Replace(target, "public", "static", 1)
+		target = strings.Replace(target, "admin", "docs/index.html", 1)
+		if strings.ContainsAny(target, " #\t\x01\x7f") || target[0] != '/' && target[0] != 'h' {
+			continue // the server refuses it
+		}
+		tried++
+		_, body := talk(t, addr, "GET", "GET "+target+" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+		if strings.Contains(body, "docs index") {
+			t.Errorf("%s gives the file", target)
+		}
+	}
+	if tried < 85 {
+		t.Errorf("only %d spellings", tried)
 	}
 }
 
