@@ -15,6 +15,7 @@ import (
 	"github.com/uwsgo/uwsgo/engine"
 	"github.com/uwsgo/uwsgo/engine/worker"
 	"github.com/uwsgo/uwsgo/handler/compress"
+	"github.com/uwsgo/uwsgo/handler/header"
 	"github.com/uwsgo/uwsgo/handler/static"
 	"github.com/uwsgo/uwsgo/handler/wsgi"
 )
@@ -196,8 +197,8 @@ func mountedApp(m config.Mount, callable string) worker.App {
 	return app
 }
 
-// handler puts together what answers requests: files first, then the apps, and
-// compression around both.
+// handler puts together what answers requests: files first, then the apps, compression
+// around both, and headers around all.
 func (p *program) handler() (engine.Handler, error) {
 	cfg := p.cfg
 	var h engine.Handler = engine.HandlerFunc(func(x *engine.Exchange) { x.ReplyText(404, "Not Found\n") })
@@ -212,9 +213,9 @@ func (p *program) handler() (engine.Handler, error) {
 		}
 	}
 	if cfg.HasFiles() {
-		o := static.Options{Check: cfg.CheckStatic, Index: cfg.StaticIndex}
+		o := static.Options{Check: cfg.CheckStatic, Index: cfg.StaticIndex, SkipExt: cfg.StaticSkip, Safe: cfg.StaticSafe}
 		for _, m := range cfg.StaticMaps {
-			o.Maps = append(o.Maps, static.Map{Prefix: m.Prefix, Path: m.Path})
+			o.Maps = append(o.Maps, static.Map{Prefix: m.Prefix, Path: m.Path, KeepPrefix: m.KeepPrefix})
 			p.log.Printf("[uwsgi-static] added mapping for %s => %s", m.Prefix, m.Path)
 			if _, err := os.Stat(m.Path); err != nil {
 				p.log.Printf("*** WARNING: static-map %s: nothing is served from there until it exists: %v ***", m.Prefix, err)
@@ -230,5 +231,9 @@ func (p *program) handler() (engine.Handler, error) {
 		p.later(p.blocks.Close)
 		h = compress.New(h, compress.Options{Pool: p.blocks, OnlyMarked: !cfg.Compress})
 	}
-	return p.withReadiness(h), nil
+	h = p.withReadiness(h)
+	if len(cfg.AddHeader)+len(cfg.RemHeader) > 0 {
+		return header.New(h, header.Options{Add: cfg.AddHeader, Remove: cfg.RemHeader})
+	}
+	return h, nil
 }

@@ -22,6 +22,10 @@ func (p *program) command(line string) command.Command {
 func (p *program) environ() []string {
 	env := slices.DeleteFunc(os.Environ(), func(kv string) bool { return strings.HasPrefix(kv, "NOTIFY_SOCKET=") })
 	for _, e := range p.cfg.Env {
+		if e.Unset {
+			env = slices.DeleteFunc(env, func(kv string) bool { return strings.HasPrefix(kv, e.Name+"=") })
+			continue
+		}
 		env = append(env, e.Name+"="+e.Value)
 	}
 	return env
@@ -37,7 +41,7 @@ func (p *program) hooks(stage string) []config.Hook {
 func (p *program) runHooks(ctx context.Context, stages ...string) error {
 	for _, stage := range stages {
 		for _, h := range p.hooks(stage) {
-			p.log.Printf("running \"%s\" (%s)...", h.Command, stage)
+			p.log.Printf("running %q (%s)...", h.Command, stage)
 			err := p.command(h.Command).Run(ctx)
 			switch {
 			case err == nil:

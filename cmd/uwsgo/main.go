@@ -30,6 +30,9 @@ func run() int {
 	var input bytes.Buffer // what was read of standard input, for a daemon or a successor to read again
 	cfg, err := config.Load(os.Args[1:], os.Environ(), ini.OS(io.TeeReader(os.Stdin, &input)))
 	if err != nil {
+		if cfg != nil && cfg.Show {
+			_ = cfg.ShowConfig(os.Stderr)
+		}
 		return fail(err)
 	}
 	switch cfg.Action {

@@ -130,6 +130,7 @@ func serve(p *program) int {
 			p.log.Printf("stopped before the start was over")
 			return exitOK
 		}
+		p.tellLosses() // one of them may be why
 		p.complain(err)
 		if _, ok := errors.AsType[*worker.LoadError](err); ok {
 			p.log.Printf("*** no app loaded. GAME OVER ***")
@@ -219,6 +220,7 @@ func (p *program) announce(ctx context.Context) error {
 	p.startWatchdog()
 	p.startProcs()
 	p.notify(daemon.SdNotifyReady, "serving requests")
+	p.tellLosses()
 	p.log.Printf("*** uwsgo is ready after %v ***", time.Since(p.start).Round(time.Millisecond))
 	return nil
 }
@@ -366,7 +368,7 @@ func (p *program) prepare(ctx context.Context) error {
 	}
 	statsSocket := p.predecessor.stats(cfg.Stats)
 	if cfg.Stats != "" {
-		o := stats.Options{Mode: cfg.ChmodSocket, Inherited: statsSocket}
+		o := stats.Options{Mode: cfg.ChmodSocket, Inherited: statsSocket, HTTP: cfg.StatsHTTP, Minified: cfg.StatsMin, NoCores: cfg.StatsNoCores}
 		if p.stats, err = stats.New(cfg.Stats, p.snapshot, o); err != nil {
 			return fmt.Errorf("stats: %w", err)
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -39,6 +40,12 @@ type Options struct {
 	// Index are the names of static-index: the first that is a file is served for a
 	// folder. Folders without one go to the next handler.
 	Index []string
+	// SkipExt are the ends of names, such as ".py", of files that are not served but
+	// left to the next handler (static-skip-ext), in upper or lower case. The names that
+	// were asked for count, and those that links lead to.
+	SkipExt []string
+	// Safe are folders that links may lead to from elsewhere (static-safe).
+	Safe []string
 }
 
 // Handler serves files, and has the next handler answer what is none. It may
@@ -47,6 +54,8 @@ type Handler struct {
 	next  engine.Handler
 	roots []*root
 	index []string
+	skip  []string // in lower case
+	safe  []*root
 	types types
 }
 
@@ -68,6 +77,19 @@ type folder struct {
 // current folder. It returns an error for a map that could never match.
 func New(next engine.Handler, o Options) (*Handler, error) {
 	h := &Handler{next: next, index: o.Index, types: loadTypes(mimeTypes)}
+	for _, end := range o.SkipExt {
+		if end == "" || strings.Contains(end, "/") {
+			return nil, fmt.Errorf("static-skip-ext %q: write the end of a name, such as .py", end)
+		}
+		h.skip = append(h.skip, strings.ToLower(end))
+	}
+	for _, folder := range o.Safe {
+		path, err := filepath.Abs(folder)
+		if err != nil {
+			return nil, fmt.Errorf("static-safe %s: %w", folder, err)
+		}
+		h.safe = append(h.safe, &root{path: path})
+	}
 	for _, folder := range o.Check {
 		path, err := filepath.Abs(folder)
 		if err != nil {
@@ -103,7 +125,11 @@ func (h *Handler) Serve(x *engine.Exchange) {
 			if !ok {
 				continue
 			}
-			if f, err := d.find(name, h.index); err == nil {
+			f, err := h.find(d, name)
+			if err != nil && len(h.safe) > 0 {
+				f, err = h.findSafe(d, name)
+			}
+			if err == nil {
 				h.serve(x, f)
 				return
 			}
@@ -144,14 +170,20 @@ type file struct {
 	noSlash  bool // it is the index of a folder that was asked for without the slash
 }
 
-// find opens the file of that name, or the index of the folder of that name. Any
+// find opens the file of that name below d, or the index of the folder of that name. Any
 // error means that there is nothing to serve.
-func (d *root) find(name string, index []string) (*file, error) {
+func (h *Handler) find(d *root, name string) (*file, error) {
 	info, err := os.Stat(d.path)
 	if err != nil {
 		return nil, err
 	}
 	if !info.IsDir() {
+		if len(h.skip) > 0 {
+			real, err := filepath.EvalSymlinks(d.path)
+			if err != nil || h.skips(real) || h.skips(d.path) {
+				return nil, errNoFile
+			}
+		}
 		return regular(os.OpenFile(d.path, openFlags, 0))
 	}
 	top, err := d.open(info)
@@ -163,6 +195,9 @@ func (d *root) find(name string, index []string) (*file, error) {
 		name = "."
 	}
 	if !slash {
+		if h.skipsIn(top, name) {
+			return nil, errNoFile
+		}
 		f, err := top.OpenFile(name, openFlags, 0)
 		if err != nil {
 			return nil, err
@@ -172,13 +207,81 @@ func (d *root) find(name string, index []string) (*file, error) {
 		}
 		_ = f.Close()
 	}
-	for _, i := range index {
+	for _, i := range h.index {
+		if h.skipsIn(top, name+"/"+i) {
+			continue
+		}
 		if found, err := regular(top.OpenFile(name+"/"+i, openFlags, 0)); err == nil {
 			found.noSlash = !slash
 			return found, nil
 		}
 	}
 	return nil, errNoFile
+}
+
+// findSafe does what find does where links lead from d into a folder of Safe.
+func (h *Handler) findSafe(d *root, name string) (*file, error) {
+	if h.skips(strings.TrimRight(name, "/")) || slices.Contains(strings.Split(name, "/"), "..") {
+		return nil, errNoFile
+	}
+	real, err := filepath.EvalSymlinks(d.path + "/" + strings.Trim(name, "/"))
+	if err != nil {
+		return nil, err
+	}
+	for _, safe := range h.safe {
+		folder, err := filepath.EvalSymlinks(safe.path)
+		if err != nil {
+			continue
+		}
+		rest, below := strings.CutPrefix(real, folder)
+		if !below || rest != "" && rest[0] != '/' {
+			continue
+		}
+		if strings.HasSuffix(name, "/") {
+			rest += "/"
+		}
+		return h.find(safe, rest)
+	}
+	return nil, errNoFile
+}
+
+// skips reports whether a file of that name is left to the next handler.
+func (h *Handler) skips(name string) bool {
+	for _, end := range h.skip {
+		if len(name) >= len(end) && strings.EqualFold(name[len(name)-len(end):], end) {
+			return true
+		}
+	}
+	return false
+}
+
+// maxLinks bounds the links that one name leads through, as Linux does.
+const maxLinks = 40
+
+// skipsIn is skips for the file below top, under each name that it has on the way through
+// links. Where that cannot be told it is true: the content may be anything.
+func (h *Handler) skipsIn(top *folder, name string) bool {
+	if len(h.skip) == 0 {
+		return false
+	}
+	for range maxLinks {
+		if h.skips(name) {
+			return true
+		}
+		info, err := top.Lstat(name)
+		if err != nil {
+			return true // there is no such file, or it is outside
+		}
+		if info.Mode()&os.ModeSymlink == 0 {
+			return false
+		}
+		target, err := top.Readlink(name)
+		if err != nil || strings.HasPrefix(target, "/") {
+			return true
+		}
+		name = strings.TrimRight(name[:strings.LastIndexByte(name, '/')+1]+target, "/")
+	}
+	return true
 }
 
 // open opens the folder that is at the root's path now. It is kept open as long

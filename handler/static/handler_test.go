@@ -546,13 +546,14 @@ func FuzzLookup(f *testing.F) {
 	for _, seed := range []string{"/s/a.css", "/s/../secret", "/s/folder/secret", "/s/docs/../../secret", "/s/outside", "/s//etc/passwd", "/s/./a.css/", "/s/\x00", "/s"} {
 		f.Add(seed)
 	}
+	h := &Handler{index: []string{"index.html"}}
 	r := root{prefix: "/s", path: filepath.Join(tree(f), "root")}
 	f.Fuzz(func(t *testing.T, path string) {
 		name, ok := r.name([]byte(path))
 		if !ok {
 			return
 		}
-		found, err := r.find(name, []string{"index.html"})
+		found, err := h.find(&r, name)
 		if err != nil {
 			return
 		}
@@ -584,12 +585,12 @@ func packet(t *testing.T, vars ...string) string {
 // BenchmarkFind is what a loop does for a file, and for a request that is not for
 // one where check-static looks.
 func BenchmarkFind(b *testing.B) {
-	d := root{path: filepath.Join(tree(b), "root")}
+	h, d := &Handler{}, root{path: filepath.Join(tree(b), "root")}
 	for _, name := range []string{"a.css", "docs/index.html", "missing"} {
 		b.Run("name="+strings.ReplaceAll(name, "/", "_"), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if f, err := d.find("/"+name, nil); err == nil {
+				if f, err := h.find(&d, "/"+name); err == nil {
 					_ = f.Close()
 				}
 			}

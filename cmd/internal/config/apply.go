@@ -91,6 +91,8 @@ func (r *resolver) apply(name string, e ini.Entry) error {
 		r.PyArgv = e.Value
 	case "env":
 		err = r.env(e)
+	case "unenv":
+		err = r.unenv(e)
 	case "chdir":
 		set(&r.Chdir, "a directory")
 
@@ -284,7 +286,17 @@ func (r *resolver) apply(name string, e ini.Entry) error {
 		r.PostBuffering, err = numberOrTrue(e, sizes, maxBytes)
 
 	case "static-map":
-		err = r.staticMap(e)
+		err = r.staticMap(e, false)
+	case "static-map2":
+		err = r.staticMap(e, true)
+	case "static-skip-ext":
+		add(&r.StaticSkip, "the end of a name, such as .py")
+	case "static-safe":
+		add(&r.StaticSafe, "a directory")
+	case "add-header":
+		err = r.addHeader(e)
+	case "rem-header":
+		err = r.remHeader(e)
 	case "check-static":
 		add(&r.CheckStatic, "a directory")
 	case "static-index":
@@ -303,6 +315,12 @@ func (r *resolver) apply(name string, e ini.Entry) error {
 	case "stats":
 		set(&r.Stats, "an address")
 		r.Master = true // as in uWSGI, where the master serves them
+	case "stats-http":
+		r.StatsHTTP = flag()
+	case "stats-minified":
+		r.StatsMin = flag()
+	case "stats-no-cores":
+		r.StatsNoCores = flag()
 	case "profile":
 		if err = oneOf(e, Profiles); err == nil {
 			r.Profile = e.Value
@@ -310,6 +328,8 @@ func (r *resolver) apply(name string, e ini.Entry) error {
 
 	case "plugins":
 		err = r.plugins(e)
+	case "ignore-unsupported":
+		err = r.giveUp(e)
 	case "show-config":
 		r.Show = flag()
 	case "strict":

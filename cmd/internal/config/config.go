@@ -58,8 +58,9 @@ type Mount struct {
 
 // StaticMap serves the files of a directory, or one file, below a path.
 type StaticMap struct {
-	Prefix string
-	Path   string
+	Prefix     string
+	Path       string
+	KeepPrefix bool // it is part of the file's name
 }
 
 // Hook is a command that is run at a stage of the server's life.
@@ -91,8 +92,11 @@ func (p Procnames) Name(usual string, master bool) string {
 	return p.Prefix + usual + p.Append
 }
 
-// Env is an environment variable for the app.
-type Env struct{ Name, Value string }
+// Env is an environment variable for the app, or with Unset one that it does not get.
+type Env struct {
+	Name, Value string
+	Unset       bool
+}
 
 // Config is a resolved configuration. Nothing changes it once Load has returned
 // it, so every goroutine may read it; a reload makes a new one.
@@ -191,26 +195,44 @@ type Config struct {
 	StaticMaps  []StaticMap
 	CheckStatic []string // directories
 	StaticIndex []string // file names
+	StaticSkip  []string // ends of names of files that are not served
+	StaticSafe  []string // directories that links may lead to
+	AddHeader   []string // "Name: value" for every response
+	RemHeader   []string // names of headers that no response gets
 	Compress    bool
 	HTTPGzip    bool // compress what the app marks with uWSGI-Encoding: gzip
 
 	// Logs and statistics.
-	LogRequests bool   // false with disable-logging
-	LogFormat   string // empty for uWSGI's line
-	LogTo       string // a file; empty for standard error
-	Stats       string // address of the stats server
-	Profile     string // kind of Go profile to write, one of Profiles
+	LogRequests  bool   // false with disable-logging
+	LogFormat    string // empty for uWSGI's line
+	LogTo        string // a file; empty for standard error
+	Stats        string // address of the stats server
+	StatsHTTP    bool   // it waits for HTTP requests
+	StatsMin     bool   // without line breaks and tabs
+	StatsNoCores bool
+	Profile      string // kind of Go profile to write, one of Profiles
 
 	// Configuration.
 	Show    bool // call ShowConfig before serving
 	Strict  bool
 	Plugins []string
 
-	// Warnings tell of everything that was accepted without doing what it asks
-	// for. Each is one line without the word warning.
+	// Warnings tell of mistakes and of values that do not hold. Each is one line without
+	// the word warning.
 	Warnings []string
+	// Losses are the options that were accepted without doing what they ask for.
+	Losses Losses
 	// Entries are all options as they were given, after expansion.
 	Entries []ini.Entry
+}
+
+// Losses are names of options that do not do here what they do in uWSGI, each once, in the
+// order in which they were given, by what is lost. Rules of routes are option:action.
+type Losses struct {
+	Unprotected []string // what they protect is open, as ignore-unsupported says
+	Function    []string // what they do is missing
+	Changed     []string // it is done in another way
+	Harmless    []string // it need not be done
 }
 
 // HasApp reports whether there is an app to run.

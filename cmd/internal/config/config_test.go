@@ -179,9 +179,9 @@ func TestLoad(t *testing.T) {
 			ini: "mount = /a=a:app\nworker-mount = /b=b.py\nstatic-map = /s=/srv/s\nstatic-map = /f=x=y\ncheck-static = /srv\nstatic-check = /www\nstatic-index = a.html\nenv = A=1\nenv = B=x=y\npp = none\npythonpath = li*\n",
 			want: func(c *Config) {
 				c.Mounts = []Mount{{"/a", "a:app", "app.ini:2: mount"}, {"/b", "b.py", "app.ini:3: worker-mount"}}
-				c.StaticMaps = []StaticMap{{"/s", "/srv/s"}, {"/f", "x=y"}}
+				c.StaticMaps = []StaticMap{{"/s", "/srv/s", false}, {"/f", "x=y", false}}
 				c.CheckStatic, c.StaticIndex = []string{"/srv", "/www"}, []string{"a.html"}
-				c.Env = []Env{{"A", "1"}, {"B", "x=y"}}
+				c.Env = []Env{{"A", "1", false}, {"B", "x=y", false}}
 				c.PythonPath = []string{"none", "lib1", "lib2"}
 			},
 		},
@@ -254,8 +254,8 @@ func TestLoad(t *testing.T) {
 					{"route-host", regexp.MustCompile(`^b\.`), time.Second},
 					{"route-uri", regexp.MustCompile(`\?all`), 0},
 				}
+				c.Losses.Function = []string{"route:donotlog"}
 			},
-			warning: "app.ini:6: route: the action donotlog is not supported yet, only harakiri is",
 		},
 		{
 			name: "signal_before_the_kill", args: []string{"-w", "shop", "--harakiri-graceful-signal", "10", "--harakiri-graceful-timeout", "5"},
@@ -307,21 +307,18 @@ func TestLoad(t *testing.T) {
 			warning: `--cheaper-algo: there is no algorithm "spare2", so spare is taken; there are backlog, busyness, manual, spare`,
 		},
 		{
-			name: "not_supported_yet", args: []string{"-w", "shop", "--idle", "1", "--idle", "2"},
-			want:    func(c *Config) { c.Module = "shop" },
-			warning: "--idle: option idle is known but not supported yet",
-		},
-		{
-			name: "accepted", args: []string{"-w", "shop", "--thunder-lock"},
-			want:    func(c *Config) { c.Module = "shop" },
-			warning: "--thunder-lock: accepted: has no effect because one process accepts for all workers",
+			name: "lost", args: []string{"-w", "shop", "--idle", "1", "--idle", "2", "--thunder-lock", "--lazy", "--mule", "--mules", "2"},
+			want: func(c *Config) {
+				c.Module = "shop"
+				c.Losses = Losses{Function: []string{"idle", "mule", "mules"}, Changed: []string{"lazy"}, Harmless: []string{"thunder-lock"}}
+			},
 		},
 		{
 			name: "plugins", args: []string{"-w", "shop", "--plugins", "python3,http, lua"},
 			want: func(c *Config) {
 				c.Module, c.Plugins = "shop", []string{"python3", "http", "lua"}
+				c.Losses.Function = []string{"plugin lua"}
 			},
-			warning: "--plugins: uwsgo has nothing that does what the plugin lua does",
 		},
 		{
 			name: "no_processes", args: []string{"-w", "shop", "-p", "0"},

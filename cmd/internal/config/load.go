@@ -8,7 +8,8 @@ import (
 
 // Load reads the command line (args without the program's name), the environment
 // as os.Environ gives it, and the files they name. An error is one line that
-// says where the mistake is; the program then exits with code 1.
+// says where the mistake is; the program then exits with code 1. Where that is an option
+// which protects and is not there, the Config is returned as well, for show-config.
 func Load(args, environ []string, w ini.World) (*Config, error) {
 	list := ini.New(w)
 	if err := addEnviron(list, environ); err != nil {

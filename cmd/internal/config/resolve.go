@@ -27,8 +27,14 @@ func resolve(list *ini.List, w ini.World) (*Config, error) {
 		if e.Settled && !o.Immediate {
 			continue // a placeholder that has the name of an option of ours
 		}
+		if routes, label, always := option.Routes(o.Name); routes && !o.Status.Supported() {
+			if err := r.rule(e, label, always); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		if !o.Status.Supported() {
-			r.tell(o, e)
+			r.lose(o, e)
 			continue
 		}
 		if o.Kind == option.Action && e.Settled {
@@ -41,7 +47,7 @@ func resolve(list *ini.List, w ini.World) (*Config, error) {
 	if err := r.finish(); err != nil {
 		return nil, err
 	}
-	return r.Config, nil
+	return r.Config, r.shut()
 }
 
 // resolver is a configuration in the making.
@@ -54,6 +60,8 @@ type resolver struct {
 	// cronHarakiri holds for jobs without a time of their own.
 	cronHarakiri time.Duration
 	hooks        int // of Hooks, those of hook-STAGE, which stand first
+	doors        []door
+	given        map[string]ini.Entry // up, by ignore-unsupported
 }
 
 // unknown handles a key that is no option: a placeholder, or a mistake.
@@ -68,19 +76,6 @@ func (r *resolver) unknown(e ini.Entry) error {
 		r.list.Warnf("%v", ini.Unknown(e, false))
 	}
 	return nil
-}
-
-// tell warns, once for each name, of an option that does nothing here.
-func (r *resolver) tell(o *option.Option, e ini.Entry) {
-	if r.told[e.Key] {
-		return
-	}
-	r.told[e.Key] = true
-	if o.Status == option.Ignored {
-		r.list.Warnf("%s: accepted: has no effect because %s", e.Origin.Name(e.Key), o.Note)
-		return
-	}
-	r.list.Warnf("%s: option %s is known but not supported yet", e.Origin.Name(e.Key), e.Key)
 }
 
 // finish settles what depends on several options.
@@ -124,6 +119,5 @@ func (r *resolver) finish() error {
 		r.LogTo = r.Daemonize
 	}
 	r.Entries = r.list.Entries
-	r.Warnings = r.list.Warnings
 	return nil
 }

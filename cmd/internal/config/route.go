@@ -15,7 +15,8 @@ type Deadline struct {
 	Harakiri time.Duration // 0 for ever
 }
 
-// route reads REGEX ACTION:ARGUMENTS, of whose actions harakiri is the only one here.
+// route reads REGEX ACTION:ARGUMENTS, of whose actions harakiri is the only one here: what
+// others do is missing.
 // The first space ends the pattern, as in uWSGI.
 func (r *resolver) route(option string, e ini.Entry) error {
 	const form = "%q is not of the form REGEX harakiri:SECONDS"
@@ -25,10 +26,7 @@ func (r *resolver) route(option string, e ini.Entry) error {
 		return e.Origin.Errorf(e.Key, form, e.Value)
 	}
 	if action != "harakiri" {
-		if name := e.Key + " " + action; !r.told[name] {
-			r.told[name] = true
-			r.list.Warnf("%s: the action %s is not supported yet, only harakiri is", e.Origin.Name(e.Key), action)
-		}
+		r.action(e, action)
 		return nil
 	}
 	if args == "" {

@@ -9,6 +9,7 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/cron"
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
 	"github.com/uwsgo/uwsgo/cmd/internal/option"
+	"github.com/uwsgo/uwsgo/handler/header"
 )
 
 func (r *resolver) procname(name string, e ini.Entry) error {
@@ -141,6 +142,33 @@ func (r *resolver) env(e ini.Entry) error {
 	return nil
 }
 
+func (r *resolver) unenv(e ini.Entry) error {
+	name, err := text(e, "the name of a variable")
+	if err == nil && strings.Contains(name, "=") {
+		err = e.Origin.Errorf(e.Key, "%q is no name of a variable", name)
+	}
+	r.Env = append(r.Env, Env{Name: name, Unset: true})
+	return err
+}
+
+// addHeader reads a header, and remHeader the name of one.
+func (r *resolver) addHeader(e ini.Entry) error {
+	if _, err := header.New(nil, header.Options{Add: []string{e.Value}}); err != nil {
+		return e.Origin.Errorf(e.Key, "%w: write it like X-Frame-Options: DENY", err)
+	}
+	r.AddHeader = append(r.AddHeader, e.Value)
+	return nil
+}
+
+func (r *resolver) remHeader(e ini.Entry) error {
+	name := strings.TrimSpace(strings.TrimSuffix(e.Value, ":"))
+	if _, err := header.New(nil, header.Options{Remove: []string{name}}); err != nil {
+		return e.Origin.Errorf(e.Key, "%w: write it like X-Powered-By", err)
+	}
+	r.RemHeader = append(r.RemHeader, name)
+	return nil
+}
+
 func (r *resolver) keepAlive(e ini.Entry) error {
 	n, err := numberOrTrue(e, times, maxSeconds)
 	if err != nil {
@@ -153,7 +181,7 @@ func (r *resolver) keepAlive(e ini.Entry) error {
 	return nil
 }
 
-func (r *resolver) staticMap(e ini.Entry) error {
+func (r *resolver) staticMap(e ini.Entry, keep bool) error {
 	prefix, path, err := pair(e, "/prefix=directory")
 	if err != nil {
 		return err
@@ -161,7 +189,7 @@ func (r *resolver) staticMap(e ini.Entry) error {
 	if path == "" {
 		return e.Origin.Errorf(e.Key, "%q names no directory for the path", e.Value)
 	}
-	r.StaticMaps = append(r.StaticMaps, StaticMap{Prefix: prefix, Path: path})
+	r.StaticMaps = append(r.StaticMaps, StaticMap{Prefix: prefix, Path: path, KeepPrefix: keep})
 	return nil
 }
 
@@ -180,7 +208,7 @@ func (r *resolver) plugins(e ini.Entry) error {
 		if strings.HasPrefix(e.Key, "need-") {
 			return e.Origin.Errorf(e.Key, "uwsgo has nothing that does what the plugin %s does", name)
 		}
-		r.list.Warnf("%s: uwsgo has nothing that does what the plugin %s does", e.Origin.Name(e.Key), name)
+		note(&r.Losses.Function, "plugin "+name)
 	}
 	return nil
 }

@@ -102,14 +102,19 @@ func (l *List) append(e Entry) error {
 
 // Unknown makes the error for an option that does not exist.
 func Unknown(e Entry, strict bool) error {
-	hint := ""
-	if near := option.Nearest(e.Key); near != "" {
-		hint = fmt.Sprintf("; did you mean %q?", near)
-	}
 	if strict {
-		return e.Origin.Errorf(e.Key, "[strict-mode] unknown config directive: %s%s", e.Key, hint)
+		return e.Origin.Errorf(e.Key, "[strict-mode] unknown config directive: %s%s", e.Key, Hint(e.Key))
 	}
-	return e.Origin.Errorf(e.Key, "unknown option%s", hint)
+	return e.Origin.Errorf(e.Key, "unknown option%s", Hint(e.Key))
+}
+
+// Hint asks, at the end of a message, whether another name was meant; empty where none is
+// likely.
+func Hint(name string) string {
+	if near := option.Nearest(name); near != "" {
+		return fmt.Sprintf("; did you mean %q?", near)
+	}
+	return ""
 }
 
 // act does what an immediate option does.

@@ -1,9 +1,9 @@
 package option
 
 // ignored says why options of uWSGI are accepted and need to do nothing here.
-// An option whose absence someone could be hurt by (chroot, cap, uid) is never
-// in this list: it is reported as not supported.
-var ignored = []struct{ names, reason string }{
+// An option whose absence someone could be hurt by (cap, flock, https) is never in this
+// list: see ends.
+var ignored = []group{
 	{"thunder-lock thunder-lock-watchdog no-defer-accept map-socket", "one process accepts for all workers"},
 	{
 		"http-processes http-workers http-events http-buffer-size http-cheap http-raw-body http-chunked-input no-fd-passing force-gateway",
@@ -27,4 +27,17 @@ var ignored = []struct{ names, reason string }{
 		"lock-engine ftok persistent-ipcsem pcre-jit clock use-abort backtrace-depth signal-bufsize signals-bufsize",
 		"it tunes a part that uwsgo does not have",
 	},
+	{"honour-range", "static files always honour ranges"},
+	{"wsgi-strict", "responses always follow PEP 3333"},
+	{"http-quiet http-connect-timeout http-gracetime http-resubscribe", "there is no separate http router"},
+	{"reaper", "children of the app are left to the app, and orphans are reaped"},
+	{"ksm tcp-nodelay tcp-fast-open tcp-fastopen tcp-fast-open-client tcp-fastopen-client socket-sndbuf socket-rcvbuf shutdown-sockets", "it tunes what works without"},
+	{"print iprint", "nothing depends on it"},
+	{"skip-zero disable-async-warn-on-queue-full", "descriptor 0 is no socket here, and there is no such queue"},
+	{"stats-no-metrics metrics-no-cores", "there are no metrics to leave out"},
+	{"spooler-quiet fastrouter-quiet rawrouter-quiet sslrouter-quiet", "there is nothing that could be loud"},
+	{"allowed-modifiers", "no modifier is served but those of WSGI and ping"},
+	{"cgroup-dir-mode", "it only goes with cgroup"},
+	{"ssl-verbose ssl-enable3 ssl-enable-sslv3 ssl-enable-tlsv1 ssl-session-timeout ssl-sessions-timeout ssl-session-use-cache ssl-sessions-use-cache ssl-tmp-dir", "there is no TLS, and options that listen with it end the start"},
+	{"emperor-wait-for-command-ignore propagate-touch", "there is no emperor"},
 }

@@ -2,22 +2,38 @@ package option
 
 import "strings"
 
+// group is a set of names with what is to be said of all of them.
+type group struct{ names, note string }
+
+// classes are the groups of names that have another status than Planned, which is that of
+// a function that is lost without them.
+var classes = []struct {
+	status Status
+	groups []group
+}{{Ignored, ignored}, {Changed, changed}, {Ends, ends}}
+
 // known lists the options of uWSGI 2.0 and 2.1 that have no row in table, so that
 // they are told from typing errors and the command line knows which of them
-// take a value. Those that ignored names need no support.
+// take a value.
 func known() []*Option {
-	reasons := map[string]string{}
-	for _, group := range ignored {
-		for name := range strings.FieldsSeq(group.names) {
-			reasons[name] = group.reason
+	type class struct {
+		status Status
+		note   string
+	}
+	classOf := map[string]class{}
+	for _, c := range classes {
+		for _, g := range c.groups {
+			for name := range strings.FieldsSeq(g.names) {
+				classOf[name] = class{c.status, g.note}
+			}
 		}
 	}
 	var options []*Option
 	for _, group := range knownNames {
 		for word := range strings.FieldsSeq(group.names) {
 			o := parseKnown(word)
-			if reason, ok := reasons[o.Name]; ok {
-				o.Status, o.Note = Ignored, reason
+			if c, ok := classOf[o.Name]; ok {
+				o.Status, o.Note = c.status, c.note
 			}
 			options = append(options, o)
 		}

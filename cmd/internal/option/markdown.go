@@ -60,12 +60,26 @@ does not have it.
 		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", name.String(), o.Kind, cell(o.Default), cell(o.Help), cell(note))
 	}
 
-	b.WriteString("\n## Accepted without effect\n\nThese need to do nothing here. Each is named once in a warning.\n\n| options | no effect because |\n|---|---|\n")
-	for _, group := range ignored {
-		fmt.Fprintf(&b, "| %s | %s |\n", quoted(strings.Fields(group.names)), group.reason)
+	for _, part := range []struct {
+		heading, text, column string
+		groups                []group
+	}{
+		{
+			"Ends the start", "These protect something, or say what else is in force, and uwsgo does not do it. A server without them would be open where " +
+				"its owner has closed it. So they end the start, unless `ignore-unsupported` names them. What an option of this list is given " +
+				"as `false`, `off`, `no` or `0` asks for nothing.\n\n`route…`, `error-route…`, `response-route…` and `final-route…` are judged by their actions: " + RouteText,
+			"what to do", ends,
+		},
+		{"Done in another way", "The log names them at each start.", "what is done here", changed},
+		{"Accepted without effect", "These need to do nothing here. The log names them at each start.", "no effect because", ignored},
+	} {
+		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n| options | %s |\n|---|---|\n", part.heading, part.text, part.column)
+		for _, g := range part.groups {
+			fmt.Fprintf(&b, "| %s | %s |\n", quoted(strings.Fields(g.names)), cell(g.note))
+		}
 	}
 
-	b.WriteString("\n## Known from uWSGI, not supported yet\n\nuwsgo knows the names and warns that the options do nothing.\n")
+	b.WriteString("\n## Known from uWSGI, not supported yet\n\nuwsgo knows the names; what the options do is missing. The log names them at each start.\n")
 	for _, group := range knownNames {
 		var planned []string
 		for word := range strings.FieldsSeq(group.names) {

@@ -45,16 +45,18 @@ const (
 	Differs               // works, with a difference that Note tells
 	Own                   // uwsgo's own, uWSGI does not have it
 	Ignored               // accepted without effect, Note says why none is needed
-	Planned               // known by name, not supported yet
+	Changed               // accepted, Note says what is done in its place
+	Planned               // known by name, not supported yet: what it does is missing
+	Ends                  // likewise, and its absence could hurt: it ends the start, Note says what to do
 )
 
 // String is the status as docs/options.md shows it.
 func (s Status) String() string {
-	return [...]string{"same", "differs", "uwsgo only", "no effect", "not yet"}[s]
+	return [...]string{"same", "differs", "uwsgo only", "no effect", "changed", "not yet", "ends the start"}[s]
 }
 
-// Supported reports whether the option does something here. Ignored options
-// and those that are not supported yet do nothing and are warned about.
+// Supported reports whether the option does something here. Of all others the log says at
+// each start what becomes of them.
 func (s Status) Supported() bool { return s <= Own }
 
 // Option is one row of the table. Rows are shared and must not be changed.

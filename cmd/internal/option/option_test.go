@@ -3,6 +3,7 @@ package option
 import (
 	"bytes"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -132,14 +133,37 @@ func TestRows(t *testing.T) {
 	}
 }
 
-func TestIgnoredAreKnown(t *testing.T) {
-	for _, group := range ignored {
-		for name := range strings.FieldsSeq(group.names) {
-			if o := Lookup(name); o == nil || o.Status != Ignored {
-				t.Errorf("%s is not an accepted name of uWSGI", name)
+// Each name of a class is uWSGI's, stands in one group, and has no row of its own.
+func TestClassesAreKnown(t *testing.T) {
+	seen := map[string]Status{}
+	for _, c := range classes {
+		for _, group := range c.groups {
+			for name := range strings.FieldsSeq(group.names) {
+				if o := Lookup(name); o == nil || o.Status != c.status || o.Note != group.note {
+					t.Errorf("%s is not a name of uWSGI that has no row (%s)", name, c.status)
+				}
+				if before, ok := seen[name]; ok {
+					t.Errorf("%s is in two groups: %s and %s", name, before, c.status)
+				}
+				seen[name] = c.status
 			}
 		}
 	}
+}
+
+// TestLevels shows what becomes of every name of uWSGI. Whoever changes the file has to
+// ask what a server is without the option.
+func TestLevels(t *testing.T) {
+	byStatus := map[Status][]string{}
+	for _, name := range Names() {
+		s := Lookup(name).Status
+		byStatus[s] = append(byStatus[s], name)
+	}
+	var b bytes.Buffer
+	for s := Same; s <= Ends; s++ {
+		fmt.Fprintf(&b, "%s (%d):\n%s\n\n", s, len(byStatus[s]), strings.Join(byStatus[s], "\n"))
+	}
+	golden(t, filepath.Join("testdata", "levels.txt"), b.Bytes())
 }
 
 func TestComplete(t *testing.T) {

@@ -103,6 +103,10 @@ var table = []Option{
 		Help: "set an environment variable for the app",
 	},
 	{
+		Name: "unenv", Kind: List, Arg: "NAME", Section: Python, Status: Same,
+		Help: "take a variable out of the app's environment",
+	},
+	{
 		Name: "chdir", Kind: Text, Arg: "DIR", Section: Python, Status: Same,
 		Help: "change to this directory before the app is loaded",
 	},
@@ -515,6 +519,30 @@ var table = []Option{
 		Help: "serve this file for a directory",
 	},
 	{
+		Name: "static-map2", Kind: List, Arg: "/PREFIX=DIR", Section: Files, Status: Differs,
+		Help: "the same as static-map, but the prefix belongs to the file's name, too",
+		Note: "As for `static-map`.",
+	},
+	{
+		Name: "static-skip-ext", Kind: List, Arg: ".EXT", Section: Files, Status: Differs,
+		Help: "serve no files whose names end so, such as .py; the app gets their requests",
+		Note: "In upper and lower case; the name that is asked for counts as well as the one that a link leads to.",
+	},
+	{
+		Name: "static-safe", Kind: List, Arg: "DIR", Section: Files, Status: Differs,
+		Help: "serve what links in a directory of static files lead to, if it is in this one",
+		Note: "The directory itself has to be above, not only the beginning of a name.",
+	},
+	{
+		Name: "add-header", Kind: List, Arg: "NAME: VALUE", Section: Files, Status: Differs,
+		Help: "add this header to every response, files and errors included",
+		Note: "`Connection: close` closes, other values for Connection do nothing. What is no header, and one that says how long the body is, ends the start.",
+	},
+	{
+		Name: "rem-header", Aliases: []string{"del-header"}, Kind: List, Arg: "NAME", Section: Files, Status: Same,
+		Help: "leave this header out of every response, except where add-header adds it",
+	},
+	{
 		Name: "compress", Kind: Flag, Section: Files, Status: Own,
 		Help: "compress responses for clients that accept it",
 		Note: "uWSGI has a log encoder of this name, but no option.",
@@ -541,6 +569,19 @@ var table = []Option{
 	{
 		Name: "stats", Aliases: []string{"stats-server"}, Kind: Text, Arg: "ADDR", Section: Logging, Status: Same,
 		Help: "send statistics as JSON to whoever connects to this address",
+	},
+	{
+		Name: "stats-http", Kind: Flag, Section: Logging, Status: Differs,
+		Help: "wait for an HTTP request on the address of --stats before answering",
+		Note: "Without it a request that comes at once is answered as well. Pages of other sites cannot read the answer: uWSGI lets them (`Access-Control-Allow-Origin: *`).",
+	},
+	{
+		Name: "stats-minified", Aliases: []string{"stats-min"}, Kind: Flag, Section: Logging, Status: Same,
+		Help: "send statistics without line breaks and tabs",
+	},
+	{
+		Name: "stats-no-cores", Kind: Flag, Section: Logging, Status: Same,
+		Help: "leave the cores of the workers out of the statistics",
 	},
 	{
 		Name: "profile", Kind: Text, Arg: "WHAT", Section: Logging, Status: Own,
@@ -640,6 +681,11 @@ var table = []Option{
 		Name: "plugins", Aliases: []string{"plugin", "need-plugins", "need-plugin"}, Kind: List, Arg: "NAMES", Immediate: true, Section: Configuration, Status: Differs,
 		Help: "accept uWSGI's plugin names, separated by commas",
 		Note: "What is supported is built in. A name that uwsgo has nothing for is warned about; with need-plugin it ends the start.",
+	},
+	{
+		Name: "ignore-unsupported", Kind: List, Arg: "NAMES", Section: Configuration, Status: Own,
+		Help: "start although these options, separated by commas, protect something and are not supported; route:ACTION for an action of route",
+		Note: "Such an option ends the start otherwise, with the name to write here. The log names them at each start.",
 	},
 	{
 		Name: "show-config", Kind: Flag, Section: Configuration, Status: Same,

@@ -1,0 +1,170 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/uwsgo/uwsgo/cmd/internal/ini"
+	"github.com/uwsgo/uwsgo/cmd/internal/option"
+)
+
+// door is an option, or an action of a route, that keeps somebody out or something in, and
+// that is not there. The start ends at it, or its name is given up.
+type door struct {
+	name    string // for ignore-unsupported: an option, or option:action
+	where   string // its origin for messages
+	instead string // what to do
+}
+
+// lose notes an option that does not do here what it does in uWSGI.
+func (r *resolver) lose(o *option.Option, e ini.Entry) {
+	if !asks(o, e) {
+		return
+	}
+	switch o.Status {
+	case option.Ignored:
+		note(&r.Losses.Harmless, e.Key)
+	case option.Changed:
+		note(&r.Losses.Changed, e.Key)
+	case option.Ends:
+		if e.Key == "logfile-chmod" && opens(e.Value) {
+			note(&r.Losses.Changed, e.Key)
+			return
+		}
+		r.doors = append(r.doors, door{e.Key, e.Origin.Name(e.Key), o.Note})
+	default:
+		note(&r.Losses.Function, e.Key)
+	}
+}
+
+// asks reports whether an option is given a value that asks for something.
+func asks(o *option.Option, e ini.Entry) bool {
+	value := strings.TrimSpace(e.Value)
+	if value == "" {
+		return !o.TakesValue() || o.Optional
+	}
+	return ini.Bool(value)
+}
+
+// opens reports whether the mode lets everybody read a file whom 640 lets.
+func opens(mode string) bool {
+	if len(mode) < 3 || strings.Trim(mode, "01234567") != "" {
+		return false
+	}
+	group := mode[len(mode)-2]
+	return group >= '4'
+}
+
+// note adds name to a list where it is not there yet.
+func note(to *[]string, name string) {
+	if !slices.Contains(*to, name) {
+		*to = append(*to, name)
+	}
+}
+
+// rule reads a rule of a routing table that is not there: REGEX ACTION:ARGUMENTS, or the
+// action alone. What the rule protects is open without it.
+func (r *resolver) rule(e ini.Entry, label, always bool) error {
+	if label {
+		note(&r.Losses.Function, e.Key)
+		return nil
+	}
+	command := e.Value
+	if !always {
+		_, command, _ = strings.Cut(e.Value, " ")
+	}
+	action, _, ok := strings.Cut(strings.TrimLeft(command, " "), ":")
+	if !ok {
+		form := "REGEX ACTION:ARGUMENTS"
+		if always {
+			form = "ACTION:ARGUMENTS"
+		}
+		return e.Origin.Errorf(e.Key, "%q is not of the form %s", e.Value, form)
+	}
+	r.action(e, action)
+	return nil
+}
+
+// action notes that an action of a rule is not there.
+func (r *resolver) action(e ini.Entry, action string) {
+	name := e.Key + ":" + action
+	if option.Harmless(action) {
+		note(&r.Losses.Function, name)
+		return
+	}
+	r.doors = append(r.doors, door{name, e.Origin.Name(e.Key) + ": " + action, option.Instead(action)})
+}
+
+// giveUp reads ignore-unsupported. A name has to be one that ends the start, so that a
+// misspelt one does not stand there for ever as if it were needed.
+func (r *resolver) giveUp(e ini.Entry) error {
+	if strings.Trim(e.Value, ", ") == "" {
+		return e.Origin.Errorf(e.Key, "it needs names of options")
+	}
+	for name := range strings.FieldsFuncSeq(e.Value, func(c rune) bool { return c == ',' || c == ' ' }) {
+		name = strings.TrimSuffix(strings.TrimPrefix(name, "--"), ":")
+		key, _, action := strings.Cut(name, ":")
+		o := option.Lookup(key)
+		routes, _, _ := option.Routes(key)
+		switch {
+		case o == nil:
+			return e.Origin.Errorf(e.Key, "%q is no option%s", key, ini.Hint(key))
+		case routes && !action:
+			return e.Origin.Errorf(e.Key, "name the action that is to be left out, too: %s:basicauth for one", key)
+		case !routes && action:
+			return e.Origin.Errorf(e.Key, "%s has no actions: write the name alone", key)
+		}
+		if r.given == nil {
+			r.given = map[string]ini.Entry{}
+		}
+		r.given[name] = e
+	}
+	return nil
+}
+
+// shut ends the start where something that protects is not there, unless it is given up.
+func (r *resolver) shut() error {
+	defer func() { r.Warnings = r.list.Warnings }()
+	if r.Action != Run {
+		return nil
+	}
+	var open []door
+	unused := maps.Clone(r.given)
+	for _, d := range r.doors {
+		delete(unused, d.name)
+		if _, ok := r.given[d.name]; ok {
+			note(&r.Losses.Unprotected, d.name)
+			continue
+		}
+		open = append(open, d)
+	}
+	for _, name := range slices.Sorted(maps.Keys(unused)) {
+		e := unused[name]
+		r.list.Warnf("%s: %s is not needed: nothing that uses it would end the start", e.Origin.Name(e.Key), name)
+	}
+	if len(open) == 0 {
+		return nil
+	}
+	var names, others []string
+	for i, d := range open {
+		note(&names, d.name)
+		if i > 0 && i <= mostShown {
+			others = append(others, d.where)
+		}
+	}
+	also := ""
+	if len(others) > 0 {
+		also = "; likewise " + strings.Join(others, ", ")
+		if more := len(open) - 1 - len(others); more > 0 {
+			also += fmt.Sprintf(" and %d more", more)
+		}
+	}
+	d := open[0]
+	return fmt.Errorf("%s: not supported, and it may protect something: %s%s; to start without that, write ignore-unsupported = %s",
+		d.where, d.instead, also, strings.Join(names, ","))
+}
+
+// mostShown bounds how many places one error names beside the first.
+const mostShown = 9

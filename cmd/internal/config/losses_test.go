@@ -1,0 +1,221 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/uwsgo/uwsgo/cmd/internal/option"
+)
+
+func TestWhatProtectsEndsTheStart(t *testing.T) {
+	for _, tt := range []struct{ name, ini, want string }{
+		{"basicauth", "route = ^/ basicauth:Restricted,user:pw", "app.ini:3: route: basicauth: not supported, and it may protect something: have the web server in front ask for the password"},
+		{"basicauth_in_a_file", "route-uri = ^/admin basicauth-next:R,/etc/htpasswd", "write ignore-unsupported = route-uri:basicauth-next"},
+		{"ldapauth", "route-run = ldapauth:R,url=ldap://x", "app.ini:3: route-run: ldapauth: "},
+		{"radius", "route-run = radius:realm=x,server=y", "app.ini:3: route-run: radius: "},
+		{"spnego", "route-run = spnego:R", "app.ini:3: route-run: spnego: "},
+		{"break", "route = ^/private break:403", "app.ini:3: route: break: not supported, and it may protect something: refuse the request in the web server in front"},
+		{"break_without_a_status", "route = ^/private break:", "app.ini:3: route: break: "},
+		{"return", "route-host = ^internal return:403", "app.ini:3: route-host: return: "},
+		{"break_with_status", "route-qs = debug break-with-status:403 Forbidden", "app.ini:3: route-qs: break-with-status: "},
+		{"remote_addr", "route-remote-addr = ^(?!10\\.) break:403", "app.ini:3: route-remote-addr: break: "},
+		{"remote_user", "route-remote-user = ^$ return:401", "app.ini:3: route-remote-user: return: "},
+		{"referer", "route-referer = ^http://evil break:403", "app.ini:3: route-referer: break: "},
+		{"user_agent", "route-user-agent = bot break:403", "app.ini:3: route-user-agent: break: "},
+		{"condition", "route-if = equal:${REMOTE_ADDR};1.2.3.4 return:403", "app.ini:3: route-if: return: "},
+		{"negated_condition", "route-if-not = ipv4in:${REMOTE_ADDR};10.0.0.0/8 break:403", "app.ini:3: route-if-not: break: "},
+		{"always", "route-run = break:503", "app.ini:3: route-run: break: "},
+		{"access", "route-run = access:deny=all", "app.ini:3: route-run: access: "},
+		{"redirect", "route-if = equal:${HTTP_X_FORWARDED_PROTO};http redirect-permanent:https://${HTTP_HOST}${REQUEST_URI}", "app.ini:3: route-if: redirect-permanent: "},
+		{"addheader", "route = ^/static/ addheader:Content-Security-Policy: sandbox", "app.ini:3: route: addheader: not supported, and it may protect something: add-header adds one to every response"},
+		{"remheader", "route-run = remheader:X-Internal", "rem-header takes one out of every response"},
+		{"addvar", "route = ^/ addvar:AUTH=none", "app.ini:3: route: addvar: "},
+		{"setuser", "route = ^/ setuser:guest", "app.ini:3: route: setuser: "},
+		{"setremoteaddr", "route-run = setremoteaddr:${HTTP_X_REAL_IP}", "app.ini:3: route-run: setremoteaddr: "},
+		{"rewrite", "route = ^/old rewrite:/new", "app.ini:3: route: rewrite: "},
+		{"static", "route = ^/logo static:/srv/logo.png", "app.ini:3: route: static: "},
+		{"proxy", "route = ^/x http:127.0.0.1:80", "app.ini:3: route: http: "},
+		{"unknown_action", "route = ^/ frobnicate:", "app.ini:3: route: frobnicate: "},
+		{"harakiri_where_it_is_not", "route-run = harakiri:5", "route, route-uri and route-host can have this action"},
+		{"error_route", "error-route-status = 500 break:", "app.ini:3: error-route-status: break: "},
+		{"response_route", "response-route-run = addheader:X-Frame-Options: DENY", "app.ini:3: response-route-run: addheader: "},
+		{"final_route", "final-route = ^/ addvar:a=b", "app.ini:3: final-route: addvar: "},
+		{"behind_a_harmless_one", "route = ^/health donotlog:\nroute = ^/health last:\nroute = ^/ basicauth:R,a:b", "app.ini:5: route: basicauth: "},
+
+		{"cap", "cap = setgid,setuid", "app.ini:3: cap: not supported, and it may protect something: capabilities are not changed"},
+		{"namespace", "namespace = /ns", "app.ini:3: namespace: "},
+		{"unshare", "unshare = pid,net", "app.ini:3: unshare: "},
+		{"cgroup", "cgroup = /sys/fs/cgroup/x", "app.ini:3: cgroup: "},
+		{"limit_nproc", "limit-nproc = 50", "app.ini:3: limit-nproc: "},
+		{"jail", "jail = /jail", "app.ini:3: jail: "},
+		{"https", "https = :8443,a.crt,a.key,HIGH,ca.crt", "app.ini:3: https: not supported, and it may protect something: there is no TLS yet"},
+		{"https_socket", "https-socket = :8443,a.crt,a.key", "app.ini:3: https-socket: "},
+		{"ssl_socket", "ssl-socket = :8443,a.crt,a.key", "app.ini:3: ssl-socket: "},
+		{"suwsgi_socket", "suwsgi-socket = :8443,a.crt,a.key", "app.ini:3: suwsgi-socket: "},
+		{"http_to_https", "http-to-https = :8080", "app.ini:3: http-to-https: "},
+		{"verify_depth", "ssl-verify-depth = 2", "app.ini:3: ssl-verify-depth: "},
+		{"subscriptions", "subscriptions-sign-check = SHA1:/keys", "app.ini:3: subscriptions-sign-check: "},
+		{"tyrant", "emperor-tyrant = true", "app.ini:3: emperor-tyrant: "},
+		{"flock", "flock = /run/x.lock", "app.ini:3: flock: "},
+		{"no_default_app", "no-default-app = true", "app.ini:3: no-default-app: "},
+		{"pull_header", "pull-header = X-Secret SECRET", "app.ini:3: pull-header: "},
+		{"mode_of_the_log", "logfile-chmod = 600", "app.ini:3: logfile-chmod: "},
+		{"inject", "inject-before = common.ini", "app.ini:3: inject-before: "},
+		{"own_option", "declare-option = deny=route=$1 break:403", "app.ini:3: declare-option: "},
+		{"exit", "exit = 1", "app.ini:3: exit: "},
+		{"several", "cap = a\nroute = ^/ break:\nroute = ^/a break:\ncgroup = b", "likewise app.ini:4: route: break, app.ini:5: route: break, app.ini:6: cgroup; to start without that, write ignore-unsupported = cap,route:break,cgroup"},
+		{"one_of_two_given_up", "cap = a\ncgroup = b\nignore-unsupported = cap", "app.ini:4: cgroup: "},
+		{"one_action_given_up", "route = ^/ addheader:A: b\nroute = ^/ basicauth:R,a:b\nignore-unsupported = route:addheader", "app.ini:4: route: basicauth: "},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			enter(t, map[string]string{"app.ini": "[uwsgi]\nmodule = shop\n" + tt.ini + "\n"})
+			c, err := load([]string{"app.ini", "--http", ":8000"}, nil)
+			if err == nil {
+				t.Fatalf("it starts: %+v", c.Losses)
+			}
+			if !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), "ignore-unsupported = ") {
+				t.Errorf("got  %v\nwant %s", err, tt.want)
+			}
+			// What the message says to write is what starts it.
+			_, names, _ := strings.Cut(err.Error(), "ignore-unsupported = ")
+			if c, err = load([]string{"app.ini", "--http", ":8000", "--ignore-unsupported", names}, nil); err != nil {
+				t.Fatal(err)
+			}
+			if got := c.Losses.Unprotected; len(got) == 0 || !strings.Contains(strings.Join(got, ","), names) {
+				t.Errorf("%q are given up, and the log is to name %q", names, got)
+			}
+		})
+	}
+}
+
+// Every name of that class does it, alone, however it is given.
+func TestEveryNameThatProtects(t *testing.T) {
+	enter(t, nil)
+	n := 0
+	for _, name := range option.Names() {
+		if option.Lookup(name).Status != option.Ends {
+			continue
+		}
+		n++
+		variable := "UWSGI_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+		if strings.Contains(name, "_") {
+			variable = "" // pivot_root cannot be told from pivot-root there
+		}
+		for _, tt := range []struct {
+			args, env []string
+			where     string
+		}{
+			{args: []string{"-w", "shop", "--set", name + "=x"}, where: "--" + name + ": "},
+			{args: []string{"-w", "shop"}, env: []string{variable + "=x"}, where: variable + ": "},
+		} {
+			if tt.where == ": " {
+				continue
+			}
+			if _, err := load(tt.args, tt.env); err == nil || !strings.HasPrefix(err.Error(), tt.where) {
+				t.Errorf("%v %v: %v", tt.args, tt.env, err)
+			}
+		}
+		for _, off := range []string{"false", "off", "no", "0"} { // as templates leave it
+			if _, err := load([]string{"-w", "shop", "--set", name + "=" + off}, nil); err != nil {
+				t.Errorf("%s=%s: %v", name, off, err)
+			}
+		}
+	}
+	if n < 90 {
+		t.Errorf("%d names", n)
+	}
+}
+
+func TestWhatIsHarmlessStarts(t *testing.T) {
+	for _, tt := range []struct {
+		name, ini string
+		want      Losses
+	}{
+		{"nothing", "master = true", Losses{}},
+		{"levels", "thunder-lock = true\nlazy = true\nlogger = syslog\nreq-logger = stdio\nlogger = stdio\nthunder-lock = 1", Losses{
+			Function: []string{"logger", "req-logger"}, Changed: []string{"lazy"}, Harmless: []string{"thunder-lock"},
+		}},
+		{"switched_off", "thunder-lock = false\nlazy = no\nmule = 0\nhttps = false\nlogger =", Losses{}},
+		{"log_of_everybody", "logfile-chmod = 644", Losses{Changed: []string{"logfile-chmod"}}},
+		{"routes_that_only_log", "route = ^/health donotlog:\nroute-run = log:x\nroute-if = equal:a;b logvar:a b\nroute-uri = ^/ continue:", Losses{
+			Function: []string{"route:donotlog", "route-run:log", "route-if:logvar", "route-uri:continue"},
+		}},
+		{"routes_that_compress", "route-if = contains:${HTTP_ACCEPT_ENCODING};gzip goto:_gzip\nroute-run = last:\nroute-label = _gzip\nroute-run = gzip:\nroute-run = chunked:\nroute-run = last:", Losses{
+			Function: []string{"route-if:goto", "route-run:last", "route-label", "route-run:gzip", "route-run:chunked"},
+		}},
+		{"routes_that_cache", "route = ^/ cache:key=x\nroute-run = cachestore:key=x", Losses{Function: []string{"route:cache", "route-run:cachestore"}}},
+		{"given_up", "cap = a\nroute = ^/ break:403\nroute-run = addheader:A: b\nignore-unsupported = cap route:break,\nignore-unsupported = --route-run:addheader:", Losses{
+			Unprotected: []string{"cap", "route:break", "route-run:addheader"},
+		}},
+		{"plugin", "plugins = python3,router_basicauth,lua", Losses{Function: []string{"plugin router_basicauth", "plugin lua"}}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			enter(t, map[string]string{"app.ini": "[uwsgi]\nmodule = shop\n" + tt.ini + "\n"})
+			c, err := load([]string{"app.ini"}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, c.Losses); diff != "" {
+				t.Error(diff)
+			}
+			if len(c.Warnings) > 0 {
+				t.Errorf("warnings: %q", c.Warnings)
+			}
+		})
+	}
+}
+
+func TestGivingUp(t *testing.T) {
+	for _, tt := range []struct{ name, value, want string }{
+		{"nothing", "", "it needs names of options"},
+		{"commas", " , ", "it needs names of options"},
+		{"misspelt", "cgropu", `"cgropu" is no option; did you mean "cgroup"?`},
+		{"no_option", "basicauth", `"basicauth" is no option`},
+		{"whole_table", "route", "name the action that is to be left out, too: route:basicauth for one"},
+		{"action_of_no_route", "cap:x", "cap has no actions: write the name alone"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			enter(t, map[string]string{"app.ini": "[uwsgi]\nmodule = shop\nignore-unsupported = " + tt.value + "\n"})
+			if _, err := load([]string{"app.ini"}, nil); err == nil || !strings.HasPrefix(err.Error(), "app.ini:3: ignore-unsupported: "+tt.want) {
+				t.Errorf("got %v, want %s", err, tt.want)
+			}
+		})
+	}
+	t.Run("not_needed", func(t *testing.T) {
+		c, err := load([]string{"-w", "shop", "--ignore-unsupported=cap"}, nil)
+		if err != nil || len(c.Warnings) != 1 || c.Warnings[0] != "--ignore-unsupported: cap is not needed: nothing that uses it would end the start" {
+			t.Errorf("%v, warnings %q", err, c.Warnings)
+		}
+	})
+}
+
+func TestOtherActionsDoNotMind(t *testing.T) {
+	for _, args := range []string{"--stop=x.pid", "--reload=x.pid", "--connect-and-read=x", "--version", "--help"} {
+		if _, err := load([]string{args}, []string{"UWSGI_CAP=setuid", "UWSGI_ROUTE=^/ basicauth:R,a:b"}); err != nil {
+			t.Errorf("%s: %v", args, err)
+		}
+	}
+}
+
+func TestHeadersAndFiles(t *testing.T) {
+	enter(t, map[string]string{"app.ini": "[uwsgi]\nmodule = shop\nadd-header = X-Frame-Options: DENY\nadd-header = A:b\nrem-header = X-Powered-By:\ndel-header = Server\n" +
+		"static-map2 = /s=/srv\nstatic-skip-ext = .py\nstatic-safe = /srv/safe\nunenv = SECRET\nstats-http = true\nstats-min = 1\nstats-no-cores = yes\n"})
+	c, err := load([]string{"app.ini"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := fmt.Sprintf("%q %q %v %q %q %v %v %v %v", c.AddHeader, c.RemHeader, c.StaticMaps, c.StaticSkip, c.StaticSafe, c.Env, c.StatsHTTP, c.StatsMin, c.StatsNoCores)
+	if want := `["X-Frame-Options: DENY" "A:b"] ["X-Powered-By" "Server"] [{/s /srv true}] [".py"] ["/srv/safe"] [{SECRET  true}] true true true`; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	for _, ini := range []string{"add-header = X-Frame-Options", "add-header = X Y: z", "add-header =", "add-header = Content-Length: 5", "rem-header = X Y", "rem-header =", "unenv = A=b", "static-skip-ext =", "static-map2 = /s"} {
+		enter(t, map[string]string{"app.ini": "[uwsgi]\n" + ini + "\n"})
+		name, _, _ := strings.Cut(ini, " ")
+		if _, err := load([]string{"app.ini"}, nil); err == nil || !strings.HasPrefix(err.Error(), "app.ini:2: "+name+": ") {
+			t.Errorf("%s: %v", ini, err)
+		}
+	}
+}

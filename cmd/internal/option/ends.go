@@ -1,0 +1,80 @@
+package option
+
+// ends says of options that protect something, or that say what else is in force, what to
+// do in their place. uwsgo does not do what they ask for, and a server without it would be
+// open where its owner has closed it, so they end the start.
+var ends = []group{
+	// Who may send a request, and what becomes of it.
+	{
+		"https https2 https-socket ssl-socket suwsgi-socket http-to-https sslrouter sslrouter2",
+		"there is no TLS yet: have a web server in front do it, nginx with proxy_pass or uwsgi_pass for one, and listen with http or socket",
+	},
+	{
+		"https-export-cert https-session-context sslrouter-session-context sni sni-dir sni-dir-ciphers sni-regexp ssl-option ssl-verify-depth",
+		"there is no TLS yet: set it in the web server in front",
+	},
+	{"no-default-app", "requests that no mount covers reach the first app: with manage-script-name = true they get 404"},
+	{"http-path-info-no-decode-slashes", "PATH_INFO is decoded as a whole: refuse encoded slashes in the web server in front"},
+	{"pull-header", "the header would reach the client: take it out with rem-header, if no route needs what it stores"},
+	{"tuntap-router-firewall-in tuntap-router-firewall-out tuntap-device-rule tuntap-use-credentials", "there is no tuntap router: use the system's firewall"},
+	{
+		"subscriptions-sign-check subscriptions-sign-check-tolerance subscriptions-sign-skip-uid subscriptions-credentials-check subscriptions-use-credentials subscription-vassal-required",
+		"there is no subscription server: have the web server in front name its upstreams",
+	},
+
+	// What the processes may do.
+	{"cap emperor-cap vassal-cap vassals-cap", "capabilities are not changed: set them for the service, with CapabilityBoundingSet= and AmbientCapabilities= in its systemd unit"},
+	{"cgroup cgroup-opt", "processes are put into no control group: set limits for the service, with MemoryMax=, CPUQuota= and their kin in its systemd unit"},
+	{"limit-nproc", "the number of processes is not limited: set it for the service, with LimitNPROC= in its systemd unit or ulimit -u"},
+	{
+		"namespace ns namespace-keep-mount namespace-net ns-net unshare unshare2 setns setns-socket setns-socket-skip setns-skip setns-preopen emperor-use-clone hook-as-emperor-setns pivot-root pivot_root",
+		"processes get no namespaces of their own: set them for the service, with PrivateNetwork=, PrivateTmp=, RootDirectory= and their kin in its systemd unit, or run it in a container",
+	},
+	{"jail jail2 jail-attach jail-ip4 jail-ip6 jailed libjail", "processes are put into no jail: start uwsgo inside of one"},
+	{
+		"mount-asap mount-pre-jail mount-post-jail mount-in-jail mount-as-root mount-as-vassal mount-as-emperor umount-asap umount-pre-jail umount-post-jail umount-in-jail umount-as-root umount-as-vassal umount-as-emperor",
+		"file systems are neither mounted nor unmounted: do it before the start, or with exec-pre-jail",
+	},
+	{"http-uid http-gid fastrouter-uid fastrouter-gid", "no process of its own takes the requests: the whole server becomes the user of uid and gid, so give those"},
+	{"emperor-tyrant emperor-tyrant-initgroups emperor-tyrant-nofollow emperor-nofollow", "there is no emperor: start each vassal as its own service, with its own uid and gid"},
+	{"pam pam-user", "no PAM session is opened: have the service manager do it, with PAMName= in the systemd unit"},
+	{"flock flock2 flock-wait flock-wait2", "no file is locked, so two servers could run: start it by flock(1), as in flock -n FILE uwsgo ..."},
+	{"logfile-chmod", "log files keep the mode 640: set another where they are rotated"},
+
+	// What else is in force.
+	{"inject-before inject-after", "the options of that file would be missing: include = FILE reads an ini file in its place"},
+	{"sqlite sqlite3 ldap", "its options would be missing: write them into an ini file"},
+	{"declare-option declare-option2", "what the option stands for would be missing: write that in its place"},
+	{"blacklist end-blacklist whitelist end-whitelist", "options are not restricted: leave out those that are not to be used"},
+	{"exit", "the configuration says that the server is not to start"},
+}
+
+// changed says how what an option asks for is done in another way here.
+var changed = []group{
+	{"lazy", "apps are loaded as with lazy-apps; a reload takes new workers beside the old"},
+	{"gevent gevent-monkey-patch gevent-early-monkey-patch gevent-wait-for-hub async asyncio greenlet ugreen tornado stackless coroae goroutines loop", "workers run threads: see threads"},
+	{"drop-after-init drop-after-apps master-as-root", "the server becomes the user of uid once the addresses are bound, before the apps are loaded"},
+	{"refork refork-as-root refork-post-jail re-fork re-fork-as-root re-fork-post-jail fork-server fork-socket", "workers are forked of one Python process that has loaded the apps"},
+	{"http-headers-timeout so-send-timeout so-write-timeout socket-send-timeout socket-write-timeout chunked-input-timeout http-harakiri", "http-timeout and socket-timeout hold"},
+	{"chunked-input-limit", "chunked bodies are decoded and stored like others: limit-post bounds them"},
+	{"http-manage-expect", "Expect is always answered; limit-post bounds bodies"},
+	{"http-post-buffering http-post-buffering-dir fastrouter-post-buffering-dir", "bodies are always buffered, large ones in files below TMPDIR"},
+	{"max-vars", "a request may have 100 header fields"},
+	{"max-fd", "the limit of open files is the service's: LimitNOFILE= or ulimit -n"},
+	{"response-headers-limit", "a response head may have 1 MiB"},
+	{"harakiri-queue-threshold harakiri-no-arh no-harakiri-arh no-harakiri-after-req-hook", "harakiri holds for each request while it runs"},
+	{"memory-report", "stats always have the memory of workers; request lines do not"},
+	{"mime-file mimefile", "the types of the web are built in, and /etc/mime.types adds others"},
+	{"logfile-chown", "the log belongs to the user of uid, or to who has started the server"},
+	{"static-gzip static-gzip-all static-gzip-dir static-gzip-prefix static-gzip-ext static-gzip-suffix", "the files themselves are sent; compress compresses them"},
+	{"catch-exceptions", "tracebacks go to the log, never to the client"},
+	{"disable-sendfile file-serve-mode fileserve-mode", "files are sent by sendfile(2)"},
+	{"optimize no-site py-executable py-sys-executable py-program-name py-programname", "the Python of virtualenv runs as it is"},
+	{"reload-os-env wsgi-disable-file-wrapper start_response-nodelay", "environ and responses are as PEP 3333 has them"},
+	{"skip-atexit skip-atexit-teardown no-threads-wait", "workers end as Python processes do"},
+	{"exit-on-reload", "a reload goes on: new workers take over from the old"},
+	{"binsh", "commands are run by /bin/sh"},
+	{"thread-stack-size thread-stacksize threads-stack-size threads-stacksize", "threads have Python's stack size"},
+	{"forkbomb-delay check-interval mem-collector-freq", "workers are looked at twice a second, and a pause before a respawn grows by itself"},
+	{"http-server-name-as-http-host", "SERVER_NAME is the host of the request"},
+}
