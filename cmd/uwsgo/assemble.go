@@ -123,12 +123,12 @@ func (p *program) vacuum(ln *engine.Listener) {
 // startWorkers imports the apps and starts the Python processes.
 func (p *program) startWorkers(ctx context.Context) error {
 	cfg := p.cfg
-	python, err := worker.FindPython(cfg.Virtualenv)
+	python, from, err := p.interpreter()
 	if err != nil {
 		return err
 	}
 	wc := worker.Config{
-		Python: python, PythonPath: cfg.PythonPath, Argv: strings.Fields(cfg.PyArgv),
+		Python: python, PythonFrom: from, PythonPath: cfg.PythonPath, Argv: strings.Fields(cfg.PyArgv),
 		Processes: cfg.Processes, Threads: cfg.Threads, Cheaper: cfg.Cheaper, LazyApps: cfg.LazyApps, NeedApp: cfg.NeedApp,
 		Harakiri: cfg.Harakiri, HarakiriMercy: cfg.HarakiriMercy, HarakiriVerbose: cfg.HarakiriVerbose, Mercy: cfg.Mercy,
 		HarakiriLeast: leastDeadline(cfg), HarakiriSignal: cfg.HarakiriSignal,
@@ -171,7 +171,8 @@ func (p *program) startWorkers(ctx context.Context) error {
 	}
 	p.later(func() { p.withMercy(func(ctx context.Context) { _ = p.pool.Stop(ctx) }) })
 	s := p.pool.Snapshot()
-	p.log.Printf("Python %s at %s", s.Python, s.Path)
+	p.log.Printf("Python %s at %s (from %s)", s.Python, s.Path, from)
+	p.checkPlugins(s.Python, s.Path)
 	for i, app := range s.Apps {
 		if app.Reason == "" {
 			p.log.Printf("app %d: %s loaded in %v", i, app.App, time.Duration(app.Seconds*float64(time.Second)).Round(time.Millisecond))

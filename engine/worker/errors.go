@@ -50,11 +50,18 @@ func (e *LoadError) Error() string {
 // PythonError says that no Python interpreter can be run, and what to do.
 type PythonError struct {
 	Path string // what was tried
+	From string // where the path is from; see [Config].PythonFrom
 	Err  error
 }
 
 // Error returns what was tried and why it failed.
-func (e *PythonError) Error() string { return fmt.Sprintf("python interpreter %s: %v", e.Path, e.Err) }
+func (e *PythonError) Error() string {
+	from := ""
+	if e.From != "" {
+		from = " (from " + e.From + ")"
+	}
+	return fmt.Sprintf("python interpreter %s%s: %v", e.Path, from, e.Err)
+}
 
 // Unwrap returns the reason.
 func (e *PythonError) Unwrap() error { return e.Err }

@@ -533,16 +533,125 @@ func TestManyWorkers(t *testing.T) {
 	r.get("/hello").body200("hello")
 }
 
+// Whatever stands where a Python should be, the error names it and says what to do.
 func TestNoPython(t *testing.T) {
-	config := Config{Python: filepath.Join(t.TempDir(), "python")}
-	newRig(t, &config, 1)
-	var want *PythonError
-	if _, err := Start(t.Context(), config); !errors.As(err, &want) {
-		t.Errorf("got %v, want a PythonError", err)
+	dir := t.TempDir()
+	script := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		return path
 	}
-	config.Python = "/bin/false"
-	if _, err := Start(t.Context(), config); !errors.As(err, &want) {
-		t.Errorf("an interpreter that ends at once: got %v, want a PythonError", err)
+	for _, tt := range []struct{ name, python, want string }{
+		{"gone", filepath.Join(dir, "none"), "gone"},
+		{"ends_at_once", "/bin/false", "exit status 1"},
+		{"ends_well", "/bin/true", "exit status 0"},
+		{"another_program", "/bin/cat", "no Python 3.9 or later"},
+		{"a_shell", "/bin/sh", "no Python 3.9 or later"},
+		{"no_program", script("text", "not a program"), "it is no program"},
+		{"interpreter_gone", script("script", "#!/nowhere/python\n"), "gone"},
+		{"complains", script("shim", "#!/bin/sh\necho version 3.9 is not installed >&2\nexit 127\n"), "exit status 127"},
+		{"reads_nothing_and_ends", script("late", "#!/bin/sh\nsleep 0.2\nexit 3\n"), "exit status 3"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			config := Config{Python: tt.python, PythonFrom: FromEnvironment}
+			newRig(t, &config, 1)
+			_, err := Start(t.Context(), config)
+			if want := (*PythonError)(nil); !errors.As(err, &want) || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), tt.python+" (from VIRTUAL_ENV)") {
+				t.Errorf("got %v; want a PythonError with %q", err, tt.want)
+			}
+		})
+	}
+}
+
+// A Python that is too old is told by its version, before anything else is tried with it.
+func TestOldPython(t *testing.T) {
+	z := &zygote{config: &Config{Python: "/v/bin/python", PythonFrom: FromOption}}
+	for version, want := range map[string]string{
+		"2.7.18": "needs uWSGI", "3.8.18": "3.9 or later: make the virtualenv again", "3.9.0": "", "3.14.1": "", "4.0.0": "",
+	} {
+		if err := z.python(version); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", version, err, want)
+		}
+	}
+	found := false
+	for _, name := range []string{"python2.7", "python2", "python3.6", "python3.7", "python3.8"} {
+		path, err := exec.LookPath(name)
+		if err != nil || exec.Command(path, "-c", "pass").Run() != nil {
+			continue
+		}
+		found = true
+		t.Run(name, func(t *testing.T) {
+			config := Config{Python: path, PythonFrom: FromPath, Apps: []App{app(t, "application = 1")}}
+			r := newRig(t, &config, 1)
+			_, err := Start(t.Context(), config)
+			if err == nil || !strings.Contains(err.Error(), path+" (from PATH): it is Python "+strings.TrimPrefix(name, "python")) || !strings.Contains(err.Error(), "3.9 or later") {
+				t.Errorf("got %v", err)
+			}
+			if out := r.output(); out != "" {
+				t.Errorf("it wrote %q", out)
+			}
+		})
+	}
+	if !found {
+		t.Log("there is no old Python here to try")
+	}
+}
+
+func TestOwnVirtualenv(t *testing.T) {
+	root := t.TempDir()
+	file := func(name string) string {
+		path := filepath.Join(root, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, nil, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	link := func(to, name string) string {
+		path := filepath.Join(root, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(to, path); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	for _, name := range []string{"a/pyvenv.cfg", "b/pyvenv.cfg", "flat/pyvenv.cfg", "conda/conda-meta/history"} {
+		file(name)
+	}
+	global := file("usr/bin/uwsgo")
+	inside := file("a/bin/uwsgo")
+	link("a", "current")
+	for _, tt := range []struct{ name, program, want string }{
+		{"in_bin", inside, "a"},
+		{"beside", file("flat/uwsgo"), "flat"},
+		{"conda", file("conda/bin/uwsgo"), "conda"},
+		{"none", global, ""},
+		{"deeper", file("a/lib/x/uwsgo"), ""},
+		{"link_in_a_virtualenv_to_a_global_one", link(global, "b/bin/uwsgi"), "b"},
+		{"link_to_one_in_a_virtualenv", link(inside, "usr/bin/uwsgi"), "a"},
+		{"link_to_a_link", link("uwsgi", "usr/bin/again"), "a"},
+		{"relative_link", link("../../a/bin/uwsgo", "usr/bin/relative"), "a"},
+		{"the_links_own_first", link(inside, "b/bin/other"), "b"},
+		{"through_a_linked_directory", filepath.Join(root, "current/bin/uwsgo"), "current"},
+		{"linked_bin_directory", filepath.Join(link("a/bin", "linked"), "uwsgo"), "a"},
+		{"loop", link("loop", "usr/bin/loop"), ""},
+		{"gone", filepath.Join(root, "usr/bin/none"), ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			want := tt.want
+			if want != "" {
+				want = filepath.Join(root, want)
+			}
+			if got := OwnVirtualenv(tt.program); got != want {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		})
 	}
 }
 

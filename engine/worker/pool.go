@@ -42,6 +42,7 @@ func (a App) String() string {
 // are sensible.
 type Config struct {
 	Python     string   // interpreter; default: FindPython("")
+	PythonFrom string   // where that path is from, for messages: one of the From constants
 	Dir        string   // working directory of the apps; default: the server's
 	Env        []string // of the Python processes, as K=V; nil for the server's own
 	PythonPath []string // each put in front of sys.path, after "."

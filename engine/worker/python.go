@@ -7,7 +7,53 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 )
+
+// What [Config].PythonFrom can say: how the interpreter was chosen.
+const (
+	FromOption      = "virtualenv"
+	FromProgram     = "the virtualenv that the program is in"
+	FromEnvironment = "VIRTUAL_ENV"
+	FromPath        = "PATH"
+)
+
+// virtualenv reports whether the interpreter is known to be that of a virtualenv.
+func (c *Config) virtualenv() bool { return c.PythonFrom != "" && c.PythonFrom != FromPath }
+
+// OwnVirtualenv returns the virtualenv that program is in, as python is in its own:
+// pyvenv.cfg is beside it or above, and so is conda-meta in an environment of conda. Where
+// program is a link, that of the link counts before that of what it leads to. It returns
+// "" when there is none.
+func OwnVirtualenv(program string) string {
+	for range 40 { // links that lead to each other
+		dir, err := filepath.Abs(filepath.Dir(program))
+		if err != nil {
+			return ""
+		}
+		for _, home := range []string{dir, filepath.Dir(dir)} {
+			for _, mark := range []string{"pyvenv.cfg", "conda-meta"} {
+				if _, err := os.Stat(filepath.Join(home, mark)); err == nil && home != "/" {
+					return home
+				}
+			}
+		}
+		target, err := os.Readlink(program)
+		if err != nil {
+			// A directory on the way may be a link, too.
+			real, err := filepath.EvalSymlinks(program)
+			if err != nil || real == program {
+				return ""
+			}
+			target = real
+		}
+		if !filepath.IsAbs(target) {
+			target = filepath.Join(dir, target)
+		}
+		program = target
+	}
+	return ""
+}
 
 // FindPython returns the path of the interpreter to run: bin/python of the
 // virtualenv, or, where that is empty, the python3 (else python) in PATH. Errors are
@@ -51,4 +97,15 @@ func FindPython(virtualenv string) (string, error) {
 // uid is a user that the virtualenv was not made for.
 func forbidden(path string) error {
 	return &PythonError{Path: path, Err: fmt.Errorf("the user with id %d may not reach it, or what it links to: let that user enter each directory on the way", os.Geteuid())}
+}
+
+// cannotRun says more of an interpreter that the system does not run.
+func cannotRun(err error) error {
+	switch {
+	case errors.Is(err, syscall.ENOEXEC):
+		return fmt.Errorf("%w: it is no program, or one for another processor", err)
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%w: it, or the interpreter or loader that it names, is gone", err)
+	}
+	return err
 }

@@ -255,7 +255,11 @@ func (g *supervisor) zygoteGone(z *zygote) {
 	switch {
 	case g.stopping:
 	case z == g.next:
-		g.failed(&PythonError{Path: g.pool.config.Python, Err: fmt.Errorf("it ended before the apps were loaded: %w", orEnded(z.err))})
+		if z.version == "" && z.exited() {
+			g.failed(z.noPython())
+			return
+		}
+		g.failed(&PythonError{Path: g.pool.config.Python, From: g.pool.config.PythonFrom, Err: fmt.Errorf("it ended before the apps were loaded: %w", orEnded(z.err))})
 	case z == g.zygote:
 		g.zygote = nil
 		g.zygotePID.Store(0)

@@ -195,6 +195,10 @@ func (g *supervisor) handle(m message) {
 		if err := g.startNext(true); err != nil {
 			g.failed(err)
 		}
+	case "python":
+		if err := m.from.python(m.str(0)); err != nil && m.from == g.next {
+			g.failed(err)
+		}
 	case "loaded":
 		g.loaded(m)
 	case "spawned":

@@ -33,18 +33,23 @@ const (
 // maxMessage bounds what a zygote reports, in bytes.
 const maxMessage = 1 << 20
 
+// maxName bounds the name of a process that there is room for, in bytes.
+const maxName = 4096
+
 // fdsAtOnce is how many descriptors go in one message; the shim expects no more.
 const fdsAtOnce = 100
 
 // zygote is a process that has imported the apps and forks workers. It belongs to
 // the supervisor.
 type zygote struct {
-	pid   int
-	lazy  bool // workers import for themselves
-	conn  *net.UnixConn
-	ended chan struct{} // closed when the process has been waited for
-	err   error         // why; set before ended is closed
-	kill  func()        // any goroutine
+	config  *Config
+	version string // of Python; empty until it has said so
+	pid     int
+	lazy    bool // workers import for themselves
+	conn    *net.UnixConn
+	ended   chan struct{} // closed when the process has been waited for
+	err     error         // why; set before ended is closed
+	kill    func()        // any goroutine
 	// patience bounds the time that a command waits for room.
 	patience time.Duration
 
@@ -88,8 +93,10 @@ func startZygote(g *supervisor, lazy bool, events chan<- message) (*zygote, erro
 	if err != nil {
 		return nil, err
 	}
-	z := &zygote{lazy: lazy, conn: conn.(*net.UnixConn), ended: make(chan struct{}), patience: commandTime}
-	cmd := exec.Command(c.Python, "-c", string(bootstrap))
+	z := &zygote{config: c, lazy: lazy, conn: conn.(*net.UnixConn), ended: make(chan struct{}), patience: commandTime}
+	// The last word is there for its room: the names are written over the command line.
+	script := fmt.Sprintf("import os;exec(os.read(3,%d))", len(bootstrap))
+	cmd := exec.Command(c.Python, "-c", script, c.longestName())
 	cmd.Dir = c.Dir
 	cmd.Env = c.Env
 	cmd.Stdout, cmd.Stderr = c.Stderr, c.Stderr
@@ -117,18 +124,67 @@ func startZygote(g *supervisor, lazy bool, events chan<- message) (*zygote, erro
 	}()
 	if err := <-started; err != nil {
 		_ = conn.Close()
-		return nil, &PythonError{Path: c.Python, Err: err}
+		return nil, &PythonError{Path: c.Python, From: c.PythonFrom, Err: cannotRun(err)}
 	}
 	z.pid = cmd.Process.Pid
 	z.kill = func() { _ = cmd.Process.Kill() }
 	go z.read(events, g.done)
-	if _, err := z.conn.Write(blob); err != nil {
+	// The bootstrap apart: it is read at once, and in one piece.
+	_, err = z.conn.Write(bootstrap)
+	if err == nil {
+		_, err = z.conn.Write(blob)
+	}
+	if err != nil {
 		z.kill()
 		<-z.ended
 		_ = conn.Close()
-		return nil, &PythonError{Path: c.Python, Err: fmt.Errorf("it ended at once: %w", errors.Join(z.err, err))}
+		return nil, z.noPython()
 	}
 	return z, nil
+}
+
+// longestName returns what leaves room for each of the names.
+func (c *Config) longestName() string {
+	longest := fmt.Sprintf("uwsgo worker %d", c.Processes)
+	for _, name := range c.Names {
+		if len(name) > len(longest) && len(name) <= maxName {
+			longest = name
+		}
+	}
+	return longest
+}
+
+// noPython is the error for an interpreter that ended before it ran anything of ours.
+func (z *zygote) noPython() error {
+	return &PythonError{Path: z.config.Python, From: z.config.PythonFrom, Err: fmt.Errorf(
+		"it ended before it ran anything (%w): it is no Python 3.9 or later, or a broken one; %s -c pass tells more, as may what it has written above", orEnded(z.err), z.config.Python)}
+}
+
+// exited reports whether the process has ended by itself, once it has ended.
+func (z *zygote) exited() bool {
+	exit, ok := errors.AsType[*exec.ExitError](z.err)
+	return z.err == nil || ok && exit.Exited()
+}
+
+// oldestPython is what the shim needs.
+var oldestPython = [2]int{3, 9}
+
+// python notes which Python the zygote is, and returns an error if that is too old; the
+// shim then waits to be ended.
+func (z *zygote) python(version string) error {
+	z.version = version
+	var major, minor int
+	if _, err := fmt.Sscanf(version, "%d.%d", &major, &minor); err != nil || major > oldestPython[0] || major == oldestPython[0] && minor >= oldestPython[1] {
+		return nil
+	}
+	advice := "make the virtualenv again with a later one, or name another with virtualenv = DIR"
+	if !z.config.virtualenv() {
+		advice = "install a later one and name a virtualenv of it with virtualenv = DIR"
+	}
+	if major < 3 {
+		advice += "; an app that is not ported to Python 3 needs uWSGI"
+	}
+	return &PythonError{Path: z.config.Python, From: z.config.PythonFrom, Err: fmt.Errorf("it is Python %s, and uwsgo needs %d.%d or later: %s", version, oldestPython[0], oldestPython[1], advice)}
 }
 
 // bootBlob returns the first message to a zygote: the shim and its configuration.

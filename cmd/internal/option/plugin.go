@@ -11,11 +11,29 @@ var builtin = " ping http corerouter logfile syslog rsyslog logsocket router_sta
 // HasPlugin reports whether uwsgo does what uWSGI's plugin of this name does.
 // Any Python counts, and a path to the plugin's file counts as its name.
 func HasPlugin(name string) bool {
+	if _, ok := PythonPlugin(name); ok {
+		return true
+	}
+	name = pluginName(name)
+	return name != "" && !strings.Contains(name, " ") && strings.Contains(builtin, " "+name+" ")
+}
+
+// PythonPlugin returns which Python a plugin of this name embeds, as "3" or "3.12", ""
+// where the name does not say; ok is false for what is no Python.
+func PythonPlugin(name string) (version string, ok bool) {
+	version, ok = strings.CutPrefix(pluginName(name), "python")
+	if !ok || strings.Trim(version, "0123456789.") != "" {
+		return "", false
+	}
+	version = strings.ReplaceAll(version, ".", "")
+	if len(version) > 1 {
+		version = version[:1] + "." + version[1:]
+	}
+	return version, true
+}
+
+func pluginName(name string) string {
 	name = strings.TrimSpace(name)
 	name = name[strings.LastIndexByte(name, ':')+1:] // "0:python" asks for a modifier
-	name = strings.TrimSuffix(path.Base(name), "_plugin.so")
-	if rest, ok := strings.CutPrefix(name, "python"); ok {
-		return strings.Trim(rest, "0123456789.") == ""
-	}
-	return name != "" && !strings.Contains(name, " ") && strings.Contains(builtin, " "+name+" ")
+	return strings.TrimSuffix(path.Base(name), "_plugin.so")
 }

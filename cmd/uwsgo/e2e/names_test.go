@@ -69,7 +69,7 @@ func TestProcnames(t *testing.T) {
 	}
 }
 
-// Without an option for it nothing is renamed; a name that is longer than the arguments is cut.
+// Without an option for it the server keeps its name, and the others have short ones; a name that is longer than the arguments is cut.
 func TestProcnamesBounds(t *testing.T) {
 	dir := shortTempDir(t)
 	write(t, dir, "app.py", plainApp)
@@ -80,6 +80,10 @@ func TestProcnamesBounds(t *testing.T) {
 	line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", s.pid()))
 	if want := binary + "\x00" + strings.Join(args, "\x00") + "\x00"; err != nil || string(line) != want {
 		t.Errorf("%q, %v; want %q", line, err, want)
+	}
+
+	if names, want := s.names(), []string{strings.TrimRight(string(line), "\x00"), "uwsgo worker 1", "uwsgo zygote"}; !slices.Equal(names, want) {
+		t.Errorf("%q, want %q", names, want)
 	}
 
 	long := strings.Repeat("long", 1000)

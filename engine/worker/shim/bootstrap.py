@@ -1,10 +1,25 @@
-# Run by the server as `python -c`, with the control socket as descriptor 3. The
-# first frame on it is marshalled: the sources of the package, by name, and the
-# configuration.
-import builtins
+# Run by the server with the control socket as descriptor 3, from which the command line
+# takes it, so that ps does not show it. What is read next is marshalled: the sources of
+# the package, by name, and the configuration.
+#
+# Up to the check of the version this runs on every Python since 2.6.
 import marshal
 import os
 import sys
+
+
+def tell(*message):
+    # Python 2 has bytes there.
+    data = marshal.dumps(tuple(part.encode("ascii").decode("ascii") for part in message), 2)
+    size = len(data)
+    os.write(3, bytes(bytearray([size & 255, size >> 8, 0, 0])) + data)
+
+
+tell("python", "%d.%d.%d" % sys.version_info[:3])  # noqa: UP031
+if sys.version_info < (3, 9):  # noqa: UP036
+    while os.read(3, 65536):
+        pass  # the server says why it ends this
+    os._exit(1)
 
 
 def read(size):
@@ -19,6 +34,8 @@ def read(size):
 
 
 def package(sources):
+    import builtins  # not on Python 2
+
     kind = type(sys)
     kept = dict(vars(builtins))  # an app may replace what is there
     made = {}

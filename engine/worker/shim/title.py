@@ -6,14 +6,17 @@ COMM = 15  # bytes that the kernel keeps of a thread's name
 
 
 def of_process(names, number):
-    """Call this process names[number], if there is such a name and this is Linux."""
-    if number >= len(names):
-        return
-    name = names[number].encode("utf-8", "surrogateescape")
-    if not name:
-        return
-    with suppress(OSError), open("/proc/self/comm", "wb", buffering=0) as comm:
-        comm.write(name[:COMM])
+    """Call this process names[number], where this is Linux.
+
+    Without such a name ps shows what it is; the kernel's own name for it stays.
+    """
+    name = names[number] if number < len(names) else ""
+    name = name.encode("utf-8", "surrogateescape")
+    if name:
+        with suppress(OSError), open("/proc/self/comm", "wb", buffering=0) as comm:
+            comm.write(name[:COMM])
+    else:
+        name = b"uwsgo worker %d" % number if number else b"uwsgo zygote"
     # The command line, which ps shows, is memory of the process like any other. Python
     # has its own copy of it by now.
     with suppress(OSError, ValueError, IndexError):

@@ -31,13 +31,13 @@ type Process struct {
 // marks counts what this test process has launched.
 var marks atomic.Int64
 
-// Command is binary in dir. Of the environment it gets no UWSGI_* variables, and first in
+// Command is binary in dir. Of the environment it gets no UWSGI_* variables nor VIRTUAL_ENV, and first in
 // its PATH the programs of a virtualenv, where there is one.
 func Command(binary, dir, virtualenv string, args ...string) *exec.Cmd {
 	cmd := exec.Command(binary, args...)
 	cmd.Dir = dir
 	for _, kv := range os.Environ() {
-		if !strings.HasPrefix(kv, "UWSGI_") && !strings.HasPrefix(kv, "PATH=") {
+		if !strings.HasPrefix(kv, "UWSGI_") && !strings.HasPrefix(kv, "PATH=") && !strings.HasPrefix(kv, "VIRTUAL_ENV=") {
 			cmd.Env = append(cmd.Env, kv)
 		}
 	}

@@ -45,8 +45,16 @@ def test_longer_than_the_arguments():
     assert len(line) < 10000
 
 
-@pytest.mark.parametrize("names", [[], [""], ["zygote"]])
-def test_no_name_of_that_number(names):
-    comm, line = shown(names, 0 if names != ["zygote"] else 1)
+@pytest.mark.parametrize(
+    ("names", "number", "line"),
+    [
+        ([], 0, "uwsgo zygote"),
+        ([""], 0, "uwsgo zygote"),
+        (["zygote"], 1, "uwsgo worker 1"),
+        (["", "", ""], 2, "uwsgo worker 2"),
+    ],
+)
+def test_no_name_of_that_number(names, number, line):
+    comm, shows = shown(names, number)
     assert comm.startswith("python")
-    assert "title.of_process" in line
+    assert shows == line
