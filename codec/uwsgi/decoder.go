@@ -40,12 +40,14 @@ type Decoder struct {
 // An error is a *[codec.Error]; it comes as soon as it is certain. Any split of
 // the same bytes gives the same result. r is meaningless after an error.
 //
-// Of a variable that comes twice the last counts, as in uWSGI; Vars holds both,
-// in order. HTTP_* that come twice are two fields. CONTENT_LENGTH, CONTENT_TYPE
-// and HTTP_HOST, over which two servers must never disagree, may come twice only
-// if they are equal. An empty CONTENT_LENGTH, which nginx sends, is 0. Variables
-// that have a place of their own in Request are not in Vars, except for HTTPS and
-// UWSGI_SCHEME.
+// Of a variable that comes twice the last counts, as in uWSGI: so people override what
+// a file of the web server's has that they include. Fields and Vars hold the last value,
+// where the first one came. An empty CONTENT_LENGTH, which nginx sends, is 0.
+// Variables that have a place of their own in Request are not in Vars, except for HTTPS
+// and UWSGI_SCHEME.
+//
+// A name is compared as it is spelled: HTTP_content_type and HTTP_X-User are variables of
+// their own, in Vars, and never taken for CONTENT_TYPE or HTTP_X_USER.
 func (d *Decoder) Head(buf []byte, r *codec.Request) (n int, err error) {
 	if len(buf) < headerSize {
 		return 0, nil

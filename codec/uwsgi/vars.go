@@ -11,21 +11,40 @@ import (
 // maxMethod is the longest method taken, as over HTTP.
 const maxMethod = 32
 
+// prefix is what the names of variables begin with that are header fields.
+const prefix = "HTTP_"
+
 // policy is that of HTTP. Every variable's name has "_", so those do not count;
 // whether a client's header had one is for the web server in front to decide.
 var policy = codec.Policy{Underscores: true}
+
+// nameClass says what each octet is in a variable's name; 0 is not printable.
+var nameClass = func() (t [256]byte) {
+	for c := byte(0x20); c <= 0x7e; c++ {
+		t[c] = nameUsual
+		if c == '-' || 'a' <= c && c <= 'z' {
+			t[c] = nameOdd
+		}
+	}
+	return t
+}()
+
+const (
+	nameUsual = 1
+	nameOdd   = 2 // differs from another only by case, or as "-" does from "_"
+)
 
 // packet is what is known while the variables of one packet are read.
 type packet struct {
 	r      *codec.Request
 	limits codec.Limits
 
-	path        codec.Span
-	length      codec.Span // of the last CONTENT_LENGTH that was not empty
-	scheme      codec.Span
-	https       codec.Span
-	host        int // index in Fields, plus one; 0 while there is none
-	contentType int // likewise
+	path   codec.Span
+	length codec.Span // of the last CONTENT_LENGTH
+	scheme codec.Span
+	https  codec.Span
+	host   codec.Span
+	seen   uint64 // a bit for each kind of name that has come: few pairs need comparing
 }
 
 // vars reads all variables of the packet.
@@ -69,14 +88,17 @@ func element(b []byte, i int) (s codec.Span, next int, ok bool) {
 func (p *packet) variable(name, value codec.Span) error {
 	r := p.r
 	key := r.Bytes(name)
+	odd := byte(0)
 	for _, c := range key {
-		if c < 0x20 || c > 0x7e {
+		class := nameClass[c]
+		if class == 0 {
 			return ErrKey
 		}
+		odd |= class
 	}
-	if len(key) >= 5 && string(key[:5]) == "HTTP_" {
-		name.Off += 5
-		return p.field(name, value)
+	if len(key) >= len(prefix) && string(key[:len(prefix)]) == prefix {
+		name.Off += uint32(len(prefix))
+		return p.field(name, value, odd&nameOdd != 0)
 	}
 	switch string(key) {
 	case "REQUEST_METHOD":
@@ -92,15 +114,9 @@ func (p *packet) variable(name, value codec.Span) error {
 	case "SERVER_PROTOCOL":
 		r.Version = value
 	case "CONTENT_LENGTH":
-		if value.Len() == 0 {
-			return nil
-		}
-		if p.length.Len() > 0 && !p.same(p.length, value) {
-			return codec.ErrContentLengthDuplicate
-		}
 		p.length = value
 	case "CONTENT_TYPE":
-		return p.once(&p.contentType, name, value, codec.ErrContentType)
+		return p.add(&p.r.Fields, name, value)
 	case "HTTPS":
 		p.https = value
 		return p.other(name, value)
@@ -115,51 +131,55 @@ func (p *packet) variable(name, value codec.Span) error {
 	return nil
 }
 
-// field takes in an HTTP_* variable, whose name has lost that prefix.
-func (p *packet) field(name, value codec.Span) error {
+// field takes in an HTTP_* variable, whose name has lost that prefix. An odd one has a
+// character in it that no name made of a header's has.
+func (p *packet) field(name, value codec.Span, odd bool) error {
 	b := p.r.Bytes(value)
 	if grammar.SkipValue(b, 0) != len(b) {
 		return codec.ErrFieldValue
 	}
-	switch key := p.r.Bytes(name); string(key) {
+	key := p.r.Bytes(name)
+	switch string(key) {
 	case "":
 		return nil
 	case "HOST":
-		return p.once(&p.host, name, value, codec.ErrHostDuplicate)
+		p.host = value
 	case "CONTENT_TYPE":
 		return nil // nginx sends it a second time under this name
-	default:
-		if !policy.KeepField(key) {
-			return nil
-		}
 	}
-	return p.add(&p.r.Fields, name, value)
-}
-
-// once adds a field of which there may be only one, or fails with duplicate. at
-// is its index in Fields, plus one.
-func (p *packet) once(at *int, name, value codec.Span, duplicate error) error {
-	if *at > 0 {
-		if !p.same(p.r.Fields[*at-1].Value, value) {
-			return duplicate
-		}
+	if !policy.KeepField(key) {
 		return nil
 	}
-	*at = len(p.r.Fields) + 1
+	if odd {
+		// It is not the variable that it looks like, in another case or with a dash. What
+		// compares names of fields would take it for that one.
+		name.Off -= uint32(len(prefix))
+		return p.other(name, value)
+	}
 	return p.add(&p.r.Fields, name, value)
 }
 
 func (p *packet) other(name, value codec.Span) error { return p.add(&p.r.Vars, name, value) }
 
+// add adds to a list, or gives what is there already with that name another value.
 func (p *packet) add(list *[]codec.Field, name, value codec.Span) error {
+	key := p.r.Bytes(name)
+	bit := uint64(1) << ((uint(len(key)) + uint(key[0])*5 + uint(key[len(key)-1])*11 + uint(key[len(key)/2])*23) % 64)
+	if p.seen&bit != 0 {
+		for i := range *list {
+			if f := &(*list)[i]; bytes.Equal(p.r.Bytes(f.Name), key) {
+				f.Value = value
+				return nil
+			}
+		}
+	}
+	p.seen |= bit
 	if len(*list) >= p.limits.Fields {
 		return ErrTooManyVars
 	}
 	*list = append(*list, codec.Field{Name: name, Value: value})
 	return nil
 }
-
-func (p *packet) same(a, b codec.Span) bool { return bytes.Equal(p.r.Bytes(a), p.r.Bytes(b)) }
 
 // reserved reports whether a variable is not the app's business: those by which
 // uWSGI lets a packet load code, read files, or change directory and environment,
@@ -204,16 +224,14 @@ func (p *packet) finish(stripScriptName bool) error {
 	}
 	r.SetPath(path)
 
-	if p.host > 0 {
-		r.Authority = r.Fields[p.host-1].Value
-	}
+	r.Authority = p.host
 	https := r.Bytes(p.https)
 	r.HTTPS = len(https) > 0 && https[0] == '1' || len(https) > 1 && https[0]|0x20 == 'o' && https[1]|0x20 == 'n'
 	if p.scheme.Len() > 0 {
 		r.HTTPS = string(r.Bytes(p.scheme)) == "https"
 	}
-	if p.length.Len() > 0 {
-		n, ok := codec.ParseLength(r.Bytes(p.length))
+	if length := bytes.Trim(r.Bytes(p.length), " \t"); len(length) > 0 {
+		n, ok := codec.ParseLength(length)
 		if !ok {
 			return ErrLength
 		}

@@ -210,6 +210,13 @@ func TestEnviron(t *testing.T) {
 		{name: "uwsgi_post", lo: overUWSGI, raw: packet(t, "hello", nginx(v("REQUEST_METHOD", "POST"), v("CONTENT_LENGTH", "5"), v("CONTENT_TYPE", "text/plain"))...)},
 		{name: "uwsgi_headers", lo: overUWSGI, raw: packet(t, "", nginx(v("HTTP_PROXY", "http://evil"), v("HTTP_CONNECTION", "close"), v("HTTP_CONTENT_LENGTH", "5"), v("HTTP_X_REAL_IP", "198.51.100.1"))...)},
 		{name: "uwsgi_forged", lo: overUWSGI, raw: packet(t, "", nginx(v("wsgi.url_scheme", "evil"), v("uwsgi.version", "evil"), v("UWSGI_FILE", "/tmp/evil.py"))...)},
+		{name: "uwsgi_overridden", lo: overUWSGI, raw: packet(t, "body", append(nginx(v("REQUEST_METHOD", "POST"), v("CONTENT_LENGTH", "10"), v("CONTENT_TYPE", "a/a"), v("HTTP_X_USER", "a"), v("HTTP_COOKIE", "a=1")),
+			v("CONTENT_LENGTH", "4"), v("CONTENT_TYPE", "b/b"), v("HTTP_HOST", "other.example"), v("HTTP_X_USER", "b"), v("HTTP_COOKIE", "b=2"), v("REMOTE_ADDR", "198.51.100.1"), v("PATH_INFO", "/b"))...)},
+		{name: "uwsgi_emptied", lo: overUWSGI, raw: packet(t, "", append(nginx(v("REQUEST_METHOD", "POST"), v("CONTENT_LENGTH", "10"), v("CONTENT_TYPE", "a/a"), v("HTTP_X_USER", "a")),
+			v("CONTENT_LENGTH", ""), v("CONTENT_TYPE", ""), v("HTTP_HOST", ""), v("HTTP_X_USER", ""), v("REMOTE_ADDR", ""))...)},
+		{name: "uwsgi_other_spellings", lo: overUWSGI, raw: packet(t, "", append(nginx(v("CONTENT_TYPE", "good/type"), v("HTTP_X_USER", "good")),
+			v("HTTP_content_type", "evil"), v("HTTP_Content-Type", "evil"), v("content_type", "evil"), v("HTTP_Content-Length", "9"), v("CONTENT-LENGTH", "9"),
+			v("HTTP_Host", "evil"), v("http_host", "evil"), v("HTTP-HOST", "evil"), v("HTTP_X-USER", "evil"), v("HTTP_x_user", "evil"), v("path_info", "/evil"), v("Remote-Addr", "6.6.6.6"))...)},
 		{name: "uwsgi_unix", addr: "unix", lo: overUWSGI, raw: packet(t, "", nginx(v("REMOTE_ADDR", ""))...)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
