@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -189,8 +190,17 @@ func (g *supervisor) handle(m message) {
 		if m.from != g.next {
 			return
 		}
+		names := strings.Join(m.strs(0), ", ")
+		if g.pool.config.ImportOnce {
+			g.pool.log(fmt.Sprintf("the app started threads while it was imported (%s): they run in process %d alone, which forks the workers and serves no request", names, m.from.pid))
+			return
+		}
 		// Forking now would lose those threads, and perhaps what they hold locked.
-		g.pool.log("the app started threads while it was imported: each worker imports it for itself (lazy-apps)")
+		warning := ""
+		if n := len(g.workers); n > 1 {
+			warning = fmt.Sprintf(". So all %d workers run these threads: where they must run once, as a scheduler must, set lazy-apps = false; lazy-apps = true says that each worker is to have them", n)
+		}
+		g.pool.log(fmt.Sprintf("*** WARNING: the app started threads while it was imported (%s): each worker imports it for itself (lazy-apps)%s ***", names, warning))
 		m.from.end()
 		if err := g.startNext(true); err != nil {
 			g.failed(err)

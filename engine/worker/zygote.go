@@ -216,7 +216,7 @@ func (g *supervisor) bootBlob(lazy bool) ([]byte, error) {
 		stacks = next
 	}
 	blob, err := pymarshal.Marshal([]any{sources, map[string]any{
-		"apps": apps, "lazy": lazy, "need_app": c.NeedApp,
+		"apps": apps, "lazy": lazy, "once": c.ImportOnce, "need_app": c.NeedApp,
 		"argv": c.Argv, "pythonpath": c.PythonPath, "post_fork": c.PostFork,
 		"processes": c.Processes, "threads": c.Threads, "loops": len(c.Loops),
 		"limit_as": c.LimitAS, "stream_mode": c.StreamMode, "watch": c.Imported != nil, "unwatched": unwatched,

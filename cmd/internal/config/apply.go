@@ -80,6 +80,7 @@ func (r *resolver) apply(name string, e ini.Entry) error {
 		r.NeedApp = flag()
 	case "lazy-apps":
 		r.LazyApps = flag()
+		r.ImportOnce = err == nil && !r.LazyApps
 	case "single-interpreter":
 		r.SingleInterpreter = flag()
 

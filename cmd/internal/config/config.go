@@ -118,6 +118,7 @@ type Config struct {
 	ManageScriptName  bool
 	NeedApp           bool // end with exit code 22 when an app does not load
 	LazyApps          bool
+	ImportOnce        bool // lazy-apps = false was given: whatever threads the import starts
 	SingleInterpreter bool
 
 	// Python.

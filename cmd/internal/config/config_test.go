@@ -146,7 +146,7 @@ func TestLoad(t *testing.T) {
 		{
 			name: "flags", args: []string{"app.ini"}, ini: "module = shop\nmaster\nvacuum =\nlazy-apps = FALSE\ndisable-logging = no\nstrict = 1\ncompress = true\nhttp-auto-gzip = on\n",
 			want: func(c *Config) {
-				c.Module, c.Master, c.Vacuum, c.Strict, c.Compress, c.HTTPGzip = "shop", true, true, true, true, true
+				c.Module, c.Master, c.Vacuum, c.Strict, c.Compress, c.HTTPGzip, c.ImportOnce = "shop", true, true, true, true, true, true
 			},
 		},
 		{

@@ -76,8 +76,9 @@ var table = []Option{
 		Note: "Off by default in uWSGI 2.0, which then answers every request with 500.",
 	},
 	{
-		Name: "lazy-apps", Kind: Flag, Section: Application, Status: Same,
+		Name: "lazy-apps", Kind: Flag, Arg: "BOOL", Optional: true, Section: Application, Status: Differs,
 		Help: "load the app in each worker instead of once before they are forked",
+		Note: "Without it an app that starts threads while it is imported is loaded in each worker, too, with a warning. false loads it once whatever it starts, as uWSGI does: its threads run in the process that forks the workers, and in no worker.",
 	},
 	{
 		Name: "single-interpreter", Short: 'i', Kind: Flag, Section: Application, Status: Differs,

@@ -84,6 +84,29 @@ def load_file(path):
     return module
 
 
+def threads():
+    """Return the names of the threads that run besides this one, as far as they have any."""
+    threading = sys.modules.get("threading")
+    if threading is None:
+        return []
+    own = threading.current_thread()
+    return [str(t.name)[:80] for t in threading.enumerate() if t is not own][:10]
+
+
+def reseed():
+    """Give a worker random numbers of its own where the zygote has made a generator.
+
+    Python's random does so by itself; the functions of numpy.random would give the same
+    in all workers.
+    """
+    numpy = sys.modules.get("numpy.random")
+    if numpy is not None:
+        try:
+            numpy.seed()
+        except Exception as e:
+            report(e)
+
+
 def candidates(module):
     """Return a hint with the names in module that look like apps."""
     names = []

@@ -11,7 +11,8 @@ uint32 and as many bytes of marshal. From the server come lists:
 and the end of the socket: kill the workers and exit. To the server go tuples:
 
     ("loaded", version, executable, outcome of apps.load_all)
-    ("threads",)                threads run after the import, so nothing may be forked
+    ("threads", names)          threads run after the import, so nothing is forked unless
+                                the configuration has "once"
     ("spawned", place, pid)
     ("ready", place, outcome, pid)  lazy-apps: the worker has imported
     ("exit", place, pid, status)    status: exit code, or minus the signal
@@ -86,8 +87,9 @@ class Zygote:
             if self.imports:
                 self.imports.tell()
             if thread._count() > 0:
-                self.control.send(("threads",))
-                return False
+                self.control.send(("threads", apps.threads()))
+                if not config["once"]:
+                    return False
         version = sys.version.split()[0]
         self.control.send(("loaded", version, sys.executable or "", outcome))
         return True
@@ -249,6 +251,8 @@ def main(config):
         control.send(("ready", place, outcome, os.getpid()))
         if config["need_app"] and any(reason for _, _, reason in outcome):
             raise SystemExit(NO_APP)
+    else:
+        apps.reseed()
     if zygote.imports:
         zygote.imports.watch()
     else:
