@@ -20,6 +20,7 @@ const (
 	chunkDataCR    // the CR, then the LF, after it
 	chunkDataLF
 
+	extSpace       // white space after the size, then ";"
 	extName        // white space, then the first character of an extension's name
 	extNameRest    // the rest of it
 	extNameSpace   // white space after it, then "=" or ";"
@@ -47,14 +48,10 @@ type Body struct {
 	state  bodyState
 	left   int64 // of the body, or of this chunk
 	total  int64 // data of all chunks so far
-	digits int   // of this chunk size
-	ext    int   // bytes of this chunk's extensions
+	ext    int   // bytes of this chunk's extensions, and zeros before its size
 	size   int   // bytes of the trailer section
 	fields int   // trailer field lines
 }
-
-// maxSizeDigits is how long a chunk size may be: what 64 bits need, leading zeros included.
-const maxSizeDigits = 16
 
 // Reset makes b ready for the body of r, whose head has just been decoded.
 func (b *Body) Reset(r *codec.Request) {
@@ -135,7 +132,7 @@ func (b *Body) step(c byte) error {
 		if c != '\n' {
 			return codec.ErrChunkEnd
 		}
-		b.state, b.digits, b.ext = chunkSizeFirst, 0, 0
+		b.state, b.ext = chunkSizeFirst, 0
 	case trailerField, trailerName, trailerLF, trailerEndLF:
 		return b.stepTrailer(c)
 	default:
@@ -147,7 +144,10 @@ func (b *Body) step(c byte) error {
 func (b *Body) stepSize(c byte) error {
 	switch {
 	case grammar.Of[c]&grammar.Hex != 0:
-		if b.digits++; b.digits > maxSizeDigits || b.left >= 1<<59 {
+		if c == '0' && b.left == 0 { // zeros before a size mean nothing, but are not for ever
+			b.ext++
+		}
+		if b.left >= 1<<59 || b.ext > b.limits.ChunkExt {
 			return codec.ErrChunkSize
 		}
 		b.left = b.left<<4 | int64(grammar.Unhex(c))
@@ -158,6 +158,8 @@ func (b *Body) stepSize(c byte) error {
 		b.state = chunkSizeLF
 	case c == ';':
 		b.state = extName
+	case c == ' ' || c == '\t':
+		b.state = extSpace
 	default:
 		return lineFault(c, codec.ErrChunkSize)
 	}
@@ -183,8 +185,8 @@ func (b *Body) beginChunk() error {
 //
 //	chunk-ext = *( BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ] )
 //
-// White space before the first ";" is refused: nobody sends it, and servers have
-// differed about what a size is that is followed by a space.
+// White space must have a ";" after it: at the end of the line it is no part of the
+// grammar, and servers have differed about such a size.
 func (b *Body) stepExt(c byte) error {
 	if b.ext++; b.ext > b.limits.ChunkExt {
 		return codec.ErrChunkExt
@@ -193,6 +195,13 @@ func (b *Body) stepExt(c byte) error {
 	space := c == ' ' || c == '\t'
 	next := b.state
 	switch b.state {
+	case extSpace:
+		if !space {
+			if c != ';' {
+				return lineFault(c, codec.ErrChunkSize)
+			}
+			next = extName
+		}
 	case extName:
 		switch {
 		case token:

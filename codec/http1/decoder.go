@@ -372,12 +372,7 @@ func (d *Decoder) field(b []byte, r *codec.Request) error {
 		}
 		d.known.contentType = true
 	case fieldExpect:
-		// Several, or a list, cannot be the one expectation there is.
-		if d.known.expect == expectNothing && equalFold(value, "100-continue") {
-			d.known.expect = expectContinue
-		} else {
-			d.known.expect = expectUnknown
-		}
+		d.known.expectation(value)
 	case fieldConnection:
 		// Kept until finish when it names fields to drop.
 		var err error
@@ -427,6 +422,22 @@ func (d *Decoder) finish(r *codec.Request) error {
 		dropNominated(r)
 	}
 	return nil
+}
+
+// expectation takes in an Expect field. There is one expectation; a list may have it more
+// than once, and empty elements (RFC 9110 10.1.1, 5.6.1).
+func (k *knownFields) expectation(value []byte) {
+	for len(value) > 0 {
+		var e []byte
+		e, value = nextElement(value)
+		switch {
+		case len(e) == 0 || k.expect == expectUnknown:
+		case equalFold(e, "100-continue"):
+			k.expect = expectContinue
+		default:
+			k.expect = expectUnknown
+		}
+	}
 }
 
 // connection takes in a Connection field and reports whether it has options that

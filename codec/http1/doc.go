@@ -32,7 +32,7 @@
 //     request line replaces it (RFC 9112 3.2.2).
 //   - All that decides a body's length is in framing.go: one Content-Length of
 //     digits only, or one Transfer-Encoding that is "chunked", in HTTP/1.1, never both.
-//   - Chunk extensions and trailers must be well-formed and short; both are then
+//   - Chunk extensions and trailers must be well-formed and short, as must the zeros before a size; both are then
 //     discarded. A trailer is never merged into the fields of the head.
 //
 // Which well-formed fields reach the app is not decided here but by
