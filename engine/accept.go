@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"math"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -20,14 +21,15 @@ type acceptor struct {
 	listener *Listener
 	peer     listen.Peer
 	retry    reactor.Timer
-	short    bool // out of descriptors; said so once
-	paused   bool // accepts nobody until told to; see Server.Pause
-	closed   bool // accepts no more
+	turn     reactor.Turn // run
+	short    bool         // out of descriptors; said so once
+	paused   bool         // accepts nobody until told to; see Server.Pause
+	closed   bool         // accepts no more
 }
 
 func (l *loop) accept(ln *Listener) error {
 	a := &acceptor{loop: l, listener: ln}
-	a.retry.Fn = a.run
+	a.retry.Fn, a.turn.Fn = a.run, a.run
 	if err := l.Add(ln.fd(), a, false); err != nil {
 		return err
 	}
@@ -38,18 +40,22 @@ func (l *loop) accept(ln *Listener) error {
 // Ready implements reactor.Source.
 func (a *acceptor) Ready(reactor.Events) { a.run() }
 
-// run accepts some of those who wait.
+// run accepts some of those who wait. It has a longer share than a connection, as it
+// stands for many.
 func (a *acceptor) run() {
-	if !a.closed && !a.paused && a.accept(acceptAtOnce) {
-		_ = a.loop.Post(a.run)
+	if !a.closed && !a.paused && a.accept(acceptLast, acceptShare) {
+		a.loop.Again(&a.turn)
 	}
 }
 
-// accept takes in up to n connections, while the bound on connections allows. It
-// reports whether more may be waiting.
-func (a *acceptor) accept(n int) (more bool) {
+// accept takes in up to n connections, for about so long, while the bound on
+// connections allows. It reports whether more may be waiting.
+func (a *acceptor) accept(n int, share int64) (more bool) {
 	l := a.loop
-	for range n {
+	for i := range n {
+		if i > 0 && l.Spent() > share {
+			return true
+		}
 		if l.srv.isFull() {
 			return false // roomAgain takes it up
 		}
@@ -85,9 +91,9 @@ func (a *acceptor) accept(n int) (more bool) {
 // nobody else.
 func (a *acceptor) stop() {
 	// A bound, or those who keep coming would keep the loop from ever ending.
-	for n := 0; n < acceptLast && a.accept(acceptAtOnce); n += acceptAtOnce {
-	}
+	a.accept(acceptLast, math.MaxInt64)
 	a.closed = true
 	a.loop.Disarm(&a.retry)
+	a.loop.Cancel(&a.turn)
 	_ = a.loop.Remove(a.listener.fd())
 }

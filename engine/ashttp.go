@@ -91,6 +91,11 @@ func (n *netHTTP) spool(r io.Reader) (b Body, err error) {
 			}
 		}
 		if errors.Is(err, io.EOF) {
+			if err := b.complete(); err != nil {
+				o.Logf("%v", err)
+				b.free()
+				return Body{}, errNoSpace
+			}
 			return b, nil
 		}
 		if err != nil {

@@ -39,12 +39,16 @@ type conn struct {
 
 	timer    reactor.Timer
 	deadline deadline
+	turn     reactor.Turn // goOn: what is put off until others have had their turn
 
 	fresh    bool // no request has come yet
 	watched  bool // registered with the poller
 	unread   bool // the kernel may hold bytes that have not been read
 	ending   bool // the poller has seen the client end its side: read on until the end shows
 	eof      bool // the client sends no more, and all of it has been read
+	onTurn   bool // goOn is on the stack
+	moreIn   bool // turn is to go on with input
+	moreOut  bool // turn is to go on with output
 	feeding  bool // feed is on the stack
 	corked   bool // output is collected, to be sent when feed is done
 	blocked  bool // the socket takes no more output for now
@@ -191,6 +195,41 @@ func (c *conn) Ready(ev reactor.Events) {
 	}
 }
 
+// goOn is the connection's turn: it goes on with what it has put off, so that others
+// had theirs in between.
+func (c *conn) goOn() {
+	if c.broken {
+		c.bury()
+		return
+	}
+	defer c.contain()
+	c.onTurn = true
+	if c.moreOut {
+		c.moreOut = false
+		c.flush()
+	}
+	if c.moreIn && !c.dead {
+		c.moreIn = false
+		c.resume()
+	}
+	c.onTurn = false
+}
+
+// yield reports whether others are to have their turn before c goes on: after the
+// first step of an event, or when the share of its turn is used up.
+func (c *conn) yield() bool { return !c.onTurn || c.loop.Spent() > reactor.Share }
+
+// inputLater and outputLater put off what is left until the connection's next turn.
+func (c *conn) inputLater() {
+	c.moreIn = true
+	c.loop.Again(&c.turn)
+}
+
+func (c *conn) outputLater() {
+	c.moreOut = true
+	c.loop.Again(&c.turn)
+}
+
 // contain ends the connection whose handling panicked, and nothing else.
 func (c *conn) contain() {
 	if r := recover(); r != nil {
@@ -236,7 +275,7 @@ func (c *conn) settle() {
 
 // resume takes up reading after an answer.
 func (c *conn) resume() {
-	if c.in != nil {
+	if c.in != nil && c.read <= readBody {
 		c.feedKept()
 	}
 	if !c.dead {
@@ -260,7 +299,7 @@ func (c *conn) begun() bool {
 // rest sees to a connection that has nothing to do until more input comes: its
 // deadline, and that the poller knows it.
 func (c *conn) rest() {
-	if c.dead || c.broken || c.closing || c.feeding || c.read > readBody {
+	if c.dead || c.broken || c.closing || c.feeding || c.moreIn || c.read > readBody {
 		return
 	}
 	draining := c.loop.srv.draining.Load()
@@ -325,13 +364,7 @@ func (c *conn) abandon() {
 		c.loop.count.gone.Add(1)
 	}
 	c.dropOutput()
-	gen := c.gen
-	// Once the loop has stopped nothing is posted any more, and loop.end buries all.
-	_ = c.loop.Post(func() {
-		if c.gen == gen && !c.dead {
-			c.bury()
-		}
-	})
+	c.loop.Again(&c.turn) // buries it; once the loop has stopped, loop.end does
 }
 
 func (c *conn) bury() {
@@ -360,6 +393,7 @@ func (c *conn) close() {
 		c.loop.release(x)
 	}
 	c.loop.Disarm(&c.timer)
+	c.loop.Cancel(&c.turn)
 	c.deadline = deadlineNone
 	c.freeIn()
 	c.dropOutput()

@@ -17,7 +17,7 @@ var continue100 = []byte("HTTP/1.1 100 Continue\r\n\r\n")
 // edge-triggered, so that c.unread stays set until a read has come up short, or,
 // where the client has ended its side, until the end of file.
 func (c *conn) fill() {
-	for turn := 0; c.unread; turn++ {
+	for first := true; c.unread; first = false {
 		switch {
 		case c.dead || c.broken:
 			return
@@ -25,8 +25,10 @@ func (c *conn) fill() {
 			return // paused: settle resumes
 		case c.read == readLinger && c.buffered() > 0:
 			return // likewise, until the answer is out
-		case turn == readsAtOnce:
-			c.later(c.fill)
+		case c.moreIn:
+			return // what has been read comes first
+		case !first && c.yield():
+			c.inputLater()
 			return
 		}
 		buf := c.loop.Buffer()
@@ -113,7 +115,7 @@ func (c *conn) feed(b []byte) (used int) {
 		used += n
 		// Output may have been all that kept the next request waiting.
 		c.uncork()
-		if n == 0 || used == len(b) || c.dead || c.broken {
+		if n == 0 || used == len(b) || c.dead || c.broken || c.moreIn {
 			break
 		}
 	}
@@ -121,10 +123,15 @@ func (c *conn) feed(b []byte) (used int) {
 	return used
 }
 
-// parse is one go of feed, as far as output goes.
+// parse is one go of feed, as far as output goes. A client that sends many requests
+// at once has its turns like others.
 func (c *conn) parse(b []byte) (used int) {
 	for used < len(b) && !c.dead && !c.broken {
 		n := 0
+		if used > 0 && c.read == readHead && c.loop.Spent() > reactor.Share {
+			c.inputLater()
+			break
+		}
 		switch c.read {
 		case readHead:
 			n = c.feedHead(b[used:])
@@ -213,20 +220,13 @@ func (c *conn) pong() {
 	}
 }
 
-// feedBody decodes part of a body and stores it.
+// feedBody decodes part of a body and stores it. It moves the data of all chunks in b
+// together first, so that many small ones cost no more than a large one.
 func (c *conn) feedBody(b []byte) int {
 	x := c.x
-	used := 0
+	used, from, got := 0, 0, 0 // the data is got bytes of b, from there on
 	for !x.framing.Done() {
 		n, data, err := x.framing.Next(b[used:])
-		used += n
-		if err == nil && len(data) > 0 {
-			err = x.body.add(data, c.loop.srv.opt.BodyMemory, c.loop.srv.opt.TempDir)
-			if err != nil {
-				c.loop.srv.opt.Logf("%v", err)
-				err = errNoSpace
-			}
-		}
 		if err != nil {
 			c.refuse(err)
 			return len(b)
@@ -234,12 +234,30 @@ func (c *conn) feedBody(b []byte) int {
 		if n == 0 {
 			break
 		}
+		used += n
+		if got == 0 {
+			from, got = used-len(data), len(data)
+		} else {
+			got += copy(b[from+got:], data)
+		}
+	}
+	if got > 0 {
+		if err := x.body.add(b[from:from+got], c.loop.srv.opt.BodyMemory, c.loop.srv.opt.TempDir); err != nil {
+			c.loop.srv.opt.Logf("%v", err)
+			c.refuse(errNoSpace)
+			return len(b)
+		}
 	}
 	if !x.framing.Done() {
 		c.arm(deadlineBody)
 		return used
 	}
 	if x.body.file != nil {
+		if err := x.body.complete(); err != nil {
+			c.loop.srv.opt.Logf("%v", err)
+			c.refuse(errNoSpace)
+			return len(b)
+		}
 		c.loop.count.spooled.Add(1)
 	}
 	c.corked = c.corked || used < len(b)

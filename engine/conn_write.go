@@ -22,13 +22,17 @@ func (c *conn) send(p []byte) {
 	if c.broken || c.dead {
 		return
 	}
-	if c.out == nil && !c.corked {
+	for c.out == nil && !c.corked && !c.blocked {
 		n, ok := c.write(p)
 		if !ok {
 			return
 		}
 		if p = p[n:]; len(p) == 0 {
 			return
+		}
+		if !c.blocked && c.loop.Spent() > reactor.Share {
+			c.outputLater()
+			break
 		}
 	}
 	if c.out == nil {
@@ -37,9 +41,10 @@ func (c *conn) send(p []byte) {
 	c.out.B = append(c.out.B, p...)
 }
 
-// write writes once and takes note of a socket that is full. It reports false
+// write writes a step of p and takes note of a socket that is full. It reports false
 // when the connection is broken.
 func (c *conn) write(p []byte) (int, bool) {
+	p = p[:min(len(p), writeStep)]
 	for {
 		n, err := reactor.Write(c.fd, p)
 		switch {
@@ -111,27 +116,36 @@ func (c *conn) flushBuffer() bool {
 	if c.out == nil {
 		return true
 	}
-	n, ok := c.write(c.out.B[c.outAt:])
-	if !ok {
-		return false
-	}
-	c.outAt += n
-	if c.outAt == len(c.out.B) {
-		bytebufferpool.Put(c.out)
-		c.out, c.outAt = nil, 0
-	}
-	return true
-}
-
-// flushFile sends a step of the file by sendfile(2), so that other connections
-// have their turn in between. It reports false when the connection is broken.
-func (c *conn) flushFile() bool {
-	for sent := int64(0); c.file != nil && c.out == nil; {
-		if sent >= sendfileStep {
-			c.later(c.flush)
+	for first := true; ; first = false {
+		if !first && c.yield() {
+			c.outputLater()
 			return true
 		}
-		n, err := sendfile(c.fd, c.file, c.fileAt, min(c.fileLeft, sendfileStep))
+		n, ok := c.write(c.out.B[c.outAt:])
+		if !ok {
+			return false
+		}
+		c.outAt += n
+		if c.outAt == len(c.out.B) {
+			bytebufferpool.Put(c.out)
+			c.out, c.outAt = nil, 0
+			return true
+		}
+		if c.blocked {
+			return true
+		}
+	}
+}
+
+// flushFile sends the file by sendfile(2), in steps, so that other connections
+// have their turn in between. It reports false when the connection is broken.
+func (c *conn) flushFile() bool {
+	for first := true; c.file != nil && c.out == nil; first = false {
+		if !first && c.yield() {
+			c.outputLater()
+			return true
+		}
+		n, err := sendfile(c.fd, c.file, c.fileAt, min(c.fileLeft, writeStep))
 		switch {
 		case err == unix.EINTR:
 			continue
@@ -149,7 +163,6 @@ func (c *conn) flushFile() bool {
 			return false
 		}
 		c.loop.count.bytesOut.Add(uint64(n))
-		sent += n
 		c.fileAt += n
 		if c.fileLeft -= n; c.fileLeft == 0 {
 			_ = c.file.Close()
@@ -157,17 +170,6 @@ func (c *conn) flushFile() bool {
 		}
 	}
 	return true
-}
-
-// later posts fn, to be skipped if the connection has gone by then.
-func (c *conn) later(fn func()) {
-	gen := c.gen
-	_ = c.loop.Post(func() {
-		if c.gen == gen && !c.dead {
-			defer c.contain()
-			fn()
-		}
-	})
 }
 
 // reset closes the connection so that the client can tell that it did not get

@@ -134,7 +134,7 @@ func TestDrainTakesInTheBacklog(t *testing.T) {
 			}
 			x.ReplyText(200, "served")
 		}))
-		const clients = acceptAtOnce + 50
+		const clients = 306
 		conns := make([]net.Conn, clients)
 		connect := func(i int, path string) {
 			c, err := net.Dial("unix", ln.String())

@@ -164,10 +164,10 @@ func (l *loop) opened(a *acceptor, fd int) {
 	if n := len(l.spare); n > 0 {
 		c = l.spare[n-1]
 		l.spare = l.spare[:n-1]
-		*c = conn{loop: l, gen: c.gen, timer: c.timer}
+		*c = conn{loop: l, gen: c.gen, timer: c.timer, turn: c.turn}
 	} else {
 		c = &conn{loop: l}
-		c.timer.Fn = c.late
+		c.timer.Fn, c.turn.Fn = c.late, c.goOn
 	}
 	c.fd, c.listener, c.peer, c.fresh = fd, a.listener, a.peer, true
 	c.place = len(l.conns)

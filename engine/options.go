@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/uwsgo/uwsgo/codec"
+	"github.com/uwsgo/uwsgo/engine/internal/reactor"
 )
 
 // What a zero value in [Options] stands for.
@@ -28,12 +29,11 @@ const DrainedBelow = 256 << 10
 const (
 	outputHigh   = 1 << 20   // a streamed response may be this far ahead of its client
 	pipelineMax  = 64 << 10  // bytes of further requests read while one is being answered
-	readsAtOnce  = 4         // reads of one connection before the others have their turn
-	acceptAtOnce = 256       // likewise for accepting
 	acceptLast   = 4096      // connections taken in when accepting ends: the usual backlog
-	sendfileStep = 512 << 10 // bytes of a file sent before the others have their turn
-	smallBody    = 32 << 10  // up to here a body is copied behind its head, for one write
-	reserveFiles = 128       // descriptors kept back from connections: workers, logs, files
+	writeStep    = 256 << 10 // bytes of an answer sent before the others have their turn
+	acceptShare  = 4 * reactor.Share
+	smallBody    = 32 << 10 // up to here a body is copied behind its head, for one write
+	reserveFiles = 128      // descriptors kept back from connections: workers, logs, files
 	lingerTime   = 2 * time.Second
 	drainIdle    = 500 * time.Millisecond // for a last request on a kept connection while draining
 	lingerBytes  = 256 << 10

@@ -69,6 +69,36 @@ func TestLargeChunkedBody(t *testing.T) {
 	}
 }
 
+// A body in tiny pieces must not cost a system call each.
+func TestTinyPiecesAreGathered(t *testing.T) {
+	writes := func() (n int) {
+		b, err := os.ReadFile("/proc/self/io")
+		if err != nil {
+			t.Skip("this system does not count system calls")
+		}
+		_, _ = fmt.Sscanf(string(b[strings.Index(string(b), "syscw:"):]), "syscw: %d", &n)
+		return n
+	}
+	var b Body
+	defer b.free()
+	before := writes()
+	want, dir := pattern(500_000), t.TempDir()
+	for i := range want {
+		if err := b.add(want[i:i+1], 1000, dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := b.complete(); err != nil {
+		t.Fatal(err)
+	}
+	if n := writes() - before; n > 1000 {
+		t.Errorf("%d calls of write for 500,000 pieces", n)
+	}
+	if got, err := io.ReadAll(b.Reader()); err != nil || string(got) != string(want) {
+		t.Errorf("read %d bytes back, %v", len(got), err)
+	}
+}
+
 func TestNowhereToPutTheBody(t *testing.T) {
 	overProtocols(t, func(t *testing.T, p Protocol, ask func(method, target, body string) string) {
 		srv, addr := start(t, echo, Options{BodyMemory: 10, TempDir: filepath.Join(t.TempDir(), "missing")}, ListenOptions{Protocol: p})

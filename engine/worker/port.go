@@ -475,6 +475,7 @@ func (p *Port) again(id uint32, request []byte) {
 // attach begins to listen to the threads of a new worker process.
 func (p *Port) attach(streams []*stream) {
 	for _, st := range streams {
+		st.turn.Fn = func() { st.read(false) }
 		if err := p.loop.Add(st.fd, st, true); err != nil {
 			st.close()
 			p.pool.log("cannot watch worker " + st.core.name + ": " + err.Error())

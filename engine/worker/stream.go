@@ -23,11 +23,12 @@ type stream struct {
 	answer   uint32 // number of streamed answers so far, as the thread counts them
 	data     int    // bytes that are missing of the present data frame
 	dataID   uint32
-	fileID   uint32 // a descriptor for this request comes next; 0: none does
-	fileHead []byte // and this is its frame's payload
-	fileMeta int    // length of the marshalled head in it
-	bodyID   uint32 // this request's body is to be sent once out is empty; 0: none
-	deaf     bool   // it does not keep to the protocol: read no more
+	fileID   uint32       // a descriptor for this request comes next; 0: none does
+	fileHead []byte       // and this is its frame's payload
+	fileMeta int          // length of the marshalled head in it
+	bodyID   uint32       // this request's body is to be sent once out is empty; 0: none
+	turn     reactor.Turn // reads on when others have had their turn
+	deaf     bool         // it does not keep to the protocol: read no more
 	closed   bool
 }
 
@@ -46,7 +47,11 @@ func (st *stream) Ready(ev reactor.Events) {
 // read handles what has come. A short read is the end of it, so that a system call is
 // saved, unless everything is asked for: when the worker is dead nothing more wakes us.
 func (st *stream) read(everything bool) {
-	for !st.closed && !st.deaf {
+	for first := true; !st.closed && !st.deaf; first = false {
+		if !first && !everything && st.port.loop.Spent() > reactor.Share {
+			st.port.loop.Again(&st.turn)
+			return
+		}
 		if st.fileID != 0 {
 			if !st.receiveFile() {
 				return
@@ -441,6 +446,7 @@ func (st *stream) close() {
 		return
 	}
 	st.closed = true
+	st.port.loop.Cancel(&st.turn)
 	st.port.loop.Forget(st.fd)
 	_ = unix.Close(st.fd)
 	st.in, st.out = nil, nil

@@ -1,7 +1,8 @@
 // Package reactor is the event loop under engine and engine/worker: one
 // goroutine per [Loop] waits on gnet's poller (epoll or kqueue) and calls the
 // [Source] of each descriptor that is ready, the timers that are due and the
-// functions that other goroutines posted. It is the only importer of gnet.
+// functions that other goroutines posted. Work that goes on takes turns ([Turn]).
+// It is the only importer of gnet.
 //
 // Everything a loop calls runs on the loop's goroutine and must not block.
 // What belongs to a loop is touched by that goroutine alone, without locks;

@@ -10,7 +10,6 @@ import (
 
 	gneterrors "github.com/panjf2000/gnet/v2/pkg/errors"
 	"github.com/panjf2000/gnet/v2/pkg/netpoll"
-	"github.com/panjf2000/gnet/v2/pkg/queue"
 )
 
 // ReadBufferSize is the length in bytes of the buffer that a loop reads into.
@@ -43,20 +42,26 @@ type Loop struct {
 	index int
 
 	// Owned by the loop's goroutine.
-	poller  *netpoll.Poller
-	sources []Source // by descriptor
-	buf     []byte
-	now     int64
-	gather  int64
-	wheel   wheel
-	kick    *time.Timer // wakes the loop for the wheel's next timer
-	kickAt  int64
-	posted  queue.Func // runPosted
+	poller   *netpoll.Poller
+	sources  []Source // by descriptor
+	buf      []byte
+	now      int64
+	gather   int64
+	wheel    wheel
+	kick     *time.Timer // wakes the loop for the wheel's next timer
+	kickAt   int64
+	waker    waker
+	reminded bool     // the poller is to report an event of waker
+	posts    []func() // those being run, from postAt on
+	postAt   int
+	turns    turns
 	// OnPanic is told of a panic in a source, a timer or a posted function, after
 	// the loop has recovered from it. Set before Run.
 	OnPanic func(reason any, stack []byte)
 
-	mu      sync.Mutex // guards stopped against Post
+	mu      sync.Mutex // guards what follows
+	posted  []func()   // those that wait
+	woken   bool       // waker has been told of them
 	stopped bool
 
 	// Readable by any goroutine.
@@ -69,9 +74,19 @@ func New(index int) (*Loop, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open poller: %w", err)
 	}
-	l := &Loop{index: index, poller: p, buf: make([]byte, ReadBufferSize)}
+	w, err := newWaker()
+	if err == nil {
+		if err = p.AddRead(&netpoll.PollAttachment{FD: w.fd}, true); err != nil {
+			w.close()
+		}
+	}
+	if err != nil {
+		_ = p.Close()
+		return nil, fmt.Errorf("open poller: %w", err)
+	}
+	l := &Loop{index: index, poller: p, waker: w, buf: make([]byte, ReadBufferSize)}
 	l.wheel.init()
-	l.posted = l.runPosted
+	l.turns.init()
 	return l, nil
 }
 
@@ -129,39 +144,31 @@ func (l *Loop) Remove(fd int) error {
 }
 
 // Post has fn run on the loop, in the order of the posts. Any goroutine, the
-// loop's own too: there it runs after the events at hand. It returns
-// [ErrStopped], and fn never runs, once the loop has stopped.
+// loop's own too: there it runs after the event at hand. A storm of posts does
+// not keep the loop from its events: it asks for them after each millisecond. It
+// returns [ErrStopped], and fn never runs, once the loop has been stopped.
 func (l *Loop) Post(fn func()) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.stopped {
 		return ErrStopped
 	}
-	return l.poller.Trigger(queue.HighPriority, l.posted, fn)
-}
-
-func (l *Loop) runPosted(fn any) error {
-	l.protect(fn.(func()))
-	l.tick()
-	if l.stopping() {
-		return gneterrors.ErrEngineShutdown
+	l.posted = append(l.posted, fn)
+	if !l.woken {
+		l.woken = true
+		l.waker.wake() // under the lock, as Close may follow
 	}
 	return nil
 }
 
 // Stop makes Run return after the functions posted so far. Any goroutine.
 func (l *Loop) Stop() {
-	_ = l.Post(func() {
-		l.mu.Lock()
-		l.stopped = true
-		l.mu.Unlock()
-	})
-}
-
-func (l *Loop) stopping() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.stopped
+	if !l.stopped {
+		l.stopped = true
+		l.waker.wake()
+	}
 }
 
 // Run handles events on the calling goroutine until Stop.
@@ -183,8 +190,9 @@ func (l *Loop) Run() error {
 // Close frees the poller of a loop whose Run has returned or was never called.
 func (l *Loop) Close() error {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.stopped = true
-	l.mu.Unlock()
+	l.waker.close()
 	return l.poller.Close()
 }
 
@@ -206,6 +214,13 @@ func (l *Loop) Gather(d time.Duration) { l.gather = int64(d) }
 const awake = int64(5 * time.Microsecond)
 
 func (l *Loop) event(fd int, ev netpoll.IOEvent, flags netpoll.IOFlags) error {
+	if fd == l.waker.fd {
+		l.waker.woken()
+		if !l.chores() {
+			return gneterrors.ErrEngineShutdown
+		}
+		return nil
+	}
 	last := l.now
 	l.clock()
 	if l.gather > 0 && l.now-last > awake {
