@@ -3,6 +3,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"os"
 	"strings"
@@ -57,6 +58,13 @@ func run() int {
 			return fail(err)
 		}
 	default:
+		if why := cfg.NoApp(); why != "" && cfg.NeedApp {
+			if cfg.Show {
+				_ = cfg.ShowConfig(os.Stderr)
+			}
+			_ = fail(errors.New(why))
+			return exitApp
+		}
 		ready, err := daemonPipe()
 		if err != nil {
 			return fail(err)

@@ -16,18 +16,24 @@ var errHelp = errors.New("help was asked for")
 // options by any unique prefix, with their value after = or as the next word;
 // one-letter flags in one word, the last with its value; -- ends the options.
 // Words in between are files to load when all options have been read.
-func addArgs(list *ini.List, args []string) (files []string, err error) {
+func addArgs(list *ini.List, args []string) (files []word, err error) {
 	add := func(key, value string, has bool) error {
 		if o := option.Lookup(key); o != nil && o.Name == "help" {
 			return errHelp
 		}
 		return list.Add(ini.Entry{Key: key, Value: value, HasValue: has})
 	}
+	var before behind // what stands before the next word
 	for i := 0; i < len(args); i++ {
 		arg := args[i]
+		last := before
+		before = behind{}
 		switch {
 		case arg == "--":
-			return append(files, args[i+1:]...), nil
+			for _, name := range args[i+1:] {
+				files = append(files, word{name: name})
+			}
+			return files, nil
 		case strings.HasPrefix(arg, "--"):
 			prefix, value, has := strings.Cut(arg[2:], "=")
 			name, err := completeName(prefix)
@@ -44,6 +50,9 @@ func addArgs(list *ini.List, args []string) (files []string, err error) {
 				}
 				i++
 				value, has = args[i], true
+			}
+			if !has {
+				before = behind{arg, o, "="}
 			}
 			if err := add(name, value, has); err != nil {
 				return nil, err
@@ -68,15 +77,48 @@ func addArgs(list *ini.List, args []string) (files []string, err error) {
 					i++
 					value, has = args[i], true
 				}
+				if !has && rest == "" {
+					before = behind{"-" + string(letter), o, ""}
+				}
 				if err := add(o.Name, value, has); err != nil {
 					return nil, err
 				}
 			}
 		default:
-			files = append(files, arg)
+			files = append(files, word{arg, last})
 		}
 	}
 	return files, nil
+}
+
+// word is a word of the command line that is no option: the name of a file.
+type word struct {
+	name  string
+	after behind
+}
+
+// behind is an option that was given without a value. A value that follows in a word of its
+// own is none of it.
+type behind struct {
+	written string // --http-keepalive, -C
+	option  *option.Option
+	glue    string // what stands between the option and its value
+}
+
+// misplaced explains that a word which is no file was meant as the value of the option
+// before it; nil where that is not so.
+func (w word) misplaced() error {
+	o := w.after.option
+	isNumber := strings.Trim(w.name, "0123456789") == ""
+	_, err := truth(ini.New(ini.World{}), ini.Entry{Value: w.name, HasValue: true})
+	switch {
+	case o == nil || w.name == "":
+	case o.Optional && (o.Kind != option.Flag || isNumber || err == nil):
+		return fmt.Errorf("%s %s: the value has to stand in the same word: %s%s%s", w.after.written, w.name, w.after.written, w.after.glue, w.name)
+	case !o.TakesValue() && (isNumber || err == nil):
+		return fmt.Errorf("%s takes no value: leave out %q", w.after.written, w.name)
+	}
+	return nil
 }
 
 // completeName finds the option that a long name on the command line means.
@@ -105,13 +147,17 @@ func completeName(prefix string) (string, error) {
 }
 
 // addFile loads a file that was given by position.
-func addFile(list *ini.List, name string) error {
+func addFile(list *ini.List, w word) error {
+	name := w.name
 	if strings.HasPrefix(name, "[") {
 		return nil // uWSGI lets notes like [production] stand in its command line
 	}
 	err := list.LoadNamed(name)
 	if err == nil || strings.HasSuffix(name, ".ini") {
 		return err
+	}
+	if misplaced := w.misplaced(); misplaced != nil {
+		return misplaced
 	}
 	hint := ""
 	file, section, _ := strings.Cut(name, ":")

@@ -107,7 +107,7 @@ func (r *resolver) finish() error {
 		r.list.Warnf("buffer-size: %d is more than can be asked for, %d holds", r.BufferSize, maxBufferSize)
 	}
 	r.BufferSize = min(max(r.BufferSize, minBufferSize), maxBufferSize)
-	if r.Action == Run && len(r.Listens) == 0 && !r.HasApp() && !r.HasFiles() && !r.Show {
+	if r.Action == Run && len(r.list.Entries) == 0 {
 		r.Action = Usage
 	}
 	for i := range r.Crons {

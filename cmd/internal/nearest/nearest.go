@@ -11,7 +11,7 @@ func Name(name string, candidates []string, preferred func(string) bool) string 
 		return ""
 	case len(name) > 10:
 		limit = 3
-	case len(name) > 4:
+	case len(name) > 6:
 		limit = 2
 	}
 	best, bestAt := "", limit+1
@@ -27,6 +27,9 @@ func Name(name string, candidates []string, preferred func(string) bool) string 
 	}
 	return best
 }
+
+// Within reports whether at most so many slips make one name of the other.
+func Within(a, b string, slips int) bool { return distance(a, b, slips) <= slips }
 
 // distance is the number of insertions, deletions, replacements and swaps of
 // neighbours that make b of a. Anything beyond limit may be returned as limit+1.

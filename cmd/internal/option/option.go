@@ -116,6 +116,7 @@ var (
 	byName  = map[string]*Option{}
 	byShort = map[byte]*Option{}
 	names   []string // every long name and alias, sorted
+	working []string // those that do something here
 )
 
 func init() {
@@ -127,6 +128,11 @@ func init() {
 		register(o)
 	}
 	sort.Strings(names)
+	for _, name := range names {
+		if byName[name].Status.Supported() {
+			working = append(working, name)
+		}
+	}
 }
 
 // register enters o under its names. A name that has a row already keeps it,
@@ -191,8 +197,25 @@ func Complete(prefix string) []string {
 	return all
 }
 
-// Nearest finds the known name that was probably meant by name, or "" when
-// nothing is close. Of names equally close one that works here is preferred.
+// Nearest finds the known name that was probably meant by name, or "" when nothing
+// is close: by what it means, then by its letters among the options that work here, then
+// among all, where one letter may differ.
 func Nearest(name string) string {
-	return nearest.Name(name, names, func(candidate string) bool { return byName[candidate].Status.Supported() })
+	if option, known := meaning(name); known {
+		return option
+	}
+	if len(name) < shortName {
+		return ""
+	}
+	if near := nearest.Name(name, working, nil); near != "" {
+		return near
+	}
+	if near := nearest.Name(name, names, nil); near != "" && nearest.Within(name, near, 1) {
+		return near
+	}
+	return ""
 }
+
+// shortName is how many letters a name needs so that letters tell anything: of xid and two
+// others each could have been meant.
+const shortName = 4

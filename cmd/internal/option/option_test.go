@@ -191,25 +191,28 @@ func TestComplete(t *testing.T) {
 
 func TestNearest(t *testing.T) {
 	for give, want := range map[string]string{
-		"process":                         "processes",
-		"procesess":                       "processes",
-		"thread":                          "threads",
-		"vaccum":                          "vacuum",
-		"chmod-sockert":                   "chmod-socket",
-		"guid":                            "uid",
-		"htpp":                            "http",
-		"modul":                           "module",
-		"buffersize":                      "buffer-size",
-		"entirely-else":                   "",
-		"":                                "",
-		"x":                               "",
+		// By what they mean.
+		"process": "processes", "worker": "processes", "thread": "threads", "timeout": "harakiri", "bind": "http", "port": "http", "host": "http",
+		"user": "uid", "group": "gid", "guid": "gid", "chown": "chown-socket", "perm": "chmod-socket", "log-file": "logto", "logfile": "logto", "log": "logto",
+		"vaccum": "vacuum", "vaccuum": "vacuum", "app": "module", "wsgi-app": "module", "application": "callable", "script": "wsgi-file", "pid": "pidfile",
+		"daemon": "daemonize", "keepalive": "http-keepalive", "keep-alive": "http-keepalive", "graceful-timeout": "worker-reload-mercy", "backlog": "listen",
+		"max-requests-jitter": "max-requests-delta", "limit-request-line": "buffer-size", "limit-max-requests": "max-requests", "client_max_body_size": "limit-post",
+		"autoreload": "py-autoreload", "gzip": "compress", "static": "static-map", "exec-pre": "exec-asap", "proc-name-prefix": "procname-prefix",
+		// Nothing does what these do.
+		"worker-class": "", "worker-connections": "", "preload": "", "loglevel": "", "log-buffering": "", "access-logfile": "", "certfile": "", "debug": "", "project": "",
+		// Written in another way.
+		"wsgi_file": "wsgi-file", "buffer_size": "buffer-size", "WSGI-FILE": "wsgi-file", "Processes": "processes", "--http-socket": "http-socket", "uwsgi-module": "module",
+		"UWSGI_MODULE": "module", "static map": "static-map", "Worker": "processes",
+		// Slips.
+		"procesess": "processes", "proceses": "processes", "proccesses": "processes", "treads": "threads", "chmod-sockert": "chmod-socket", "htpp": "http",
+		"modul": "module", "moduel": "module", "buffersize": "buffer-size", "max-reqests": "max-requests", "haraikri": "harakiri", "mastre": "master",
+		"callabel": "callable", "enable-threds": "enable-threads", "virtulenv": "virtualenv", "statc-map": "static-map", "lazy-aps": "lazy-apps", "sokcet": "socket",
+		"need-ap": "need-app", "single-interperter": "single-interpreter", "disable-loging": "disable-logging", "add-headers": "add-header", "cgropu": "cgroup",
+		// Neither.
+		"entirely-else": "", "": "", "x": "", "xid": "", "zone": "", "database": "", "base": "", "home-dir-of-app": "", "secret": "", "redis-url": "", "country": "",
 		strings.Repeat("processes", 1000): "",
 	} {
-		got := Nearest(give)
-		if want == "uid" && got == "gid" {
-			continue // both are one letter away
-		}
-		if got != want {
+		if got := Nearest(give); got != want {
 			t.Errorf("Nearest(%.20q) = %q, want %q", give, got, want)
 		}
 	}
@@ -223,6 +226,18 @@ func TestPythonPlugin(t *testing.T) {
 		got, ok := PythonPlugin(name)
 		if ok == (want == "none") || ok && got != want {
 			t.Errorf("%s: got %q, %v; want %q", name, got, ok, want)
+		}
+	}
+}
+
+// What is proposed has to be an option that works, and what it is proposed for none.
+func TestMeant(t *testing.T) {
+	for written, name := range meant {
+		if Lookup(written) != nil {
+			t.Errorf("%s is an option itself", written)
+		}
+		if name != "" && (Lookup(name) == nil || !Lookup(name).Status.Supported()) {
+			t.Errorf("%s: %s does not work here", written, name)
 		}
 	}
 }

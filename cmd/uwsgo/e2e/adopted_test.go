@@ -29,7 +29,7 @@ func TestFirstProcessReaps(t *testing.T) {
 	// The orphan writes down its number in the container, where the test cannot see it, so
 	// a second hook that waits looks for it.
 	cmd := exec.Command(unshare, "--pid", "--fork", "--mount-proc", "--kill-child", binary,
-		"--http", "127.0.0.1:0",
+		"--http", "127.0.0.1:0", "--static-map", "/files=.",
 		"--exec-as-user", `(sh -c 'echo $$ > orphan; exit 0' &); until [ -s orphan ]; do sleep 0.05; done`,
 		"--exec-as-user", `while [ -e /proc/$(cat orphan) ]; do sleep 0.05; done; touch reaped`)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, log, log

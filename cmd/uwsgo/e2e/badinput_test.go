@@ -109,6 +109,18 @@ func TestBadInput(t *testing.T) {
 		{"missing_chdir", refusal{with("--wsgi-file", "app.py", "--chdir", "absent"), exitConfig, []string{"absent"}}},
 		{"unix_path_too_long", refusal{[]string{"--wsgi-file", "app.py", "--socket", long}, exitConfig, []string{long, "107"}}},
 		{"unix_path_in_no_directory", refusal{[]string{"--wsgi-file", "app.py", "--socket", "absent/x.sock"}, exitConfig, []string{"absent/x.sock"}}},
+		{"address_alone", refusal{with("--http", ":0"), exitApp, []string{"there is no app to run: add wsgi-file = app.py"}}},
+		{"address_in_an_ini", refusal{[]string{"noapp.ini"}, exitApp, []string{"there is no app to run"}}},
+		{"paste", refusal{with("--ini-paste", "production.ini"), exitApp, []string{"--ini-paste: it is not supported", "loadapp"}}},
+		{"emperor", refusal{[]string{"--emperor", "folder"}, exitApp, []string{"--emperor: there is no emperor", "systemd"}}},
+		{"daemon_alone", refusal{[]string{"--attach-daemon", "sleep 1000"}, exitApp, []string{"--attach-daemon: it runs commands beside an app"}}},
+		{"as_a_daemon", refusal{with("--http", ":0", "--daemonize", "left.log"), exitApp, []string{"there is no app to run"}}},
+		{"other_language", refusal{with("--psgi", "app.pl"), exitApp, []string{"--psgi: uwsgo runs apps in Python alone"}}},
+		{"all_mounts_fail", refusal{with("--mount", "/x=absent.py", "--mount", "/y=broken.py"), exitApp, []string{"absent.py"}}},
+		{"one_mount_fails", refusal{with("--mount", "/x=app.py", "--mount", "/y=broken.py"), exitApp, []string{"SyntaxError"}}},
+		{"mount_fails_beside_files", refusal{with("--mount", "/x=absent.py", "--static-map", "/s=folder"), exitApp, []string{"absent.py"}}},
+		{"value_in_the_next_word", refusal{with("--wsgi-file", "app.py", "--http-keepalive", "2"), exitConfig, []string{"--http-keepalive=2"}}},
+		{"units", refusal{with("--wsgi-file", "app.py", "--harakiri", "5 apples"), exitConfig, []string{"harakiri", "5 apples"}}},
 		{"no_socket", refusal{[]string{"--wsgi-file", "app.py"}, exitConfig, []string{"socket"}}},
 	}
 	for _, tt := range tests {
@@ -119,6 +131,7 @@ func TestBadInput(t *testing.T) {
 			write(t, dir, "raises.py", "1 / 0\n")
 			write(t, dir, "empty.py", "pass\n")
 			write(t, dir, "number.py", "application = 7\n")
+			write(t, dir, "noapp.ini", "[uwsgi]\nhttp = :0\nmaster = true\nstats = left.stats\n")
 			write(t, dir, "number.ini", "[uwsgi]\nsocket = left.sock\nwsgi-file = app.py\nprocesses = many\n")
 			write(t, dir, "strict.ini", "[uwsgi]\nstrict = true\nsocket = left.sock\nwsgi-file = app.py\nproceses = 2\n")
 			for _, folder := range []string{"folder", "folder.ini"} {

@@ -1,0 +1,57 @@
+package config
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/uwsgo/uwsgo/cmd/internal/ini"
+)
+
+// instead says of options that run something else than a WSGI app in uWSGI what to do in
+// their place.
+var instead = []struct{ names, text string }{
+	{"emperor early-emperor", "there is no emperor: start uwsgo once for each of its files, with a systemd template unit for one"},
+	{
+		"ini-paste ini-paste-logged paste pypy-paste pypy-ini-paste",
+		"it is not supported: write a file app.py that says from paste.deploy import loadapp; application = loadapp(\"config:/path/of/the.ini\"), and give wsgi-file = app.py",
+	},
+	{"pecan", "it is not supported: write a file app.py that says from pecan.deploy import deploy; application = deploy(\"config.py\"), and give wsgi-file = app.py"},
+	{"pypy-wsgi", "it is not supported: give module, and virtualenv with one of PyPy"},
+	{"pypy-wsgi-file", "it is not supported: give wsgi-file, and virtualenv with one of PyPy"},
+	{"eval pypy-eval", "it is not supported: write the code into a file and give wsgi-file"},
+	{"web3 pump wsgi-lite python-raw", "it is not supported: WSGI apps are, by module and wsgi-file"},
+	{"pyrun py python worker-exec worker-exec2 python-worker-override", "it is not supported: uwsgo runs WSGI apps, and other programs beside one with attach-daemon"},
+	{
+		"psgi early-psgi php-app php-docroot php-mount php-index php-allowed-docroot rack rails lua cgi mono-app jwsgi ring-app ring-load v8-jsgi go-load gccgo-load symcall clojure-load webdav-mount xslt-docroot",
+		"uwsgo runs apps in Python alone",
+	},
+	{
+		"http-to http-use-base http-use-pattern http-use-cache http-use-code-string http-use-socket http-subscription-server http-backend-http fastrouter rawrouter sslrouter sslrouter2 zerg zerg-server zergpool zerg-pool forkptyrouter forkpty-router",
+		"uwsgo passes no requests on to other servers: that is for a web server",
+	},
+	{"mule mules spooler", "it is not supported, and uwsgo runs an app in any case"},
+	{"attach-daemon attach-daemon2 smart-attach-daemon smart-attach-daemon2", "it runs commands beside an app; alone they are for the service manager"},
+	{"cron cron2 unique-cron", "it runs commands beside an app; alone they are for cron or systemd timers"},
+}
+
+// NoApp says why there is nothing to serve, and what to do; empty where there is an app or
+// are files.
+func (c *Config) NoApp() string {
+	if c.HasApp() || c.HasFiles() {
+		return ""
+	}
+	const add = "there is no app to run: add wsgi-file = app.py or module = package.module, or static-map for files alone"
+	for _, group := range instead {
+		i := slices.IndexFunc(c.Entries, func(e ini.Entry) bool { return contains(group.names, e.Key) && e.Value != "" })
+		if i >= 0 {
+			e := c.Entries[i]
+			return e.Origin.Name(e.Key) + ": " + group.text + "; " + add
+		}
+	}
+	return add
+}
+
+// contains reports whether word is one of the words of names.
+func contains(names, word string) bool {
+	return slices.Contains(strings.Fields(names), word)
+}
