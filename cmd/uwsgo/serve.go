@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"os/signal"
 	"runtime"
@@ -368,7 +369,7 @@ func (p *program) prepare(ctx context.Context) error {
 	}
 	statsSocket := p.predecessor.stats(cfg.Stats)
 	if cfg.Stats != "" {
-		o := stats.Options{Mode: cfg.ChmodSocket, Inherited: statsSocket, HTTP: cfg.StatsHTTP, Minified: cfg.StatsMin, NoCores: cfg.StatsNoCores}
+		o := stats.Options{Mode: cfg.ChmodSocket, Inherited: statsSocket, HTTP: cfg.StatsHTTP, Minified: cfg.StatsMin, NoCores: cfg.StatsNoCores, Hosts: cfg.StatsHosts}
 		if p.stats, err = stats.New(cfg.Stats, p.snapshot, o); err != nil {
 			return fmt.Errorf("stats: %w", err)
 		}
@@ -378,6 +379,9 @@ func (p *program) prepare(ctx context.Context) error {
 			return fmt.Errorf("stats: %w", err)
 		}
 		p.log.Printf("*** Stats server enabled on %s ***", p.stats.Addr())
+		if a, ok := p.stats.Addr().(*net.TCPAddr); ok && a.IP.IsUnspecified() {
+			p.log.Printf("*** WARNING: whoever reaches this machine can read the stats: prefer stats = 127.0.0.1:%d, or a unix socket ***", a.Port)
+		}
 	}
 	// Only now: a second start, which finds the sockets taken, must not touch the
 	// file of the server that runs.
@@ -407,7 +411,7 @@ func (p *program) prepare(ctx context.Context) error {
 		return p.runHooks(ctx, "post-app")
 	}
 	if !cfg.HasFiles() {
-		p.log.Printf("*** WARNING: there is no app to run, so every request gets 404: add wsgi-file = app.py or module = package.module ***")
+		p.log.Printf("*** WARNING: every request gets 404: %s ***", cfg.NoApp())
 		return nil
 	}
 	p.log.Printf("*** no app to run: serving files only ***")

@@ -318,6 +318,8 @@ func (r *resolver) apply(name string, e ini.Entry) error {
 		r.Master = true // as in uWSGI, where the master serves them
 	case "stats-http":
 		r.StatsHTTP = flag()
+	case "stats-host":
+		add(&r.StatsHosts, "a host name")
 	case "stats-minified":
 		r.StatsMin = flag()
 	case "stats-no-cores":

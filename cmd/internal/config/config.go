@@ -204,12 +204,13 @@ type Config struct {
 	HTTPGzip    bool // compress what the app marks with uWSGI-Encoding: gzip
 
 	// Logs and statistics.
-	LogRequests  bool   // false with disable-logging
-	LogFormat    string // empty for uWSGI's line
-	LogTo        string // a file; empty for standard error
-	Stats        string // address of the stats server
-	StatsHTTP    bool   // it waits for HTTP requests
-	StatsMin     bool   // without line breaks and tabs
+	LogRequests  bool     // false with disable-logging
+	LogFormat    string   // empty for uWSGI's line
+	LogTo        string   // a file; empty for standard error
+	Stats        string   // address of the stats server
+	StatsHTTP    bool     // it waits for HTTP requests
+	StatsHosts   []string // names it answers to beside addresses and localhost
+	StatsMin     bool     // without line breaks and tabs
 	StatsNoCores bool
 	Profile      string // kind of Go profile to write, one of Profiles
 

@@ -577,6 +577,11 @@ var table = []Option{
 		Note: "Without it a request that comes at once is answered as well. Pages of other sites cannot read the answer: uWSGI lets them (`Access-Control-Allow-Origin: *`).",
 	},
 	{
+		Name: "stats-host", Kind: List, Arg: "NAME", Section: Logging, Status: Own,
+		Help: "answer HTTP requests to the address of --stats for this host name too, not only for addresses and localhost",
+		Note: "Against web pages that have their own name lead to the server (DNS rebinding).",
+	},
+	{
 		Name: "stats-minified", Aliases: []string{"stats-min"}, Kind: Flag, Section: Logging, Status: Same,
 		Help: "send statistics without line breaks and tabs",
 	},

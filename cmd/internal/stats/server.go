@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -30,8 +31,11 @@ const (
 	// lingerTime is how long a closed HTTP answer waits for its reader to close
 	// too: closing with unread input resets the connection and can lose the answer.
 	lingerTime = time.Second
-	// maxConns bounds the readers at one time; the rest wait in the backlog.
-	maxConns = 16
+	// maxConns bounds the readers at one time, and peerConns those of one peer: an IP
+	// address, or all who come by a unix socket. One more is taken, and the oldest goes:
+	// a document leaves in a moment, so that one reads slowly or not at all.
+	maxConns  = 64
+	peerConns = 32
 	// maxRequest bounds what is read of an HTTP request, in bytes.
 	maxRequest = 16 << 10
 )
@@ -39,10 +43,13 @@ const (
 // Options are the options of a [Server]. The zero value is uWSGI's default.
 type Options struct {
 	// HTTP is stats-http: every connection is expected to send an HTTP request
-	// and has 4 s for it, and any web page may read the answer (uWSGI's
-	// Access-Control-Allow-Origin: *). Without it HTTP is answered all the same
-	// when the request comes at once, as it does from any HTTP program.
+	// and has 4 s for it. Without it HTTP is answered all the same when the request
+	// comes at once, as it does from any HTTP program. No page of another site may
+	// read the answer.
 	HTTP bool
+	// Hosts are the names by which HTTP requests over TCP may ask, besides addresses,
+	// localhost, the host of the address and the name of the machine.
+	Hosts []string
 	// Minified is stats-minified: no line breaks and tabs.
 	Minified bool
 	// NoCores is stats-no-cores: the cores of the workers are left out.
@@ -71,8 +78,16 @@ type Server struct {
 	stopOnce sync.Once
 	running  sync.WaitGroup
 
-	mu    sync.Mutex
-	conns map[net.Conn]struct{}
+	hosts map[string]bool // names that are answered, in lower case
+
+	mu      sync.Mutex
+	readers []*reader // the oldest first
+}
+
+// reader is one connection.
+type reader struct {
+	net.Conn
+	peer string
 }
 
 // New listens on addr and serves until [Server.Close]. The address is in one of
@@ -83,7 +98,7 @@ type Server struct {
 // snapshot is called once per connection, by several goroutines at a time, and
 // must not block. What it returns belongs to the server.
 func New(addr string, snapshot func() Snapshot, options Options) (*Server, error) {
-	s := &Server{snapshot: snapshot, options: options, stop: make(chan struct{}), conns: make(map[net.Conn]struct{})}
+	s := &Server{snapshot: snapshot, options: options, stop: make(chan struct{}), hosts: hostNames(addr, options.Hosts)}
 	if err := s.listen(addr); err != nil {
 		return nil, fmt.Errorf("stats server on %q: %w", addr, err)
 	}
@@ -134,7 +149,7 @@ func (s *Server) Close() error {
 		}
 		err = errors.Join(s.listener.Close(), err)
 		s.mu.Lock()
-		for c := range s.conns {
+		for _, c := range s.readers {
 			c.Close()
 		}
 		s.mu.Unlock()
@@ -224,16 +239,9 @@ func removeStale(path string) error {
 
 func (s *Server) accept() {
 	defer s.running.Done()
-	free := make(chan struct{}, maxConns)
 	for {
-		select {
-		case free <- struct{}{}:
-		case <-s.stop:
-			return
-		}
 		c, err := s.listener.Accept()
 		if err != nil {
-			<-free
 			select {
 			case <-s.stop:
 				return
@@ -241,40 +249,84 @@ func (s *Server) accept() {
 				continue
 			}
 		}
+		r := &reader{Conn: c, peer: peerOf(c)}
+		if !s.adopt(r) {
+			c.Close()
+			return
+		}
 		s.running.Add(1)
 		go func() {
-			defer func() { <-free; s.running.Done() }()
-			if s.adopt(c) {
-				s.serve(c)
-			}
-			s.drop(c)
+			defer s.running.Done()
+			s.serve(r)
+			s.drop(r)
 		}()
 	}
 }
 
-// adopt notes c so that Close can end it; false says that Close has been here.
-func (s *Server) adopt(c net.Conn) bool {
+// peerOf says whose connections count together: those of an IP address, of a network of
+// IPv6, or all that come by a unix socket.
+func peerOf(c net.Conn) string {
+	a, ok := c.RemoteAddr().(*net.TCPAddr)
+	if !ok {
+		return ""
+	}
+	addr := a.AddrPort().Addr().Unmap()
+	if addr.Is6() {
+		if network, err := addr.WithZone("").Prefix(64); err == nil {
+			return network.String()
+		}
+	}
+	return addr.String()
+}
+
+// adopt notes r so that Close can end it, and makes room for it; false says that Close has
+// been here.
+func (s *Server) adopt(r *reader) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	select {
 	case <-s.stop:
 		return false
 	default:
-		s.conns[c] = struct{}{}
-		return true
 	}
+	count := map[string]int{}
+	most := r.peer
+	for _, other := range s.readers {
+		count[other.peer]++
+		if count[other.peer] > count[most] {
+			most = other.peer
+		}
+	}
+	switch {
+	case count[r.peer] >= peerConns:
+		s.evict(r.peer)
+	case len(s.readers) >= maxConns:
+		s.evict(most)
+	}
+	s.readers = append(s.readers, r)
+	return true
 }
 
-func (s *Server) drop(c net.Conn) {
+// evict ends the oldest connection of a peer. The lock is held.
+func (s *Server) evict(peer string) {
+	i := slices.IndexFunc(s.readers, func(r *reader) bool { return r.peer == peer })
+	s.readers[i].Close()
+	s.readers = slices.Delete(s.readers, i, i+1)
+}
+
+func (s *Server) drop(r *reader) {
 	s.mu.Lock()
-	delete(s.conns, c)
+	if i := slices.Index(s.readers, r); i >= 0 {
+		s.readers = slices.Delete(s.readers, i, i+1)
+	}
 	s.mu.Unlock()
-	c.Close()
+	r.Close()
 }
 
 // serve answers one connection. Errors of the connection have nobody to go to:
 // the reader sees them itself.
-func (s *Server) serve(c net.Conn) {
+func (s *Server) serve(r *reader) {
+	c := r.Conn
 	wait := peekTime
 	if s.options.HTTP {
 		wait = connTime
@@ -304,14 +356,19 @@ func (s *Server) answer(c net.Conn, in *bufio.Reader) error {
 	response := http.Response{
 		StatusCode: http.StatusOK,
 		ProtoMajor: 1, ProtoMinor: 1,
-		Header: http.Header{"Content-Type": {"application/json"}},
-		Close:  true,
+		Header: http.Header{
+			"Content-Type": {"application/json"}, "Cache-Control": {"no-store"},
+			"X-Content-Type-Options": {"nosniff"}, "Cross-Origin-Resource-Policy": {"same-origin"},
+		},
+		Close: true,
 	}
 	var body []byte
 	request, err := http.ReadRequest(in)
 	switch {
 	case err != nil:
 		response.StatusCode = http.StatusBadRequest
+	case !s.mayAsk(c, request):
+		response.StatusCode = http.StatusForbidden
 	case request.Method != http.MethodGet && request.Method != http.MethodHead:
 		response.StatusCode = http.StatusMethodNotAllowed
 		response.Header.Set("Allow", "GET, HEAD")
@@ -324,8 +381,8 @@ func (s *Server) answer(c net.Conn, in *bufio.Reader) error {
 		response.Header.Set("Content-Type", "text/plain")
 		body = []byte(http.StatusText(response.StatusCode) + "\n")
 	}
-	if s.options.HTTP {
-		response.Header.Set("Access-Control-Allow-Origin", "*")
+	if response.StatusCode == http.StatusForbidden {
+		body = []byte(forbidden)
 	}
 	response.Request = request
 	response.ContentLength = int64(len(body))

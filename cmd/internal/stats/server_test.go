@@ -93,11 +93,11 @@ func TestHTTP(t *testing.T) {
 		wantStatus int
 		wantBody   string
 	}{
-		{"get", Options{Minified: true}, "GET / HTTP/1.1\r\nHost: x\r\n\r\n", 200, string(document)},
+		{"get", Options{Minified: true}, "GET / HTTP/1.1\r\nHost: localhost:1717\r\n\r\n", 200, string(document)},
 		{"get_any_path_http10", Options{Minified: true}, "GET /stats?x HTTP/1.0\r\n\r\n", 200, string(document)},
-		{"get_with_stats_http", Options{Minified: true, HTTP: true}, "GET / HTTP/1.1\r\nHost: x\r\n\r\n", 200, string(document)},
-		{"head", Options{Minified: true}, "HEAD / HTTP/1.1\r\nHost: x\r\n\r\n", 200, ""},
-		{"post", Options{}, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi", 405, "Method Not Allowed\n"},
+		{"get_with_stats_http", Options{Minified: true, HTTP: true}, "GET / HTTP/1.1\r\nHost: localhost:1717\r\n\r\n", 200, string(document)},
+		{"head", Options{Minified: true}, "HEAD / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", 200, ""},
+		{"post", Options{}, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nhi", 405, "Method Not Allowed\n"},
 		{"no_http", Options{}, "\x16\x03\x01\x00\n\n", 400, "Bad Request\n"},
 		{"endless_head", Options{}, "GET / HTTP/1.1\r\nX: " + strings.Repeat("x", maxRequest), 400, "Bad Request\n"},
 	}
@@ -127,8 +127,8 @@ func TestHTTP(t *testing.T) {
 			if !response.Close {
 				t.Error("no Connection: close")
 			}
-			if got := response.Header.Get("Access-Control-Allow-Origin") == "*"; got != test.options.HTTP {
-				t.Errorf("open to any web page: %v", got)
+			if got := response.Header.Get("Access-Control-Allow-Origin"); got != "" {
+				t.Errorf("open to web pages: %q", got)
 			}
 		})
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -162,5 +163,42 @@ func TestStatsOnUnixSocket(t *testing.T) {
 	var st stats
 	if err := json.Unmarshal(data, &st); err != nil || len(st.Workers) != 1 {
 		t.Errorf("stats of %d workers, %v\n%s", len(st.Workers), err, data)
+	}
+}
+
+// Statistics on all addresses are warned about, and no web page of another name reads them.
+func TestStatsOnAllAddresses(t *testing.T) {
+	dir := shortTempDir(t)
+	write(t, dir, "app.py", plainApp)
+	port := freePort(t)
+	s := start(t, dir, "--http", "127.0.0.1:0", "--wsgi-file", "app.py", "--stats", "0.0.0.0:"+port, "--stats-http", "--stats-host", "stats.example.com")
+	s.waitLog(t, "*** WARNING: whoever reaches this machine can read the stats: prefer stats = 127.0.0.1:"+port)
+	s.waitLog(t, "uwsgo is ready")
+	for _, tt := range []struct {
+		host, site string
+		status     int
+	}{
+		{"127.0.0.1:" + port, "", 200},
+		{"localhost:" + port, "none", 200},
+		{"stats.example.com", "", 200},
+		{"evil.example", "", 403},
+		{"localhost:" + port, "cross-site", 403},
+	} {
+		req, err := http.NewRequest(http.MethodGet, "http://127.0.0.1:"+port+"/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Host = tt.host
+		if tt.site != "" {
+			req.Header.Set("Sec-Fetch-Site", tt.site)
+		}
+		resp, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != tt.status || resp.Header.Get("Access-Control-Allow-Origin") != "" {
+			t.Errorf("%s from %q: %d %v, want %d", tt.host, tt.site, resp.StatusCode, resp.Header, tt.status)
+		}
 	}
 }
