@@ -18,7 +18,7 @@ BENCHED  := ./bench/peers ./cmd/uwsgo-bench
 PACKAGES  = $(filter-out %/cmd/uwsgo/e2e %/cmd/uwsgo/chaos %/bench/peers %/cmd/uwsgo-bench,$(shell $(GO) list ./...))
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test unit e2e benchtest chaostest chaos pytest lint fmt cross fuzz bench bench-full microbench install clean testenv
+.PHONY: help run build test unit e2e benchtest chaostest chaos pytest lint fmt cross fuzz bench bench-docs bench-full microbench install clean testenv
 
 help: ## show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -75,10 +75,17 @@ fuzz: ## fuzz each target for FUZZTIME (15s)
 # Where the servers of the comparison are installed, and the reports go.
 BENCH := build/uwsgo-bench -env build/bench/env -python $(PYTHON)
 
-bench: build ## uwsgo beside uWSGI, under five minutes; report in build/bench/quick
-	$(BENCH) -out build/bench/quick -duration 450ms -warmup 150ms -peers 'uwsgo,uwsgi-*' hello flask mix idle
+bench: build ## a quick look at uwsgo beside uWSGI, some two minutes; report in build/bench/quick
+	$(BENCH) -out build/bench/quick -rounds 2 -duration 500ms -warmup 200ms -peers 'uwsgo,uwsgi-*' hello flask mix idle
 
-bench-full: build ## every server and workload, an hour or two; report in build/bench/full
+# Workloads and servers of docs/performance.md.
+PUBLISHED := -peers 'uwsgo,uwsgi-http-keepalive,uwsgi-http-socket,granian,nginx+uwsgo,nginx+uwsgo-http,nginx+uwsgi,nginx+granian' hello flask large
+
+bench-docs: build ## the figures of docs/performance.md, some twelve minutes on a machine at rest; report in build/bench/docs
+	$(BENCH) -out build/bench/docs -rounds 7 -duration 2s $(PUBLISHED)
+	cp build/bench/docs/report.md docs/performance.md
+
+bench-full: build ## every server and workload, some three hours; report in build/bench/full
 	$(BENCH) -out build/bench/full -rounds 7 -duration 2s
 
 microbench: ## Go benchmarks of codec, engine, handlers and load generator, for benchstat

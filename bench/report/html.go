@@ -42,6 +42,8 @@ type view struct {
 	Most     int // cells of a glance
 	Standing standing
 	Sums     string
+	Quick    string // why nothing is concluded
+	Stalls   string // who stalls
 	Chance   string
 	Focus    string // the server that the report is about
 	Rivalry  string
@@ -55,24 +57,32 @@ type view struct {
 }
 
 type glanceView struct {
-	ID, Title, Server, Base, Rival, Other, None, Faults string
-	Cells                                               []cellView
+	ID, Title, Server, Against, None, Faults string
+	Stalls                                   bool
+	Cells                                    []cellView
 }
 
 type lossView struct{ ID, Where, Metric, Rival, Faults, By, Mine, Theirs string }
 
 type pageView struct {
-	ID, Name, Title, About, Base, NoRatios string
+	ID, Name, Title, About, NoRatios string
 	Previous, Next                         *pageView
 	Failures                               []string
-	Columns                                []string
+	Columns                                []columnView
 	Tables                                 []tableView
 	Absent                                 []result.Absent
 	Entries                                []entryView
 }
 
+// columnView heads a column; those of the headline must be seen without scrolling.
+type columnView struct {
+	Title    string
+	Headline bool
+}
+
 type tableView struct {
 	Name    string
+	Base    string // to whom ratios are
 	Rows    []rowView
 	Remarks []remark
 	Pairs   []pairsView
@@ -80,7 +90,7 @@ type tableView struct {
 
 type rowView struct {
 	Label, Shape, Connection, About, Faults string
-	Ours, Failed                            bool
+	Ours, Failed, Stalls                    bool
 	Cells                                   []cellView
 }
 
@@ -119,7 +129,7 @@ func newView(run *result.Run) (*view, error) {
 	s := stand(all)
 	v := &view{
 		Run: run, Date: date(run), Command: shell(run.Command), Machine: machine(run.Machine), Method: method(run),
-		Standing: s, Sums: s.sums(), Chance: chance(run), Focus: s.focus, Rivalry: rivalry, Failures: s.failures, Charts: charts(run, all),
+		Standing: s, Sums: s.sums(), Quick: s.quick, Stalls: s.stallSentence(), Chance: chance(run), Focus: s.focus, Rivalry: rivalry, Failures: s.failures, Charts: charts(run, all),
 	}
 	for _, part := range []struct {
 		name string
@@ -150,7 +160,7 @@ func newView(run *result.Run) (*view, error) {
 		}
 	}
 	for _, g := range glances(all) {
-		gv := glanceView{ID: ids[g.page], Title: g.title, Server: g.ours, Base: g.base, Rival: g.rival, Other: g.other, None: g.none, Faults: g.faults}
+		gv := glanceView{ID: ids[g.page], Title: g.title, Server: g.ours, Against: g.against(), None: g.none, Faults: g.faults, Stalls: g.stalls}
 		if g.caseName != "" {
 			gv.Title += ", " + g.caseName
 		}
@@ -201,19 +211,19 @@ func identifiers(all []page) []string {
 
 func newPageView(p page, id string) pageView {
 	v := pageView{ID: id, Name: p.Name, Title: p.Title, About: sentence(p.About), NoRatios: p.noRatios(), Failures: p.failures(), Absent: p.absent}
-	if p.rated() {
-		v.Base = p.base
-	}
 	for _, m := range p.columns {
-		v.Columns = append(v.Columns, heading(m))
+		v.Columns = append(v.Columns, columnView{heading(m), slices.Contains(p.headline, m)})
 	}
 	for _, t := range p.tables {
 		tv := tableView{Name: t.name}
+		if p.rated() {
+			tv.Base = t.versus()
+		}
 		var faults []remark
 		for _, r := range t.rows {
-			rv := rowView{Label: r.label, Shape: r.entry.Shape, Connection: r.entry.Connection, About: r.about(), Faults: r.faults.short(), Ours: p.ours(r.entry.Peer), Failed: r.entry.Failed != ""}
+			rv := rowView{Label: r.label, Shape: r.entry.Shape, Connection: r.entry.Connection, About: r.about(), Faults: r.faults.short(), Ours: p.ours(r.entry.Peer), Failed: r.entry.Failed != "", Stalls: r.stalls()}
 			for _, c := range r.cells {
-				cv := newCellView(c, v.Base != "" && comparable(c.metric) && r.entry.Peer != p.base)
+				cv := newCellView(c, p.rated() && t.bases[r.entry.Class] != "" && comparable(c.metric) && !t.isBase(r))
 				cv.Fault = c.metric.Name == "errors" && r.faults.count > 0
 				rv.Cells = append(rv.Cells, cv)
 			}
@@ -226,7 +236,7 @@ func newPageView(p page, id string) pageView {
 			}
 		}
 		tv.Remarks = append(faults, tv.Remarks...)
-		if p.rounds >= result.MinRounds && len(t.rows) > 1 {
+		if p.rated() && len(t.rows) > 1 {
 			for _, m := range p.headline[:min(2, len(p.headline))] {
 				tv.Pairs = append(tv.Pairs, pairs(t, m))
 			}

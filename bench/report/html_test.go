@@ -18,7 +18,7 @@ import (
 // fullPage is the page of the whole sample, rendered once for all tests.
 var fullPage = sync.OnceValues(func() ([]byte, error) {
 	var b bytes.Buffer
-	err := HTML(&b, sampleRun(5))
+	err := HTML(&b, sampleRun(7))
 	return b.Bytes(), err
 })
 
@@ -80,7 +80,7 @@ func TestHTMLReferencesNothingOutside(t *testing.T) {
 }
 
 func TestHTMLShowsEverything(t *testing.T) {
-	run := sampleRun(5)
+	run := sampleRun(7)
 	ids := map[string]*html.Node{}
 	var links []string
 	for n := range parsed(t).Descendants() {
@@ -121,7 +121,7 @@ func TestHTMLShowsEverything(t *testing.T) {
 		}
 	}
 	for id, want := range map[string]string{
-		"hello":   "⚠ gunicorn-gthread: 1,098 errors in 91,788 requests (1.2 %): 825 closed early, 273 timeout",
+		"hello":   "⚠ gunicorn-gthread: 1,503 errors in 125,535 requests (1.2 %): 1,129 closed early, 374 timeout",
 		"mix":     "⚠ gunicorn-gevent was given up: it did not answer within 10 s at 800 req/s",
 		"losses":  "nginx-file",
 		"servers": "The machine has 2 processors, too few to keep the client apart",

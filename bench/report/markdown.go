@@ -3,35 +3,40 @@ package report
 import (
 	"fmt"
 	"io"
-	"maps"
 	"math"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/uwsgo/uwsgo/bench/result"
 )
 
-// Markdown writes a run as a page of documentation: how it was made, a summary,
-// where uwsgo loses, and a section for each workload.
+// mostLosses is how many losses the page of Markdown lists.
+const mostLosses = 15
+
+// Markdown writes a run as one page of documentation: how it was made, a summary,
+// the headline figures, and where uwsgo loses. All other figures, curves and
+// commands are in the page for the browser.
 func Markdown(w io.Writer, run *result.Run) error {
 	all := pages(run)
 	var b strings.Builder
 	markdownHead(&b, run)
 	s := stand(all)
-	markdownSummary(&b, all, s.focus)
-	markdownLosses(&b, run, s)
-	for _, p := range all {
-		markdownPage(&b, p)
-	}
+	markdownSummary(&b, all, s)
+	markdownFigures(&b, all)
+	markdownLosses(&b, s)
 	markdownPeers(&b, run)
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
 func markdownHead(b *strings.Builder, run *result.Run) {
-	fmt.Fprintf(b, "# Performance\n\nMade %s by\n\n    %s\n\n", date(run), command(run.Command))
-	fmt.Fprintf(b, "on %s. The program writes this page; what is changed by hand is lost.\n\n", escape(machine(run.Machine)))
+	b.WriteString("# Performance\n\n")
+	if run.Settings.QuickLook() {
+		fmt.Fprintf(b, "**%s**\n\n", escape(quickLook(run.Settings)))
+	}
+	fmt.Fprintf(b, "Made %s by\n\n    %s\n\n", date(run), command(run.Command))
+	fmt.Fprintf(b, "on %s. The program writes this page; what is changed by hand is lost. The same command makes a page for the browser, `report.html`, "+
+		"with every figure, latency curves, each server's command and configuration.\n\n", escape(machine(run.Machine)))
 	for _, s := range method(run) {
 		fmt.Fprintf(b, "- %s\n", escape(s))
 	}
@@ -58,7 +63,7 @@ func date(run *result.Run) string {
 
 // chance is what a reader of many comparisons has to know.
 func chance(run *result.Run) string {
-	rounds := max(run.Settings.Rounds, result.MinRounds)
+	rounds := max(run.Settings.Rounds, result.FullRounds)
 	return fmt.Sprintf("Even so, with %d rounds about one in %s comparisons of two equal servers tells them apart by chance: "+
 		"a small difference in one figure alone means little.", rounds, number(math.Round(1/(1-result.Coverage(rounds)))))
 }
@@ -70,61 +75,108 @@ func method(run *result.Run) []string {
 	if s.Logging {
 		logging = "Request logging was on in all servers."
 	}
-	return []string{
-		fmt.Sprintf("The servers took turns in %s. A turn starts the server afresh, warms it up for %s s with the same load and then measures it for %s s, or for as long as the work takes.",
+	list := []string{
+		fmt.Sprintf("The servers took turns in %s. A turn starts the server afresh, warms it up for %s s with the same load and then measures it for %s s, or for as long as the work takes. "+
+			"A figure is the median over the rounds, with the least and the greatest behind it.",
 			plural(s.Rounds, "round"), number(s.WarmUp), number(s.Seconds)),
-		"A figure is the median over the rounds, with the least and the greatest behind it.",
-		"A ratio compares two servers round by round. " + interval(run) + " " + chance(run),
-		fmt.Sprintf("Every answer was checked. A wrong or missing one is an error and counts as no answer. A server with errors in more than %s %% of its answers, "+
-			"or that left clients without any, is not said to be better in any figure: \"– (has errors)\".", spoilingPercent),
-		rivalry,
-		strings.TrimSpace(sentence(s.Pinning) + " " + fmt.Sprintf("The load generator ran on %s.", plural(s.ClientOn, "thread"))),
-		logging,
-		fmt.Sprintf("Harness: uwsgo-bench %s. Only ratios carry over to another machine.", run.Harness),
 	}
+	if !s.QuickLook() {
+		list = append(list,
+			"A ratio compares two servers round by round. "+interval(run)+" "+chance(run),
+			"Compared are servers of one class: behind nginx, or speaking HTTP or the uwsgi protocol themselves. Of uWSGI and of Granian that is the shape that does best in the "+
+				"first figure of the workload. One that has errors, left clients out or stalls is never it.")
+	}
+	checked := "Every answer was checked. A wrong or missing one is an error and counts as no answer."
+	if !s.QuickLook() {
+		checked += fmt.Sprintf(" A server with errors in more than %s %% of its answers, "+
+			"or that left clients without any, is not said to be better in any figure: \"– (has errors)\".", spoilingPercent)
+	}
+	return append(list, checked,
+		strings.TrimSpace(sentence(s.Pinning)+" "+fmt.Sprintf("The load generator ran on %s.", plural(s.ClientOn, "thread"))),
+		fmt.Sprintf("%s Harness: uwsgo-bench %s. Only ratios carry over to another machine.", logging, run.Harness),
+	)
 }
 
 // interval says what stands behind a ratio, and how sure it is.
 func interval(run *result.Run) string {
-	if n := run.Settings.Rounds; n < result.MinRounds {
-		return fmt.Sprintf("With fewer than %d rounds nothing is concluded.", result.MinRounds)
-	}
-	return fmt.Sprintf("Behind it is an interval that holds the true one in %s %% of all cases (bootstrap over %d rounds). "+
-		"Where that holds 1 the report says \"no difference\", and \"–\" where there were fewer than %d rounds, not the same rounds of both servers, or a zero.",
-		number(100*result.Coverage(run.Settings.Rounds)), run.Settings.Rounds, result.MinRounds)
+	return fmt.Sprintf("Behind it is an interval that holds the true one in %s %% of all cases (from %d rounds). "+
+		"Where that holds 1 the report says \"no difference\", and \"–\" where there were not the same rounds of both servers, or a zero.",
+		number(100*result.Coverage(run.Settings.Rounds)), run.Settings.Rounds)
 }
 
-func markdownSummary(b *strings.Builder, all []page, focus string) {
-	name := escape(focus)
-	fmt.Fprintf(b, "\n## Summary\n\n%s against the server in the second column: a factor with its interval, and whether that is better or worse for %s.\n\n"+
-		"| workload | %s against | result |\n|---|---|---|\n", name, name, name)
+func markdownSummary(b *strings.Builder, all []page, s standing) {
+	name := escape(s.focus)
+	b.WriteString("\n## Summary\n\n")
+	if s.quick == "" {
+		fmt.Fprintf(b, "%s against the best shape of another server: a factor with its interval, and whether that is better or worse for %s.\n\n", name, name)
+	}
+	fmt.Fprintf(b, "| workload | %s as | against | result |\n|---|---|---|---|\n", name)
 	for _, g := range glances(all) {
 		title := escape(g.title)
 		if g.caseName != "" {
 			title += ", " + escape(g.caseName)
 		}
-		if g.ours != "" && g.ours != focus {
-			title += " (" + escape(g.ours) + ")"
-		}
 		text := escape(g.text())
 		if g.faults != "" {
 			text += "; **⚠ " + g.faults + "**"
 		}
-		base := orDash(escape(g.base))
-		if g.other != "" {
-			base += ", connections " + escape(g.other)
+		if g.stalls {
+			text += "; **⚠ stalls**"
 		}
-		if g.rival != "" {
-			base += " (**⚠ " + g.rival + "**)"
-		}
-		fmt.Fprintf(b, "| %s | %s | %s |\n", title, base, text)
+		fmt.Fprintf(b, "| %s | %s | %s | %s |\n", title, orDash(escape(g.ours)), orDash(escape(g.against())), text)
+	}
+	if text := s.stallSentence(); text != "" {
+		fmt.Fprintf(b, "\n**⚠ %s**\n", escape(text))
 	}
 }
 
-func markdownLosses(b *strings.Builder, run *result.Run, s standing) {
-	fmt.Fprintf(b, "\n## Where %s loses\n\n%s\n\n%s\n", escape(s.focus), escape(s.sums()), rivalry)
+// markdownFigures writes the headline figures of every server.
+func markdownFigures(b *strings.Builder, all []page) {
+	b.WriteString("\n## Figures\n")
+	for _, p := range all {
+		for _, t := range p.tables {
+			title := p.Title
+			if t.name != "" {
+				title += ", " + t.name
+			}
+			fmt.Fprintf(b, "\n### %s\n\n", escape(title))
+			if s := p.noRatios(); s != "" && !p.settings.QuickLook() {
+				fmt.Fprintf(b, "%s\n\n", escape(s))
+			}
+			b.WriteString("| server | connections |")
+			for _, m := range p.headline {
+				fmt.Fprintf(b, " %s |", escape(heading(m)))
+			}
+			b.WriteString("\n|---|---|" + strings.Repeat("---:|", len(p.headline)) + "\n")
+			for _, r := range t.rows {
+				markdownRow(b, p, r)
+			}
+		}
+		for _, s := range p.failures() {
+			fmt.Fprintf(b, "\n**⚠ %s**\n", escape(shorten(s)))
+		}
+	}
+}
+
+func markdownRow(b *strings.Builder, p page, r row) {
+	name := strong(escape(r.label), p.ours(r.entry.Peer))
+	if s := r.faults.short(); s != "" {
+		name += " **⚠ " + escape(s) + "**"
+	}
+	if r.stalls() {
+		name += " **⚠ stalls**"
+	}
+	fmt.Fprintf(b, "| %s | %s |", name, orDash(escape(r.entry.Connection)))
+	for _, m := range p.headline {
+		fmt.Fprintf(b, " %s |", spread(result.SpreadOf(r.values(m.Name))))
+	}
+	b.WriteString("\n")
+}
+
+func markdownLosses(b *strings.Builder, s standing) {
+	fmt.Fprintf(b, "\n## Where %s loses\n\n%s\n", escape(s.focus), escape(s.sums()))
 	for _, f := range s.failures {
-		fmt.Fprintf(b, "\n- **⚠ %s**", escape(f))
+		fmt.Fprintf(b, "\n- **⚠ %s**", escape(shorten(f)))
 	}
 	if len(s.failures) > 0 {
 		b.WriteString("\n")
@@ -132,9 +184,9 @@ func markdownLosses(b *strings.Builder, run *result.Run, s standing) {
 	if len(s.losses) == 0 {
 		return
 	}
-	b.WriteString("\nThe largest first. \"By\" is how many times the worse value is the better one. " + chance(run) + "\n\n")
+	fmt.Fprintf(b, "\n%s\n\nThe largest first. \"By\" is how many times the worse value is the better one.\n\n", rivalry)
 	fmt.Fprintf(b, "| workload | figure | ahead of %s | by | %s | the other |\n|---|---|---|---|---:|---:|\n", escape(s.focus), escape(s.focus))
-	for _, l := range s.losses {
+	for _, l := range s.losses[:min(len(s.losses), mostLosses)] {
 		where, rival := escape(l.workload), escape(l.rival)
 		if l.caseName != "" {
 			where += ", " + escape(l.caseName)
@@ -147,89 +199,9 @@ func markdownLosses(b *strings.Builder, run *result.Run, s standing) {
 		}
 		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s |\n", where, escape(heading(l.metric)), rival, l.by(), l.mine, l.theirs)
 	}
-}
-
-func markdownPage(b *strings.Builder, p page) {
-	fmt.Fprintf(b, "\n## %s\n\n`%s`: %s\n", escape(p.Title), strings.ReplaceAll(oneLine(p.Name), "`", "'"), escape(sentence(p.About)))
-	if s := p.noRatios(); s != "" {
-		fmt.Fprintf(b, "\n%s\n", escape(s))
+	if more := len(s.losses) - mostLosses; more > 0 {
+		fmt.Fprintf(b, "\n%s more in the page for the browser.\n", count(int64(more)))
 	}
-	if p.rated() {
-		fmt.Fprintf(b, "\nThe second line of a cell is the ratio to %s.\n", escape(p.base))
-	}
-	for _, s := range p.failures() {
-		fmt.Fprintf(b, "\n**⚠ %s**\n", escape(shorten(s)))
-	}
-	for _, t := range p.tables {
-		if t.name != "" {
-			fmt.Fprintf(b, "\n### %s: %s\n", escape(p.Title), escape(t.name))
-		}
-		markdownTable(b, p, t)
-	}
-	if len(p.absent) > 0 {
-		b.WriteString("\nNot measured:\n\n")
-		for _, a := range p.absent {
-			fmt.Fprintf(b, "- %s: %s\n", escape(a.Peer), escape(shorten(a.Reason)))
-		}
-	}
-	markdownCommands(b, p)
-}
-
-func markdownTable(b *strings.Builder, p page, t table) {
-	b.WriteString("\n| server | processes × threads | connections |")
-	for _, m := range p.columns {
-		fmt.Fprintf(b, " %s |", escape(heading(m)))
-	}
-	b.WriteString("\n|---|---|---|" + strings.Repeat("---:|", len(p.columns)) + "\n")
-	var remarks []string
-	for _, r := range t.rows {
-		fmt.Fprintf(b, "| %s | %s | %s |", strong(escape(r.label), p.ours(r.entry.Peer)), orDash(escape(r.entry.Shape)), orDash(escape(r.entry.Connection)))
-		for _, c := range r.cells {
-			fmt.Fprintf(b, " %s |", markdownCell(p, r, c))
-		}
-		b.WriteString("\n")
-		if s := r.faults.long(); s != "" {
-			remarks = append(remarks, "**⚠ "+escape(r.label+": "+s)+"**")
-		}
-		for _, note := range r.notes {
-			remarks = append(remarks, escape(r.label+": "+shorten(note)))
-		}
-	}
-	if len(remarks) > 0 {
-		b.WriteString("\n")
-	}
-	for _, s := range remarks {
-		fmt.Fprintf(b, "- %s\n", s)
-	}
-}
-
-func markdownCell(p page, r row, c cell) string {
-	s := spread(c.spread)
-	if c.metric.Name == "errors" && r.faults.count > 0 {
-		return "**⚠ " + s + "**"
-	}
-	if c.spread.N == 0 || !p.rated() || !comparable(c.metric) || r.entry.Peer == p.base {
-		return s
-	}
-	return s + "<br>" + ratio(c.ratio)
-}
-
-// markdownCommands lists what was run, for a stranger to repeat.
-func markdownCommands(b *strings.Builder, p page) {
-	if len(p.Entries) == 0 {
-		return
-	}
-	b.WriteString("\n<details><summary>Commands and configuration</summary>\n")
-	for _, e := range p.Entries {
-		fmt.Fprintf(b, "\n%s, TCP_NODELAY %s:\n\n    %s\n", escape(label(p.Workload, e)), escape(orUnknown(e.NoDelay)), command(e.Command))
-		for _, name := range slices.Sorted(maps.Keys(e.Files)) {
-			fmt.Fprintf(b, "\n%s:\n\n", escape(shorten(name)))
-			for line := range strings.Lines(strings.TrimRight(e.Files[name], "\n")) {
-				b.WriteString("    " + shorten(strings.TrimRight(line, "\r\n")) + "\n")
-			}
-		}
-	}
-	b.WriteString("\n</details>\n")
 }
 
 func markdownPeers(b *strings.Builder, run *result.Run) {

@@ -44,7 +44,7 @@ func TestMarkdownOfOneRoundConcludesNothing(t *testing.T) {
 			}
 		}
 	}
-	if !strings.Contains(b.String(), "Measured in 1 round only") {
+	if !strings.Contains(b.String(), "A quick look: 1 round of 3 s.") {
 		t.Error("nothing says that there was one round only")
 	}
 }
@@ -55,7 +55,7 @@ func TestTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	golden(t, "terminal.txt", b.Bytes())
-	for name, run := range map[string]*result.Run{"five rounds": smallRun(), "one round": sampleRun(1), "everything": sampleRun(5)} {
+	for name, run := range map[string]*result.Run{"five rounds": smallRun(), "one round": sampleRun(1), "everything": sampleRun(7)} {
 		for _, width := range []int{80, 100, 160} {
 			if name == "everything" && width > leastWidth {
 				continue // it takes a second
@@ -78,7 +78,7 @@ func TestTable(t *testing.T) {
 
 // Headings are whole, and stand apart from each other and above their figures.
 func TestTableHeadings(t *testing.T) {
-	run := runOf(server("uwsgo", "", "rate", 20, 21, 20, 21, 20), server("uwsgi", "", "rate", 9, 9, 9, 9, 9))
+	run := runOf(server("uwsgo", "", "rate", 20, 21, 20, 21, 20, 20, 21), server("uwsgi", "", "rate", 9, 9, 9, 9, 9, 9, 9))
 	w := &run.Workloads[0]
 	w.Metrics, w.Chart = []string{"rate", "cpu", "p99"}, []string{"rate", "cpu", "crowd"}
 	for _, width := range []int{80, 100, 160} {

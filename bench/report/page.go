@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -18,9 +19,8 @@ type page struct {
 	columns  []result.Metric
 	headline []result.Metric // the few that a summary shows
 	focus    string          // the server that the report is about
-	base     string          // the peer that ratios are to; "" if there is none
-	instead  string          // a sentence, where that is not the one that the workload names
 	rounds   int             // most rounds that any value was measured in
+	settings result.Settings // of the run
 	tables   []table         // one for each case
 	absent   []result.Absent
 }
@@ -29,6 +29,8 @@ type page struct {
 type table struct {
 	name string // of the case; "" if the workload has but one
 	rows []row
+	// bases are the peers that ratios are to, by the class of those compared.
+	bases map[string]string
 }
 
 // row is one server in one case.
@@ -38,6 +40,7 @@ type row struct {
 	cells   []cell // as page.columns
 	samples []result.Sample
 	faults  faults
+	stalled float64 // median share of a lone client's time, in per cent
 	notes   []string
 }
 
@@ -60,10 +63,13 @@ func pages(run *result.Run) []page {
 }
 
 func newPage(run *result.Run, w result.Workload, focus string) page {
-	p := page{Workload: w, focus: focus, headline: headline(w), absent: absent(run, w)}
-	p.chooseBase()
+	p := page{Workload: w, focus: focus, headline: headline(w), absent: absent(run, w), settings: run.Settings}
+	// The headline first: who has to scroll for the rest has seen what counts.
+	p.columns = slices.DeleteFunc(slices.Clone(p.headline), func(m result.Metric) bool { return !slices.Contains(w.Metrics, m.Name) })
 	for _, name := range w.Metrics {
-		p.columns = append(p.columns, result.FindMetric(name))
+		if !slices.ContainsFunc(p.columns, func(m result.Metric) bool { return m.Name == name }) {
+			p.columns = append(p.columns, result.FindMetric(name))
+		}
 	}
 	cases := w.Cases
 	if len(cases) == 0 {
@@ -74,14 +80,15 @@ func newPage(run *result.Run, w result.Workload, focus string) page {
 		for i := range w.Entries {
 			t.rows = append(t.rows, newRow(w, &w.Entries[i], name, p.columns))
 		}
+		p.chooseBases(&t)
 		for i := range t.rows {
-			base, ok := t.base(p.base, t.rows[i])
+			base, ok := t.reference(t.rows[i])
 			if !ok {
 				continue
 			}
 			for j := range t.rows[i].cells {
 				c := &t.rows[i].cells[j]
-				if base.label != t.rows[i].label && comparable(c.metric) {
+				if base.label != t.rows[i].label && comparable(c.metric) && !run.Settings.QuickLook() {
 					c.ratio = judge(c.metric, t.rows[i], base)
 				}
 			}
@@ -115,6 +122,11 @@ func newRow(w result.Workload, e *result.Entry, caseName string, columns []resul
 				r.notes = append(r.notes, note)
 			}
 		}
+	}
+	r.stalled = result.SpreadOf(r.values("stalled")).Median
+	if r.stalls() {
+		r.notes = append(r.notes, fmt.Sprintf("stalls: a client that asks alone, at once after each answer, spent %s %% of its time in waits of about 40 ms, "+
+			"as Nagle's algorithm and a delayed acknowledgement make them", number(r.stalled)))
 	}
 	if busy > busyClient {
 		r.notes = append(r.notes, fmt.Sprintf("the load generator was busy for %s %% of the time: the server may be able to do more than is shown", number(busy)))
@@ -157,6 +169,13 @@ func (r row) about() string {
 	}
 	return strings.Join(parts, ", ")
 }
+
+// stalling is the share of a lone client's time, in per cent, from which on a server
+// is said to stall.
+const stalling = 50
+
+// stalls tells whether the server lets a lone client wait for acknowledgements.
+func (r row) stalls() bool { return r.stalled >= stalling }
 
 // base gives the row of a peer to compare r with. If the peer was measured in
 // several ways, that is the one whose shape, and then whose connections, are r's.
@@ -239,17 +258,41 @@ func (p page) noRatios() string {
 	switch {
 	case p.rounds == 0:
 		return "Nothing was measured."
-	case p.rounds < result.MinRounds:
-		return fmt.Sprintf("Measured in %s only, so nothing is concluded: a comparison needs at least %d.", plural(p.rounds, "round"), result.MinRounds)
-	case p.Base != "" && p.base == "":
-		return fmt.Sprintf("There are no ratios: %s, which they are to, was not measured, nor was another one.", oneLine(p.Base))
+	case p.settings.QuickLook():
+		return quickLook(p.settings)
+	case p.rounds < result.FullRounds:
+		return fmt.Sprintf("Measured in %s only, so nothing is concluded: a comparison needs at least %d.", plural(p.rounds, "round"), result.FullRounds)
+	case !slices.ContainsFunc(p.tables, func(t table) bool { return len(t.bases) > 0 }):
+		return "There are no ratios: no two servers of one class were measured."
 	}
-	return p.instead
+	return ""
 }
 
-// rated tells whether ratios are shown: there is a base, and there were rounds
-// enough to conclude anything.
-func (p page) rated() bool { return p.base != "" && p.rounds >= result.MinRounds }
+// quickLook says why a run concludes nothing.
+func quickLook(s result.Settings) string {
+	return fmt.Sprintf("A quick look: %s of %s s. It shows figures and compares nobody; that takes at least %d rounds of %s s.",
+		plural(s.Rounds, "round"), number(s.Seconds), result.FullRounds, number(result.FullSeconds))
+}
+
+// rated tells whether the run was long enough to conclude anything.
+func (p page) rated() bool { return p.rounds >= result.FullRounds && !p.settings.QuickLook() }
+
+// versus says to whom the ratios of a table are: "uwsgi-http-socket; behind nginx:
+// nginx+uwsgi".
+func (t table) versus() string {
+	var parts []string
+	for _, class := range slices.Sorted(maps.Keys(t.bases)) {
+		if class == "" || class == "http" {
+			parts = slices.Insert(parts, 0, t.bases[class])
+		} else {
+			parts = append(parts, class+": "+t.bases[class])
+		}
+	}
+	return oneLine(strings.Join(parts, "; "))
+}
+
+// isBase tells whether ratios of a row's class are to itself.
+func (t table) isBase(r row) bool { return t.bases[r.entry.Class] == r.entry.Peer }
 
 // failures are sentences about the servers that were given up.
 func (p page) failures() []string {
@@ -294,39 +337,113 @@ func own(focus, peer string) bool {
 
 func (p page) ours(peer string) bool { return own(p.focus, peer) }
 
-// chooseBase chooses the peer that ratios are to: the one that the workload names,
-// or if that was not measured, or is what the report is about, the first that is
-// most like the latter: of its class and with its connections, and best a uWSGI.
-func (p *page) chooseBase() {
-	i := slices.IndexFunc(p.Entries, func(e result.Entry) bool { return p.ours(e.Peer) && len(e.Samples) > 0 })
-	best := -1
-	for _, e := range p.Entries {
-		if len(e.Samples) == 0 || p.ours(e.Peer) {
+// chooseBases chooses, for each class, the peer that the ratios of a table are to:
+// the one that the workload names, or the best uWSGI of that class, or where none
+// was measured the best of the others.
+func (p *page) chooseBases(t *table) {
+	t.bases = map[string]string{}
+	for _, r := range t.rows {
+		class := r.entry.Class
+		if t.bases[class] != "" {
 			continue
 		}
-		score := 0
-		switch {
-		case e.Peer == p.Base:
-			score = 3
-		case i >= 0 && alike(e, p.Entries[i]) && strings.HasPrefix(e.Peer, "uwsgi"):
-			score = 2
-		case i >= 0 && alike(e, p.Entries[i]):
-			score = 1
+		for _, fits := range []func(row) bool{
+			func(o row) bool { return o.entry.Peer == p.Base },
+			func(o row) bool { return family(o.entry.Peer) == "uWSGI" },
+			func(row) bool { return class != baseline },
+		} {
+			best, _ := p.best(*t, class, fits)
+			if best == nil {
+				best = p.spoiled(*t, class, fits)
+			}
+			if best != nil {
+				t.bases[class] = best.entry.Peer
+				break
+			}
 		}
-		if score > best {
-			best, p.base = score, e.Peer
+		if t.bases[class] == "" {
+			delete(t.bases, class)
 		}
 	}
+}
+
+// baseline is the class of servers that run no Python.
+const baseline = "baseline"
+
+// family names the server that a peer is a shape of, where such are compared with
+// that server's best: "uWSGI", "Granian", or nothing.
+func family(peer string) string {
+	peer = strings.TrimPrefix(peer, "nginx+")
 	switch {
-	case p.base == "" || p.base == p.Base || p.Base == "":
-	case p.ours(p.Base):
-		p.instead = fmt.Sprintf("Ratios are to %s, since %s is what this report is about.", oneLine(p.base), oneLine(p.Base))
-	default:
-		p.instead = fmt.Sprintf("Ratios are to %s, since %s was not measured.", oneLine(p.base), oneLine(p.Base))
+	case strings.HasPrefix(peer, "uwsgi"):
+		return "uWSGI"
+	case strings.HasPrefix(peer, "granian"):
+		return "Granian"
 	}
-	if p.Base == "" { // the workload wants none
-		p.base = ""
+	return ""
+}
+
+// best gives, of the servers of a class that fit and are not ours, the one that is
+// best in the first figure of the workload, and how many there are. One that has
+// errors, left clients out or stalls is never the best: what is compared with it
+// would shine by its faults. Where there are only such, why tells so.
+func (p page) best(t table, class string, fits func(row) bool) (best *row, why string) {
+	if len(p.headline) == 0 {
+		return nil, ""
 	}
+	m := p.headline[0]
+	value := func(r row) result.Spread { return result.SpreadOf(r.values(m.Name)) }
+	for i := range t.rows {
+		r := &t.rows[i]
+		if r.entry.Class != class || p.ours(r.entry.Peer) || len(r.samples) == 0 || !fits(*r) {
+			continue
+		}
+		switch {
+		case r.faults.spoil():
+			why = join(why, r.label+" has errors")
+			continue
+		case r.stalls():
+			why = join(why, r.label+" stalls")
+			continue
+		}
+		if best == nil {
+			best = r
+			continue
+		}
+		is, was := value(*r), value(*best)
+		if is.N > 0 && (was.N == 0 || m.Higher && is.Median > was.Median || !m.Higher && is.Median < was.Median) {
+			best = r
+		}
+	}
+	return best, why
+}
+
+// spoiled gives the first server of a class that fits, is not ours, and has errors.
+// A table can have ratios to it: they say themselves what it is worth.
+func (p page) spoiled(t table, class string, fits func(row) bool) *row {
+	for i := range t.rows {
+		r := &t.rows[i]
+		if r.entry.Class == class && !p.ours(r.entry.Peer) && len(r.samples) > 0 && fits(*r) && !r.stalls() {
+			return r
+		}
+	}
+	return nil
+}
+
+func join(list, more string) string {
+	if list == "" {
+		return more
+	}
+	return list + ", " + more
+}
+
+// reference is the row that a server is compared with in a table.
+func (t table) reference(r row) (row, bool) {
+	peer := t.bases[r.entry.Class]
+	if peer == "" {
+		return row{}, false
+	}
+	return t.base(peer, r)
 }
 
 // alike tells whether servers can be rivals: of one class, and with connections of

@@ -75,7 +75,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// server makes an entry with five rounds of one metric.
+// server makes an entry with a round for each value of one metric.
 func server(peer, shape, metric string, v ...float64) result.Entry {
 	e := result.Entry{Peer: peer, Shape: shape}
 	for i, x := range v {
@@ -85,15 +85,15 @@ func server(peer, shape, metric string, v ...float64) result.Entry {
 }
 
 func runOf(entries ...result.Entry) *result.Run {
-	return &result.Run{Format: result.Format, Complete: true, Settings: result.Settings{Rounds: 5}, Workloads: []result.Workload{
+	return &result.Run{Format: result.Format, Complete: true, Settings: result.Settings{Rounds: 7, Seconds: 2}, Workloads: []result.Workload{
 		{Name: "hello", Title: "Hello", Base: "uwsgi", Cases: []string{""}, Metrics: []string{"rate"}, Entries: entries},
 	}}
 }
 
 func TestServersAreComparedInTheSameShape(t *testing.T) {
 	run := runOf(
-		server("uwsgo", "2 × 1", "rate", 20, 20, 20, 20, 20), server("uwsgo", "2 × 2", "rate", 40, 40, 40, 40, 40),
-		server("uwsgi", "2 × 1", "rate", 10, 10, 10, 10, 10), server("uwsgi", "2 × 2", "rate", 80, 80, 80, 80, 80),
+		server("uwsgo", "2 × 1", "rate", 20, 20, 20, 20, 20, 20, 20), server("uwsgo", "2 × 2", "rate", 40, 40, 40, 40, 40, 40, 40),
+		server("uwsgi", "2 × 1", "rate", 10, 10, 10, 10, 10, 10, 10), server("uwsgi", "2 × 2", "rate", 80, 80, 80, 80, 80, 80, 80),
 	)
 	p := pages(run)[0]
 	for i, want := range []float64{2, 0.5} {
@@ -110,8 +110,8 @@ func TestServersAreComparedInTheSameShape(t *testing.T) {
 
 func TestTheBaseHasTheSameShapeBeforeTheSameConnections(t *testing.T) {
 	p := pages(runOf(
-		with(server("uwsgi", "2 × 1", "rate", 10, 10, 10, 10, 10), "kept alive"), with(server("uwsgi", "2 × 2", "rate", 80, 80, 80, 80, 80), "kept alive"),
-		with(server("other", "2 × 2", "rate", 40, 40, 40, 40, 40), "one per request"), with(server("third", "1 × 1", "rate", 5, 5, 5, 5, 5), "kept alive"), server("uwsgo", "", "rate", 5, 5, 5, 5, 5),
+		with(server("uwsgi", "2 × 1", "rate", 10, 10, 10, 10, 10, 10, 10), "kept alive"), with(server("uwsgi", "2 × 2", "rate", 80, 80, 80, 80, 80, 80, 80), "kept alive"),
+		with(server("other", "2 × 2", "rate", 40, 40, 40, 40, 40, 40, 40), "one per request"), with(server("third", "1 × 1", "rate", 5, 5, 5, 5, 5, 5, 5), "kept alive"), server("uwsgo", "", "rate", 5, 5, 5, 5, 5, 5, 5),
 	))[0]
 	for i, want := range map[int]float64{2: 0.5, 3: 0.5} {
 		if got := p.tables[0].rows[i].cells[0].ratio.Value; got != want {
@@ -121,17 +121,17 @@ func TestTheBaseHasTheSameShapeBeforeTheSameConnections(t *testing.T) {
 }
 
 func TestStanding(t *testing.T) {
-	mine := server("uwsgo", "", "rate", 20, 21, 20, 21, 20)
+	mine := server("uwsgo", "", "rate", 20, 21, 20, 21, 20, 20, 21)
 	tests := []struct {
 		name string
 		give *result.Run
 		want string
 	}{
-		{"behind_in_one", runOf(mine, server("a", "", "rate", 40, 42, 41, 42, 40), server("b", "", "rate", 10, 10, 10, 10, 10)), "Of 2 comparisons it is ahead in 1, behind in 1; in 0 there is no difference."},
-		{"behind_in_none", runOf(mine, server("b", "", "rate", 10, 10, 10, 10, 10)), "which does not mean that there is none"},
-		{"one_round", runOf(server("uwsgo", "", "rate", 20), server("b", "", "rate", 10)), "Nothing can be concluded from this run"},
+		{"behind_in_one", runOf(mine, server("a", "", "rate", 40, 42, 41, 42, 40, 40, 42), server("b", "", "rate", 10, 10, 10, 10, 10, 10, 10)), "Of 2 comparisons it is ahead in 1, behind in 1; in 0 there is no difference."},
+		{"behind_in_none", runOf(mine, server("b", "", "rate", 10, 10, 10, 10, 10, 10, 10)), "which does not mean that there is none"},
+		{"one_round", runOf(server("uwsgo", "", "rate", 20), server("b", "", "rate", 10)), "Nothing was measured that uwsgo could be compared in"},
 		{"alone", runOf(mine), "Nothing was measured that uwsgo could be compared in"},
-		{"without_uwsgo", runOf(server("b", "", "rate", 20, 21, 20, 21, 20), server("c", "", "rate", 40, 42, 41, 42, 40)), "b was compared with every rival in every figure of every workload. Of 1 comparison it is ahead in 0, behind in 1"},
+		{"without_uwsgo", runOf(server("b", "", "rate", 20, 21, 20, 21, 20, 20, 21), server("c", "", "rate", 40, 42, 41, 42, 40, 40, 42)), "b was compared with every rival in every figure of every workload. Of 1 comparison it is ahead in 0, behind in 1"},
 		{"nothing", &result.Run{}, "Nothing was measured that uwsgo could be compared in"},
 	}
 	for _, tt := range tests {
@@ -147,7 +147,7 @@ func TestStanding(t *testing.T) {
 // none with a baseline that runs no Python.
 func TestOnlyServersOfAClassCompare(t *testing.T) {
 	run := runOf(
-		server("nginx+uwsgo", "", "rate", 20, 20, 20, 20, 20), server("nginx+uwsgi", "", "rate", 30, 30, 30, 30, 30), server("bjoern", "", "rate", 90, 90, 90, 90, 90),
+		server("nginx+uwsgo", "", "rate", 20, 20, 20, 20, 20, 20, 20), server("nginx+uwsgi", "", "rate", 30, 30, 30, 30, 30, 30, 30), server("bjoern", "", "rate", 90, 90, 90, 90, 90, 90, 90),
 	)
 	for i, class := range []string{"behind nginx", "behind nginx", "http"} {
 		run.Workloads[0].Entries[i].Class = class
@@ -168,8 +168,8 @@ func with(e result.Entry, connection string) result.Entry {
 // is not ahead of who cannot.
 func TestOnlyServersWithTheSameConnectionsCompare(t *testing.T) {
 	run := runOf(
-		with(server("uwsgo", "", "rate", 20, 20, 20, 20, 20), "kept alive"), with(server("a", "", "rate", 5, 5, 5, 5, 5), "one per request"),
-		with(server("b", "2 × 2", "rate", 30, 30, 30, 30, 30), "one per request"), with(server("b", "1 × 2", "rate", 10, 10, 10, 10, 10), "kept alive"),
+		with(server("uwsgo", "", "rate", 20, 20, 20, 20, 20, 20, 20), "kept alive"), with(server("a", "", "rate", 5, 5, 5, 5, 5, 5, 5), "one per request"),
+		with(server("b", "2 × 2", "rate", 30, 30, 30, 30, 30, 30, 30), "one per request"), with(server("b", "1 × 2", "rate", 10, 10, 10, 10, 10, 10, 10), "kept alive"),
 	)
 	run.Workloads[0].Entries[0].Shape = "2 × 2"
 	if s := stand(pages(run)); s.with != 1 || s.ahead != 1 {
@@ -186,8 +186,8 @@ func bad(e result.Entry, n int64, notes ...string) result.Entry {
 }
 
 func TestErrorsWin(t *testing.T) {
-	fast := func(peer string) result.Entry { return server(peer, "", "rate", 40, 42, 41, 42, 40) }
-	slow := func(peer string) result.Entry { return server(peer, "", "rate", 20, 21, 20, 21, 20) }
+	fast := func(peer string) result.Entry { return server(peer, "", "rate", 40, 42, 41, 42, 40, 40, 42) }
+	slow := func(peer string) result.Entry { return server(peer, "", "rate", 20, 21, 20, 21, 20, 20, 21) }
 	tests := []struct {
 		name        string
 		ours, other result.Entry
@@ -231,7 +231,7 @@ func TestErrorsWin(t *testing.T) {
 
 // Errors are what these figures count.
 func TestErrorsDoNotHideThemselves(t *testing.T) {
-	run := runOf(bad(server("uwsgo", "", "lost", 5, 6, 5, 6, 5), 500), bad(server("uwsgi", "", "lost", 50, 60, 50, 60, 50), 5000))
+	run := runOf(bad(server("uwsgo", "", "lost", 5, 6, 5, 6, 5, 5, 6), 500), bad(server("uwsgi", "", "lost", 50, 60, 50, 60, 50, 50, 60), 5000))
 	run.Workloads[0].Metrics = []string{"lost"}
 	if got := ratio(pages(run)[0].tables[0].rows[0].cells[0].ratio); !strings.Contains(got, "better") {
 		t.Errorf("who lost fewer requests is %q", got)
@@ -239,7 +239,7 @@ func TestErrorsDoNotHideThemselves(t *testing.T) {
 }
 
 func TestClientsLeftOutAreShownEverywhere(t *testing.T) {
-	run := runOf(server("uwsgo", "", "rate", 20, 21, 20, 21, 20), bad(server("uwsgi", "", "rate", 40, 42, 41, 42, 40), 60, "only 4 of 64 clients were served"))
+	run := runOf(server("uwsgo", "", "rate", 20, 21, 20, 21, 20, 20, 21), bad(server("uwsgi", "", "rate", 40, 42, 41, 42, 40, 40, 42), 60, "only 4 of 64 clients were served"))
 	run.Workloads[0].Entries[1].Samples[2].Notes = []string{"only 3 of 64 clients were served"}
 	for name, print := range map[string]func(io.Writer, *result.Run) error{"page": HTML, "markdown": Markdown, "terminal": Table} {
 		var b strings.Builder
@@ -255,46 +255,241 @@ func TestClientsLeftOutAreShownEverywhere(t *testing.T) {
 	}
 }
 
-func TestBaseIsChosen(t *testing.T) {
-	v := []float64{20, 21, 20, 21, 20}
-	keep, once := "kept alive", "one per request"
+// stalling gives an entry whose lone client waited for acknowledgements.
+func stallingServer(e result.Entry) result.Entry {
+	for i := range e.Samples {
+		e.Samples[i].Values["stalled"] = 93
+	}
+	return e
+}
+
+// inClass gives entries a class.
+func inClass(class string, entries ...result.Entry) []result.Entry {
+	for i := range entries {
+		entries[i].Class = class
+	}
+	return entries
+}
+
+func rates(peer string, v float64) result.Entry {
+	return with(server(peer, "", "rate", v, v, v, v, v, v, v), "kept alive")
+}
+
+// Like is compared with like: with the best shape of uWSGI in the same class, and
+// with Granian's.
+func TestWhoIsCompared(t *testing.T) {
+	once := func(e result.Entry) result.Entry { return with(e, "one per request") }
 	tests := []struct {
 		name string
 		give []result.Entry
-		base string
-		says string
+		want []string // lines of the summary: ours, against, what is said
 	}{
-		{"named", []result.Entry{with(server("uwsgo", "", "rate", v...), keep), with(server("a", "", "rate", v...), keep), with(server("uwsgi", "", "rate", v...), once)}, "uwsgi", ""},
-		{"first_uwsgi_alike", []result.Entry{
-			with(server("uwsgo", "", "rate", v...), keep), with(server("a", "", "rate", v...), keep), with(server("uwsgi-http", "", "rate", v...), once),
-			with(server("uwsgi-keepalive", "", "rate", v...), keep), with(server("uwsgi-other", "", "rate", v...), keep),
-		}, "uwsgi-keepalive", "Ratios are to uwsgi-keepalive, since uwsgi was not measured."},
-		{"alike", []result.Entry{with(server("uwsgo", "", "rate", v...), keep), with(server("uwsgi-http", "", "rate", v...), once), with(server("a", "", "rate", v...), keep)}, "a", "since uwsgi was not measured"},
-		{"any", []result.Entry{with(server("uwsgo", "", "rate", v...), keep), with(server("a", "", "rate"), keep), with(server("b", "", "rate", v...), once)}, "b", "Ratios are to b"},
-		{"nobody", []result.Entry{server("uwsgo", "", "rate", v...), server("a", "", "rate")}, "", "nor was another one"},
-		{"what_the_report_is_about", []result.Entry{server("uwsgi", "", "rate", v...), server("a", "", "rate", v...)}, "a", "since uwsgi is what this report is about"},
+		{
+			"best_shape_of_uwsgi",
+			[]result.Entry{rates("uwsgo", 40), rates("uwsgi-http-keepalive", 10), once(rates("uwsgi-http-socket", 20)), rates("uwsgi-http", 5)},
+			[]string{"uwsgo | uwsgi-http-socket, the best of 3 (connections one per request) | throughput 2.00× (2.00–2.00) better"},
+		},
+		{
+			"and_granian",
+			[]result.Entry{rates("uwsgo", 40), rates("uwsgi-http", 20), rates("granian", 80), rates("bjoern", 100)},
+			[]string{"uwsgo | uwsgi-http | throughput 2.00× (2.00–2.00) better", "uwsgo | granian | throughput 0.50× (0.50–0.50) worse"},
+		},
+		{
+			"behind_nginx_with_behind_nginx",
+			append(inClass("http", rates("uwsgo", 80), rates("uwsgi-http", 20)),
+				inClass("behind nginx", rates("nginx+uwsgo", 30), rates("nginx+uwsgo-http", 60), rates("nginx+uwsgi", 40), rates("nginx+granian", 20))...),
+			[]string{
+				"uwsgo | uwsgi-http | throughput 4.00× (4.00–4.00) better",
+				"nginx+uwsgo | nginx+uwsgi | throughput 0.75× (0.75–0.75) worse", "nginx+uwsgo | nginx+granian | throughput 1.50× (1.50–1.50) better",
+				"nginx+uwsgo-http | nginx+uwsgi | throughput 1.50× (1.50–1.50) better", "nginx+uwsgo-http | nginx+granian | throughput 3.00× (3.00–3.00) better",
+			},
+		},
+		{
+			"never_behind_nginx_with_alone",
+			append(inClass("http", rates("uwsgi-http", 20)), inClass("behind nginx", rates("nginx+uwsgo", 30))...),
+			[]string{"nginx+uwsgo |  | nothing to compare with: throughput 30 req/s"},
+		},
+		{
+			"a_stalling_shape_is_never_it",
+			[]result.Entry{rates("uwsgo", 40), stallingServer(rates("uwsgi-http-keepalive", 30)), rates("uwsgi-http-socket", 20)},
+			[]string{"uwsgo | uwsgi-http-socket, the best of 2 | throughput 2.00× (2.00–2.00) better"},
+		},
+		{
+			"nor_where_there_is_no_other",
+			[]result.Entry{rates("uwsgo", 40), stallingServer(rates("uwsgi-http-keepalive", 1))},
+			[]string{"uwsgo |  | no uWSGI to compare with: uwsgi-http-keepalive stalls: throughput 40 req/s"},
+		},
+		{
+			"nor_one_with_errors",
+			[]result.Entry{rates("uwsgo", 40), bad(rates("uwsgi-http", 80), 5000), bad(rates("uwsgi-http11-socket", 90), 60, "only 4 of 64 clients were served"), rates("uwsgi-http-socket", 20)},
+			[]string{"uwsgo | uwsgi-http-socket, the best of 3 | throughput 2.00× (2.00–2.00) better"},
+		},
+		{
+			"another_where_neither_was_measured",
+			[]result.Entry{rates("uwsgo", 40), rates("gunicorn", 10), rates("bjoern", 80)},
+			[]string{"uwsgo | bjoern | throughput 0.50× (0.50–0.50) worse"},
+		},
+		{"nobody", []result.Entry{rates("uwsgo", 40)}, []string{"uwsgo |  | nothing to compare with: throughput 40 req/s"}},
+		{
+			"a_report_about_uwsgi",
+			[]result.Entry{rates("uwsgi-http", 20), rates("uwsgi-http-socket", 30), rates("granian", 40)},
+			[]string{"uwsgi-http | granian | throughput 0.50× (0.50–0.50) worse"},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			p := pages(runOf(tt.give...))[0]
-			if p.base != tt.base {
-				t.Errorf("the base is %q, want %q", p.base, tt.base)
+			run := runOf(tt.give...)
+			run.Workloads[0].Base = ""
+			var got []string
+			for _, g := range glances(pages(run)) {
+				got = append(got, g.ours+" | "+g.against()+" | "+g.text())
 			}
-			if got := p.noRatios(); !strings.Contains(got, tt.says) || tt.says == "" && got != "" {
-				t.Errorf("it says %q, want %q", got, tt.says)
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("got\n  %s\nwant\n  %s", strings.Join(got, "\n  "), strings.Join(tt.want, "\n  "))
 			}
+		})
+	}
+}
+
+// Ratios of a table are to the same servers, each class to its own.
+func TestBasesAreChosen(t *testing.T) {
+	tests := []struct {
+		name, named string
+		give        []result.Entry
+		want        string
+	}{
+		{"best_uwsgi", "", []result.Entry{rates("uwsgo", 40), rates("uwsgi-http", 10), rates("uwsgi-http-socket", 20), rates("granian", 90)}, "uwsgi-http-socket"},
+		{"named", "uwsgi-http", []result.Entry{rates("uwsgo", 40), rates("uwsgi-http", 10), rates("uwsgi-http-socket", 20)}, "uwsgi-http"},
+		{"named_and_stalls", "uwsgi-http", []result.Entry{rates("uwsgo", 40), stallingServer(rates("uwsgi-http", 10)), rates("uwsgi-http-socket", 20)}, "uwsgi-http-socket"},
+		{"another", "", []result.Entry{rates("uwsgo", 40), rates("a", 10), rates("b", 20)}, "b"},
+		{"each_class", "", append(inClass("http", rates("uwsgo", 80), rates("uwsgi-http", 20)), inClass("behind nginx", rates("nginx+uwsgo", 30), rates("nginx+uwsgi", 40))...), "uwsgi-http; behind nginx: nginx+uwsgi"},
+		{"baselines_have_none", "", inClass("baseline", rates("go-net-http", 10), rates("go-reactor", 20)), ""},
+		{"unless_named", "go-net-http", inClass("baseline", rates("go-net-http", 10), rates("go-reactor", 20)), ""},
+		{"nobody", "", []result.Entry{rates("uwsgo", 40)}, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			run := runOf(append(tt.give, inClass("other", rates("uwsgo", 1))...)...)
+			run.Workloads[0].Base = tt.named
+			if tt.name == "unless_named" {
+				tt.want = "baseline: go-net-http"
+			}
+			p := pages(run)[0]
+			if got := p.tables[0].versus(); got != tt.want {
+				t.Errorf("ratios are to %q, want %q", got, tt.want)
+			}
+			if tt.want == "" && !strings.Contains(p.noRatios(), "no two servers of one class") {
+				t.Errorf("it says %q", p.noRatios())
+			}
+		})
+	}
+}
+
+// A server that stalls is named in every form of the report, and nobody is said to
+// be faster than it.
+func TestStallsAreNamed(t *testing.T) {
+	run := runOf(rates("uwsgo", 40), stallingServer(rates("uwsgi-http-keepalive", 10)), rates("uwsgi-http-socket", 20))
+	for name, print := range map[string]func(io.Writer, *result.Run) error{"page": HTML, "markdown": Markdown, "terminal": Table} {
+		var b strings.Builder
+		if err := print(&b, run); err != nil {
+			t.Fatal(err)
+		}
+		said := strings.Join(strings.Fields(b.String()), " ")
+		for _, want := range []string{"uwsgi-http-keepalive in Hello", "about 40 ms again and again", "In 1 the one behind stalls"} {
+			if !strings.Contains(said, want) {
+				t.Errorf("%s does not say %q", name, want)
+			}
+		}
+	}
+	rows := pages(run)[0].tables[0].rows
+	if got := ratio(judge(result.FindMetric("rate"), rows[0], rows[1])); got != "– (the other stalls)" {
+		t.Errorf("the ratio is %q", got)
+	}
+	if got := ratio(judge(result.FindMetric("rate"), rows[1], rows[0])); got != "– (stalls)" {
+		t.Errorf("turned round it is %q", got)
+	}
+	slower := rows[1]
+	slower.samples = nil
+	for round := range 7 {
+		slower.samples = append(slower.samples, result.Sample{Round: round + 1, Values: map[string]float64{"rate": 80}})
+	}
+	if got := ratio(judge(result.FindMetric("rate"), rows[0], slower)); !strings.Contains(got, "worse") {
+		t.Errorf("who stalls and is ahead all the same is said to be %q", got)
+	}
+}
+
+// Too short a run shows figures and concludes nothing, in every form.
+func TestQuickLook(t *testing.T) {
+	tests := []struct {
+		name     string
+		settings result.Settings
+		rounds   int
+		quick    bool
+	}{
+		{"enough", result.Settings{Rounds: 7, Seconds: 2}, 7, false},
+		{"too_few_rounds", result.Settings{Rounds: 6, Seconds: 10}, 6, true},
+		{"too_short", result.Settings{Rounds: 20, Seconds: 1.99}, 20, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			run := sampleRun(tt.rounds)
+			run.Settings = tt.settings
 			for name, print := range map[string]func(io.Writer, *result.Run) error{"page": HTML, "markdown": Markdown, "terminal": Table} {
 				var b strings.Builder
-				if err := print(&b, runOf(tt.give...)); err != nil || !strings.Contains(b.String(), tt.says) {
-					t.Errorf("%s does not say %q: %v", name, tt.says, err)
+				if err := print(&b, run); err != nil {
+					t.Fatal(err)
+				}
+				said := strings.ToLower(strings.Join(strings.Fields(b.String()), " "))
+				if got := strings.Contains(said, "a quick look: "); got != tt.quick {
+					t.Errorf("%s says that it is a quick look: %v", name, got)
+				}
+				if name == "page" {
+					continue // its script and style have the words
+				}
+				for _, word := range []string{" better", " worse", "no difference", "ahead in", "÷"} {
+					if tt.quick && strings.Contains(said, word) {
+						t.Errorf("%s of a quick look says %q", name, word)
+					}
+				}
+			}
+			if s := stand(pages(run)); tt.quick && (s.ahead > 0 || len(s.losses) > 0) {
+				t.Errorf("somebody is ahead in a quick look: %+v", s)
+			}
+			v, err := newView(run)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, g := range v.Glances {
+				for _, c := range g.Cells {
+					if tt.quick && c.Ratio != "" {
+						t.Errorf("%s: a ratio in a quick look: %+v", g.ID, c)
+					}
+				}
+			}
+			for _, p := range v.Pages {
+				for _, table := range p.Tables {
+					if tt.quick && (table.Base != "" || len(table.Pairs) > 0) {
+						t.Errorf("%s: comparisons in a quick look", p.ID)
+					}
 				}
 			}
 		})
 	}
 }
 
+// An interrupted run has fewer rounds than it was to have.
+func TestRoundsThatAreMissingCount(t *testing.T) {
+	run := runOf(server("uwsgo", "", "rate", 40, 40, 40, 40, 40, 40), server("uwsgi", "", "rate", 20, 20, 20, 20, 20, 20))
+	if got := pages(run)[0].noRatios(); !strings.Contains(got, "Measured in 6 rounds only") {
+		t.Errorf("it says %q", got)
+	}
+	if s := stand(pages(run)); s.ahead > 0 {
+		t.Errorf("somebody is ahead: %+v", s)
+	}
+}
+
 func TestReportWithoutUwsgo(t *testing.T) {
-	run := sampleRun(5)
+	run := sampleRun(7)
 	for i := range run.Workloads {
 		w := &run.Workloads[i]
 		w.Entries = slices.DeleteFunc(w.Entries, func(e result.Entry) bool { return own("uwsgo", e.Peer) || strings.HasPrefix(e.Peer, "uwsgi") })
@@ -313,8 +508,8 @@ func TestReportWithoutUwsgo(t *testing.T) {
 			t.Errorf("%s is still about uwsgo", name)
 		}
 	}
-	if p := pages(run)[1]; p.base != "gunicorn-gevent" || !p.rated() {
-		t.Errorf("the base is %q", p.base)
+	if p := pages(run)[1]; p.tables[0].versus() != "granian" || !p.rated() {
+		t.Errorf("ratios are to %q", p.tables[0].versus())
 	}
 }
 

@@ -21,10 +21,24 @@ func counted(m result.Metric) bool {
 	return slices.Contains([]string{"errors", "lost", "served", "again", "whole"}, m.Name)
 }
 
+// timed tells whether a metric is about time that a stall adds to.
+func timed(m result.Metric) bool {
+	return slices.Contains([]string{"rate", "bytes", "p50", "p90", "p99", "p999", "max", "fast_p50", "fast_p99"}, m.Name)
+}
+
 // judge compares a metric of two servers of a case. None that has errors is said
-// to be better, nor the other one worse.
+// to be better, nor the other one worse; and none is better only since the other
+// stalls.
 func judge(m result.Metric, a, b row) result.Ratio {
-	return withhold(m, compare(m, a.values(m.Name), b.values(m.Name)), a.faults.spoil(), b.faults.spoil())
+	r := withhold(m, compare(m, a.values(m.Name), b.values(m.Name)), a.faults.spoil(), b.faults.spoil())
+	switch {
+	case !timed(m):
+	case r.Verdict == result.Better && b.stalls():
+		return result.Ratio{Why: otherStalls}
+	case r.Verdict == result.Worse && a.stalls():
+		return result.Ratio{Why: stallsItself}
+	}
+	return r
 }
 
 // withhold takes a verdict back that is in favour of a side that is spoiled by
@@ -44,7 +58,14 @@ func withhold(m result.Metric, r result.Ratio, a, b bool) result.Ratio {
 const (
 	hasErrors      = "has errors"
 	otherHasErrors = "the other has errors"
+	stallsItself   = "stalls"
+	otherStalls    = "the other stalls"
 )
+
+// turnedRound are the reasons as the other side has them.
+var turnedRound = map[string]string{
+	hasErrors: otherHasErrors, otherHasErrors: hasErrors, stallsItself: otherStalls, otherStalls: stallsItself,
+}
 
 // compare is result.Compare that also knows what to say of zeros: where both
 // sides have none in every round there is no difference, and where one side has
@@ -99,11 +120,8 @@ func invert(r result.Ratio) result.Ratio {
 		return 1 / v
 	}
 	turned := result.Ratio{Verdict: r.Verdict, Why: r.Why}
-	switch r.Why {
-	case hasErrors:
-		turned.Why = otherHasErrors
-	case otherHasErrors:
-		turned.Why = hasErrors
+	if why, ok := turnedRound[r.Why]; ok {
+		turned.Why = why
 	}
 	if r.Verdict == result.Unknown {
 		return turned

@@ -322,7 +322,7 @@ func (g *generator) start() result.Workload {
 
 // smallRun is a run that fits a golden file: two workloads, three servers.
 func smallRun() *result.Run {
-	run := sampleRun(5)
+	run := sampleRun(7)
 	keep := run.Workloads[:0]
 	for _, w := range run.Workloads {
 		switch w.Name {

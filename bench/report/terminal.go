@@ -51,7 +51,11 @@ func terminal(w io.Writer, run *result.Run, width int) error {
 		}
 	}
 	b.WriteString("\n")
-	wrapped(&b, width, "", stand(all).sums())
+	s := stand(all)
+	wrapped(&b, width, "", s.sums())
+	if text := s.stallSentence(); text != "" {
+		wrapped(&b, width, "⚠ ", text)
+	}
 	if !run.Complete {
 		wrapped(&b, width, "", "The run was interrupted: what is here was measured, the rest is missing.")
 	}
@@ -107,7 +111,7 @@ func (g *grid) measure(width int) bool {
 			for _, r := range t.rows {
 				g.names = max(g.names, min(columns(oneLine(r.label)), mostNames))
 				g.values[i] = max(g.values[i], columns(g.value(r, i)))
-				g.ratios[i] = max(g.ratios[i], columns(g.ratio(r, i)))
+				g.ratios[i] = max(g.ratios[i], columns(g.ratio(t, r, i)))
 			}
 		}
 		used += gap + g.values[i]
@@ -130,9 +134,9 @@ func (g *grid) value(r row, i int) string {
 	return number(c.spread.Median)
 }
 
-func (g *grid) ratio(r row, i int) string {
+func (g *grid) ratio(t table, r row, i int) string {
 	c, _ := r.cell(g.metrics[i].Name)
-	if i >= g.rated || c.spread.N == 0 || r.entry.Peer == g.page.base {
+	if i >= g.rated || c.spread.N == 0 || t.isBase(r) {
 		return ""
 	}
 	return terminalRatio(c.ratio, g.short)
@@ -157,8 +161,8 @@ func (g *grid) table(b *strings.Builder, t table, width int) {
 	if t.name != "" {
 		title += ", " + t.name
 	}
-	if g.page.rated() {
-		title += " (÷ " + g.page.base + ")"
+	if g.page.rated() && len(t.bases) > 0 {
+		title += " (÷ " + t.versus() + ")"
 	}
 	b.WriteString(clip(title, width) + "\n")
 	g.head(b)
@@ -168,12 +172,15 @@ func (g *grid) table(b *strings.Builder, t table, width int) {
 		for i := range g.metrics {
 			line.WriteString(strings.Repeat(" ", gap) + left(g.value(r, i), g.values[i]))
 			if g.ratios[i] > 0 {
-				line.WriteString(strings.Repeat(" ", gap) + pad(g.ratio(r, i), g.ratios[i]))
+				line.WriteString(strings.Repeat(" ", gap) + pad(g.ratio(t, r, i), g.ratios[i]))
 			}
 		}
 		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
 		if s := r.faults.long(); s != "" {
 			wrapped(b, width, "    ⚠ ", s)
+		}
+		if r.stalls() {
+			wrapped(b, width, "    ⚠ ", "stalls for about 40 ms again and again")
 		}
 	}
 }
@@ -193,6 +200,8 @@ func terminalRatio(r result.Ratio, short bool) string {
 		return "  no diff."
 	case short && r.Why == hasErrors:
 		return "  – errors"
+	case short && r.Why == stallsItself:
+		return "  – stalls"
 	case short && r.Verdict == result.Unknown:
 		return "  –"
 	}

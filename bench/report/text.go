@@ -81,7 +81,7 @@ func times(v float64) string {
 // ahead, "no difference", or "–".
 func ratio(r result.Ratio) string {
 	switch {
-	case r.Verdict == result.Unknown && (r.Why == hasErrors || r.Why == otherHasErrors || r.Why == "not the same rounds"):
+	case r.Verdict == result.Unknown && (turnedRound[r.Why] != "" || r.Why == "not the same rounds"):
 		return r.String() + " (" + r.Why + ")"
 	case r.Verdict == result.Unknown || r.Verdict == result.NoDifference:
 		return r.String()

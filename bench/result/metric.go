@@ -38,6 +38,7 @@ var metrics = []Metric{
 	{"crowd", "memory for the crowd", "MiB", false, "Memory (PSS) that the slow clients added."},
 	{"whole", "whole exchanges", "", true, "Slow clients whose exchange was right to the end."},
 	{"rest", "CPU at rest", "ms/s", false, "Processor time that the server used in each second without a request."},
+	{"stalled", "time stalled", "%", false, "Share of its time that a lone client on a kept connection waited for answers that took 38 to 50 ms: that is how long Linux delays an acknowledgement, for which a server with Nagle's algorithm waits."},
 	{"lost", "lost", "", false, "Requests that got a wrong answer, or none although they were asked again when the connection had been closed."},
 	{"rate_to_wrk", "rate ÷ wrk's", "", true, "The rate that this program measured, divided by the one that wrk measured right before or after."},
 	{"cpu_to_wrk", "CPU ÷ wrk's", "", false, "The server's CPU for a request of this program, divided by that for one of wrk."},

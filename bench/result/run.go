@@ -32,6 +32,17 @@ type Settings struct {
 	ClientOn int     `json:"client_on"` // threads of the load generator
 }
 
+// What a run needs so that a report concludes anything from it. A shorter one is
+// a quick look: on a machine that client and servers share, measurements of less
+// than two seconds and fewer than seven rounds say other things each time.
+const (
+	FullRounds  = 7
+	FullSeconds = 2.0
+)
+
+// QuickLook tells whether a run is too short for conclusions.
+func (s Settings) QuickLook() bool { return s.Rounds < FullRounds || s.Seconds < FullSeconds }
+
 // Machine is where the run was made.
 type Machine struct {
 	CPU       string `json:"cpu"`
@@ -56,7 +67,7 @@ type Workload struct {
 	Name    string   `json:"name"`
 	Title   string   `json:"title"`
 	About   string   `json:"about"`           // what is asked and what is measured, in full sentences
-	Base    string   `json:"base,omitempty"`  // the peer that ratios are to, if it was measured
+	Base    string   `json:"base,omitempty"`  // the peer that ratios are to among servers of its class; without it the best uWSGI of a class
 	Cases   []string `json:"cases"`           // parts measured one after the other on the same server; one, "", if it has none
 	Metrics []string `json:"metrics"`         // names of the columns, the most telling first
 	Chart   []string `json:"chart,omitempty"` // metrics drawn as bars

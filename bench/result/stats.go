@@ -102,9 +102,17 @@ func Compare(m Metric, a, b map[int]float64) Ratio {
 		ratios = append(ratios, a[round]/b[round])
 	}
 	sorted := slices.Sorted(slices.Values(ratios))
-	r := conclude(len(ratios), median(sorted), func(rng *rand.Rand) float64 { return resample(rng, ratios) })
-	if r.Why == "" {
-		i := outer(len(sorted))
+	i := outer(len(sorted))
+	draw := func(rng *rand.Rand) float64 { return resample(rng, ratios) }
+	if i == 0 {
+		draw = nil // no draw lies outside the least and the greatest value
+	}
+	r := conclude(len(ratios), median(sorted), draw)
+	switch {
+	case r.Why != "":
+	case i == 0:
+		r.Low, r.High = sorted[0], sorted[len(sorted)-1]
+	default:
 		r.Low, r.High = min(r.Low, sorted[i]), max(r.High, sorted[len(sorted)-1-i])
 	}
 	return r.judge(m)
@@ -142,14 +150,17 @@ func CompareRuns(m Metric, newer, older map[int]float64) Ratio {
 	}).judge(m)
 }
 
-// conclude finds the interval of a ratio. It gives no verdict, or says why there
-// can be none.
+// conclude finds the interval of a ratio from draws, if there is a function for
+// them. It gives no verdict, or says why there can be none.
 func conclude(rounds int, value float64, draw func(*rand.Rand) float64) Ratio {
 	if math.IsNaN(value) || math.IsInf(value, 0) || value == 0 { // of values near the limits of a float
 		return Ratio{Why: "no ratio of such values"}
 	}
 	if rounds < MinRounds {
 		return Ratio{Value: value, Why: "too few rounds"}
+	}
+	if draw == nil {
+		return Ratio{Value: value}
 	}
 	rng := rand.New(rand.NewPCG(1, 2))
 	draws := make([]float64, resamples)

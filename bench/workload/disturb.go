@@ -65,7 +65,7 @@ func killWorker(_ *Rig, workers []int) ([]int, error) {
 // steady load. It is given the server's workers, and gives those that must be
 // replaced then.
 func disturbed(w Workload, what string, do func(r *Rig, workers []int) ([]int, error)) Workload {
-	w.Base, w.Setup = keepAliveBase, two(apps.Hello)
+	w.Setup = two(apps.Hello)
 	w.Metrics, w.Chart = []string{"lost", "disturbed", "max", "p50", "p99", "pss"}, []string{"lost", "disturbed"}
 	w.Routes = []load.Route{get("/")}
 	w.Takes = disturbTime

@@ -16,7 +16,7 @@ func hello() Workload {
 		Title: "Hello world",
 		About: "64 clients ask for a 12-byte answer of a WSGI app without a framework, each as soon as it has its last answer: " +
 			"what the server itself costs. Servers that keep connections alive are asked on 64 connections; the others get a new connection for each request.",
-		Base: keepAliveBase, Setup: two(apps.Hello), Metrics: loadMetrics, Chart: loadChart,
+		Setup: two(apps.Hello), Metrics: loadMetrics, Chart: loadChart,
 		Routes: []load.Route{get("/")}, Takes: once, Measure: closedLoop(clients),
 	}
 }
@@ -24,10 +24,10 @@ func hello() Workload {
 // closing is what hello costs when nobody keeps connections.
 func closing() Workload {
 	return Workload{
-		Name:  "close",
-		Title: "A connection for each request",
-		About: "64 clients ask for hello world, each time on a new connection that says Connection: close.",
-		Base:  singleBase, Closes: true, Setup: two(apps.Hello), Metrics: loadMetrics, Chart: loadChart,
+		Name:   "close",
+		Title:  "A connection for each request",
+		About:  "64 clients ask for hello world, each time on a new connection that says Connection: close.",
+		Closes: true, Setup: two(apps.Hello), Metrics: loadMetrics, Chart: loadChart,
 		Routes: []load.Route{get("/")}, Takes: once, Measure: closedLoop(clients),
 	}
 }
@@ -42,7 +42,7 @@ func jsonAPI() Workload {
 		Name:  "json",
 		Title: "JSON API",
 		About: "64 clients send 20 request headers and get 1 KB of JSON made from them, without a framework.",
-		Base:  keepAliveBase, Setup: two(apps.Hello), Metrics: loadMetrics, Chart: loadChart,
+		Setup: two(apps.Hello), Metrics: loadMetrics, Chart: loadChart,
 		Routes: []load.Route{route}, Refuses: needsApp, Takes: once, Measure: closedLoop(clients),
 	}
 }
@@ -59,7 +59,7 @@ func page(name, title, app string) Workload {
 		Title: title,
 		About: "64 clients ask for a page of about 10 KB that a template makes from a table, with the framework's usual middleware: " +
 			"most of the time goes to the framework, the rest is the server's.",
-		Base: keepAliveBase, Setup: two(app), Metrics: loadMetrics, Chart: loadChart,
+		Setup: two(app), Metrics: loadMetrics, Chart: loadChart,
 		Routes: []load.Route{get("/")}, Refuses: needsApp, Takes: once, Measure: closedLoop(clients),
 	}
 }

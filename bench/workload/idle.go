@@ -24,7 +24,7 @@ func idle() Workload {
 		Title: "5,000 idle clients",
 		About: "5,000 keep-alive clients ask once and stay: how many are answered within four seconds, the memory that each costs, how long one more client " +
 			"waits for its answer, and how many are answered when all ask again.",
-		Base: keepAliveBase, Setup: two(apps.Hello),
+		Setup:   two(apps.Hello),
 		Metrics: []string{"served", "kib", "fresh", "again", "errors", "pss"},
 		Chart:   []string{"served", "kib"},
 		Routes:  []load.Route{get("/")},

@@ -30,7 +30,6 @@ func mix() Workload {
 		Title: "Fast and slow requests mixed",
 		About: "95 % hello world, 4 % that sleep for 50 ms, 1 % that compute for 30 ms, at fixed rates (open loop: latency counts from when a request was due), " +
 			"to servers of four processes with two threads each. Once a server's p99 passes one second it is not asked for more.",
-		Base:    keepAliveBase,
 		Setup:   peers.Setup{App: apps.Hello, Processes: 4, Threads: 2},
 		Metrics: []string{"p50", "p99", "p999", "fast_p50", "fast_p99", "cpu", "user", "system", "max", "errors", "pss", "switches", "client"},
 		Chart:   []string{"fast_p99", "p99"},

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/HdrHistogram/hdrhistogram-go"
+
 	"github.com/uwsgo/uwsgo/bench/load"
 	"github.com/uwsgo/uwsgo/bench/peers"
 	"github.com/uwsgo/uwsgo/bench/result"
@@ -63,11 +65,70 @@ func (r *Rig) Measure(ctx context.Context, name string, o load.Options) (result.
 	if _, err := load.Run(ctx, warm); err != nil {
 		return result.Sample{}, err
 	}
+	stalled, err := r.lone(ctx, o)
+	if err != nil {
+		return result.Sample{}, err
+	}
 	s, err := r.observe(ctx, name, func() (load.Result, error) { return load.Run(ctx, o) })
 	if served := int(s.Values["served"]); o.Rate == 0 && served < o.Connections {
 		s.Notes = append(s.Notes, fmt.Sprintf("only %d of %d clients were served", served, o.Connections))
 	}
+	if err == nil && stalled >= 0 {
+		s.Values["stalled"] = stalled
+	}
 	return s, err
+}
+
+// lonely is how long one client asks alone: some ten stalls, and a good many
+// answers before them, as Linux acknowledges at once in a connection's beginning.
+const lonely = 500 * time.Millisecond
+
+// lone asks the same from one client alone and gives the share of its time, in per
+// cent, in which it waited for an acknowledgement; or -1 where that cannot be told.
+// Of many clients the waits of one could be those for the others.
+func (r *Rig) lone(ctx context.Context, o load.Options) (stalled float64, err error) {
+	if o.Rate > 0 || o.PerConnection == 1 || r.Peer.Protocol != peers.HTTP {
+		return -1, nil
+	}
+	o.Connections, o.Threads, o.Duration, o.Tick = 1, 1, min(lonely, o.Duration), 0
+	got, err := load.Run(ctx, o)
+	if err != nil {
+		return 0, err
+	}
+	return stalledShare(got.Latency), nil
+}
+
+// An acknowledgement that Linux delays comes after 40 ms or a little later.
+const (
+	delayedFrom = 38_000 // µs
+	delayedTo   = 50_000
+	leastDelays = 3 // fewer may be chance
+)
+
+// stalledShare gives the share of all the time in a histogram of latencies, in per
+// cent, that went into answers which took as long as a delayed acknowledgement. It is
+// 0 where the times about that are as frequent: those are no cluster, but the app's own.
+func stalledShare(h *hdrhistogram.Histogram) float64 {
+	var all, delayed float64
+	var within, beside int64
+	for _, bar := range h.Distribution() {
+		if bar.Count == 0 {
+			continue
+		}
+		at := (bar.From + bar.To) / 2
+		all += float64(at) * float64(bar.Count)
+		switch {
+		case at >= delayedFrom && at < delayedTo:
+			within += bar.Count
+			delayed += float64(at) * float64(bar.Count)
+		case at >= delayedFrom-12_000 && at < delayedTo+12_000:
+			beside += bar.Count
+		}
+	}
+	if within < leastDelays || within < 2*beside {
+		return 0
+	}
+	return 100 * delayed / all
 }
 
 // observe runs a load and reads, before, meanwhile and afterwards, what the

@@ -153,7 +153,7 @@ func class(p peers.Peer) string {
 // guess is how long a turn takes, as long as none of its kind was measured.
 func (t turn) guess(o Options) time.Duration {
 	const startAndStop = time.Second
-	return startAndStop + o.WarmUp*time.Duration(max(1, len(t.workload.Cases))) + t.workload.Takes(o.Duration)
+	return startAndStop + (o.WarmUp+min(lonely, o.Duration))*time.Duration(max(1, len(t.workload.Cases))) + t.workload.Takes(o.Duration)
 }
 
 // errEnded is why a server that crashed under the load could not be measured.

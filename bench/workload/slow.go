@@ -51,7 +51,7 @@ type startCrowd = func(ctx context.Context, t load.Target, q load.Request, n, by
 // besideCrowd completes a workload in which a slow crowd asks for slow, and
 // disturbs, or does not, others who ask for hello world.
 func besideCrowd(w Workload, slow load.Route, startSlow startCrowd) Workload {
-	w.Base, w.Setup = keepAliveBase, two(apps.Hello)
+	w.Setup = two(apps.Hello)
 	w.Metrics, w.Chart = slowMetrics, []string{"slowdown", "p99"}
 	w.Routes = []load.Route{get("/"), slow}
 	w.Refuses = firstOf(needsApp, needsHTTP)

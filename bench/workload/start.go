@@ -18,7 +18,6 @@ func start() Workload {
 		Name:    "start",
 		Title:   "Start-up and rest",
 		About:   "From the command to the first right answer of hello world, then the memory and the processor time of the server while nobody asks for two seconds.",
-		Base:    singleBase,
 		Closes:  true,
 		Setup:   two(apps.Hello),
 		Metrics: []string{"start", "pss", "rest"},

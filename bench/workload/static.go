@@ -27,7 +27,7 @@ func static() Workload {
 		Name:  "static",
 		Title: "Static files",
 		About: "Files below /static/ that the server sends itself: 64 clients ask for 1 KB, then for 100 KB; 8 ask for 10 MB. They are in the page cache.",
-		Base:  keepAliveBase, Setup: two(apps.Hello), Metrics: transferMetrics, Chart: loadChart,
+		Setup: two(apps.Hello), Metrics: transferMetrics, Chart: loadChart,
 		Refuses: func(p peers.Peer) string {
 			if p.Runs&peers.Static != 0 {
 				return ""

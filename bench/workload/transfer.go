@@ -20,7 +20,7 @@ func large() Workload {
 		Name:  "large",
 		Title: "100 KB response",
 		About: "64 clients ask for 100 KB that a WSGI app gives as one piece with its length.",
-		Base:  keepAliveBase, Setup: two(apps.Hello), Metrics: transferMetrics, Chart: loadChart,
+		Setup: two(apps.Hello), Metrics: transferMetrics, Chart: loadChart,
 		Routes: []load.Route{get("/large")}, Refuses: needsApp, Takes: once, Measure: closedLoop(clients),
 	}
 }
@@ -32,7 +32,7 @@ func stream() Workload {
 		Title: "Streaming generator",
 		About: "64 clients ask for 100 KB that a WSGI app yields in 20 pieces without telling the length: the server sends each piece when it has it, " +
 			"and frames them by chunks or by closing the connection.",
-		Base: keepAliveBase, Setup: two(apps.Hello), Metrics: transferMetrics, Chart: loadChart,
+		Setup: two(apps.Hello), Metrics: transferMetrics, Chart: loadChart,
 		Routes: []load.Route{get("/stream")},
 		Refuses: firstOf(needsApp, func(p peers.Peer) string {
 			if p.NeedsLength {
@@ -60,7 +60,7 @@ func upload() Workload {
 		Name:  "upload",
 		Title: "Uploads",
 		About: "Clients send a body that the app reads to its end; the answer, its length and checksum, is checked. 64 clients send 64 KB at a time, 16 send 5 MB.",
-		Base:  keepAliveBase, Setup: two(apps.Hello), Metrics: transferMetrics, Chart: loadChart,
+		Setup: two(apps.Hello), Metrics: transferMetrics, Chart: loadChart,
 		Refuses: needsApp,
 		Takes:   func(d time.Duration) time.Duration { return 2 * d },
 	}

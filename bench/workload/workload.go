@@ -19,7 +19,7 @@ type Workload struct {
 	Name  string
 	Title string
 	About string // what is asked and what is measured, in full sentences
-	Base  string // name of the peer that ratios are to
+	Base  string // peer that ratios are to in its class; empty for the best uWSGI of a class
 	// Closes says that every request has a connection of its own, whatever the
 	// servers could do.
 	Closes bool
@@ -64,13 +64,6 @@ func All() []Workload {
 		generator(),
 	}
 }
-
-// What ratios are to: the shape of uWSGI that serves any number of clients and
-// keeps their connections alive, and for single requests the one that people run.
-const (
-	keepAliveBase = "uwsgi-http-keepalive"
-	singleBase    = "uwsgi-http-socket"
-)
 
 // Metrics of closed-loop workloads.
 var (

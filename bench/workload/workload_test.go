@@ -27,7 +27,7 @@ func TestWorkloadsNameWhatExists(t *testing.T) {
 			t.Errorf("two workloads are named %s", w.Name)
 		}
 		names[w.Name] = true
-		if !slices.Contains(servers, w.Base) {
+		if w.Base != "" && !slices.Contains(servers, w.Base) {
 			t.Errorf("%s: no server %q to make ratios to", w.Name, w.Base)
 		}
 		if w.About == "" || w.Title == "" || len(w.Routes) == 0 || w.Setup.Processes == 0 || w.Setup.Threads == 0 {
@@ -152,6 +152,38 @@ func TestDisturbedTime(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := disturbedTime(tt.give); got != tt.want {
 				t.Errorf("got %v ms, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestStalledShare(t *testing.T) {
+	many := func(n int, ms ...int64) (all []int64) {
+		for range n {
+			all = append(all, ms...)
+		}
+		return all
+	}
+	tests := []struct {
+		name     string
+		ms       []int64
+		from, to float64 // per cent
+	}{
+		{"nothing", nil, 0, 0},
+		{"fast", many(1000, 1, 2), 0, 0},
+		{"each_second_answer", many(8, 1, 44), 97, 98},
+		{"first_answers_at_once", append(many(16, 1), many(9, 41)...), 95, 97},
+		{"seldom_among_many", append(many(2000, 1), many(4, 44)...), 8, 9},
+		{"twice_is_chance", append(many(300, 1), 44, 44), 0, 0},
+		{"app_that_sleeps_for_50_ms", many(10, 51), 0, 0},
+		{"app_that_computes_for_30_ms", many(10, 31), 0, 0},
+		{"anything_from_20_to_70_ms", []int64{20, 26, 28, 30, 33, 36, 39, 42, 45, 48, 51, 54, 58, 60, 61, 66, 70}, 0, 0},
+		{"stalls_twice_for_each_answer", many(10, 88), 0, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := stalledShare(latencies(tt.ms...)); got < tt.from || got > tt.to {
+				t.Errorf("%.1f %%, want %g to %g", got, tt.from, tt.to)
 			}
 		})
 	}

@@ -38,8 +38,8 @@ func runFlags(s *settings) *flag.FlagSet {
 		s.adHoc = append(s.adHoc, v)
 		return nil
 	})
-	flags.IntVar(&o.Rounds, "rounds", result.MinRounds, "how often each server is measured, from a fresh start; with fewer than 5 no server is said to be ahead")
-	flags.DurationVar(&o.Duration, "duration", 2*time.Second, "how long each measurement takes")
+	flags.IntVar(&o.Rounds, "rounds", result.FullRounds, "how often each server is measured, from a fresh start; with fewer than 7 the report is a quick look, which concludes nothing")
+	flags.DurationVar(&o.Duration, "duration", 2*time.Second, "how long each measurement takes; below 2s the report is a quick look")
 	flags.DurationVar(&o.WarmUp, "warmup", 500*time.Millisecond, "how long the same is asked before it, not counted")
 	flags.BoolVar(&o.Logging, "log", false, "let all servers write their request log")
 	flags.IntVar(&o.Threads, "client-threads", 1, "threads of the load generator")

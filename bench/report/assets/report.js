@@ -285,12 +285,15 @@
     const shown = list.map((s) => ({ server: s, points: s.points.filter((q) => q.percent < 99.9995).map((q) => ({ x: rarity(q.percent), y: q.ms })) })).filter((s) => s.points.length > 1);
     if (shown.length === 0) { return; }
     const most = Math.max(...shown.map((s) => s.points[s.points.length - 1].x));
+    const least = Math.min(...shown.flatMap((s) => s.points.map((q) => q.y)));
     add(parent, "Latency by percentile", "both axes logarithmic; less is better", where + ": latency by percentile. The figures are in the table.", 420, (width) => {
       const p = palette();
       return {
         type: "line",
         data: { datasets: shown.map(({ server, points: q }) => line(server, q)) },
         options: {
+          clip: false, // markers stand on the edges, and the last label half beside one
+          layout: { padding: { right: 30, top: 8 } },
           interaction: { mode: "nearest", intersect: false },
           scales: {
             x: axis(p, "requests that took at most this long (%)", {
@@ -300,7 +303,7 @@
               },
               ticks: { color: p.muted, autoSkip: false, maxRotation: 0, callback: (v) => { const t = percentTicks.find((percent) => Math.abs(rarity(percent) - v) < 1e-6); return t + " %"; } },
             }),
-            y: decades(p, "latency (ms)"),
+            y: decades(p, "latency (ms)", { min: least * 0.8 }),
           },
           plugins: {
             legend: { display: false },
@@ -372,7 +375,7 @@
         options: {
           clip: false,
           interaction: { mode: "nearest", intersect: false },
-          layout: { padding: { right: 16, top: 8 } },
+          layout: { padding: { right: 24, top: 8 } },
           scales: {
             x: axis(p, "requests due (" + s.axis + ")", { type: "linear", afterBuildTicks(a) { if (steps.length <= 10) { a.ticks = roomy(steps, steps[steps.length - 1] - steps[0], width, 36); } }, ticks: { color: p.muted, callback: short, maxRotation: width < 450 ? 60 : 0 } }),
             y: Object.assign(log ? decades(p, withUnit(s)) : axis(p, withUnit(s), { beginAtZero: true }), reach),
