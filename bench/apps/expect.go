@@ -15,6 +15,7 @@ type Request struct {
 	Path    string      `json:"path"` // with the query, if any; nothing in it is escaped
 	Headers [][2]string `json:"headers,omitempty"`
 	Body    []byte      `json:"body,omitempty"`
+	After   float64     `json:"after,omitempty"` // seconds that pass before it
 }
 
 // Answer is what an app answers.
@@ -29,12 +30,16 @@ type Answer struct {
 // servers that are measured against them. It fails when the app cannot be
 // imported or breaks PEP 3333.
 func Expect(ctx context.Context, python, dir, app string, requests []Request) ([]Answer, error) {
+	return expect(ctx, python, dir, app, requests)
+}
+
+func expect(ctx context.Context, python, dir, app string, requests []Request, more ...string) ([]Answer, error) {
 	asked, err := json.Marshal(requests)
 	if err != nil {
 		return nil, err
 	}
 	var out, log bytes.Buffer
-	cmd := exec.CommandContext(ctx, python, "expect.py", app)
+	cmd := exec.CommandContext(ctx, python, append([]string{"expect.py", app}, more...)...)
 	cmd.Dir = dir
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(asked), &out, &log
 	if err := cmd.Run(); err != nil {

@@ -48,6 +48,11 @@ func TestAnswer(t *testing.T) {
 		wire wire // status 200 and want hello, unless set
 		want verdict
 	}{
+		{"any_body", http11("Content-Length: 7", "", "another"), wire{any: true}, verdict{keep: true}},
+		{"any_body_of_nothing", http11("Content-Length: 0", "", ""), wire{any: true}, verdict{keep: true}},
+		{"any_body_in_chunks", http11("Transfer-Encoding: chunked", "", "3", "any", "0", "", ""), wire{any: true}, verdict{keep: true}},
+		{"any_body_that_is_cut", http11("Content-Length: 7", "", "anot"), wire{any: true}, verdict{bad: KindClosedEarly}},
+		{"any_body_of_another_status", "HTTP/1.1 500 Oh\r\nContent-Length: 2\r\n\r\noh", wire{any: true}, verdict{bad: KindStatus}},
 		{"length", http11("Content-Length: 5", "", "hello"), wire{}, verdict{keep: true}},
 		{"fields_in_any_case", http11("content-LENGTH:5 \t", "CONNECTION: x , Close", "", "hello"), wire{}, verdict{}},
 		{"reason_missing", "HTTP/1.1 200\r\nContent-Length: 5\r\n\r\nhello", wire{}, verdict{keep: true}},
@@ -114,7 +119,7 @@ func TestAnswer(t *testing.T) {
 			if w.status == 0 {
 				w.status = 200
 			}
-			if w.want == nil {
+			if w.want == nil && !w.any {
 				w.want = hello
 			}
 			if tt.want.bad == "" {

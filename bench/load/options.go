@@ -39,6 +39,9 @@ type Request struct {
 	Body   []byte
 	Status int    // 0 means 200
 	Want   []byte // the body of the right answer, may contain [Number]
+	// AnyBody takes every body that is framed right, for apps whose answers differ
+	// each time; Want is ignored then.
+	AnyBody bool
 }
 
 // Number stands in what [Run] asks and wants for the number of the request, in
@@ -186,7 +189,7 @@ func (r Request) check() error {
 	if r.Status != 0 && (r.Status < 200 || r.Status > 599) {
 		return fmt.Errorf("load: status %d is not one of a final answer", r.Status)
 	}
-	if r.Method == http.MethodHead && len(r.Want) > 0 {
+	if r.Method == http.MethodHead && len(r.Want) > 0 && !r.AnyBody {
 		return errors.New("load: an answer to HEAD has no body to want")
 	}
 	return nil

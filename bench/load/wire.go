@@ -25,6 +25,7 @@ type wire struct {
 	keepAt  []int
 	lastAt  []int
 	status  int
+	any     bool // every body is right
 	head    bool // HEAD: an answer has no body, whatever it says
 	uwsgi   bool
 }
@@ -40,8 +41,12 @@ func newWire(t Target, r Request) (wire, error) {
 		bodyOut: len(r.Body),
 		want:    r.Want,
 		status:  cmp.Or(r.Status, http.StatusOK),
+		any:     r.AnyBody,
 		head:    r.Method == http.MethodHead,
 		uwsgi:   t.Protocol == UWSGI,
+	}
+	if w.any {
+		w.want = nil
 	}
 	if w.uwsgi {
 		packet, err := appendPacket(t, r)

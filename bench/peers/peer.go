@@ -44,7 +44,9 @@ type Setup struct {
 	Threads   int    // of each process
 	Log       bool   // write a line for each request
 	Static    string // directory to serve at /static/, or empty
-	Want      []byte // body that GET / must have; nil: any, with status 200
+	Path      string // that is asked to see whether the server is there; empty for /
+	Status    int    // that it must answer with; 0 for 200
+	Want      []byte // body that it must have; nil: any
 }
 
 // Tools says where on this machine the parts are. A peer whose part is empty is

@@ -178,7 +178,7 @@ func twoWorkers(t *testing.T, srv *Server, gone []int) []int {
 		asking = min(asking+1, 60)
 		for range asking {
 			clients.Go(func() {
-				if _, body, err := ask(t.Context(), srv.Addr); err == nil {
+				if _, body, err := ask(t.Context(), srv.Addr, "/"); err == nil {
 					answered.Store(string(body), true)
 				}
 			})

@@ -3,11 +3,14 @@ package peers
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/uwsgo/uwsgo/codec/uwsgi"
@@ -17,24 +20,25 @@ import (
 // be imported.
 const probeLimit = 30 * time.Second
 
-// probe asks until the server answers GET / rightly.
+// probe asks until the server answers GET rightly.
 func (srv *Server) probe(ctx context.Context, begun time.Time) error {
 	ask := askHTTP
 	if srv.Peer.Protocol == UWSGI {
 		ask = askUWSGI
 	}
+	path, wantStatus := cmp.Or(srv.Setup.Path, "/"), cmp.Or(srv.Setup.Status, http.StatusOK)
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
 	var firstWrong time.Time
 	var last error
 	for {
-		status, body, err := ask(ctx, srv.Addr)
+		status, body, err := ask(ctx, srv.Addr, path)
 		switch {
 		case err != nil:
-		case status != http.StatusOK:
-			err = fmt.Errorf("GET / was answered with status %d", status)
+		case status != wantStatus:
+			err = fmt.Errorf("GET %s was answered with status %d", path, status)
 		case srv.Setup.Want != nil && !bytes.Equal(body, srv.Setup.Want):
-			err = fmt.Errorf("GET / was answered with the wrong body, %.60q", body)
+			err = fmt.Errorf("GET %s was answered with the wrong body, %.60q", path, body)
 		default:
 			return nil
 		}
@@ -59,9 +63,9 @@ func (srv *Server) probe(ctx context.Context, begun time.Time) error {
 	}
 }
 
-// askHTTP gives the status and the body of GET /.
-func askHTTP(ctx context.Context, addr string) (status int, body []byte, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/", nil)
+// askHTTP gives the status and the body of GET path.
+func askHTTP(ctx context.Context, addr, path string) (status int, body []byte, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+path, nil)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -78,7 +82,7 @@ func askHTTP(ctx context.Context, addr string) (status int, body []byte, err err
 }
 
 // askUWSGI is askHTTP over the uwsgi protocol.
-func askUWSGI(ctx context.Context, addr string) (status int, body []byte, err error) {
+func askUWSGI(ctx context.Context, addr, path string) (status int, body []byte, err error) {
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return 0, nil, err
@@ -88,11 +92,15 @@ func askUWSGI(ctx context.Context, addr string) (status int, body []byte, err er
 		return 0, nil, err
 	}
 	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Now()) })()
+	plain, query, _ := strings.Cut(path, "?")
+	if decoded, err := url.PathUnescape(plain); err == nil {
+		plain = decoded
+	}
 	packet, err := uwsgi.AppendPacket(nil, 0, 0, []uwsgi.Var{
 		{Name: "REQUEST_METHOD", Value: http.MethodGet},
-		{Name: "REQUEST_URI", Value: "/"},
-		{Name: "PATH_INFO", Value: "/"},
-		{Name: "QUERY_STRING", Value: ""},
+		{Name: "REQUEST_URI", Value: path},
+		{Name: "PATH_INFO", Value: plain},
+		{Name: "QUERY_STRING", Value: query},
 		{Name: "SERVER_PROTOCOL", Value: "HTTP/1.1"},
 		{Name: "SERVER_NAME", Value: "127.0.0.1"},
 		{Name: "SERVER_PORT", Value: "80"},

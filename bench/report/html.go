@@ -66,12 +66,12 @@ type lossView struct{ ID, Where, Metric, Rival, Faults, By, Mine, Theirs string 
 
 type pageView struct {
 	ID, Name, Title, About, NoRatios string
-	Previous, Next                         *pageView
-	Failures                               []string
-	Columns                                []columnView
-	Tables                                 []tableView
-	Absent                                 []result.Absent
-	Entries                                []entryView
+	Previous, Next                   *pageView
+	Failures                         []string
+	Columns                          []columnView
+	Tables                           []tableView
+	Absent                           []result.Absent
+	Entries                          []entryView
 }
 
 // columnView heads a column; those of the headline must be seen without scrolling.

@@ -46,7 +46,7 @@ func terminal(w io.Writer, run *result.Run, width int) error {
 		for _, a := range p.absent {
 			wrapped(&b, width, "  not measured: ", a.Peer+": "+oneLine(a.Reason))
 		}
-		if s := p.noRatios(); s != "" {
+		if s := p.noRatios(); s != "" && !p.settings.QuickLook() {
 			wrapped(&b, width, "  ", s)
 		}
 	}

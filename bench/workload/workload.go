@@ -9,6 +9,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/uwsgo/uwsgo/bench/apps"
 	"github.com/uwsgo/uwsgo/bench/load"
 	"github.com/uwsgo/uwsgo/bench/peers"
 	"github.com/uwsgo/uwsgo/bench/result"
@@ -24,6 +25,7 @@ type Workload struct {
 	// servers could do.
 	Closes bool
 	Setup  peers.Setup
+	Own    *apps.Own // the app, where it is none of this program's
 	// Cases are parts that are measured one after the other on the same server;
 	// nil is one part without a name.
 	Cases   []string

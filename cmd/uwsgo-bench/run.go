@@ -27,6 +27,7 @@ type settings struct {
 	peers                   string
 	adHoc                   []string
 	processes, threads      int
+	own                     own
 	options                 workload.Options
 }
 
@@ -45,6 +46,7 @@ func runFlags(s *settings) *flag.FlagSet {
 	flags.IntVar(&o.Threads, "client-threads", 1, "threads of the load generator")
 	flags.IntVar(&s.processes, "processes", 0, "worker processes of each server instead of what the workload says")
 	flags.IntVar(&s.threads, "threads", 0, "threads of each worker process instead of what the workload says")
+	s.own.flags(flags)
 	flags.StringVar(&s.out, "out", "uwsgo-bench-report", "`directory` for the report")
 	flags.StringVar(&s.env, "env", cacheDir(), "`directory` of the virtualenv that the Python servers are installed into")
 	flags.StringVar(&s.python, "python", "python3", "`program` that makes the virtualenv")
@@ -81,7 +83,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err := s.check(); err != nil {
 		return usageError{err}
 	}
-	workloads, err := chooseWorkloads(flags.Args())
+	if err := s.find(); err != nil {
+		return err
+	}
+	workloads, err := s.choose(ctx, flags)
 	if err != nil {
 		return usageError{err}
 	}
@@ -102,7 +107,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	if err := errors.Join(s.find(), s.lay(dir), os.MkdirAll(s.out, 0o755)); err != nil {
+	if err := errors.Join(s.lay(dir), os.MkdirAll(s.out, 0o755)); err != nil {
 		return err
 	}
 	client, servers, sentence := pinning(processors(), s.options.Threads)
@@ -154,6 +159,30 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return fmt.Errorf("interrupted after %v; the report has what was measured until then", r.Finished.Sub(r.Started).Round(time.Second))
 	}
 	return unmeasured(r)
+}
+
+// choose gives the workloads that the arguments name, or the one of an own app.
+func (s *settings) choose(ctx context.Context, flags *flag.FlagSet) ([]workload.Workload, error) {
+	if s.own.wanted() {
+		if flags.NArg() > 0 {
+			return nil, fmt.Errorf("%q: your own app is measured alone; leave out the names of workloads", flags.Arg(0))
+		}
+		w, err := s.own.workload(ctx, s.options.Tools.Env, s.python)
+		return []workload.Workload{w}, err
+	}
+	var stray error
+	alone := own{}
+	flags.Visit(func(f *flag.Flag) {
+		only := flag.NewFlagSet("", flag.ContinueOnError)
+		alone.flags(only)
+		if only.Lookup(f.Name) != nil {
+			stray = fmt.Errorf("-%s is for your own app: name it with -app or -ini", f.Name)
+		}
+	})
+	if stray != nil {
+		return nil, stray
+	}
+	return chooseWorkloads(flags.Args())
 }
 
 // measured tells whether there is any sample.

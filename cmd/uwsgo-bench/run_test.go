@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -23,7 +24,15 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
-	os.Exit(m.Run())
+	os.Exit(func() int {
+		var err error
+		if binDir, err = os.MkdirTemp("", "uwsgo-bench-test-"); err != nil {
+			fmt.Println(err)
+			return 1
+		}
+		defer os.RemoveAll(binDir)
+		return m.Run()
+	}())
 }
 
 // bench runs the program with arguments and gives what it printed.
@@ -146,6 +155,19 @@ func TestListNamesAll(t *testing.T) {
 	}
 }
 
+// builtUwsgo is the uwsgo binary, made once for all tests into a folder that TestMain
+// removes.
+var builtUwsgo = sync.OnceValues(func() (string, error) {
+	path := filepath.Join(binDir, "uwsgo")
+	if out, err := exec.Command("go", "build", "-o", path, "../uwsgo").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building uwsgo: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
+// binDir is where it is built.
+var binDir string
+
 // environment gives the flags that measure with what the tests have, or skips.
 func environment(t *testing.T) []string {
 	t.Helper()
@@ -159,9 +181,9 @@ func environment(t *testing.T) []string {
 	if _, err := os.Stat(filepath.Join(env, "bin", "python")); err != nil {
 		t.Skip("SKIP: no virtualenv for the tests: run make testenv")
 	}
-	uwsgo := filepath.Join(t.TempDir(), "uwsgo")
-	if out, err := exec.Command("go", "build", "-o", uwsgo, "../uwsgo").CombinedOutput(); err != nil {
-		t.Fatalf("building uwsgo: %v\n%s", err, out)
+	uwsgo, err := builtUwsgo()
+	if err != nil {
+		t.Fatal(err)
 	}
 	return []string{"-env", env, "-uwsgo", uwsgo, "-out", t.TempDir()}
 }
