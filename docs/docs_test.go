@@ -66,6 +66,20 @@ func TestDecisions(t *testing.T) {
 	}
 }
 
+// TestPerformanceIsOnePage: what does not fit is for the page in the browser.
+func TestPerformanceIsOnePage(t *testing.T) {
+	const most = 2500
+	page := read(t, "performance.md")
+	if n := len(strings.Fields(page)); n > most {
+		t.Errorf("performance.md has %d words, more than the %d of a page", n, most)
+	}
+	for _, want := range []string{"## Summary", "## Where uwsgo loses", "uwsgo-bench ", "nginx+uwsgo-http"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("performance.md lacks %q", want)
+		}
+	}
+}
+
 var quoted = regexp.MustCompile("`([a-z0-9-]+)`")
 
 // TestUnsupportedOptions compares the list of compatibility.md with options.md,
