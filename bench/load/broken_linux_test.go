@@ -105,7 +105,7 @@ func TestServerThatClosesUnannounced(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if r.Failed() != r.Errors[KindUnannounced] || r.Requests < 20 || rate > 0 && r.Requests != 1000 {
+			if r.Failed() != r.Errors[KindUnannounced] || r.Requests == 0 || rate > 0 && r.Requests != 1000 {
 				t.Errorf("%d right, %v", r.Requests, r.Errors)
 			}
 			if r.Served != 4 && rate == 0 || r.Connects < r.Requests {
@@ -163,7 +163,7 @@ func TestEveryRequestHasOneOutcome(t *testing.T) {
 			if tt.rate > 0 && r.Requests+lost != 500 {
 				t.Errorf("%d right and %d wrong, %v: want 500 in all", r.Requests, lost, r.Errors)
 			}
-			if r.Requests < 20 || r.Served == 0 || ticked != r.Requests+r.Late || failed != r.Failed() || r.Routes[""].Errors != failed {
+			if r.Requests+r.Late == 0 || r.Served == 0 || ticked != r.Requests+r.Late || failed != r.Failed() || r.Routes[""].Errors != failed {
 				t.Errorf("%d right and %d late, %d of them in ticks, %d wrong in ticks, %d clients served, %v", r.Requests, r.Late, ticked, failed, r.Served, r.Errors)
 			}
 		})
