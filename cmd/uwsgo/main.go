@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/uwsgo/uwsgo/cmd/internal/accesslog"
 	"github.com/uwsgo/uwsgo/cmd/internal/config"
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
 	"github.com/uwsgo/uwsgo/cmd/internal/option"
@@ -85,6 +86,6 @@ const (
 )
 
 func fail(err error) int {
-	_, _ = os.Stderr.WriteString("uwsgo: " + err.Error() + "\n")
+	_, _ = os.Stderr.Write(accesslog.AppendPrintable(nil, []byte("uwsgo: "+err.Error()+"\n")))
 	return exitConfig
 }

@@ -47,3 +47,22 @@ func appendEscaped(dst, value []byte) []byte {
 func appendUnit(dst []byte, r rune) []byte {
 	return append(dst, '\\', 'u', hex[r>>12&15], hex[r>>8&15], hex[r>>4&15], hex[r&15])
 }
+
+// AppendPrintable adds text to dst with what a terminal would act on escaped, as in
+// appendEscaped: control characters but for tabs and the ends of lines, and what is no
+// UTF-8. Quotes and backslashes stay.
+func AppendPrintable(dst, text []byte) []byte {
+	for len(text) > 0 {
+		r, size := utf8.DecodeRune(text)
+		switch {
+		case r == '\n', r == '\t', size > 1 && unicode.IsPrint(r), size == 1 && ' ' <= r && r < 0x7f:
+			dst = append(dst, text[:size]...)
+		case size == 1:
+			dst = append(dst, '\\', 'u', '0', '0', hex[text[0]>>4], hex[text[0]&15])
+		default:
+			dst = appendEscaped(dst, text[:size])
+		}
+		text = text[size:]
+	}
+	return dst
+}

@@ -23,13 +23,13 @@ func NewLogger(sink *Sink, date string) *Logger {
 
 // Printf writes one line; the newline at its end is added where it is missing.
 // Use %q for whatever a client sent, so that it cannot end the line and forge
-// another.
+// another. Whatever a terminal would act on is escaped.
 func (l *Logger) Printf(format string, args ...any) {
 	var line []byte
 	if len(l.date) > 0 {
 		line = append(l.date.append(line, time.Now()), " - "...)
 	}
-	line = fmt.Appendf(line, format, args...)
+	line = AppendPrintable(line, fmt.Appendf(nil, format, args...))
 	if !bytes.HasSuffix(line, []byte("\n")) {
 		line = append(line, '\n')
 	}
