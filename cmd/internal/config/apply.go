@@ -92,6 +92,8 @@ func (r *resolver) apply(name string, e ini.Entry) error {
 		r.PyArgv = e.Value
 	case "env":
 		err = r.env(e)
+	case "envdir":
+		err = r.envDir(e)
 	case "unenv":
 		err = r.unenv(e)
 	case "chdir":

@@ -66,6 +66,10 @@ func TestWhatProtectsEndsTheStart(t *testing.T) {
 		{"inject", "inject-before = common.ini", "app.ini:3: inject-before: "},
 		{"own_option", "declare-option = deny=route=$1 break:403", "app.ini:3: declare-option: "},
 		{"exit", "exit = 1", "app.ini:3: exit: "},
+		{"taken_condition", "if-exists = .\nroute = ^/.* basicauth:Realm,a:b\nendif =", "app.ini:4: route: basicauth: "},
+		{"variables", "ienv = A=b", "app.ini:3: ienv: "},
+		{"resolved", "resolve = ip=example.com", "app.ini:3: resolve: "},
+		{"paths", "route-run = fixpathinfo:", "uwsgi_modifier1 30"},
 		{"several", "cap = a\nroute = ^/ break:\nroute = ^/a break:\ncgroup = b", "likewise app.ini:4: route: break, app.ini:5: route: break, app.ini:6: cgroup; to start without that, write ignore-unsupported = cap,route:break,cgroup"},
 		{"one_of_two_given_up", "cap = a\ncgroup = b\nignore-unsupported = cap", "app.ini:4: cgroup: "},
 		{"one_action_given_up", "route = ^/ addheader:A: b\nroute = ^/ basicauth:R,a:b\nignore-unsupported = route:addheader", "app.ini:4: route: basicauth: "},
@@ -139,6 +143,8 @@ func TestWhatIsHarmlessStarts(t *testing.T) {
 			Function: []string{"logger", "req-logger"}, Changed: []string{"lazy"}, Harmless: []string{"thunder-lock"},
 		}},
 		{"switched_off", "thunder-lock = false\nlazy = no\nmule = 0\nhttps = false\nlogger =", Losses{}},
+		{"condition_that_is_not_taken", "if-env = NO_SUCH_VARIABLE\nroute = ^/.* basicauth:Realm,%(_)\nendif =", Losses{}},
+		{"placeholders_of_such_names", "set-ph = realm=x\nresolved = y\nmodule = %(realm)%(resolved)", Losses{}},
 		{"log_of_everybody", "logfile-chmod = 644", Losses{Changed: []string{"logfile-chmod"}}},
 		{"routes_that_only_log", "route = ^/health donotlog:\nroute-run = log:x\nroute-if = equal:a;b logvar:a b\nroute-uri = ^/ continue:", Losses{
 			Function: []string{"route:donotlog", "route-run:log", "route-if:logvar", "route-uri:continue"},
@@ -197,6 +203,24 @@ func TestOtherActionsDoNotMind(t *testing.T) {
 		if _, err := load([]string{args}, []string{"UWSGI_CAP=setuid", "UWSGI_ROUTE=^/ basicauth:R,a:b"}); err != nil {
 			t.Errorf("%s: %v", args, err)
 		}
+	}
+}
+
+func TestEnvDir(t *testing.T) {
+	enter(t, map[string]string{
+		"app.ini": "[uwsgi]\nenvdir = vars\nenv = LAST=3\n", "vars/A": "one \ntwo\n", "vars/B": "x=y", "vars/EMPTY": "", "vars/LINES": "a\x00b\n", "vars/.hidden": "h", "vars/sub/C": "c",
+		"none.ini": "[uwsgi]\nenvdir = absent\n",
+	})
+	c, err := load([]string{"app.ini"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Env{{"A", "one", false}, {"B", "x=y", false}, {"EMPTY", "", true}, {"LINES", "a\nb", false}, {"LAST", "3", false}}
+	if diff := cmp.Diff(want, c.Env); diff != "" {
+		t.Error(diff)
+	}
+	if _, err := load([]string{"none.ini"}, nil); err == nil || !strings.HasPrefix(err.Error(), `none.ini:2: envdir: "absent" is no directory`) {
+		t.Error(err)
 	}
 }
 

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -139,6 +140,36 @@ func (r *resolver) env(e ini.Entry) error {
 		return err
 	}
 	r.Env = append(r.Env, Env{Name: name, Value: value})
+	return nil
+}
+
+// envDir reads a directory of daemontools' kind, one variable in each file.
+func (r *resolver) envDir(e ini.Entry) error {
+	dir, err := text(e, "a directory")
+	if err != nil {
+		return err
+	}
+	if info, err := r.world.Stat(dir); err != nil || !info.IsDir() {
+		return e.Origin.Errorf(e.Key, "%q is no directory that can be read", dir)
+	}
+	files, err := r.world.Glob(strings.TrimRight(dir, "/") + "/*")
+	if err != nil {
+		return e.Origin.Errorf(e.Key, "%w", err)
+	}
+	for _, file := range files {
+		name := path.Base(file)
+		info, err := r.world.Stat(file)
+		if err != nil || !info.Mode().IsRegular() || strings.HasPrefix(name, ".") || strings.Contains(name, "=") {
+			continue
+		}
+		content, err := r.world.Read(file)
+		if err != nil {
+			return e.Origin.Errorf(e.Key, "%w", err)
+		}
+		line, _, _ := strings.Cut(string(content), "\n")
+		value := strings.ReplaceAll(strings.TrimRight(line, " \t\r"), "\x00", "\n")
+		r.Env = append(r.Env, Env{Name: name, Value: value, Unset: len(content) == 0})
+	}
 	return nil
 }
 

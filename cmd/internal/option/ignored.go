@@ -33,6 +33,7 @@ var ignored = []group{
 	{"reaper", "children of the app are left to the app, and orphans are reaped"},
 	{"ksm tcp-nodelay tcp-fast-open tcp-fastopen tcp-fast-open-client tcp-fastopen-client socket-sndbuf socket-rcvbuf shutdown-sockets", "it tunes what works without"},
 	{"print iprint", "nothing depends on it"},
+	{"so-keepalive", "clients that keep silent are let go by http-timeout, socket-timeout and http-keepalive"},
 	{"skip-zero disable-async-warn-on-queue-full", "descriptor 0 is no socket here, and there is no such queue"},
 	{"stats-no-metrics metrics-no-cores", "there are no metrics to leave out"},
 	{"spooler-quiet fastrouter-quiet rawrouter-quiet sslrouter-quiet", "there is nothing that could be loud"},

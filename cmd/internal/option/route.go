@@ -49,13 +49,14 @@ func Harmless(action string) bool {
 
 // instead says for actions what to do in their place.
 var instead = map[string]string{
-	"basicauth": "have the web server in front ask for the password, with auth_basic in nginx",
-	"break":     "refuse the request in the web server in front, with return or deny in nginx",
-	"redirect":  "redirect in the web server in front, with return in nginx",
-	"addheader": "add-header adds one to every response, or the web server in front does it",
-	"harakiri":  "route, route-uri and route-host can have this action",
-	"rewrite":   "rewrite in the web server in front, with rewrite in nginx",
-	"static":    "serve files with static-map or check-static",
+	"basicauth":   "have the web server in front ask for the password, with auth_basic in nginx",
+	"break":       "refuse the request in the web server in front, with return or deny in nginx",
+	"redirect":    "redirect in the web server in front, with return in nginx",
+	"addheader":   "add-header adds one to every response, or the web server in front does it",
+	"harakiri":    "route, route-uri and route-host can have this action",
+	"rewrite":     "rewrite in the web server in front, with rewrite in nginx",
+	"fixpathinfo": "have the web server in front say uwsgi_modifier1 30 (nginx), which does the same",
+	"static":      "serve files with static-map or check-static",
 }
 
 // Instead says what to do in place of a rule with this action.

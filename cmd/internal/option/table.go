@@ -104,6 +104,10 @@ var table = []Option{
 		Help: "set an environment variable for the app",
 	},
 	{
+		Name: "envdir", Kind: List, Arg: "DIR", Section: Python, Status: Same,
+		Help: "set environment variables for the app from the files of this directory: the name is the variable, the first line its value; an empty file takes it out",
+	},
+	{
 		Name: "unenv", Kind: List, Arg: "NAME", Section: Python, Status: Same,
 		Help: "take a variable out of the app's environment",
 	},
