@@ -128,7 +128,7 @@ func (p *program) startWorkers(ctx context.Context) error {
 		return err
 	}
 	wc := worker.Config{
-		Python: python, PythonFrom: from, PythonPath: cfg.PythonPath, Argv: strings.Fields(cfg.PyArgv),
+		Python: python, PythonFrom: from, StartedIn: p.home, PythonPath: cfg.PythonPath, Argv: strings.Fields(cfg.PyArgv),
 		Processes: cfg.Processes, Threads: cfg.Threads, Cheaper: cfg.Cheaper, LazyApps: cfg.LazyApps, ImportOnce: cfg.ImportOnce, NeedApp: cfg.NeedApp,
 		Harakiri: cfg.Harakiri, HarakiriMercy: cfg.HarakiriMercy, HarakiriVerbose: cfg.HarakiriVerbose, Mercy: cfg.Mercy,
 		HarakiriLeast: leastDeadline(cfg), HarakiriSignal: cfg.HarakiriSignal,

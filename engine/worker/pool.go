@@ -44,6 +44,7 @@ type Config struct {
 	Python     string   // interpreter; default: FindPython("")
 	PythonFrom string   // where that path is from, for messages: one of the From constants
 	Dir        string   // working directory of the apps; default: the server's
+	StartedIn  string   // where the server was started: what relative paths may have been meant from, for messages
 	Env        []string // of the Python processes, as K=V; nil for the server's own
 	PythonPath []string // each put in front of sys.path, after "."
 	Argv       []string // sys.argv after "uwsgi"

@@ -21,7 +21,7 @@ import (
 var shim embed.FS
 
 // modules are the shim's modules, each after what it imports.
-var modules = []string{"__init__", "own", "trace", "forked", "files", "title", "port", "head", "exchange", "spawned", "apps", "imports", "signals", "greenlets", "worker", "zygote"}
+var modules = []string{"__init__", "own", "trace", "forked", "files", "title", "port", "head", "exchange", "spawned", "hints", "apps", "imports", "signals", "greenlets", "worker", "zygote"}
 
 // Descriptors in the zygote, given to exec.
 const (
@@ -216,7 +216,7 @@ func (g *supervisor) bootBlob(lazy bool) ([]byte, error) {
 		stacks = next
 	}
 	blob, err := pymarshal.Marshal([]any{sources, map[string]any{
-		"apps": apps, "lazy": lazy, "once": c.ImportOnce, "need_app": c.NeedApp,
+		"apps": apps, "lazy": lazy, "once": c.ImportOnce, "python_from": c.PythonFrom, "started_in": c.StartedIn, "need_app": c.NeedApp,
 		"argv": c.Argv, "pythonpath": c.PythonPath, "post_fork": c.PostFork,
 		"processes": c.Processes, "threads": c.Threads, "loops": len(c.Loops),
 		"limit_as": c.LimitAS, "stream_mode": c.StreamMode, "watch": c.Imported != nil, "unwatched": unwatched,

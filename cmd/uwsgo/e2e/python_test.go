@@ -162,3 +162,57 @@ func TestBrokenInterpreter(t *testing.T) {
 		}
 	}
 }
+
+// TestNotLoaded has starts end with the reason, in the last lines where one looks.
+func TestNotLoaded(t *testing.T) {
+	own := python(t)
+	for _, tt := range []struct {
+		name  string
+		files map[string]string
+		args  []string
+		want  []string
+	}{
+		{
+			"asgi", map[string]string{"app.py": "async def app(scope, receive, send):\n    pass\n"},
+			[]string{"--module", "app:app"},
+			[]string{"cannot load app app:app: app in app is an ASGI app, and uwsgo runs WSGI apps: name its WSGI callable"},
+		},
+		{
+			"package_of_a_virtualenv",
+			map[string]string{"app.py": "import flaskx\n", "venv/pyvenv.cfg": "", "venv/lib/python3.1/site-packages/flaskx.py": ""},
+			[]string{"--wsgi-file", "app.py"},
+			[]string{"import error: No module named 'flaskx' (it is installed in ", "/venv: add virtualenv = ", "Python 3.", " at " + own + " (from virtualenv)", "sys.path = ['.'"},
+		},
+		{
+			"pythonpath_against_chdir", map[string]string{"lib/shop.py": "", "site/app.py": ""},
+			[]string{"--chdir", "site", "--pythonpath", "lib", "--module", "shop"},
+			[]string{"(it is in ", "/lib, which is not on sys.path: add pythonpath = "},
+		},
+		{
+			"file_against_chdir", map[string]string{"app.py": "", "site/x": ""},
+			[]string{"--chdir", "site", "--wsgi-file", "app.py"},
+			[]string{"file not found: app.py (in ", "; there is ", "/app.py: a relative path counts from chdir"},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := shortTempDir(t)
+			for file, text := range tt.files {
+				if err := os.MkdirAll(filepath.Join(dir, filepath.Dir(file)), 0o755); err != nil {
+					t.Fatal(err)
+				}
+				write(t, filepath.Join(dir, filepath.Dir(file)), filepath.Base(file), text)
+			}
+			home := []string{"--http", "127.0.0.1:0", "--home", filepath.Dir(filepath.Dir(own))}
+			cmd := command(dir, slices.Concat(home, tt.args)...)
+			s := launch(t, cmd)
+			if err := s.wait(t); err == nil || cmd.ProcessState.ExitCode() != exitApp {
+				t.Errorf("it ended with %v, want exit status %d", err, exitApp)
+			}
+			for _, want := range tt.want {
+				if !strings.Contains(s.log.String(), want) {
+					t.Errorf("the log has no %q:\n%s", want, s.log)
+				}
+			}
+		})
+	}
+}

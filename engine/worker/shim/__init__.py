@@ -9,6 +9,7 @@ zygote    imports the apps once and forks a worker process on command
 apps      finds and imports the apps
 spawned   has processes that an app spawns find its wsgi-files
 greenlets what gevent needs, as it is used in several threads
+hints     says why a module is not found
 imports   tells the server which files that took
 worker    the threads of one worker process: take a request, run it, next
 exchange  one request and its answer, by PEP 3333

@@ -7,28 +7,30 @@ import os
 import sys
 import time
 
-from . import spawned
+from . import hints, spawned
 from .forked import leave
 from .trace import report
+
+ASYNC = 0x80 | 0x200  # of co_flags: a coroutine, an asynchronous generator
 
 
 class LoadError(Exception):
     """An app that cannot be loaded; the message says why, in one line."""
 
 
-def load_all(specs):
-    """Import each (mount, file, module, callable).
+def load_all(config):
+    """Import each (mount, file, module, callable) of the configuration.
 
     Return the callables, None for what failed, and a report for the server:
     (mount, seconds, None or why it failed).
     """
     found, outcome = [], []
     pid = os.getpid()
-    for mount, path, module, name in specs:
+    for mount, path, module, name in config["apps"]:
         start = time.monotonic()
         app = reason = None
         try:
-            app = load(path, module, name)
+            app = load(path, module, name, config)
         except LoadError as e:
             reason = str(e)
         except BaseException as e:
@@ -36,6 +38,9 @@ def load_all(specs):
                 leave(e)
             report(e)
             reason = why(e)
+            if isinstance(e, ModuleNotFoundError) and e.name:
+                cause = hints.explain(e, module, config)
+                reason += f" ({cause})" if cause else ""
         if os.getpid() != pid:
             leave()
         found.append(app)
@@ -43,14 +48,14 @@ def load_all(specs):
     return found, outcome
 
 
-def load(path, module, name):
+def load(path, module, name, config):
     """Return the callable that a wsgi-file or a module[:callable] names."""
     if module:
         module, _, own = module.partition(":")
         name = own or name
         target = importlib.import_module(module)
     else:
-        target = load_file(path)
+        target = load_file(path, config)
     name = name or "application"
     factory = name.endswith("()")
     app = target
@@ -62,14 +67,39 @@ def load(path, module, name):
         app = app()
     if not callable(app):
         raise LoadError(f"{name} in {module or path} is not callable but {type(app).__name__}")
+    if asynchronous(app):
+        raise LoadError(
+            f"{name} in {module or path} is an ASGI app, and uwsgo runs WSGI apps: name its WSGI "
+            "callable (Django: get_wsgi_application()), wrap it in ASGIMiddleware of the package "
+            "a2wsgi, or serve it with an ASGI server such as uvicorn"
+        )
     return app
 
 
-def load_file(path):
+def asynchronous(app):
+    """Tell an ASGI app by what a call of it would be."""
+    while hasattr(app, "func") and type(app).__name__ in ("partial", "partialmethod"):
+        app = app.func
+    if not hasattr(app, "__code__") and not hasattr(app, "__func__"):
+        app = getattr(type(app), "__call__", app)  # noqa: B004
+    code = getattr(getattr(app, "__func__", app), "__code__", None)
+    if code is None:
+        return False
+    names = code.co_varnames[: code.co_argcount]
+    names = names[1:] if names[:1] == ("self",) else names
+    # The second is a coroutine function in the guise of a usual one, the third of ASGI 2.
+    return (
+        bool(code.co_flags & ASYNC) or names == ("scope", "receive", "send") or names == ("scope",)
+    )
+
+
+def load_file(path, config):
     """Run a file as a module of the name that uWSGI gives it."""
     name = "uwsgi_file_" + path.removesuffix(".py").replace("/", "_").replace(".", "_")
     if not os.path.isfile(path):
-        raise LoadError(f"file not found: {path} (in {os.getcwd()})")
+        cause = hints.missing_file(path, config)
+        cause = f"; {cause}" if cause else ""
+        raise LoadError(f"file not found: {path} (in {os.getcwd()}){cause}")
     loader = importlib.machinery.SourceFileLoader(name, path)
     spec = importlib.util.spec_from_file_location(name, path, loader=loader)
     module = importlib.util.module_from_spec(spec)
@@ -109,6 +139,8 @@ def reseed():
 
 def candidates(module):
     """Return a hint with the names in module that look like apps."""
+    if why := hints.no_code(module):
+        return f": {why}"
     names = []
     for name, value in vars(module).items():
         own = getattr(value, "__module__", None) == module.__name__

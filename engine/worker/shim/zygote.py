@@ -83,7 +83,7 @@ class Zygote:
         config = self.config
         outcome = []
         if not config["lazy"]:
-            self.apps, outcome = apps.load_all(config["apps"])
+            self.apps, outcome = apps.load_all(config)
             if self.imports:
                 self.imports.tell()
             if thread._count() > 0:
@@ -245,7 +245,7 @@ def main(config):
     title.of_process(config["names"], number)
     run_hooks(config["post_fork"])
     if config["lazy"]:
-        zygote.apps, outcome = apps.load_all(config["apps"])
+        zygote.apps, outcome = apps.load_all(config)
         if zygote.imports:
             zygote.imports.tell()
         control.send(("ready", place, outcome, os.getpid()))

@@ -19,6 +19,15 @@ def here(tmp_path, monkeypatch):
         del sys.modules[name]
 
 
+def config(*specs, **more):
+    usual = {"pythonpath": [], "started_in": "/", "python_from": "PATH"}
+    return {"apps": list(specs), **usual, **more}
+
+
+def load(path, module, name):
+    return apps.load(path, module, name, config())
+
+
 APP = "def application(environ, start_response): pass\n"
 
 
@@ -32,7 +41,7 @@ APP = "def application(environ, start_response): pass\n"
 )
 def test_file(here, path, name):
     (here / path).write_text(APP)
-    app = apps.load(path, "", "")
+    app = load(path, "", "")
     assert app.__module__ == name
     assert sys.modules[name].__file__ == path
 
@@ -50,7 +59,7 @@ def test_file(here, path, name):
 )
 def test_module(here, source, module, callable, value):
     (here / "mod.py").write_text(source)
-    app = apps.load("", module, callable)
+    app = load("", module, callable)
     assert app is len if value == "len" else app(None, None) == value
 
 
@@ -82,7 +91,7 @@ def test_module(here, source, module, callable, value):
 )
 def test_failure(here, source, spec, reason):
     (here / "mod.py").write_text(source)
-    found, [(mount, seconds, why)] = apps.load_all([("/m", *spec)])
+    found, [(mount, seconds, why)] = apps.load_all(config(("/m", *spec)))
     assert (found, mount) == ([None], "/m")
     assert seconds >= 0
     assert reason in why
@@ -91,8 +100,74 @@ def test_failure(here, source, spec, reason):
 
 def test_traceback_begins_in_the_app(here, capsys):
     (here / "mod.py").write_text("def f():\n    1 / 0\nf()")
-    apps.load_all([("", "mod.py", "", "")])
+    apps.load_all(config(("", "mod.py", "", "")))
     err = capsys.readouterr().err
     assert err.count("File ") >= 2
     assert "in f" in err
     assert "importlib._bootstrap" not in err
+
+
+ASGI = """
+import functools
+async def app(scope, receive, send): pass
+class Starlette:
+    async def __call__(self, scope, receive, send): pass
+    async def method(self, scope, receive, send): pass
+class Child(Starlette): pass
+class Two:
+    def __call__(self, scope): return app
+def two(scope): return app
+def guise(scope, receive, send): return app(scope, receive, send)
+async def blocks(environ, start_response): yield b""
+async def answer(environ, start_response): return [b""]
+instance, child, double, bound = Starlette(), Child(), Two(), Starlette().method
+partial = functools.partial(app)
+twice = functools.partial(functools.partial(instance))
+def factory(): return instance
+"""
+
+WSGI = """
+import functools
+def app(environ, start_response): return []
+class App:
+    def __call__(self, environ, start_response): return []
+    def method(self, environ, start_response): return []
+    async def other(self, scope, receive, send): pass
+    async def __aenter__(self): pass
+instance, bound, partial = App(), App().method, functools.partial(app)
+class Func(App):
+    func = None
+func = Func()
+class Block:
+    def __init__(self, environ, start_response): pass
+    async def __call__(self, scope): pass
+def wrapped(app):
+    @functools.wraps(app)
+    def inner(environ, start_response): return app
+    return inner
+async def inside(scope, receive, send): pass
+decorated = wrapped(inside)
+any = lambda *args: []
+class Both:
+    def __call__(self, *args): return []
+both = Both()
+builtin = max
+"""
+
+
+@pytest.mark.parametrize(
+    "name",
+    "app instance child double bound two guise blocks answer partial twice factory()".split(),
+)
+def test_asgi_is_refused(here, name):
+    (here / "mod.py").write_text(ASGI)
+    with pytest.raises(apps.LoadError, match=r"is an ASGI app.*a2wsgi"):
+        load("", "mod", name)
+
+
+@pytest.mark.parametrize(
+    "name", "app instance bound partial func Block decorated any both builtin".split()
+)
+def test_wsgi_is_not_taken_for_asgi(here, name):
+    (here / "mod.py").write_text(WSGI)
+    load("", "mod", name)
