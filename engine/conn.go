@@ -56,6 +56,9 @@ type conn struct {
 	broken   bool // the socket is of no use any more; output is discarded
 	dead     bool // closed
 	lingered int  // bytes discarded while lingering
+
+	hold bool // leave the end of each request unread: see conn_hold.go
+	held int  // bytes that have been peeked at and not been taken
 }
 
 // readState is what a connection does with bytes that come in.
@@ -275,8 +278,11 @@ func (c *conn) settle() {
 
 // resume takes up reading after an answer.
 func (c *conn) resume() {
-	if c.in != nil && c.read <= readBody {
-		c.feedKept()
+	if c.read <= readBody {
+		c.takeHeld()
+		if c.in != nil {
+			c.feedKept()
+		}
 	}
 	if !c.dead {
 		c.fill()
@@ -331,6 +337,7 @@ func (c *conn) rest() {
 // take the answer from the client before it has been read.
 func (c *conn) finishClosing() {
 	c.freeIn()
+	c.takeHeld() // the answer is whole
 	pending := c.read == readLinger || c.unread
 	if c.eof || !pending {
 		c.close()
@@ -356,6 +363,9 @@ func (c *conn) finishClosing() {
 func (c *conn) abandon() {
 	if c.dead || c.broken {
 		return
+	}
+	if c.unfinished() {
+		c.cutOff()
 	}
 	c.broken = true
 	if x := c.x; x != nil && x.phase == phaseEnded && !x.outcome.Aborted {

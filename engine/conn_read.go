@@ -31,8 +31,15 @@ func (c *conn) fill() {
 			c.inputLater()
 			return
 		}
+		if c.held > 0 {
+			if c.read == readHeld {
+				c.lookBehind()
+				return
+			}
+			c.takeHeld()
+		}
 		buf := c.loop.Buffer()
-		n, err := reactor.Read(c.fd, buf)
+		n, room, err := c.receive(buf)
 		switch {
 		case err == unix.EAGAIN:
 			c.unread = false
@@ -51,10 +58,13 @@ func (c *conn) fill() {
 			return
 		}
 		c.loop.count.bytesIn.Add(uint64(n))
-		if n < len(buf) && !c.ending {
+		if n < room && !c.ending {
 			c.unread = false
 		}
 		c.take(buf[:n])
+		if c.held > 0 && !c.dead && c.read <= readBody {
+			c.takeHeld() // the request goes on, or has been answered
+		}
 	}
 }
 
@@ -173,6 +183,7 @@ func (c *conn) feedHead(b []byte) int {
 		return 0
 	}
 	c.fresh = false
+	c.versionKnown(&x.req)
 	x.started = l.Now()
 	if x.req.ContentLength == 0 && !x.req.Chunked {
 		c.corked = c.corked || n < len(b)

@@ -178,6 +178,6 @@ func (c *conn) reset() {
 	if c.dead || c.broken {
 		return // the descriptor may be another's by now
 	}
-	_ = unix.SetsockoptLinger(c.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+	c.cutOff()
 	c.abandon()
 }

@@ -23,6 +23,7 @@ type loop struct {
 	accepting []*acceptor
 	packets   uwsgi.Decoder
 	scratch   []byte // where responses are put together
+	held      []byte // where input goes that has been read before
 	date      []byte // the Date header's value, right until dateEnd
 	dateEnd   int64
 
@@ -42,7 +43,7 @@ func newLoop(s *Server, index int) (*loop, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &loop{Loop: r, srv: s, scratch: make([]byte, 0, 2*smallBody)}
+	l := &loop{Loop: r, srv: s, scratch: make([]byte, 0, 2*smallBody), held: make([]byte, keepHead)}
 	l.output = clientOutput{l}
 	l.guests = map[*Exchange]struct{}{}
 	l.packets.Limits = s.opt.Limits
@@ -169,7 +170,7 @@ func (l *loop) opened(a *acceptor, fd int) {
 		c = &conn{loop: l}
 		c.timer.Fn, c.turn.Fn = c.late, c.goOn
 	}
-	c.fd, c.listener, c.peer, c.fresh = fd, a.listener, a.peer, true
+	c.fd, c.listener, c.peer, c.fresh, c.hold = fd, a.listener, a.peer, true, a.listener.holds()
 	c.place = len(l.conns)
 	l.conns = append(l.conns, c)
 	l.count.accepted.Add(1)

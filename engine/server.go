@@ -413,6 +413,9 @@ func (s *Server) checkIdle() {
 func (l *loop) end() {
 	for len(l.conns) > 0 {
 		c := l.conns[len(l.conns)-1]
+		if c.unfinished() {
+			c.cutOff()
+		}
 		c.broken = true
 		c.bury()
 	}

@@ -68,6 +68,15 @@ func (b *Body) Reset(r *codec.Request) {
 // taken. What follows is the next request.
 func (b *Body) Done() bool { return b.state == bodyDone && b.err == nil }
 
+// Left returns how many bytes of a body of known length are still to come; 0 where it
+// is chunked, or done.
+func (b *Body) Left() int64 {
+	if b.state != bodyLength {
+		return 0
+	}
+	return b.left
+}
+
 // Next takes a prefix of p, n bytes long, and returns the body data within it,
 // which aliases p. It stops after one piece of data, so call it again with p[n:]
 // until that is empty or [Body.Done]. n is 0 only when p is empty or b is done.

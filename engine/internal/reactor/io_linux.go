@@ -13,6 +13,16 @@ func Read(fd int, p []byte) (int, error) { return direct(unix.SYS_READ, fd, p) }
 // Write writes to a non-blocking descriptor, likewise.
 func Write(fd int, p []byte) (int, error) { return direct(unix.SYS_WRITE, fd, p) }
 
+// Peek reads likewise, and leaves in the socket what it has read.
+func Peek(fd int, p []byte) (int, error) {
+	n, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), unix.MSG_PEEK, 0, 0)
+	return result(n, errno)
+}
+
+// ResetsUnread says that a unix socket that is closed with input unread resets the
+// connection: its peer reads what has been sent, then ECONNRESET in place of an end.
+const ResetsUnread = true
+
 // pause sleeps for ns nanoseconds, without giving the processor to other goroutines.
 func pause(ns int64) {
 	t := unix.NsecToTimespec(ns)
@@ -21,6 +31,10 @@ func pause(ns int64) {
 
 func direct(call uintptr, fd int, p []byte) (int, error) {
 	n, _, errno := unix.RawSyscall(call, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
+	return result(n, errno)
+}
+
+func result(n uintptr, errno unix.Errno) (int, error) {
 	switch errno {
 	case 0:
 		return int(n), nil

@@ -16,3 +16,13 @@ func Read(fd int, p []byte) (int, error) { return unix.Read(fd, p) }
 
 // Write writes to a non-blocking descriptor.
 func Write(fd int, p []byte) (int, error) { return unix.Write(fd, p) }
+
+// Peek reads likewise, and leaves in the socket what it has read.
+func Peek(fd int, p []byte) (int, error) {
+	n, _, err := unix.Recvfrom(fd, p, unix.MSG_PEEK)
+	return n, err
+}
+
+// ResetsUnread says that a unix socket that is closed with input unread resets the
+// connection. Other systems than Linux do not do that.
+const ResetsUnread = false
