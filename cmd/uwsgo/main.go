@@ -82,7 +82,7 @@ func run() int {
 const (
 	exitOK     = 0
 	exitConfig = 1  // a mistake in the configuration, or something in the way of it
-	exitApp    = 22 // an app does not load
+	exitApp    = 22 // an app does not load, or the processes for it do not start
 )
 
 func fail(err error) int {

@@ -44,19 +44,20 @@ type program struct {
 	stdin []byte // what was read of standard input
 	procs int    // of the Go runtime beside those of the loops; negative: leave them alone
 	// identity is whom the server becomes once its addresses are bound.
-	identity privilege.Identity
-	daemon   *os.File // tells the command that waits for the daemon to be ready; nil without one
-	paused   atomic.Bool
-	stopping atomic.Bool     // a signal to stop has come; see ready-path
-	stop     chan os.Signal  // who asks for the end; a second time for a quick one
-	letters  chan byte       // commands of master-fifo
-	patience context.Context // ends when what ends the server must be quick,
-	hurry    func()          // which this says
-	pidFiles []string
-	watchdog time.Duration // how often systemd wants to hear from the server; 0 for never
-	ready    bool          // the start is over: requests are served
-	sink     *accesslog.Sink
-	log      *accesslog.Logger
+	identity  privilege.Identity
+	daemon    *os.File // tells the command that waits for the daemon to be ready; nil without one
+	paused    atomic.Bool
+	stopping  atomic.Bool     // a signal to stop has come; see ready-path
+	insisting atomic.Bool     // somebody waits for the next signal
+	stop      chan os.Signal  // who asks for the end; a second time for a quick one
+	letters   chan byte       // commands of master-fifo
+	patience  context.Context // ends when what ends the server must be quick,
+	hurry     func()          // which this says
+	pidFiles  []string
+	watchdog  time.Duration // how often systemd wants to hear from the server; 0 for never
+	ready     bool          // the start is over: requests are served
+	sink      *accesslog.Sink
+	log       *accesslog.Logger
 
 	engine *engine.Server
 	pool   *worker.Pool // nil when there are only files to serve
@@ -110,6 +111,7 @@ func serve(p *program) int {
 		select {
 		case <-p.stop:
 			cancel() // stopped while it starts
+			p.insist()
 		case <-early:
 		}
 	}()
@@ -135,6 +137,10 @@ func serve(p *program) int {
 		p.complain(err)
 		if _, ok := errors.AsType[*worker.LoadError](err); ok {
 			p.log.Printf("*** no app loaded. GAME OVER ***")
+			return exitApp
+		}
+		if _, ok := errors.AsType[*worker.StartError](err); ok {
+			p.log.Printf("*** no worker serves. GAME OVER ***")
 			return exitApp
 		}
 		return exitConfig
@@ -241,21 +247,11 @@ func (p *program) pause() {
 // shutdown finishes the requests at hand and ends the workers. A second signal
 // ends the patience.
 func (p *program) shutdown() {
-	go func() { // until the program ends, as what follows has to be quick too
-		// Some send a signal to the process and to its group: that is once.
+	go func() {
 		if p.successor.serves() {
 			<-p.stop // the first that asks this server to end
 		}
-		once := time.After(sameSignal)
-		for {
-			<-p.stop
-			select {
-			case <-once:
-				p.hurry()
-				return
-			default:
-			}
-		}
+		p.insist()
 	}()
 	if !p.shared {
 		p.stopping.Store(true)
@@ -288,6 +284,28 @@ func (p *program) shutdown() {
 	_ = p.engine.Close()
 	p.successor.wait(ctx)
 }
+
+// insist waits, once the end has been asked for, for who asks again: then it is to be quick.
+// What does not get on even so ends as it is: the kernel ends the workers then.
+func (p *program) insist() {
+	if p.insisting.Swap(true) {
+		return
+	}
+	// Some send a signal to the process and to its group: that is once.
+	once := time.Now()
+	for <-p.stop; time.Since(once) < sameSignal; {
+		<-p.stop
+	}
+	p.hurry()
+	time.AfterFunc(quickEnd, func() {
+		_, _ = os.Stderr.WriteString("uwsgo: the end was asked for twice and did not come: ending as it is\n")
+		os.Exit(exitConfig)
+	})
+}
+
+// quickEnd is how long what is to end at once may take. A zygote that does not obey has a
+// second of it.
+const quickEnd = 3 * time.Second
 
 // giveUp ends what serves requests at once. The loops that would carry the answers go
 // first or have gone, so nothing may wait for one.

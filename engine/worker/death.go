@@ -3,6 +3,7 @@ package worker
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -40,10 +41,20 @@ func (g *supervisor) exited(p *process, pid, code int) {
 		default:
 			g.pool.log(fmt.Sprintf("worker %d buried after %d seconds", w.number, int(time.Since(p.retired).Seconds())))
 		}
+	case p.zygote == g.next && p.is(Starting) && pid == 0:
+		g.unforked(p)
+		return
+	case p.zygote == g.next && p.is(Starting) && p.err == nil && code < 0 && p.doing.app < 0 && p.doing.group == 0 && w.short+1 < youngLimit:
+		// Nothing of the app's was running, so somebody has killed it.
+		w.short++
+		g.pool.log(fmt.Sprintf("DAMN ! worker %d (pid: %d) died%s :( trying respawn ...", w.number, pid, how(code)))
+		g.end(p)
+		g.fill() // in another place
+		return
 	case p.zygote == g.next && p.is(Starting):
 		err := p.err // why it could not load its app
 		if err == nil {
-			err = fmt.Errorf("worker %d ended while it started: %s", w.number, status(code))
+			err = p.doing.ended(&g.pool.config, fmt.Sprintf("worker %d", w.number), status(code))
 		}
 		g.end(p)
 		g.failed(err)
@@ -78,11 +89,29 @@ func (g *supervisor) exited(p *process, pid, code int) {
 	g.end(p)
 }
 
+// unforked deals with a process that the next zygote could not fork. The system may have
+// room for it when those of the present one have gone; until then the others serve.
+func (g *supervisor) unforked(p *process) {
+	w := p.worker
+	g.end(p)
+	if !slices.ContainsFunc(g.workers, func(w *worker) bool { return w.of(g.next) != nil }) {
+		g.failed(&StartError{Reason: "no worker could be forked: the reason is above, or in the log of the app; look at the limits of processes (ulimit -u, TasksMax=, pids.max) and of memory"})
+		return
+	}
+	g.delay(w)
+	g.takeOver()
+}
+
 // end has each loop read the last words of a process and fail what it had. When all
 // have, an "ended" message follows: before that the claims must stay.
 func (g *supervisor) end(p *process) {
 	streams := p.streams
 	p.streams = nil
+	if p.is(Starting, Draining) && p.doing.group > 1 {
+		_ = unix.Kill(-p.doing.group, unix.SIGKILL) // a hook ends with its worker
+	}
+	p.doing = stage{}
+	p.hangUp()
 	p.set(Dead)
 	if p.handle != nil {
 		_ = p.handle.Release()

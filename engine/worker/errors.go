@@ -47,6 +47,15 @@ func (e *LoadError) Error() string {
 	return fmt.Sprintf("cannot load app %s: %s", e.App, e.Reason)
 }
 
+// StartError is returned by [Start] when the processes of the apps end, or cannot be
+// made, before they serve, and it is not known to be the fault of an app.
+type StartError struct {
+	Reason string // one line: what happened while what was done
+}
+
+// Error returns the reason.
+func (e *StartError) Error() string { return e.Reason }
+
 // PythonError says that no Python interpreter can be run, and what to do.
 type PythonError struct {
 	Path string // what was tried

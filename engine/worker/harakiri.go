@@ -37,6 +37,9 @@ func (g *supervisor) harakiri() {
 			if claim.id == 0 || limit <= 0 || age < limit || c.condemned == claim {
 				continue
 			}
+			if age -= int64(g.pauses.since(time.Now().Add(-time.Duration(age)))); age < limit {
+				continue
+			}
 			c.condemned = claim
 			port := g.ports[0]
 			if claim.id < finishing {
@@ -69,8 +72,15 @@ func (g *supervisor) hangs(p *process) {
 // working reports whether a process that is to finish has a thread that is neither done
 // nor condemned.
 func (g *supervisor) working(p *process) bool {
+	stopped := false // then those that have no request will never say that they have finished
+	if state, _ := processState(int(p.pid.Load())); state == 'T' {
+		stopped = true
+	}
 	for _, c := range p.cores {
 		id, since := g.shared.claim(c.index)
+		if id == 0 && stopped {
+			continue
+		}
 		if !g.shared.finished(c.index) && (id == 0 || c.condemned != condemned{id, since}) {
 			return true
 		}

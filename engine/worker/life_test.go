@@ -412,7 +412,14 @@ func TestPostFork(t *testing.T) {
 	}
 	t.Run("fails", func(t *testing.T) {
 		gate := filepath.Join(t.TempDir(), "gate")
+		if err := os.WriteFile(gate, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
 		r := start(t, Config{Apps: []App{app(t, hello)}, PostFork: []string{"test -e " + gate}}, 1)
+		if err := os.Remove(gate); err != nil {
+			t.Fatal(err)
+		}
+		_ = syscall.Kill(r.pid(1, 0), syscall.SIGKILL)
 		r.wait("the reason", func() bool { return strings.Contains(r.output(), "hook-post-fork: test -e "+gate+": it failed (1)") })
 		c := r.send(&call{path: "/"})
 		if err := os.WriteFile(gate, nil, 0o600); err != nil {

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"strings"
@@ -84,3 +85,18 @@ func memory(pid int) (rss, vsz int64) {
 
 // recvCloexec has received descriptors closed on exec.
 const recvCloexec = unix.MSG_CMSG_CLOEXEC
+
+// processState returns the state of a process as ps shows it, X for one that is gone, and
+// what it has done so far: processor time and page faults.
+func processState(pid int) (state byte, progress string) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil && unix.Kill(pid, 0) == unix.ESRCH {
+		return 'X', ""
+	}
+	// The name before the state may hold anything, brackets too.
+	fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+	if len(fields) < 13 {
+		return 0, ""
+	}
+	return fields[0][0], fmt.Sprint(fields[7], fields[9], fields[11], fields[12])
+}

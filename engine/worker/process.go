@@ -5,6 +5,8 @@ import (
 	"os"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // State is what a process is doing.
@@ -69,6 +71,8 @@ type process struct {
 	retired time.Time   // since when it drains
 	why     string      // it was replaced; empty for a reload
 	err     error       // why it could not load its app
+	doing   stage       // while it starts
+	line    int         // the server's end of one of its descriptors, meanwhile; -1 for none
 	hung    bool        // a request was late: it goes as soon as others have ended
 	luck    float64     // 0 to 1: how much of the jitter it has
 
@@ -81,7 +85,7 @@ type process struct {
 func newWorker(number, threads int) *worker {
 	w := &worker{number: number, threads: make([]threadCount, threads)}
 	for i := range places {
-		p := &process{worker: w, place: (number-1)*places + i}
+		p := &process{worker: w, place: (number-1)*places + i, line: -1}
 		for t := range threads {
 			p.cores = append(p.cores, &Core{
 				process: p, id: t, index: p.place*threads + t, counts: &w.threads[t],
@@ -135,6 +139,24 @@ func (p *process) kill() {
 	h := p.handle
 	p.handle = nil
 	go func() { _, _ = h.Wait() }()
+}
+
+// hangUp forgets about the descriptor that tells whether it is there.
+func (p *process) hangUp() {
+	if p.line >= 0 {
+		_ = unix.Close(p.line)
+		p.line = -1
+	}
+}
+
+// lost reports whether it has closed its descriptors, without which it will never serve.
+func (p *process) lost() bool {
+	if p.line < 0 {
+		return false
+	}
+	fds := []unix.PollFd{{Fd: int32(p.line)}} // that the other end is gone is always told
+	n, err := unix.Poll(fds, 0)
+	return err == nil && n == 1
 }
 
 func (p *process) set(s State) { p.state.Store(uint32(s)) }

@@ -107,7 +107,7 @@ func (g *supervisor) replaceNext() {
 		if w.delayed || w.present.Load() == nil {
 			continue // it gets a new process anyhow
 		}
-		if g.spawn(w, g.zygote) {
+		if g.spawn(w, g.zygote) == nil {
 			g.turn = slices.Delete(g.turn, i, i+1)
 			return
 		}

@@ -109,6 +109,7 @@ func (g *supervisor) loaded(m message) {
 		return
 	}
 	z.forking = true
+	z.doing = stage{app: -1, text: "forking its workers"}
 	g.fill()
 }
 
@@ -138,12 +139,20 @@ func (g *supervisor) outcome(z *zygote, apps []LoadedApp, pid int, another bool)
 }
 
 // takeOver has the next generation take the place of the present one, once it has
-// a ready process for every worker.
+// a ready process for every worker for which one could be forked.
 func (g *supervisor) takeOver() {
+	ready := false
 	for _, w := range g.workers {
-		if p := w.of(g.next); (p == nil || !p.is(Idle)) && !w.cheap.Load() {
+		switch p := w.of(g.next); {
+		case p != nil && p.is(Idle):
+			ready = true
+		case p == nil && w.delayed, w.cheap.Load():
+		default:
 			return
 		}
+	}
+	if !ready {
+		return
 	}
 	before, z := g.zygote, g.next
 	g.zygote, g.next = z, nil
@@ -194,6 +203,9 @@ func (g *supervisor) failed(err error) {
 	g.pool.log(err.Error())
 	if g.zygote != nil {
 		g.pool.log("reload failed: the workers that run stay as they are")
+		if g.zygote.health.stopped > 0 {
+			g.zygote.goOn() // that is all that is left
+		}
 		g.answer(err)
 		g.fill()
 		return
@@ -259,7 +271,7 @@ func (g *supervisor) zygoteGone(z *zygote) {
 			g.failed(z.noPython())
 			return
 		}
-		g.failed(&PythonError{Path: g.pool.config.Python, From: g.pool.config.PythonFrom, Err: fmt.Errorf("it ended before the apps were loaded: %w", orEnded(z.err))})
+		g.failed(g.why(z))
 	case z == g.zygote:
 		g.zygote = nil
 		g.zygotePID.Store(0)
@@ -301,7 +313,7 @@ func (g *supervisor) retire(p *process, why string) {
 	if p.hung && g.pool.config.HarakiriMercy > 0 {
 		mercy = g.pool.config.HarakiriMercy
 	}
-	g.after(mercy, "mercy", p.place, int(p.retired.UnixNano()))
+	g.after(mercy, "mercy", p.place, int(p.retired.UnixNano()), 0)
 	if g.queue >= 0 {
 		// A thread looks at this after it has said that it begins, and so takes nothing
 		// if that is not to be seen yet. It may begin before the supervisor hears of it.

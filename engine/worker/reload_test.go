@@ -410,7 +410,7 @@ os.register_at_fork(after_in_parent=slow_to_tell)
 	if err := r.pool.Reload(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	r.waitLog("Gracefully killing worker 1 (pid: 0)...")
+	r.waitLog("Gracefully killing worker 1 (pid: ")
 	if err := os.WriteFile(told, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}

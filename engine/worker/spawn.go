@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -9,11 +10,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// spawn starts a process for w. It returns false when none can be started now.
-func (g *supervisor) spawn(w *worker, z *zygote) bool {
+// errNoPlace says that a worker has no place for one process more: one that drains goes
+// soon.
+var errNoPlace = errors.New("no place for one process more")
+
+// spawn starts a process for w. An error means that none can be started now.
+func (g *supervisor) spawn(w *worker, z *zygote) error {
 	p := w.free()
 	if p == nil {
-		return false // one that drains goes soon
+		return errNoPlace
 	}
 	c := &g.pool.config
 	for _, core := range p.cores {
@@ -38,7 +43,7 @@ func (g *supervisor) spawn(w *worker, z *zygote) bool {
 				}
 				g.pool.log(fmt.Sprintf("cannot spawn worker %d: %v", w.number, err))
 				g.delay(w)
-				return false
+				return err
 			}
 			theirs = append(theirs, fds[1])
 			_ = unix.SetNonblock(fds[0], true)
@@ -58,6 +63,11 @@ func (g *supervisor) spawn(w *worker, z *zygote) bool {
 	p.spawnedAt.Store(time.Now().UnixNano())
 	p.requests.Store(0)
 	p.luck, p.hung = rand.Float64(), false
+	p.doing = stage{app: -1, text: "in the fork", since: time.Now()}
+	p.hangUp()
+	if fd, err := unix.FcntlInt(uintptr(streams[0][0].fd), unix.F_DUPFD_CLOEXEC, 3); err == nil {
+		p.line = fd
+	}
 	for l, port := range g.ports {
 		if port.loop.Post(func() { port.attach(streams[l]) }) != nil {
 			for _, st := range streams[l] {
@@ -67,7 +77,7 @@ func (g *supervisor) spawn(w *worker, z *zygote) bool {
 		}
 	}
 	_ = z.spawn(p.place, w.number, theirs) // when it fails, the zygote is gone and says so
-	return true
+	return nil
 }
 
 // spawned notes that a process has been forked.
@@ -94,6 +104,8 @@ func (g *supervisor) spawned(p *process, pid int) {
 func (g *supervisor) ready(p *process) {
 	w := p.worker
 	p.set(Idle)
+	p.doing = stage{}
+	p.hangUp()
 	if g.queue < 0 {
 		g.serve(p)
 	}
@@ -131,15 +143,27 @@ func (g *supervisor) fill() {
 	if g.next != nil && g.next.forking {
 		z = g.next
 	}
-	if g.stopping || z == nil {
+	if g.stopping || z == nil || z.health.stuck != "" {
 		return
 	}
-	starting := false
+	starting, any := false, false
+	var failed error
 	for _, w := range g.workers {
 		if w.of(z) == nil && !w.delayed && !w.cheap.Load() {
-			g.spawn(w, z)
+			if err := g.spawn(w, z); err != nil && err != errNoPlace {
+				failed = err
+			}
 		}
 		starting = starting || w.starting(z) != nil
+		any = any || w.of(z) != nil
+	}
+	if failed != nil && z == g.next {
+		if !any {
+			g.failed(&StartError{Reason: fmt.Sprintf("no worker can be started: %v", failed)})
+			return
+		}
+		g.takeOver()
+		return
 	}
 	if !starting && z == g.zygote {
 		g.replaceNext()

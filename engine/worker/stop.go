@@ -7,9 +7,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// anyAlive reports whether a process is left. One whose end only the loops have not dealt
+// with yet is none: they may never run, as at a start that fails.
 func (g *supervisor) anyAlive() bool {
 	for _, p := range g.places {
-		if p.alive {
+		if p.alive && p.streams != nil {
 			return true
 		}
 	}

@@ -48,6 +48,7 @@ type supervisor struct {
 	turn     []*worker      // those that are to be replaced, one after another
 	chaining bool           // they are because of a chain reload
 	chained  []chan<- error // who waits for its end
+	pauses   pauses         // in which nothing here ran
 	nudging  bool           // a nudge will follow
 	nudgeIn  time.Duration  // so long after the present one
 	stopping bool
@@ -146,6 +147,9 @@ func (g *supervisor) supervise() {
 		defer t.Stop()
 		cycle = t.C
 	}
+	watch := time.NewTicker(watchEach)
+	defer watch.Stop()
+	g.pauses.tick(time.Now())
 	var over <-chan struct{}
 	for {
 		select {
@@ -154,10 +158,14 @@ func (g *supervisor) supervise() {
 				g.handle(m)
 			}
 		case now := <-tick:
+			g.pauses.tick(now)
 			g.harakiri()
 			g.recycle(now)
 		case now := <-cycle:
 			g.scale(now)
+		case now := <-watch.C:
+			g.pauses.tick(now)
+			g.watch(now)
 		case ctx := <-g.stopReq:
 			g.stopping = true
 			over = ctx.Done()
@@ -211,18 +219,29 @@ func (g *supervisor) handle(m message) {
 		}
 	case "loaded":
 		g.loaded(m)
+	case "doing":
+		st := stage{app: m.int(1), text: m.str(2), since: time.Now(), group: m.int(3)}
+		if m.int(0) < 0 {
+			m.from.doing = st
+		} else if p := g.process(m); p != nil && p.is(Starting) {
+			p.doing = st
+		}
+	case "pong":
+		m.from.health.answered()
 	case "spawned":
+		m.from.health.answered()
 		if p := g.process(m); p != nil && p.is(Starting, Draining) {
 			g.spawned(p, m.int(1))
-			if p.is(Starting) && !p.zygote.lazy {
-				g.ready(p)
-			}
 		}
 	case "ready":
 		if p := g.process(m); p != nil && p.is(Starting) {
 			g.spawned(p, m.int(2)) // it may be faster than its zygote
-			apps := m.apps(1, g.pool.config.Apps)
 			z := p.zygote
+			if !z.lazy {
+				g.ready(p)
+				return
+			}
+			apps := m.apps(1, g.pool.config.Apps)
 			another := p.worker.present.Load() != nil || g.zygote != nil && z == g.next || z == g.zygote && z.load.complete()
 			if p.err = g.outcome(z, apps, m.int(2), another); p.err != nil {
 				g.signal(p, unix.SIGKILL) // it ends by itself only where the app is needed
@@ -235,8 +254,13 @@ func (g *supervisor) handle(m message) {
 			g.ready(p)
 		}
 	case "exit":
-		if p := g.process(m); p != nil && p.alive && p.streams != nil {
-			g.exited(p, m.int(1), m.int(2))
+		pid := m.int(1)
+		if pid == 0 {
+			m.from.health.answered() // it could not fork
+		}
+		// That of a process that was found to have ended before may come late.
+		if p := g.process(m); p != nil && p.alive && p.streams != nil && (pid == 0 || p.pid.Load() == 0 || int(p.pid.Load()) == pid) {
+			g.exited(p, pid, m.int(2))
 		}
 	case "imported":
 		if told := g.pool.config.Imported; told != nil {
@@ -257,6 +281,12 @@ func (g *supervisor) handle(m message) {
 		g.nudge()
 	case "mercy":
 		if p := g.places[m.int(0)]; p.alive && p.is(Draining) && int(p.retired.UnixNano()) == m.int(1) {
+			now := time.Now()
+			g.pauses.tick(now)
+			if lost := g.pauses.since(p.retired) - time.Duration(m.int(2)); lost > 0 {
+				g.after(lost, "mercy", m.int(0), m.int(1), m.int(2)+int(lost))
+				return
+			}
 			g.pool.log(fmt.Sprintf("worker %d (pid: %d) did not finish within the mercy time: killing it", p.worker.number, p.pid.Load()))
 			g.signal(p, unix.SIGKILL)
 		}
@@ -286,8 +316,12 @@ func (g *supervisor) process(m message) *process {
 	return nil
 }
 
-// signal has the zygote signal a process.
+// signal has the zygote signal a process, unless it obeys no more.
 func (g *supervisor) signal(p *process, sig unix.Signal) {
+	if p.zygote.health.stuck != "" && p.handle != nil {
+		_ = p.handle.Signal(sig)
+		return
+	}
 	_ = p.zygote.command("signal", p.place, int(sig))
 }
 

@@ -50,10 +50,13 @@ type zygote struct {
 	ended   chan struct{} // closed when the process has been waited for
 	err     error         // why; set before ended is closed
 	kill    func()        // any goroutine
+	goOn    func()        // has it go on when it was stopped; any goroutine
 	// patience bounds the time that a command waits for room.
 	patience time.Duration
 
 	load      *load     // once it has loaded the apps
+	doing     stage     // what it does meanwhile; zero before its Python runs
+	health    health    // whether it obeys
 	forking   bool      // it has loaded the apps and forks on command
 	since     time.Time // when its workers took over
 	processes int       // those whose end is not dealt with
@@ -118,8 +121,9 @@ func startZygote(g *supervisor, lazy bool, events chan<- message) (*zygote, erro
 		if err == nil {
 			z.err = cmd.Wait()
 			close(z.ended)
-			// Workers that import for themselves hold the other end too.
-			_ = z.conn.SetReadDeadline(time.Now())
+			// Workers that import for themselves hold the other end too. Its last words
+			// may still be there.
+			_ = z.conn.SetReadDeadline(time.Now().Add(lastWords))
 		}
 	}()
 	if err := <-started; err != nil {
@@ -128,11 +132,16 @@ func startZygote(g *supervisor, lazy bool, events chan<- message) (*zygote, erro
 	}
 	z.pid = cmd.Process.Pid
 	z.kill = func() { _ = cmd.Process.Kill() }
+	z.goOn = func() { _ = cmd.Process.Signal(unix.SIGCONT) }
 	go z.read(events, g.done)
 	// The bootstrap apart: it is read at once, and in one piece.
-	_, err = z.conn.Write(bootstrap)
-	if err == nil {
-		_, err = z.conn.Write(blob)
+	for _, part := range [][]byte{bootstrap, blob} {
+		if err == nil {
+			err = z.write(func() error {
+				_, err := z.conn.Write(part)
+				return err
+			})
+		}
 	}
 	if err != nil {
 		z.kill()
@@ -246,6 +255,10 @@ func (z *zygote) read(events chan<- message, done <-chan struct{}) {
 			return
 		}
 	}
+	// A process that has lost its socket, because the app has closed it or has become
+	// another program, can do nothing any more.
+	late := time.AfterFunc(lostTime, z.kill)
+	defer late.Stop()
 	select {
 	case <-z.ended:
 	case <-done:
@@ -336,6 +349,12 @@ func (m message) apps(i int, apps []App) []LoadedApp {
 // takes less; the supervisor must not wait for ever for one that stands still.
 const commandTime = 30 * time.Second
 
+// lostTime is how long a zygote without a socket may take to end.
+const lostTime = time.Second
+
+// lastWords is how long what a zygote has said before its end is waited for.
+const lastWords = 200 * time.Millisecond
+
 // command sends a command; an error means that the zygote is going, of which a
 // message will tell. One that takes no more commands is killed.
 func (z *zygote) command(words ...any) error {
@@ -362,6 +381,7 @@ func (z *zygote) write(send func() error) error {
 
 // spawn has the zygote fork a process for a worker with these descriptors.
 func (z *zygote) spawn(place, number int, fds []int) error {
+	z.health.owed++
 	if err := z.command("spawn", place, number, len(fds)); err != nil {
 		return err
 	}

@@ -18,15 +18,17 @@ class LoadError(Exception):
     """An app that cannot be loaded; the message says why, in one line."""
 
 
-def load_all(config):
+def load_all(config, doing):
     """Import each (mount, file, module, callable) of the configuration.
 
+    doing is told what is imported, before: its place among them, and a text.
     Return the callables, None for what failed, and a report for the server:
     (mount, seconds, None or why it failed).
     """
     found, outcome = [], []
     pid = os.getpid()
-    for mount, path, module, name in config["apps"]:
+    for place, (mount, path, module, name) in enumerate(config["apps"]):
+        doing(place, f"importing {module or path}")
         start = time.monotonic()
         app = reason = None
         try:
@@ -164,7 +166,10 @@ def why(e):
     """Return one line on what went wrong while importing."""
     if isinstance(e, SyntaxError):
         return f"syntax error in {e.filename}, line {e.lineno}: {e.msg}"
-    text = " ".join(str(e).split())[:500]
+    try:
+        text = " ".join(str(e).split())[:500]
+    except Exception:
+        text = "its message cannot be shown"  # __str__ is the app's code as well
     label = "import error" if isinstance(e, ImportError) else type(e).__name__
     return f"{label}: {text}" if text else label
 

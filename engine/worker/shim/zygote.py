@@ -7,14 +7,20 @@ uint32 and as many bytes of marshal. From the server come lists:
                                       place from then on; as many descriptors follow
     ["signal", place, signum]
     ["kill"]                   SIGKILL to every worker
+    ["ping"]
 
 and the end of the socket: kill the workers and exit. To the server go tuples:
 
     ("loaded", version, executable, outcome of apps.load_all)
     ("threads", names)          threads run after the import, so nothing is forked unless
                                 the configuration has "once"
+    ("doing", place, app, text, group)  before what may take long: what, place -1 being the
+                                zygote; app, of those to load, is the one that is imported,
+                                or -1; group is that of the processes of a command, or 0
     ("spawned", place, pid)
-    ("ready", place, outcome, pid)  lazy-apps: the worker has imported
+    ("ready", place, outcome, pid)  the worker takes requests from now on; outcome is that
+                                of its own imports with lazy-apps, else empty
+    ("pong",)
     ("exit", place, pid, status)    status: exit code, or minus the signal
     ("imported", files)             where the server watches them
 """
@@ -83,7 +89,7 @@ class Zygote:
         config = self.config
         outcome = []
         if not config["lazy"]:
-            self.apps, outcome = apps.load_all(config)
+            self.apps, outcome = apps.load_all(config, self.doing(-1))
             if self.imports:
                 self.imports.tell()
             if thread._count() > 0:
@@ -94,6 +100,14 @@ class Zygote:
         self.control.send(("loaded", version, sys.executable or "", outcome))
         return True
 
+    def doing(self, place):
+        """Return what tells the server what a process does before it serves."""
+
+        def tell(app, text, group=0):
+            self.control.send(("doing", place, app, text[:500], group))
+
+        return tell
+
     def serve(self):
         """Obey the server. Return only in a worker, and then what to run there."""
         gc.collect()
@@ -103,8 +117,9 @@ class Zygote:
         wake.setblocking(False)
         woken.setblocking(False)
         signal.set_wakeup_fd(woken.fileno(), warn_on_full_buffer=False)
-        # The apps' own handler, if any, is put back in workers.
+        # The apps' own handler, if any, is put back in workers, and what they have blocked.
         inherited = signal.signal(signal.SIGCHLD, lambda *_: None)
+        blocked = signal.pthread_sigmask(signal.SIG_SETMASK, ())
         poll = select.poll()
         poll.register(wake, select.POLLIN)
         poll.register(self.control.sock, select.POLLIN)
@@ -125,11 +140,14 @@ class Zygote:
                 if self.fork(place, fds):
                     signal.set_wakeup_fd(-1)
                     signal.signal(signal.SIGCHLD, inherited or signal.SIG_DFL)
+                    signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
                     wake.close()
                     woken.close()
                     return place, number, fds
             elif message[0] == "signal":
                 self.kill(message[1], message[2])
+            elif message[0] == "ping":
+                self.control.send(("pong",))
             elif message[0] == "kill":
                 for place in list(self.pids):
                     self.kill(place, signal.SIGKILL)
@@ -167,7 +185,10 @@ class Zygote:
     def reap(self):
         # By pid: an app's import may have left children of its own.
         for place, pid in list(self.pids.items()):
-            done, status = os.waitpid(pid, os.WNOHANG)
+            try:
+                done, status = os.waitpid(pid, os.WNOHANG)
+            except ChildProcessError:
+                done, status = pid, 0  # the app has reaped it, as in an at-fork handler
             if done:
                 del self.pids[place]
                 with suppress(BrokenPipeError):
@@ -178,7 +199,8 @@ class Zygote:
         """The server has ended, or died."""
         for place, pid in self.pids.items():
             self.kill(place, signal.SIGKILL)
-            os.waitpid(pid, 0)
+            with suppress(ChildProcessError):
+                os.waitpid(pid, 0)
         os._exit(0)
 
 
@@ -206,14 +228,35 @@ def limit_address_space(size):
         sys.stderr.write(f"limit-as: cannot limit the address space to {size} bytes: {e}\n")
 
 
-def run_hooks(commands):
+def run_hooks(commands, prctl, doing):
     """Run the commands of hook-post-fork. The worker does not serve when one has failed."""
+    # What the app has set here for its own children would hide how these end.
+    before = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for command in commands:
-        code = os.waitstatus_to_exitcode(os.system(command))  # by /bin/sh, as uWSGI does
+        code = run_hook(command, prctl, doing)
         if code != 0:
             why = f"it failed ({code}), so this worker ends"
             sys.stderr.write(f"hook-post-fork: {command}: {why}\n")
             os._exit(1)
+    signal.signal(signal.SIGCHLD, before or signal.SIG_DFL)
+
+
+def run_hook(command, prctl, doing):
+    """Run a command by /bin/sh, as uWSGI does. It and what it starts end with this worker."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.setpgid(0, 0)
+            if prctl:
+                prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+            signal.pthread_sigmask(signal.SIG_SETMASK, ())
+            os.execv("/bin/sh", ["sh", "-c", command])
+        finally:
+            os._exit(127)
+    with suppress(OSError):
+        os.setpgid(pid, pid)  # whoever of both is first
+    doing(-1, f"running hook-post-fork: {command}", pid)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
 def main(config):
@@ -243,16 +286,17 @@ def main(config):
     except (BrokenPipeError, EOFError):
         zygote.end()
     title.of_process(config["names"], number)
-    run_hooks(config["post_fork"])
+    outcome = []
+    run_hooks(config["post_fork"], zygote.prctl, zygote.doing(place))
     if config["lazy"]:
-        zygote.apps, outcome = apps.load_all(config)
+        zygote.apps, outcome = apps.load_all(config, zygote.doing(place))
         if zygote.imports:
             zygote.imports.tell()
-        control.send(("ready", place, outcome, os.getpid()))
-        if config["need_app"] and any(reason for _, _, reason in outcome):
-            raise SystemExit(NO_APP)
     else:
         apps.reseed()
+    control.send(("ready", place, outcome, os.getpid()))
+    if config["need_app"] and any(reason for _, _, reason in outcome):
+        raise SystemExit(NO_APP)
     if zygote.imports:
         zygote.imports.watch()
     else:

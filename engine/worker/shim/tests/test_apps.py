@@ -91,7 +91,7 @@ def test_module(here, source, module, callable, value):
 )
 def test_failure(here, source, spec, reason):
     (here / "mod.py").write_text(source)
-    found, [(mount, seconds, why)] = apps.load_all(config(("/m", *spec)))
+    found, [(mount, seconds, why)] = apps.load_all(config(("/m", *spec)), lambda *_: None)
     assert (found, mount) == ([None], "/m")
     assert seconds >= 0
     assert reason in why
@@ -100,7 +100,7 @@ def test_failure(here, source, spec, reason):
 
 def test_traceback_begins_in_the_app(here, capsys):
     (here / "mod.py").write_text("def f():\n    1 / 0\nf()")
-    apps.load_all(config(("", "mod.py", "", "")))
+    apps.load_all(config(("", "mod.py", "", "")), lambda *_: None)
     err = capsys.readouterr().err
     assert err.count("File ") >= 2
     assert "in f" in err

@@ -1,0 +1,171 @@
+package worker
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// health is whether a zygote obeys. It is looked at once a second, and looks are
+// counted, not time: while the whole server stands still there are none.
+type health struct {
+	owed     int    // answers to commands that have not come
+	stopped  int    // looks in a row at which the process was stopped
+	quiet    int    // ... at which an answer was owed and it did nothing
+	overdue  int    // ... at which an answer was owed
+	idle     int    // ... at which none was
+	retry    int    // looks until it is tried to replace it again
+	progress string // what the process had done by the last look
+	stuck    string // why it is taken to obey no more; empty: it is not
+}
+
+// How many looks it takes. A zygote that is swapped in, or forks on a busy machine, does
+// something meanwhile or waits for a processor; neither counts as quiet.
+const (
+	stoppedLooks = 3
+	quietLooks   = 10
+	overdueLooks = 120
+	pingLooks    = 5
+	retryLooks   = 60
+)
+
+// answered notes that an answer has come.
+func (h *health) answered() {
+	h.owed = max(0, h.owed-1)
+	h.quiet, h.overdue = 0, 0
+}
+
+// look notes what the process does. state is a letter as in /proc, 0 where there is none.
+func (h *health) look(state byte, progress string) {
+	if state == 'T' {
+		h.stopped++
+	} else {
+		h.stopped = 0
+	}
+	if h.owed > 0 {
+		h.overdue++
+	}
+	if h.owed > 0 && state != 'R' && progress == h.progress {
+		h.quiet++
+	} else {
+		h.quiet = 0
+	}
+	h.progress = progress
+	switch {
+	case h.stopped >= stoppedLooks:
+		h.stuck = "is stopped (SIGSTOP)"
+	case h.quiet >= quietLooks && state != 'T', h.overdue >= overdueLooks:
+		h.stuck = fmt.Sprintf("has not answered for %d seconds", h.overdue)
+	case h.owed == 0 && h.stopped == 0:
+		h.stuck = ""
+	}
+}
+
+// watch looks at what starts and at the zygotes.
+func (g *supervisor) watch(now time.Time) {
+	if !g.stopping {
+		g.watchStarts(now)
+	}
+	for z := range g.zygotes {
+		if z.ending {
+			continue
+		}
+		h := &z.health
+		was := h.stuck
+		h.look(processState(z.pid))
+		if h.stuck == "" {
+			if was != "" {
+				g.pool.log(fmt.Sprintf("the zygote (pid: %d) obeys again", z.pid))
+				g.fill()
+			}
+			if h.idle++; z.forking && h.owed == 0 && h.idle%pingLooks == 0 {
+				h.owed++
+				_ = z.command("ping")
+			}
+			continue
+		}
+		if was == "" {
+			g.pool.log(fmt.Sprintf("DAMN ! the zygote (pid: %d) %s: it is replaced; its workers finish what they have", z.pid, h.stuck))
+			h.retry = 0
+		}
+		g.replaceStuck(z)
+	}
+}
+
+// replaceStuck has another zygote take the place of one that obeys no more. Nobody reaps
+// its workers, so their ends are looked for here. It is killed when none is left.
+func (g *supervisor) replaceStuck(z *zygote) {
+	if z == g.next {
+		z.kill() // it has no worker that serves
+		return
+	}
+	left := false
+	for _, p := range g.places {
+		if !p.alive || p.zygote != z || p.streams == nil {
+			continue
+		}
+		// One without a number was not forked, and will be only if the zygote goes on.
+		if pid := int(p.pid.Load()); pid != 0 {
+			if state, _ := processState(pid); slices.Contains([]byte("ZX"), state) {
+				g.exited(p, pid, 0)
+			} else {
+				left = true
+			}
+		}
+	}
+	if z != g.zygote || g.stopping {
+		if !left {
+			z.kill()
+		}
+		return
+	}
+	if g.next != nil {
+		return
+	}
+	if z.health.retry--; z.health.retry > 0 {
+		return
+	}
+	z.health.retry = retryLooks
+	if err := g.startNext(g.pool.config.LazyApps); err != nil {
+		g.failed(err)
+	}
+}
+
+// pauses are times in which nothing here ran, as when a container was frozen. Workers
+// did not run either, so such time does not count as theirs.
+type pauses struct {
+	last time.Time // when something ran
+	list []pause
+}
+
+// pause began after the time at which its end is, less its length.
+type pause struct {
+	end    time.Time
+	length time.Duration
+}
+
+// Something runs every second. What is longer by this is a pause; the number that is
+// remembered is bounded, and so is what a late request may gain.
+const (
+	pauseLeast = 2 * time.Second
+	pausesMost = 64
+)
+
+// tick notes that something runs.
+func (s *pauses) tick(now time.Time) {
+	if d := now.Sub(s.last); !s.last.IsZero() && d > watchEach+pauseLeast {
+		if len(s.list) == pausesMost {
+			s.list = slices.Delete(s.list, 0, 1)
+		}
+		s.list = append(s.list, pause{now, d})
+	}
+	s.last = now
+}
+
+// since returns how much of the time since at was a pause.
+func (s *pauses) since(at time.Time) (d time.Duration) {
+	for _, p := range s.list {
+		d += max(0, min(p.length, p.end.Sub(at)))
+	}
+	return d
+}

@@ -1,0 +1,272 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// A zygote that is stopped, or hangs, forks nothing and tells of no death. It is replaced,
+// and what its workers have is answered.
+func TestZygoteObeysNoMore(t *testing.T) {
+	t.Parallel()
+	const hangs = paths + `
+hang = False
+def before():
+    while hang:
+        time.sleep(600)
+def obey(*_):
+    global hang
+    hang = True
+import signal
+signal.signal(signal.SIGUSR1, obey)
+os.register_at_fork(before=before)
+`
+	for _, c := range []struct {
+		name, source string
+		sig          syscall.Signal
+		lazy         bool
+		log          string
+	}{
+		{name: "stopped", source: paths, sig: syscall.SIGSTOP, log: "is stopped (SIGSTOP)"},
+		{name: "stopped_lazy", source: paths, sig: syscall.SIGSTOP, lazy: true, log: "is stopped (SIGSTOP)"},
+		{name: "hangs", source: hangs, sig: syscall.SIGUSR1, log: "has not answered"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			r := start(t, Config{Apps: []App{app(t, c.source)}, Processes: 2, LazyApps: c.lazy}, 1)
+			blocked, release := blocker(r)
+			blockedBy := blocked.worker(r)
+			before := r.pool.Snapshot()
+			if err := syscall.Kill(before.Zygote, c.sig); err != nil {
+				t.Fatal(err)
+			}
+			if c.sig != syscall.SIGSTOP {
+				time.Sleep(20 * time.Millisecond) // a handler of Python's runs a moment later
+			}
+			_ = syscall.Kill(before.Workers[2-blockedBy].PID, syscall.SIGKILL)
+			r.waitLog(c.log)
+			r.pid(3-blockedBy, before.Workers[2-blockedBy].PID)
+			r.get("/hello").body200("hello")
+			if blocked.over() {
+				t.Error("the request of the other worker was ended")
+			}
+			release()
+			blocked.wait().body200("waited")
+			waitFor(t, "the end of the zygote", func() bool { return gonePid(before.Zygote) })
+			r.get("/hello").body200("hello")
+		})
+	}
+}
+
+// worker gives the number of the worker that has a request.
+func (c *call) worker(r *rig) (number int) {
+	r.t.Helper()
+	r.wait("a worker to have the request", func() bool {
+		for _, w := range r.pool.sup.workers {
+			for _, p := range w.places {
+				for _, core := range p.cores {
+					if id, _ := r.pool.sup.shared.claim(core.index); id != 0 && id == uint64(c.id) {
+						number = w.number
+					}
+				}
+			}
+		}
+		return number != 0
+	})
+	return number
+}
+
+// While the zygote is stopped the pool can stop, and a request that is late is ended.
+func TestStoppedZygote(t *testing.T) {
+	t.Parallel()
+	t.Run("stop", func(t *testing.T) {
+		t.Parallel()
+		r := start(t, Config{Apps: []App{app(t, paths)}}, 1)
+		if err := syscall.Kill(r.pool.Snapshot().Zygote, syscall.SIGSTOP); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.pool.Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("harakiri", func(t *testing.T) {
+		t.Parallel()
+		r := start(t, Config{Apps: []App{app(t, paths)}, Harakiri: 100 * time.Millisecond}, 1)
+		before := r.pool.Snapshot()
+		if err := syscall.Kill(before.Zygote, syscall.SIGSTOP); err != nil {
+			t.Fatal(err)
+		}
+		blocked, _ := blocker(r)
+		if blocked.wait(); !errors.Is(blocked.err, ErrHarakiri) {
+			t.Errorf("got %v, want %v", blocked.err, ErrHarakiri)
+		}
+		waitFor(t, "the end of the worker", func() bool { return gonePid(before.Workers[0].PID) })
+		r.get("/hello").body200("hello")
+	})
+	t.Run("while_it_loads", func(t *testing.T) {
+		t.Parallel()
+		a := app(t, version(1))
+		r := start(t, Config{Apps: []App{a}}, 1)
+		rewrite(t, a, "import os, signal\nos.kill(os.getpid(), signal.SIGSTOP)\n")
+		if err := r.pool.Reload(t.Context()); err == nil || !strings.Contains(err.Error(), "stopped") {
+			t.Errorf("Reload: %v, want to hear that it was stopped", err)
+		}
+		r.get("/hello").body200("hello 1")
+	})
+	t.Run("code_is_broken", func(t *testing.T) { // so that it cannot be replaced
+		t.Parallel()
+		a := app(t, version(1))
+		r := start(t, Config{Apps: []App{a}, Processes: 2}, 1)
+		before := r.pool.Snapshot()
+		rewrite(t, a, "1 / 0")
+		if err := syscall.Kill(before.Zygote, syscall.SIGSTOP); err != nil {
+			t.Fatal(err)
+		}
+		_ = syscall.Kill(before.Workers[0].PID, syscall.SIGKILL)
+		r.waitLog("obeys again")
+		r.pid(1, before.Workers[0].PID)
+		r.get("/hello").body200("hello 1")
+	})
+}
+
+// A worker that is stopped with a request is killed by harakiri, whatever its other
+// threads would do.
+func TestStoppedWorkerIsLate(t *testing.T) {
+	r := start(t, Config{Apps: []App{app(t, paths)}, Threads: 2, Harakiri: 200 * time.Millisecond}, 1)
+	blocked, _ := blocker(r)
+	pid := r.pid(1, 0)
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	if blocked.wait(); !errors.Is(blocked.err, ErrHarakiri) {
+		t.Errorf("got %v, want %v", blocked.err, ErrHarakiri)
+	}
+	waitFor(t, "the end of the worker", func() bool { return gonePid(pid) })
+	r.get("/hello").body200("hello")
+}
+
+// A worker takes requests only when its hooks, and those of the app, are over.
+func TestHookHangs(t *testing.T) {
+	t.Parallel()
+	const hang = "import os, time\ndef hang():\n    time.sleep(600)\nos.register_at_fork(after_in_child=hang)\n"
+	for _, c := range []struct {
+		name, source, hook, log string
+	}{
+		{name: "app", source: hang + version(2), log: "has been in the fork for"},
+		{name: "hook", source: version(2), hook: "test -e %s || sleep 600", log: "has been running hook-post-fork: test -e"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			gate := t.TempDir()
+			a := app(t, version(1))
+			config := Config{Apps: []App{a}, Mercy: 12 * time.Second}
+			if c.hook != "" {
+				config.PostFork = []string{fmt.Sprintf(c.hook, gate)}
+			}
+			r := start(t, config, 1)
+			rewrite(t, a, c.source)
+			if err := syscall.Rmdir(gate); err != nil {
+				t.Fatal(err)
+			}
+			err := r.pool.Reload(t.Context())
+			if err == nil || !strings.Contains(err.Error(), "worker-reload-mercy") {
+				t.Errorf("Reload: %v, want it to be given up", err)
+			}
+			r.waitLog(c.log)
+			r.get("/hello").body200("hello 1")
+		})
+	}
+	t.Run("start", func(t *testing.T) {
+		t.Parallel()
+		c := Config{Apps: []App{app(t, hang+version(1))}}
+		r := newRig(t, &c, 1)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() {
+			_, err := Start(ctx, c)
+			ended <- err
+		}()
+		r.waitLog("worker 1 (pid: ")
+		r.waitLog("has been in the fork for")
+		cancel()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("Start: %v, want %v", err, context.Canceled)
+		}
+	})
+}
+
+func TestHealth(t *testing.T) {
+	type look struct {
+		state    byte
+		progress string
+		owed     int
+	}
+	times := func(n int, l look) (looks []look) {
+		for range n {
+			looks = append(looks, l)
+		}
+		return looks
+	}
+	busy := func(n int) (looks []look) {
+		for i := range n {
+			looks = append(looks, look{'S', fmt.Sprint(i), 1})
+		}
+		return looks
+	}
+	for _, c := range []struct {
+		name  string
+		looks []look
+		stuck bool
+	}{
+		{"idle", times(1000, look{'S', "", 0}), false},
+		{"imports for long", times(1000, look{'D', "", 0}), false},
+		{"stopped for a moment", times(stoppedLooks-1, look{'T', "", 0}), false},
+		{"stopped", times(stoppedLooks, look{'T', "", 0}), true},
+		{"looked at by a debugger", times(1000, look{'t', "", 0}), false},
+		{"goes on", append(times(10, look{'T', "", 0}), look{'S', "", 0}), false},
+		{"owes for a moment", times(quietLooks-1, look{'S', "", 1}), false},
+		{"owes and does nothing", times(quietLooks+1, look{'S', "", 1}), true},
+		{"hangs in a page fault", times(quietLooks+1, look{'D', "", 1}), true},
+		{"waits for a processor", times(overdueLooks-1, look{'R', "", 1}), false},
+		{"is swapped in", busy(overdueLooks - 1), false},
+		{"runs for ever", busy(overdueLooks), true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var h health
+			for _, l := range c.looks {
+				h.owed = l.owed
+				h.look(l.state, l.progress)
+			}
+			if (h.stuck != "") != c.stuck {
+				t.Errorf("stuck: %q, want %v", h.stuck, c.stuck)
+			}
+		})
+	}
+}
+
+// Time in which everything stood still, as when a container is paused, is nobody's.
+func TestPauses(t *testing.T) {
+	var s pauses
+	at := time.Now()
+	s.tick(at)
+	s.tick(at.Add(time.Second))
+	s.tick(at.Add(31 * time.Second))
+	for _, c := range []struct {
+		since, want time.Duration
+	}{{0, 30 * time.Second}, {time.Second, 30 * time.Second}, {11 * time.Second, 20 * time.Second}, {31 * time.Second, 0}, {40 * time.Second, 0}} {
+		if got := s.since(at.Add(c.since)); got != c.want {
+			t.Errorf("since %v: %v, want %v", c.since, got, c.want)
+		}
+	}
+	for i := range 2 * pausesMost {
+		s.tick(at.Add(time.Duration(i+2) * time.Minute))
+	}
+	if len(s.list) != pausesMost {
+		t.Errorf("%d are remembered, want %d", len(s.list), pausesMost)
+	}
+}
