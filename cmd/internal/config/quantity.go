@@ -105,12 +105,16 @@ func quantity(e ini.Entry, u *units, limit int64) (int64, error) {
 			rest = apart[len(name):]
 		}
 		switch {
-		case n > (1<<63-1)/f.times || total > 1<<62:
+		case n > (1<<63-1)/f.times:
 			return 0, tooLarge(e, n, limit)
 		case n*f.times%f.per != 0:
 			return refuse("is not a whole number of %s: write it like %s", u.exact, such)
 		}
-		total += n * f.times / f.per
+		part := n * f.times / f.per
+		if part > limit || total > limit-part {
+			return 0, tooLarge(e, max(part, total), limit)
+		}
+		total += part
 		apart = strings.TrimLeft(rest, blanks)
 		if comment(rest, apart) {
 			break
@@ -119,9 +123,6 @@ func quantity(e ini.Entry, u *units, limit int64) (int64, error) {
 			return refuse("is not a whole number such as %s", such)
 		}
 		rest, first = apart, false
-	}
-	if total > limit {
-		return 0, tooLarge(e, total, limit)
 	}
 	return total, nil
 }

@@ -48,7 +48,7 @@ func TestWhoMayAsk(t *testing.T) {
 		{"origin_of_a_file", "Host: 127.0.0.1:1717\r\nOrigin: null", false},
 		{"rebound_and_own_origin", "Host: evil.example:1717\r\nOrigin: http://evil.example:1717\r\nSec-Fetch-Site: same-origin", false},
 	} {
-		for way, o := range map[string]Options{"sniffed": {}, "stats_http": {HTTP: true}} {
+		for way, o := range map[string]Options{"sniffed": {peek: patient}, "stats_http": {HTTP: true}} {
 			t.Run(tt.name+"/"+way, func(t *testing.T) {
 				o.Hosts = []string{"stats.example.com"}
 				got := exchange(t, start(t, "127.0.0.1:0", o), "GET / HTTP/1.1\r\n"+tt.head+"\r\n\r\n")
@@ -65,13 +65,13 @@ func TestWhoMayAsk(t *testing.T) {
 		}
 	}
 	t.Run("target_with_a_host", func(t *testing.T) {
-		got := exchange(t, start(t, "127.0.0.1:0", Options{}), "GET http://evil.example/ HTTP/1.1\r\nHost: localhost\r\n\r\n")
+		got := exchange(t, start(t, "127.0.0.1:0", Options{peek: patient}), "GET http://evil.example/ HTTP/1.1\r\nHost: localhost\r\n\r\n")
 		if !strings.HasPrefix(got, "HTTP/1.1 403 ") {
 			t.Errorf("got %.100s", got)
 		}
 	})
 	t.Run("any_name_on_a_unix_socket", func(t *testing.T) {
-		s := start(t, filepath.Join(t.TempDir(), "s"), Options{})
+		s := start(t, filepath.Join(t.TempDir(), "s"), Options{peek: patient})
 		if got := exchange(t, s, "GET / HTTP/1.1\r\nHost: stats\r\n\r\n"); !strings.HasPrefix(got, "HTTP/1.1 200 ") {
 			t.Errorf("got %.100s", got)
 		}
@@ -84,10 +84,10 @@ func TestSlowReaders(t *testing.T) {
 		name, addr, says string
 		options          Options
 	}{
-		{"half_a_request", "127.0.0.1:0", "GET / HT", Options{}},
+		{"half_a_request", "127.0.0.1:0", "GET / HT", Options{peek: patient}},
 		{"no_request", "127.0.0.1:0", "", Options{HTTP: true}},
-		{"read_nothing", "127.0.0.1:0", "", Options{}},
-		{"unix_socket", "", "GET / HT", Options{}},
+		{"silence", "127.0.0.1:0", "", Options{peek: patient}},
+		{"unix_socket", "", "GET / HT", Options{peek: patient}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if tt.addr == "" {

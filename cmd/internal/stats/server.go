@@ -59,6 +59,8 @@ type Options struct {
 	// Inherited is a socket that listens on the address already: that of the server whose
 	// place this one takes. New closes it, whatever happens.
 	Inherited *os.File
+
+	peek time.Duration // how long to wait for a request without HTTP; 0 for peekTime
 }
 
 // Server gives a [Snapshot] to each connection and closes it. It runs in
@@ -328,8 +330,11 @@ func (s *Server) drop(r *reader) {
 func (s *Server) serve(r *reader) {
 	c := r.Conn
 	wait := peekTime
-	if s.options.HTTP {
+	switch {
+	case s.options.HTTP:
 		wait = connTime
+	case s.options.peek != 0:
+		wait = s.options.peek
 	}
 	_ = c.SetDeadline(time.Now().Add(wait))
 	in := bufio.NewReader(io.LimitReader(c, maxRequest))

@@ -24,6 +24,9 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// patient has a server wait for a request until a busy machine has sent it.
+const patient = 10 * time.Second
+
 // start runs a server on addr until the end of the test.
 func start(t *testing.T, addr string, options Options) *Server {
 	t.Helper()
@@ -103,6 +106,7 @@ func TestHTTP(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
+			test.options.peek = patient
 			raw := exchange(t, start(t, "127.0.0.1:0", test.options), test.request)
 			method, _, _ := strings.Cut(test.request, " ")
 			response, err := http.ReadResponse(bufio.NewReader(strings.NewReader(raw)), &http.Request{Method: method})
