@@ -9,16 +9,20 @@ GOLANGCI := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.
 TESTENV  := build/testenv
 # The race detector needs a C compiler; without one the tests run without it.
 RACE     := $(if $(shell command -v gcc || command -v clang),-race)
-# The end-to-end tests drive a binary that go test cannot see, so they are never cached.
-E2E      := ./cmd/uwsgo/e2e
-# The scenarios of this one load the server for some seconds each.
-CHAOS    := ./cmd/uwsgo/chaos
-# These start every server and load it, so they run alone.
-BENCHED  := ./bench/peers ./cmd/uwsgo-bench
-PACKAGES  = $(filter-out %/cmd/uwsgo/e2e %/cmd/uwsgo/chaos %/bench/peers %/cmd/uwsgo-bench,$(shell $(GO) list ./...))
+# Packages whose tests start processes and wait for them. Each is run in several
+# processes of its own, with its part of the tests (.ci/shard), and never cached.
+SHARDED  := ./engine/worker ./cmd/uwsgo/e2e ./cmd/uwsgo/chaos ./bench/peers ./cmd/uwsgo-bench
+PACKAGES  = $(filter-out %/engine/worker %/cmd/uwsgo/e2e %/cmd/uwsgo/chaos %/bench/peers %/cmd/uwsgo-bench,$(shell $(GO) list ./...))
+# Their test binaries, and the server with the race detector.
+TESTS    := build/tests
+# How many of unit, worker, e2e and the others run at once, and in how many processes each
+# of those is. make test JOBS=1 SHARDS=1 runs one test after the other.
+JOBS     ?= 2
+SHARDS   ?= 2
+INENV     = UWSGO_TESTENV=$(CURDIR)/$(TESTENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test unit e2e benchtest chaostest chaos pytest lint fmt cross fuzz bench bench-docs bench-full microbench install clean testenv
+.PHONY: help run build test tests unit worker e2e benchenv benchtest chaostest chaos pytest lint fmt cross fuzz bench bench-docs bench-full microbench install clean testenv
 
 help: ## show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -29,26 +33,41 @@ run: build ## serve docs/examples/hello/server.py on :9090
 build: ## build the programs into build/
 	$(GO) build -trimpath -buildvcs=auto -o build/ ./cmd/uwsgo ./cmd/uwsgo-bench
 
-test: unit pytest e2e chaostest benchtest ## run every test (brings what they need, see testenv)
+test: ## run every test (brings what they need, see testenv)
+	+@$(MAKE) --no-print-directory --output-sync=target -j$(JOBS) worker unit e2e benchenv chaostest benchtest pytest
 
-unit: testenv ## the Go tests of the packages, with the race detector
-	UWSGO_TESTENV=$(CURDIR)/$(TESTENV) $(GO) test $(RACE) $(PACKAGES)
+# Compiled once for all that follow, with one set of flags for each kind: what is
+# compiled with the race detector, and what is compiled as make build does.
+tests: build
+	@mkdir -p $(TESTS)
+	$(GO) test $(RACE) -c -o $(TESTS)/ $(filter-out %/chaos,$(SHARDED))
+	$(GO) build $(RACE) -o $(TESTS)/uwsgo ./cmd/uwsgo
+	$(GO) test -trimpath -c -o $(TESTS)/ ./cmd/uwsgo/chaos
+
+unit: testenv tests ## the Go tests of the packages, with the race detector
+	$(INENV) $(GO) test $(RACE) $(PACKAGES)
+
+worker: testenv tests ## the tests of the worker pool, which run Python
+	$(INENV) .ci/shard $(SHARDS) $(TESTS)/worker.test engine/worker
 
 pytest: testenv ## the tests of the Python side of the workers
 	$(TESTENV)/bin/python -m pytest -q -p no:cacheprovider engine/worker
 
-e2e: testenv ## the real binary with the real nginx, Flask, Django, uwsgitop
-	UWSGO_TESTENV=$(CURDIR)/$(TESTENV) $(GO) test $(RACE) -count=1 $(E2E)
+e2e: testenv tests ## the real binary with the real nginx, Flask, Django, uwsgitop
+	$(INENV) E2E_BINARY=$(CURDIR)/$(TESTS)/uwsgo .ci/shard $(SHARDS) $(TESTS)/e2e.test cmd/uwsgo/e2e
 
-benchtest: build testenv ## every server of the comparison once, every workload once
+benchenv: build testenv
 	build/uwsgo-bench install -env $(TESTENV)
-	UWSGO_TESTENV=$(CURDIR)/$(TESTENV) $(GO) test $(RACE) -count=1 -p 1 $(BENCHED)
 
-chaostest: testenv ## kills, reloads, leaks, hangs and overload, some seconds each
-	UWSGO_TESTENV=$(CURDIR)/$(TESTENV) $(GO) test -count=1 $(CHAOS)
+benchtest: tests benchenv ## every server of the comparison once, every workload once
+	$(INENV) UWSGO_BINARY=$(CURDIR)/build/uwsgo .ci/shard 1 $(TESTS)/peers.test bench/peers
+	$(INENV) UWSGO_BINARY=$(CURDIR)/build/uwsgo .ci/shard $(SHARDS) $(TESTS)/uwsgo-bench.test cmd/uwsgo-bench
+
+chaostest: testenv tests ## kills, reloads, leaks, hangs and overload, some seconds each
+	$(INENV) CHAOS_BINARY=$(CURDIR)/build/uwsgo .ci/shard $(SHARDS) $(TESTS)/chaos.test cmd/uwsgo/chaos
 
 chaos: testenv ## the same in full, half an hour; writes docs/reliability.md
-	UWSGO_TESTENV=$(CURDIR)/$(TESTENV) $(GO) test -count=1 -v -timeout 1h $(CHAOS) -full -report $(CURDIR)/docs/reliability.md
+	$(INENV) $(GO) test -count=1 -v -timeout 1h ./cmd/uwsgo/chaos -full -report $(CURDIR)/docs/reliability.md
 
 lint: testenv ## golangci-lint and ruff
 	$(GOLANGCI) run ./...

@@ -86,6 +86,9 @@ func prepare(dir string) error {
 	if err := apps.WriteTo(tools.Apps); err != nil {
 		return err
 	}
+	if tools.Uwsgo = os.Getenv("UWSGO_BINARY"); tools.Uwsgo != "" {
+		return nil
+	}
 	tools.Uwsgo = filepath.Join(dir, "uwsgo")
 	out, err := exec.Command("go", "build", "-o", tools.Uwsgo, "github.com/uwsgo/uwsgo/cmd/uwsgo").CombinedOutput()
 	if err != nil {

@@ -155,9 +155,12 @@ func TestListNamesAll(t *testing.T) {
 	}
 }
 
-// builtUwsgo is the uwsgo binary, made once for all tests into a folder that TestMain
+// builtUwsgo is the uwsgo binary that make test has built, or one made once for all tests into a folder that TestMain
 // removes.
 var builtUwsgo = sync.OnceValues(func() (string, error) {
+	if path := os.Getenv("UWSGO_BINARY"); path != "" {
+		return path, nil
+	}
 	path := filepath.Join(binDir, "uwsgo")
 	if out, err := exec.Command("go", "build", "-o", path, "../uwsgo").CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building uwsgo: %w\n%s", err, out)
@@ -191,7 +194,7 @@ func environment(t *testing.T) []string {
 func TestEveryWorkloadOnce(t *testing.T) {
 	flags := environment(t)
 	dir := flags[len(flags)-1]
-	out, log, err := bench(t.Context(), append(flags, "-rounds", "1", "-duration", "1s", "-warmup", "100ms", "-peers", "uwsgo,go-net-http")...)
+	out, log, err := bench(t.Context(), append(flags, "-rounds", "1", "-duration", "300ms", "-warmup", "100ms", "-peers", "uwsgo,go-net-http")...)
 	if err != nil {
 		t.Fatalf("%v\n%s\n%s", err, out, log)
 	}

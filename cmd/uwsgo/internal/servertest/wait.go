@@ -1,7 +1,10 @@
 package servertest
 
 import (
+	"math/rand/v2"
 	"net"
+	"strconv"
+	"sync"
 	"testing"
 	"time"
 )
@@ -26,17 +29,26 @@ func Eventually(t *testing.T, what string, try func() error) {
 	}
 }
 
-// FreePort gives a TCP port that nobody listens on.
+// given are the ports that FreePort has given out in this process.
+var given sync.Map
+
+// FreePort gives a TCP port that nobody listens on. It is none of those that the
+// kernel gives to clients (32768 and more): one of the many connections of other
+// tests could have it by the time the server listens.
 func FreePort(t *testing.T) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", ":0")
-	if err != nil {
-		t.Fatal(err)
+	for range 1000 {
+		port := strconv.Itoa(10_000 + rand.IntN(22_000))
+		if _, before := given.LoadOrStore(port, true); before {
+			continue
+		}
+		ln, err := net.Listen("tcp", ":"+port)
+		if err != nil {
+			continue
+		}
+		ln.Close()
+		return port
 	}
-	defer ln.Close()
-	_, port, err := net.SplitHostPort(ln.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
+	t.Fatal("no port between 10000 and 32000 is free")
+	return ""
 }
