@@ -3,6 +3,7 @@ package worker
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -99,21 +100,23 @@ def application(environ, start_response):
 			defer stop()
 			r.wait("both workers to be replaced", func() bool {
 				s := r.pool.Snapshot()
-				starting := 0
-				for _, p := range s.Processes {
-					if p.State == Starting {
-						starting++
-					}
-				}
 				for _, w := range s.Workers {
 					if w.PID == 0 {
 						t.Errorf("worker %d has no process: %+v", w.ID, s.Processes)
 						return true
 					}
 				}
-				if starting > 1 {
-					t.Errorf("%d processes start at a time: %+v", starting, s.Processes)
-					return true
+				// A snapshot is read one process after the other: one may have become ready before
+				// the next is looked at. Two that both still start a moment later do so together.
+				if first := starting(s); len(first) > 1 {
+					again := starting(r.pool.Snapshot())
+					first = slices.DeleteFunc(first, func(p ProcessStats) bool {
+						return !slices.ContainsFunc(again, func(q ProcessStats) bool { return q.Worker == p.Worker && q.Since.Equal(p.Since) })
+					})
+					if len(first) > 1 {
+						t.Errorf("%d processes start at a time: %+v", len(first), s.Processes)
+						return true
+					}
 				}
 				return s.Workers[0].Respawns > 2 && s.Workers[1].Respawns > 2
 			})
@@ -123,6 +126,16 @@ def application(environ, start_response):
 			}
 		})
 	}
+}
+
+// starting gives the processes that start.
+func starting(s Snapshot) (list []ProcessStats) {
+	for _, p := range s.Processes {
+		if p.State == Starting {
+			list = append(list, p)
+		}
+	}
+	return list
 }
 
 // A successor that does not start leaves the worker that is to be replaced.

@@ -22,8 +22,13 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// Under nohup Python's processes would inherit that a terminal's end means nothing.
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
+	// What nohup or a shell's & has told this process to ignore, Python's processes would
+	// inherit.
+	for _, sig := range []os.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT} {
+		if signal.Ignored(sig) {
+			signal.Notify(make(chan os.Signal, 1), sig)
+		}
+	}
 	goleak.VerifyTestMain(m)
 }
 
