@@ -84,17 +84,15 @@ func (n *netHTTP) spool(r io.Reader) (b Body, err error) {
 				b.free()
 				return Body{}, codec.ErrBodyTooLarge
 			}
-			if err := b.add(buf[:got], o.BodyMemory, o.TempDir); err != nil {
-				o.Logf("%v", err)
+			if err := b.add(buf[:got], n.srv); err != nil {
 				b.free()
-				return Body{}, errNoSpace
+				return Body{}, err
 			}
 		}
 		if errors.Is(err, io.EOF) {
 			if err := b.complete(); err != nil {
-				o.Logf("%v", err)
 				b.free()
-				return Body{}, errNoSpace
+				return Body{}, err
 			}
 			return b, nil
 		}
@@ -137,6 +135,9 @@ func refuseHTTP(w http.ResponseWriter, err error) {
 	status := http.StatusBadRequest
 	if e, ok := asCodecError(err); ok {
 		status = e.Status
+	}
+	if status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "1")
 	}
 	http.Error(w, refusalText(status, err), status)
 }

@@ -228,7 +228,7 @@ func (f watcherFunc) Gone(*Exchange)  { f() }
 
 // What the decoder refuses on the server's own connections it refuses here.
 func TestAsHTTPRefuses(t *testing.T) {
-	srv, err := New(Options{Logf: t.Logf, TempDir: os.DevNull, BodyMemory: 10, Limits: codec.Limits{Fields: 5}})
+	srv, err := New(Options{Logf: t.Logf, TempDir: os.DevNull, MaxMemory: 5, BodyMemory: 10, Limits: codec.Limits{Fields: 5}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -57,8 +57,9 @@ type conn struct {
 	dead     bool // closed
 	lingered int  // bytes discarded while lingering
 
-	hold bool // leave the end of each request unread: see conn_hold.go
-	held int  // bytes that have been peeked at and not been taken
+	hold   bool // leave the end of each request unread: see conn_hold.go
+	held   int  // bytes that have been peeked at and not been taken
+	weight int  // bytes that budget knows of: see weigh
 }
 
 // readState is what a connection does with bytes that come in.
@@ -196,6 +197,9 @@ func (c *conn) Ready(ev reactor.Events) {
 	if ev&reactor.Hangup != 0 && !c.dead && hungUp(c.fd) {
 		c.abandon()
 	}
+	if !c.dead {
+		c.weigh()
+	}
 }
 
 // goOn is the connection's turn: it goes on with what it has put off, so that others
@@ -216,6 +220,9 @@ func (c *conn) goOn() {
 		c.resume()
 	}
 	c.onTurn = false
+	if !c.dead {
+		c.weigh()
+	}
 }
 
 // yield reports whether others are to have their turn before c goes on: after the
@@ -407,6 +414,7 @@ func (c *conn) close() {
 	c.deadline = deadlineNone
 	c.freeIn()
 	c.dropOutput()
+	c.weigh()
 	if c.watched {
 		c.loop.Forget(c.fd)
 	}
@@ -416,21 +424,35 @@ func (c *conn) close() {
 
 func (c *conn) freeIn() {
 	if c.in != nil {
-		bytebufferpool.Put(c.in)
+		putBuffer(c.in)
 		c.in = nil
 	}
 }
 
 func (c *conn) dropOutput() {
 	if c.out != nil {
-		bytebufferpool.Put(c.out)
+		putBuffer(c.out)
 		c.out, c.outAt = nil, 0
 	}
+	c.closeFile()
+}
+
+func (c *conn) closeFile() {
 	if c.file != nil {
 		_ = c.file.Close()
 		c.file, c.fileLeft = nil, 0
+		c.loop.srv.giveFile()
 	}
 }
+
+// putBuffer keeps a buffer for others, unless it has become very large.
+func putBuffer(b *bytebufferpool.ByteBuffer) {
+	if cap(b.B) <= keepBuffer {
+		bytebufferpool.Put(b)
+	}
+}
+
+const keepBuffer = 128 << 10
 
 // refuse answers a faulty request and closes the connection.
 func (c *conn) refuse(err error) {
@@ -440,7 +462,9 @@ func (c *conn) refuse(err error) {
 	}
 	l := c.loop
 	l.count.refused.Add(1)
-	l.srv.opt.Logf("refused request from %s: %v (%s, answered %d)", c.peerText(), err, id, status)
+	if status != 503 { // else the operator has been told, and there are many
+		l.srv.opt.Logf("refused request from %s: %v (%s, answered %d)", c.peerText(), err, id, status)
+	}
 	x := c.x
 	if x == nil {
 		x = l.exchange(c)
@@ -456,6 +480,10 @@ func (c *conn) refuse(err error) {
 	x.started = l.Now()
 	x.req.KeepAlive = false
 	x.out = l.output
+	if status == 503 {
+		x.Reply(x.busy(), []byte(refusalText(status, err)))
+		return
+	}
 	x.ReplyText(status, refusalText(status, err))
 }
 
@@ -473,5 +501,6 @@ var (
 	errHTTPOnUWSGI = &codec.Error{ID: "http_on_uwsgi_socket", Status: 400, Message: "this port speaks the uwsgi protocol, not HTTP: " +
 		"put a web server in front (nginx: uwsgi_pass), or listen with http = instead of socket ="}
 	errTLSOnUWSGI = &codec.Error{ID: "tls_on_uwsgi_socket", Status: 400, Message: "this port speaks the uwsgi protocol, not TLS"}
+	errBusy       = &codec.Error{ID: "busy", Status: 503, Message: "the server has no room for the request now"}
 	errNoSpace    = &codec.Error{ID: "no_space", Status: 507, Message: "the request body could not be stored"}
 )

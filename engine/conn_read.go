@@ -21,7 +21,7 @@ func (c *conn) fill() {
 		switch {
 		case c.dead || c.broken:
 			return
-		case c.read == readHeld && c.kept() >= pipelineMax:
+		case c.read == readHeld && (c.kept() >= pipelineMax || c.kept() > 0 && c.loop.srv.memoryFull()):
 			return // paused: settle resumes
 		case c.read == readLinger && c.buffered() > 0:
 			return // likewise, until the answer is out
@@ -88,6 +88,9 @@ func (c *conn) take(b []byte) {
 			c.in = bytebufferpool.Get()
 			c.in.B = append(c.in.B, b[n:]...)
 		}
+	}
+	if !c.dead && c.in != nil && c.read == readHead && !c.moreIn && !c.broken && c.loop.srv.noRoom() {
+		c.refuse(errBusy) // rather than keep the beginning of a head
 	}
 	if !c.dead {
 		c.rest()
@@ -184,6 +187,10 @@ func (c *conn) feedHead(b []byte) int {
 	}
 	c.fresh = false
 	c.versionKnown(&x.req)
+	if l.srv.noRoom() {
+		c.refuse(errBusy)
+		return len(b)
+	}
 	x.started = l.Now()
 	if x.req.ContentLength == 0 && !x.req.Chunked {
 		c.corked = c.corked || n < len(b)
@@ -253,9 +260,8 @@ func (c *conn) feedBody(b []byte) int {
 		}
 	}
 	if got > 0 {
-		if err := x.body.add(b[from:from+got], c.loop.srv.opt.BodyMemory, c.loop.srv.opt.TempDir); err != nil {
-			c.loop.srv.opt.Logf("%v", err)
-			c.refuse(errNoSpace)
+		if err := x.body.add(b[from:from+got], c.loop.srv); err != nil {
+			c.refuse(err)
 			return len(b)
 		}
 	}
@@ -265,8 +271,7 @@ func (c *conn) feedBody(b []byte) int {
 	}
 	if x.body.file != nil {
 		if err := x.body.complete(); err != nil {
-			c.loop.srv.opt.Logf("%v", err)
-			c.refuse(errNoSpace)
+			c.refuse(err)
 			return len(b)
 		}
 		c.loop.count.spooled.Add(1)
@@ -290,6 +295,7 @@ func (c *conn) dispatch(x *Exchange) {
 	if len(x.head) == 0 {
 		x.head = x.req.Retain(x.head)
 	}
+	c.weigh()
 	if !c.watched && c.deadline == deadlineNone {
 		c.arm(deadlineWatch)
 	}

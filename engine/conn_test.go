@@ -56,9 +56,9 @@ func TestTimeouts(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			srv, addr := start(t, echo, tt.o, tt.lo)
+			begun := time.Now()
 			c := dial(t, addr)
 			write(t, c, tt.give)
-			begun := time.Now()
 			b, err := io.ReadAll(c)
 			if err != nil {
 				t.Fatal(err)

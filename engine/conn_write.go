@@ -39,6 +39,7 @@ func (c *conn) send(p []byte) {
 		c.out = bytebufferpool.Get()
 	}
 	c.out.B = append(c.out.B, p...)
+	c.weigh()
 }
 
 // write writes a step of p and takes note of a socket that is full. It reports false
@@ -127,8 +128,9 @@ func (c *conn) flushBuffer() bool {
 		}
 		c.outAt += n
 		if c.outAt == len(c.out.B) {
-			bytebufferpool.Put(c.out)
+			putBuffer(c.out)
 			c.out, c.outAt = nil, 0
+			c.weigh()
 			return true
 		}
 		if c.blocked {
@@ -165,8 +167,7 @@ func (c *conn) flushFile() bool {
 		c.loop.count.bytesOut.Add(uint64(n))
 		c.fileAt += n
 		if c.fileLeft -= n; c.fileLeft == 0 {
-			_ = c.file.Close()
-			c.file = nil
+			c.closeFile()
 		}
 	}
 	return true

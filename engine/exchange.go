@@ -76,7 +76,10 @@ func (x *Exchange) SpoolBody() error {
 		return nil
 	}
 	x.loop.count.spooled.Add(1)
-	return x.body.spool(x.loop.srv.opt.TempDir)
+	if err := x.body.spool(x.loop.srv); err != nil {
+		return err
+	}
+	return x.body.complete()
 }
 
 // Loop returns the loop that x belongs to.
@@ -195,6 +198,16 @@ func (x *Exchange) ReplyText(status int, text string) {
 	resp.Status = status
 	resp.Header = append(resp.Header, codec.Header{Name: nameContentType, Value: textPlain})
 	x.Reply(resp, []byte(text))
+}
+
+// busy returns the head of an answer that there is no room now.
+func (x *Exchange) busy() *codec.Response {
+	resp := x.Response()
+	resp.Status = 503
+	resp.Header = append(resp.Header,
+		codec.Header{Name: []byte("Retry-After"), Value: []byte("1")},
+		codec.Header{Name: nameContentType, Value: textPlain})
+	return resp
 }
 
 // Buffered returns how many bytes of the response wait for the client. Past 1 MiB

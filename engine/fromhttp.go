@@ -45,12 +45,7 @@ func (a *httpAdapter) Serve(x *Exchange) {
 	if err := a.pool.Go(func() { w.serve(a.handler, r.WithContext(ctx)) }); err != nil {
 		cancel()
 		w.body.free()
-		resp := x.Response()
-		resp.Status = http.StatusServiceUnavailable
-		resp.Header = append(resp.Header,
-			codec.Header{Name: []byte("Retry-After"), Value: []byte("1")},
-			codec.Header{Name: nameContentType, Value: textPlain})
-		x.Reply(resp, []byte("Service Unavailable\n"))
+		x.Reply(x.busy(), []byte("Service Unavailable\n"))
 	}
 }
 

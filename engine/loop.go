@@ -27,7 +27,8 @@ type loop struct {
 	date      []byte // the Date header's value, right until dateEnd
 	dateEnd   int64
 
-	count counters
+	weight int // bytes that connections hold, as far as budget does not know
+	count  counters
 }
 
 // Bounds of what a loop keeps for reuse.

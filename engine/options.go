@@ -16,7 +16,7 @@ import (
 const (
 	DefaultHeadTimeout  = 30 * time.Second
 	DefaultBodyTimeout  = 60 * time.Second
-	DefaultIdleTimeout  = 65 * time.Second // longer than the 60 s that load balancers usually keep a connection
+	DefaultIdleTimeout  = 125 * time.Second // longer than front servers keep an idle connection: nginx and AWS 60 s, Traefik 90 s, Caddy 120 s
 	DefaultWriteTimeout = 60 * time.Second
 	DefaultBodyMemory   = 64 << 10
 )
@@ -33,7 +33,9 @@ const (
 	writeStep    = 256 << 10 // bytes of an answer sent before the others have their turn
 	acceptShare  = 4 * reactor.Share
 	smallBody    = 32 << 10 // up to here a body is copied behind its head, for one write
-	reserveFiles = 128      // descriptors kept back from connections: workers, logs, files
+	reserveFiles = 128      // descriptors kept back from connections and files: workers, logs
+	leastMemory  = 32 << 20 // MaxMemory's default is between these
+	mostMemory   = 512 << 20
 	lingerTime   = 2 * time.Second
 	drainIdle    = 500 * time.Millisecond // for a last request on a kept connection while draining
 	lingerBytes  = 256 << 10
@@ -48,8 +50,20 @@ type Options struct {
 	Loops int
 	// MaxConns is how many connections may be open at a time, over all loops. At the
 	// limit accepting pauses, and further clients wait in the kernel's backlog.
-	// 0, or more than the process may have descriptors, means what it may have.
+	// 0, or more than descriptors allow, means what they allow: see ReserveFiles.
 	MaxConns int
+	// ReserveFiles is how many of the descriptors that the process may have are kept
+	// back for other things: workers, logs, the handler's own. Connections, files of
+	// bodies and files of answers share the rest, of which an eighth is for files
+	// alone. A request that needs a file when there is none left is answered 503. 0
+	// means 128.
+	ReserveFiles int
+	// MaxMemory bounds the bytes that all connections hold together: heads, bodies,
+	// further requests, and output that waits. From half of it on bodies go to files
+	// earlier; beyond it new requests are answered 503, and nothing is read ahead. 0
+	// means an eighth of what the process may use, from 32 MiB to 512 MiB.
+	MaxMemory int64
+	maxFiles  int // connections and files
 
 	// Limits bounds request heads and bodies.
 	Limits codec.Limits
@@ -58,7 +72,8 @@ type Options struct {
 	// BodyMemory is the size in bytes up to which a request body is kept in memory;
 	// a larger one goes to an unlinked file in TempDir.
 	BodyMemory int
-	// TempDir is where large bodies go; empty means os.TempDir().
+	// TempDir is where large bodies go; empty means os.TempDir(), so TMPDIR. Where no
+	// file can be written there they go to memory, on Linux, within MaxMemory.
 	TempDir string
 
 	// HeadTimeout bounds the time from a request's first byte, for a connection's
@@ -115,13 +130,19 @@ func (o Options) withDefaults() Options {
 		o.Logf = log.Printf
 	}
 	o.Limits = o.Limits.WithDefaults()
-	limit := 1 << 30
-	var r unix.Rlimit
-	if unix.Getrlimit(unix.RLIMIT_NOFILE, &r) == nil && uint64(r.Cur) < uint64(limit) { //nolint:unconvert // signed on FreeBSD
-		limit = max(int(r.Cur)-reserveFiles, 16)
+	if o.ReserveFiles <= 0 {
+		o.ReserveFiles = reserveFiles
 	}
-	if o.MaxConns <= 0 || o.MaxConns > limit {
-		o.MaxConns = limit
+	o.maxFiles = 1 << 30
+	var r unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &r) == nil && uint64(r.Cur) < uint64(o.maxFiles) { //nolint:unconvert // signed on FreeBSD
+		o.maxFiles = max(int(r.Cur)-min(o.ReserveFiles, int(r.Cur)/2), 16)
+	}
+	if most := o.maxFiles - o.maxFiles/8; o.MaxConns <= 0 || o.MaxConns > most {
+		o.MaxConns = most
+	}
+	if o.MaxMemory <= 0 {
+		o.MaxMemory = min(max(machineMemory()/8, leastMemory), mostMemory)
 	}
 	return o
 }

@@ -83,6 +83,10 @@ func (o clientOutput) ReplyFile(x *Exchange, resp *codec.Response, f *os.File, o
 		}
 		c.send(head)
 		x.outcome.BodyBytes = n
+	case !o.l.srv.takeFile():
+		_ = f.Close()
+		o.Reply(x, x.busy(), []byte("Service Unavailable\n"))
+		return
 	default:
 		c.send(head)
 		x.outcome.BodyBytes = n

@@ -28,7 +28,7 @@ type Server struct {
 	handler Handler // set by Serve
 
 	conns    atomic.Int64 // open, over all loops
-	full     atomic.Bool  // some acceptor found conns at its limit
+	budget                // what they hold
 	draining atomic.Bool
 	drained  atomic.Int64 // loops that accept no more
 	idleOnce sync.Once
@@ -53,6 +53,7 @@ const (
 // never served must be closed.
 func New(o Options) (*Server, error) {
 	s := &Server{opt: o.withDefaults(), done: make(chan struct{}), idle: make(chan struct{})}
+	s.maxMemory, s.maxFiles = s.opt.MaxMemory, int64(s.opt.maxFiles)
 	for i := range s.opt.Loops {
 		l, err := newLoop(s, i)
 		if err != nil {
@@ -225,6 +226,7 @@ func (s *Server) Serve(h Handler) error {
 	s.state = stateServing
 	s.handler = h
 	listeners := s.listeners
+	s.checkTempDir()
 	for _, l := range s.loops { // before anybody can post drain
 		_ = l.Post(func() {
 			for _, ln := range listeners {
@@ -358,15 +360,19 @@ func (s *Server) Listeners() []*Listener {
 }
 
 // isFull reports whether as many connections are open as may be. Whoever is told
-// so is called again when one has closed.
+// so is called again when one has closed, or a file.
 func (s *Server) isFull() bool {
-	limit := int64(s.opt.MaxConns)
-	if s.conns.Load() < limit {
+	if s.mayOpen() {
 		return false
 	}
 	s.full.Store(true)
 	// One may have closed before it could see that anybody waits for it.
-	return s.conns.Load() >= limit
+	return !s.mayOpen()
+}
+
+func (s *Server) mayOpen() bool {
+	conns := s.conns.Load()
+	return conns < int64(s.opt.MaxConns) && conns+s.files.Load() < s.maxFiles
 }
 
 // roomAgain has all acceptors go on after the limit on connections was reached.

@@ -2,11 +2,12 @@ package engine
 
 import (
 	"bytes"
-	"fmt"
+	"errors"
 	"io"
 	"os"
 
 	"github.com/valyala/bytebufferpool"
+	"golang.org/x/sys/unix"
 )
 
 // Body is a request's body, read in full before its handler is called. It
@@ -15,10 +16,21 @@ type Body struct {
 	mem  *bytebufferpool.ByteBuffer // all of it, or what is not in the file yet
 	file *os.File
 	size int64
+
+	srv      *Server // whose budget it is part of
+	stored   int64   // bytes in the file
+	inMemory bool    // the file is memory
+	weight   int64   // bytes that budget knows of
 }
 
-// gather is how many bytes of a body are collected for one write to its file.
-const gather = 64 << 10
+const (
+	gather = 64 << 10 // bytes of a body that are collected for one write to its file
+	// rescueMax is how much of a body is moved to memory when its file takes no more.
+	rescueMax = 32 << 20
+	// slowClose is the size from which a file is closed apart from the loop: to free a
+	// large one takes the kernel a while.
+	slowClose = 4 << 20
+)
 
 // Size returns the length of the body in bytes.
 func (b *Body) Size() int64 { return b.size }
@@ -44,20 +56,25 @@ func (b *Body) Reader() io.Reader {
 	return bytes.NewReader(b.Bytes())
 }
 
-// add appends p, moving to a file past max bytes in memory. The last bytes of a
-// file are written by complete.
-func (b *Body) add(p []byte, max int, dir string) error {
+// add appends p, moving to a file where it becomes large or memory is short. The last
+// bytes of a file are written by complete. An error is one that can be answered.
+func (b *Body) add(p []byte, s *Server) error {
+	b.srv = s
 	b.size += int64(len(p))
-	if b.file == nil && b.size > int64(max) {
-		if err := b.spool(dir); err != nil {
+	most, collect := int64(s.opt.BodyMemory), gather
+	if s.memoryTight() {
+		most, collect = min(most, tightBody), tightBody
+	}
+	if b.file == nil && b.size > most {
+		if err := b.spool(s); err != nil {
 			return err
 		}
 	}
-	if b.file != nil && (b.mem == nil || len(b.mem.B)+len(p) > gather) {
+	if b.file != nil && (b.mem == nil || len(b.mem.B)+len(p) > collect) {
 		if err := b.complete(); err != nil {
 			return err
 		}
-		if len(p) >= gather/2 {
+		if len(p) >= collect/2 {
 			return b.write(p)
 		}
 	}
@@ -65,7 +82,23 @@ func (b *Body) add(p []byte, max int, dir string) error {
 		b.mem = bytebufferpool.Get()
 	}
 	b.mem.B = append(b.mem.B, p...)
+	b.weigh()
 	return nil
+}
+
+// weigh counts the memory that the body holds now.
+func (b *Body) weigh() {
+	n := int64(0)
+	if b.mem != nil {
+		n = int64(cap(b.mem.B))
+	}
+	if b.inMemory {
+		n += b.stored
+	}
+	if n != b.weight {
+		b.srv.hold(n - b.weight)
+		b.weight = n
+	}
 }
 
 // complete writes what has been collected for the file, if there is one.
@@ -74,37 +107,111 @@ func (b *Body) complete() error {
 		return nil
 	}
 	err := b.write(b.mem.B)
-	bytebufferpool.Put(b.mem)
+	putBuffer(b.mem)
 	b.mem = nil
+	b.weigh()
 	return err
 }
 
+// write writes to the file, or to one in memory when that takes no more.
 func (b *Body) write(p []byte) error {
-	if _, err := b.file.Write(p); err != nil {
-		return fmt.Errorf("spool request body: %w", err)
+	if b.inMemory && b.srv.memory.Load()+int64(len(p)) > b.srv.maxMemory {
+		return b.noSpace(errors.New("connections hold all the memory that they may"))
 	}
+	n, err := b.file.Write(p)
+	b.stored += int64(n)
+	if b.inMemory {
+		b.weigh()
+	}
+	if err == nil {
+		return nil
+	}
+	if b.inMemory {
+		return b.noSpace(err)
+	}
+	if err := b.rescue(err); err != nil {
+		return err
+	}
+	return b.write(p[n:])
+}
+
+// spool opens a file for the body. A folder where none can be made is replaced by memory.
+func (b *Body) spool(s *Server) error {
+	b.srv = s
+	if !s.takeFile() {
+		return errBusy
+	}
+	f, err := unlinked(s.opt.TempDir)
+	if err != nil && !outOfFiles(err) {
+		s.sayTempDir(err)
+		if inMemory, memErr := memoryFile(); memErr == nil {
+			f, b.inMemory, err = inMemory, true, nil
+		}
+	}
+	if err != nil {
+		s.giveFile()
+		if outOfFiles(err) {
+			return errBusy
+		}
+		return b.noSpace(err)
+	}
+	b.file = f
 	return nil
 }
 
-// spool moves the body to a file.
-func (b *Body) spool(dir string) error {
-	f, err := unlinked(dir)
-	if err != nil {
-		return fmt.Errorf("spool request body: %w", err)
+// rescue moves what is in the file to memory, as the file takes no more: the disk is
+// full, most often.
+func (b *Body) rescue(why error) error {
+	b.srv.sayTempDir(why)
+	if b.stored > rescueMax || b.srv.memory.Load()+b.stored > b.srv.maxMemory {
+		return b.noSpace(why)
 	}
-	b.file = f
-	return b.complete()
+	f, err := memoryFile()
+	if err != nil {
+		return b.noSpace(why)
+	}
+	n, err := io.Copy(f, io.NewSectionReader(b.file, 0, b.stored))
+	if err != nil || n < b.stored {
+		_ = f.Close()
+		return b.noSpace(why)
+	}
+	_ = b.file.Close()
+	b.file, b.inMemory = f, true
+	b.weigh()
+	return nil
+}
+
+func (b *Body) noSpace(err error) error {
+	b.srv.opt.Logf("store request body: %v: set TMPDIR to a folder with room", err)
+	return errNoSpace
 }
 
 func (b *Body) free() {
-	if b.mem != nil {
-		bytebufferpool.Put(b.mem)
+	if b.srv == nil {
+		return
 	}
-	if b.file != nil {
-		_ = b.file.Close()
+	if b.mem != nil {
+		putBuffer(b.mem)
+	}
+	if b.weight != 0 {
+		b.srv.hold(-b.weight)
+	}
+	if f, s := b.file, b.srv; f != nil {
+		end := func() {
+			_ = f.Close()
+			s.giveFile()
+		}
+		if b.stored >= slowClose {
+			go end()
+		} else {
+			end()
+		}
 	}
 	*b = Body{}
 }
+
+// outOfFiles tells a lack of descriptors from other errors.
+func outOfFiles(err error) bool { return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) }
 
 // unlinked makes a file without a name, so that nothing is left behind whatever
 // becomes of the process.
@@ -118,4 +225,29 @@ func unlinked(dir string) (*os.File, error) {
 		return nil, err
 	}
 	return f, nil
+}
+
+// checkTempDir warns when large bodies cannot go where they should.
+func (s *Server) checkTempDir() {
+	f, err := unlinked(s.opt.TempDir)
+	if err == nil {
+		_, err = f.Write([]byte("x"))
+		_ = f.Close()
+	}
+	if err != nil {
+		s.sayTempDir(err)
+	}
+}
+
+func (s *Server) sayTempDir(err error) {
+	if !s.maySay(sayTempDir) {
+		return
+	}
+	instead := "refused with 507"
+	if f, err := memoryFile(); err == nil {
+		_ = f.Close()
+		instead = "kept in memory, as far as there is room"
+	}
+	s.opt.Logf("*** WARNING: request bodies above %d KiB cannot be stored in %s: %v: they are %s: set TMPDIR to a folder that can be written ***",
+		s.opt.BodyMemory>>10, s.opt.TempDir, err, instead)
 }

@@ -79,12 +79,17 @@ func TestTinyPiecesAreGathered(t *testing.T) {
 		_, _ = fmt.Sscanf(string(b[strings.Index(string(b), "syscw:"):]), "syscw: %d", &n)
 		return n
 	}
+	srv, err := New(Options{BodyMemory: 1000, TempDir: t.TempDir(), Logf: t.Logf})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer srv.Close()
 	var b Body
 	defer b.free()
 	before := writes()
-	want, dir := pattern(500_000), t.TempDir()
+	want := pattern(500_000)
 	for i := range want {
-		if err := b.add(want[i:i+1], 1000, dir); err != nil {
+		if err := b.add(want[i:i+1], srv); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -99,9 +104,98 @@ func TestTinyPiecesAreGathered(t *testing.T) {
 	}
 }
 
+// Where there is no folder for bodies they are kept in memory, and the log says so
+// before the first comes.
+func TestBodiesWithoutAFolder(t *testing.T) {
+	if _, err := memoryFile(); err != nil {
+		t.Skip(err)
+	}
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ name, dir string }{
+		{"missing", filepath.Join(t.TempDir(), "missing")},
+		{"no_folder", file},
+		{"read_only", "/proc"},
+		{"full", "/dev/full"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			overProtocols(t, func(t *testing.T, p Protocol, ask func(method, target, body string) string) {
+				var logs logLines
+				srv, addr := start(t, HandlerFunc(func(x *Exchange) {
+					b, err := io.ReadAll(x.Body().Reader())
+					if err != nil || x.Body().File() == nil {
+						t.Errorf("the body is not in a file, or cannot be read: %v", err)
+					}
+					x.Reply(x.Response(), b)
+				}), Options{BodyMemory: 10, TempDir: tt.dir, Logf: logs.add}, ListenOptions{Protocol: p})
+				eventually(t, "a warning at the start", func() bool {
+					return logs.count("set TMPDIR") == 1 && logs.count(tt.dir) == 1 && logs.count("kept in memory") == 1
+				})
+				body := string(pattern(300_000))
+				statuses, bodies := answers(t, talk(t, addr, ask("POST", "/", body)), "POST")
+				if fmt.Sprint(statuses) != "[200]" || bodies[0] != body {
+					t.Errorf("got %v", statuses)
+				}
+				eventually(t, "everything is given back", func() bool { return srv.memory.Load() < holdStep && srv.files.Load() == 0 })
+			})
+		})
+	}
+}
+
+// A disk that becomes full in the middle of a body is no loss either.
+func TestDiskFullInTheMiddle(t *testing.T) {
+	if _, err := memoryFile(); err != nil {
+		t.Skip(err)
+	}
+	for _, tt := range []struct {
+		name   string
+		memory int64
+		want   error
+	}{
+		{"room_in_memory", 1 << 20, nil},
+		{"none", 300_000, errNoSpace},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			srv, err := New(Options{BodyMemory: 1000, TempDir: t.TempDir(), MaxMemory: tt.memory, Logf: t.Logf})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer srv.Close()
+			var b Body
+			defer b.free()
+			want := pattern(600_000)
+			if err := b.add(want[:200_000], srv); err != nil {
+				t.Fatal(err)
+			}
+			// Like a full disk, what is open for reading only takes no more.
+			reading, err := os.Open(fmt.Sprintf("/proc/self/fd/%d", b.file.Fd()))
+			if err != nil {
+				t.Skip(err)
+			}
+			_ = b.file.Close()
+			b.file = reading
+			err = b.add(want[200_000:400_000], srv)
+			if err == nil {
+				err = b.add(want[400_000:], srv)
+			}
+			if err == nil {
+				err = b.complete()
+			}
+			if err != tt.want {
+				t.Fatalf("got %v, want %v", err, tt.want)
+			}
+			if got, err := io.ReadAll(b.Reader()); tt.want == nil && (err != nil || string(got) != string(want)) {
+				t.Errorf("read %d bytes back, %v", len(got), err)
+			}
+		})
+	}
+}
+
 func TestNowhereToPutTheBody(t *testing.T) {
 	overProtocols(t, func(t *testing.T, p Protocol, ask func(method, target, body string) string) {
-		srv, addr := start(t, echo, Options{BodyMemory: 10, TempDir: filepath.Join(t.TempDir(), "missing")}, ListenOptions{Protocol: p})
+		srv, addr := start(t, echo, Options{BodyMemory: 10, MaxMemory: 500, TempDir: filepath.Join(t.TempDir(), "missing")}, ListenOptions{Protocol: p})
 		statuses, bodies := answers(t, talk(t, addr, ask("POST", "/", strings.Repeat("x", 1000))), "POST")
 		if fmt.Sprint(statuses) != "[507]" {
 			t.Errorf("got %v %q, want 507", statuses, bodies)

@@ -34,8 +34,10 @@ func (p *program) listen(inherited []inheritedSocket) error {
 	}
 	opt := engine.Options{
 		Loops:  p.loops,
-		Limits: limits, BodyMemory: int(cfg.PostBuffering), IdleTimeout: idle,
-		HeadTimeout: cfg.HTTPTimeout, BodyTimeout: cfg.HTTPTimeout, WriteTimeout: cfg.HTTPTimeout,
+		Limits: limits, BodyMemory: int(cfg.PostBuffering), IdleTimeout: idle, MaxMemory: cfg.LimitBuffers,
+		// A worker and its successor have a stream for each thread and loop.
+		ReserveFiles: 128 + 2*p.loops*cfg.Processes*cfg.Threads,
+		HeadTimeout:  cfg.HTTPTimeout, BodyTimeout: cfg.HTTPTimeout, WriteTimeout: cfg.HTTPTimeout,
 		Logf: p.log.Printf, OnFinish: p.onFinish(),
 	}
 	var err error

@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/uwsgo/uwsgo/codec"
@@ -126,11 +128,15 @@ func (h *Handler) Serve(x *engine.Exchange) {
 				continue
 			}
 			f, err := h.find(d, name)
-			if err != nil && len(h.safe) > 0 {
+			if err != nil && len(h.safe) > 0 && refusal(err) == 0 {
 				f, err = h.findSafe(d, name)
 			}
 			if err == nil {
 				h.serve(x, f)
+				return
+			}
+			if status := refusal(err); status != 0 {
+				refuse(x, status)
 				return
 			}
 		}
@@ -170,8 +176,52 @@ type file struct {
 	noSlash  bool // it is the index of a folder that was asked for without the slash
 }
 
-// find opens the file of that name below d, or the index of the folder of that name. Any
-// error means that there is nothing to serve.
+// refusal returns the status for a file that is there and cannot be opened, and 0
+// where there is none. The next handler must not answer in place of a file because
+// the server has no descriptor left for it.
+func refusal(err error) int {
+	if errors.Is(err, errForbidden) {
+		return http.StatusForbidden
+	}
+	var errno syscall.Errno
+	if !errors.As(err, &errno) {
+		return 0 // no regular file, or outside of the root
+	}
+	switch errno {
+	case syscall.ENOENT, syscall.ENOTDIR, syscall.EISDIR, syscall.ELOOP, syscall.ENAMETOOLONG, syscall.EINVAL, syscall.ENXIO, syscall.ENODEV,
+		syscall.EACCES, syscall.EPERM, syscall.EILSEQ:
+		return 0
+	}
+	return http.StatusServiceUnavailable // descriptors or memory are out, or the disk fails
+}
+
+func refuse(x *engine.Exchange, status int) {
+	resp := x.Response()
+	resp.Status = status
+	if status == http.StatusServiceUnavailable {
+		resp.Header = append(resp.Header, codec.Header{Name: []byte("Retry-After"), Value: []byte("1")})
+	}
+	resp.Header = append(resp.Header, codec.Header{Name: []byte("Content-Type"), Value: []byte("text/plain; charset=utf-8")})
+	x.Reply(resp, []byte(http.StatusText(status)+"\n"))
+}
+
+// errForbidden is for a file that the server must not read.
+var errForbidden = errors.New("the file cannot be read")
+
+// openIn opens the file of that name below top.
+func openIn(top *folder, name string) (*os.File, error) {
+	f, err := top.OpenFile(name, openFlags, 0)
+	if errors.Is(err, os.ErrPermission) {
+		// Where it is a folder on the way, nobody knows whether there is such a file.
+		if info, statErr := top.Stat(name); statErr == nil && info.Mode().IsRegular() {
+			err = errForbidden
+		}
+	}
+	return f, err
+}
+
+// find opens the file of that name below d, or the index of the folder of that name. What
+// an error means is told by refusal.
 func (h *Handler) find(d *root, name string) (*file, error) {
 	info, err := os.Stat(d.path)
 	if err != nil {
@@ -180,7 +230,10 @@ func (h *Handler) find(d *root, name string) (*file, error) {
 	if !info.IsDir() {
 		if len(h.skip) > 0 {
 			real, err := filepath.EvalSymlinks(d.path)
-			if err != nil || h.skips(real) || h.skips(d.path) {
+			if err != nil {
+				return nil, err
+			}
+			if h.skips(real) || h.skips(d.path) {
 				return nil, errNoFile
 			}
 		}
@@ -195,10 +248,10 @@ func (h *Handler) find(d *root, name string) (*file, error) {
 		name = "."
 	}
 	if !slash {
-		if h.skipsIn(top, name) {
-			return nil, errNoFile
+		if err := h.skipsIn(top, name); err != nil {
+			return nil, err
 		}
-		f, err := top.OpenFile(name, openFlags, 0)
+		f, err := openIn(top, name)
 		if err != nil {
 			return nil, err
 		}
@@ -208,12 +261,17 @@ func (h *Handler) find(d *root, name string) (*file, error) {
 		_ = f.Close()
 	}
 	for _, i := range h.index {
-		if h.skipsIn(top, name+"/"+i) {
-			continue
+		var found *file
+		err := h.skipsIn(top, name+"/"+i)
+		if err == nil {
+			found, err = regular(openIn(top, name+"/"+i))
 		}
-		if found, err := regular(top.OpenFile(name+"/"+i, openFlags, 0)); err == nil {
+		if err == nil {
 			found.noSlash = !slash
 			return found, nil
+		}
+		if refusal(err) != 0 {
+			return nil, err
 		}
 	}
 	return nil, errNoFile
@@ -259,29 +317,33 @@ func (h *Handler) skips(name string) bool {
 const maxLinks = 40
 
 // skipsIn is skips for the file below top, under each name that it has on the way through
-// links. Where that cannot be told it is true: the content may be anything.
-func (h *Handler) skipsIn(top *folder, name string) bool {
+// links. It returns an error for one to be skipped, and where that cannot be told: the
+// content may be anything.
+func (h *Handler) skipsIn(top *folder, name string) error {
 	if len(h.skip) == 0 {
-		return false
+		return nil
 	}
 	for range maxLinks {
 		if h.skips(name) {
-			return true
+			return errNoFile
 		}
 		info, err := top.Lstat(name)
 		if err != nil {
-			return true // there is no such file, or it is outside
+			return err // there is no such file, or it is outside
 		}
 		if info.Mode()&os.ModeSymlink == 0 {
-			return false
+			return nil
 		}
 		target, err := top.Readlink(name)
-		if err != nil || strings.HasPrefix(target, "/") {
-			return true
+		if err != nil {
+			return err
+		}
+		if strings.HasPrefix(target, "/") {
+			return errNoFile
 		}
 		name = strings.TrimRight(name[:strings.LastIndexByte(name, '/')+1]+target, "/")
 	}
-	return true
+	return errNoFile
 }
 
 // open opens the folder that is at the root's path now. It is kept open as long

@@ -522,6 +522,99 @@ func TestNewErrors(t *testing.T) {
 	}
 }
 
+// A file that is there and cannot be opened is not for the app to answer.
+func TestFileThatCannotBeOpened(t *testing.T) {
+	dir := tree(t)
+	if err := os.Chmod(filepath.Join(dir, "root/noext"), 0); err != nil {
+		t.Fatal(err)
+	}
+	addr := start(t, Options{Index: []string{"index.html"}, Maps: []Map{{Prefix: "/s", Path: filepath.Join(dir, "root")}, {Prefix: "/f", Path: filepath.Join(dir, "favicon.ico")}}}, engine.ListenOptions{})
+	skipping := start(t, Options{SkipExt: []string{".py"}, Maps: []Map{{Prefix: "/s", Path: filepath.Join(dir, "root")}}}, engine.ListenOptions{})
+	t.Run("forbidden", func(t *testing.T) {
+		if os.Getuid() == 0 {
+			t.Skip("root may read it")
+		}
+		if resp, body := get(t, addr, "GET", "/s/noext"); resp.StatusCode != 403 {
+			t.Errorf("got %d %q, want 403", resp.StatusCode, body)
+		}
+	})
+	ask := func(addr, target string) func() (int, string) { // on a connection that is open already
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		in := bufio.NewReader(c)
+		return func() (int, string) {
+			if _, err := io.WriteString(c, "GET "+target+" HTTP/1.1\r\nHost: a\r\n\r\n"); err != nil {
+				t.Fatal(err)
+			}
+			resp, err := http.ReadResponse(in, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b, _ := io.ReadAll(resp.Body)
+			if resp.StatusCode == 503 && resp.Header.Get("Retry-After") == "" {
+				t.Error("503 without Retry-After")
+			}
+			return resp.StatusCode, string(b)
+		}
+	}
+	cases := []struct {
+		name string
+		ask  func() (int, string)
+		want int // while there are no descriptors
+	}{
+		{"file", ask(addr, "/s/a.css"), 503},
+		{"below_a_folder", ask(addr, "/s/docs/index.html"), 503},
+		{"index", ask(addr, "/s/docs/"), 503},
+		{"mapped_file", ask(addr, "/f"), 503},
+		{"where_some_are_skipped", ask(skipping, "/s/docs/index.html"), 503},
+		{"app", ask(addr, "/app"), 200},
+	}
+	for _, tt := range cases {
+		if status, body := tt.ask(); status != 200 {
+			t.Fatalf("%s at first: %d %q", tt.name, status, body)
+		}
+	}
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	low := limit
+	low.Cur = 100
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &low); err != nil {
+		t.Fatal(err)
+	}
+	var fillers []int
+	release := func() {
+		for _, fd := range fillers {
+			_ = unix.Close(fd)
+		}
+		fillers = nil
+		_ = unix.Setrlimit(unix.RLIMIT_NOFILE, &limit)
+	}
+	defer release()
+	for {
+		fd, err := unix.Open("/dev/null", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			break
+		}
+		fillers = append(fillers, fd)
+	}
+	for _, tt := range cases {
+		if status, body := tt.ask(); status != tt.want {
+			t.Errorf("%s without descriptors: %d %q, want %d", tt.name, status, body, tt.want)
+		}
+	}
+	release()
+	for _, tt := range cases {
+		if status, body := tt.ask(); status != 200 {
+			t.Errorf("%s afterwards: %d %q", tt.name, status, body)
+		}
+	}
+}
+
 func TestTypes(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "mime.types")
 	if err := os.WriteFile(path, []byte("# comment\ntext/x-own\town OWN2 # more\napplication/x-other css\nnonsense foo\nimage/lonely\n"), 0o600); err != nil {

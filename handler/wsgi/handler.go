@@ -112,7 +112,11 @@ func (h *Handler) Serve(x *engine.Exchange) {
 		if err := x.SpoolBody(); err != nil {
 			l.port.Cancel(id)
 			l.free(c)
-			h.logf("%v", err)
+			var e *codec.Error
+			if errors.As(err, &e) && e.Status == http.StatusServiceUnavailable {
+				l.refuse(x, err)
+				return
+			}
 			x.ReplyText(http.StatusInsufficientStorage, "Insufficient Storage\n")
 			return
 		}

@@ -285,6 +285,8 @@ func (r *resolver) apply(name string, e ini.Entry) error {
 		r.Lanes = flag()
 	case "limit-post":
 		r.LimitPost, err = size(e)
+	case "limit-buffers":
+		r.LimitBuffers, err = size(e)
 	case "post-buffering":
 		r.PostBuffering, err = numberOrTrue(e, sizes, maxBytes)
 

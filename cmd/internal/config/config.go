@@ -190,6 +190,7 @@ type Config struct {
 	QueueTimeout  time.Duration // how long each may; 0 for ever
 	Lanes         bool          // keep slow routes from taking every thread
 	LimitPost     int64         // bytes of a request body; 0 for no limit
+	LimitBuffers  int64         // bytes of all connections; 0 for the server's choice
 	PostBuffering int64         // bytes of a body kept in memory; 0 for the server's choice
 
 	// Files and compression.
@@ -250,6 +251,7 @@ func (c *Config) HasFiles() bool {
 // The smallest and the largest request head that can be configured, in bytes.
 const (
 	minBufferSize = 32 << 10
+	minBuffers    = 1 << 20
 	maxBufferSize = 1 << 20
 )
 
@@ -276,7 +278,7 @@ func defaults() *Config {
 		BufferSize:    minBufferSize,
 		HTTPTimeout:   60 * time.Second,
 		SocketTimeout: 60 * time.Second,
-		KeepAlive:     60 * time.Second,
+		KeepAlive:     125 * time.Second, // as engine.DefaultIdleTimeout
 		Mercy:         60 * time.Second,
 		MinLifetime:   10 * time.Second,
 		QueueSize:     16 << 10,

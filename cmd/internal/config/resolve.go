@@ -107,6 +107,9 @@ func (r *resolver) finish() error {
 		r.list.Warnf("buffer-size: %d is more than can be asked for, %d holds", r.BufferSize, maxBufferSize)
 	}
 	r.BufferSize = min(max(r.BufferSize, minBufferSize), maxBufferSize)
+	if r.LimitBuffers > 0 {
+		r.LimitBuffers = max(r.LimitBuffers, minBuffers)
+	}
 	if r.Action == Run && len(r.list.Entries) == 0 {
 		r.Action = Usage
 	}

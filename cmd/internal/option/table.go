@@ -479,9 +479,9 @@ var table = []Option{
 		Note: "Never for the time the app takes. uWSGI's default is 4, which cuts slow uploads and downloads off.",
 	},
 	{
-		Name: "http-keepalive", Kind: Seconds, Arg: "SECONDS", Optional: true, Default: "60", Section: Requests, Status: Differs,
+		Name: "http-keepalive", Kind: Seconds, Arg: "SECONDS", Optional: true, Default: "125", Section: Requests, Status: Differs,
 		Help: "close an HTTP connection that has been idle for so long; 0 closes after each request, 1 and true mean the default",
-		Note: "On by default, for every HTTP address. uWSGI reads `true` as 0, off.",
+		Note: "Longer than front servers keep an idle connection (nginx 60 s, AWS 60 s, Traefik 90 s, Caddy 120 s), as one that is closed under a request costs it a 502. On by default, for every HTTP address. uWSGI reads `true` as 0, off.",
 	},
 	{
 		Name: "queue-size", Kind: Int, Arg: "N", Default: "16384", Section: Requests, Status: Own,
@@ -506,7 +506,14 @@ var table = []Option{
 	{
 		Name: "post-buffering", Kind: Size, Arg: "BYTES", Section: Requests, Status: Differs,
 		Help: "keep bodies up to this size in memory, larger ones in a temporary file",
-		Note: "Bodies are always buffered before the app runs. `true` means 1.",
+		Note: "Bodies are always buffered before the app runs. `true` means 1. The file has no name and is in TMPDIR, else /tmp; " +
+			"where none can be made there the body is kept in memory, within `limit-buffers`.",
+	},
+	{
+		Name: "limit-buffers", Kind: Size, Arg: "BYTES", Section: Requests, Status: Own,
+		Help: "let all connections together hold so much memory: heads, bodies, answers that clients do not read; 1 MiB at least, 0 for the default",
+		Note: "From half of it on bodies go to files earlier; beyond it new requests are answered 503 with `Retry-After`. " +
+			"By default an eighth of the memory that the machine or the container has, from 32 MiB to 512 MiB.",
 	},
 
 	// Files and compression.
