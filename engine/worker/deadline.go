@@ -23,6 +23,13 @@ func (d deadlines) set(slot int, limit time.Duration) {
 	}
 }
 
+// copy sets that of a slot to another's.
+func (d deadlines) copy(slot, from int) {
+	if d != nil {
+		d[slot].Store(d[from].Load())
+	}
+}
+
 // of returns the deadline of the request with that id.
 func (d deadlines) of(id uint64) int64 {
 	if d == nil {

@@ -48,7 +48,7 @@ func (g *supervisor) exited(p *process, pid, code int) {
 		// Nothing of the app's was running, so somebody has killed it.
 		w.short++
 		g.pool.log(fmt.Sprintf("DAMN ! worker %d (pid: %d) died%s :( trying respawn ...", w.number, pid, how(code)))
-		g.end(p)
+		g.end(p, true)
 		g.fill() // in another place
 		return
 	case p.zygote == g.next && p.is(Starting):
@@ -56,7 +56,7 @@ func (g *supervisor) exited(p *process, pid, code int) {
 		if err == nil {
 			err = p.doing.ended(&g.pool.config, fmt.Sprintf("worker %d", w.number), status(code))
 		}
-		g.end(p)
+		g.end(p, true)
 		g.failed(err)
 		return
 	default:
@@ -86,14 +86,14 @@ func (g *supervisor) exited(p *process, pid, code int) {
 			}
 		}
 	}
-	g.end(p)
+	g.end(p, true)
 }
 
 // unforked deals with a process that the next zygote could not fork. The system may have
 // room for it when those of the present one have gone; until then the others serve.
 func (g *supervisor) unforked(p *process) {
 	w := p.worker
-	g.end(p)
+	g.end(p, true)
 	if !slices.ContainsFunc(g.workers, func(w *worker) bool { return w.of(g.next) != nil }) {
 		g.failed(&StartError{Reason: "no worker could be forked: the reason is above, or in the log of the app; look at the limits of processes (ulimit -u, TasksMax=, pids.max) and of memory"})
 		return
@@ -103,8 +103,9 @@ func (g *supervisor) unforked(p *process) {
 }
 
 // end has each loop read the last words of a process and fail what it had. When all
-// have, an "ended" message follows: before that the claims must stay.
-func (g *supervisor) end(p *process) {
+// have, an "ended" message follows: before that the claims must stay. sure says that
+// the process is gone, not only as good as dead.
+func (g *supervisor) end(p *process, sure bool) {
 	streams := p.streams
 	p.streams = nil
 	if p.is(Starting, Draining) && p.doing.group > 1 {
@@ -131,7 +132,7 @@ func (g *supervisor) end(p *process) {
 	}
 	for l, port := range g.ports {
 		list := streams[l]
-		if port.loop.Post(func() { port.detach(list); one() }) != nil {
+		if port.loop.Post(func() { port.detach(list, sure); one() }) != nil {
 			for _, st := range list { // the loop has stopped, and nobody waits there
 				if !st.closed {
 					st.closed = true

@@ -5,6 +5,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/uwsgo/uwsgo/codec/pymarshal"
 	"github.com/uwsgo/uwsgo/engine/internal/reactor"
 )
@@ -67,7 +69,13 @@ type Port struct {
 	doubt    reactor.Timer
 	expiry   reactor.Timer
 	unhold   reactor.Timer
-	looks    uint32 // counts looks at the claims
+	looks    uint32   // counts looks at the claims
+	spare    [][]byte // buffers of requests that have ended
+	order    uint64   // requests sent so far
+	passed   uint64   // the last of them, by order, that has left the queue
+	deathAt  int64    // when the last process died
+	lost     int      // slots that are lost
+	deaf     int      // streams that cannot be read any more
 
 	// Readable by any goroutine.
 	active  atomic.Int64 // requests begun and not ended
@@ -76,6 +84,7 @@ type Port struct {
 	late    atomic.Uint64 // requests that waited for too long
 	shed    atomic.Uint64 // requests that would have
 	unrun   atomic.Uint64 // requests that waited and whose client went
+	moves   atomic.Uint64 // requests sent again, as the thread that took them did not begin
 	starved atomic.Bool   // stream mode: waits for a thread to become idle
 	holding atomic.Bool   // a slow request waits for another one's end
 }
@@ -95,9 +104,10 @@ const (
 	slotBegun               // between Begin and Send
 	slotWaiting             // in the backlog
 	slotDropped             // in the backlog, but not to be sent any more
+	slotMoved               // of no request, but a client knows one by its id
 	slotSent                // in the kernel's queue or with a worker
 	slotStreaming           // its head has come
-	slotLost                // given up although a worker might still have it: not to be used again
+	slotLost                // a worker may still have its request, which never begins: not to be used again
 )
 
 type slot struct {
@@ -107,16 +117,25 @@ type slot struct {
 	route   *route  // nil: not judged
 	begunAt int64   // on the loop's clock, as all times here
 	askedAt int64   // the same, but for what it had waited before
-	sentAt  int64
-	doubtAt int64  // since when it is in doubt, see Port.resolve
-	credit  int    // to be told
-	seen    uint32 // the last of Port.looks that found it claimed
-	sights  uint32 // how many of them did, of those that are laneLook apart
-	state   slotState
-	reuse   uint8
-	doubts  uint8 // see Port.resolve; 0: not in doubt
-	lane    uint8
-	late    bool // it was not claimed when its time was up, see Port.expire
+	sentAt  int64   // of one that is lost: when it had left the queue
+	order   uint64  // counts what the loop has sent
+	kept    []byte  // the request, as long as it may have to be sent again
+	// Of a request that has been taken and not claimed, see unclaimed.go.
+	foundAt   int64  // when it was seen first that it is not claimed; 0: it was not
+	barredAt  int64  // since when its cancel byte keeps it from beginning; 0: it does not
+	first     uint32 // the id that its client knows, if it has been moved
+	moved     uint32 // of a slot whose request was moved: its id now, while that has not ended
+	unclaimed uint8  // looks that found it so
+	moves     uint8
+	deaths    uint8  // moves after a death
+	credit    int    // to be told
+	seen      uint32 // the last of Port.looks that found it claimed
+	sights    uint32 // how many of them did, of those that are laneLook apart
+	state     slotState
+	reuse     uint8
+	lane      uint8
+	late      bool // it was not claimed when its time was up, see Port.expire
+	told      bool // a frame of it has come, so it has begun
 }
 
 // queueAhead is how many requests, beyond one for each thread, a loop lets wait in
@@ -145,7 +164,7 @@ func newPort(p *Pool, g *supervisor, index int) *Port {
 	port.lanes.shared = &p.lanes
 	port.size(c.initial()*c.Threads, reactor.Clock())
 	port.retry.Fn = port.pump
-	port.doubt.Fn = port.resolve
+	port.doubt.Fn = port.examine
 	port.expiry.Fn = port.expire
 	port.unhold.Fn = port.pump
 	return port
@@ -191,31 +210,40 @@ func (p *Port) Begin(c Client, j Job) (dst []byte, id uint32, err error) {
 		p.shed.Add(1)
 		return nil, 0, ErrQueueTimeout
 	}
-	var i int
-	if n := len(p.free); n > 0 {
-		i = int(p.free[n-1])
-		p.free = p.free[:n-1]
-	} else {
-		if i = len(p.slots); i >= slotMask {
-			p.refused.Add(1)
-			return nil, 0, ErrQueueFull
-		}
-		p.slots = append(p.slots, slot{})
+	i, ok := p.take()
+	if !ok {
+		p.refused.Add(1)
+		return nil, 0, ErrQueueFull
 	}
 	s := &p.slots[i]
 	s.client, s.state = c, slotBegun
-	s.reuse = s.reuse%255 + 1 // an id is never 0
 	s.route, s.lane = r, lane
 	s.begunAt, s.askedAt = now, now-int64(j.Waited)
 	p.deadlines.set(i, j.Harakiri)
 	p.lanes.begin(r, now)
 	p.flow[lane].begin(now)
 	p.active.Add(1)
-	id = uint32(p.index)<<loopShift | uint32(s.reuse)<<reuseShift | uint32(i)
+	id = p.id(i)
 	dst = pymarshal.AppendTupleHead(p.buf[:0], 6)
 	dst = pymarshal.AppendInt(dst, int64(id))
 	dst = pymarshal.AppendInt(dst, int64(j.App))
 	return pymarshal.AppendFloat(dst, float64(s.askedAt+p.clock)/1e9), id, nil
+}
+
+// take returns a slot that is free, with a new number of its use.
+func (p *Port) take() (i int, ok bool) {
+	if n := len(p.free); n > 0 {
+		i = int(p.free[n-1])
+		p.free = p.free[:n-1]
+	} else {
+		if i = len(p.slots); i >= slotMask {
+			return 0, false
+		}
+		p.slots = append(p.slots, slot{})
+	}
+	s := &p.slots[i]
+	s.reuse = s.reuse%255 + 1 // an id is never 0
+	return i, true
 }
 
 // Waited returns how long the request whose answer a [Client] is being told of had
@@ -248,8 +276,16 @@ func (p *Port) Send(id uint32, dst []byte, body Body) error {
 		p.loop.Arm(&p.expiry, s.begunAt+p.timeout)
 	}
 	held := p.lanes.holds(s.route, s.begunAt)
-	if !held && p.backlog[s.lane].empty() && p.transmit(id, dst) {
-		return nil
+	if !held && p.backlog[s.lane].empty() {
+		switch err := p.transmit(id, dst); err {
+		case nil:
+			s.kept, p.buf = dst, p.buffer() // so that it costs no copy
+			return nil
+		case errNoRoom:
+		default:
+			p.release(id)
+			return err
+		}
 	}
 	if p.backlog[laneFast].size()+p.backlog[laneSlow].size()+len(dst) > backlogBytes {
 		p.release(id)
@@ -270,6 +306,7 @@ func (p *Port) Send(id uint32, dst []byte, body Body) error {
 // not been yet, else its output is thrown away. Its Client hears no more of it. A
 // stale id does nothing.
 func (p *Port) Cancel(id uint32) {
+	id = p.current(id)
 	s := p.slot(id)
 	if s == nil || s.client == nil {
 		return
@@ -293,6 +330,7 @@ func (p *Port) Cancel(id uint32) {
 // Credit lets a streamed answer send n more bytes: those that have left for the
 // client. A stale id does nothing.
 func (p *Port) Credit(id uint32, n int) {
+	id = p.current(id)
 	s := p.slot(id)
 	if s == nil || s.state != slotStreaming || s.client == nil {
 		return
@@ -310,7 +348,7 @@ func (p *Port) slot(id uint32) *slot {
 		return nil
 	}
 	s := &p.slots[i]
-	if s.state == slotFree || s.state == slotLost || s.reuse != uint8(id>>reuseShift) {
+	if s.state == slotFree || s.state == slotMoved || s.state == slotLost || s.reuse != uint8(id>>reuseShift) {
 		return nil
 	}
 	return s
@@ -334,9 +372,9 @@ func (p *Port) claimed(thread int) (id uint32, s *slot, since int64) {
 
 // release frees the slot of a request that has ended, and returns who waits for it.
 func (p *Port) release(id uint32) Client {
-	i := id & slotMask
+	i := int(id & slotMask)
 	s := &p.slots[i]
-	c := s.client
+	c, first := s.client, s.first
 	if s.state >= slotSent {
 		p.inflight--
 		p.left(s)
@@ -345,11 +383,9 @@ func (p *Port) release(id uint32) Client {
 	if !dropped {
 		p.leave(s, s.state >= slotSent && !s.late)
 	}
-	*s = slot{reuse: s.reuse}
-	if p.cancel[i] != 0 { // workers read it, so it is not written without need
-		p.cancel[i] = 0
-	}
-	p.free = append(p.free, uint16(i))
+	p.forget(s)
+	p.vacate(i)
+	p.unname(first)
 	if !dropped {
 		p.over()
 	}
@@ -358,6 +394,7 @@ func (p *Port) release(id uint32) Client {
 
 // left notes that a request has left the queue.
 func (p *Port) left(s *slot) {
+	p.passed = max(p.passed, s.order)
 	if s.sentAt > p.taken.Load() {
 		p.taken.Store(s.sentAt)
 	}
@@ -374,29 +411,35 @@ func (p *Port) fail(id uint32, err error) {
 	}
 }
 
-// transmit passes a request to the workers, if there is room.
-func (p *Port) transmit(id uint32, dst []byte) bool {
+// transmit passes a request to the workers, or returns [errNoRoom], or [ErrTooLarge]
+// where the system takes no message of its size.
+func (p *Port) transmit(id uint32, dst []byte) error {
 	s := &p.slots[id&slotMask]
 	switch {
 	case p.inflight >= p.limit, p.closed:
-		return false
+		return errNoRoom
 	case p.sup.queue >= 0:
 		if _, err := reactor.Write(p.sup.queue, dst); err != nil {
+			if err == unix.EMSGSIZE {
+				return ErrTooLarge
+			}
 			if !p.retry.Armed() && p.inflight == 0 {
 				p.loop.After(&p.retry, retryAfter) // no answer of ours will tell
 			}
-			return false
+			return errNoRoom
 		}
 	default:
 		if s.stream = p.give(dst); s.stream == nil {
-			return false
+			return errNoRoom
 		}
 	}
 	s.state = slotSent
 	p.lanes.sent(s.route)
 	p.inflight++
-	s.sentAt = p.loop.Now()
-	return true
+	p.order++
+	s.order, s.sentAt = p.order, p.loop.Now()
+	p.watch()
+	return nil
 }
 
 // give sends a request to a thread that has none, and returns its stream; nil where
@@ -450,25 +493,24 @@ func (p *Port) idle(st *stream) {
 	p.pump()
 }
 
-// again sends a request that a thread has given back, as it finishes; unless nobody
-// waits for it any more, or its time was up.
-func (p *Port) again(id uint32, request []byte) {
+// again sends a request that no thread has and that has not begun, as one gave it back
+// or has died; unless nobody waits for it any more, or its time was up.
+func (p *Port) again(id uint32) {
 	s := &p.slots[id&slotMask]
 	p.inflight--
 	p.left(s)
 	p.lanes.returned(s.route)
-	s.state, s.stream, s.doubts, s.sights = slotWaiting, nil, 0, 0
+	s.state, s.stream, s.told, s.sights = slotWaiting, nil, false, 0
+	s.foundAt, s.barredAt, s.unclaimed = 0, 0, 0
 	switch {
 	case s.client == nil:
 		p.release(id)
 	case s.late:
 		p.late.Add(1)
 		p.fail(id, ErrQueueTimeout)
-	case !p.transmit(id, request):
-		p.backlog[s.lane].push(id, request)
-		if p.timeout > 0 && !p.expiry.Armed() { // expire may have seen it claimed
-			p.loop.Arm(&p.expiry, s.begunAt+p.timeout)
-		}
+	default:
+		p.cancel[id&slotMask] = 0
+		p.requeue(id)
 	}
 }
 
@@ -478,20 +520,20 @@ func (p *Port) attach(streams []*stream) {
 		st.turn.Fn = func() { st.read(false) }
 		if err := p.loop.Add(st.fd, st, true); err != nil {
 			st.close()
+			st.deaf = true
+			p.deaf++
 			p.pool.log("cannot watch worker " + st.core.name + ": " + err.Error())
 			p.sup.fault(st.core)
 			continue
 		}
 		p.streams = append(p.streams, st)
 	}
-	// The workers of a dead zygote live a moment longer than the news of its death,
-	// and may have taken requests since.
-	p.suspect()
 	p.pump()
 }
 
-// detach ends what the threads of a dead process had, after their last words.
-func (p *Port) detach(streams []*stream) {
+// detach ends what the threads of a dead process had, after their last words. What none
+// of them has claimed goes to others, unless sure is false: then the process may live.
+func (p *Port) detach(streams []*stream, sure bool) {
 	p.loop.Gather(0) // what it went by may never end
 	for _, st := range streams {
 		st.read(true)
@@ -499,36 +541,36 @@ func (p *Port) detach(streams []*stream) {
 			p.streams = append(p.streams[:at], p.streams[at+1:]...)
 		}
 		st.close()
+		if st.deaf {
+			p.deaf--
+			sure = false
+		}
 		if id, s, _ := p.claimed(st.core.index); s != nil {
-			p.fail(id, ErrWorkerDied)
+			if s.state == slotSent && sure && s.deaths < mostDeaths && !p.sup.shared.begun(st.core.index, id) {
+				s.deaths++
+				p.again(id)
+			} else {
+				p.fail(id, ErrWorkerDied)
+			}
 		}
 	}
-	for i := range p.slots {
+	if !sure {
+		p.doom()
+	}
+	for i := 0; i < len(p.slots); i++ {
 		s := &p.slots[i]
-		if s.state >= slotSent && s.state != slotLost && s.stream != nil && s.stream.closed {
+		switch {
+		case s.state < slotSent || s.state == slotLost || s.stream == nil || !s.stream.closed:
+		case s.told || s.deaths >= mostDeaths:
 			p.fail(p.id(i), ErrWorkerDied)
+		default: // in stream mode: it is known who had it
+			s.deaths++
+			p.again(p.id(i))
 		}
 	}
-	p.suspect()
+	p.reclaim()
+	p.died()
 	p.pump()
-}
-
-// suspect puts every request in doubt of which no worker has spoken: see resolve. One
-// that is in doubt already stays as far as it is, and its next look comes when it was
-// to come: deaths and starts that follow each other must not put it off for ever.
-func (p *Port) suspect() {
-	for i := range p.slots {
-		s := &p.slots[i]
-		if s.state < slotSent || s.state == slotLost || s.stream != nil {
-			continue
-		}
-		if s.doubts == 0 {
-			s.doubts, s.doubtAt = 1, reactor.Clock()
-		}
-		if !p.doubt.Armed() {
-			p.loop.After(&p.doubt, doubtAfter)
-		}
-	}
 }
 
 // shut fails what is left when the pool has stopped.
@@ -539,7 +581,7 @@ func (p *Port) shut() {
 	p.loop.Disarm(&p.expiry)
 	p.loop.Disarm(&p.unhold)
 	for i := range p.slots {
-		if s := &p.slots[i]; s.state != slotFree && s.state != slotLost {
+		if s := &p.slots[i]; s.state != slotFree && s.state != slotMoved && s.state != slotLost {
 			p.fail(p.id(i), ErrWorkerDied)
 		}
 	}
@@ -548,65 +590,6 @@ func (p *Port) shut() {
 // id returns the id of the request in slot i.
 func (p *Port) id(i int) uint32 {
 	return uint32(p.index)<<loopShift | uint32(p.slots[i].reuse)<<reuseShift | uint32(i)
-}
-
-// A worker that is killed after it took a request off the queue, and before it
-// claimed it or told of its answer, takes that request with it unseen. So after a
-// death every request without a claim is in doubt; doubtAfter apart it is looked at
-// again, and after doubtLimit looks at which it was in no queue and no claim it is
-// given up. The queue keeps its order, whichever loop sent: what was in it when the
-// doubt began has left it once a request has that was sent later. So other loops that
-// never let the queue become empty do not hide that one is lost.
-// Its slot is not used again unless a worker mentions it: the byte that cancels it
-// keeps a thread from running it that was merely stopped, if it exists.
-const (
-	doubtAfter = 250 * time.Millisecond
-	doubtLimit = 5
-)
-
-func (p *Port) resolve() {
-	claimed := make(map[uint32]bool)
-	for i := range len(p.sup.places) * p.pool.config.Threads {
-		if id, _ := p.sup.shared.claim(i); id != 0 && id < finishing {
-			claimed[uint32(id)] = true
-		}
-	}
-	waiting := p.sup.queue >= 0 && queued(p.sup.queue)
-	var taken int64
-	for _, port := range p.sup.ports {
-		taken = max(taken, port.taken.Load())
-	}
-	doubtful := false
-	for i := range p.slots {
-		s := &p.slots[i]
-		if s.doubts == 0 {
-			continue
-		}
-		switch {
-		case claimed[p.id(i)]:
-			s.doubts = 0
-			continue
-		case waiting && s.doubtAt >= taken: // may still be in the queue
-		case s.doubts >= doubtLimit:
-			c := s.client
-			p.cancel[i] = cancelGone
-			p.inflight--
-			p.leave(s, false)
-			p.active.Add(-1)
-			*s = slot{reuse: s.reuse, state: slotLost}
-			if c != nil {
-				c.Fail(ErrWorkerDied)
-			}
-			continue
-		default:
-			s.doubts++
-		}
-		doubtful = true
-	}
-	if doubtful {
-		p.loop.After(&p.doubt, doubtAfter)
-	}
-	p.pump()
 }
 
 func indexOf(list []*stream, st *stream) int {

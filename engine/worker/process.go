@@ -3,7 +3,10 @@ package worker
 import (
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -79,6 +82,7 @@ type process struct {
 	state     atomic.Uint32 // a State: Dead, Starting, Idle (serving) or Draining
 	pid       atomic.Int64
 	spawnedAt atomic.Int64 // Unix nanoseconds
+	bornAt    atomic.Int64 // on the loops' clock, before it is forked
 	requests  atomic.Uint64
 }
 
@@ -157,6 +161,21 @@ func (p *process) lost() bool {
 	fds := []unix.PollFd{{Fd: int32(p.line)}} // that the other end is gone is always told
 	n, err := unix.Poll(fds, 0)
 	return err == nil && n == 1
+}
+
+// gone reports whether a process that has been killed is so. handle is its own, nil where
+// its id was never known: such a one has begun nothing unless a thread of it says so.
+func (g *supervisor) gone(p *process, handle *os.Process) bool {
+	if handle == nil {
+		return !slices.ContainsFunc(p.cores, func(c *Core) bool { return g.shared.thread(c.index) != 0 })
+	}
+	if handle.Signal(syscall.Signal(0)) != nil {
+		return true
+	}
+	// It may wait for a parent that does not come; as long as it does its id is its own.
+	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", handle.Pid))
+	_, state, _ := strings.Cut(string(stat), ") ")
+	return strings.HasPrefix(state, "Z") || strings.HasPrefix(state, "X")
 }
 
 func (p *process) set(s State) { p.state.Store(uint32(s)) }

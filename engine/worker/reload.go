@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -250,19 +252,39 @@ func (g *supervisor) restart() {
 	}
 }
 
+// orphansEnd is how long the workers of a zygote that has ended may take to be gone. They
+// have been killed: what takes longer hangs in the kernel.
+const orphansEnd = time.Second
+
 // zygoteGone deals with a zygote that ended, and whose workers the kernel has killed
 // therefore. Where it does not do that, they are killed here.
 func (g *supervisor) zygoteGone(z *zygote) {
 	delete(g.zygotes, z)
 	z.end() // closes its socket
+	var orphans []*process
+	handles := make(map[*process]*os.Process)
 	for _, p := range g.places {
 		if !p.alive || p.zygote != z {
 			continue
 		}
-		if p.pid.Swap(0) > 1 {
-			p.kill()
+		for _, c := range p.cores {
+			g.shared.retire(c.index) // should it live on, it begins nothing more
 		}
-		g.end(p)
+		handles[p] = p.handle
+		p.pid.Store(0)
+		p.kill()
+		orphans = append(orphans, p)
+	}
+	// What they have not claimed is run elsewhere, so they must be gone.
+	for deadline := time.Now().Add(orphansEnd); len(orphans) > 0; time.Sleep(time.Millisecond) {
+		orphans = slices.DeleteFunc(orphans, func(p *process) bool {
+			sure := g.gone(p, handles[p])
+			if sure || time.Now().After(deadline) {
+				g.end(p, sure)
+				return true
+			}
+			return false
+		})
 	}
 	switch {
 	case g.stopping:

@@ -61,7 +61,11 @@ func (s *shared) clearClaim(i int) {
 	atomic.StoreUint64(s.word(i, 0), 0)
 	atomic.StoreUint64(s.word(i, 16), 0)
 	atomic.StoreUint64(s.word(i, 24), 0)
+	atomic.StoreUint64(s.word(i, 32), 0)
 }
+
+// begun reports whether worker thread i has called the app for a request.
+func (s *shared) begun(i int, id uint32) bool { return atomic.LoadUint64(s.word(i, 32)) == uint64(id) }
 
 // finished reports whether worker thread i has done so.
 func (s *shared) finished(i int) bool { return atomic.LoadUint64(s.word(i, 16)) == 2 }

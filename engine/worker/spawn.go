@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/uwsgo/uwsgo/engine/internal/reactor"
 )
 
 // errNoPlace says that a worker has no place for one process more: one that drains goes
@@ -58,6 +60,7 @@ func (g *supervisor) spawn(w *worker, z *zygote) error {
 	}
 	p.zygote, p.streams, p.alive, p.why, p.err = z, streams, true, "", nil
 	z.processes++
+	p.bornAt.Store(reactor.Clock()) // before the state, as loops read it then
 	p.set(Starting)
 	p.pid.Store(0)
 	p.spawnedAt.Store(time.Now().UnixNano())

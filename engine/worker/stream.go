@@ -20,6 +20,7 @@ type stream struct {
 	fd       int
 	in       []byte // the beginning of a frame whose rest has not come yet
 	out      []byte // what did not fit
+	latest   int64  // when the last request was sent that it has ended
 	answer   uint32 // number of streamed answers so far, as the thread counts them
 	data     int    // bytes that are missing of the present data frame
 	dataID   uint32
@@ -84,6 +85,7 @@ func (st *stream) read(everything bool) {
 		if err != nil {
 			st.port.pool.log(fmt.Sprintf("worker %s: %v: killing it", st.core.name, err))
 			st.in, st.deaf = nil, true
+			st.port.deaf++
 			st.port.sup.fault(st.core)
 			return
 		}
@@ -168,16 +170,15 @@ func (st *stream) valid(id uint32) bool {
 func (st *stream) frame(k kind, id uint32, payload []byte, head int) error {
 	p := st.port
 	s := &p.slots[id&slotMask]
-	if s.state == slotLost {
-		if k != kindHead && k != kindNeedBody && k != kindFile {
-			// It was not lost after all, and now it has ended. It is counted no more.
-			s.state = slotDropped
-			p.release(id)
-			st.ended(st.took(s.sentAt))
-			return nil
-		}
+	if s.state == slotLost && k != kindHead && k != kindNeedBody && k != kindFile {
+		took := st.took(s.sentAt)
+		p.recycle(int(id & slotMask)) // now nobody has it any more
+		st.ended(took)
+		return nil
 	}
-	s.doubts = 0
+	if s.state == slotSent {
+		s.told = k != kindReturned && k != kindDropped
+	}
 	switch k {
 	case kindWhole, kindHead, kindFile:
 		if head == 0 || k == kindFile && len(payload) != head+16 {
@@ -234,6 +235,12 @@ func (st *stream) frame(k kind, id uint32, payload []byte, head int) error {
 		}
 	case kindDropped:
 		late := s.late
+		if s.barredAt != 0 && !late && s.client != nil { // another thread is to have it
+			took := st.took(s.sentAt)
+			p.again(id)
+			st.ended(took)
+			return nil
+		}
 		switch c := st.dropped(id); {
 		case c == nil:
 		case late:
@@ -246,7 +253,7 @@ func (st *stream) frame(k kind, id uint32, payload []byte, head int) error {
 		if s.state != slotSent {
 			return fmt.Errorf("%w: a request that has begun was given back", errFrame)
 		}
-		p.again(id, payload)
+		p.again(id)
 	case kindFile:
 		s.stream = st
 		if s.client == nil {
@@ -289,6 +296,7 @@ func (st *stream) dropped(id uint32) Client {
 	p := st.port
 	s := &p.slots[id&slotMask]
 	took, waited := st.took(s.sentAt), st.waited(s)
+	st.latest = s.sentAt
 	c := p.release(id)
 	st.ended(took)
 	p.waited = waited // now, as others may have been told of theirs on the way

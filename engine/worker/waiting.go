@@ -99,10 +99,17 @@ func (p *Port) pump() {
 			p.backlog[laneSlow].push(id, request)
 			b.pop()
 			p.pool.lanes.held.Add(1)
-		case p.transmit(id, request):
-			b.pop()
 		default:
-			return
+			switch err := p.transmit(id, request); err {
+			case nil:
+				s.kept = append(p.buffer(), request...)
+				b.pop()
+			case errNoRoom:
+				return
+			default:
+				b.pop()
+				p.fail(id, err)
+			}
 		}
 	}
 }
@@ -194,6 +201,7 @@ func (p *Port) look(now int64) {
 	for i := range len(p.sup.places) * p.pool.config.Threads {
 		if _, s, since := p.claimed(i); s != nil {
 			s.seen = p.looks
+			p.passed = max(p.passed, s.order)
 			if counts {
 				s.sights++
 			}
@@ -211,6 +219,7 @@ func (p *Port) look(now int64) {
 func (p *Port) expire() {
 	now := p.loop.Now()
 	p.look(now)
+	p.drain() // one that is not claimed may have been answered
 	next := int64(math.MaxInt64)
 	for i := 0; i < len(p.slots); i++ { // it may grow on the way
 		s := &p.slots[i]

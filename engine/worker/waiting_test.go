@@ -48,12 +48,12 @@ func (r *rig) idle() {
 // wait in the loop or in the kernel's queue.
 func TestQueueTimeout(t *testing.T) {
 	modes(t, func(t *testing.T, stream bool) {
-		r := start(t, Config{Apps: []App{app(t, paths)}, StreamMode: stream, QueueTimeout: 200 * time.Millisecond}, 1)
+		r := start(t, Config{Apps: []App{app(t, paths)}, StreamMode: stream, QueueTimeout: time.Second}, 1)
 		blocked, release := blocker(r)
 		waiting := several(queueAhead+10, &call{path: "/die"})
 		r.sendAll(waiting)
 		for _, c := range waiting {
-			if c.wait(); !errors.Is(c.err, ErrQueueTimeout) || c.waited < 200*time.Millisecond {
+			if c.wait(); !errors.Is(c.err, ErrQueueTimeout) || c.waited < time.Second {
 				t.Fatalf("got %v after %v, want %v", c.err, c.waited, ErrQueueTimeout)
 			}
 		}
@@ -298,12 +298,13 @@ func TestQueueTimeoutOfReturned(t *testing.T) {
 		c.begin(p)
 		b := &p.backlog[laneFast]
 		_, view, _ := b.front()
-		request := append([]byte(nil), view...)
+		s := &p.slots[c.id&slotMask]
+		s.kept = append([]byte(nil), view...)
 		b.pop()
-		p.slots[c.id&slotMask].state = slotSent // as if one had
+		s.state = slotSent // as if one had
 		p.inflight++
 		p.loop.Disarm(&p.expiry)
-		p.again(c.id, request)
+		p.again(c.id)
 		t.Cleanup(func() { r.on(0, func(p *Port) { p.limit = limit; p.pump() }) })
 	})
 	if c.wait(); !errors.Is(c.err, ErrQueueTimeout) {

@@ -53,7 +53,7 @@ class Port:
         self.sock.setblocking(True)
         self.send = self.sock.sendall
         self.cancelled = cancelled  # one byte for each slot of the loop; not 0: do not run it
-        self.claim = claim  # [id of the request being run, when it was taken, finish, thread]
+        self.claim = claim  # [id, when it was taken, finish, thread, id whose app was called]
         self.quit = False
         self.answer = 0  # number of streamed answers so far
         self.room = 0  # bytes that the present one may still send

@@ -173,6 +173,7 @@ def serve(receive, ports, claim, apps, base):
         exchange.head = None
         exchange.started = exchange.done = exchange.gone = False
         exchange.sent = 0
+        claim[4] = rid  # until here another worker may have it, should this one die
         try:
             result = apps[index](environ, exchange.start_response)
         except BaseException as e:
@@ -255,7 +256,7 @@ def run(config, place, number, fds, shared, apps):
         yield_to_loops()
         name(number, t)
         at = (place * threads + t) * CLAIM
-        claim = memory[at : at + 32].cast("Q")
+        claim = memory[at : at + 40].cast("Q")
         # From here on the server takes it for one that may have a request; it says first
         # that this thread is to finish, and looks then. So one of the two sees the other.
         claim[3] = thread.get_native_id()

@@ -40,7 +40,7 @@ class Server:
         self.streamed = 0  # answers so far
         self.credit = True  # give credit as data comes
         self.memory = memoryview(mmap.mmap(-1, worker.CLAIM + worker.SLOTS))
-        self.claim = self.memory[:24].cast("Q")
+        self.claim = self.memory[:40].cast("Q")
         self.cancelled = self.memory[worker.CLAIM :]
         self.stream, theirs = socket.socketpair()
         self.stream.settimeout(PATIENCE)
