@@ -48,7 +48,7 @@ func init() {
 		{"touch-reload", "touch touch-to-reload"},
 
 		// The process.
-		{"vacuum", "vaccum vaccuum vacum vacume vacuume vaccume cleanup"},
+		{"vacuum", "vaccum vaccuum vacum vacume vacuume vaccume cleanup"}, //nolint:misspell // they are what is misspelt
 		{"uid", "user username userid user-id user-name run-as run-as-user setuid"},
 		{"gid", "guid group groupname groupid group-id group-name run-as-group setgid"},
 		{"pidfile", "pid pid-file pid-path"},
@@ -75,7 +75,7 @@ func init() {
 			"interface ws http2 server-name server project project-name domain spew check-config print-config limit-request-fields statsd-host " +
 			"fd env-file proxy-headers url-scheme threads-per-worker version-string test-app"},
 	} {
-		for _, name := range strings.Fields(pair.written) {
+		for name := range strings.FieldsSeq(pair.written) {
 			meant[name] = pair.name
 		}
 	}

@@ -1,6 +1,9 @@
 package option
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Routes reports whether the option of that name adds a rule to one of uWSGI's routing
 // tables. label says that its value is the name of a place in the table, always that it is
@@ -38,14 +41,7 @@ var harmless = []string{
 
 // Harmless reports whether a rule with this action may be left out: a function is lost, and
 // nothing is open that was closed.
-func Harmless(action string) bool {
-	for _, a := range harmless {
-		if a == action {
-			return true
-		}
-	}
-	return false
-}
+func Harmless(action string) bool { return slices.Contains(harmless, action) }
 
 // instead says for actions what to do in their place.
 var instead = map[string]string{

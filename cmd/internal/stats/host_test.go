@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -145,12 +146,7 @@ func TestRoomForOtherPeers(t *testing.T) {
 	holds := func(r *reader) bool {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		for _, other := range s.readers {
-			if other == r {
-				return true
-			}
-		}
-		return false
+		return slices.Contains(s.readers, r)
 	}
 	quiet := add("quiet")
 	first := add("loud")

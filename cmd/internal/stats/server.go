@@ -256,12 +256,10 @@ func (s *Server) accept() {
 			c.Close()
 			return
 		}
-		s.running.Add(1)
-		go func() {
-			defer s.running.Done()
+		s.running.Go(func() {
 			s.serve(r)
 			s.drop(r)
-		}()
+		})
 	}
 }
 
