@@ -41,7 +41,7 @@ func WriteHelp(w io.Writer, color bool) error {
 		}
 		b.WriteString(wrap(help, helpIndent))
 	}
-	b.WriteString("\n" + wrap("Every other option of uWSGI is known by name and warned about; docs/options.md lists them.", 0))
+	b.WriteString("\n" + wrap("Every other option of uWSGI is known by name: the log says at the start what is lost, and one that protects something ends the start. docs/options.md lists them.", 0))
 	_, err := io.WriteString(w, b.String())
 	return err
 }

@@ -215,7 +215,7 @@ var table = []Option{
 	{
 		Name: "route", Kind: List, Arg: "RULE", Section: Processes, Status: Differs,
 		Help: "give requests another --harakiri where PATH_INFO matches: REGEX harakiri:SECONDS",
-		Note: "Of the actions only harakiri is there, others are left out with a warning. The time takes the place of --harakiri, so it may be longer, and 0 means none; in uWSGI the shorter one counts. The last rule that matches holds. Patterns are Go's (RE2).",
+		Note: "Of the actions only harakiri is there; others [end the start](#ends-the-start), or are left out where they protect nothing. The time takes the place of --harakiri, so it may be longer, and 0 means none; in uWSGI the shorter one counts. The last rule that matches holds. Patterns are Go's (RE2).",
 	},
 	{
 		Name: "route-uri", Kind: List, Arg: "RULE", Section: Processes, Status: Differs,
@@ -697,7 +697,7 @@ var table = []Option{
 	{
 		Name: "plugins", Aliases: []string{"plugin", "need-plugins", "need-plugin"}, Kind: List, Arg: "NAMES", Immediate: true, Section: Configuration, Status: Differs,
 		Help: "accept uWSGI's plugin names, separated by commas",
-		Note: "What is supported is built in. A name that uwsgo has nothing for is warned about; with need-plugin it ends the start.",
+		Note: "What is supported is built in. A name that uwsgo has nothing for is named in the log; with need-plugin it ends the start.",
 	},
 	{
 		Name: "ignore-unsupported", Kind: List, Arg: "NAMES", Section: Configuration, Status: Own,
