@@ -2,8 +2,10 @@ package worker
 
 import (
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -100,8 +102,12 @@ def interrupted():
             os._exit(99)
         os._exit(0)
     os.read(r, 1)
-    os.kill(pid, signal.SIGINT)
-    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    done = 0
+    while not done: # Python 3.14 loses some in children of threads, anywhere
+        os.kill(pid, signal.SIGINT)
+        time.sleep(0.05)
+        done, status = os.waitpid(pid, os.WNOHANG)
+    status = os.waitstatus_to_exitcode(status)
     os.close(r)
     os.close(w)
     if status != 99:
@@ -135,7 +141,7 @@ def thread_fork_dispositions():
     t.join()
     return out[0]
 
-STATUS = "import re; s = open('/proc/self/status').read(); print([re.search(n + r':\s*(\w+)', s)[1] for n in ('SigBlk', 'SigIgn')])"
+STATUS = r"import re; s = open('/proc/self/status').read(); print([re.search(n + r':\s*(\w+)', s)[1] for n in ('SigBlk', 'SigIgn')])"
 
 def exec_dispositions(**how):
     """An exec'd program ignores and blocks nothing but what Python itself ignores."""
@@ -251,18 +257,17 @@ def with_joblib():
 
 def with_billiard():
     import billiard
-    for method in "fork", "spawn":
-        p = billiard.get_context(method).Pool(2)
-        try:
-            if p.map(double, [1, 2]) != [2, 4]:
-                return "wrong"
-        finally:
-            p.terminate()
-            p.join()
+    p = billiard.get_context("spawn").Pool(1)
+    try:
+        if p.map(double, [1, 2]) != [2, 4]:
+            return "wrong"
+    finally:
+        p.terminate()
+        p.join()
 
 cases = {
     "process_terminate": process_terminate,
-    "process_terminate_spawn": lambda: terminate(lambda p: p.terminate(), "spawn"),
+    "process_terminate_spawn": lambda: sys.version_info < (3, 10) and "SKIP: before Python 3.10 a signal between fork and exec is lost" or terminate(lambda p: p.terminate(), "spawn"),
     "process_SIGHUP": process_terminate_by(signal.SIGHUP),
     "process_SIGQUIT": process_terminate_by(signal.SIGQUIT),
     "process_from_a_thread": process_from_a_thread,
@@ -303,6 +308,11 @@ def application(environ, start_response):
 
 // What an app forks or spawns ends as it would anywhere, and finds the app's code.
 func TestChildren(t *testing.T) {
+	for _, sig := range []os.Signal{syscall.SIGHUP, syscall.SIGINT} {
+		if signal.Ignored(sig) { // under nohup, or in the background: it would stay so in all children
+			signal.Notify(make(chan os.Signal, 1), sig)
+		}
+	}
 	for name, c := range map[string]Config{
 		"main_thread":           {},
 		"threads_and_lazy_apps": {Threads: 3, LazyApps: true},

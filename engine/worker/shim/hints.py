@@ -93,7 +93,7 @@ def _no_access(name, spec, config):
     top = name.partition(".")[0]
     for entry in sys.path:
         for path in (entry, os.path.join(entry, top), os.path.join(entry, top + ".py")):
-            if closed := _closed(os.path.abspath(path)):
+            if closed := _closed(path):
                 return closed
     return None
 
@@ -264,8 +264,7 @@ def _installed(home, name):
 
 def _closed(path):
     """Say which folder on the way to a path this user may not enter, or may not read."""
-    if not os.path.isabs(path):
-        return None
+    path = os.path.abspath(path)
     way = ["/"]
     for part in path.split("/"):
         way.append(os.path.join(way[-1], part))
