@@ -199,7 +199,7 @@ func Complete(prefix string) []string {
 
 // Nearest finds the known name that was probably meant by name, or "" when nothing
 // is close: by what it means, then by its letters among the options that work here, then
-// among all, where one letter may differ.
+// among all, where one letter may differ, or two of a long name.
 func Nearest(name string) string {
 	if option, known := meaning(name); known {
 		return option
@@ -210,7 +210,11 @@ func Nearest(name string) string {
 	if near := nearest.Name(name, working, nil); near != "" {
 		return near
 	}
-	if near := nearest.Name(name, names, nil); near != "" && nearest.Within(name, near, 1) {
+	slips := 1
+	if len(name) > longName {
+		slips = 2
+	}
+	if near := nearest.Name(name, names, nil); near != "" && nearest.Within(name, near, slips) {
 		return near
 	}
 	return ""
@@ -219,3 +223,6 @@ func Nearest(name string) string {
 // shortName is how many letters a name needs so that letters tell anything: of xid and two
 // others each could have been meant.
 const shortName = 4
+
+// longName is how many letters a name has whose likeness to another is no chance.
+const longName = 14

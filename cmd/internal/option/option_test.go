@@ -207,7 +207,7 @@ func TestNearest(t *testing.T) {
 		"procesess": "processes", "proceses": "processes", "proccesses": "processes", "treads": "threads", "chmod-sockert": "chmod-socket", "htpp": "http",
 		"modul": "module", "moduel": "module", "buffersize": "buffer-size", "max-reqests": "max-requests", "haraikri": "harakiri", "mastre": "master",
 		"callabel": "callable", "enable-threds": "enable-threads", "virtulenv": "virtualenv", "statc-map": "static-map", "lazy-aps": "lazy-apps", "sokcet": "socket",
-		"need-ap": "need-app", "single-interperter": "single-interpreter", "disable-loging": "disable-logging", "add-headers": "add-header", "cgropu": "cgroup",
+		"need-ap": "need-app", "single-interperter": "single-interpreter", "disable-loging": "disable-logging", "add-headers": "add-header", "cgropu": "cgroup", "py-callos-afterfork": "py-call-osafterfork", "log-x-forwarded": "",
 		// Neither.
 		"entirely-else": "", "": "", "x": "", "xid": "", "zone": "", "database": "", "base": "", "home-dir-of-app": "", "secret": "", "redis-url": "", "country": "",
 		strings.Repeat("processes", 1000): "",
