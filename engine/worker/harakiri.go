@@ -104,7 +104,7 @@ func (p *Port) harakiri(c *Core, claim condemned, age time.Duration) {
 		}
 		if client = s.client; client != nil {
 			if d, ok := client.(Describer); ok {
-				what = d.Describe()
+				what = printable(d.Describe(), true)
 			}
 			waited = time.Duration(claim.since - p.clock - s.askedAt)
 			p.Cancel(id) // the slot goes with the process

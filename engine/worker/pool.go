@@ -218,6 +218,6 @@ func (p *Pool) idle() {
 
 func (p *Pool) log(line string) {
 	if p.config.Log != nil {
-		p.config.Log(line)
+		p.config.Log(printable(line, false))
 	}
 }
