@@ -12,15 +12,18 @@ import (
 // that are slow may have so many requests under way and no more, as long as there
 // are fast requests too. The rest of the threads is for those. A route of which no
 // request has ended yet may have so many as well, so that a burst of requests to
-// something that hangs does not take all threads before that can be known.
+// something that hangs does not take all threads before that can be known. All such
+// routes and the slow ones share that number; the first request of a new route may go
+// beyond it, but in a pool of some size never takes the last thread.
 //
 // It is a policy: it takes the time, asks nobody, allocates nothing, and forgets the
 // route of a set that was used the longest time ago. It belongs to a Port, but for
 // shared.
 type lanes struct {
 	shared *laneCounts
-	share  int64 // requests of slow routes that may be under way; 0: lanes are off
-	fresh  int   // requests of a route that may be before one has ended
+	share  int64 // requests of slow and new routes that may be under way; 0: lanes are off
+	first  int64 // the same for the first one of a new route
+	freed  bool  // fewer are: other loops may hold some that can go now
 	look   int64 // when claims are to be looked at again
 	// usual is what a request takes: the mean of the logarithm over some hundred
 	// requests, so that a few that take for ever change little.
@@ -31,7 +34,7 @@ type lanes struct {
 
 // laneCounts is what the Ports of all loops know together. Any goroutine.
 type laneCounts struct {
-	slow     atomic.Int64  // requests of slow routes that are under way
+	slow     atomic.Int64  // requests of slow and new routes that are under way
 	lastFast atomic.Int64  // about when a request of another route came, on the loops' clock; 0: never
 	held     atomic.Uint64 // requests that had to wait for another slow one's end
 	routes   atomic.Int64  // that are slow
@@ -47,6 +50,10 @@ type route struct {
 	running int // those that have been sent to the workers
 	slow    bool
 }
+
+// suspect reports whether a route has not proved fast: it is slow, or no request of it has
+// ended yet.
+func (r *route) suspect() bool { return r.slow || r.samples == 0 }
 
 // Of 256 routes each has its place in one of 64 sets of four.
 const (
@@ -92,6 +99,16 @@ func laneShare(threads int) int64 {
 	return int64(max(1, threads*3/4))
 }
 
+// laneFirst returns how many of so many threads requests of slow and new routes may hold
+// with the first one of a new route. All in a small pool: a site whose paths hardly repeat
+// would lose half of it.
+func laneFirst(threads int) int64 {
+	if threads < 4 {
+		return int64(threads)
+	}
+	return int64(threads - 1)
+}
+
 // find returns the route with that key, new if need be, and nil where it is not
 // judged: lanes are off, or every place that it could have is in use.
 func (l *lanes) find(key uint64, now int64) *route {
@@ -126,7 +143,7 @@ func (l *lanes) begin(r *route, now int64) {
 	}
 	r.begun++
 	// Written only now and then, as all loops read it.
-	if last := l.shared.lastFast.Load(); !r.slow && (last == 0 || now-last > laneQuiet/16) {
+	if last := l.shared.lastFast.Load(); !r.suspect() && (last == 0 || now-last > laneQuiet/16) {
 		l.shared.lastFast.Store(max(now, 1))
 	}
 }
@@ -136,10 +153,15 @@ func (l *lanes) holds(r *route, now int64) bool {
 	switch {
 	case r == nil, l.share == 0:
 		return false
-	case !r.slow:
-		return r.samples == 0 && r.running >= l.fresh
-	case l.shared.slow.Load() < l.share:
+	case !r.suspect():
 		return false
+	}
+	n := l.shared.slow.Load()
+	if n < l.share {
+		return false
+	}
+	if !r.slow {
+		return r.running > 0 || n >= l.first
 	}
 	last := l.shared.lastFast.Load()
 	return last != 0 && now-last < laneQuiet
@@ -151,7 +173,7 @@ func (l *lanes) sent(r *route) {
 		return
 	}
 	r.running++
-	if r.slow {
+	if r.suspect() {
 		l.shared.slow.Add(1)
 	}
 }
@@ -162,8 +184,8 @@ func (l *lanes) returned(r *route) {
 		return
 	}
 	r.running--
-	if r.slow {
-		l.shared.slow.Add(-1)
+	if r.suspect() {
+		l.add(-1)
 	}
 }
 
@@ -202,6 +224,9 @@ func (l *lanes) runs(r *route, age int64, looks uint32) (proved bool) {
 
 // learn takes in the logarithm of a run time. proof is how many there must be.
 func (l *lanes) learn(r *route, took, proof int64) (proved bool) {
+	if r.samples == 0 && !r.slow {
+		l.add(-r.running) // it is new no more; mark counts what is slow
+	}
 	r.samples = min(r.samples+1, routeSamples)
 	r.usual += (took - r.usual) / r.samples
 	times := r.usual - l.usual
@@ -218,6 +243,9 @@ func (l *lanes) learn(r *route, took, proof int64) (proved bool) {
 // told learns from another loop that a route is slow.
 func (l *lanes) told(key uint64, usual, now int64) {
 	if r := l.find(key, now); r != nil && !r.slow {
+		if r.samples == 0 {
+			l.add(-r.running)
+		}
 		r.usual, r.samples = max(r.usual, usual), routeSamples
 		l.mark(r, true)
 	}
@@ -225,12 +253,19 @@ func (l *lanes) told(key uint64, usual, now int64) {
 
 func (l *lanes) mark(r *route, slow bool) {
 	r.slow = slow
-	one := int64(1)
-	if !slow {
-		one = -1
+	if slow {
+		l.shared.routes.Add(1)
+		l.add(r.running)
+	} else {
+		l.shared.routes.Add(-1)
+		l.add(-r.running)
 	}
-	l.shared.routes.Add(one)
-	l.shared.slow.Add(one * int64(r.running))
+}
+
+// add counts n more requests of slow and new routes that are under way.
+func (l *lanes) add(n int) {
+	l.shared.slow.Add(int64(n))
+	l.freed = l.freed || n < 0
 }
 
 // lgOne is 1 in the numbers that lg returns.

@@ -12,7 +12,7 @@ const ms = int64(time.Millisecond)
 // newLanes makes the lanes of one loop with so many threads.
 func newLanes(threads int) *lanes {
 	share := laneShare(threads)
-	return &lanes{shared: new(laneCounts), share: share, fresh: max(1, int(share))}
+	return &lanes{shared: new(laneCounts), share: share, first: laneFirst(threads)}
 }
 
 // run has requests of a route run one after the other.
@@ -144,34 +144,58 @@ func TestSlowRoutesHoldTheirShare(t *testing.T) {
 }
 
 func TestRoutesThatAreNew(t *testing.T) {
-	l := newLanes(4)
-	r := l.find(1, 0)
-	for n := range laneShare(4) {
-		if l.holds(r, 0) {
-			t.Fatalf("held with %d under way", n)
-		}
+	l := newLanes(8)
+	send := func(key uint64) *route {
+		r := l.find(key, 0)
 		l.begin(r, 0)
 		l.sent(r)
+		return r
 	}
-	if !l.holds(r, 0) {
-		t.Error("none has ended, but they may take all threads")
+	r, other := send(1), send(2)
+	for n := 2; n < int(laneShare(8)); n++ {
+		if l.holds(r, 0) || l.holds(other, 0) {
+			t.Fatalf("held with %d under way", n)
+		}
+		send(uint64(1 + n%2))
 	}
-	if l.holds(l.find(2, 0), 0) {
-		t.Error("another new route is held")
+	if !l.holds(r, 0) || !l.holds(other, 0) {
+		t.Error("none has ended, but together they may take all threads")
 	}
+	if l.holds(l.find(3, 0), 0) {
+		t.Error("the first one of a third new route is held")
+	}
+	send(3)
+	if !l.holds(l.find(4, 0), 0) {
+		t.Error("new routes may take the last thread")
+	}
+	if known := l.run(5, 3, ms); l.holds(known, 0) {
+		t.Error("a route that has proved fast is held")
+	}
+	l.begin(l.find(5, 1), 1)
 	l.runs(r, 1000*ms, hungLooks)
-	if !r.slow || !l.holds(r, 0) {
+	if !r.slow || !l.holds(r, 1) {
 		t.Error("it hangs, but is not held")
 	}
 	if l.holds(r, laneQuiet+1) {
 		t.Error("held although there are no fast ones")
 	}
-	l.run(1, 20, ms)
-	if l.holds(r, 0) {
-		t.Error("many have ended fast, but it is held")
+	if got, want := l.shared.slow.Load(), int64(7); got != want {
+		t.Errorf("%d under way, want %d", got, want)
 	}
-	if l.told(5, lg(100*ms), 0); !l.find(5, 0).slow {
+	l.freed = false
+	if l.run(2, 1, ms); l.shared.slow.Load() != 4 || !l.freed {
+		t.Errorf("%d under way once a new one has proved fast, want 4", l.shared.slow.Load())
+	}
+	if l.told(6, lg(100*ms), 0); !l.find(6, 0).slow {
 		t.Error("another loop has told that it is slow, but it is not")
+	}
+}
+
+func TestFirstOfNewRoutesInSmallPools(t *testing.T) {
+	for threads, want := range map[int]int64{2: 2, 3: 3, 4: 3, 8: 7, 100: 99} {
+		if got := laneFirst(threads); got != want {
+			t.Errorf("%d threads: %d, want %d", threads, got, want)
+		}
 	}
 }
 

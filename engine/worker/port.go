@@ -178,7 +178,7 @@ func (p *Port) size(threads int, now int64) {
 	p.unchecked = int64(threads / loops)
 	if !c.NoLanes {
 		p.lanes.share = laneShare(threads)
-		p.lanes.fresh = max(1, int(p.lanes.share)/loops)
+		p.lanes.first = laneFirst(threads)
 	}
 	p.flow[laneFast].resize(max(1, threads/loops), now)
 	p.flow[laneSlow].resize(max(1, int(p.lanes.share)/loops), now)

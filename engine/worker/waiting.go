@@ -44,10 +44,8 @@ func (p *Port) leave(s *slot, answered bool) {
 	}
 	sent := s.state >= slotSent
 	p.lanes.ended(s.route, sent)
-	if sent && s.route != nil && s.route.slow {
-		p.unholdOthers()
-	}
 	s.route = nil
+	p.unholdOthers()
 }
 
 // apart takes the requests of a process that is to finish out of what lanes count: its
@@ -55,11 +53,9 @@ func (p *Port) leave(s *slot, answered bool) {
 func (p *Port) apart(one *process) {
 	for _, c := range one.cores {
 		if _, s, _ := p.claimed(c.index); s != nil && s.route != nil {
-			slow := s.route.slow
 			p.lanes.ended(s.route, true)
-			if s.route = nil; slow {
-				p.unholdOthers()
-			}
+			s.route = nil
+			p.unholdOthers()
 		}
 	}
 	p.pump()
@@ -169,9 +165,13 @@ func (p *Port) hold() {
 	}
 }
 
-// unholdOthers lets the other loops send a slow request, as one of this loop's has
-// ended.
+// unholdOthers lets the other loops send a slow request, if fewer of this loop's are under
+// way.
 func (p *Port) unholdOthers() {
+	if !p.lanes.freed {
+		return
+	}
+	p.lanes.freed = false
 	for _, other := range p.sup.ports {
 		if other != p && other.holding.CompareAndSwap(true, false) {
 			_ = other.loop.Post(other.pump)

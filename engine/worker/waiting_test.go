@@ -211,6 +211,41 @@ func TestOneRouteHangs(t *testing.T) {
 	})
 }
 
+// Clients that read slowly on several new routes leave threads for others, new or not.
+func TestSlowReadersOnNewRoutes(t *testing.T) {
+	source := paths + `
+def big(environ, start_response):
+    start_response("200 OK", [])
+    return (b"x" * 65536 for _ in range(64))
+hello_and_others = application
+def application(environ, start_response):
+    return (big if environ["PATH_INFO"] == "/big" else hello_and_others)(environ, start_response)
+`
+	modes(t, func(t *testing.T, stream bool) {
+		for _, routes := range []int{1, 2, 3} {
+			for _, loops := range []int{1, 2} {
+				r := start(t, Config{Apps: []App{app(t, source)}, Processes: 2, Threads: 4, StreamMode: stream}, loops)
+				const known = 100
+				for range 5 {
+					r.send(&call{path: "/hello", route: known}).wait().body200("hello")
+				}
+				var readers []*call
+				for n := range 12 {
+					readers = append(readers, r.send(&call{path: "/big", route: uint64(1 + n%routes), loop: n % loops, hold: true}))
+				}
+				for range 10 {
+					r.send(&call{path: "/hello", route: known}).wait().body200("hello")
+				}
+				r.send(&call{path: "/hello", route: 50}).wait().body200("hello")
+				for _, c := range readers {
+					r.on(c.loop, func(p *Port) { p.Cancel(c.id) })
+				}
+				r.wait("the threads to be free", func() bool { return r.pool.Snapshot().Waiting == 0 })
+			}
+		}
+	})
+}
+
 // Slow ones take every thread while nobody else comes.
 func TestSlowRoutesAlone(t *testing.T) {
 	r := start(t, Config{Apps: []App{app(t, paths)}, Threads: 2}, 1)
