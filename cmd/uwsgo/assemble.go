@@ -125,12 +125,9 @@ func (p *program) vacuum(ln *engine.Listener) {
 // startWorkers imports the apps and starts the Python processes.
 func (p *program) startWorkers(ctx context.Context) error {
 	cfg := p.cfg
-	python, from, err := p.interpreter()
-	if err != nil {
-		return err
-	}
+	from := ""
 	wc := worker.Config{
-		Python: python, PythonFrom: from, StartedIn: p.home, PythonPath: cfg.PythonPath, Argv: strings.Fields(cfg.PyArgv),
+		StartedIn: p.home, PythonPath: cfg.PythonPath, Argv: strings.Fields(cfg.PyArgv),
 		Processes: cfg.Processes, Threads: cfg.Threads, Cheaper: cfg.Cheaper, LazyApps: cfg.LazyApps, ImportOnce: cfg.ImportOnce, NeedApp: cfg.NeedApp,
 		Harakiri: cfg.Harakiri, HarakiriMercy: cfg.HarakiriMercy, HarakiriVerbose: cfg.HarakiriVerbose, Mercy: cfg.Mercy,
 		HarakiriLeast: leastDeadline(cfg), HarakiriSignal: cfg.HarakiriSignal,
@@ -139,6 +136,12 @@ func (p *program) startWorkers(ctx context.Context) error {
 		Loops: p.engine.Loops(), Stderr: p.sink.File(), Version: version,
 		Log: func(line string) { p.log.Printf("%s", line) },
 	}
+	wc.Anew = p.findAnew
+	var err error
+	if wc.Python, from, err = p.interpreter(); err != nil {
+		return err
+	}
+	wc.PythonFrom = from
 	wc.Env = p.environ()
 	wc.Names = p.workerNames()
 	if wc.Queue = cfg.QueueSize; wc.Queue == 0 {
@@ -161,11 +164,13 @@ func (p *program) startWorkers(ctx context.Context) error {
 		wc.Imported, wc.Unwatched = p.code.add, cfg.AutoReloadIgnore
 	}
 	if cfg.Module != "" || cfg.WSGIFile != "" {
-		wc.Apps = append(wc.Apps, worker.App{File: cfg.WSGIFile, Module: cfg.Module, Callable: cfg.Callable})
+		wc.Apps = append(wc.Apps, worker.App{File: p.named(cfg.WSGIFile), Module: cfg.Module, Callable: cfg.Callable})
 	}
 	for _, m := range cfg.Mounts {
 		p.log.Printf("mounting %s on %s", m.App, m.Prefix)
-		wc.Apps = append(wc.Apps, mountedApp(m, cfg.Callable))
+		app := mountedApp(m, cfg.Callable)
+		app.File = p.named(app.File)
+		wc.Apps = append(wc.Apps, app)
 	}
 	if p.pool, err = worker.Start(ctx, wc); err != nil {
 		p.pool = nil
@@ -216,9 +221,9 @@ func (p *program) handler() (engine.Handler, error) {
 		}
 	}
 	if cfg.HasFiles() {
-		o := static.Options{Check: cfg.CheckStatic, Index: cfg.StaticIndex, SkipExt: cfg.StaticSkip, Safe: cfg.StaticSafe}
+		o := static.Options{Check: p.under(cfg.CheckStatic...), Index: cfg.StaticIndex, SkipExt: cfg.StaticSkip, Safe: cfg.StaticSafe}
 		for _, m := range cfg.StaticMaps {
-			o.Maps = append(o.Maps, static.Map{Prefix: m.Prefix, Path: m.Path, KeepPrefix: m.KeepPrefix})
+			o.Maps = append(o.Maps, static.Map{Prefix: m.Prefix, Path: p.under(m.Path)[0], KeepPrefix: m.KeepPrefix})
 			p.log.Printf("[uwsgi-static] added mapping for %s => %s", m.Prefix, m.Path)
 			if _, err := os.Stat(m.Path); err != nil {
 				p.log.Printf("*** WARNING: static-map %s: nothing is served from there until it exists: %v ***", m.Prefix, err)

@@ -12,6 +12,7 @@ import (
 // and at last the one in PATH. from says which it was.
 func (p *program) interpreter() (path, from string, err error) {
 	if home := p.cfg.Virtualenv; home != "" {
+		home = p.under(home)[0]
 		path, err = worker.FindPython(home)
 		return path, worker.FromOption, err
 	}
@@ -25,7 +26,7 @@ func (p *program) interpreter() (path, from string, err error) {
 			return path, worker.FromEnvironment, nil
 		}
 		// Nobody may have meant it for this program.
-		p.log.Printf("*** WARNING: VIRTUAL_ENV is not used: %v ***", err)
+		p.noVirtualEnv.Do(func() { p.log.Printf("*** WARNING: VIRTUAL_ENV is not used: %v ***", err) })
 	}
 	path, err = worker.FindPython("")
 	return path, worker.FromPath, err

@@ -82,7 +82,7 @@ func (p *program) watch(ctx context.Context) {
 	if p.pool == nil {
 		return
 	}
-	all, chain := newTouched(p.cfg.TouchReload), newTouched(p.cfg.TouchChainReload)
+	all, chain := newTouched(p.under(p.cfg.TouchReload...)), newTouched(p.under(p.cfg.TouchChainReload...))
 	var tick <-chan time.Time
 	if len(all.paths)+len(chain.paths) > 0 {
 		t := time.NewTicker(touchEach)
@@ -120,7 +120,7 @@ func (p *program) reload(ctx context.Context) {
 	p.tellReload(1, "loading new code")
 	status := "serving requests"
 	if p.pool.Reload(ctx) == nil { // else it logs why not
-		p.log.Printf("*** uwsgo has reloaded after %v ***", time.Since(start).Round(time.Millisecond))
+		p.log.Printf("*** uwsgo has reloaded after %v, in %s ***", time.Since(start).Round(time.Millisecond), p.enter())
 	} else {
 		status = "serving requests with the old code, as the new one could not be loaded"
 	}

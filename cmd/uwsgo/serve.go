@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -36,8 +37,12 @@ type program struct {
 	cfg   *config.Config
 	start time.Time
 	home  string // the directory that it was started in
-	cwd   string // the directory of the app
-	loops int
+	// dir is the directory of the app as it was named: where it leads to is looked up anew
+	// at each reload. Empty before it was entered.
+	dir          string
+	noVirtualEnv sync.Once              // it has been said
+	cwd          atomic.Pointer[string] // where it led to at the start, or at the last reload
+	loops        int
 	// self is the file that the program was started from, as an absolute path: after an
 	// upgrade there is another program.
 	self  string
@@ -374,6 +379,7 @@ func (p *program) prepare(ctx context.Context) error {
 	if p.home, err = os.Getwd(); err != nil { // before chdir
 		return fmt.Errorf("current directory: %w", err)
 	}
+	p.cwd.Store(&p.home)
 	if err := p.runHooks(ctx, "pre-jail", "post-jail", "in-jail"); err != nil {
 		return err
 	}
@@ -438,7 +444,17 @@ func (p *program) prepare(ctx context.Context) error {
 
 // chdir enters the directory that the app is loaded in.
 func (p *program) chdir() error {
-	if dir := p.cfg.Chdir; dir != "" {
+	base := p.home
+	if p.cfg.Chroot != "" {
+		base = "/"
+	}
+	p.dir = base
+	if p.cfg.Chdir != "" {
+		dir := p.named(p.cfg.Chdir)
+		if !filepath.IsAbs(dir) {
+			dir = filepath.Join(base, dir)
+		}
+		p.dir = dir
 		if err := os.Chdir(dir); err != nil {
 			if reason, ok := errors.AsType[*os.PathError](err); ok {
 				err = reason.Err
@@ -446,10 +462,11 @@ func (p *program) chdir() error {
 			return fmt.Errorf("chdir: %s: %w", dir, err)
 		}
 	}
-	var err error
-	if p.cwd, err = os.Getwd(); err != nil {
+	cwd, err := os.Getwd()
+	if err != nil {
 		return fmt.Errorf("current directory: %w", err)
 	}
+	p.cwd.Store(&cwd)
 	return nil
 }
 

@@ -16,7 +16,7 @@ func (p *program) snapshot() stats.Snapshot {
 	s := stats.Snapshot{
 		// uwsgitop and the exporters look at it, and know uWSGI's numbers.
 		Version: ini.UWSGIVersion + "-uwsgo-" + version,
-		PID:     uint64(os.Getpid()), UID: uint64(os.Getuid()), GID: uint64(os.Getgid()), Cwd: p.cwd,
+		PID:     uint64(os.Getpid()), UID: uint64(os.Getuid()), GID: uint64(os.Getgid()), Cwd: *p.cwd.Load(),
 		Uwsgo: stats.Uwsgo{
 			Connections: unsigned(e.Conns), ConnectionsAccepted: e.Accepted, AcceptPauses: e.NoFiles,
 			Requests: e.Requests, RequestsActive: unsigned(e.InFlight), RequestsMalformed: e.Refused,

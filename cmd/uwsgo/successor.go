@@ -96,8 +96,8 @@ func (p *program) handedSockets(from int) (socks []handedSocket, files []*os.Fil
 		}
 		socks[i].FD, files = from+i, append(files, f)
 		if socks[i].Owned { // a path, and the new process may have another directory
-			if socks[i].Address, err = filepath.Abs(socks[i].Address); err != nil {
-				return nil, files, err
+			if !filepath.IsAbs(socks[i].Address) { // where it was made may be gone by now
+				socks[i].Address = filepath.Join(*p.cwd.Load(), socks[i].Address)
 			}
 		}
 	}
@@ -139,6 +139,9 @@ func (p *program) startSuccessor() (*successor, error) {
 	cmd := exec.Command(p.self, os.Args[1:]...)
 	cmd.Args[0] = os.Args[0]
 	cmd.Dir = p.home
+	if _, err := os.Stat(p.home); err != nil && p.dir != "" {
+		cmd.Dir = p.dir // such as a release that is gone
+	}
 	cmd.Env = append(os.Environ(), takeoverEnv+"="+string(text))
 	if p.watchdog > 0 {
 		cmd.Env = append(cmd.Env, "WATCHDOG_USEC="+strconv.FormatInt(p.watchdog.Microseconds(), 10))

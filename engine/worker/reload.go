@@ -77,6 +77,12 @@ func (g *supervisor) chainReload(answer chan<- error) {
 		g.reload(answer)
 		return
 	}
+	// The zygote that serves goes on in the directories that it was started in.
+	if c, err := g.anew(); err != nil || c.Python != g.zygote.config.Python || c.Dir != g.zygote.config.Dir || !slices.Equal(c.PythonPath, g.zygote.config.PythonPath) {
+		g.pool.log("chain reload is for one set of directories, and theirs have changed: reloading all workers at once")
+		g.reload(answer)
+		return
+	}
 	g.pool.log("chain reload starting...")
 	g.turn = append([]*worker{}, g.workers...)
 	g.chaining = true

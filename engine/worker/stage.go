@@ -31,7 +31,7 @@ func (g *supervisor) why(z *zygote) error {
 		how = fmt.Errorf("it %s, and was killed", z.health.stuck)
 	}
 	if z.doing.text == "" {
-		return &PythonError{Path: g.pool.config.Python, From: g.pool.config.PythonFrom, Err: fmt.Errorf("it ended before the apps were loaded: %w", how)}
+		return &PythonError{Path: z.config.Python, From: z.config.PythonFrom, Err: fmt.Errorf("it ended before the apps were loaded: %w", how)}
 	}
 	return z.doing.ended(&g.pool.config, fmt.Sprintf("the zygote (pid: %d)", z.pid), how.Error())
 }

@@ -75,8 +75,11 @@ type message struct {
 // startZygote starts a process. What it reports, and in the end a message named
 // "gone", goes to events until done is closed.
 func startZygote(g *supervisor, lazy bool, events chan<- message) (*zygote, error) {
-	c := &g.pool.config
-	blob, err := g.bootBlob(lazy)
+	c, err := g.anew()
+	if err != nil {
+		return nil, err
+	}
+	blob, err := g.bootBlob(c, lazy)
 	if err != nil {
 		return nil, err
 	}
@@ -196,9 +199,19 @@ func (z *zygote) python(version string) error {
 	return &PythonError{Path: z.config.Python, From: z.config.PythonFrom, Err: fmt.Errorf("it is Python %s, and uwsgo needs %d.%d or later: %s", version, oldestPython[0], oldestPython[1], advice)}
 }
 
+// anew returns the configuration of the next generation.
+func (g *supervisor) anew() (*Config, error) {
+	c := g.pool.config
+	if c.Anew != nil {
+		if err := c.Anew(&c); err != nil {
+			return nil, err
+		}
+	}
+	return &c, nil
+}
+
 // bootBlob returns the first message to a zygote: the shim and its configuration.
-func (g *supervisor) bootBlob(lazy bool) ([]byte, error) {
-	c := &g.pool.config
+func (g *supervisor) bootBlob(c *Config, lazy bool) ([]byte, error) {
 	sources := make([]any, 0, len(modules))
 	for _, name := range modules {
 		text, err := shim.ReadFile("shim/" + name + ".py")

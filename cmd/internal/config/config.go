@@ -126,6 +126,8 @@ type Config struct {
 	PythonPath []string // in the order given; each goes in front of sys.path
 	PyArgv     string   // words of sys.argv after the program's name
 	Env        []Env
+	// Links are the directories of configuration files that were named by way of links.
+	Links      []ini.Link
 	Chdir      string
 	AutoReload bool // when Python code changes
 	// AutoReloadIgnore are the modules whose files do not count.

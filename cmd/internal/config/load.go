@@ -32,7 +32,11 @@ func Load(args, environ []string, w ini.World) (*Config, error) {
 	if err := list.Expand(); err != nil {
 		return nil, err
 	}
-	return resolve(list, w)
+	c, err := resolve(list, w)
+	if c != nil {
+		c.Links = list.Links
+	}
+	return c, err
 }
 
 // environmentOnly are variables by which uWSGI's processes talk to each other.

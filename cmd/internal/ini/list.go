@@ -29,6 +29,7 @@ type Entry struct {
 type List struct {
 	Entries  []Entry
 	Warnings []string
+	Links    []Link
 
 	index  map[string]int // where a key stands first in Entries
 	world  World

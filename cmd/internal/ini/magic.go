@@ -3,6 +3,7 @@ package ini
 import (
 	"fmt"
 	"io/fs"
+	"path"
 	"strconv"
 	"strings"
 )
@@ -24,6 +25,11 @@ func (l *List) initMagic() {
 	l.magic['g'], l.magic['G'] = strconv.Itoa(w.GID), w.Group
 }
 
+// Link is a directory that a file was read from and that was named by way of a link.
+// Magic variables have the real one, as uWSGI's; what is to go where the link leads later
+// needs the other.
+type Link struct{ Real, Named string }
+
 // fillMagic sets the magic variables of a file.
 func (l *List) fillMagic(file, section string, outermost bool) error {
 	m := &l.magic
@@ -37,8 +43,12 @@ func (l *List) fillMagic(file, section string, outermost bool) error {
 	}
 	full := absolute(l.world.Cwd, file)
 	if info.Mode()&fs.ModeSymlink == 0 {
+		named := path.Dir(full)
 		if full, err = l.world.Real(file); err != nil {
 			return fmt.Errorf("cannot read %q: %w", file, reason(err))
+		}
+		if real := path.Dir(full); real != named {
+			l.Links = append(l.Links, Link{Real: real, Named: named})
 		}
 	}
 	m['b'] = l.world.Binary
