@@ -34,8 +34,8 @@ func mustRun(t *testing.T, o Options) Result {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Failed() != 0 || r.Requests == 0 {
-		t.Fatalf("%d right, %v", r.Requests, r.Errors)
+	if r.Failed() != 0 || r.Requests+r.Late == 0 {
+		t.Fatalf("%d right and %d late, %v", r.Requests, r.Late, r.Errors)
 	}
 	return r
 }

@@ -103,7 +103,7 @@ func Compare(m Metric, a, b map[int]float64) Ratio {
 	}
 	sorted := slices.Sorted(slices.Values(ratios))
 	i := outer(len(sorted))
-	draw := func(rng *rand.Rand) float64 { return resample(rng, ratios) }
+	draw := resampler(sorted)
 	if i == 0 {
 		draw = nil // no draw lies outside the least and the greatest value
 	}
@@ -145,8 +145,9 @@ func CompareRuns(m Metric, newer, older map[int]float64) Ratio {
 	if a[0] <= 0 || b[0] <= 0 {
 		return Ratio{Why: "a value of zero"}
 	}
+	drawA, drawB := resampler(a), resampler(b)
 	return conclude(min(len(a), len(b)), median(a)/median(b), func(rng *rand.Rand) float64 {
-		return resample(rng, a) / resample(rng, b)
+		return drawA(rng) / drawB(rng)
 	}).judge(m)
 }
 
@@ -186,14 +187,33 @@ func (r Ratio) judge(m Metric) Ratio {
 	return r
 }
 
-// resample gives the median of as many values drawn from values, with replacement.
-func resample(rng *rand.Rand, values []float64) float64 {
-	drawn := make([]float64, len(values))
-	for i := range drawn {
-		drawn[i] = values[rng.IntN(len(values))]
+// resampler gives a function for the median of as many values drawn from sorted
+// ones, with replacement. It counts how often each is drawn, which finds the middle
+// without sorting.
+func resampler(sorted []float64) func(*rand.Rand) float64 {
+	n := len(sorted)
+	counts := make([]int, n)
+	return func(rng *rand.Rand) float64 {
+		clear(counts)
+		for range n {
+			counts[rng.IntN(n)]++
+		}
+		lower, seen, i := 0.0, 0, 0
+		for ; ; i++ {
+			if seen += counts[i]; seen >= (n+1)/2 {
+				lower = sorted[i]
+				break
+			}
+		}
+		if n%2 == 1 {
+			return lower
+		}
+		for seen < n/2+1 {
+			i++
+			seen += counts[i]
+		}
+		return (lower + sorted[i]) / 2
 	}
-	slices.Sort(drawn)
-	return median(drawn)
 }
 
 // median gives the middle of sorted values, and 0 of none.

@@ -3,6 +3,7 @@ package result
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -130,6 +131,28 @@ func TestIntervalsHoldTheMedianAsOftenAsTheySay(t *testing.T) {
 		wrong := (1 - Coverage(n)) * tries
 		if limit := wrong + 3*math.Sqrt(wrong); float64(missed) > limit {
 			t.Errorf("%d rounds: %d of %d intervals missed the median, at most %.0f may", n, missed, tries, limit)
+		}
+	}
+}
+
+// The middle that is counted is the one that sorting finds.
+func TestResampler(t *testing.T) {
+	for n := 1; n <= 12; n++ {
+		sorted := make([]float64, n)
+		for i := range sorted {
+			sorted[i] = float64(i * i)
+		}
+		draw := resampler(sorted)
+		counted, plain := rand.New(rand.NewPCG(3, 4)), rand.New(rand.NewPCG(3, 4))
+		for range 200 {
+			drawn := make([]float64, n)
+			for i := range drawn {
+				drawn[i] = sorted[plain.IntN(n)]
+			}
+			slices.Sort(drawn)
+			if got, want := draw(counted), median(drawn); got != want {
+				t.Fatalf("of %v: %g, want %g", drawn, got, want)
+			}
 		}
 	}
 }
