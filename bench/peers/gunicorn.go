@@ -17,7 +17,7 @@ func gunicornGevent() Peer {
 	p := gunicorn("gevent")
 	p.About = "gunicorn with gevent workers: greenlets in place of threads."
 	p.Install = append(p.Install, "gevent==26.9.0", "greenlet==3.5.6", "zope.event==6.2", "zope.interface==8.7")
-	p.Needs = func(t Tools) string { return missingPackage(t, "gunicorn", "gevent") }
+	p.Needs = func(t Tools) string { return missingPackage(t, "gunicorn", "gevent", "packaging") }
 	p.Shape = withoutThreads("greenlets in place of threads")
 	p.Version = func(t Tools) string {
 		return "gunicorn " + version(t.Env, "gunicorn") + ", gevent " + version(t.Env, "gevent")
@@ -30,7 +30,7 @@ func gunicorn(class string) Peer {
 		Name:     "gunicorn-" + class,
 		Protocol: HTTP, KeepAlive: true,
 		Runs:    Apps,
-		Install: []string{"gunicorn==27.0.1"},
+		Install: []string{"gunicorn==27.0.1", "packaging==26.3"},
 		Needs:   func(t Tools) string { return missingPackage(t, "gunicorn") },
 		Command: func(p *Plan) ([]string, error) {
 			bind := p.Addr()
