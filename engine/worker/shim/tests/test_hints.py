@@ -23,7 +23,8 @@ sys.dont_write_bytecode = True
 if user:
     os.setgid(user)
     os.setuid(user)
-_, [(mount, seconds, reason)] = apps.load_all({**config, "apps": [["", file, spec, ""]]})
+config["apps"] = [["", file, spec, ""]]
+_, [(mount, seconds, reason)] = apps.load_all(config, lambda *_: None)
 print(reason)
 """
 
