@@ -31,6 +31,9 @@ var (
 	// ErrTooLarge: environ and body in memory are more than [MaxRequest] bytes. 431,
 	// or pass the body as a file.
 	ErrTooLarge = errors.New("the request is too large for the queue")
+	// ErrNoDescriptors: its body is in a file, and workers have no descriptor left to take
+	// it. It has not been run; the log says which limit that is. 503.
+	ErrNoDescriptors = errors.New("no worker has a file descriptor left for the body of the request")
 	// ErrStopped: [Pool.Stop] has been called. 503.
 	ErrStopped = errors.New("the worker pool has stopped")
 )

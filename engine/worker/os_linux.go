@@ -83,6 +83,18 @@ func memory(pid int) (rss, vsz int64) {
 	return rss * page, vsz * page
 }
 
+// descriptors returns how many a process has open, and how many it may have.
+func descriptors(pid int) (open int, limit string) {
+	entries, _ := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+	limits, _ := os.ReadFile(fmt.Sprintf("/proc/%d/limits", pid))
+	for line := range strings.Lines(string(limits)) {
+		if rest, ok := strings.CutPrefix(line, "Max open files"); ok {
+			limit, _, _ = strings.Cut(strings.TrimSpace(rest), " ")
+		}
+	}
+	return len(entries), limit
+}
+
 // recvCloexec has received descriptors closed on exec.
 const recvCloexec = unix.MSG_CMSG_CLOEXEC
 

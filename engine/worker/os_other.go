@@ -60,3 +60,6 @@ func memory(int) (rss, vsz int64) { return 0, 0 }
 const recvCloexec = 0
 
 func processState(int) (state byte, progress string) { return 0, "" }
+
+// descriptors returns how many a process has open, and how many it may have.
+func descriptors(int) (open int, limit string) { return 0, "not known" }

@@ -100,6 +100,20 @@ func (g *supervisor) recycle(now time.Time) {
 	g.fill()
 }
 
+// replaceShort replaces a process that has no descriptors left.
+func (g *supervisor) replaceShort(p *process) {
+	w := p.worker
+	if !p.is(Idle) || w.due != "" || w.delayed {
+		return
+	}
+	pid := int(p.pid.Load())
+	open, limit := descriptors(pid)
+	g.pool.log(fmt.Sprintf("worker %d (pid: %d) has no file descriptor left for the body of a request: %d are open, RLIMIT_NOFILE is %s; it is replaced. Does the app leave files or sockets open? Else raise the limit (ulimit -n, LimitNOFILE=)", w.number, pid, open, limit))
+	w.due = "no file descriptors left"
+	g.turn = append(g.turn, w)
+	g.fill()
+}
+
 // replaceNext starts the successor of one worker that is to be replaced, if no
 // process is starting.
 func (g *supervisor) replaceNext() {

@@ -176,8 +176,8 @@ func (st *stream) frame(k kind, id uint32, payload []byte, head int) error {
 		st.ended(took)
 		return nil
 	}
-	if s.state == slotSent {
-		s.told = k != kindReturned && k != kindDropped
+	if s.state == slotSent && k != kindDropped {
+		s.told = k != kindReturned
 	}
 	switch k {
 	case kindWhole, kindHead, kindFile:
@@ -238,6 +238,12 @@ func (st *stream) frame(k kind, id uint32, payload []byte, head int) error {
 		if s.barredAt != 0 && !late && s.client != nil { // another thread is to have it
 			took := st.took(s.sentAt)
 			p.again(id)
+			st.ended(took)
+			return nil
+		}
+		if s.told && !late && s.client != nil { // it could not take the body's descriptor
+			took := st.took(s.sentAt)
+			p.short(st.core, id)
 			st.ended(took)
 			return nil
 		}
@@ -446,6 +452,9 @@ func (st *stream) flush() {
 	binary.LittleEndian.PutUint32(pair[4:], 1)
 	if err := unix.Sendmsg(st.fd, pair[:], unix.UnixRights(int(body.Fd())), nil, 0); err != unix.EAGAIN {
 		st.bodyID = 0
+		if err != nil { // the thread waits for it
+			st.tell(tagDescriptor, 0)
+		}
 	}
 }
 

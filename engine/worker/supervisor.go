@@ -294,6 +294,10 @@ func (g *supervisor) handle(m message) {
 		if p := g.places[m.int(0)]; p.alive && int(p.pid.Load()) == m.int(1) {
 			g.signal(p, unix.SIGKILL)
 		}
+	case "short":
+		if p := g.places[m.int(0)]; p.alive && m.int(1) != 0 && int(p.pid.Load()) == m.int(1) {
+			g.replaceShort(p)
+		}
 	case "late":
 		// 0 is one that died just then, and would be any that is being forked.
 		if p := g.places[m.int(0)]; p.alive && m.int(1) != 0 && int(p.pid.Load()) == m.int(1) {

@@ -196,6 +196,30 @@ func (p *Port) requeue(id uint32) {
 	}
 }
 
+// shortFor is how long a request is tried again whose body no worker can take.
+const shortFor = int64(10 * time.Second)
+
+// short is for a request that has not begun, as its thread could not take the descriptor
+// of its body. Another worker is to have it, and that one goes.
+func (p *Port) short(c *Core, id uint32) {
+	s := &p.slots[id&slotMask]
+	go p.sup.send(message{name: "short", args: []any{c.process.place, c.PID()}})
+	p.inflight--
+	p.left(s)
+	p.lanes.returned(s.route)
+	s.state, s.stream, s.told, s.sights = slotWaiting, nil, false, 0
+	s.foundAt, s.barredAt, s.unclaimed = 0, 0, 0
+	if p.loop.Now()-s.begunAt > shortFor {
+		p.fail(id, ErrNoDescriptors)
+		return
+	}
+	p.backlog[s.lane].push(id, s.kept)
+	p.forget(s)
+	if !p.retry.Armed() {
+		p.loop.After(&p.retry, retryAfter)
+	}
+}
+
 // lose gives up a request that a dead process had.
 func (p *Port) lose(i int) {
 	s := &p.slots[i]
