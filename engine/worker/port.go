@@ -337,6 +337,7 @@ func (p *Port) Credit(id uint32, n int) {
 	}
 	if s.credit += n; s.credit >= creditStep {
 		s.stream.tell(s.stream.answer, uint32(s.credit))
+		s.stream.room += s.credit
 		s.credit = 0
 	}
 }

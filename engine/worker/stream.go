@@ -22,6 +22,9 @@ type stream struct {
 	out      []byte // what did not fit
 	latest   int64  // when the last request was sent that it has ended
 	answer   uint32 // number of streamed answers so far, as the thread counts them
+	open     uint32 // the request that the thread speaks of: the next frame is its, too; 0: none
+	headed   bool   // its head has come
+	room     int    // bytes of its body that may still come: the window, and credit that was told
 	data     int    // bytes that are missing of the present data frame
 	dataID   uint32
 	fileID   uint32       // a descriptor for this request comes next; 0: none does
@@ -138,13 +141,14 @@ func (st *stream) parse(b []byte) (used int, err error) {
 		id := binary.LittleEndian.Uint32(p[4:])
 		what := binary.LittleEndian.Uint32(p[8:])
 		k, head := kind(what>>24), int(what&0xffffff)
-		if k == kindData && st.valid(id) {
+		if !st.expected(k, id, size, head) {
+			return used, fmt.Errorf("%w: kind %d, id %x, %d bytes", errFrame, k, id, size)
+		}
+		if k == kindData {
 			used += frameHead
+			st.room -= size
 			st.data, st.dataID = size, id
 			continue
-		}
-		if size > maxFrame || head > size || !st.valid(id) {
-			return used, fmt.Errorf("%w: kind %d, id %x, %d bytes", errFrame, k, id, size)
 		}
 		if len(p) < frameHead+size {
 			return used, nil
@@ -156,21 +160,60 @@ func (st *stream) parse(b []byte) (used int, err error) {
 	}
 }
 
-// valid reports whether id is one that a thread may speak of.
-func (st *stream) valid(id uint32) bool {
+// expected reports whether a frame may come now. What the thread sends is right, whatever
+// its app does. Should it be wrong all the same, by a fault of ours or because the app has
+// written to what is not its own, then nothing that follows can be trusted: it might be
+// taken for another client's answer.
+func (st *stream) expected(k kind, id uint32, size, head int) bool {
 	i := int(id & slotMask)
-	if id>>loopShift != uint32(st.port.index) || i >= len(st.port.slots) {
+	if id>>loopShift != uint32(st.port.index) || i >= len(st.port.slots) || st.open != 0 && st.open != id {
 		return false
 	}
 	s := &st.port.slots[i]
-	return s.reuse == uint8(id>>reuseShift) && s.state >= slotSent
+	if s.reuse != uint8(id>>reuseShift) || s.state < slotSent || s.stream != nil && s.stream != st {
+		return false // it is not, or no more, a request of this thread
+	}
+	switch k {
+	case kindWhole:
+		return !st.headed && 0 < head && head <= size && size <= maxFrame
+	case kindHead:
+		return !st.headed && 0 < head && head == size && size <= maxHead
+	case kindFile:
+		return !st.headed && 0 < head && head <= maxHead && size == head+16
+	case kindData:
+		return st.headed && head == 0 && 0 < size && size <= st.room
+	case kindEnd:
+		return st.headed && head == 0 && size == 0
+	case kindNeedBody:
+		return st.open == 0 && head == 0 && size == 0
+	case kindAbort, kindFailed:
+		return head == 0 && size == 0
+	case kindDropped:
+		return !st.headed && head == 0 && size == 0
+	case kindReturned:
+		return st.open == 0 && head == 0 && 0 < size && size <= MaxRequest
+	default:
+		return false
+	}
 }
 
 // frame handles one complete frame.
 func (st *stream) frame(k kind, id uint32, payload []byte, head int) error {
 	p := st.port
 	s := &p.slots[id&slotMask]
-	if s.state == slotLost && k != kindHead && k != kindNeedBody && k != kindFile {
+	headed := st.headed
+	switch k {
+	case kindHead:
+		st.open, st.headed = id, true
+	case kindNeedBody:
+		st.open = id
+	default:
+		st.open, st.headed = 0, false
+	}
+	if s.state == slotLost && st.open == 0 {
+		if k == kindFile {
+			st.tell(tagDescriptor, 0)
+		}
 		took := st.took(s.sentAt)
 		p.recycle(int(id & slotMask)) // now nobody has it any more
 		st.ended(took)
@@ -178,13 +221,6 @@ func (st *stream) frame(k kind, id uint32, payload []byte, head int) error {
 	}
 	if s.state == slotSent && k != kindDropped {
 		s.told = k != kindReturned
-	}
-	switch k {
-	case kindWhole, kindHead, kindFile:
-		if head == 0 || k == kindFile && len(payload) != head+16 {
-			return fmt.Errorf("%w: kind %d without a head", errFrame, k)
-		}
-	default:
 	}
 	switch k {
 	case kindWhole:
@@ -199,6 +235,7 @@ func (st *stream) frame(k kind, id uint32, payload []byte, head int) error {
 		c.Reply(st.core, status, &p.headers, payload[head:])
 	case kindHead:
 		st.answer = st.answer%0xFFFFFFF0 + 1
+		st.room = Window
 		s.stream, s.credit = st, 0
 		if s.state == slotSent {
 			s.state = slotStreaming
@@ -216,22 +253,18 @@ func (st *stream) frame(k kind, id uint32, payload []byte, head int) error {
 		}
 		s.client.Head(st.core, status, &p.headers)
 	case kindEnd:
-		streaming := s.state == slotStreaming
 		if c := st.end(id); c != nil {
-			if !streaming {
-				return fmt.Errorf("%w: an end without a head", errFrame)
-			}
 			c.End()
 		}
-	case kindAbort:
-		st.core.counts.exceptions.Add(1)
-		if c := st.end(id); c != nil {
-			c.Fail(ErrAborted)
+	case kindAbort, kindFailed:
+		// The thread may have been interrupted before it knew whether the head is out.
+		err := ErrAppFailed
+		if headed {
+			err = ErrAborted
 		}
-	case kindFailed:
 		st.core.counts.exceptions.Add(1)
 		if c := st.end(id); c != nil {
-			c.Fail(ErrAppFailed)
+			c.Fail(err)
 		}
 	case kindDropped:
 		late := s.late
@@ -256,14 +289,12 @@ func (st *stream) frame(k kind, id uint32, payload []byte, head int) error {
 			c.Fail(ErrWorkerDied)
 		}
 	case kindReturned:
-		if s.state != slotSent {
-			return fmt.Errorf("%w: a request that has begun was given back", errFrame)
-		}
 		p.again(id)
 	case kindFile:
 		s.stream = st
 		if s.client == nil {
 			st.tell(tagDescriptor, 0)
+			st.end(id)
 			return nil
 		}
 		st.fileID, st.fileMeta = id, head
@@ -351,7 +382,7 @@ func (st *stream) receiveFile() bool {
 	st.fileID, st.fileHead = 0, nil
 	p := st.port
 	var c Client
-	if st.valid(id) {
+	if s := p.slot(id); s != nil && s.stream == st {
 		c = st.end(id)
 	}
 	status, ok := p.headers.head(payload[:head])

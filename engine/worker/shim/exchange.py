@@ -5,7 +5,7 @@ import struct
 from . import files
 from .forked import child, leave
 from .head import Known, kind
-from .own import os
+from .own import os, thread
 from .port import (
     ABORT,
     CANCELLED,
@@ -24,8 +24,12 @@ FINISHING = 1 << 32
 
 extent_head = struct.Struct("<QQ").pack
 
+# What uWSGI raises in write() when the client has gone.
+WRITE_ERROR = "write error"
+
 known = Known()
 recall = known.get
+get_ident = thread.get_ident
 
 
 class LengthError(Exception):
@@ -33,23 +37,26 @@ class LengthError(Exception):
 
 
 class Exchange:
-    """Made for each request by worker.serve, which sets the attributes."""
+    """Made for each request by worker.Thread, which sets the attributes."""
 
     __slots__ = (
         "done",  # the last frame has gone out
-        "gone",  # so has the client
+        "frame",  # the last one, once it is known: nothing else goes out any more
+        "gone",  # the client has
         "head",  # what start_response was given, or None
         "method",
         "others",  # of the environ as it came, with REQUEST_URI
-        "port",
+        "port",  # None once the request has ended: what an app keeps reaches nothing
+        "result",  # what the app returned, until it is closed
         "rid",
+        "sending",  # a block goes out; stays so if anything is raised meanwhile
         "sent",  # bytes of the body
         "started",  # the head has gone out
     )
 
     def start_response(self, status, response_headers, exc_info=None):
         """What the app gets as its second argument."""
-        if exc_info is not None or self.head is not None:
+        if exc_info is not None or self.head is not None or self.port is None:
             self._restart(exc_info)
         head = None
         if type(response_headers) is list:
@@ -62,6 +69,8 @@ class Exchange:
 
     def _restart(self, exc_info):
         try:
+            if self.port is None:
+                raise RuntimeError("start_response was called after the request had ended")
             if exc_info is None:
                 raise RuntimeError("start_response was called again without exc_info")
             if self.started:
@@ -70,43 +79,66 @@ class Exchange:
             exc_info = None  # breaks the cycle with this frame
 
     def write(self, data):
-        """What start_response returns. What comes when the client has gone is ignored."""
+        """What start_response returns."""
+        port = self.port
+        if port is None:
+            raise RuntimeError("write() was called after the request had ended")
+        if get_ident() != port.thread:
+            raise RuntimeError("write() was called in another thread than the request runs in")
         if type(data) is not bytes:
-            raise TypeError(f"write() takes bytes, not {kind(data)}")
-        if data and not self.done:
+            data = exact(data, "write() takes")
+        if not data:
+            return
+        if self.frame is None:
             self._block(data)
-        elif data and not self.gone and not self.bodyless:
-            raise LengthError(f"the body goes on after its Content-Length {self.head.length}")
+        elif not self.bodyless and not self.gone:
+            raise self._too_long()
+        if self.gone:
+            raise OSError(WRITE_ERROR)
 
     def run(self, result):
         """Send what the app returned."""
-        if type(result) is bytes:
-            result = (result,)  # as uWSGI does; iterating it would give numbers
+        self.result = result
         try:
             if type(result) is list or type(result) is tuple:
                 self._list(result)
             elif type(result) is files.FileWrapper and self._file(result):
                 pass
+            elif issubclass(type(result), BYTES):
+                # As uWSGI does; iterating it would give numbers.
+                self._list((exact(result, ""),))
             else:
                 self._iterate(result)
-            if not self.done:
+            if self.frame is None:
                 self._finish()
         except BaseException as e:
             self.fail(e)
-        finally:
+        self.close()
+
+    def close(self):
+        """Close what the app returned, once."""
+        result, self.result = self.result, None
+        try:
             if hasattr(result, "close"):
-                try:
-                    result.close()
-                except BaseException as e:
-                    self.fail(e)
+                result.close()
+        except BaseException as e:
+            self.fail(e)
 
     def fail(self, e):
         """Log an exception, and tell the server unless it has its answer."""
         if child:
             leave(e)
-        report(e, self._name())
-        if not self.done:
+        if not self.gone or type(e) is not OSError or e.args != (WRITE_ERROR,):
+            report(e, self._name())
+        if self.frame is None:
             self._last(0, ABORT if self.started else FAILED)
+        self.port.once(self)
+
+    def settle(self, e):
+        """End a request in which something was raised that was not the app's."""
+        self.fail(e)
+        if self.result is not None:
+            self.close()
 
     def _name(self):
         """Name the request for the log. What a client sends must not make lines of its own."""
@@ -116,14 +148,16 @@ class Exchange:
     def _iterate(self, result):
         for block in result:
             if type(block) is not bytes:
-                raise TypeError(f"the app's iterable must give bytes, not {kind(block)}")
+                block = exact(block, "the app's iterable must give")
             if not block:
+                if self._left():
+                    break
                 continue
-            if self.done:
+            if self.frame is not None:
                 # The answer was complete with the block before, and has gone out.
-                raise LengthError(f"the body goes on after its Content-Length {self.head.length}")
+                raise self._too_long()
             self._block(block)
-            if self.gone or (self.done and self.bodyless):
+            if self.gone or (self.frame is not None and self.bodyless):
                 break
         if child:
             leave()
@@ -132,7 +166,7 @@ class Exchange:
         size = 0
         for block in result:
             if type(block) is not bytes:
-                raise TypeError(f"the app's list must hold bytes, not {kind(block)}")
+                return self._list([exact(b, "the app's list must hold") for b in result])
             size += len(block)
         if self.started or self.head is None:
             return self._iterate(result)
@@ -146,7 +180,7 @@ class Exchange:
 
     def _file(self, wrapper):
         """Answer with the rest of a real file; return False when it is none."""
-        if self.started or self.head is None or self.port.cancelled[self.rid & 0xFFFF] == CANCELLED:
+        if self.started or self.head is None or self._left():
             return False
         extent = files.extent(wrapper.filelike)
         if extent is None:
@@ -169,14 +203,10 @@ class Exchange:
             return True
         data = self.head.data
         payload = data + extent_head(offset, length)
-        self.port.send(frame_head(len(payload), self.rid, FILE | len(data)) + payload)
         self.started = True
-        if self.port.may_give_descriptor():
-            self.done = True
-            self.port.give_descriptor(fd)
-            self.port.claim[0] = FINISHING
-        else:
-            self.gone = True
+        self.frame = frame_head(len(payload), self.rid, FILE | len(data)) + payload
+        self.gone = not self.port.give(self, fd)
+        self.port.claim[0] = FINISHING
         return True
 
     @property
@@ -195,19 +225,37 @@ class Exchange:
         if length is not None and size < length and not (self.bodyless or self.head.elsewhere):
             raise LengthError(f"Content-Length is {length} but the body has only {size} bytes")
 
+    def _left(self):
+        """Return whether the client has gone."""
+        # The slot is another request's once the last frame has gone.
+        if self.frame is None and self.port.cancelled[self.rid & 0xFFFF] == CANCELLED:
+            self.gone = True
+        return self.gone
+
+    def _too_long(self):
+        if self.head is None or self.head.length is None:
+            return RuntimeError("the body goes on after the answer has ended")
+        return LengthError(f"the body goes on after its Content-Length {self.head.length}")
+
     def _block(self, block):
         """Send a block that is not empty; the head goes before the first."""
         if child:
             leave()
+        if self.sending:
+            raise RuntimeError("the body goes on within a block, or after one that was interrupted")
         if self.head is None:
             raise RuntimeError("the app sent a body before it called start_response")
-        if self.gone or self.port.cancelled[self.rid & 0xFFFF] == CANCELLED:
-            self.gone = True
+        if self._left():
             return
         self._room_for(len(block))
+        self.sending = True
+        self._send(block)
+        self.sending = False
+
+    def _send(self, block):
         if not self.started:
             if self.bodyless:
-                return self._finish()
+                return self._end()
             if self.head.length == len(block) <= SMALL:
                 return self._whole(block)
             self._start()
@@ -220,18 +268,22 @@ class Exchange:
     def _start(self):
         self.started = True
         data = self.head.data
-        self.port.open()
-        self.port.send(frame_head(len(data), self.rid, HEAD | len(data)) + data)
+        self.port.open(frame_head(len(data), self.rid, HEAD | len(data)) + data)
 
     def _whole(self, body):
-        data = self.head.data
         self.started = True
+        data = self.head.data
         self._last(len(data) + len(body), WHOLE | len(data), data + body)
 
     def _finish(self):
         """The app has no more: complete the answer."""
         if self.head is None:
             raise RuntimeError("the app has not called start_response")
+        if self.sending:
+            raise RuntimeError("the body ends after a block that was interrupted")
+        self._end()
+
+    def _end(self):
         if not self.gone:
             self._finish_short(self.sent)
             if not self.started:
@@ -241,8 +293,18 @@ class Exchange:
         self._last(0, END)
 
     def _last(self, size, what, payload=b""):
-        self.done = True
-        self.port.send(frame_head(size, self.rid, what) + payload)
+        self.frame = frame_head(size, self.rid, what) + payload
+        self.port.once(self)
         # After the frame: a claim that goes without an answer would look as if the
         # request had never begun, and it would be run again.
         self.port.claim[0] = FINISHING
+
+
+BYTES = (bytes, bytearray, memoryview)
+
+
+def exact(block, where):
+    """Return the bytes of a subclass of bytes, of a bytearray or a memoryview."""
+    if issubclass(type(block), BYTES):
+        return b"".join((block,))
+    raise TypeError(f"{where} bytes, not {kind(block)}")

@@ -51,10 +51,3 @@ def extent(filelike):
         return None
     offset = filelike.tell()
     return fd, offset, max(0, info.st_size - offset)
-
-
-def spooled(fd):
-    """Return wsgi.input for a body that the server has put into a file."""
-    body = open(fd, "rb", buffering=64 << 10)
-    body.seek(0)  # the descriptor shares its position with the server's
-    return body

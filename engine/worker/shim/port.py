@@ -9,10 +9,12 @@ whose number is the tag, or one of the tags below.
 """
 
 import struct
+from _io import open
 from array import array
+from collections import deque
+from errno import ECONNRESET
 
-from . import files
-from .own import socket
+from .own import os, socket
 
 # Kinds of frames. HEAD, WHOLE and FILE begin with a marshalled (status, headers).
 WHOLE = 0  # the head and the whole body
@@ -43,29 +45,165 @@ SMALL = 64 << 10  # from this size on, a copy costs more than a system call
 frame_head = struct.Struct("<III").pack
 credit = struct.Struct("<II")
 CLOEXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+WAITALL = socket.MSG_WAITALL
+RIGHTS = socket.CMSG_SPACE(array("i").itemsize)
+TRIES = 1000  # how often what is raised while a frame is sent is put off
+
+
+class Once:
+    """A frame that is to go out, and whether it has; so that it does so once."""
+
+    __slots__ = ("done", "frame", "port")
+
+    def __init__(self, port, frame):
+        self.port = port
+        self.frame = frame
+        self.done = False
 
 
 class Port:
-    """Belongs to one thread; one request at a time is answered on it."""
+    """Belongs to one thread; one request at a time is answered on it.
+
+    Anything may be raised between any two instructions here: by a handler of a signal,
+    or by another thread. So that no frame is ever cut, or sent twice, the count of what a
+    system call did is not taken from its result, which an exception can lose, but put
+    into a deque by the C code that makes the call. And what is to be done is noted before
+    it is begun. So whatever is raised, complete and once go on where it was.
+    """
 
     def __init__(self, fd, cancelled, claim):
         self.sock = socket.socket(fileno=fd)
         self.sock.setblocking(True)
-        self.send = self.sock.sendall
+        self.push = self.sock.send
         self.cancelled = cancelled  # one byte for each slot of the loop; not 0: do not run it
         self.claim = claim  # [id, when it was taken, finish, thread, id whose app was called]
+        self.thread = 0  # whose it is
+        self.frame = None  # being sent
+        self.counts = deque()  # what of it has gone, by system calls
+        self.note = self.counts.extend
+        self.clear = self.counts.clear
+        self.heading = None  # (frame, number of the answer that it begins)
+        self.giving = None  # (frame, descriptor that follows it)
+        self.given = deque()
+        self.ready = None  # what the server said to that
+        self.inbox = deque()  # read and not dealt with
+        self.letters = deque()  # the same of recvmsg
+        self.bodies = deque()  # the file that came with the last
         self.quit = False
         self.answer = 0  # number of streamed answers so far
         self.room = 0  # bytes that the present one may still send
 
-    def open(self):
-        """Begin a streamed answer."""
+    def put(self, frame):
+        """Send a frame, bytes or (bytes, view), and leave it in self.frame."""
+        if self.frame is not None:
+            self.finish()
+        counts = self.counts
+        self.clear()
+        self.frame = frame
+        try:
+            if type(frame) is bytes:
+                counts.extend(map(self.push, (frame,)))
+            else:
+                counts.extend(map(self.sock.sendmsg, (frame,)))
+        finally:
+            if not counts or counts[0] < len(frame) or type(frame) is tuple:
+                self.complete()
+
+    def send(self, frame):
+        self.put(frame)
+        self._forget()
+
+    def once(self, what):
+        """Send the frame of a Once, or an Exchange, unless that has been done."""
+        if what.done:
+            return
+        if self.frame is not what.frame:
+            self.put(what.frame)
+        self.complete()
+        what.done = True
+        self.frame = None
+        self.clear()
+
+    def finish(self):
+        """Complete the frame at hand, and forget it."""
+        self.complete()
+        self._forget()
+
+    def _forget(self):
+        if self.heading is not None and self.heading[0] is self.frame:
+            self.answer = self.heading[1]
+        self.frame = None
+        self.clear()
+
+    def complete(self):
+        """Send what is left of the frame at hand. What is raised meanwhile is raised then.
+
+        Only where there is no room to do so, in memory or on the stack, the rest is left
+        to the next call: there is one before anything else is sent.
+        """
+        late = None
+        for _ in range(TRIES):
+            try:
+                self._rest()
+                break
+            except (RecursionError, MemoryError):
+                raise
+            except BaseException as e:
+                if isinstance(e, OSError) and e.errno is not None:
+                    raise  # of the system call
+                late = e
+        if late is not None:
+            raise late
+
+    def _rest(self):
+        frame = self.frame
+        if frame is None:
+            return
+        first, second = frame if type(frame) is tuple else (frame, b"")
+        while (at := sum(self.counts)) < len(first) + len(second):
+            rest = first[at:] if at < len(first) else second[at - len(first) :]
+            self.counts.extend(map(self.push, (rest,)))
+        if self.giving is not None and self.giving[0] is frame:
+            self._give(self.giving[1])
+            self.giving = None
+
+    def give(self, what, fd):
+        """Send the frame of a Once, and after it a descriptor. Return False if nobody wants it."""
+        self.given.clear()
+        self.ready = None
+        self.giving = (what.frame, fd)
+        self.once(what)
+        return self.ready != 0
+
+    def _give(self, fd):
+        while self.ready is None:
+            tag, n = self.peek()
+            if tag == DESCRIPTOR:
+                self.ready = n
+            else:
+                self.quit |= tag == QUIT
+                self.take()
+        if self.inbox:  # only that can be there: nothing else comes before it is answered
+            self.take()
+        if self.ready == 0:
+            return
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", [fd]))]
+        while not self.given:
+            try:
+                os.fstat(fd)
+            except OSError:
+                rights = []  # closed meanwhile: the server finds that there is none
+            self.given.extend(map(self.sock.sendmsg, ([b"f"],), (rights,)))
+
+    def open(self, frame):
+        """Begin a streamed answer with the frame of its head."""
         # Credit comes once a quarter of the window has left, and a pair of its own to
         # whatever answer has lost its client.
         if self.room <= WINDOW * 3 // 4 or self.answer % 16 == 0:
             self._discard()
-        self.answer = self.answer % 0xFFFFFFF0 + 1
+        self.heading = (frame, self.answer % 0xFFFFFFF0 + 1)
         self.room = WINDOW
+        self.send(frame)
 
     def data(self, rid, block):
         """Send a piece of a streamed body. Return False when the client has gone."""
@@ -79,19 +217,11 @@ class Port:
             if self.room <= 0 and not self._wait():
                 return False
             piece = view[: self.room]
-            self._gather(frame_head(len(piece), rid, DATA), piece)
             self.room -= len(piece)
+            self.send((frame_head(len(piece), rid, DATA), piece))
             size -= len(piece)
             view = view[len(piece) :]
         return True
-
-    def _gather(self, head, block):
-        sent = self.sock.sendmsg([head, block])
-        if sent < len(head):
-            self.send(head[sent:])
-            sent = len(head)
-        if sent < len(head) + len(block):
-            self.send(block[sent - len(head) :])
 
     def _wait(self):
         """Wait for credit. Return False when the client has gone."""
@@ -105,46 +235,78 @@ class Port:
     def read(self, want):
         """Return the n of the next pair with the tag wanted; others are of earlier answers."""
         while True:
-            data = self.sock.recv(credit.size, socket.MSG_WAITALL)
-            if len(data) < credit.size:
-                raise ConnectionResetError("the server has gone")
-            tag, n = credit.unpack(data)
-            if tag == want:
-                return n
+            tag, n = self.peek()
             if tag == QUIT:
                 self.quit = True
+            self.take()
+            if tag == want:
+                return n
+
+    def peek(self):
+        """Return the next pair, which stays until it is taken."""
+        while len(data := b"".join(self.inbox)) < credit.size:
+            self.inbox.extend(map(self.sock.recv, (credit.size - len(data),), (WAITALL,)))
+            if not self.inbox[-1]:
+                raise gone()
+        return credit.unpack_from(data)
+
+    def take(self):
+        rest = b"".join(self.inbox)[credit.size :]
+        self.inbox.clear()
+        if rest:
+            self.inbox.append(rest)
 
     def _discard(self):
         """Throw away credit that came too late, so that it never fills the stream."""
-        try:
-            while len(data := self.sock.recv(8192, socket.MSG_DONTWAIT)) > 0:
-                for tag, _ in credit.iter_unpack(data):
-                    self.quit |= tag == QUIT
-        except BlockingIOError:
-            pass
-
-    def take_body(self, rid):
-        """Ask for the file with the request's body. Return None when the client has gone."""
-        self.send(frame_head(0, rid, NEED_BODY))
         while True:
-            fds = array("i")
-            space = socket.CMSG_SPACE(fds.itemsize)
-            data, ancillary, _, _ = self.sock.recvmsg(credit.size, space, CLOEXEC)
+            data = b"".join(self.inbox)
+            whole = len(data) - len(data) % credit.size
+            for tag, _ in credit.iter_unpack(data[:whole]):
+                self.quit |= tag == QUIT
+            self.inbox.clear()
+            if data[whole:]:
+                self.inbox.append(data[whole:])
+            try:
+                self.inbox.extend(map(self.sock.recv, (8192,), (socket.MSG_DONTWAIT,)))
+            except BlockingIOError:
+                return
+            if not self.inbox[-1]:
+                return
+
+    def take_body(self, ask):
+        """Ask for the file with the request's body, by a Once.
+
+        Return None when the client has gone. The file is kept until forget_body, so that
+        to be asked again does no harm.
+        """
+        self.once(ask)
+        while True:
+            if not self.letters:
+                self.letters.extend(map(self.sock.recvmsg, (credit.size,), (RIGHTS,), (CLOEXEC,)))
+            data, ancillary, _, _ = self.letters[0]
             if len(data) < credit.size:
-                raise ConnectionResetError("the server has gone")
+                raise gone()
             tag, n = credit.unpack(data)
+            if tag == DESCRIPTOR:
+                break
             if tag == QUIT:
                 self.quit = True
-            if tag != DESCRIPTOR:
-                continue
-            for _, _, content in ancillary:
-                fds.frombytes(content[: fds.itemsize])
-            return files.spooled(fds[0]) if n and fds else None
+            self.letters.clear()
+        fds = array("i")
+        for _, _, content in ancillary:
+            fds.frombytes(content[: fds.itemsize])
+        if not n or not fds:
+            return None
+        if not self.bodies:
+            self.bodies.extend(map(open, (fds[0],), ("rb",), (64 << 10,)))
+        body = self.bodies[0]
+        body.seek(0)  # the descriptor shares its position with the server's
+        return body
 
-    def may_give_descriptor(self):
-        """Wait until the server is ready for one. Return False when the client has gone."""
-        return self.read(DESCRIPTOR) != 0
+    def forget_body(self):
+        self.letters.clear()
+        self.bodies.clear()
 
-    def give_descriptor(self, fd):
-        rights = array("i", [fd])
-        self.sock.sendmsg([b"f"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+
+def gone():
+    return ConnectionResetError(ECONNRESET, "the server has gone")

@@ -1,7 +1,7 @@
 """Tracebacks of what apps raise."""
 
 import sys
-import traceback
+from traceback import format_exception
 
 _ours = (__package__, "importlib")
 
@@ -17,7 +17,20 @@ def report(e, request=""):
         tb = e.__traceback__
         while tb is not None and tb.tb_frame.f_globals.get("__package__") in _ours:
             tb = tb.tb_next
-        sys.stderr.write(request + "".join(traceback.format_exception(type(e), e, tb)))
+        try:
+            text = "".join(format_exception(type(e), e, tb))
+        except BaseException:  # its __str__ fails, or the app has replaced what traceback uses
+            text = plain(e, tb)
+        sys.stderr.write(request + text)
         sys.stderr.flush()
-    except Exception:
-        pass  # a broken stderr must not fail requests
+    except BaseException:
+        pass  # a broken stderr must not fail requests, nor what is raised meanwhile
+
+
+def plain(e, tb):
+    lines = ["Traceback (most recent call last):\n"]
+    while tb is not None:
+        code = tb.tb_frame.f_code
+        lines.append(f'  File "{code.co_filename}", line {tb.tb_lineno}, in {code.co_name}\n')
+        tb = tb.tb_next
+    return "".join(lines) + type(e).__name__ + "\n"

@@ -3,7 +3,10 @@
 import _io as io
 import sys
 import threading
+from collections import deque
+from errno import EBADF, ECONNRESET, EINVAL, ENOTCONN, ENOTSOCK, EPIPE
 from mmap import mmap
+from sys import getrecursionlimit, setrecursionlimit
 
 try:
     from faulthandler import register
@@ -14,7 +17,7 @@ from . import files, port
 from .exchange import Exchange
 from .forked import child, leave
 from .own import marshal, os, select, signal, socket, suppress, thread, time
-from .port import DROPPED, RETURNED, SMALL, Port, frame_head
+from .port import DROPPED, NEED_BODY, RETURNED, SMALL, Once, Port, frame_head
 from .trace import report
 
 CLAIM = 64  # bytes between claims, a cache line
@@ -22,6 +25,11 @@ FINISHED = 2  # in the claim's third word: the thread takes no more requests; 1:
 MISSED = 0.1  # seconds after which a wake-up that went amiss is noticed
 SLOTS = 1 << 16  # slots of each loop
 POLLRDHUP = getattr(select, "POLLRDHUP", 0x2000)  # PyPy has no name for it
+GONE = (EPIPE, ECONNRESET)  # what a system call says when the server has gone
+BROKEN = (EBADF, ENOTSOCK, ENOTCONN, EINVAL)  # when the app has closed what is ours
+DEPTH = 1000  # Python's own limit of recursion
+MOST = 1000  # failures in a row,
+SOON = 1_000_000  # each within so many nanoseconds, after which a thread can do no work
 LARGEST = 384 << 10  # bytes of a request: what fits a socket's buffer
 
 POLLRDHUP = getattr(select, "POLLRDHUP", 0x2000)  # PyPy has no name for it
@@ -50,6 +58,17 @@ class Queue:
         self.sock = sock
         self.receive = sock.recv_into
 
+    def again(self, buffer):
+        """As receive, after something was raised: what has come is in the buffer."""
+        if buffer[0]:
+            text = io.BytesIO(buffer)
+            marshal.load(text)
+            return text.tell()
+        return self.receive(buffer)
+
+    def taken(self):
+        pass
+
     def over(self):
         """Tell the end of the queue from an empty datagram, which only wakes a thread."""
         poll = select.poll()
@@ -65,28 +84,41 @@ class Streams:
         self.poll = select.poll()
         for fd in self.ports:
             self.poll.register(fd, select.POLLIN)
+        self.coming = None  # (port, size) of the request that is being read
+        self.counts = deque()  # what of it has come
 
     def receive(self, buffer):
-        while True:
+        """As recv_into. If anything is raised meanwhile, the next call goes on."""
+        while self.coming is None:
             if any(p.quit for p in self.ports.values()):
                 return 0
             fd = self.poll.poll()[0][0] if len(self.ports) > 1 else next(iter(self.ports))
             p = self.ports[fd]
-            head = p.sock.recv(port.credit.size, socket.MSG_WAITALL)
-            if len(head) < port.credit.size:
+            try:
+                tag, size = p.peek()
+            except ConnectionResetError:
                 return 0
-            tag, size = port.credit.unpack(head)
-            if tag == port.QUIT:
+            if tag == port.REQUEST:
+                self.coming = p, size
+            elif tag == port.QUIT:
+                p.quit = True
+            else:
+                p.take()  # credit that came too late
+        p, size = self.coming
+        if p.inbox:
+            p.take()
+        while (got := sum(self.counts)) < size:
+            self.counts.extend(map(p.sock.recv_into, (buffer[got:size],)))
+            if not self.counts[-1]:
                 return 0
-            if tag != port.REQUEST:
-                continue  # credit that came too late
-            got = 0
-            while got < size:
-                n = p.sock.recv_into(buffer[got:size])
-                if n == 0:
-                    return 0
-                got += n
-            return size
+        return size
+
+    again = receive
+
+    def taken(self):
+        """Say that the request which receive returned has been dealt with."""
+        self.counts.clear()
+        self.coming = None
 
     def over(self):
         return True
@@ -109,100 +141,245 @@ def base(config):
     return environ
 
 
-def serve(receive, ports, claim, apps, base):
-    """Answer requests until receive returns 0, or this process is to finish.
+class Thread:
+    """Takes requests and answers them, one at a time, whatever is raised meanwhile.
 
-    receive fills a buffer with a marshalled (id, app, since, values, others, body).
-    The id is the loop (7 bits), a number that changes (8), the slot (16); since is when
-    it began to wait, in seconds of the clock of claims; values are those
-    of VARIABLES, others a dict with the rest of the environ; the body is None, bytes,
-    or True for one in a file.
+    Anything may be raised between any two instructions, as in Port, and most often while
+    a thread waits. Then nothing that was taken may be lost, nor run twice: what a thread
+    is at stands here, and settle goes on from there.
     """
-    # A copy of what every environ has costs a fraction of putting it together.
-    fresh = {
-        **dict.fromkeys(VARIABLES, ""),
-        **base,
-        "wsgi.input": None,
-        "uwsgo.queue_time": 0.0,
-    }.copy
-    buffer = memoryview(bytearray(LARGEST))
-    loads, clock, BytesIO = marshal.loads, time.monotonic_ns, io.BytesIO
-    while size := receive(buffer):
-        rid, index, since, values, others, body = loads(buffer)
-        port = ports[rid >> 24]
-        # Claim before looking at the cancel byte: the server sets that one first and
-        # looks at claims then, so one of the two sees the other.
-        claim[1] = taken = clock()
-        claim[0] = rid
-        if claim[2]:
-            claim[0] = 0
-            port.send(frame_head(size, rid, RETURNED) + buffer[:size])
-            return
-        if port.cancelled[rid & 0xFFFF]:
-            claim[0] = 0
-            port.send(frame_head(0, rid, DROPPED))
-            continue
-        if body is True:
-            body = port.take_body(rid)
-            if body is None:
+
+    __slots__ = (
+        "apps",
+        "ask",
+        "base",
+        "began",
+        "buffer",
+        "claim",
+        "exchange",
+        "failures",
+        "late",
+        "ports",
+        "running",
+        "source",
+    )
+
+    def __init__(self, source, ports, claim, apps, base):
+        self.source = source
+        self.ports = ports
+        self.claim = claim
+        self.apps = apps
+        # A copy of what every environ has costs a fraction of putting it together.
+        self.base = {
+            **dict.fromkeys(VARIABLES, ""),
+            **base,
+            "wsgi.input": None,
+            "uwsgo.queue_time": 0.0,
+        }
+        # The request at hand. Its first byte is 0 once that is dealt with, which needs no
+        # result of a call, as those can get lost.
+        self.buffer = memoryview(bytearray(LARGEST))
+        self.exchange = None  # its answer, a Once or an Exchange, once it is begun
+        self.ask = None  # a Once, for its body
+        self.late = None  # what was raised
+        self.failures = 0  # in a row
+        self.began = 0  # when it last went on
+        self.running = True
+
+    def run(self):
+        """Answer requests until this thread is to finish, or the queue is at its end."""
+        # What is raised as an inner loop goes on, the outer one catches.
+        while self.running:
+            try:
+                while self.running:
+                    try:
+                        while self.running:
+                            try:
+                                self.work()
+                            except BaseException as e:
+                                self.late = e
+                    except BaseException as e:
+                        self.late = e
+            except BaseException as e:
+                self.late = e
+
+    def work(self):
+        now = time.monotonic_ns()
+        late = self.late
+        if late is None:
+            ident = thread.get_ident()
+            for p in self.ports:
+                p.thread = ident
+        else:
+            self.failures = self.failures + 1 if now - self.began < SOON else 0
+            self.began = now
+            number = late.errno if isinstance(late, OSError) else None
+            if number in GONE:
+                return self.finish()  # the server has gone
+            if number in BROKEN or self.failures > MOST:
+                # Without this thread the process would be slow and silent about it.
+                report(late)
+                os._exit(1)
+            self.settle(late)
+            self.late = None
+        self.began = now
+        while not self.claim[2]:
+            self.serve()
+            if self.source.over():
+                break
+        self.finish()
+
+    def finish(self):
+        self.claim[2] = FINISHED
+        self.running = False
+
+    def settle(self, e):
+        """Bring to its end what this thread was at when e was raised."""
+        if isinstance(e, RecursionError) and getrecursionlimit() < DEPTH:
+            setrecursionlimit(DEPTH)  # or nothing would be answered any more
+        exchange = self.exchange
+        if exchange is None:
+            report(e)
+        elif type(exchange) is Once:
+            report(e)
+            exchange.port.once(exchange)
+        elif exchange.port is not None:
+            exchange.settle(e)
+        if self.ask is not None:
+            self.ask.port.once(self.ask)
+        for p in self.ports:
+            p.finish()
+        if exchange is not None:
+            self.end()
+
+    def end(self):
+        """Be done with the request in the buffer."""
+        exchange = self.exchange
+        self.claim[0] = 0
+        if self.ask is not None:
+            for p in self.ports:
+                p.forget_body()
+            self.ask = None
+        self.source.taken()
+        self.buffer[0] = 0
+        if type(exchange) is Exchange:
+            exchange.port = None
+        self.exchange = None
+
+    def drop(self, port, frame):
+        """Send a request back."""
+        self.exchange = Once(port, frame)
+        port.once(self.exchange)
+        self.end()
+
+    def serve(self):
+        """Answer requests until receive returns 0, or this process is to finish.
+
+        receive fills a buffer with a marshalled (id, app, since, values, others, body).
+        The id is the loop (7 bits), a number that changes (8), the slot (16); since is when
+        it began to wait, in seconds of the clock of claims; values are those
+        of VARIABLES, others a dict with the rest of the environ; the body is None, bytes,
+        or True for one in a file.
+        """
+        claim, ports, apps, base = self.claim, self.ports, self.apps, self.base
+        buffer, receive = self.buffer, self.source.receive
+        raw, queued = buffer.obj, type(self.source) is Queue
+        loads, clock, BytesIO = marshal.loads, time.monotonic_ns, io.BytesIO
+        size = self.source.again(buffer)
+        while size:
+            rid, index, since, values, others, body = loads(buffer)
+            port = ports[rid >> 24]
+            # Claim before looking at the cancel byte: the server sets that one first and
+            # looks at claims then, so one of the two sees the other.
+            claim[1] = now = clock()
+            claim[0] = rid
+            if claim[2]:
                 claim[0] = 0
-                port.send(frame_head(0, rid, DROPPED))
+                self.drop(port, frame_head(size, rid, RETURNED) + buffer[:size])
+                return
+            if port.cancelled[rid & 0xFFFF]:
+                claim[0] = 0
+                self.drop(port, frame_head(0, rid, DROPPED))
+                size = receive(buffer)
                 continue
-        else:
-            body = BytesIO(body)
-        environ = fresh()
-        (
-            environ["wsgi.url_scheme"],
-            environ["SERVER_NAME"],
-            environ["SERVER_PORT"],
-            environ["REQUEST_METHOD"],
-            environ["PATH_INFO"],
-            environ["SCRIPT_NAME"],
-            environ["QUERY_STRING"],
-            environ["SERVER_PROTOCOL"],
-            environ["REMOTE_ADDR"],
-        ) = values
-        environ.update(others)  # has no wsgi.* and uwsgi.*: codec/uwsgi drops them
-        environ["wsgi.input"] = body
-        environ["uwsgo.queue_time"] = taken * 1e-9 - since
-        exchange = Exchange()
-        exchange.rid = rid
-        exchange.port = port
-        exchange.method = environ["REQUEST_METHOD"]
-        exchange.others = others
-        exchange.head = None
-        exchange.started = exchange.done = exchange.gone = False
-        exchange.sent = 0
-        claim[4] = rid  # until here another worker may have it, should this one die
-        try:
-            result = apps[index](environ, exchange.start_response)
-        except BaseException as e:
-            exchange.fail(e)
-        else:
-            if child:
-                leave()
-            # The usual answer, a list of one bytes: no more Python than this.
-            head = exchange.head
-            if type(result) is list and len(result) == 1 and head and not exchange.started:
-                block = result[0]
-                if type(block) is bytes:
-                    size = len(block)
-                    length = head.length
-                    if (length is None or length == size) and size <= SMALL:
-                        data = head.data
-                        used = len(data)
-                        port.send(frame_head(used + size, rid, used) + data + block)
-                        # Not before: a claim that goes without an answer never ran.
-                        claim[0] = 0
-                        # Nothing of a request stays alive while the thread waits.
-                        environ = exchange = result = block = body = None
-                        continue
-            exchange.run(result)
-            if child:
-                leave()
-        body.close()
-        claim[0] = 0
-        environ = exchange = result = block = body = None
+            if body is True:
+                if self.ask is None:
+                    self.ask = Once(port, frame_head(0, rid, NEED_BODY))
+                body = port.take_body(self.ask)
+                if body is None:
+                    claim[0] = 0
+                    self.drop(port, frame_head(0, rid, DROPPED))
+                    size = receive(buffer)
+                    continue
+            else:
+                body = BytesIO(body)
+            environ = {**base, **others}  # no wsgi.* and uwsgi.*: codec/uwsgi drops them
+            (
+                environ["wsgi.url_scheme"],
+                environ["SERVER_NAME"],
+                environ["SERVER_PORT"],
+                environ["REQUEST_METHOD"],
+                environ["PATH_INFO"],
+                environ["SCRIPT_NAME"],
+                environ["QUERY_STRING"],
+                environ["SERVER_PROTOCOL"],
+                environ["REMOTE_ADDR"],
+            ) = values
+            environ["wsgi.input"] = body
+            environ["uwsgo.queue_time"] = now * 1e-9 - since
+            exchange = Exchange()
+            exchange.rid = rid
+            exchange.port = port
+            exchange.method = environ["REQUEST_METHOD"]
+            exchange.others = others
+            exchange.head = exchange.frame = exchange.result = frame = None
+            exchange.started = exchange.done = exchange.gone = exchange.sending = False
+            exchange.sent = 0
+            self.exchange = exchange  # from here on it is not begun again
+            claim[4] = rid  # until here another worker may have it, should this one die
+            try:
+                result = apps[index](environ, exchange.start_response)
+            except BaseException as e:
+                exchange.fail(e)
+            else:
+                if child:
+                    leave()
+                # The usual answer, a list of one bytes: no more Python than this.
+                head = exchange.head
+                if type(result) is list and len(result) == 1 and head and not exchange.started:
+                    block = result[0]
+                    if type(block) is bytes:
+                        size = len(block)
+                        length = head.length
+                        if (length is None or length == size) and size <= SMALL:
+                            data = head.data
+                            used = len(data)
+                            frame = frame_head(used + size, rid, used) + data + block
+                            # As Port.once does.
+                            exchange.frame = port.frame = frame
+                            port.note(map(port.push, (frame,)))
+                            if port.counts[0] != len(frame):
+                                port.complete()
+                            exchange.port = port.frame = None
+                            port.clear()
+                if frame is None:
+                    exchange.run(result)
+                    if child:
+                        leave()
+            try:
+                body.close()
+            except Exception:
+                pass  # the app has detached it, or holds a view of it
+            # After the answer: a claim that goes without one never ran.
+            claim[0] = 0
+            if frame and queued and not self.ask:
+                raw[0] = 0
+                self.exchange = None
+            else:
+                self.end()
+            # Nothing of a request stays alive while the thread waits.
+            environ = exchange = result = block = body = frame = None
+            size = receive(buffer)
 
 
 def yield_to_loops():
@@ -264,18 +441,7 @@ def run(config, place, number, fds, shared, apps):
         ports = [Port(fd, c, claim) for fd, c in zip(own, cancelled)]
         source = queue or Streams(ports)
         constant = dict(environ, **{"uwsgi.core": t}) if threads > 1 else environ
-        try:
-            while not claim[2]:
-                serve(source.receive, ports, claim, apps, constant)
-                if source.over():
-                    break
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # the server has gone
-        except BaseException as e:
-            # Without this thread the process would be slow and silent about it.
-            report(e)
-            os._exit(1)
-        claim[2] = FINISHED
+        Thread(source, ports, claim, apps, constant).run()
 
     finished = []
     wake = thread.allocate_lock()
@@ -292,7 +458,14 @@ def run(config, place, number, fds, shared, apps):
         thread.start_new_thread(other, (t,))
     core(0)
     while len(finished) < threads - 1:
-        wake.acquire(True, MISSED)
+        try:
+            while len(finished) < threads - 1:
+                try:
+                    wake.acquire(True, MISSED)
+                except BaseException as e:
+                    report(e)
+        except BaseException:
+            pass
 
 
 def name(number, core):

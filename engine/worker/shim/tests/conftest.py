@@ -46,13 +46,13 @@ class Server:
         self.stream.settimeout(PATIENCE)
         self.port = port.Port(theirs.detach(), self.cancelled, self.claim)
         if stream_mode:
-            self.queue, receive = None, worker.Streams([self.port]).receive
+            self.queue, source = None, worker.Streams([self.port])
         else:
             self.queue, end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            receive = worker.Queue(end.detach()).receive
+            source = worker.Queue(end.detach())
         config = {"threads": 1, "processes": 2, "version": b"1.0", "node": b"here"}
-        arguments = (receive, [self.port], self.claim, apps, worker.base(config))
-        self.thread = threading.Thread(target=worker.serve, args=arguments, daemon=True)
+        self.worker = worker.Thread(source, [self.port], self.claim, apps, worker.base(config))
+        self.thread = threading.Thread(target=self.worker.run, daemon=True)
         self.thread.start()
 
     def close(self):
