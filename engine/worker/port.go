@@ -371,6 +371,16 @@ func (p *Port) claimed(thread int) (id uint32, s *slot, since int64) {
 	return id, s, since
 }
 
+// claimedElsewhere reports whether another thread than c has claimed a request.
+func (p *Port) claimedElsewhere(id uint32, c *Core) bool {
+	for i := range len(p.sup.places) * p.pool.config.Threads {
+		if claimed, s, _ := p.claimed(i); i != c.index && s != nil && claimed == id {
+			return true
+		}
+	}
+	return false
+}
+
 // release frees the slot of a request that has ended, and returns who waits for it.
 func (p *Port) release(id uint32) Client {
 	i := int(id & slotMask)

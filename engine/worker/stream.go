@@ -173,6 +173,9 @@ func (st *stream) expected(k kind, id uint32, size, head int) bool {
 	if s.reuse != uint8(id>>reuseShift) || s.state < slotSent || s.stream != nil && s.stream != st {
 		return false // it is not, or no more, a request of this thread
 	}
+	if s.stream == nil && k != kindWhole && st.port.claimedElsewhere(id, st.core) {
+		return false // usual answers are not worth the look
+	}
 	switch k {
 	case kindWhole:
 		return !st.headed && 0 < head && head <= size && size <= maxFrame
@@ -183,7 +186,8 @@ func (st *stream) expected(k kind, id uint32, size, head int) bool {
 	case kindData:
 		return st.headed && head == 0 && 0 < size && size <= st.room
 	case kindEnd:
-		return st.headed && head == 0 && size == 0
+		// For a client that has gone there is none to begin.
+		return (st.headed || s.client == nil) && head == 0 && size == 0
 	case kindNeedBody:
 		return st.open == 0 && head == 0 && size == 0
 	case kindAbort, kindFailed:

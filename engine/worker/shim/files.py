@@ -1,9 +1,8 @@
 """Request bodies in files, and wsgi.file_wrapper."""
 
-import _io as io
 from stat import S_ISREG
 
-from .own import os
+from .own import io, os
 
 
 class FileWrapper:

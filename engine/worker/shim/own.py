@@ -7,6 +7,7 @@ copies of the modules, made before the first app is imported, and of those in C,
 call nothing that lives in a module. bootstrap does the same for builtins.
 """
 
+import _io
 import _signal
 import _socket
 import _thread
@@ -22,6 +23,7 @@ def _copy(module):
     return copy
 
 
+io = _copy(_io)
 marshal = _copy(_marshal)
 os = _copy(_os)
 select = _copy(_select)

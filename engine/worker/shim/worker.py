@@ -1,6 +1,5 @@
 """The threads of one worker process: take a request, run it, next."""
 
-import _io as io
 import sys
 import threading
 from collections import deque
@@ -16,7 +15,7 @@ except ImportError:
 from . import files, port
 from .exchange import Exchange
 from .forked import child, leave
-from .own import marshal, os, select, signal, socket, suppress, thread, time
+from .own import io, marshal, os, select, signal, socket, suppress, thread, time
 from .port import DROPPED, NEED_BODY, RETURNED, SMALL, Once, Port, frame_head
 from .trace import report
 
