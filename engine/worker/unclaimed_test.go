@@ -22,16 +22,21 @@ const trapped = `
 import os, random, signal, sys, time
 FILES = os.environ["TEST_FILES"]
 worker = sys.modules["_uwsgo.worker"]
-serve = worker.serve
+init = worker.Thread.__init__
 
-def serve_with_traps(receive, *rest):
-    def take(buffer):
-        size = receive(buffer)
-        trap(bytes(buffer[:size]))
-        return size
-    return serve(take, *rest)
+def init_with_traps(self, source, *rest):
+    if not hasattr(source, "trapped"):
+        source.trapped, receive = True, source.receive
+        def take(buffer):
+            size = receive(buffer)
+            trap(bytes(buffer[:size]))
+            return size
+        source.receive = take
+        if isinstance(source, worker.Streams):
+            source.again = take
+    init(self, source, *rest)
 
-worker.serve = serve_with_traps
+worker.Thread.__init__ = init_with_traps
 
 def once(name):
     try:
