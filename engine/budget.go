@@ -89,14 +89,17 @@ func (b *budget) maySay(what int) bool {
 	return (last == 0 || now-last > int64(sayEach)) && b.said[what].CompareAndSwap(last, now)
 }
 
-// takeFile counts one file more, unless that would be too many.
+// takeFile counts one file more, unless that would be too many: an eighth of the
+// descriptors is for files alone, and of the rest they leave an eighth, so that new
+// connections are accepted, and served or refused, beside uploads that take all they can.
 func (s *Server) takeFile() bool {
-	if s.files.Add(1)+s.conns.Load() <= s.maxFiles {
+	share := s.maxFiles / 8
+	if n := s.files.Add(1); n <= share || n+s.conns.Load() <= s.maxFiles-share {
 		return true
 	}
 	s.giveFile()
 	if s.maySay(sayFiles) {
-		s.opt.Logf("connections and files take all %d descriptors that they may: requests that need a file are answered 503: raise the limit on open files (ulimit -n)", s.maxFiles)
+		s.opt.Logf("connections and files take the %d descriptors that they may: requests that need a file are answered 503: raise the limit on open files (ulimit -n)", s.maxFiles)
 	}
 	return false
 }

@@ -165,6 +165,9 @@ func TestDescriptorsAreCounted(t *testing.T) {
 			if n := srv.files.Load() + srv.conns.Load(); full == 0 || n > limit {
 				t.Errorf("%d descriptors in use, of %d; %d answers of 503", n, limit, full)
 			}
+			if got := get(t, addr, "/").StatusCode; got != 200 {
+				t.Errorf("one that needs no file, meanwhile: %d", got)
+			}
 			for _, c := range conns {
 				leave(c)
 			}

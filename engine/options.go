@@ -55,8 +55,8 @@ type Options struct {
 	// ReserveFiles is how many of the descriptors that the process may have are kept
 	// back for other things: workers, logs, the handler's own. Connections, files of
 	// bodies and files of answers share the rest, of which an eighth is for files
-	// alone. A request that needs a file when there is none left is answered 503. 0
-	// means 128.
+	// alone and an eighth for connections alone. A request that needs a file when there
+	// is none left is answered 503. 0 means 128.
 	ReserveFiles int
 	// MaxMemory bounds the bytes that all connections hold together: heads, bodies,
 	// further requests, and output that waits. From half of it on bodies go to files
