@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -20,7 +19,7 @@ func (p *program) writePidFile(path string) error {
 		return nil
 	}
 	path = p.path(path)
-	f, err := openPidFile(path)
+	f, err := p.openPidFile(path)
 	if err != nil {
 		return err
 	}
@@ -39,8 +38,7 @@ func (p *program) writePidFile(path string) error {
 		if !p.cfg.Vacuum && p.ready || p.shared {
 			return
 		}
-		now, err := os.ReadFile(path)
-		if err != nil || !bytes.Equal(now, pidText()) {
+		if now, err := readPidFile(path); err != nil || now != os.Getpid() {
 			return
 		}
 		if err := os.Remove(path); err != nil {
@@ -63,7 +61,7 @@ func (p *program) path(name string) string {
 
 // rewritePidFile writes the process id over whatever path holds.
 func (p *program) rewritePidFile(path string) error {
-	f, err := openPidFile(path)
+	f, err := p.openPidFile(path)
 	if err != nil {
 		return err
 	}
@@ -71,10 +69,10 @@ func (p *program) rewritePidFile(path string) error {
 }
 
 // openPidFile opens a pid file, and leaves in it what it holds.
-func openPidFile(path string) (*os.File, error) {
+func (p *program) openPidFile(path string) (*os.File, error) {
 	// A link is not followed: in a directory of the app's user it could lead root to any
 	// file. Everyone may know the id.
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|syscall.O_NOFOLLOW, 0o644)
+	f, err := p.identity.Write(path, 0o644)
 	if errors.Is(err, syscall.ELOOP) {
 		return nil, fmt.Errorf("pidfile: %s is a symbolic link, which is not followed: name the file itself", path)
 	}
@@ -124,11 +122,14 @@ func signalPidFile(option, path string) error {
 const maxPidFile = 64
 
 func readPidFile(path string) (int, error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // what is no file is not waited for
 	if err != nil {
 		return 0, err
 	}
 	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return 0, fmt.Errorf("%s is no regular file", path)
+	}
 	text := make([]byte, maxPidFile)
 	n, _ := f.Read(text) // an empty file is no number either
 	word := strings.TrimSpace(string(text[:n]))

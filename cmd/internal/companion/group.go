@@ -225,11 +225,14 @@ func startedAfter(born int64, written time.Time) bool {
 
 // readPID returns the number in a pid file, 0 for none, and when it was written.
 func readPID(path string) (int, time.Time) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe has no end to wait for
 	if err != nil {
 		return 0, time.Time{}
 	}
 	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return 0, time.Time{}
+	}
 	text := make([]byte, 64)
 	n, _ := f.Read(text)
 	pid, err := strconv.ParseInt(strings.TrimSpace(string(text[:n])), 10, 32)

@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -93,13 +94,33 @@ func scheme(name string) (kind, rest string) {
 	return "", name
 }
 
+// pipeTime bounds the wait for what is written to a named pipe.
+const pipeTime = 5 * time.Second
+
+// readPipe reads what somebody writes to a named pipe, as the shell does for <(…). The
+// writer may come a moment later, but the start does not wait for ever.
+func readPipe(name string, f *os.File) ([]byte, error) {
+	deadline := time.Now().Add(pipeTime)
+	_ = f.SetReadDeadline(deadline)
+	for {
+		text, err := readAll(f)
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded), err == nil && len(text) == 0 && time.Now().After(deadline):
+			return nil, fmt.Errorf("%q is a named pipe, and nobody has written a configuration to it for %v and closed it", name, pipeTime)
+		case err != nil || len(text) > 0:
+			return text, err
+		}
+		time.Sleep(10 * time.Millisecond) // no writer yet
+	}
+}
+
 func read(name string, stdin io.Reader) ([]byte, error) {
 	if name == "-" {
 		return readAll(stdin)
 	}
 	switch kind, rest := scheme(name); kind {
 	case "":
-		f, err := os.Open(name)
+		f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe may have no writer
 		if err != nil {
 			if path, ok := errors.AsType[*fs.PathError](err); ok {
 				err = path.Err
@@ -107,6 +128,9 @@ func read(name string, stdin io.Reader) ([]byte, error) {
 			return nil, fmt.Errorf("cannot open %q: %w", name, err)
 		}
 		defer f.Close()
+		if info, err := f.Stat(); err == nil && info.Mode()&fs.ModeNamedPipe != 0 {
+			return readPipe(name, f)
+		}
 		return readAll(f)
 	case "exec":
 		ctx, cancel := context.WithTimeout(context.Background(), execTime)

@@ -12,16 +12,64 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const appendFlags = unix.O_WRONLY | unix.O_APPEND | unix.O_CREAT | unix.O_CLOEXEC
+const (
+	writeFlags  = unix.O_WRONLY | unix.O_CREAT | unix.O_CLOEXEC | unix.O_NOCTTY
+	appendFlags = writeFlags | unix.O_APPEND
+)
 
-// Append opens a file to append to, which is made if there is none. For a root that is
+// Append opens a file to append to, which is made if there is none; a named pipe too, for
+// which it does not wait for a reader. For a root that is
 // to become id it makes sure that id has not put anything in the way that leads root to
 // a file which id may not write: in a directory where id may, neither symbolic nor hard
 // links are followed, and behind one it must not end, by a link, in one where id may not.
 // Permissions are those of owner, group and others; lists of more (ACLs) are not looked at.
 func (id Identity) Append(path string, mode fs.FileMode) (*os.File, error) {
+	f, err := id.open(path, appendFlags, mode)
+	if !errors.Is(err, unix.ENXIO) {
+		return f, err
+	}
+	// A pipe that nobody reads yet. One that also could read keeps it open.
+	return id.open(path, appendFlags&^unix.O_WRONLY|unix.O_RDWR, mode)
+}
+
+// Write opens a regular file to write to, which is made if there is none; what it holds
+// stays. It follows no link in place of the file, and otherwise cares as Append does.
+func (id Identity) Write(path string, mode fs.FileMode) (*os.File, error) {
+	f, err := id.open(path, writeFlags|unix.O_NOFOLLOW, mode)
+	if errors.Is(err, unix.ENXIO) { // a pipe without a reader, or a socket
+		return nil, notRegular(path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		_ = f.Close()
+		return nil, notRegular(path)
+	}
+	return f, nil
+}
+
+func notRegular(path string) error {
+	return fmt.Errorf("%s is no regular file, but a pipe, a socket or a device: name another, or remove it", path)
+}
+
+// plain opens a file, and does not wait for whoever is at the other end of a pipe.
+func plain(at int, path string, flags int, mode fs.FileMode) (*os.File, error) {
+	fd, err := unix.Openat(at, path, flags|unix.O_NONBLOCK, uint32(mode.Perm()))
+	for err == unix.EINTR {
+		fd, err = unix.Openat(at, path, flags|unix.O_NONBLOCK, uint32(mode.Perm()))
+	}
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	_ = unix.SetNonblock(fd, false) // programs inherit it that do not expect that
+	return os.NewFile(uintptr(fd), path), nil
+}
+
+// open opens a file as [Identity.Append] says.
+func (id Identity) open(path string, flags int, mode fs.FileMode) (*os.File, error) {
 	if os.Geteuid() != 0 || id.UID <= 0 {
-		return os.OpenFile(path, appendFlags, mode)
+		return plain(unix.AT_FDCWD, path, flags, mode)
 	}
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -41,20 +89,19 @@ func (id Identity) Append(path string, mode fs.FileMode) (*os.File, error) {
 		return nil, err
 	}
 	if !changes {
-		return os.OpenFile(path, appendFlags, mode)
+		return plain(unix.AT_FDCWD, path, flags, mode)
 	}
 	at, err := id.enter(dir)
 	if err != nil {
 		return nil, err
 	}
 	defer at.Close()
-	fd, err := unix.Openat(int(at.Fd()), filepath.Base(path), appendFlags|unix.O_NOFOLLOW, uint32(mode.Perm()))
+	f, err := plain(int(at.Fd()), filepath.Base(path), flags|unix.O_NOFOLLOW, mode)
 	if err != nil {
 		return nil, explainLink(path, err)
 	}
-	f := os.NewFile(uintptr(fd), path)
 	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
 		_ = f.Close()
 		return nil, &fs.PathError{Op: "fstat", Path: path, Err: err}
 	}
@@ -117,6 +164,9 @@ func (id Identity) enter(dir string) (*os.File, error) {
 }
 
 func explainLink(path string, err error) error {
+	if open, ok := errors.AsType[*fs.PathError](err); ok {
+		err = open.Err // of a name in a directory
+	}
 	// ENOTDIR is what a link in place of a directory gives, EMLINK what FreeBSD says.
 	if errors.Is(err, unix.ELOOP) || errors.Is(err, unix.EMLINK) || errors.Is(err, unix.ENOTDIR) {
 		return fmt.Errorf("%s is, or is reached by, a symbolic link that the user of uid could change, which is not followed as root: name the file itself", path)

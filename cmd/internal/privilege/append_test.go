@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // What the user that root becomes has put into the way must not lead root to another's
@@ -54,48 +56,75 @@ func TestAppend(t *testing.T) {
 		}, err: "symbolic link"},
 		{name: "directory_is_missing", path: "user/none/log", err: "no such file"},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			// Not below TMPDIR, where anybody may write.
-			dir, err := os.MkdirTemp("/var/lib", "uwsgo-test-")
-			if err != nil {
-				t.Skipf("SKIP: no directory that is root's alone: %v", err)
-			}
-			t.Cleanup(func() { _ = os.RemoveAll(dir) })
-			secret := filepath.Join(dir, "secret")
-			for _, err := range []error{
-				os.WriteFile(secret, nil, 0o600),
-				os.Mkdir(filepath.Join(dir, "root"), 0o755), os.Mkdir(filepath.Join(dir, "user"), 0o755), os.Mkdir(filepath.Join(dir, "all"), 0o755),
-				os.Chown(filepath.Join(dir, "user"), user, user), os.Chmod(filepath.Join(dir, "all"), 0o777),
-			} {
+		for how, open := range map[string]func(string, os.FileMode) (*os.File, error){"append": id.Append, "write": id.Write} {
+			t.Run(tt.name+"/"+how, func(t *testing.T) {
+				tt := tt
+				if how == "write" && tt.name == "link_of_root" {
+					tt.err = "symbolic link" // in place of the file it is never followed
+				}
+				// Not below TMPDIR, where anybody may write.
+				dir, err := os.MkdirTemp("/var/lib", "uwsgo-test-")
+				if err != nil {
+					t.Skipf("SKIP: no directory that is root's alone: %v", err)
+				}
+				t.Cleanup(func() { _ = os.RemoveAll(dir) })
+				secret := filepath.Join(dir, "secret")
+				for _, err := range []error{
+					os.WriteFile(secret, nil, 0o600),
+					os.Mkdir(filepath.Join(dir, "root"), 0o755), os.Mkdir(filepath.Join(dir, "user"), 0o755), os.Mkdir(filepath.Join(dir, "all"), 0o755),
+					os.Chown(filepath.Join(dir, "user"), user, user), os.Chmod(filepath.Join(dir, "all"), 0o777),
+				} {
+					if err != nil {
+						t.Fatal(err)
+					}
+				}
+				if tt.links != nil {
+					if err := tt.links(dir); err != nil {
+						t.Fatal(err)
+					}
+				}
+				f, err := open(filepath.Join(dir, tt.path), 0o640)
+				if tt.err != "" {
+					if err == nil || !strings.Contains(err.Error(), tt.err) {
+						t.Errorf("%v, want an error with %q", err, tt.err)
+					}
+					if _, err := os.Stat(filepath.Join(dir, "root/made")); err == nil {
+						t.Error("a file was made where the link leads to")
+					}
+					return
+				}
 				if err != nil {
 					t.Fatal(err)
 				}
-			}
-			if tt.links != nil {
-				if err := tt.links(dir); err != nil {
+				defer f.Close()
+				if _, err := f.WriteString("line\n"); err != nil {
 					t.Fatal(err)
 				}
-			}
-			f, err := id.Append(filepath.Join(dir, tt.path), 0o640)
-			if tt.err != "" {
-				if err == nil || !strings.Contains(err.Error(), tt.err) {
-					t.Errorf("%v, want an error with %q", err, tt.err)
+				if text, err := os.ReadFile(filepath.Join(dir, tt.path)); err != nil || string(text) != "line\n" {
+					t.Errorf("the log has %q, %v", text, err)
 				}
-				if _, err := os.Stat(filepath.Join(dir, "root/made")); err == nil {
-					t.Error("a file was made where the link leads to")
-				}
-				return
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer f.Close()
-			if _, err := f.WriteString("line\n"); err != nil {
-				t.Fatal(err)
-			}
-			if text, err := os.ReadFile(filepath.Join(dir, tt.path)); err != nil || string(text) != "line\n" {
-				t.Errorf("the log has %q, %v", text, err)
-			}
-		})
+			})
+		}
+	}
+}
+
+// A pipe that nobody reads is written to without waiting, and is no regular file.
+func TestPipe(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pipe")
+	if err := unix.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	id := Identity{UID: -1, GID: -1}
+	f, err := id.Append(path, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteString("line\n"); err != nil {
+		t.Error(err)
+	}
+	// Now that somebody could read, too.
+	if _, err := id.Write(path, 0o600); err == nil || !strings.Contains(err.Error(), "no regular file") {
+		t.Errorf("%v, want it to be refused", err)
 	}
 }
