@@ -173,6 +173,11 @@ func (g *supervisor) takeOver() {
 	if before != nil {
 		g.pool.log("...gracefully killing workers...")
 	}
+	for _, p := range g.places {
+		if p.alive && p.zygote != z && p.is(Starting, Idle) {
+			g.takeNoMore(p)
+		}
+	}
 	for _, w := range g.workers {
 		w.present.Store(w.of(z))
 		for _, p := range w.places {
@@ -320,6 +325,17 @@ func (g *supervisor) zygoteGone(z *zygote) {
 			return
 		}
 		g.restart()
+	}
+}
+
+// takeNoMore tells the threads of a process to take no more requests. It comes before its
+// successor is known to serve, so that what is sent after that is for the successor.
+func (g *supervisor) takeNoMore(p *process) {
+	if g.queue < 0 {
+		return
+	}
+	for _, c := range p.cores {
+		g.shared.retire(c.index)
 	}
 }
 

@@ -120,6 +120,9 @@ func (g *supervisor) ready(p *process) {
 		g.takeOver()
 		return
 	}
+	if before != nil && before != p {
+		g.takeNoMore(before)
+	}
 	w.present.Store(p)
 	if before != nil && before != p {
 		g.retire(before, w.due)

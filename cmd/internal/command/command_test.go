@@ -93,6 +93,13 @@ func TestStop(t *testing.T) {
 				time.Sleep(time.Millisecond)
 				text, _ = os.ReadFile(out.Name())
 			}
+			// Before it is sleep it is a copy of the shell, which takes note of the signal and
+			// loses that.
+			pid := strings.Fields(string(text))[0]
+			for comm := ""; comm != "sleep\n"; time.Sleep(time.Millisecond) {
+				b, _ := os.ReadFile("/proc/" + pid + "/comm")
+				comm = string(b)
+			}
 			ctx, cancel := context.WithCancel(context.Background())
 			defer cancel()
 			if !tt.patient {
@@ -102,7 +109,7 @@ func TestStop(t *testing.T) {
 			if tt.patient != (p.Err() == nil) {
 				t.Errorf("it ended with %v", p.Err())
 			}
-			waitGone(t, strings.Fields(string(text))[0])
+			waitGone(t, pid)
 			p.Signal(syscall.SIGKILL) // hits nobody
 		})
 	}
