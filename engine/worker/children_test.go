@@ -191,6 +191,8 @@ def child_of_child(n):
 
 def executor(method, function=double):
     def run():
+        if method != "fork" and not hasattr(concurrent.futures.ProcessPoolExecutor, "_adjust_process_count"):
+            return "SKIP: the executor of PyPy 3.9 spawns nothing"
         with concurrent.futures.ProcessPoolExecutor(2, multiprocessing.get_context(method)) as e:
             if list(e.map(function, [1, 2])) != [2, 4]:
                 return "wrong"
@@ -288,7 +290,6 @@ cases = {
     "child_of_child": executor("spawn", child_of_child),
     "argv": argv,
     "main_is_empty": main_is_empty,
-    "reloaded": reloaded,
     "joblib": third_party("joblib", with_joblib),
     "billiard": third_party("billiard", with_billiard),
 }
@@ -297,6 +298,7 @@ for method in "fork", "spawn", "forkserver":
     cases["executor_" + method] = executor(method)
     cases["manager_" + method] = manager(method)
     cases["queue_" + method] = queue(method)
+cases["reloaded"] = reloaded
 
 def application(environ, start_response):
     start_response("200 OK", [])

@@ -59,7 +59,8 @@ type Config struct {
 	LazyApps   bool // each worker imports the apps for itself, after the fork
 	// ImportOnce has the zygote import the apps even where that starts threads. They run
 	// there and in no worker. Without it each worker imports such apps for itself, as with
-	// LazyApps: a fork leaves threads behind, and whatever they hold locked.
+	// LazyApps: a fork leaves threads behind, and whatever they hold locked. On PyPy that
+	// is always so.
 	ImportOnce bool
 	// PostFork are shell commands that each worker process runs one after another once it
 	// has been forked, before it serves. One that fails ends the process.

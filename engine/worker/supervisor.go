@@ -199,13 +199,16 @@ func (g *supervisor) handle(m message) {
 			return
 		}
 		names := strings.Join(m.strs(0), ", ")
-		if g.pool.config.ImportOnce {
+		if len(m.args) == 2 && m.args[1] == true {
 			g.pool.log(fmt.Sprintf("the app started threads while it was imported (%s): they run in process %d alone, which forks the workers and serves no request", names, m.from.pid))
 			return
 		}
 		// Forking now would lose those threads, and perhaps what they hold locked.
 		warning := ""
-		if n := len(g.workers); n > 1 {
+		switch n := len(g.workers); {
+		case g.pool.config.ImportOnce:
+			warning = ". lazy-apps = false is not possible with them on PyPy: run what must run once as a process of its own, as with attach-daemon"
+		case n > 1:
 			warning = fmt.Sprintf(". So all %d workers run these threads: where they must run once, as a scheduler must, set lazy-apps = false; lazy-apps = true says that each worker is to have them", n)
 		}
 		g.pool.log(fmt.Sprintf("*** WARNING: the app started threads while it was imported (%s): each worker imports it for itself (lazy-apps)%s ***", names, warning))

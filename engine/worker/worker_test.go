@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"regexp"
@@ -121,6 +122,20 @@ func newRig(t testing.TB, c *Config, loops int) *rig {
 		}
 	})
 	return r
+}
+
+// pypy reports whether the pools of tests run on PyPy.
+func pypy(t testing.TB) bool {
+	t.Helper()
+	path, err := FindPython("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command(path, "-c", "import sys; print(sys.implementation.name)").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(out)) == "pypy"
 }
 
 func (r *rig) output() string {

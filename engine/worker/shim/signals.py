@@ -17,6 +17,14 @@ from _signal import signal as set_handler
 from _thread import get_ident
 from os import getpid, kill, register_at_fork
 
+try:  # PyPy gives signals to its main thread alone, which a child of another does not have
+    from __pypy__.thread import _signals_enter as take_signals
+except ImportError:
+
+    def take_signals():
+        pass
+
+
 # What systemd sends to every process of a service, and a terminal that closes or has
 # Ctrl-C or Ctrl-Z pressed to every process of its group: the server decides what it means.
 _left = (SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGTSTP)
@@ -67,6 +75,7 @@ def _give_back():
     if get_ident() in _forks:
         _ours.add(getpid())
         return _release()
+    take_signals()
     again = [signum for signum in _left if getsignal(signum) is _ignore]
     for signum in again:
         set_handler(signum, SIG_DFL)

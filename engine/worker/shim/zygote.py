@@ -12,8 +12,8 @@ uint32 and as many bytes of marshal. From the server come lists:
 and the end of the socket: kill the workers and exit. To the server go tuples:
 
     ("loaded", version, executable, outcome of apps.load_all)
-    ("threads", names)          threads run after the import, so nothing is forked unless
-                                the configuration has "once"
+    ("threads", names, once)    threads run after the import, so nothing is forked unless
+                                they may stay here (once)
     ("doing", place, app, text, group)  before what may take long: what, place -1 being the
                                 zygote; app, of those to load, is the one that is imported,
                                 or -1; group is that of the processes of a command, or 0
@@ -93,8 +93,10 @@ class Zygote:
             if self.imports:
                 self.imports.tell()
             if thread._count() > 0:
-                self.control.send(("threads", apps.threads()))
-                if not config["once"]:
+                # PyPy does not fork well beside threads.
+                once = config["once"] and sys.implementation.name != "pypy"
+                self.control.send(("threads", apps.threads(), once))
+                if not once:
                     return False
         version = sys.version.split()[0]
         self.control.send(("loaded", version, sys.executable or "", outcome))
