@@ -137,12 +137,16 @@ func (c *conn) late() {
 			return
 		}
 		c.loop.count.timeouts.Add(1)
+		c.keepHead()
 		c.refuse(errHeadTimeout)
 	case deadlineBody:
 		c.loop.count.timeouts.Add(1)
 		c.refuse(errBodyTimeout)
 	case deadlineWrite:
 		c.loop.count.timeouts.Add(1)
+		if c.x != nil && c.x.outcome.Broken == "" {
+			c.x.outcome.Broken = "the client read nothing for too long"
+		}
 		c.abandon()
 	case deadlineWatch:
 		c.watch()
@@ -318,6 +322,7 @@ func (c *conn) rest() {
 	draining := c.loop.srv.draining.Load()
 	switch begun := c.begun(); {
 	case c.eof && begun:
+		c.keepHead()
 		c.refuse(errIncomplete)
 		return
 	case c.eof:
@@ -365,6 +370,28 @@ func (c *conn) finishClosing() {
 	}
 }
 
+const clientGone = "the client has gone"
+
+// broke notes why the answer at hand is not whole; the first reason counts.
+func (c *conn) broke(why string) {
+	if c.x != nil {
+		c.x.broke(why)
+	}
+}
+
+func (x *Exchange) broke(why string) {
+	if x.outcome.Aborted = true; x.outcome.Broken == "" {
+		x.outcome.Broken = why
+	}
+}
+
+// unsent takes back what was counted as sent and is not.
+func (c *conn) unsent() {
+	if x := c.x; x != nil && x.phase >= phaseStream {
+		x.outcome.BodyBytes = max(0, x.outcome.BodyBytes-int64(c.buffered()))
+	}
+}
+
 // abandon gives the connection up: the client has gone, or takes nothing. The
 // exchange, if any, ends too, but not under the feet of whoever is using it.
 func (c *conn) abandon() {
@@ -377,9 +404,10 @@ func (c *conn) abandon() {
 	c.broken = true
 	if x := c.x; x != nil && x.phase == phaseEnded && !x.outcome.Aborted {
 		// Answered, but not all of it is out.
-		x.outcome.Aborted = true
+		c.broke(clientGone)
 		c.loop.count.gone.Add(1)
 	}
+	c.unsent()
 	c.dropOutput()
 	c.loop.Again(&c.turn) // buries it; once the loop has stopped, loop.end does
 }
@@ -454,6 +482,18 @@ func putBuffer(b *bytebufferpool.ByteBuffer) {
 
 const keepBuffer = 128 << 10
 
+// keepHead has the part of a head that has come be read from where it is kept: what it
+// was parsed in may have been another's since.
+func (c *conn) keepHead() {
+	if c.read != readHead || c.x == nil {
+		return
+	}
+	c.x.req.Buf = nil
+	if c.in != nil {
+		c.x.req.Buf = c.in.B
+	}
+}
+
 // refuse answers a faulty request and closes the connection.
 func (c *conn) refuse(err error) {
 	status, id := 400, "bad_request"
@@ -462,17 +502,23 @@ func (c *conn) refuse(err error) {
 	}
 	l := c.loop
 	l.count.refused.Add(1)
-	if status != 503 { // else the operator has been told, and there are many
-		l.srv.opt.Logf("refused request from %s: %v (%s, answered %d)", c.peerText(), err, id, status)
-	}
 	x := c.x
 	if x == nil {
 		x = l.exchange(c)
 		c.x = x
 	}
+	f := c.refusal(status, id, err, &x.req)
+	if status != 503 { // else the operator has been told, and there are many
+		l.srv.opt.OnRefusal(f)
+	}
 	if c.read == readHead {
-		x.req.Reset() // what a decoder leaves after an error means nothing
+		// What a decoder leaves after an error means nothing, but for the log.
+		x.req.Reset()
 		x.req.Proto = protoOf[c.listener.protocol]
+		x.head = append(append(x.head[:0], f.Method...), f.Target...)
+		x.req.Buf = x.head
+		x.req.Method.End = uint32(len(f.Method))
+		x.req.Target = codec.Span{Off: x.req.Method.End, End: uint32(len(x.head))}
 	}
 	c.read = readLinger
 	x.phase = phaseHandler
@@ -485,13 +531,6 @@ func (c *conn) refuse(err error) {
 		return
 	}
 	x.ReplyText(status, refusalText(status, err))
-}
-
-func (c *conn) peerText() string {
-	if b := c.peer.AppendAddr(nil); len(b) > 0 {
-		return string(b)
-	}
-	return c.listener.String()
 }
 
 var (

@@ -158,8 +158,10 @@ func (c *conn) flushFile() bool {
 			// An error of the socket, or a file that has become shorter than
 			// what was promised: the client must not take it for the whole.
 			c.loop.count.writeErrs.Add(1)
-			if c.x != nil {
-				c.x.outcome.Aborted = true
+			if err == nil {
+				c.broke("the file has become shorter")
+			} else {
+				c.broke(clientGone)
 			}
 			c.reset()
 			return false

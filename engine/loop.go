@@ -122,7 +122,7 @@ func (l *loop) release(x *Exchange) {
 // gone ends an exchange whose client has left.
 func (l *loop) gone(x *Exchange) {
 	l.count.gone.Add(1)
-	x.outcome.Aborted = true
+	x.broke(clientGone)
 	x.phase = phaseEnded // nothing that the watcher does is an answer any more
 	l.tellGone(x)
 	l.release(x)

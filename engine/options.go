@@ -92,6 +92,9 @@ type Options struct {
 	// OnFinish, if set, is called on the loop when an exchange has ended, while its
 	// request may still be read: for access logs.
 	OnFinish func(x *Exchange, o Outcome)
+	// OnRefusal, if set, is called on the loop when a request is refused, in place of a
+	// line by Logf. It must not keep r.
+	OnRefusal func(r *Refusal)
 	// Logf prints what an operator should know: refused requests, panics, lack of
 	// descriptors. nil means log.Printf.
 	Logf func(format string, args ...any)
@@ -101,10 +104,11 @@ type Options struct {
 type Outcome struct {
 	Status    int           // what was sent; 0 when nothing was
 	HeadBytes int64         // bytes of the response head
-	BodyBytes int64         // bytes of the response body, before chunking
+	BodyBytes int64         // bytes of the response body that were sent, before chunking
 	Headers   int           // header fields of the response
 	Duration  time.Duration // from the complete head to the last byte handed to the kernel or its buffer
 	Aborted   bool          // the response was cut off: by the client, or as its producer failed
+	Broken    string        // why, in a few words
 }
 
 func (o Options) withDefaults() Options {
@@ -128,6 +132,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Logf == nil {
 		o.Logf = log.Printf
+	}
+	if o.OnRefusal == nil {
+		o.OnRefusal = func(r *Refusal) { o.Logf("%v", r) }
 	}
 	o.Limits = o.Limits.WithDefaults()
 	if o.ReserveFiles <= 0 {

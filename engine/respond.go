@@ -131,7 +131,7 @@ func (o clientOutput) Write(x *Exchange, p []byte) {
 			// The length has been announced; more would be taken for the next answer.
 			p = p[:x.left]
 			x.sent.KeepAlive = false
-			x.outcome.Aborted = true
+			x.broke("the body goes on after its Content-Length")
 			if len(p) == 0 {
 				return
 			}
@@ -164,6 +164,7 @@ func (o clientOutput) End(x *Exchange) {
 	c := x.conn
 	switch {
 	case x.sent.Kind == http1.FrameLength && x.left > 0 && !x.elsewhere:
+		x.broke("the body is shorter than its Content-Length")
 		o.Abort(x)
 		return
 	case x.sent.Kind == http1.FrameChunked:
@@ -184,7 +185,7 @@ func (o clientOutput) Abort(x *Exchange) {
 		o.Reply(x, resp, []byte("Internal Server Error"))
 	case phaseStream:
 		x.phase = phaseEnded
-		x.outcome.Aborted = true
+		x.broke("the app failed")
 		x.conn.reset()
 	}
 }

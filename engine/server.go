@@ -422,6 +422,8 @@ func (l *loop) end() {
 		if c.unfinished() {
 			c.cutOff()
 		}
+		c.broke("the server has stopped")
+		c.unsent()
 		c.broken = true
 		c.bury()
 	}

@@ -38,7 +38,7 @@ func (p *program) listen(inherited []inheritedSocket) error {
 		// A worker and its successor have a stream for each thread and loop.
 		ReserveFiles: 128 + 2*p.loops*cfg.Processes*cfg.Threads,
 		HeadTimeout:  cfg.HTTPTimeout, BodyTimeout: cfg.HTTPTimeout, WriteTimeout: cfg.HTTPTimeout,
-		Logf: p.log.Printf, OnFinish: p.onFinish(),
+		Logf: p.log.Printf, OnFinish: p.onFinish(), OnRefusal: p.logRefusal,
 	}
 	var err error
 	if p.engine, err = engine.New(opt); err != nil {

@@ -1,8 +1,8 @@
 package main
 
 import (
-	"os"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -33,15 +33,39 @@ func (p *program) onFinish() func(*engine.Exchange, engine.Outcome) {
 			p.log.Printf("*** WARNING: log-format: %%(%s) is not known and is logged as - ***", name)
 		}
 	}
-	total := new(atomic.Int64)
+	total, memory := new(atomic.Int64), new(memoryCache)
 	writers := make([]*requestWriter, worker.MaxLoops) // each loop has its own
 	return func(x *engine.Exchange, o engine.Outcome) {
 		w := &writers[x.Loop().Index()]
 		if *w == nil {
 			*w = newRequestWriter(format, p.sink, total)
+			(*w).memory = memory
 		}
 		(*w).write(x, o, count(x, o))
 	}
+}
+
+// optionOf names the option that changes the limit that a refused request passed.
+func optionOf(r *engine.Refusal) string {
+	switch r.ID {
+	case "head_too_large", "target_too_long", "block_size":
+		return "buffer-size"
+	case "body_too_large":
+		return "limit-post"
+	case "head_timeout", "body_timeout":
+		if r.Listener.Protocol() == engine.UWSGI {
+			return "socket-timeout"
+		}
+		return "http-timeout"
+	case "no_space":
+		return "TMPDIR in the environment"
+	}
+	return ""
+}
+
+// logRefusal logs a refused request. These lines tell the time, as those of requests do.
+func (p *program) logRefusal(r *engine.Refusal) {
+	p.log.Printf("[%s] %s", time.Now().Format("Mon Jan _2 15:04:05 2006"), r.Text(optionOf(r)))
 }
 
 // requestWriter logs the exchanges of one loop, to which it belongs.
@@ -49,7 +73,7 @@ type requestWriter struct {
 	format *accesslog.Format
 	sink   *accesslog.Sink
 	total  *atomic.Int64
-	pid    int
+	memory *memoryCache
 	x      *engine.Exchange // the one being logged
 	record accesslog.Record
 	addr   []byte
@@ -57,7 +81,7 @@ type requestWriter struct {
 }
 
 func newRequestWriter(f *accesslog.Format, s *accesslog.Sink, total *atomic.Int64) *requestWriter {
-	w := &requestWriter{format: f, sink: s, total: total, pid: os.Getpid()}
+	w := &requestWriter{format: f, sink: s, total: total}
 	w.record.Var = w.variable
 	return w
 }
@@ -80,11 +104,15 @@ func (w *requestWriter) write(x *engine.Exchange, o engine.Outcome, origin *wsgi
 	r.ContentLength = x.Body().Size()
 	r.Vars, r.PacketSize = size(req)
 	r.Requests = w.total.Add(1)
-	r.PID, r.Worker, r.Core, r.App, r.AppRequests = w.pid, 0, 0, -1, -1
+	r.PID, r.Worker, r.Core, r.App, r.AppRequests, r.VSZ, r.RSS = 0, 0, 0, -1, -1, 0, 0
 	if origin != nil {
 		c := origin.Core
-		r.PID, r.Worker, r.Core, r.App, r.AppRequests = c.PID(), c.WorkerID(), c.ID(), origin.App, int64(c.Requests())
+		r.PID, r.Worker, r.Core, r.App, r.AppRequests = c.PID(), c.WorkerID(), c.ID(), origin.App, int64(c.Answered(origin.App))
+		if w.format.Memory() {
+			r.RSS, r.VSZ = w.memory.of(c)
+		}
 	}
+	r.Broken = o.Broken
 	r.WriteErrors = 0
 	if o.Aborted {
 		r.WriteErrors = 1
@@ -92,6 +120,37 @@ func (w *requestWriter) write(x *engine.Exchange, o engine.Outcome, origin *wsgi
 	w.line = w.format.Append(w.line[:0], r)
 	_, _ = w.sink.Write(w.line)
 	w.x = nil
+}
+
+// memoryCache remembers what worker processes have of memory, as a log line must not
+// wait for a file of the system's each time. Any loop may ask it.
+type memoryCache struct {
+	mu   sync.Mutex
+	seen map[int]memorySeen // by process id
+}
+
+type memorySeen struct {
+	at       time.Time
+	rss, vsz int64
+}
+
+// memoryFresh is how long a figure counts.
+const memoryFresh = time.Second
+
+func (m *memoryCache) of(c *worker.Core) (rss, vsz int64) {
+	pid, now := c.PID(), time.Now()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s, ok := m.seen[pid]
+	if !ok || now.Sub(s.at) > memoryFresh {
+		if m.seen == nil || len(m.seen) > 4096 { // of processes that have gone
+			m.seen = map[int]memorySeen{}
+		}
+		s.at = now
+		s.rss, s.vsz = c.Memory()
+		m.seen[pid] = s
+	}
+	return s.rss, s.vsz
 }
 
 // size tells how many uwsgi variables the request makes, counted as uWSGI does,

@@ -84,6 +84,15 @@ func (d *Decoder) Reset() { *d = Decoder{Limits: d.Limits, Policy: d.Policy} }
 // and the time it may take is that of keep-alive, not that of a head.
 func (d *Decoder) Idle() bool { return d.state <= stateStartLF && d.err == nil }
 
+// Fault returns the name of the field in which an error came, in the buffer that Head had
+// last; empty where it came elsewhere.
+func (d *Decoder) Fault() codec.Span {
+	if d.err == nil {
+		return codec.Span{}
+	}
+	return d.name
+}
+
 // Head reads a request head. buf begins at the request's first byte; when more
 // bytes have come the next call is given all of them from that same byte on, at
 // whatever address, and the same r.
@@ -243,6 +252,7 @@ loop:
 			switch b[i] {
 			case '\r':
 				i++
+				d.name = codec.Span{}
 				st = stateEndLF
 				continue
 			case ' ', '\t':
@@ -252,6 +262,7 @@ loop:
 				return false, codec.ErrTooManyFields
 			}
 			d.mark = i
+			d.name = codec.Span{}
 			st = stateName
 			fallthrough
 

@@ -27,6 +27,9 @@ type Decoder struct {
 	// and wants [AppendPong] for an answer; r then holds nothing.
 	Ping                 bool
 	Modifier1, Modifier2 byte
+	// Fault is the name of the variable in which the last error came, in the Buf of the
+	// request; empty where it came elsewhere.
+	Fault codec.Span
 }
 
 // Head reads a packet. buf begins at the packet's first byte; when more bytes
@@ -49,6 +52,7 @@ type Decoder struct {
 // A name is compared as it is spelled: HTTP_content_type and HTTP_X-User are variables of
 // their own, in Vars, and never taken for CONTENT_TYPE or HTTP_X_USER.
 func (d *Decoder) Head(buf []byte, r *codec.Request) (n int, err error) {
+	d.Fault = codec.Span{}
 	if len(buf) < headerSize {
 		return 0, nil
 	}
@@ -83,6 +87,7 @@ func (d *Decoder) Head(buf []byte, r *codec.Request) (n int, err error) {
 	r.Buf = buf[headerSize:n:n]
 	p := packet{r: r, limits: d.Limits.WithDefaults()}
 	if err := p.vars(); err != nil {
+		d.Fault = p.fault
 		return 0, err
 	}
 	if err := p.finish(buf[0] == modifierWSGIPath); err != nil {

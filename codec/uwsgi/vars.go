@@ -39,6 +39,7 @@ type packet struct {
 	r      *codec.Request
 	limits codec.Limits
 
+	fault  codec.Span // the name at hand
 	path   codec.Span
 	length codec.Span // of the last CONTENT_LENGTH
 	scheme codec.Span
@@ -62,7 +63,7 @@ func (p *packet) vars() error {
 		if !ok {
 			return badVars(len(b))
 		}
-		i = next
+		i, p.fault = next, name
 		if err := p.variable(name, value); err != nil {
 			return err
 		}

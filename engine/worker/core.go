@@ -39,6 +39,16 @@ func (c *Core) PID() int { return int(c.process.pid.Load()) }
 // whichever its processes were.
 func (c *Core) Requests() uint64 { return c.counts.requests.Load() }
 
+// Answered counts an answer of an app and returns how many the worker's present process
+// has given, this one among them: what uWSGI logs.
+func (c *Core) Answered(app int) uint64 {
+	return c.process.answered[min(max(app, 0), countedApps-1)].Add(1)
+}
+
+// Memory returns the bytes of memory and of address space that the worker's present
+// process has; 0 where that cannot be told. It reads a file of the system's.
+func (c *Core) Memory() (rss, vsz int64) { return memory(c.PID()) }
+
 // AddTx counts n bytes sent to clients for the worker.
 func (c *Core) AddTx(n int64) { c.process.worker.tx.Add(uint64(n)) }
 

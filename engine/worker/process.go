@@ -84,7 +84,12 @@ type process struct {
 	spawnedAt atomic.Int64 // Unix nanoseconds
 	bornAt    atomic.Int64 // on the loops' clock, before it is forked
 	requests  atomic.Uint64
+	answered  [countedApps]atomic.Uint64 // by app, for logs
 }
+
+// countedApps is how many apps are told apart where answers are counted by app; the last
+// place is that of all others.
+const countedApps = 16
 
 func newWorker(number, threads int) *worker {
 	w := &worker{number: number, threads: make([]threadCount, threads)}

@@ -65,6 +65,9 @@ func (g *supervisor) spawn(w *worker, z *zygote) error {
 	p.pid.Store(0)
 	p.spawnedAt.Store(time.Now().UnixNano())
 	p.requests.Store(0)
+	for i := range p.answered {
+		p.answered[i].Store(0)
+	}
 	p.luck, p.hung = rand.Float64(), false
 	p.doing = stage{app: -1, text: "in the fork", since: time.Now()}
 	p.hangUp()

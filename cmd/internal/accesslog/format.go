@@ -21,6 +21,7 @@ type Options struct {
 type Format struct {
 	segments []segment
 	unknown  []string
+	memory   bool
 }
 
 // segment appends its text or its variable's value to a line.
@@ -44,7 +45,7 @@ func Default(o Options) *Format {
 	} else {
 		line.WriteString("%(msecs) msecs")
 	}
-	line.WriteString("%( via)(%(proto) %(status)) %(headers) headers in %(hsize) bytes (%(switches) switches on core %(core))")
+	line.WriteString("%( via)(%(proto) %(status)) %(headers) headers in %(hsize) bytes (%(switches) switches on core %(core))%( broken)")
 	return Compile(line.String(), o)
 }
 
@@ -74,6 +75,9 @@ func Compile(format string, o Options) *Format {
 // the start: uWSGI takes them for variables that the app sets, which uwsgo does
 // not have.
 func (f *Format) Unknown() []string { return slices.Clone(f.unknown) }
+
+// Memory reports whether lines tell the worker's memory.
+func (f *Format) Memory() bool { return f.memory }
 
 // Append adds the line of r, with the newline at its end, to dst. It allocates
 // only where dst has to grow.
@@ -146,6 +150,7 @@ func (r *Record) lookup(name string) []byte {
 // variable returns the segment of one %(name).
 func (f *Format) variable(name string, o Options) segment {
 	if value, ok := numbers[name]; ok {
+		f.memory = f.memory || strings.HasPrefix(name, "rss") || strings.HasPrefix(name, "vsz")
 		return func(dst []byte, r *Record) []byte { return strconv.AppendInt(dst, value(r), 10) }
 	}
 	if value, ok := texts[name]; ok {
@@ -171,6 +176,10 @@ func (f *Format) variable(name string, o Options) segment {
 		return func(dst []byte, r *Record) []byte { return appendEscaped(dst, r.User) }
 	case " via":
 		return appendVia
+	case "broken": // uwsgo only
+		return func(dst []byte, r *Record) []byte { return appendText(dst, []byte(r.Broken)) }
+	case " broken":
+		return appendBroken
 	}
 	f.unknown = append(f.unknown, name)
 	return func(dst []byte, _ *Record) []byte { return append(dst, '-') }
@@ -201,4 +210,13 @@ func appendVia(dst []byte, r *Record) []byte {
 		dst = append(dst, "()"...)
 	}
 	return append(dst, ' ')
+}
+
+// appendBroken adds, at the end of the default line, why an answer is not whole. Those
+// that are whole have the line that they have in uWSGI.
+func appendBroken(dst []byte, r *Record) []byte {
+	if r.Broken == "" {
+		return dst
+	}
+	return append(append(dst, " broken off: "...), r.Broken...)
 }

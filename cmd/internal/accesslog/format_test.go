@@ -56,6 +56,12 @@ func TestDefault(t *testing.T) {
 			func(r *Record) { r.App, r.AppRequests, r.Via, r.Duration = -1, -1, "sendfile", 900 },
 			"[pid: 24106|app: -1|req: -1/3] 127.0.0.1 () {26 vars in 270 bytes} [Sun Nov 22 18:56:08 2026] GET /a?b=c => generated 2 bytes in 0 msecs via sendfile() (HTTP/1.1 200) 1 headers in 45 bytes (1 switches on core 0)\n",
 		},
+		{
+			"broken",
+			Options{},
+			func(r *Record) { r.Broken = "the app failed" },
+			"[pid: 24106|app: 0|req: 2/3] 127.0.0.1 () {26 vars in 270 bytes} [Sun Nov 22 18:56:08 2026] GET /a?b=c => generated 2 bytes in 1000 msecs (HTTP/1.1 200) 1 headers in 45 bytes (1 switches on core 0) broken off: the app failed\n",
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -85,6 +91,7 @@ func TestCompile(t *testing.T) {
 			"200 2 45 47 3 26 270 1 1",
 			Options{},
 		},
+		{"whole", "%(broken)", "-", Options{}},
 		{"waited", "%(queue_micros) %(queue_msecs)", "2345 2", Options{}},
 		{
 			"times", "%(micros) %(msecs) %(secs) %(tmsecs) %(tmicros) %(time) %(epoch)",

@@ -48,7 +48,7 @@ type Record struct {
 	Modifier1     int
 	Modifier2     int
 
-	PID         int   // of the worker, or of the server where no worker was asked
+	PID         int   // of the worker, 0 where none was asked
 	Worker      int   // wid: from 1, 0 for none
 	Core        int   // thread of the worker, from 0
 	App         int   // mounted app, from 0, -1 for none
@@ -58,11 +58,14 @@ type Record struct {
 	// Via is how the response was made where no app made it: "sendfile", "route",
 	// "offload"; usually empty.
 	Via string
+	// Broken says why the client did not get all of the answer; usually empty.
+	Broken string
 
 	ReadErrors  int
 	WriteErrors int
-	VSZ         int64 // bytes of the worker's address space, 0 without memory-report
-	RSS         int64 // bytes of the worker's memory, 0 without memory-report
+	// VSZ and RSS are the bytes of the worker's address space and memory, where
+	// [Format.Memory] asks for them.
+	VSZ, RSS int64
 }
 
 // Filter says which requests are logged. The zero value logs none; one condition

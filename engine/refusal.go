@@ -1,0 +1,131 @@
+package engine
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/uwsgo/uwsgo/codec"
+)
+
+// Refusal is a request that was not given to the handler, as it was malformed, over a
+// limit or too slow. What the client sent is in it as it came.
+type Refusal struct {
+	ID      string // of the error: see codec
+	Status  int    // what was answered
+	Message string
+
+	Peer     string // the client's address; empty for a unix socket
+	Listener *Listener
+	Method   string // as far as it has come, as the target
+	Target   string
+	Field    string // the header field or variable at fault
+
+	Limit    int64         // the bound that was passed; 0 for none
+	Patience time.Duration // the time that ran out; 0 for none
+}
+
+// logged bounds each text of a refusal, in bytes.
+const logged = 256
+
+// String describes the refusal. option, if not empty, changes the limit.
+func (r *Refusal) String() string { return r.Text("") }
+
+// Text describes the refusal in one line, with the name of the option that changes the
+// limit, if there is one.
+func (r *Refusal) Text(option string) string {
+	var b strings.Builder
+	peer := r.Peer
+	if peer == "" {
+		peer = "a client"
+	}
+	fmt.Fprintf(&b, "refused request from %s on %s %s: %s (%s, answered %d)", peer, r.Listener.Protocol(), r.Listener, r.Message, r.ID, r.Status)
+	sep := ": "
+	add := func(format string, args ...any) {
+		b.WriteString(sep)
+		fmt.Fprintf(&b, format, args...)
+		sep = ", "
+	}
+	if r.Method != "" {
+		add("%s %s", r.Method, r.Target)
+	}
+	if r.Field != "" {
+		add("field %s", r.Field)
+	}
+	switch {
+	case r.Limit > 0:
+		add("limit %d", r.Limit)
+	case r.Patience > 0:
+		add("limit %v", r.Patience)
+	}
+	if option != "" {
+		add("%s changes it", option)
+	}
+	return b.String()
+}
+
+// fieldOf names the fields of faults that show only when the whole head is known.
+var fieldOf = map[string]string{
+	codec.ErrHostMissing.ID:        "Host",
+	codec.ErrLengthAndEncoding.ID:  "Transfer-Encoding",
+	codec.ErrTransferEncoding10.ID: "Transfer-Encoding",
+	codec.ErrBodyTooLarge.ID:       "Content-Length",
+	codec.ErrExpect.ID:             "Expect",
+}
+
+// refusal describes why the request at hand is refused. Of a head that is not complete
+// r holds what has been understood.
+func (c *conn) refusal(status int, id string, err error, r *codec.Request) *Refusal {
+	f := &Refusal{ID: id, Status: status, Message: err.Error(), Listener: c.listener}
+	if b := c.peer.AppendAddr(nil); len(b) > 0 {
+		f.Peer = string(b)
+		if strings.Contains(f.Peer, ":") {
+			f.Peer = "[" + f.Peer + "]"
+		}
+		f.Peer += ":" + strconv.Itoa(int(c.peer.Port))
+	}
+	text := func(b []byte) string { return string(b[:min(len(b), logged)]) }
+	if int(max(r.Method.End, r.Target.End)) <= len(r.Buf) && r.Method.Len() > 0 {
+		f.Method, f.Target = text(r.Bytes(r.Method)), text(r.Bytes(r.Target))
+		if f.Target == "" && r.Proto != codec.UWSGI { // it is where the fault is
+			rest := bytes.TrimPrefix(r.Buf[r.Method.End:], []byte(" "))
+			if end := bytes.IndexAny(rest, " \r\n"); end >= 0 {
+				rest = rest[:end]
+			}
+			f.Target = text(rest)
+		}
+	}
+	o := &c.loop.srv.opt
+	switch id {
+	case codec.ErrHeadTooLarge.ID, "block_size":
+		f.Limit = int64(o.Limits.Head)
+	case codec.ErrTargetTooLong.ID:
+		f.Limit = int64(min(o.Limits.Target, o.Limits.Head))
+	case codec.ErrTooManyFields.ID, "too_many_vars":
+		f.Limit = int64(o.Limits.Fields)
+	case codec.ErrBodyTooLarge.ID:
+		f.Limit = o.Limits.Body
+	case codec.ErrChunkExt.ID:
+		f.Limit = int64(o.Limits.ChunkExt)
+	case codec.ErrTrailerTooLarge.ID:
+		f.Limit = int64(o.Limits.Trailer)
+	case errHeadTimeout.ID:
+		f.Patience = c.patience(o.HeadTimeout)
+	case errBodyTimeout.ID:
+		f.Patience = c.patience(o.BodyTimeout)
+	}
+	f.Field = fieldOf[id]
+	if f.Field != "" || c.read != readHead || len(r.Buf) == 0 {
+		return f
+	}
+	at := c.loop.packets.Fault
+	if c.listener.protocol == HTTP {
+		at = c.x.decoder.Fault()
+	}
+	if at.Len() > 0 && int(at.End) <= len(r.Buf) {
+		f.Field = text(r.Bytes(at))
+	}
+	return f
+}
