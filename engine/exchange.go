@@ -191,6 +191,14 @@ func (x *Exchange) End() { x.out.End(x) }
 // has for the whole.
 func (x *Exchange) Abort() { x.out.Abort(x) }
 
+// AbortFor is Abort with the reason, in a few words, for [Outcome].
+func (x *Exchange) AbortFor(why string) {
+	if x.outcome.Broken == "" {
+		x.outcome.Broken = why
+	}
+	x.Abort()
+}
+
 // ReplyText answers with a short plain text. It is meant for messages of the
 // server's own.
 func (x *Exchange) ReplyText(status int, text string) {

@@ -116,7 +116,9 @@ func (c *conn) refusal(status int, id string, err error, r *codec.Request) *Refu
 	case errBodyTimeout.ID:
 		f.Patience = c.patience(o.BodyTimeout)
 	}
-	f.Field = fieldOf[id]
+	if f.Field = fieldOf[id]; r.Chunked {
+		f.Field = ""
+	}
 	if f.Field != "" || c.read != readHead || len(r.Buf) == 0 {
 		return f
 	}

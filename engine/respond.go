@@ -179,6 +179,7 @@ func (o clientOutput) End(x *Exchange) {
 func (o clientOutput) Abort(x *Exchange) {
 	switch x.phase {
 	case phaseHandler:
+		x.outcome.Broken = "" // what the client gets is whole
 		resp := x.Response()
 		resp.Status = 500
 		resp.Header = append(resp.Header, codec.Header{Name: nameContentType, Value: textPlain})

@@ -258,11 +258,11 @@ loop:
 			case ' ', '\t':
 				return false, codec.ErrObsFold
 			}
+			d.name = codec.Span{}
 			if d.fields++; d.fields > d.limits.Fields {
 				return false, codec.ErrTooManyFields
 			}
 			d.mark = i
-			d.name = codec.Span{}
 			st = stateName
 			fallthrough
 

@@ -2,6 +2,7 @@ package wsgi
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 
@@ -149,12 +150,23 @@ func (c *call) File(core *worker.Core, status []byte, headers *worker.Headers, f
 // Fail implements worker.Client.
 func (c *call) Fail(err error) {
 	if c.started { // although a handler in between may not have passed it on
-		c.x.Abort()
+		c.x.AbortFor(reason(err))
 	} else {
 		c.x.Waited = c.l.port.Waited()
 		c.l.refuse(c.x, err)
 	}
 	c.l.free(c)
+}
+
+// reason says for the log why an answer broke off.
+func reason(err error) string {
+	switch {
+	case errors.Is(err, worker.ErrWorkerDied):
+		return "its worker died"
+	case errors.Is(err, worker.ErrHarakiri):
+		return "it took too long"
+	}
+	return "the app failed"
 }
 
 // Left implements worker.Leaver.

@@ -1,0 +1,92 @@
+package engine
+
+import (
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/uwsgo/uwsgo/codec"
+	"github.com/uwsgo/uwsgo/codec/uwsgi"
+)
+
+// TestRefusalsAreNamed checks what the log learns of a refused request: peer, method,
+// target, the field at fault and the limit.
+func TestRefusalsAreNamed(t *testing.T) {
+	packet := func(vars ...string) string {
+		var list []uwsgi.Var
+		for i := 0; i < len(vars); i += 2 {
+			list = append(list, uwsgi.Var{Name: vars[i], Value: vars[i+1]})
+		}
+		b, err := uwsgi.AppendPacket(nil, 0, 0, list)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	limits := codec.Limits{Head: 2000, Target: 1000, Fields: 5, Body: 100, ChunkExt: 50}
+	for _, tt := range []struct {
+		name  string
+		p     Protocol
+		raw   string
+		id    string
+		line  string // method and target
+		field string
+		limit int64
+	}{
+		{"length", HTTP, "POST /a?b HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n", "content_length", "POST /a?b", "Content-Length", 0},
+		{"value", HTTP, "GET /a HTTP/1.1\r\nHost: a\r\nX-One: \x01\r\n\r\n", "field_value", "GET /a", "X-One", 0},
+		{"host", HTTP, "GET /a HTTP/1.1\r\nHost: a/b\r\n\r\n", "host", "GET /a", "Host", 0},
+		{"no_host", HTTP, "GET /a HTTP/1.1\r\nX-One: 1\r\n\r\n", "host_missing", "GET /a", "Host", 0},
+		{"two_hosts", HTTP, "GET /a HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "host_duplicate", "GET /a", "Host", 0},
+		{"both_lengths", HTTP, "GET /a HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\nX: y\r\n\r\n", "te_and_cl", "GET /a", "Transfer-Encoding", 0},
+		{"name_after_a_good_field", HTTP, "GET /a HTTP/1.1\r\nHost: a\r\nB d: c\r\n\r\n", "field_name", "GET /a", "", 0},
+		{"target", HTTP, "GET /a#b HTTP/1.1\r\n\r\n", "target", "GET /a#b", "", 0},
+		{"method", HTTP, "G@T /a HTTP/1.1\r\n\r\n", "method", " ", "", 0},
+		{"target_too_long", HTTP, "GET /" + strings.Repeat("a", 1000) + " HTTP/1.1\r\n\r\n", "target_too_long", "GET /" + strings.Repeat("a", logged-1), "", 1000},
+		{"head_too_large", HTTP, "GET /a HTTP/1.1\r\nHost: a\r\nCookie: " + strings.Repeat("c", 2000), "head_too_large", "GET /a", "Cookie", 2000},
+		{"too_many_fields", HTTP, "GET /a HTTP/1.1\r\nHost: a\r\n" + strings.Repeat("A: b\r\n", 5) + "\r\n", "too_many_fields", "GET /a", "", 5},
+		{"body_too_large", HTTP, "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 101\r\n\r\n", "body_too_large", "POST /a", "Content-Length", 100},
+		{"chunks_too_large", HTTP, "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n65\r\n", "body_too_large", "POST /a", "", 100},
+		{"chunk", HTTP, "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", "chunk_size", "POST /a", "", 0},
+		{"ends_in_the_head", HTTP, "GET /a HTTP/1.1\r\nHost: a\r\nX-One", "incomplete", "GET /a", "", 0},
+		{"ends_in_the_body", HTTP, "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc", "incomplete", "POST /a", "", 0},
+		{"garbage", HTTP, "\x00\x01", "method", " ", "", 0},
+		{"packet_value", UWSGI, packet("REQUEST_METHOD", "GET", "REQUEST_URI", "/a", "HTTP_X", "\x01"), "field_value", "GET /a", "HTTP_X", 0},
+		{"packet_too_large", UWSGI, packet("REQUEST_METHOD", "GET", "X", strings.Repeat("x", 2000)), "block_size", " ", "", 2000},
+		{"packet_body", UWSGI, packet("REQUEST_METHOD", "POST", "REQUEST_URI", "/a", "CONTENT_LENGTH", "101"), "body_too_large", "POST /a", "Content-Length", 100},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			refused := make(chan Refusal, 1)
+			_, addr := start(t, echo, Options{Limits: limits, OnRefusal: func(r *Refusal) { refused <- *r }}, ListenOptions{Protocol: tt.p})
+			c := dial(t, addr)
+			if _, err := io.WriteString(c, tt.raw); err != nil {
+				t.Fatal(err)
+			}
+			_ = c.CloseWrite()
+			_, _ = io.Copy(io.Discard, c)
+			r := <-refused
+			if r.ID != tt.id || r.Method+" "+r.Target != tt.line || r.Field != tt.field || r.Limit != tt.limit || r.Peer != c.LocalAddr().String() {
+				t.Errorf("%s %q %q, field %q, limit %d, peer %s", r.ID, r.Method, r.Target, r.Field, r.Limit, r.Peer)
+			}
+			if text := r.Text("an-option"); !strings.Contains(text, c.LocalAddr().String()) || !strings.Contains(text, "an-option") || strings.ContainsRune(text, '\n') {
+				t.Error(text)
+			}
+		})
+	}
+}
+
+// TestLateHeadIsNamed: of a head that does not come in time the log has what did come, and
+// not what others sent meanwhile.
+func TestLateHeadIsNamed(t *testing.T) {
+	refused := make(chan Refusal, 1)
+	_, addr := start(t, echo, Options{Loops: 1, HeadTimeout: 100 * time.Millisecond, OnRefusal: func(r *Refusal) { refused <- *r }}, ListenOptions{})
+	c := dial(t, addr)
+	write(t, c, "GET /late HTTP/1.1\r\nHost: a\r\n")
+	for len(refused) == 0 {
+		talk(t, addr, "POST /other-and-longer HTTP/1.1\r\nHost: secret\r\nConnection: close\r\n\r\n")
+	}
+	if r := <-refused; r.Method != "GET" || r.Target != "/late" || r.Patience != 100*time.Millisecond {
+		t.Errorf("%+v", r)
+	}
+}
