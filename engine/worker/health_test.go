@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -269,4 +270,31 @@ func TestPauses(t *testing.T) {
 	if len(s.list) != pausesMost {
 		t.Errorf("%d are remembered, want %d", len(s.list), pausesMost)
 	}
+}
+
+// Where the system has no room for all workers those serve that there are, and the others
+// are tried again.
+func TestSomeForksFail(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("SKIP: only root can become a user who has no process")
+	}
+	t.Parallel()
+	source := paths + fmt.Sprintf("\nimport resource\nos.setgid(54321)\nos.setuid(%d)\nresource.setrlimit(resource.RLIMIT_NPROC, (3, 3))\n", 54321+os.Getpid())
+	r := start(t, Config{Apps: []App{app(t, source)}, Processes: 4}, 1)
+	serving := func() (n int) {
+		for _, w := range r.pool.Snapshot().Workers {
+			if w.PID != 0 {
+				n++
+			}
+		}
+		return n
+	}
+	if n := serving(); n != 2 {
+		t.Errorf("%d workers serve, want 2 beside the zygote", n)
+	}
+	r.get("/hello").body200("hello")
+	r.waitLog("i have to sleep a bit")
+	_ = syscall.Kill(r.pool.Snapshot().Workers[0].PID, syscall.SIGKILL)
+	r.wait("another in the place of one that died", func() bool { return serving() == 2 })
+	r.get("/hello").body200("hello")
 }

@@ -158,13 +158,13 @@ func (g *supervisor) supervise() {
 				g.handle(m)
 			}
 		case now := <-tick:
-			g.pauses.tick(now)
+			g.pauses.tick(time.Now()) // now may be from before a pause
 			g.harakiri()
 			g.recycle(now)
 		case now := <-cycle:
 			g.scale(now)
 		case now := <-watch.C:
-			g.pauses.tick(now)
+			g.pauses.tick(time.Now())
 			g.watch(now)
 		case ctx := <-g.stopReq:
 			g.stopping = true

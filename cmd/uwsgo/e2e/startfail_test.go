@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/uwsgo/uwsgo/bench/proctree"
 )
@@ -210,4 +211,62 @@ func (s *server) workers(t *testing.T) (pids []int) {
 		pids = append(pids, workers...)
 	}
 	return pids
+}
+
+// What the first signal does not end the second does, whatever it is.
+func TestSecondSignalInAStart(t *testing.T) {
+	testenv(t)
+	for name, args := range map[string][]string{
+		"at_exit": {"--exec-as-user-atexit", "trap '' TERM; sleep 600"},
+		"hook":    {"--exec-as-user-atexit", "sleep 600 & wait", "--hook-post-fork", "exec:touch hangs; sleep 600"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := shortTempDir(t)
+			write(t, dir, "app.py", "import time\nopen('hangs', 'w').close()\ntime.sleep(600)\n")
+			if name == "hook" {
+				write(t, dir, "app.py", versioned("v1"))
+			}
+			s := launch(t, command(dir, append(args, "--http", "127.0.0.1:"+freePort(t), "--wsgi-file", "app.py", "--worker-reload-mercy", "3600")...))
+			eventually(t, "the start to hang", func() error {
+				_, err := os.Stat(filepath.Join(dir, "hangs"))
+				return err
+			})
+			_ = s.cmd.Process.Signal(stopSignal)
+			s.waitLog(t, "(atexit)")
+			if err := s.insist(t); err != nil {
+				t.Errorf("exit: %v, want 0", err)
+			}
+			s.noOrphans(t)
+		})
+	}
+}
+
+// A server that was stopped as a whole, as one whose container is paused, goes on as if
+// nothing had happened.
+func TestPausedAsAWhole(t *testing.T) {
+	testenv(t)
+	t.Parallel() // most of it waits
+	s, dir, base, held := holding(t, "--harakiri", "10", "--worker-reload-mercy", "10")
+	all := s.processes()
+	for _, sig := range []syscall.Signal{syscall.SIGSTOP, syscall.SIGCONT} {
+		for _, pid := range all {
+			if err := syscall.Kill(pid, sig); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if sig == syscall.SIGSTOP {
+			time.Sleep(12 * time.Second) // longer than what would be killed for
+		}
+	}
+	s.waitAnswer(t, base+"/", 200)
+	if err := os.WriteFile(filepath.Join(dir, "release"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if a, ok := (<-held).(answer); !ok || a.status != 200 {
+		t.Errorf("the request that ran meanwhile got %+v", a)
+	}
+	if log := s.log.String(); strings.Contains(log, "HARAKIRI") || strings.Contains(log, "DAMN") {
+		t.Error("something was killed")
+	}
 }
