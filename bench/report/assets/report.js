@@ -27,7 +27,8 @@
   function style(server) {
     const p = palette();
     if (server.ours) {
-      return { color: p.ours, dash: server.peer === data.ours[0] ? [] : [7, 4], point: "circle", width: 3.5 };
+      const i = Math.max(data.ours.indexOf(server.peer), 0); // one colour for all, and a line of its own for each
+      return { color: p.ours, dash: dashes[i % 4], point: points[i % 7], width: 3.5 };
     }
     const i = Math.max(others.indexOf(server.peer), 0);
     return { color: p.others[i % 7], dash: dashes[i % 4], point: points[(i + Math.floor(i / 7)) % 7], width: 1.75 };

@@ -94,7 +94,8 @@ func TestEnvironBehindNginxOverHTTP(t *testing.T) {
 		{"headers", "GET", "/", "", http.Header{"X-One": {"1"}, "Cookie": {"a=b; c=d"}, "Authorization": {"Basic eDp5"}}, nil},
 		{"mount", "GET", "/myapp/x", "", nil, map[string]string{"SCRIPT_NAME": "'/myapp'", "PATH_INFO": "'/x'"}},
 		{
-			"forged", "GET", "/", "", http.Header{"X-Forwarded-For": {"6.6.6.6"}, "X-Forwarded-Proto": {"https"}},
+			"forged", "GET", "/", "",
+			http.Header{"X-Forwarded-For": {"6.6.6.6"}, "X-Forwarded-Proto": {"https"}},
 			map[string]string{"HTTP_X_FORWARDED_FOR": "'127.0.0.1'", "HTTP_X_FORWARDED_PROTO": "'http'", "wsgi.url_scheme": "'http'"},
 		},
 		{
