@@ -12,6 +12,7 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/config"
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
 	"github.com/uwsgo/uwsgo/cmd/internal/option"
+	"github.com/uwsgo/uwsgo/engine/worker"
 )
 
 // version is set with -ldflags -X at a release.
@@ -73,7 +74,7 @@ func run() int {
 		if cfg.Daemonize != "" && ready == nil && before == nil {
 			return daemonize(cfg, input.Bytes())
 		}
-		return serve(&program{cfg: cfg, self: path, stdin: input.Bytes(), daemon: ready, predecessor: before, shared: before != nil})
+		return serve(&program{cfg: cfg, self: path, virtualenv: worker.OwnVirtualenv(path), stdin: input.Bytes(), daemon: ready, predecessor: before, shared: before != nil})
 	}
 	return exitOK
 }

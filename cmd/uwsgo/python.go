@@ -16,7 +16,11 @@ func (p *program) interpreter() (path, from string, err error) {
 		path, err = worker.FindPython(home)
 		return path, worker.FromOption, err
 	}
-	if home := worker.OwnVirtualenv(p.self); home != "" {
+	own := p.virtualenv
+	if p.cfg.Chroot != "" {
+		own = worker.OwnVirtualenv(p.self) // as it is below the new root
+	}
+	if home := own; home != "" {
 		path, err = worker.FindPython(home)
 		return path, worker.FromProgram, err
 	}

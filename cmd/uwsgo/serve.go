@@ -45,9 +45,11 @@ type program struct {
 	loops        int
 	// self is the file that the program was started from, as an absolute path: after an
 	// upgrade there is another program.
-	self  string
-	stdin []byte // what was read of standard input
-	procs int    // of the Go runtime beside those of the loops; negative: leave them alone
+	self string
+	// virtualenv is the one that self is in, if any; looked for before anything is given up.
+	virtualenv string
+	stdin      []byte // what was read of standard input
+	procs      int    // of the Go runtime beside those of the loops; negative: leave them alone
 	// identity is whom the server becomes once its addresses are bound.
 	identity  privilege.Identity
 	daemon    *os.File // tells the command that waits for the daemon to be ready; nil without one

@@ -74,7 +74,7 @@ func TestInterpreter(t *testing.T) {
 		{"link_in_a_virtualenv", a + "/bin/uwsgi", []string{usual}, nil, a, "(from the virtualenv that the program is in)"},
 		{"copy_in_a_virtualenv", b + "/bin/uwsgo", []string{usual}, nil, b, ""},
 		{"relative", "a/bin/uwsgi", []string{usual}, []string{"--chdir", "."}, a, ""},
-		{"by_a_linked_folder", dir + "/current/bin/uwsgi", []string{usual}, nil, dir + "/current", ""},
+		{"by_a_linked_folder", dir + "/current/bin/uwsgi", []string{usual}, nil, a, ""},
 		{"found_in_PATH", "uwsgi", []string{"PATH=" + a + "/bin:" + c + "/bin:/usr/bin:/bin"}, nil, a, ""},
 		{"no_PATH", a + "/bin/uwsgi", nil, nil, a, ""},
 		{"before_VIRTUAL_ENV", a + "/bin/uwsgi", []string{usual, "VIRTUAL_ENV=" + b}, nil, a, ""},
@@ -160,6 +160,32 @@ func TestBrokenInterpreter(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// A virtualenv that uid may not enter is not passed over in silence.
+func TestInterpreterOfAnotherUser(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("SKIP: only root can become another user")
+	}
+	dir := shortTempDir(t)
+	write(t, dir, "app.py", prefixApp)
+	venv := makeVirtualenv(t, dir, "venv")
+	program := filepath.Join(venv, "bin", "uwsgi")
+	if err := os.Symlink(binary, program); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(venv, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	cmd := command(dir, "--http", "127.0.0.1:0", "--wsgi-file", "app.py", "--uid", "65534", "--gid", "65534")
+	cmd.Path, cmd.Args[0] = program, program
+	s := launch(t, cmd)
+	if err := s.wait(t); err == nil || cmd.ProcessState.ExitCode() != exitConfig {
+		t.Errorf("it ended with %v, want exit status %d", err, exitConfig)
+	}
+	if want := "the user with id 65534 may not reach it"; !strings.Contains(s.log.String(), want) {
+		t.Errorf("the log has no %q:\n%s", want, s.log)
 	}
 }
 
