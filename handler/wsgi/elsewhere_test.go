@@ -88,3 +88,22 @@ func TestBodyElsewhere(t *testing.T) {
 	}
 	r.wantHello()
 }
+
+// TestFrontServerKnowsBetter: what a uwsgi packet says of names and addresses is what the
+// app sees, whatever the server thinks of its own.
+func TestFrontServerKnowsBetter(t *testing.T) {
+	r := start(t, setup{wsgi: Options{ServerName: "own.example"}})
+	_, body, err := r.overUWSGI("GET /environ HTTP/1.1\r\nHost: a\r\n\r\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var environ map[string]any
+	if err := json.Unmarshal([]byte(body), &environ); err != nil {
+		t.Fatalf("%q: %v", body, err)
+	}
+	for name, want := range map[string]string{"REMOTE_ADDR": "203.0.113.7", "SERVER_NAME": "example.org", "SERVER_PORT": "80", "PATH_INFO": "/environ"} {
+		if environ[name] != want {
+			t.Errorf("%s is %v, want %s", name, environ[name], want)
+		}
+	}
+}

@@ -312,7 +312,7 @@ class Thread:
                     continue
             else:
                 body = BytesIO(body)
-            environ = {**base, **others}  # no wsgi.* and uwsgi.*: codec/uwsgi drops them
+            environ = {**base}
             (
                 environ["wsgi.url_scheme"],
                 environ["SERVER_NAME"],
@@ -324,6 +324,9 @@ class Thread:
                 environ["SERVER_PROTOCOL"],
                 environ["REMOTE_ADDR"],
             ) = values
+            # Last, as a front server knows names and addresses better. It has no wsgi.*
+            # and uwsgi.*: codec/uwsgi drops them.
+            environ.update(others)
             environ["wsgi.input"] = body
             environ["uwsgo.queue_time"] = now * 1e-9 - since
             exchange = Exchange()
