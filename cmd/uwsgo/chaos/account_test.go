@@ -24,6 +24,7 @@ type ran struct{ begun, ended []int }
 type account struct {
 	asked    int
 	right    int
+	cut      int            // answers that ended with their worker, as the client could tell
 	statuses map[int]int    // of answers other than the right one: 502, 503, 504
 	faults   []string       // what no client and no operator should see
 	kept     latencies      // of right answers
@@ -171,6 +172,11 @@ func settle(outcomes []load.Outcome, notes map[key]*ran, may allowed) account {
 			// One that had been given to the worker may not have reached the app yet.
 			if len(r.begun) == 1 && !slices.Contains(killed, r.begun[0]) {
 				fault("lost by a worker that was not killed")
+			}
+		case o.Kind == load.KindClosedEarly && may.killed != nil:
+			a.cut++
+			if len(r.begun) != 1 || !slices.Contains(killed, r.begun[0]) {
+				fault("cut off, but not by the end of its worker")
 			}
 		case o.Kind == load.KindStatus && o.Status == http.StatusServiceUnavailable && may.refusals:
 			a.refused.add(o.Took)

@@ -6,6 +6,7 @@ import time
 # Appending is atomic, whichever worker writes.
 NOTES = os.open(os.environ["CHAOS_NOTES"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 kept = []
+BLOCK, BLOCKS = bytes(65536), 512  # of a download: 32 MiB
 
 
 def application(environ, start_response):
@@ -29,6 +30,9 @@ def application(environ, start_response):
     elif kind == "/upload":
         while environ["wsgi.input"].read(65536):
             pass
+    elif kind == "/download":
+        start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(BLOCKS * len(BLOCK)))])
+        return [BLOCK] * BLOCKS if number == "whole" else iter([BLOCK] * BLOCKS)
     body = f"request {number} is done".encode()
     note("-", kind, number)
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
