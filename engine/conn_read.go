@@ -139,9 +139,12 @@ func (c *conn) feed(b []byte) (used int) {
 // parse is one go of feed, as far as output goes. A client that sends many requests
 // at once has its turns like others.
 func (c *conn) parse(b []byte) (used int) {
+	const lookEach = 4
+	steps := 0
 	for used < len(b) && !c.dead && !c.broken {
 		n := 0
-		if used > 0 && c.read == readHead && c.loop.Spent() > reactor.Share {
+		// To ask for the time costs as much as a twentieth of a small request.
+		if steps++; steps%lookEach == 0 && c.read == readHead && c.loop.Spent() > reactor.Share {
 			c.inputLater()
 			break
 		}
