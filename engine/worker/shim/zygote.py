@@ -245,10 +245,15 @@ def run_hooks(commands, prctl, doing):
 
 def run_hook(command, prctl, doing):
     """Run a command by /bin/sh, as uWSGI does. It and what it starts end with this worker."""
+    told, tell = os.pipe()
     pid = os.fork()
     if pid == 0:
         try:
             os.setpgid(0, 0)
+            os.close(tell)
+            # The server has to know the group first, as it ends that when this worker dies.
+            if not os.read(told, 1):
+                os._exit(127)
             if prctl:
                 prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
             signal.pthread_sigmask(signal.SIG_SETMASK, ())
@@ -258,6 +263,9 @@ def run_hook(command, prctl, doing):
     with suppress(OSError):
         os.setpgid(pid, pid)  # whoever of both is first
     doing(-1, f"running hook-post-fork: {command}", pid)
+    os.write(tell, b"1")
+    os.close(tell)
+    os.close(told)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
