@@ -73,6 +73,9 @@ func TestAnswers(t *testing.T) {
 		{name: "hop_by_hop_dropped", target: respond("200 OK", `[["Transfer-Encoding","chunked"],["Keep-Alive","5"]]`, `["x"]`), want: "HTTP/1.1 200 OK\nContent-Length: 1\nDate: *\n\nx"},
 		{name: "length_twice", target: respond("200 OK", `[["Content-Length","1"],["content-length","1"]]`, `["x"]`), want: "HTTP/1.1 200 OK\nContent-Length: 1\nDate: *\n\nx"},
 
+		{name: "length_with_blanks", target: respond("200 OK", `[["Content-Length"," 3\t"]]`, `["abc"]`), want: "HTTP/1.1 200 OK\nContent-Length: 3\nDate: *\n\nabc"},
+		{name: "length_with_blank_inside", target: respond("200 OK", `[["Content-Length","1 3"]]`, `["abc"]`), want: failed, log: "Content-Length '1 3'"},
+
 		{name: "head", method: "HEAD", target: "/hello", want: helloHead + "\n"},
 		{name: "head_length_given", method: "HEAD", target: respond("200 OK", `[["Content-Length","1234"]]`, `[]`), want: "HTTP/1.1 200 OK\nContent-Length: 1234\nDate: *\n\n"},
 		{name: "head_write", method: "HEAD", target: "/write", want: "HTTP/1.1 200 OK\nContent-Type: text/plain\nTransfer-Encoding: chunked\nDate: *\n\n"},

@@ -84,9 +84,10 @@ def check(status, headers):
                 f"or one that is not latin-1: {value!r}"
             )
         if len(name) == 14 and name.lower() == "content-length":
-            if not _digits(value) or length not in (None, int(value)):
+            digits = value.strip(" \t")  # no part of the value, RFC 9110 5.5
+            if not _digits(digits) or length not in (None, int(digits)):
                 raise ValueError(f"Content-Length {value!r} is not a number, or not the only one")
-            length = int(value)
+            length = int(digits)
         elif len(name) >= 10 and name.lower() in ELSEWHERE:
             elsewhere = True
         # marshal takes exact str only, and frameworks have subclasses of it.
