@@ -577,3 +577,67 @@ def test_validated_generator(serve):
         yield b"b"
 
     assert serve(app).get().body == b"ab"
+
+
+class HexBytes(bytes):
+    """As those of web3: repr and str, len and iteration are its own."""
+
+    def __str__(self):
+        return self.hex()
+
+    def __repr__(self):
+        return "HexBytes"
+
+    def __len__(self):
+        return 1
+
+    def __iter__(self):
+        return iter(())
+
+
+KINDS = {
+    "bytes": bytes,
+    "subclass": HexBytes,
+    "bytearray": bytearray,
+    "memoryview": memoryview,
+    "view_of_numbers": lambda b: memoryview(b).cast("H"),
+    "view_of_bytearray": lambda b: memoryview(bytearray(b)),
+}
+
+
+@pytest.mark.parametrize("make", KINDS.values(), ids=KINDS)
+@pytest.mark.parametrize("where", ["result", "list", "lists", "tuple", "iterator", "write"])
+@pytest.mark.parametrize("size", [6, 200_000])
+def test_bytes_of_any_class(serve, make, where, size):
+    text = (b"abcdef" * size)[:size]
+
+    def app(environ, start_response):
+        write = start_response(OK, TEXT)
+        block = make(text)
+        if where == "write":
+            write(block)
+            write(make(b""))
+            return []
+        return {
+            "result": block,
+            "list": [block],
+            "lists": [b"", block, make(b"")],
+            "tuple": (block,),
+            "iterator": iter([make(b""), block]),
+        }[where]
+
+    assert serve(app).get().body == text
+
+
+@pytest.mark.parametrize("block", ["text", 7, None, [b"x"], object()])
+def test_what_is_not_bytes(serve, capsys, block):
+    def app(environ, start_response):
+        write = start_response(OK, TEXT)
+        if environ["PATH_INFO"] == "/write":
+            write(block)
+        return iter([block]) if environ["PATH_INFO"] == "/iterator" else [block]
+
+    server = serve(app)
+    for path in ("/write", "/iterator", "/list"):
+        assert server.get(PATH_INFO=path).kinds == [FAILED]
+    assert capsys.readouterr().err.count("bytes, not") >= 3
