@@ -285,7 +285,11 @@ class Thread:
         raw, queued = buffer.obj, type(self.source) is Queue
         loads, clock, BytesIO = marshal.loads, time.monotonic_ns, io.BytesIO
         size = self.source.again(buffer)
-        while size:
+        # CPython 3.11 makes code fast once an unconditional jump back has been taken often
+        # enough: `while size` would have a conditional one.
+        while True:
+            if not size:
+                return
             rid, index, since, values, others, body = loads(buffer)
             port = ports[rid >> 24]
             # Claim before looking at the cancel byte: the server sets that one first and
