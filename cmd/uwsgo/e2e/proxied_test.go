@@ -133,6 +133,9 @@ func TestEnvironBehindNginxOverHTTP(t *testing.T) {
 			if got := uwsgi["REMOTE_ADDR"]; got != "'127.0.0.1'" {
 				t.Errorf("over uwsgi REMOTE_ADDR is %s", got)
 			}
+			if _, port, _ := strings.Cut(strings.TrimPrefix(overUwsgi.nginx, "http://"), ":"); uwsgi["SERVER_PORT"] != "'"+port+"'" {
+				t.Errorf("over uwsgi SERVER_PORT is %s, nginx has said %s", uwsgi["SERVER_PORT"], port)
+			}
 			for _, name := range differs {
 				delete(http, name)
 				delete(uwsgi, name)
