@@ -12,7 +12,8 @@ import (
 // during the call, unless said otherwise. They may begin other requests.
 //
 // A request ends with exactly one of Reply, End, File and Fail, unless it is
-// cancelled; its id is void from then on.
+// cancelled; its id is void from then on. Where a method panics the loop is told and the
+// request is over: Fail follows with [ErrPanicked], but for a panic in Fail.
 //
 // The body may hold something although the method is HEAD or the status has no
 // body: then only its length counts.

@@ -34,6 +34,9 @@ var (
 	// ErrNoDescriptors: its body is in a file, and workers have no descriptor left to take
 	// it. It has not been run; the log says which limit that is. 503.
 	ErrNoDescriptors = errors.New("no worker has a file descriptor left for the body of the request")
+	// ErrPanicked: a method of the [Client] panicked, as the loop has been told. 500, or
+	// close where the answer has begun.
+	ErrPanicked = errors.New("what sends the answer panicked")
 	// ErrStopped: [Pool.Stop] has been called. 503.
 	ErrStopped = errors.New("the worker pool has stopped")
 )

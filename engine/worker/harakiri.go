@@ -103,9 +103,7 @@ func (p *Port) harakiri(c *Core, claim condemned, age time.Duration) {
 			return
 		}
 		if client = s.client; client != nil {
-			if d, ok := client.(Describer); ok {
-				what = printable(d.Describe(), true)
-			}
+			what = p.describe(client)
 			waited = time.Duration(claim.since - p.clock - s.askedAt)
 			p.Cancel(id) // the slot goes with the process
 		}
@@ -114,7 +112,7 @@ func (p *Port) harakiri(c *Core, claim condemned, age time.Duration) {
 	go p.sup.confess(c, c.PID(), what, age) // it waits for the stack
 	if client != nil {
 		p.waited = waited
-		client.Fail(ErrHarakiri)
+		p.tellFail(client, ErrHarakiri)
 	}
 }
 

@@ -418,7 +418,7 @@ func (p *Port) fail(id uint32, err error) {
 		p.waited = time.Duration(p.loop.Now() - s.askedAt)
 	}
 	if c := p.release(id); c != nil {
-		c.Fail(err)
+		p.tellFail(c, err)
 	}
 }
 

@@ -129,7 +129,7 @@ func (st *stream) parse(b []byte) (used int, err error) {
 			st.data -= n
 			used += n
 			if s := st.port.slot(st.dataID); s != nil && s.client != nil {
-				s.client.Data(b[used-n : used])
+				st.port.tellData(s.client, st.dataID, b[used-n:used])
 			}
 			continue
 		}
@@ -236,7 +236,7 @@ func (st *stream) frame(k kind, id uint32, payload []byte, head int) error {
 		if !ok {
 			return st.badHead(c)
 		}
-		c.Reply(st.core, status, &p.headers, payload[head:])
+		p.tellReply(c, st.core, status, payload[head:])
 	case kindHead:
 		st.answer = st.answer%0xFFFFFFF0 + 1
 		st.room = Window
@@ -255,10 +255,10 @@ func (st *stream) frame(k kind, id uint32, payload []byte, head int) error {
 			p.Cancel(id)
 			return st.badHead(c)
 		}
-		s.client.Head(st.core, status, &p.headers)
+		p.tellHead(s.client, id, st.core, status)
 	case kindEnd:
 		if c := st.end(id); c != nil {
-			c.End()
+			p.tellEnd(c)
 		}
 	case kindAbort, kindFailed:
 		// The thread may have been interrupted before it knew whether the head is out.
@@ -268,7 +268,7 @@ func (st *stream) frame(k kind, id uint32, payload []byte, head int) error {
 		}
 		st.core.counts.exceptions.Add(1)
 		if c := st.end(id); c != nil {
-			c.Fail(err)
+			p.tellFail(c, err)
 		}
 	case kindDropped:
 		late := s.late
@@ -288,9 +288,9 @@ func (st *stream) frame(k kind, id uint32, payload []byte, head int) error {
 		case c == nil:
 		case late:
 			p.late.Add(1)
-			c.Fail(ErrQueueTimeout)
+			p.tellFail(c, ErrQueueTimeout)
 		default:
-			c.Fail(ErrWorkerDied)
+			p.tellFail(c, ErrWorkerDied)
 		}
 	case kindReturned:
 		p.again(id)
@@ -316,7 +316,7 @@ func (st *stream) frame(k kind, id uint32, payload []byte, head int) error {
 
 // badHead is for a head that the shim should never have sent.
 func (st *stream) badHead(c Client) error {
-	c.Fail(ErrAppFailed)
+	st.port.tellFail(c, ErrAppFailed)
 	return fmt.Errorf("%w: unreadable head", errFrame)
 }
 
@@ -395,13 +395,13 @@ func (st *stream) receiveFile() bool {
 			_ = f.Close()
 		}
 		if c != nil {
-			c.Fail(ErrAppFailed)
+			p.tellFail(c, ErrAppFailed)
 		}
 		return true
 	}
 	offset := int64(binary.LittleEndian.Uint64(payload[head:]))
 	size := int64(binary.LittleEndian.Uint64(payload[head+8:]))
-	c.File(st.core, status, &p.headers, f, offset, size)
+	p.tellFile(c, st.core, status, f, offset, size)
 	return true
 }
 

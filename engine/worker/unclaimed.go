@@ -235,7 +235,7 @@ func (p *Port) lose(i int) {
 	p.over()
 	p.waited = 0
 	if c != nil {
-		c.Fail(ErrWorkerDied)
+		p.tellFail(c, ErrWorkerDied)
 	}
 }
 

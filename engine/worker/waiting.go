@@ -86,7 +86,7 @@ func (p *Port) pump() {
 			b.pop()
 			p.late.Add(1)
 			p.fail(id, ErrQueueTimeout)
-		case now-s.begunAt > leftAfter && hasLeft(s.client):
+		case now-s.begunAt > leftAfter && p.hasLeft(s.client):
 			b.pop()
 			p.unrun.Add(1)
 			p.fail(id, ErrClientLeft)
@@ -110,7 +110,8 @@ func (p *Port) pump() {
 	}
 }
 
-func hasLeft(c Client) bool {
+func (p *Port) hasLeft(c Client) bool {
+	defer p.contain(nil, 0)
 	d, ok := c.(Leaver)
 	return ok && d.Left()
 }
@@ -244,7 +245,7 @@ func (p *Port) expire() {
 			} else {
 				p.drop(s)
 			}
-			c.Fail(ErrQueueTimeout)
+			p.tellFail(c, ErrQueueTimeout)
 		}
 	}
 	if next < math.MaxInt64 {

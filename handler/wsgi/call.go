@@ -16,6 +16,7 @@ import (
 type call struct {
 	l       *loopState
 	x       *engine.Exchange
+	ref     engine.Ref // the same, for when it may have ended
 	id      uint32
 	app     int
 	owed    int  // bytes that wait for the client and have not been credited
@@ -52,7 +53,7 @@ func (l *loopState) call() *call {
 }
 
 func (l *loopState) free(c *call) {
-	c.x, c.owed, c.started = nil, 0, false
+	c.x, c.ref, c.owed, c.started = nil, engine.Ref{}, 0, false
 	if len(l.spare) < spareCalls {
 		l.spare = append(l.spare, c)
 	}
@@ -149,6 +150,19 @@ func (c *call) File(core *worker.Core, status []byte, headers *worker.Headers, f
 
 // Fail implements worker.Client.
 func (c *call) Fail(err error) {
+	if err == worker.ErrPanicked {
+		// How far the answer got before the panic only the exchange knows, if it has not
+		// ended. It may still tell c that its client has gone, so c is not used again.
+		l := c.l
+		_ = c.ref.Post(func(x *engine.Exchange) {
+			if x.Streaming() {
+				x.Abort()
+			} else {
+				l.refuse(x, err)
+			}
+		})
+		return
+	}
 	if c.started { // although a handler in between may not have passed it on
 		c.x.AbortFor(reason(err))
 	} else {

@@ -126,7 +126,7 @@ func (h *Handler) Serve(x *engine.Exchange) {
 		l.refuse(x, err)
 		return
 	}
-	c.x, c.id, c.app = x, id, app
+	c.x, c.ref, c.id, c.app = x, x.Ref(), id, app
 	x.Watch(c)
 }
 
@@ -148,7 +148,7 @@ func (l *loopState) refuse(x *engine.Exchange, err error) {
 	switch {
 	case errors.Is(err, worker.ErrTooLarge):
 		x.ReplyText(http.StatusRequestHeaderFieldsTooLarge, "Request Header Fields Too Large\n")
-	case errors.Is(err, worker.ErrAppFailed):
+	case errors.Is(err, worker.ErrAppFailed), errors.Is(err, worker.ErrPanicked):
 		x.ReplyText(http.StatusInternalServerError, "Internal Server Error\n")
 	case errors.Is(err, worker.ErrWorkerDied):
 		x.ReplyText(http.StatusBadGateway, "Bad Gateway\n")

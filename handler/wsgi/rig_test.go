@@ -28,6 +28,7 @@ type setup struct {
 	engine engine.Options
 	worker worker.Config
 	wsgi   Options
+	around func(engine.Handler) engine.Handler // put around the handler, if not nil
 }
 
 // rig is a server with a pool of real workers.
@@ -78,8 +79,12 @@ func start(t testing.TB, s setup) *rig {
 	if r.app, err = New(r.pool, s.wsgi); err != nil {
 		t.Fatal(err)
 	}
+	var handler engine.Handler = r.app
+	if s.around != nil {
+		handler = s.around(handler)
+	}
 	served := make(chan error, 1)
-	go func() { served <- r.srv.Serve(r.app) }()
+	go func() { served <- r.srv.Serve(handler) }()
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
