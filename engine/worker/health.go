@@ -17,6 +17,7 @@ type health struct {
 	retry    int    // looks until it is tried to replace it again
 	progress string // what the process had done by the last look
 	stuck    string // why it is taken to obey no more; empty: it is not
+	deaf     bool   // for good: what it says makes no sense
 }
 
 // How many looks it takes. A zygote that is swapped in, or forks on a busy machine, does
@@ -37,6 +38,9 @@ func (h *health) answered() {
 
 // look notes what the process does. state is a letter as in /proc, 0 where there is none.
 func (h *health) look(state byte, progress string) {
+	if h.deaf {
+		return
+	}
 	if state == 'T' {
 		h.stopped++
 	} else {
@@ -85,11 +89,29 @@ func (g *supervisor) watch(now time.Time) {
 			continue
 		}
 		if was == "" {
-			g.pool.log(fmt.Sprintf("DAMN ! the zygote (pid: %d) %s: it is replaced; its workers finish what they have", z.pid, h.stuck))
-			h.retry = 0
+			g.distrust(z)
 		}
 		g.replaceStuck(z)
 	}
+}
+
+// distrust says that a zygote is taken to obey no more.
+func (g *supervisor) distrust(z *zygote) {
+	g.pool.log(fmt.Sprintf("DAMN ! the zygote (pid: %d) %s: it is replaced; its workers finish what they have", z.pid, z.health.stuck))
+	z.health.retry = 0
+}
+
+// malformed is for a zygote whose report cannot be right, nor anything that follows it.
+func (g *supervisor) malformed(z *zygote, why string) {
+	if z.ending {
+		return
+	}
+	was := z.health.stuck
+	z.health.deaf, z.health.stuck = true, "has sent a report that cannot be right ("+why+")"
+	if was == "" {
+		g.distrust(z)
+	}
+	g.replaceStuck(z)
 }
 
 // replaceStuck has another zygote take the place of one that obeys no more. Nobody reaps
@@ -106,7 +128,7 @@ func (g *supervisor) replaceStuck(z *zygote) {
 		}
 		// One without a number was not forked, and will be only if the zygote goes on.
 		if pid := int(p.pid.Load()); pid != 0 {
-			if state, _ := processState(pid); slices.Contains([]byte("ZX"), state) {
+			if g.gone(p, p.handle) {
 				g.exited(p, pid, 0)
 			} else {
 				left = true

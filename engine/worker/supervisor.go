@@ -269,6 +269,8 @@ func (g *supervisor) handle(m message) {
 		if told := g.pool.config.Imported; told != nil {
 			told(m.strs(0))
 		}
+	case "malformed":
+		g.malformed(m.from, m.str(0))
 	case "gone":
 		g.zygoteGone(m.from)
 

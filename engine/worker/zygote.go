@@ -259,13 +259,21 @@ func frame(b []byte) []byte {
 func (z *zygote) read(events chan<- message, done <-chan struct{}) {
 	for {
 		m, err := z.receive()
-		if err != nil {
+		if errors.Is(err, errFrame) {
+			m = message{name: "malformed", args: []any{err.Error()}, from: z}
+		} else if err != nil {
 			break
 		}
 		select {
 		case events <- m:
 		case <-done:
 			return
+		}
+		if err != nil {
+			// Nothing that follows can be told from noise. It is taken all the same, so that
+			// nobody who writes there waits for ever.
+			_, _ = io.Copy(io.Discard, z.conn)
+			break
 		}
 	}
 	// A process that has lost its socket, because the app has closed it or has become
@@ -290,7 +298,7 @@ func (z *zygote) receive() (message, error) {
 	}
 	n := binary.LittleEndian.Uint32(head[:])
 	if n > maxMessage {
-		return message{}, errFrame
+		return message{}, fmt.Errorf("%w: %d bytes", errFrame, n)
 	}
 	b := make([]byte, n)
 	if _, err := io.ReadFull(z.conn, b); err != nil {
@@ -298,15 +306,75 @@ func (z *zygote) receive() (message, error) {
 	}
 	v, err := pymarshal.Unmarshal(b)
 	if err != nil {
-		return message{}, err
+		return message{}, fmt.Errorf("%w: %w", errFrame, err)
 	}
 	list, ok := v.([]any)
 	if !ok || len(list) == 0 {
-		return message{}, errFrame
+		return message{}, fmt.Errorf("%w: no list", errFrame)
 	}
 	name, _ := list[0].(string)
-	return message{name: name, args: list[1:], from: z}, nil
+	m := message{name: name, args: list[1:], from: z}
+	if !z.right(m) {
+		return message{}, fmt.Errorf("%w: %.100q", errFrame, fmt.Sprint(list...))
+	}
+	return m, nil
 }
+
+// reports are what a zygote may say, and what follows the name: each letter is one of
+// those in fits. All else that the supervisor handles is for itself.
+var reports = map[string]string{
+	"python": "s", "threads": "l", "loaded": "sso", "doing": "wast", "spawned": "pi",
+	"ready": "poi", "pong": "", "exit": "ptc", "imported": "l",
+}
+
+// right reports whether a message can be a zygote's. An app has the descriptor, too, and
+// may have written to it.
+func (z *zygote) right(m message) bool {
+	kinds, known := reports[m.name]
+	if !known || len(m.args) != len(kinds) {
+		return false
+	}
+	for i, kind := range []byte(kinds) {
+		if !z.fits(m, i, kind) {
+			return false
+		}
+	}
+	return true
+}
+
+// fits reports whether an argument is what it is to be.
+func (z *zygote) fits(m message, i int, kind byte) bool {
+	list, isList := m.args[i].([]any)
+	_, isText := m.args[i].(string)
+	n, isInt := m.args[i].(int)
+	between := func(least, most int) bool { return isInt && least <= n && n <= most }
+	last := z.config.Processes*places - 1
+	switch kind {
+	case 's': // a text
+		return isText
+	case 'l': // a list of texts
+		return isList && len(m.strs(i)) == len(list)
+	case 'o': // what became of the apps; of none, where another process imports them
+		return isList && (len(list) == 0 || len(m.apps(i, z.config.Apps)) == len(z.config.Apps) && len(list) == len(z.config.Apps))
+	case 'p': // the place of a process
+		return between(0, last)
+	case 'w': // or -1 for the zygote
+		return between(-1, last)
+	case 'a': // an app, or -1 for none
+		return between(-1, len(z.config.Apps)-1)
+	case 'i': // the id of a process: what has it is signalled
+		return between(2, mostPID) && n != os.Getpid()
+	case 't': // or 0 for none
+		return n == 0 && isInt || between(2, mostPID) && n != os.Getpid()
+	case 'c': // how a process ended
+		return between(-255, 255)
+	default:
+		return false
+	}
+}
+
+// mostPID is more than any system gives as the id of a process.
+const mostPID = 1 << 30
 
 // int returns argument i, and 0 when it is no int.
 func (m message) int(i int) int {
