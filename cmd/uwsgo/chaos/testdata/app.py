@@ -31,7 +31,9 @@ def application(environ, start_response):
         while environ["wsgi.input"].read(65536):
             pass
     elif kind == "/download":
-        start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(BLOCKS * len(BLOCK)))])
+        start_response(
+            "200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(BLOCKS * len(BLOCK)))]
+        )
         return [BLOCK] * BLOCKS if number == "whole" else iter([BLOCK] * BLOCKS)
     body = f"request {number} is done".encode()
     note("-", kind, number)

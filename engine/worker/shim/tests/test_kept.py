@@ -1,10 +1,11 @@
 """What an app keeps of a request, used after that has ended."""
 
+import sys
 import threading
 
 import pytest
 from shim import port
-from shim.port import FAILED
+from shim.port import ABORT, END, FAILED
 
 OK = "200 OK"
 TEXT = [("Content-Type", "text/plain")]
@@ -264,3 +265,23 @@ def test_clean_up_fails(serve, capsys, error, where):
     server.get()
     assert server.get(app=1).body == b"fast"
     assert "as asked" in capsys.readouterr().err
+
+
+def test_recursion_limit(serve, capsys):
+    """Wherever in the sending of a block the stack ends, that answer alone fails."""
+
+    def dive(write, n):
+        return dive(write, n - 1) if n else write(b"x" * 100_000)
+
+    def app(environ, start_response):
+        write = start_response(OK, TEXT)
+        dive(write, int(environ["PATH_INFO"][1:]))
+        return []
+
+    server = serve(app, fast({}))
+    limit = sys.getrecursionlimit()
+    last = set()
+    for n in range(limit - 80, limit, 1):
+        last.add(server.get(PATH_INFO=f"/{n}").kinds[-1])
+        assert server.get(app=1).body == b"fast"
+    assert last <= {END, FAILED, ABORT} and FAILED in last
