@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -84,12 +85,10 @@ func TestUploadsLeaveDescriptors(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			for _, status := range want {
-				if a.status == status {
-					return nil
-				}
+			if !slices.Contains(want, a.status) {
+				return fmt.Errorf("status %d", a.status)
 			}
-			return fmt.Errorf("status %d", a.status)
+			return nil
 		})
 	}
 	wantStatus("http://"+addr+"/", 200)

@@ -100,8 +100,12 @@ func pathInfo(port, target string) (string, error) {
 	if err != nil || resp.StatusCode != 200 {
 		return strconv.Itoa(resp.StatusCode), err
 	}
-	if uri, err := hex.DecodeString(resp.Header.Get("X-Uri")); err != nil || string(uri) != target {
-		return "", fmt.Errorf("REQUEST_URI is %q, %v", uri, err)
+	uri, err := hex.DecodeString(resp.Header.Get("X-Uri"))
+	if err != nil {
+		return "", err
+	}
+	if string(uri) != target {
+		return "", fmt.Errorf("REQUEST_URI is %q", uri)
 	}
 	return strconv.Quote(string(body)), nil
 }

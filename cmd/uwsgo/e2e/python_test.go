@@ -199,7 +199,8 @@ func TestNotLoaded(t *testing.T) {
 		want  []string
 	}{
 		{
-			"asgi", map[string]string{"app.py": "async def app(scope, receive, send):\n    pass\n"},
+			"asgi",
+			map[string]string{"app.py": "async def app(scope, receive, send):\n    pass\n"},
 			[]string{"--module", "app:app"},
 			[]string{"cannot load app app:app: app in app is an ASGI app, and uwsgo runs WSGI apps: name its WSGI callable"},
 		},
@@ -210,12 +211,14 @@ func TestNotLoaded(t *testing.T) {
 			[]string{"import error: No module named 'flaskx' (it is installed in ", "/venv: add virtualenv = ", "Python 3.", " at " + own + " (from virtualenv)", "sys.path = ['.'"},
 		},
 		{
-			"pythonpath_against_chdir", map[string]string{"lib/shop.py": "", "site/app.py": ""},
+			"pythonpath_against_chdir",
+			map[string]string{"lib/shop.py": "", "site/app.py": ""},
 			[]string{"--chdir", "site", "--pythonpath", "lib", "--module", "shop"},
 			[]string{"(it is in ", "/lib, which is not on sys.path: add pythonpath = "},
 		},
 		{
-			"file_against_chdir", map[string]string{"app.py": "", "site/x": ""},
+			"file_against_chdir",
+			map[string]string{"app.py": "", "site/x": ""},
 			[]string{"--chdir", "site", "--wsgi-file", "app.py"},
 			[]string{"file not found: app.py (in ", "; there is ", "/app.py: a relative path counts from chdir"},
 		},
