@@ -95,7 +95,7 @@ func (g *supervisor) unforked(p *process) {
 	w := p.worker
 	g.end(p, true)
 	if !slices.ContainsFunc(g.workers, func(w *worker) bool { return w.of(g.next) != nil }) {
-		g.failed(&StartError{Reason: "no worker could be forked: the reason is above, or in the log of the app; look at the limits of processes (ulimit -u, TasksMax=, pids.max) and of memory"})
+		g.failed(&StartError{Reason: "no worker could be forked: the reason is above, or in the log of the app; look at the limits of processes (ulimit -u, TasksMax=, pids.max), of file descriptors (ulimit -n) and of memory"})
 		return
 	}
 	g.delay(w)

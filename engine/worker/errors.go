@@ -32,8 +32,9 @@ var (
 	// or pass the body as a file.
 	ErrTooLarge = errors.New("the request is too large for the queue")
 	// ErrNoDescriptors: its body is in a file, and workers have no descriptor left to take
-	// it. It has not been run; the log says which limit that is. 503.
-	ErrNoDescriptors = errors.New("no worker has a file descriptor left for the body of the request")
+	// it, so that it has not been run; or the answer is in a file, and the server has none
+	// left. The log says which limit that is. 503.
+	ErrNoDescriptors = errors.New("no file descriptor is left for the body of the request, or for the file of its answer")
 	// ErrPanicked: a method of the [Client] panicked, as the loop has been told. 500, or
 	// close where the answer has begun.
 	ErrPanicked = errors.New("what sends the answer panicked")

@@ -76,6 +76,7 @@ type Port struct {
 	deathAt  int64    // when the last process died
 	lost     int      // slots that are lost
 	deaf     int      // streams that cannot be read any more
+	saidAt   int64    // when the log was last told of a descriptor that did not pass
 
 	// Readable by any goroutine.
 	active  atomic.Int64 // requests begun and not ended

@@ -374,7 +374,7 @@ func (st *stream) ended(took int64) {
 func (st *stream) receiveFile() bool {
 	var b [1]byte
 	var oob [64]byte
-	n, oobn, _, _, err := unix.Recvmsg(st.fd, b[:], oob[:], recvCloexec)
+	n, oobn, flags, _, err := unix.Recvmsg(st.fd, b[:], oob[:], recvCloexec)
 	if err == unix.EINTR {
 		return true
 	}
@@ -394,7 +394,12 @@ func (st *stream) receiveFile() bool {
 		if f != nil {
 			_ = f.Close()
 		}
-		if c != nil {
+		switch {
+		case c == nil:
+		case f == nil && flags&unix.MSG_CTRUNC != 0:
+			p.cannotTake("the descriptor of an answer's file", whyCut(st.fd))
+			p.tellFail(c, ErrNoDescriptors)
+		default: // the app has closed it meanwhile, or the system did not pass it on: see the log of the app
 			p.tellFail(c, ErrAppFailed)
 		}
 		return true
@@ -486,11 +491,47 @@ func (st *stream) flush() {
 	var pair [8]byte // tagDescriptor is 0
 	binary.LittleEndian.PutUint32(pair[4:], 1)
 	if err := unix.Sendmsg(st.fd, pair[:], unix.UnixRights(int(body.Fd())), nil, 0); err != unix.EAGAIN {
+		id := st.bodyID
 		st.bodyID = 0
 		if err != nil { // the thread waits for it
 			st.tell(tagDescriptor, 0)
+			st.port.undeliverable(id, err)
 		}
 	}
+}
+
+// undeliverable ends a request whose body cannot be sent: no other thread could be given
+// it. The one that has it drops it.
+func (p *Port) undeliverable(id uint32, err error) {
+	c := p.slot(id).client
+	p.Cancel(id)
+	p.cannotTake("the descriptor of a request's body", fmt.Sprintf("%v: nothing runs the request", err))
+	p.waited = 0
+	p.tellFail(c, ErrNoDescriptors)
+}
+
+// cannotTake logs, once in a while, that a descriptor did not pass between server and worker.
+func (p *Port) cannotTake(what, why string) {
+	now := p.loop.Now()
+	if p.saidAt != 0 && now-p.saidAt < int64(time.Second) {
+		return
+	}
+	p.saidAt = now
+	p.pool.log(fmt.Sprintf("cannot pass on %s: %s", what, why))
+}
+
+// whyCut says why a descriptor was cut off what came with it.
+func whyCut(fd int) string {
+	another, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err == nil {
+		_ = unix.Close(another)
+		return "there was no room for it, and is now"
+	}
+	var limit unix.Rlimit
+	if err != unix.EMFILE && err != unix.EINVAL || unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil {
+		return err.Error() // of the whole system
+	}
+	return fmt.Sprintf("%v: this process has all %d open that RLIMIT_NOFILE allows: raise it (ulimit -n, LimitNOFILE=)", unix.EMFILE, limit.Cur)
 }
 
 func (st *stream) close() {

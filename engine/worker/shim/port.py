@@ -12,7 +12,7 @@ import struct
 from _io import open
 from array import array
 from collections import deque
-from errno import ECONNRESET
+from errno import ECONNRESET, EPIPE
 
 from .own import os, socket
 
@@ -86,6 +86,7 @@ class Port:
         self.giving = None  # (frame, descriptor that follows it)
         self.given = deque()
         self.ready = None  # what the server said to that
+        self.kept = None  # why it could not be given
         self.inbox = deque()  # read and not dealt with
         self.letters = deque()  # the same of recvmsg
         self.bodies = deque()  # the file that came with the last
@@ -170,9 +171,11 @@ class Port:
     def give(self, what, fd):
         """Send the frame of a Once, and after it a descriptor. Return False if nobody wants it."""
         self.given.clear()
-        self.ready = None
+        self.ready = self.kept = None
         self.giving = (what.frame, fd)
         self.once(what)
+        if self.kept is not None:
+            raise self.kept
         return self.ready != 0
 
     def _give(self, fd):
@@ -191,9 +194,14 @@ class Port:
         while not self.given:
             try:
                 os.fstat(fd)
-            except OSError:
-                rights = []  # closed meanwhile: the server finds that there is none
-            self.given.extend(map(self.sock.sendmsg, ([b"f"],), (rights,)))
+                self.given.extend(map(self.sock.sendmsg, ([b"f"],), (rights,)))
+            except OSError as e:
+                if not rights or e.errno in (EPIPE, ECONNRESET):
+                    raise
+                # Closed meanwhile, or the system does not pass it on. The server waits for
+                # what follows the frame, and finds that there is none.
+                rights = []
+                self.kept = e
 
     def open(self, frame):
         """Begin a streamed answer with the frame of its head."""

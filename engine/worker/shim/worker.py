@@ -419,15 +419,18 @@ def give_stacks(fd, signum):
             signal.signal(signum, signal.SIG_IGN)
 
 
-def run(config, place, number, fds, shared, apps):
+def share(config):
+    """Return the memory shared with the server."""
+    return memoryview(mmap(config["shared"], config["shared_size"]))
+
+
+def run(config, place, number, fds, memory, apps):
     """Be a process of worker number (from 1) until the server ends it or the queue.
 
     place, from 0, says which claims are those of its threads. fds are the streams,
-    thread by thread, each thread's in the order of loops. shared is the descriptor
-    of the memory shared with the server.
+    thread by thread, each thread's in the order of loops. memory is that of share.
     """
     loops, threads = config["loops"], config["threads"]
-    memory = memoryview(mmap(shared, config["shared_size"]))
     cancelled = [memory[at : at + SLOTS] for at in range(config["cancel_at"], len(memory), SLOTS)]
     environ = base(config)
     if config["stacks"] >= 0:

@@ -61,8 +61,10 @@ class Control:
         return marshal.loads(data) if len(data) == size else None
 
     def descriptors(self, count):
+        """Return as many descriptors, or fewer where this process has no room for them."""
         fds = array("i")
-        while len(fds) < count:
+        # Messages are counted, not what is in them: what there is no room for is cut off.
+        for _ in range(0, count, FDS_AT_ONCE):
             space = socket.CMSG_SPACE(FDS_AT_ONCE * fds.itemsize)
             data, ancillary, _, _ = self.sock.recvmsg(1, space, CLOEXEC)
             if not data:
@@ -139,7 +141,9 @@ class Zygote:
             elif message[0] == "spawn":
                 place, number, count = message[1:]
                 fds = self.control.descriptors(count)
-                if self.fork(place, fds):
+                if len(fds) < count:
+                    self.short(place, number, fds, count)
+                elif self.fork(place, fds):
                     signal.set_wakeup_fd(-1)
                     signal.signal(signal.SIGCHLD, inherited or signal.SIG_DFL)
                     signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
@@ -153,6 +157,17 @@ class Zygote:
             elif message[0] == "kill":
                 for place in list(self.pids):
                     self.kill(place, signal.SIGKILL)
+
+    def short(self, place, number, fds, count):
+        """Tell the server that there is no room for a worker's descriptors."""
+        close(fds)
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        sys.stderr.write(
+            f"cannot fork worker {number}: it needs {count} file descriptors, and there is room "
+            f"for {len(fds)}: RLIMIT_NOFILE is {limit}: raise it (ulimit -n, LimitNOFILE=), or "
+            "have the app leave fewer files open when it is imported\n"
+        )
+        self.control.send(("exit", place, 0, 1))
 
     def fork(self, place, fds):
         """Return True in the worker, which alone keeps the descriptors."""
@@ -304,6 +319,15 @@ def main(config):
             zygote.imports.tell()
     else:
         apps.reseed()
+    # Before the server takes it for one that serves, and has its predecessor go.
+    try:
+        memory = worker.share(config)
+    except OSError as e:
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        doing = f"mapping the memory that it shares with the server: {e} (RLIMIT_NOFILE is {limit})"
+        sys.stderr.write(f"worker {number} ends, as it failed at {doing}\n")
+        zygote.doing(place)(-1, doing)
+        os._exit(1)
     control.send(("ready", place, outcome, os.getpid()))
     if config["need_app"] and any(reason for _, _, reason in outcome):
         raise SystemExit(NO_APP)
@@ -312,4 +336,4 @@ def main(config):
     else:
         control.sock.close()
     callables = [app or apps.missing for app in zygote.apps] or [apps.missing]
-    worker.run(config, place, number, fds, config["shared"], callables)
+    worker.run(config, place, number, fds, memory, callables)

@@ -1,7 +1,9 @@
 """PEP 3333, as an app sees it and as the server gets it."""
 
+import errno
 import io
 import marshal
+import os
 import sys
 import threading
 import time
@@ -9,7 +11,7 @@ from wsgiref.validate import validator
 
 import pytest
 from shim import port
-from shim.port import ABORT, DATA, DROPPED, END, FAILED, FILE, HEAD, RETURNED, WHOLE
+from shim.port import ABORT, DATA, DESCRIPTOR, DROPPED, END, FAILED, FILE, HEAD, RETURNED, WHOLE
 
 OK = "200 OK"
 TEXT = [("Content-Type", "text/plain")]
@@ -408,6 +410,46 @@ def wrapped(file, headers=TEXT, blksize=8192):
         return environ["wsgi.file_wrapper"](file, blksize)
 
     return app
+
+
+class Refusing:
+    """A socket that passes no descriptor on."""
+
+    def __init__(self, sock, number):
+        self.sock = sock
+        self.number = number
+
+    def __getattr__(self, name):
+        return getattr(self.sock, name)
+
+    def sendmsg(self, buffers, ancillary=(), *others):
+        if ancillary:
+            raise OSError(self.number, os.strerror(self.number))
+        return self.sock.sendmsg(buffers, ancillary, *others)
+
+
+@pytest.mark.parametrize("number", [errno.ETOOMANYREFS, errno.EBADF, errno.EPERM, errno.EINVAL])
+def test_file_is_not_passed_on(serve, tmp_path, capfd, number):
+    path = tmp_path / "file"
+    path.write_bytes(b"y" * 100_000)
+
+    def app(environ, start_response):
+        start_response("200 OK", [])
+        if environ["PATH_INFO"] == "/file":
+            return environ["wsgi.file_wrapper"](path.open("rb"))
+        return [b"hello"]
+
+    s = serve(app)
+    s.port.sock = Refusing(s.port.sock, number)
+    for _ in range(3):
+        rid = s.send(PATH_INFO="/file")
+        got, kind, _, _ = s.frame()
+        assert (got, kind) == (rid, FILE)
+        s.tell(DESCRIPTOR, 1)
+        # The server is told that none comes, and the stream goes on.
+        assert s.stream.recvmsg(1, 64)[:2] == (b"f", [])
+        assert s.get().body == b"hello"
+    assert capfd.readouterr().err.count(os.strerror(number)) == 3
 
 
 def test_file_is_sent_as_descriptor(serve, tmp_path):
