@@ -113,7 +113,7 @@ func TestPatchedApps(t *testing.T) {
 		{name: "gevent's hub at import", needs: "gevent", patch: "import gevent.monkey; gevent.monkey.patch_all(); import gevent; gevent.spawn(gevent.sleep, 0.001).join()", options: []string{"--threads", "2"}},
 		{name: "eventlet", needs: "eventlet", patch: "import eventlet; eventlet.monkey_patch()"},
 		{name: "eventlet, four threads", needs: "eventlet", patch: "import eventlet; eventlet.monkey_patch()", options: []string{"--threads", "4"}},
-		{name: "eventlet in the first request", needs: "eventlet", patch: "import eventlet; eventlet.monkey_patch()", late: true, options: []string{"--threads", "2"}},
+		{name: "eventlet in the first request", needs: "eventlet", patch: "import eventlet; eventlet.monkey_patch()", late: true},
 		{name: "everything is replaced", patch: vandal, late: true},
 		{name: "everything is replaced, four threads", patch: vandal, late: true, options: []string{"--threads", "4"}},
 	} {
