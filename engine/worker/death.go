@@ -108,9 +108,7 @@ func (g *supervisor) unforked(p *process) {
 func (g *supervisor) end(p *process, sure bool) {
 	streams := p.streams
 	p.streams = nil
-	if p.is(Starting, Draining) && p.doing.group > 1 {
-		_ = unix.Kill(-p.doing.group, unix.SIGKILL) // a hook ends with its worker
-	}
+	p.endHook()
 	p.doing = stage{}
 	p.hangUp()
 	p.set(Dead)

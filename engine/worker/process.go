@@ -150,6 +150,13 @@ func (p *process) kill() {
 	go func() { _, _ = h.Wait() }()
 }
 
+// endHook has what a process runs for hook-post-fork end with it.
+func (p *process) endHook() {
+	if p.is(Starting, Draining) && p.doing.group > 1 {
+		_ = unix.Kill(-p.doing.group, unix.SIGKILL)
+	}
+}
+
 // hangUp forgets about the descriptor that tells whether it is there.
 func (p *process) hangUp() {
 	if p.line >= 0 {

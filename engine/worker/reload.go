@@ -267,13 +267,18 @@ func (g *supervisor) restart() {
 // have been killed: what takes longer hangs in the kernel.
 const orphansEnd = time.Second
 
+// orphan is a process whose zygote has ended.
+type orphan struct {
+	*process
+	handle *os.Process // its own, nil where its id was never known
+	since  time.Time
+}
+
 // zygoteGone deals with a zygote that ended, and whose workers the kernel has killed
 // therefore. Where it does not do that, they are killed here.
 func (g *supervisor) zygoteGone(z *zygote) {
 	delete(g.zygotes, z)
 	z.end() // closes its socket
-	var orphans []*process
-	handles := make(map[*process]*os.Process)
 	for _, p := range g.places {
 		if !p.alive || p.zygote != z {
 			continue
@@ -281,22 +286,14 @@ func (g *supervisor) zygoteGone(z *zygote) {
 		for _, c := range p.cores {
 			g.shared.retire(c.index) // should it live on, it begins nothing more
 		}
-		handles[p] = p.handle
+		p.endHook()
+		g.orphans = append(g.orphans, orphan{p, p.handle, time.Now()})
+		p.set(Dead)
 		p.pid.Store(0)
 		p.kill()
-		orphans = append(orphans, p)
+		p.worker.present.CompareAndSwap(p, nil)
 	}
-	// What they have not claimed is run elsewhere, so they must be gone.
-	for deadline := time.Now().Add(orphansEnd); len(orphans) > 0; time.Sleep(time.Millisecond) {
-		orphans = slices.DeleteFunc(orphans, func(p *process) bool {
-			sure := g.gone(p, handles[p])
-			if sure || time.Now().After(deadline) {
-				g.end(p, sure)
-				return true
-			}
-			return false
-		})
-	}
+	g.bury()
 	switch {
 	case g.stopping:
 	case z == g.next:
@@ -336,6 +333,25 @@ func (g *supervisor) takeNoMore(p *process) {
 	}
 	for _, c := range p.cores {
 		g.shared.retire(c.index)
+	}
+}
+
+// bury ends the orphans that are gone, and looks at the others again soon: what they have
+// not claimed is run elsewhere, so they must be gone. The supervisor goes on meanwhile.
+func (g *supervisor) bury() {
+	g.orphans = slices.DeleteFunc(g.orphans, func(o orphan) bool {
+		sure := o.streams == nil || g.gone(o.process, o.handle)
+		if !sure && time.Since(o.since) < orphansEnd {
+			return false
+		}
+		if o.streams != nil { // else its end has been dealt with before
+			g.end(o.process, sure)
+		}
+		return true
+	})
+	if len(g.orphans) > 0 && !g.burying {
+		g.burying = true
+		g.after(time.Millisecond, "orphans")
 	}
 }
 

@@ -51,6 +51,8 @@ type supervisor struct {
 	pauses   pauses         // in which nothing here ran
 	nudging  bool           // a nudge will follow
 	nudgeIn  time.Duration  // so long after the present one
+	orphans  []orphan       // killed, and perhaps not gone yet
+	burying  bool           // a look at them will follow
 	stopping bool
 	killed   bool
 }
@@ -274,6 +276,9 @@ func (g *supervisor) handle(m message) {
 	case "gone":
 		g.zygoteGone(m.from)
 
+	case "orphans":
+		g.burying = false
+		g.bury()
 	case "ended":
 		g.ended(g.places[m.int(0)])
 	case "respawn":
