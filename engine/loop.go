@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"net/http"
 	"runtime/debug"
 	"time"
@@ -50,7 +51,7 @@ func newLoop(s *Server, index int) (*loop, error) {
 	l.packets.Limits = s.opt.Limits
 	r.OnPanic = func(reason any, stack []byte) {
 		l.count.panics.Add(1)
-		s.opt.Logf("panic on event loop %d: %v\n%s", index, reason, stack)
+		s.opt.logStack(fmt.Sprintf("on event loop %d", index), reason, stack)
 	}
 	return l, nil
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"log"
 	"os"
 	"runtime"
@@ -9,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/uwsgo/uwsgo/codec"
+	"github.com/uwsgo/uwsgo/engine/internal/printable"
 	"github.com/uwsgo/uwsgo/engine/internal/reactor"
 )
 
@@ -96,8 +98,11 @@ type Options struct {
 	// line by Logf. It must not keep r.
 	OnRefusal func(r *Refusal)
 	// Logf prints what an operator should know: refused requests, panics, lack of
-	// descriptors. nil means log.Printf.
+	// descriptors. nil means log.Printf. What a terminal would act on is escaped already,
+	// ends of lines included, but for those of a panic's stack.
 	Logf func(format string, args ...any)
+
+	logStack func(where string, reason any, stack []byte) // by Logf; reason is that of a panic
 }
 
 // Outcome says how an exchange ended.
@@ -130,8 +135,13 @@ func (o Options) withDefaults() Options {
 	if o.TempDir == "" {
 		o.TempDir = os.TempDir()
 	}
-	if o.Logf == nil {
-		o.Logf = log.Printf
+	logf := o.Logf
+	if logf == nil {
+		logf = log.Printf
+	}
+	o.Logf = func(format string, args ...any) { logf("%s", printable.Text(fmt.Sprintf(format, args...), false)) }
+	o.logStack = func(where string, reason any, stack []byte) {
+		logf("%s\n%s", printable.Text(fmt.Sprintf("panic %s: %v", where, reason), false), stack)
 	}
 	if o.OnRefusal == nil {
 		o.OnRefusal = func(r *Refusal) { o.Logf("%v", r) }

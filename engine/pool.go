@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"runtime/debug"
 	"sync"
+
+	"github.com/uwsgo/uwsgo/engine/internal/printable"
 )
 
 // ErrPoolFull is returned by [Pool.Go] when as many jobs wait as may.
@@ -38,7 +40,7 @@ func NewPool(size, queue int, logf func(format string, args ...any)) *Pool {
 func (p *Pool) run(job func()) {
 	defer func() {
 		if r := recover(); r != nil {
-			p.logf("panic in goroutine pool: %v\n%s", r, debug.Stack())
+			p.logf("panic in goroutine pool: %s\n%s", printable.Text(fmt.Sprint(r), false), debug.Stack())
 		}
 	}()
 	job()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/uwsgo/uwsgo/codec"
+	"github.com/uwsgo/uwsgo/engine/internal/printable"
 )
 
 // Refusal is a request that was not given to the handler, as it was malformed, over a
@@ -33,7 +34,7 @@ const logged = 256
 // String describes the refusal. option, if not empty, changes the limit.
 func (r *Refusal) String() string { return r.Text("") }
 
-// Text describes the refusal in one line, with the name of the option that changes the
+// Text describes the refusal in one line of what can be printed, with the name of the option that changes the
 // limit, if there is one.
 func (r *Refusal) Text(option string) string {
 	var b strings.Builder
@@ -49,10 +50,10 @@ func (r *Refusal) Text(option string) string {
 		sep = ", "
 	}
 	if r.Method != "" {
-		add("%s %s", r.Method, r.Target)
+		add("%s %s", printable.Text(r.Method, true), printable.Text(r.Target, true))
 	}
 	if r.Field != "" {
-		add("field %s", r.Field)
+		add("field %s", printable.Text(r.Field, true))
 	}
 	switch {
 	case r.Limit > 0:

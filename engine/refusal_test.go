@@ -1,10 +1,13 @@
 package engine
 
 import (
+	"fmt"
 	"io"
 	"strings"
 	"testing"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/uwsgo/uwsgo/codec"
 	"github.com/uwsgo/uwsgo/codec/uwsgi"
@@ -88,5 +91,55 @@ func TestLateHeadIsNamed(t *testing.T) {
 	}
 	if r := <-refused; r.Method != "GET" || r.Target != "/late" || r.Patience != 100*time.Millisecond {
 		t.Errorf("%+v", r)
+	}
+}
+
+// What a client sends cannot end a line of the log, look like another one, or act on a
+// terminal: neither by default, nor for who logs refusals by itself.
+func TestLogIsPrintable(t *testing.T) {
+	const evil = "x\nDAMN ! \r\x1b[31m\x7f\xff\u009b\u202e\u2028"
+	packet := func(vars ...uwsgi.Var) string {
+		b, err := uwsgi.AppendPacket(nil, 0, 0, vars)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	for _, tt := range []struct {
+		name string
+		p    Protocol
+		raw  string
+	}{
+		{"method", UWSGI, packet(uwsgi.Var{Name: "REQUEST_METHOD", Value: evil})},
+		{"target", UWSGI, packet(uwsgi.Var{Name: "REQUEST_METHOD", Value: "GET"}, uwsgi.Var{Name: "REQUEST_URI", Value: "/" + evil}, uwsgi.Var{Name: "PATH_INFO", Value: "/\x00"})},
+		{"variable", UWSGI, packet(uwsgi.Var{Name: "REQUEST_METHOD", Value: "GET"}, uwsgi.Var{Name: "HTTP_" + evil, Value: "1"})},
+		{"value", UWSGI, packet(uwsgi.Var{Name: "REQUEST_METHOD", Value: "GET"}, uwsgi.Var{Name: "HTTP_X", Value: evil})},
+		{"protocol", UWSGI, packet(uwsgi.Var{Name: "REQUEST_METHOD", Value: "GET"}, uwsgi.Var{Name: "SERVER_PROTOCOL", Value: evil})},
+		{"other protocol", UWSGI, "GET /" + evil + " HTTP/1.1\r\n\r\n"},
+		{"HTTP method", HTTP, evil + " / HTTP/1.1\r\n\r\n"},
+		{"HTTP target", HTTP, "GET /" + strings.ReplaceAll(evil, "\n", "") + " HTTP/1.1\r\nHost: a\r\n\r\n"},
+		{"HTTP version", HTTP, "GET /\x1b[31m " + evil + "\r\n\r\n"},
+		{"field name", HTTP, "GET / HTTP/1.1\r\nHost: a\r\n" + strings.ReplaceAll(evil, "\n", "") + ": b\r\n\r\n"},
+		{"field value", HTTP, "GET / HTTP/1.1\r\nHost: " + evil + "\r\n\r\n"},
+		{"panic", HTTP, "GET /panic HTTP/1.1\r\nHost: a\r\n\r\n"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			lines := make(chan string, 10)
+			handler := HandlerFunc(func(*Exchange) { panic(evil) })
+			logf := func(format string, args ...any) { lines <- fmt.Sprintf(format, args...) }
+			_, addr := start(t, handler, Options{Loops: 1, Logf: logf}, ListenOptions{Protocol: tt.p})
+			c := dial(t, addr)
+			if _, err := io.WriteString(c, tt.raw); err != nil {
+				t.Fatal(err)
+			}
+			_ = c.CloseWrite()
+			_, _ = io.Copy(io.Discard, c)
+			for first := true; first || len(lines) > 0; first = false {
+				line, stack, panicked := strings.Cut(<-lines, "\n")
+				if panicked && !strings.HasPrefix(stack, "goroutine ") || !utf8.ValidString(line) || strings.ContainsFunc(line, func(r rune) bool { return !unicode.IsPrint(r) }) {
+					t.Errorf("%q, then %.40q", line, stack)
+				}
+			}
+		})
 	}
 }

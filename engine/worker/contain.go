@@ -3,6 +3,8 @@ package worker
 import (
 	"os"
 	"runtime/debug"
+
+	"github.com/uwsgo/uwsgo/engine/internal/printable"
 )
 
 // What a client does in its methods is not this package's. A panic there ends that
@@ -67,7 +69,7 @@ func (p *Port) describe(c Client) (what string) {
 	defer p.contain(nil, 0)
 	what = "-"
 	if d, ok := c.(Describer); ok {
-		what = printable(d.Describe(), true)
+		what = printable.Text(d.Describe(), true)
 	}
 	return what
 }

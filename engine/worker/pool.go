@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/uwsgo/uwsgo/engine/internal/printable"
 	"github.com/uwsgo/uwsgo/engine/internal/reactor"
 )
 
@@ -223,6 +224,6 @@ func (p *Pool) idle() {
 
 func (p *Pool) log(line string) {
 	if p.config.Log != nil {
-		p.config.Log(printable(line, false))
+		p.config.Log(printable.Text(line, false))
 	}
 }

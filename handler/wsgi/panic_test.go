@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/uwsgo/uwsgo/codec"
 	"github.com/uwsgo/uwsgo/engine"
@@ -84,7 +86,7 @@ def application(environ, start_response):
 	var panics atomic.Int64
 	r := start(t, setup{
 		engine: engine.Options{Loops: 1, Logf: func(format string, args ...any) {
-			if strings.HasPrefix(format, "panic") {
+			if strings.HasPrefix(fmt.Sprintf(format, args...), "panic on event loop 0: as asked") {
 				panics.Add(1)
 			}
 		}},
@@ -143,5 +145,45 @@ def application(environ, start_response):
 			}
 			r.wait("end of the exchanges", func() bool { return r.srv.Stats().InFlight == 0 })
 		})
+	}
+}
+
+// Why an answer cannot be sent is told in one line that can be printed, whatever is in it.
+func TestBadAnswerIsPrintable(t *testing.T) {
+	const source = `
+import marshal, struct
+def application(environ, start_response):
+    text = "x\nDAMN ! \r\x1b[31m\x7f\xff\x9b"
+    head = marshal.dumps({
+        "/status": ("200" + text, []),
+        "/number": (text, []),
+        "/name": ("200 OK", [("X-" + text, "1")]),
+        "/value": ("200 OK", [("X-One", text)]),
+        "/length": ("200 OK", [("Content-Length", text)]),
+    }[environ["PATH_INFO"]], 2)
+    exchange = start_response.__self__
+    # The shim would refuse it; so it goes past that.
+    class Head:
+        data, length, bodyless, elsewhere = head, 0, False, False
+    exchange.head = Head
+    return [b""]
+`
+	path := filepath.Join(t.TempDir(), "app.py")
+	if err := os.WriteFile(path, []byte(source), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	lines := make(chan string, 10)
+	r := start(t, setup{
+		worker: worker.Config{Apps: []worker.App{{File: path}}},
+		wsgi:   Options{Logf: func(format string, args ...any) { lines <- fmt.Sprintf(format, args...) }},
+	})
+	for _, target := range []string{"/status", "/number", "/name", "/value", "/length"} {
+		if status, _ := r.get(target); status != 500 {
+			t.Errorf("%s: got %d, want 500", target, status)
+		}
+		line := <-lines
+		if !utf8.ValidString(line) || strings.ContainsFunc(line, func(r rune) bool { return !unicode.IsPrint(r) }) {
+			t.Errorf("%s: %q", target, line)
+		}
 	}
 }

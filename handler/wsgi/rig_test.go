@@ -55,7 +55,9 @@ func start(t testing.TB, s setup) *rig {
 	if s.engine.Logf == nil {
 		s.engine.Logf = t.Logf
 	}
-	s.wsgi.Logf = t.Logf
+	if s.wsgi.Logf == nil {
+		s.wsgi.Logf = t.Logf
+	}
 	if r.srv, err = engine.New(s.engine); err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,6 @@
-package worker
+// Package printable escapes text for logs, so that nothing a client sent can end a line,
+// look like another one, or act on the terminal that shows it.
+package printable
 
 import (
 	"fmt"
@@ -8,10 +10,10 @@ import (
 	"unicode/utf8"
 )
 
-// printable returns text as it may stand in one line of a log, escaped as in the request
+// Text returns text as it may stand in one line of a log, escaped as in the request
 // log: \u001b for what is not printable, or is no UTF-8. What is of the wire has
 // quotes and backslashes escaped too, so that it cannot look like an escape.
-func printable(text string, wire bool) string {
+func Text(text string, wire bool) string {
 	plain := func(r rune, size int) bool {
 		switch {
 		case r == '"' || r == '\\':
