@@ -27,17 +27,15 @@ type Options struct {
 // Handler changes the headers of what the next handler answers. It keeps nothing per
 // loop and may serve any number of them.
 type Handler struct {
-	next    engine.Handler
-	add     []codec.Header
-	remove  [][]byte
-	outputs sync.Pool // of *output
+	next   engine.Handler
+	add    []codec.Header
+	remove [][]byte
 }
 
 // New returns a Handler for the responses of next. It returns an error for what is no
 // header, and for those that say how long the body is, which the server does itself.
 func New(next engine.Handler, o Options) (*Handler, error) {
 	h := &Handler{next: next}
-	h.outputs.New = func() any { return &output{handler: h} }
 	for _, line := range o.Add {
 		added, err := Parse(line)
 		if err != nil {
@@ -46,10 +44,11 @@ func New(next engine.Handler, o Options) (*Handler, error) {
 		h.add = append(h.add, added)
 	}
 	for _, name := range o.Remove {
-		if err := check(codec.Header{Name: []byte(name)}); err != nil {
+		removed, err := ParseName(name)
+		if err != nil {
 			return nil, err
 		}
-		h.remove = append(h.remove, []byte(name))
+		h.remove = append(h.remove, removed)
 	}
 	return h, nil
 }
@@ -62,6 +61,11 @@ func Parse(line string) (codec.Header, error) {
 	}
 	h := codec.Header{Name: []byte(name), Value: []byte(strings.Trim(value, " \t"))}
 	return h, check(h)
+}
+
+// ParseName reads the name of a header that is to be taken out.
+func ParseName(name string) ([]byte, error) {
+	return []byte(name), check(codec.Header{Name: []byte(name)})
 }
 
 // check refuses what would spoil a response.
@@ -78,35 +82,45 @@ func check(h codec.Header) error {
 
 // Serve implements [engine.Handler].
 func (h *Handler) Serve(x *engine.Exchange) {
-	o := h.outputs.Get().(*output)
-	o.next = x.Output()
-	x.SetOutput(o)
+	Change(x, h.add, h.remove)
 	h.next.Serve(x)
 }
+
+// Change adds headers to the response of one exchange, and takes those out of it that the
+// handler sets under the names in remove. The caller has checked both, with [Parse] and
+// [ParseName], and must not change them before the exchange has ended.
+func Change(x *engine.Exchange, add []codec.Header, remove [][]byte) {
+	o := outputs.Get().(*output)
+	o.add, o.remove, o.next = add, remove, x.Output()
+	x.SetOutput(o)
+}
+
+var outputs = sync.Pool{New: func() any { return new(output) }}
 
 // output changes the head of one response. It stands between handler and client until
 // that has been said; a body passes by it.
 type output struct {
-	handler *Handler
-	next    engine.Output
-	resp    codec.Response // the changed head; Header is kept for reuse
+	add    []codec.Header
+	remove [][]byte
+	next   engine.Output
+	resp   codec.Response // the changed head; Header is kept for reuse
 }
 
 // head returns resp with the headers changed.
 func (o *output) head(resp *codec.Response) *codec.Response {
 	header := o.resp.Header[:0]
 	for _, h := range resp.Header {
-		if !o.handler.removes(h.Name) {
+		if !o.removes(h.Name) {
 			header = append(header, h)
 		}
 	}
 	o.resp = *resp
-	o.resp.Header = append(header, o.handler.add...)
+	o.resp.Header = append(header, o.add...)
 	return &o.resp
 }
 
-func (h *Handler) removes(name []byte) bool {
-	for _, r := range h.remove {
+func (o *output) removes(name []byte) bool {
+	for _, r := range o.remove {
 		if len(r) == len(name) && bytes.EqualFold(r, name) {
 			return true
 		}
@@ -126,8 +140,8 @@ func (o *output) leave(x *engine.Exchange) engine.Output {
 func (o *output) free() {
 	header := o.resp.Header
 	clear(header[:cap(header)]) // views of others
-	o.resp = codec.Response{Header: header[:0]}
-	o.handler.outputs.Put(o)
+	*o = output{resp: codec.Response{Header: header[:0]}}
+	outputs.Put(o)
 }
 
 // Reply implements [engine.Output].
