@@ -20,10 +20,14 @@ type Request struct {
 	// received. Over uwsgi they are the HTTP_* variables with that prefix cut
 	// off (so "USER_AGENT"), and CONTENT_TYPE. [EqualName] compares both spellings.
 	Fields []Field
-	// Vars are the other variables of a uwsgi packet; nil over HTTP.
+	// Vars are the other variables of a uwsgi packet, and those of SetVar. A client over
+	// HTTP sets none.
 	Vars []Field
 	// ScriptName is the SCRIPT_NAME that a uwsgi packet came with.
 	ScriptName Span
+	// PathInfo is the PATH_INFO that a uwsgi packet came with. Path lacks the script name
+	// where the front server asks for that (modifier1 30).
+	PathInfo Span
 
 	// ContentLength is the length of the body in bytes: 0 for no body, -1 when it
 	// is chunked and thus not known before it has been read.
@@ -52,6 +56,25 @@ func (r *Request) Get(name string) []byte {
 		}
 	}
 	return nil
+}
+
+// SetVar gives the app a variable of the server's own, such as REMOTE_USER, in place of one
+// that the front server has sent. Spans stay right. Views do not move: they show the
+// bytes of before.
+func (r *Request) SetVar(name, value string) {
+	buf := make([]byte, 0, len(r.Buf)+len(name)+len(value))
+	buf = append(append(append(buf, r.Buf...), name...), value...)
+	at := uint32(len(r.Buf))
+	mid := at + uint32(len(name))
+	f := Field{Span{at, mid}, Span{mid, uint32(len(buf))}}
+	r.Buf = buf
+	for i := range r.Vars {
+		if string(r.Bytes(r.Vars[i].Name)) == name {
+			r.Vars[i] = f
+			return
+		}
+	}
+	r.Vars = append(r.Vars, f)
 }
 
 // Memory that a request keeps for the next one, so that one large request does

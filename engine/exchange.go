@@ -20,6 +20,11 @@ type Exchange struct {
 	Tag any
 	// Waited is the handler's likewise: how long the request waited to be run.
 	Waited time.Duration
+	// Harakiri is what a handler asks of one behind it: how long the request may run, 0
+	// for as long as that one has it, negative for ever.
+	Harakiri time.Duration
+	// Quiet asks for no line in the request log. It is for [Options].OnFinish to heed.
+	Quiet bool
 
 	loop *loop
 	conn *conn // nil once the client has gone, and for exchanges of AsHTTP
@@ -197,6 +202,19 @@ func (x *Exchange) AbortFor(why string) {
 		x.outcome.Broken = why
 	}
 	x.Abort()
+}
+
+// Drop closes the connection without an answer, as a rule of uWSGI's routing may ask.
+// Behind net/http, and once a response has begun, it does what Abort does.
+func (x *Exchange) Drop() {
+	if x.phase != phaseHandler || x.conn == nil {
+		x.Abort()
+		return
+	}
+	x.outcome.Status, x.outcome.Aborted = 500, true
+	x.sent = http1.Framing{} // without keep-alive
+	x.phase = phaseEnded
+	x.conn.settle()
 }
 
 // ReplyText answers with a short plain text. It is meant for messages of the

@@ -101,7 +101,7 @@ func (l *loop) release(x *Exchange) {
 	}
 	x.gen++
 	x.phase = phaseEnded
-	x.conn, x.out, x.watcher, x.Tag, x.Waited = nil, nil, nil, nil, 0
+	x.conn, x.out, x.watcher, x.Tag, x.Waited, x.Harakiri, x.Quiet = nil, nil, nil, nil, 0, 0, false
 	x.body.free()
 	if !ours || len(l.exchanges) >= spareExchanges {
 		return

@@ -224,6 +224,7 @@ func (p *packet) finish(stripScriptName bool) error {
 		}
 	}
 	r.SetPath(path)
+	r.PathInfo = p.path
 
 	r.Authority = p.host
 	https := r.Bytes(p.https)
