@@ -211,7 +211,7 @@ func (x *Exchange) Drop() {
 		x.Abort()
 		return
 	}
-	x.outcome.Status, x.outcome.Aborted = 500, true
+	x.outcome.Status, x.outcome.Aborted, x.outcome.Broken = 500, true, "no answer, as a rule says"
 	x.sent = http1.Framing{} // without keep-alive
 	x.phase = phaseEnded
 	x.conn.settle()

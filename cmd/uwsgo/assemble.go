@@ -16,6 +16,7 @@ import (
 	"github.com/uwsgo/uwsgo/engine/worker"
 	"github.com/uwsgo/uwsgo/handler/compress"
 	"github.com/uwsgo/uwsgo/handler/header"
+	"github.com/uwsgo/uwsgo/handler/route"
 	"github.com/uwsgo/uwsgo/handler/static"
 	"github.com/uwsgo/uwsgo/handler/wsgi"
 )
@@ -206,19 +207,17 @@ func mountedApp(m config.Mount, callable string) worker.App {
 }
 
 // handler puts together what answers requests: files first, then the apps, compression
-// around both, and headers around all.
+// around both, rules around those, and headers around all.
 func (p *program) handler() (engine.Handler, error) {
 	cfg := p.cfg
 	var h engine.Handler = engine.HandlerFunc(func(x *engine.Exchange) { x.ReplyText(404, "Not Found\n") })
+	rules := route.Options{Rules: cfg.Routes, Logf: p.log.Printf}
 	if p.pool != nil {
-		o := wsgi.Options{ManageScriptName: cfg.ManageScriptName, Logf: p.log.Printf}
-		if p.pool.Config().HarakiriLeast > 0 {
-			o.Harakiri = deadlines(cfg.Deadlines)
-		}
-		var err error
-		if h, err = wsgi.New(p.pool, o); err != nil {
+		apps, err := wsgi.New(p.pool, wsgi.Options{ManageScriptName: cfg.ManageScriptName, Logf: p.log.Printf})
+		if err != nil {
 			return nil, err
 		}
+		h, rules.Paths = apps, apps.Paths
 	}
 	if cfg.HasFiles() {
 		o := static.Options{Check: p.under(cfg.CheckStatic...), Index: cfg.StaticIndex, SkipExt: cfg.StaticSkip, Safe: cfg.StaticSafe}
@@ -234,10 +233,19 @@ func (p *program) handler() (engine.Handler, error) {
 			return nil, err
 		}
 	}
-	if cfg.Compress || cfg.HTTPGzip {
+	if cfg.Compress || cfg.HTTPGzip || len(cfg.Routes) > 0 {
 		p.blocks = engine.NewPool(runtime.NumCPU(), 256, p.log.Printf)
 		p.later(p.blocks.Close)
+	}
+	if cfg.Compress || cfg.HTTPGzip {
 		h = compress.New(h, compress.Options{Pool: p.blocks, OnlyMarked: !cfg.Compress})
+	}
+	if len(cfg.Routes) > 0 {
+		var err error
+		rules.Pool = p.blocks
+		if h, err = route.New(h, rules); err != nil {
+			return nil, err
+		}
 	}
 	h = p.withReadiness(h)
 	if len(cfg.AddHeader)+len(cfg.RemHeader) > 0 {

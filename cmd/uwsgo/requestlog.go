@@ -36,6 +36,11 @@ func (p *program) onFinish() func(*engine.Exchange, engine.Outcome) {
 	total, memory := new(atomic.Int64), new(memoryCache)
 	writers := make([]*requestWriter, worker.MaxLoops) // each loop has its own
 	return func(x *engine.Exchange, o engine.Outcome) {
+		if x.Quiet {
+			total.Add(1)
+			count(x, o)
+			return
+		}
 		w := &writers[x.Loop().Index()]
 		if *w == nil {
 			*w = newRequestWriter(format, p.sink, total)

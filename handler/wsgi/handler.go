@@ -25,24 +25,22 @@ type Options struct {
 	ManageScriptName bool
 	// ServerName is SERVER_NAME for requests over HTTP; empty means the host name.
 	ServerName string
-	// Harakiri, where not nil, says how long a request may run in place of the pool's
-	// Harakiri: 0 for that, negative for ever. It is called on the loop and must not keep
-	// the request. The pool's HarakiriLeast must be set.
-	Harakiri func(r *codec.Request) time.Duration
 	// Logf prints why an app's answer could not be sent; nil drops that. Tracebacks
 	// of apps do not come here but on the pool's Stderr.
 	Logf func(format string, args ...any)
 }
 
 // Handler is an engine.Handler that answers with the WSGI apps of a pool. After
-// an exchange has ended, [Origin] tells which worker answered it.
+// an exchange has ended, [Origin] tells which worker answered it. A handler in front may
+// say how long a request may run, by Harakiri of the exchange, where the pool's
+// HarakiriLeast is set: to the shortest time that it says.
 type Handler struct {
-	mounts   *mounts
-	host     []byte
-	harakiri func(r *codec.Request) time.Duration
-	logf     func(format string, args ...any)
-	seed     maphash.Seed // of routes
-	loops    []loopState  // by loop
+	mounts *mounts
+	host   []byte
+	limits bool // the pool heeds limits of some requests
+	logf   func(format string, args ...any)
+	seed   maphash.Seed // of routes
+	loops  []loopState  // by loop
 }
 
 // loopState is what a Handler keeps for each loop. It belongs to the loop.
@@ -63,9 +61,6 @@ func New(pool *worker.Pool, o Options) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Harakiri != nil && c.HarakiriLeast <= 0 {
-		return nil, errors.New("wsgi.Options.Harakiri needs worker.Config.HarakiriLeast: the shortest time that it returns")
-	}
 	if o.ServerName == "" {
 		if o.ServerName, err = os.Hostname(); err != nil {
 			return nil, fmt.Errorf("host name for SERVER_NAME: %w", err)
@@ -74,7 +69,7 @@ func New(pool *worker.Pool, o Options) (*Handler, error) {
 	if o.Logf == nil {
 		o.Logf = func(string, ...any) {}
 	}
-	h := &Handler{mounts: m, host: []byte(o.ServerName), harakiri: o.Harakiri, logf: o.Logf, seed: maphash.MakeSeed(), loops: make([]loopState, len(c.Loops))}
+	h := &Handler{mounts: m, host: []byte(o.ServerName), limits: c.HarakiriLeast > 0, logf: o.Logf, seed: maphash.MakeSeed(), loops: make([]loopState, len(c.Loops))}
 	for i := range h.loops {
 		h.loops[i] = loopState{h: h, port: pool.Port(i), origins: make(map[Origin]*Origin)}
 	}
@@ -95,8 +90,8 @@ func (h *Handler) Serve(x *engine.Exchange) {
 		Route:  l.route(app, r.Bytes(r.Method), r.Path()),
 		Waited: waited(r.Get("X-Request-Start"), time.Now),
 	}
-	if h.harakiri != nil {
-		job.Harakiri = h.harakiri(r)
+	if h.limits {
+		job.Harakiri = x.Harakiri
 	}
 	c := l.call()
 	dst, id, err := l.port.Begin(c, job)
@@ -128,6 +123,12 @@ func (h *Handler) Serve(x *engine.Exchange) {
 	}
 	c.x, c.ref, c.id, c.app = x, x.Ref(), id, app
 	x.Watch(c)
+}
+
+// Paths returns the SCRIPT_NAME and PATH_INFO that the app gets of a request.
+func (h *Handler) Paths(r *codec.Request) (script, path []byte) {
+	_, script, path = h.mounts.choose(appID(r), r.Bytes(r.ScriptName), r.Path())
+	return script, path
 }
 
 // bodyHead is more than what marshalling adds to a body.

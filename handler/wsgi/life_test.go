@@ -19,7 +19,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/uwsgo/uwsgo/codec"
 	"github.com/uwsgo/uwsgo/engine"
 	"github.com/uwsgo/uwsgo/engine/worker"
 )
@@ -109,25 +108,19 @@ func TestHarakiriOfSomeRequests(t *testing.T) {
 	const short = 200 * time.Millisecond
 	r := start(t, setup{
 		worker: worker.Config{Harakiri: time.Hour, HarakiriLeast: short},
-		wsgi: Options{Harakiri: func(r *codec.Request) time.Duration {
-			if string(r.Path()) == "/hang" {
-				return short
-			}
-			return 0
-		}},
+		around: func(next engine.Handler) engine.Handler {
+			return engine.HandlerFunc(func(x *engine.Exchange) {
+				if string(x.Request().Path()) == "/hang" {
+					x.Harakiri = short
+				}
+				next.Serve(x)
+			})
+		},
 	})
 	if status, body := r.get("/hang"); status != 504 || body != "Gateway Timeout\n" {
 		t.Errorf("hangs: %d %q", status, body)
 	}
 	r.wantHello()
-}
-
-func TestHarakiriNeedsTheLeast(t *testing.T) {
-	r := start(t, setup{})
-	_, err := New(r.pool, Options{Harakiri: func(*codec.Request) time.Duration { return time.Second }})
-	if err == nil || !strings.Contains(err.Error(), "worker.Config.HarakiriLeast") {
-		t.Errorf("got %v", err)
-	}
 }
 
 // leave closes a connection so that the server sees that nobody is there. A mere

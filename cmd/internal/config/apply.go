@@ -146,7 +146,8 @@ func (r *resolver) apply(name string, e ini.Entry) error {
 		var n int64
 		n, err = plain(e, maxSignal)
 		r.HarakiriSignal = syscall.Signal(n)
-	case "route", "route-uri", "route-host":
+	case "route", "route-uri", "route-host", "route-qs", "route-remote-addr", "route-remote-user", "route-referer", "route-user-agent",
+		"route-if", "route-if-not", "route-run", "route-label":
 		err = r.route(name, e)
 	case "max-requests":
 		r.MaxRequests, err = number(e, maxRequests)

@@ -16,6 +16,7 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/cron"
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
 	"github.com/uwsgo/uwsgo/engine/worker"
+	"github.com/uwsgo/uwsgo/handler/route"
 )
 
 // Action is what the command line asks for.
@@ -143,7 +144,7 @@ type Config struct {
 	HarakiriVerbose bool
 	HarakiriMercy   time.Duration  // for the other requests of a worker; 0 for Mercy
 	HarakiriSignal  syscall.Signal // that the worker gets first; 0 for none
-	Deadlines       []Deadline     // of some requests, in the order in which the rules are run
+	Routes          []*route.Rule  // of requests, in the order in which they are followed
 	DieOnTerm       bool           // as asked; the server stops on SIGTERM regardless
 	Vacuum          bool
 	// When workers are replaced; 0 for never.

@@ -245,19 +245,6 @@ func TestLoad(t *testing.T) {
 			},
 		},
 		{
-			name: "deadlines_of_routes", args: []string{"app.ini"},
-			ini: "module = shop\nroute = ^/reports/\\d+$ harakiri:300 ; five minutes\nroute-host = ^b\\.  harakiri:1\nroute-uri = \\?all harakiri:0\nroute = ^/health donotlog:\nroute = ^/status donotlog:\n",
-			want: func(c *Config) {
-				c.Module = "shop"
-				c.Deadlines = []Deadline{
-					{"route", regexp.MustCompile(`^/reports/\d+$`), 300 * time.Second},
-					{"route-host", regexp.MustCompile(`^b\.`), time.Second},
-					{"route-uri", regexp.MustCompile(`\?all`), 0},
-				}
-				c.Losses.Function = []string{"route:donotlog"}
-			},
-		},
-		{
 			name: "signal_before_the_kill", args: []string{"-w", "shop", "--harakiri-graceful-signal", "10", "--harakiri-graceful-timeout", "5"},
 			want: func(c *Config) {
 				c.Module, c.HarakiriSignal, c.HarakiriMercy = "shop", syscall.Signal(10), 5*time.Second
@@ -418,12 +405,14 @@ func TestErrors(t *testing.T) {
 		{name: "protocol", args: "--protocol fastcgi", want: "--protocol: protocol fastcgi is not supported yet: use uwsgi or http"},
 		{name: "no_protocol", args: "--protocol gopher", want: `--protocol: "gopher" is none of uwsgi, http, http11`},
 		{name: "profile", args: "--profile all", want: `--profile: "all" is none of cpu, mem, `},
-		{name: "route_without_an_action", args: "app.ini", ini: "route = ^/reports", want: `app.ini:2: route: "^/reports" is not of the form REGEX harakiri:SECONDS`},
-		{name: "route_without_a_colon", args: "app.ini", ini: "route = ^/reports harakiri", want: `app.ini:2: route: "^/reports harakiri" is not of the form REGEX harakiri:SECONDS`},
-		{name: "route_without_seconds", args: "app.ini", ini: "route = ^/reports harakiri:", want: `"^/reports harakiri:" is not of the form REGEX harakiri:SECONDS`},
+		{name: "route_without_an_action", args: "app.ini", ini: "route = ^/reports", want: `app.ini:2: route: "^/reports" is not of the form REGEX ACTION:ARGUMENTS`},
+		{name: "route_without_a_colon", args: "app.ini", ini: "route = ^/reports harakiri", want: `app.ini:2: route: "^/reports harakiri" is not of the form REGEX ACTION:ARGUMENTS`},
+		{name: "route_without_seconds", args: "app.ini", ini: "route = ^/reports harakiri:", want: `app.ini:2: route: harakiri needs seconds`},
 		{name: "route_without_a_number", args: "app.ini", ini: "route = ^/ harakiri:long", want: `app.ini:2: route: "long" is not a number`},
 		{name: "route_negative", args: "app.ini", ini: "route-uri = ^/ harakiri:-5", want: `app.ini:2: route-uri: "-5" is negative`},
 		{name: "route_with_a_look_ahead", args: "app.ini", ini: "route = ^/(?!static) harakiri:5", want: "app.ini:2: route: error parsing regexp: invalid or unsupported Perl syntax: `(?!` in \"^/(?!static)\""},
+		{name: "route_if_without_a_condition", args: "app.ini", ini: "route-if = isempty:${X} break:403", want: `app.ini:2: route-if: "isempty" is no condition`},
+		{name: "route_with_a_variable_that_nobody_sends", args: "app.ini", ini: "http = :80\nroute-if = equal:${REMOTE_ADR};1.2.3.4 break:403", want: "app.ini:3: route-if: ${REMOTE_ADR}: requests over HTTP have no such variable"},
 		{name: "route_with_a_back_reference", args: "app.ini", ini: `route = ^/(a)\1 harakiri:5`, want: "invalid escape sequence: `\\1`"},
 		{name: "cheaper_as_many_as_processes", args: "-p 2 --cheaper 2", want: "cheaper: 2 must be lower than processes, which is 2"},
 		{name: "cheaper_too_large", args: "--cheaper 100001", want: "--cheaper: 100001 is too large: at most 100000"},

@@ -64,8 +64,8 @@ func note(to *[]string, name string) {
 	}
 }
 
-// rule reads a rule of a routing table that is not there: REGEX ACTION:ARGUMENTS, or the
-// action alone. What the rule protects is open without it.
+// rule reads a rule of a routing table that is not there, of errors, responses or ends:
+// REGEX ACTION:ARGUMENTS, or the action alone. What the rule protects is open without it.
 func (r *resolver) rule(e ini.Entry, label, always bool) error {
 	if label {
 		note(&r.Losses.Function, e.Key)
@@ -83,18 +83,18 @@ func (r *resolver) rule(e ini.Entry, label, always bool) error {
 		}
 		return e.Origin.Errorf(e.Key, "%q is not of the form %s", e.Value, form)
 	}
-	r.action(e, action)
+	r.action(e, action, option.Instead(action))
 	return nil
 }
 
 // action notes that an action of a rule is not there.
-func (r *resolver) action(e ini.Entry, action string) {
+func (r *resolver) action(e ini.Entry, action, instead string) {
 	name := e.Key + ":" + action
 	if option.Harmless(action) {
 		note(&r.Losses.Function, name)
 		return
 	}
-	r.doors = append(r.doors, door{name, e.Origin.Name(e.Key) + ": " + action, option.Instead(action)})
+	r.doors = append(r.doors, door{name, e.Origin.Name(e.Key) + ": " + action, instead})
 }
 
 // giveUp reads ignore-unsupported. A name has to be one that ends the start, so that a

@@ -118,6 +118,9 @@ func (r *resolver) finish() error {
 			r.Crons[i].Harakiri = r.cronHarakiri
 		}
 	}
+	if err := r.checkVariables(); err != nil {
+		return err
+	}
 	if r.Daemonize != "" {
 		r.LogTo = r.Daemonize
 	}

@@ -1,46 +1,73 @@
 package config
 
 import (
-	"regexp"
+	"errors"
+	"fmt"
 	"strings"
-	"time"
 
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
+	"github.com/uwsgo/uwsgo/cmd/internal/option"
+	"github.com/uwsgo/uwsgo/handler/route"
 )
 
-// Deadline is a rule of route that says how long requests may run.
-type Deadline struct {
-	Option   string // what is matched: route, PATH_INFO; route-uri, REQUEST_URI; route-host, HTTP_HOST
-	Pattern  *regexp.Regexp
-	Harakiri time.Duration // 0 for ever
-}
-
-// route reads REGEX ACTION:ARGUMENTS, of whose actions harakiri is the only one here: what
-// others do is missing.
-// The first space ends the pattern, as in uWSGI.
-func (r *resolver) route(option string, e ini.Entry) error {
-	const form = "%q is not of the form REGEX harakiri:SECONDS"
-	pattern, command, _ := strings.Cut(e.Value, " ")
-	action, args, ok := strings.Cut(strings.TrimLeft(command, " "), ":")
-	if !ok {
-		return e.Origin.Errorf(e.Key, form, e.Value)
-	}
-	if action != "harakiri" {
-		r.action(e, action)
-		return nil
-	}
-	if args == "" {
-		return e.Origin.Errorf(e.Key, form, e.Value)
-	}
-	compiled, err := regexp.Compile(pattern)
-	if err != nil {
-		return e.Origin.Errorf(e.Key, "%w in %q: patterns are Go's (RE2), which lack some of what PCRE has", err, pattern)
-	}
-	e.Value = args
-	limit, err := seconds(e)
+// route reads a rule of the table of requests. A rule that cannot be followed leaves its
+// place behind, which goto counts, where it is harmless or given up.
+func (r *resolver) route(name string, e ini.Entry) error {
+	value, err := withSeconds(name, e)
 	if err != nil {
 		return err
 	}
-	r.Deadlines = append(r.Deadlines, Deadline{Option: option, Pattern: compiled, Harakiri: limit})
+	rule, err := route.Parse(name, value)
+	var missing *route.UnsupportedError
+	switch {
+	case errors.As(err, &missing):
+		instead := option.Instead(missing.Action)
+		if missing.Reason != "" {
+			instead = missing.Reason + ": " + instead
+		}
+		r.action(e, missing.Action, instead)
+		rule = &route.Rule{}
+	case err != nil:
+		return e.Origin.Errorf(e.Key, "%w", err)
+	}
+	rule.Where = e.Origin.Name(e.Key)
+	r.Routes = append(r.Routes, rule)
+	return nil
+}
+
+// withSeconds has the time of a harakiri rule in seconds, without unit or comment.
+func withSeconds(name string, e ini.Entry) (string, error) {
+	at := strings.IndexByte(e.Value, ' ') + 1
+	if name == "route-run" {
+		at = 0
+	}
+	action, time, _ := strings.Cut(strings.TrimLeft(e.Value[at:], " "), ":")
+	if action != "harakiri" || time == "" {
+		return e.Value, nil
+	}
+	rule := e
+	rule.Value = time
+	limit, err := seconds(rule)
+	return fmt.Sprintf("%sharakiri:%d", e.Value[:at], int64(limit.Seconds())), err
+}
+
+// checkVariables ends the start where a rule asks for a variable that no request has. Over
+// uwsgi the web server in front may send any.
+func (r *resolver) checkVariables() error {
+	if len(r.Listens) == 0 {
+		return nil // sockets may be passed on
+	}
+	for _, l := range r.Listens {
+		if l.Protocol != HTTP {
+			return nil
+		}
+	}
+	for _, rule := range r.Routes {
+		for _, name := range rule.Variables() {
+			if !option.Variable(name) {
+				return fmt.Errorf("%s: ${%s}: requests over HTTP have no such variable", rule.Where, name)
+			}
+		}
+	}
 	return nil
 }

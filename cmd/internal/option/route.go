@@ -48,8 +48,8 @@ var instead = map[string]string{
 	"basicauth":   "have the web server in front ask for the password, with auth_basic in nginx",
 	"break":       "refuse the request in the web server in front, with return or deny in nginx",
 	"redirect":    "redirect in the web server in front, with return in nginx",
-	"addheader":   "add-header adds one to every response, or the web server in front does it",
-	"harakiri":    "route, route-uri and route-host can have this action",
+	"addheader":   "route-run with addheader adds one to every response, as add-header does",
+	"harakiri":    "route, route-if and their kin can have this action",
 	"rewrite":     "rewrite in the web server in front, with rewrite in nginx",
 	"fixpathinfo": "have the web server in front say uwsgi_modifier1 30 (nginx), which does the same",
 	"static":      "serve files with static-map or check-static",
@@ -65,7 +65,7 @@ func Instead(action string) string {
 	case "redirect-302", "redirect-301", "redirect-permanent":
 		action = "redirect"
 	case "delheader", "remheader":
-		return "rem-header takes one out of every response, or the web server in front does it"
+		return "route-run with remheader takes one out of every response, as rem-header does"
 	case "rewrite-last":
 		action = "rewrite"
 	case "file", "file-next", "sendfile", "sendfile-next", "fastfile", "fastfile-next", "static-next":
@@ -77,6 +77,19 @@ func Instead(action string) string {
 	return "do it in the web server in front, or in the app"
 }
 
+// Variable reports whether requests over HTTP have a variable of that name, or a uwsgi
+// packet usually has it.
+func Variable(name string) bool {
+	return strings.HasPrefix(name, "HTTP_") || strings.HasPrefix(name, "UWSGI_") || slices.Contains(variables, name)
+}
+
+var variables = []string{
+	"REQUEST_METHOD", "REQUEST_URI", "REQUEST_SCHEME", "PATH_INFO", "SCRIPT_NAME", "QUERY_STRING", "SERVER_PROTOCOL", "SERVER_NAME", "SERVER_PORT", "SERVER_ADDR",
+	"REMOTE_ADDR", "REMOTE_PORT", "REMOTE_USER", "HTTPS", "CONTENT_TYPE", "CONTENT_LENGTH", "DOCUMENT_ROOT", "DOCUMENT_URI",
+}
+
 // RouteText says in docs/options.md which actions are left out.
-var RouteText = quoted(harmless) + " are left out, as a lost function; `harakiri` works in `route`, `route-uri` and `route-host`; " +
-	"every other action, `basicauth`, `break`, `redirect` and `addheader` for four, ends the start."
+var RouteText = "in `route…` " + quoted([]string{
+	"addheader", "basicauth", "basicauth-next", "break", "break-with-status", "continue", "delheader", "donotlog", "goto", "harakiri", "last", "log",
+	"redirect", "redirect-301", "redirect-302", "redirect-permanent", "remheader", "return",
+}) + " work, as [routing.md](routing.md) says; there and in the other tables " + quoted(harmless) + " are left out where they do not work, as a lost function; every other action, `rewrite`, `addvar` and `setuser` for three, ends the start."

@@ -213,21 +213,6 @@ var table = []Option{
 		Note: "Not sent unless given (uWSGI: 15), nor without --harakiri-graceful-timeout. An app that does not handle it is ended by it, but for 1, 2, 3, 15 and 20, which workers ignore.",
 	},
 	{
-		Name: "route", Kind: List, Arg: "RULE", Section: Processes, Status: Differs,
-		Help: "give requests another --harakiri where PATH_INFO matches: REGEX harakiri:SECONDS",
-		Note: "Of the actions only harakiri is there; others [end the start](#ends-the-start), or are left out where they protect nothing. The time takes the place of --harakiri, so it may be longer, and 0 means none; in uWSGI the shorter one counts. The last rule that matches holds. Patterns are Go's (RE2).",
-	},
-	{
-		Name: "route-uri", Kind: List, Arg: "RULE", Section: Processes, Status: Differs,
-		Help: "the same where REQUEST_URI matches",
-		Note: "As for route.",
-	},
-	{
-		Name: "route-host", Kind: List, Arg: "RULE", Section: Processes, Status: Differs,
-		Help: "the same where HTTP_HOST matches",
-		Note: "As for route.",
-	},
-	{
 		Name: "max-requests", Short: 'R', Kind: Int, Arg: "N", Section: Processes, Status: Differs,
 		Help: "replace a worker after so many requests",
 		Note: "Up to a tenth more at random, one worker at a time, and the new one is ready first. Looked at twice a second.",
@@ -463,6 +448,66 @@ var table = []Option{
 	},
 
 	// Requests and limits.
+	{
+		Name: "route", Kind: List, Arg: "RULE", Section: Requests, Status: Differs,
+		Help: "do something with requests whose PATH_INFO matches: REGEX ACTION:ARGUMENTS",
+		Note: "[routing.md](routing.md) has the actions; others [end the start](#ends-the-start), or are left out where they protect nothing. Patterns are Go's (RE2). The time of harakiri takes the place of --harakiri, so it may be longer, and 0 means none; in uWSGI the shorter one counts.",
+	},
+	{
+		Name: "route-uri", Kind: List, Arg: "RULE", Section: Requests, Status: Differs,
+		Help: "the same where REQUEST_URI matches",
+		Note: "As for route.",
+	},
+	{
+		Name: "route-qs", Kind: List, Arg: "RULE", Section: Requests, Status: Differs,
+		Help: "the same where QUERY_STRING matches",
+		Note: "As for route.",
+	},
+	{
+		Name: "route-host", Kind: List, Arg: "RULE", Section: Requests, Status: Differs,
+		Help: "the same where HTTP_HOST matches",
+		Note: "As for route.",
+	},
+	{
+		Name: "route-remote-addr", Kind: List, Arg: "RULE", Section: Requests, Status: Differs,
+		Help: "the same where REMOTE_ADDR matches",
+		Note: "As for route.",
+	},
+	{
+		Name: "route-remote-user", Kind: List, Arg: "RULE", Section: Requests, Status: Differs,
+		Help: "the same where REMOTE_USER matches",
+		Note: "As for route.",
+	},
+	{
+		Name: "route-referer", Kind: List, Arg: "RULE", Section: Requests, Status: Differs,
+		Help: "the same where HTTP_REFERER matches",
+		Note: "As for route.",
+	},
+	{
+		Name: "route-user-agent", Kind: List, Arg: "RULE", Section: Requests, Status: Differs,
+		Help: "the same where HTTP_USER_AGENT matches",
+		Note: "As for route.",
+	},
+	{
+		Name: "route-if", Kind: List, Arg: "RULE", Section: Requests, Status: Differs,
+		Help: "the same where a condition holds: CONDITION:ARGUMENTS ACTION:ARGUMENTS",
+		Note: "As for route. Conditions that ask files or a cache end the start.",
+	},
+	{
+		Name: "route-if-not", Kind: List, Arg: "RULE", Section: Requests, Status: Differs,
+		Help: "the same where a condition does not hold",
+		Note: "As for route-if.",
+	},
+	{
+		Name: "route-run", Kind: List, Arg: "ACTION", Section: Requests, Status: Differs,
+		Help: "the same for every request: ACTION:ARGUMENTS",
+		Note: "As for route.",
+	},
+	{
+		Name: "route-label", Kind: List, Arg: "NAME", Section: Requests, Status: Differs,
+		Help: "name a place among the rules for goto",
+		Note: "A goto that leads nowhere, or back, ends the start.",
+	},
 	{
 		Name: "buffer-size", Short: 'b', Kind: Size, Arg: "BYTES", Default: "32768", Section: Requests, Status: Differs,
 		Help: "the largest request head, or uwsgi packet, that is accepted",

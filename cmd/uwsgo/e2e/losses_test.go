@@ -16,13 +16,13 @@ func TestProtectionThatIsNotThere(t *testing.T) {
 		name, ini string
 		says      []string
 	}{
-		{"password", "route = ^/ basicauth:Restricted,user:secret", []string{"app.ini:7: route: basicauth", "auth_basic", "ignore-unsupported = route:basicauth"}},
-		{"forbidden_path", "route = ^/private break:403", []string{"app.ini:7: route: break", "ignore-unsupported = route:break"}},
-		{"addresses", "route-remote-addr = ^192\\. break:403", []string{"app.ini:7: route-remote-addr: break"}},
+		{"password", "route = ^/ ldapauth:Restricted,url=ldap://x", []string{"app.ini:7: route: ldapauth", "auth_basic", "ignore-unsupported = route:ldapauth"}},
+		{"forbidden_path", "response-route = ^/private break:403", []string{"app.ini:7: response-route: break", "ignore-unsupported = response-route:break"}},
+		{"addresses", "route-remote-addr = ^192\\. access:deny", []string{"app.ini:7: route-remote-addr: access"}},
 		{"capabilities", "cap = setuid", []string{"app.ini:7: cap", "CapabilityBoundingSet="}},
 		{"client_certificates", "https = :8443,a.crt,a.key,HIGH,!ca.crt", []string{"app.ini:7: https", "no TLS"}},
-		{"as_a_daemon", "daemonize = left.log\nroute = ^/ basicauth:R,a:b", []string{"app.ini:8: route: basicauth"}},
-		{"with_a_hook", "hook-asap = exec:touch left.hook\nroute = ^/ basicauth:R,a:b", []string{"app.ini:8: route: basicauth"}},
+		{"as_a_daemon", "daemonize = left.log\nroute = ^/ ldapauth:R,a:b", []string{"app.ini:8: route: ldapauth"}},
+		{"with_a_hook", "hook-asap = exec:touch left.hook\nroute = ^/ ldapauth:R,a:b", []string{"app.ini:8: route: ldapauth"}},
 		{"no_header", "add-header = X-Frame-Options", []string{"app.ini:7: add-header", "X-Frame-Options: DENY"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -39,8 +39,8 @@ func TestSummaryOfLosses(t *testing.T) {
 	dir := shortTempDir(t)
 	write(t, dir, "app.py", plainApp)
 	port := freePort(t)
-	write(t, dir, "app.ini", "[uwsgi]\nhttp = 127.0.0.1:"+port+"\nwsgi-file = app.py\nroute = ^/ basicauth:R,a:b\nignore-unsupported = route:basicauth\n"+
-		"logger = stdio\nlog-5xx = true\nroute = ^/health donotlog:\nroute = ^/status donotlog:\nmemory-report = true\nlazy = true\nthunder-lock = true\nlog-master = true\nofload-threads = 2\n")
+	write(t, dir, "app.ini", "[uwsgi]\nhttp = 127.0.0.1:"+port+"\nwsgi-file = app.py\nroute = ^/ ldapauth:R,a:b\nignore-unsupported = route:ldapauth\n"+
+		"logger = stdio\nlog-5xx = true\nroute = ^/health logvar:a=b\nroute = ^/status logvar:a=b\nmemory-report = true\nlazy = true\nthunder-lock = true\nlog-master = true\nofload-threads = 2\n")
 	s := start(t, dir, "app.ini")
 	s.waitAnswer(t, "http://127.0.0.1:"+port+"/", 200)
 	s.waitLog(t, "uwsgo is ready")
@@ -54,8 +54,8 @@ func TestSummaryOfLosses(t *testing.T) {
 		}
 	}
 	if want := []string{
-		"*** WARNING: not protected by, as ignore-unsupported says: route:basicauth ***",
-		"*** WARNING: lost function, as these options are not supported: logger, log-5xx, route:donotlog ***",
+		"*** WARNING: not protected by, as ignore-unsupported says: route:ldapauth ***",
+		"*** WARNING: lost function, as these options are not supported: logger, log-5xx, route:logvar ***",
 		"*** changed, as these options are done in another way: memory-report, lazy ***",
 		"*** harmless, as these options have nothing to do: thunder-lock, log-master ***",
 		"*** uwsgo is ready",

@@ -1,0 +1,107 @@
+package route
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Rule is one compiled rule. It is immutable, so that any number of handlers may have it.
+// The zero Rule does nothing. It keeps the place of one that is left out, as goto counts.
+type Rule struct {
+	// Where is the rule's origin for messages: the option, unless the caller knows better.
+	Where string
+
+	label  string
+	action string
+	cond   condition // nil for always
+	negate bool
+	do     action
+	goTo   *goTo
+	limit  time.Duration // of harakiri
+	vars   []string      // of the environ, that it asks for
+}
+
+// UnsupportedError tells of a rule that is right in uWSGI and cannot be followed here.
+type UnsupportedError struct {
+	Action string
+	Reason string // where it is not the action
+}
+
+// Error implements error.
+func (e *UnsupportedError) Error() string {
+	if e.Reason != "" {
+		return e.Reason
+	}
+	return fmt.Sprintf("action %s is not supported", e.Action)
+}
+
+// Parse compiles the value of one of uWSGI's options route, route-uri, route-host,
+// route-qs, route-remote-addr, route-remote-user, route-referer, route-user-agent,
+// route-if, route-if-not, route-run and route-label. It returns an *UnsupportedError for
+// conditions and actions of uWSGI that are not here.
+func Parse(option, value string) (*Rule, error) {
+	r := &Rule{Where: option}
+	if option == "route-label" {
+		r.label = value
+		return r, nil
+	}
+	command, subject := value, ""
+	if option != "route-run" {
+		var ok bool
+		// The first space ends the pattern, as in uWSGI.
+		if subject, command, ok = strings.Cut(value, " "); !ok {
+			return nil, fmt.Errorf("%q is not of the form %s ACTION:ARGUMENTS", value, forms[option])
+		}
+	}
+	name, args, ok := strings.Cut(strings.TrimLeft(command, " "), ":")
+	if !ok {
+		return nil, fmt.Errorf("%q is not of the form %s", value, strings.TrimLeft(forms[option]+" ACTION:ARGUMENTS", " "))
+	}
+	r.action = name
+	build := actions[name]
+	if build == nil {
+		return nil, &UnsupportedError{Action: name}
+	}
+	c := compiler{rule: r}
+	err := c.condition(option, subject)
+	if err == nil {
+		err = build(&c, args)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// forms are what stands before the action.
+var forms = map[string]string{
+	"route": "REGEX", "route-uri": "REGEX", "route-host": "REGEX", "route-qs": "REGEX", "route-remote-addr": "REGEX",
+	"route-remote-user": "REGEX", "route-referer": "REGEX", "route-user-agent": "REGEX",
+	"route-if": "CONDITION:ARGUMENTS", "route-if-not": "CONDITION:ARGUMENTS", "route-run": "",
+}
+
+// compiler makes one rule.
+type compiler struct {
+	rule    *Rule
+	pattern *pattern // whose groups $1 and so on are; nil where there is none
+}
+
+// Harakiri returns the time that a harakiri rule asks for, negative for ever; 0 for other
+// rules.
+func (r *Rule) Harakiri() time.Duration { return r.limit }
+
+// Variables returns the names of the environ's variables that the rule asks for.
+func (r *Rule) Variables() []string { return slices.Clone(r.vars) }
+
+// Least returns the shortest time that the rules give a request, 0 for none: what
+// worker.Config.HarakiriLeast has to know.
+func Least(rules []*Rule) (least time.Duration) {
+	for _, r := range rules {
+		if r.limit > 0 && (least == 0 || r.limit < least) {
+			least = r.limit
+		}
+	}
+	return least
+}
