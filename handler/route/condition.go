@@ -31,8 +31,7 @@ func (c *compiler) condition(option, text string) error {
 		}
 		var err error
 		if c.rule.cond, err = build(c, args); err != nil {
-			var u *UnsupportedError
-			if errors.As(err, &u) {
+			if u, ok := errors.AsType[*UnsupportedError](err); ok {
 				u.Reason = "condition " + name + " " + u.Reason
 				return u
 			}

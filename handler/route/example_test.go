@@ -1,6 +1,7 @@
 package route_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -52,7 +53,9 @@ func Example() {
 	}
 	http.DefaultClient.CloseIdleConnections()
 	server.Close()
-	<-served
+	if err := <-served; !errors.Is(err, engine.ErrServerClosed) {
+		log.Fatal(err)
+	}
 	// Output:
 	// / 200 hello
 	// /admin 401 Unauthorized

@@ -334,8 +334,7 @@ func TestWhatCannotBeARule(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got  %v\nwant %s", err, tt.want)
 			}
-			var missing *UnsupportedError
-			if errors.As(err, &missing) {
+			if _, ok := errors.AsType[*UnsupportedError](err); ok {
 				t.Errorf("it is no rule of uWSGI's, so it must not be one that can be left out")
 			}
 			if err != nil && strings.Contains(err.Error(), "secret") {

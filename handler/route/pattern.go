@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"regexp/syntax"
+	"slices"
 	"strings"
 )
 
@@ -55,12 +56,7 @@ func hasDollar(tree *syntax.Regexp) bool {
 	if tree.Op == syntax.OpEndText && tree.Flags&syntax.WasDollar != 0 {
 		return true
 	}
-	for _, sub := range tree.Sub {
-		if hasDollar(sub) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(tree.Sub, hasDollar)
 }
 
 // match reports whether the pattern is in subject, and where groups is asked for, where
