@@ -323,7 +323,7 @@ func (z *zygote) receive() (message, error) {
 // reports are what a zygote may say, and what follows the name: each letter is one of
 // those in fits. All else that the supervisor handles is for itself.
 var reports = map[string]string{
-	"python": "s", "threads": "l", "loaded": "sso", "doing": "wast", "spawned": "pi",
+	"python": "s", "threads": "lb", "loaded": "sso", "doing": "wast", "spawned": "pi",
 	"ready": "poi", "pong": "", "exit": "ptc", "imported": "l",
 }
 
@@ -346,6 +346,7 @@ func (z *zygote) right(m message) bool {
 func (z *zygote) fits(m message, i int, kind byte) bool {
 	list, isList := m.args[i].([]any)
 	_, isText := m.args[i].(string)
+	_, isBool := m.args[i].(bool)
 	n, isInt := m.args[i].(int)
 	between := func(least, most int) bool { return isInt && least <= n && n <= most }
 	last := z.config.Processes*places - 1
@@ -354,6 +355,8 @@ func (z *zygote) fits(m message, i int, kind byte) bool {
 		return isText
 	case 'l': // a list of texts
 		return isList && len(m.strs(i)) == len(list)
+	case 'b': // true or false
+		return isBool
 	case 'o': // what became of the apps; of none, where another process imports them
 		return isList && (len(list) == 0 || len(m.apps(i, z.config.Apps)) == len(z.config.Apps) && len(list) == len(z.config.Apps))
 	case 'p': // the place of a process

@@ -55,7 +55,9 @@ func TestReports(t *testing.T) {
 		{"loaded", []any{"loaded", "3.11.2", "/usr/bin/python3", outcome}, true},
 		{"loaded lazily", []any{"loaded", "3.11.2", "", []any{}}, true},
 		{"failed", []any{"loaded", "3.11.2", "", []any{[]any{"", 0.5, "import error"}}}, true},
-		{"threads", []any{"threads", []any{"a", "b"}}, true},
+		{"threads", []any{"threads", []any{"a", "b"}, false}, true},
+		{"threads that stay in the zygote", []any{"threads", []any{"a"}, true}, true},
+		{"threads without names", []any{"threads", []any{}, false}, true},
 		{"doing", []any{"doing", -1, 0, "importing app.py", 0}, true},
 		{"hook", []any{"doing", 0, -1, "running hook-post-fork: true", 4711}, true},
 		{"spawned", []any{"spawned", 0, 4711}, true},
@@ -94,7 +96,8 @@ func TestReports(t *testing.T) {
 		{"more apps", []any{"loaded", "3.11.2", "", append(outcome, outcome...)}, false},
 		{"app without time", []any{"loaded", "3.11.2", "", []any{[]any{""}}}, false},
 		{"version is bytes", []any{"python", []byte("3")}, false},
-		{"names are no texts", []any{"threads", []any{1}}, false},
+		{"names are no texts", []any{"threads", []any{1}, false}, false},
+		{"threads stay is no truth", []any{"threads", []any{"a"}, 1}, false},
 		{"imported nothing", []any{"imported", nil}, false},
 	} {
 		b, err := pymarshal.Marshal(c.report)
