@@ -47,7 +47,7 @@ func run() int {
 		_, _ = os.Stdout.WriteString(config.VersionLine(os.Args[0], version))
 	case config.Usage:
 		for _, w := range cfg.Warnings { // such as a file without the section [uwsgi]
-			_, _ = os.Stderr.WriteString("*** WARNING: " + w + " ***\n")
+			_, _ = os.Stderr.Write(accesslog.AppendPrintable(nil, []byte("*** WARNING: "+w+" ***\n")))
 		}
 		_, _ = os.Stderr.WriteString(config.UsageText)
 		return exitConfig
