@@ -98,12 +98,14 @@ func Change(x *engine.Exchange, add []codec.Header, remove [][]byte) {
 var outputs = sync.Pool{New: func() any { return new(output) }}
 
 // output changes the head of one response. It stands between handler and client until
-// that has been said; a body passes by it.
+// the response has ended; a body goes through it as it is.
 type output struct {
 	add    []codec.Header
 	remove [][]byte
 	next   engine.Output
-	resp   codec.Response // the changed head; Header is kept for reuse
+	// started says that the head of a streamed response has been handed on.
+	started bool
+	resp    codec.Response // the changed head; Header is kept for reuse
 }
 
 // head returns resp with the headers changed.
@@ -156,25 +158,34 @@ func (o *output) ReplyFile(x *engine.Exchange, resp *codec.Response, f *os.File,
 	o.free()
 }
 
-// Start implements [engine.Output].
+// Start implements [engine.Output]. o stays in its place until the end: an output behind
+// it, a compressor for one, has the body too, and x's output must not be set from here on.
 func (o *output) Start(x *engine.Exchange, resp *codec.Response) {
-	o.leave(x).Start(x, o.head(resp))
+	o.started = true
+	o.next.Start(x, o.head(resp))
+}
+
+// Write implements [engine.Output].
+func (o *output) Write(x *engine.Exchange, p []byte) { o.next.Write(x, p) }
+
+// End implements [engine.Output].
+func (o *output) End(x *engine.Exchange) {
+	o.leave(x).End(x)
 	o.free()
 }
 
-// Write implements [engine.Output]. It comes after Start, so it does not come here.
-func (o *output) Write(x *engine.Exchange, p []byte) { o.next.Write(x, p) }
-
-// End implements [engine.Output]. It does not come here either.
-func (o *output) End(x *engine.Exchange) { o.leave(x).End(x) }
-
-// Abort implements [engine.Output]. Nothing has been sent yet, or o were gone: this is
-// the 500 that the engine would give, with the headers.
+// Abort implements [engine.Output]. Where nothing has been said yet this is the 500 that
+// the engine would give, with the headers.
 func (o *output) Abort(x *engine.Exchange) {
-	resp := x.Response()
-	resp.Status = 500
-	resp.Header = append(resp.Header, codec.Header{Name: contentType, Value: textPlain})
-	o.leave(x).Reply(x, o.head(resp), []byte("Internal Server Error"))
+	next := o.leave(x)
+	if o.started {
+		next.Abort(x)
+	} else {
+		resp := x.Response()
+		resp.Status = 500
+		resp.Header = append(resp.Header, codec.Header{Name: contentType, Value: textPlain})
+		next.Reply(x, o.head(resp), []byte("Internal Server Error"))
+	}
 	o.free()
 }
 
