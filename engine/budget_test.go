@@ -234,3 +234,46 @@ func TestMemoryIsGivenBack(t *testing.T) {
 		}
 	}
 }
+
+// What a connection holds is counted for as long as it holds it: those that are idle after
+// their answer hold nothing, wherever the answer came from.
+func TestIdleConnectionsWeighNothing(t *testing.T) {
+	const clients = 40
+	for _, tt := range []struct {
+		name   string
+		answer func(x *Exchange)
+	}{
+		{"at once", func(x *Exchange) { x.ReplyText(200, "here") }},
+		{"later", func(x *Exchange) {
+			ref := x.Ref()
+			go func() { _ = ref.Post(func(x *Exchange) { x.ReplyText(200, "here") }) }()
+		}},
+		{"streamed later", func(x *Exchange) {
+			ref := x.Ref()
+			go func() {
+				_ = ref.Post(func(x *Exchange) { x.Start(x.Response()) })
+				_ = ref.Post(func(x *Exchange) { x.Write([]byte("here")); x.End() })
+			}()
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			srv, addr := start(t, HandlerFunc(tt.answer), Options{Loops: 1, MaxMemory: 1 << 20, TempDir: t.TempDir()}, ListenOptions{})
+			request := "GET / HTTP/1.1\r\nHost: a\r\nCookie: " + strings.Repeat("x", 30_000) + "\r\n\r\n"
+			for range clients {
+				c := dial(t, addr)
+				r := bufio.NewReader(c)
+				for range 2 {
+					write(t, c, request)
+					resp, err := http.ReadResponse(r, nil)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if _, _ = io.Copy(io.Discard, resp.Body); resp.StatusCode != 200 {
+						t.Fatalf("a request is answered %d while all others are idle", resp.StatusCode)
+					}
+				}
+			}
+			eventually(t, "idle connections are not counted", func() bool { return srv.memory.Load() < holdStep })
+		})
+	}
+}

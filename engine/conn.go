@@ -128,6 +128,11 @@ func (c *conn) patience(d time.Duration) time.Duration {
 // late is called when the deadline has passed.
 func (c *conn) late() {
 	defer c.contain()
+	defer func() {
+		if !c.dead {
+			c.weigh()
+		}
+	}()
 	d := c.deadline
 	c.deadline = deadlineNone
 	switch d {
@@ -277,6 +282,9 @@ func (c *conn) settle() {
 			c.read = readHead
 			if !c.feeding { // else feed goes on with what it has
 				c.resume()
+				if !c.dead {
+					c.weigh() // the answer may have come from elsewhere, and then nobody else does
+				}
 			}
 			return
 		}
