@@ -189,13 +189,19 @@ func (p *program) startWorkers(ctx context.Context) error {
 	return nil
 }
 
-// mountedApp tells a file from a module, as uWSGI does: a file has an ending that
-// says so, or a slash.
+// mountedApp tells a file from a module. A file has a slash, or ends as one, as in uWSGI:
+// mysite.wsgi:application is a module. Here a file may be followed by a callable, too, where
+// there is such a file.
 func mountedApp(m config.Mount, callable string) worker.App {
 	app := worker.App{Mount: m.Prefix, Callable: callable}
 	name, own, found := strings.Cut(m.App, ":")
 	ext := filepath.Ext(name)
-	if ext == ".py" || ext == ".wsgi" || strings.Contains(name, "/") {
+	file := ext == ".py" || ext == ".wsgi"
+	if file && found {
+		info, err := os.Stat(name)
+		file = err == nil && !info.IsDir()
+	}
+	if file || strings.Contains(name, "/") {
 		app.File = name
 		if found {
 			app.Callable = own
