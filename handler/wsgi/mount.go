@@ -21,13 +21,18 @@ type mounts struct {
 func newMounts(apps []worker.App, manage bool) (*mounts, error) {
 	m := &mounts{manage: manage, fallback: noApp}
 	for i, app := range apps {
+		if strings.Trim(app.Mount, "/") == "" && app.Mount != "" && m.fallback != noApp && apps[m.fallback].Mount == "" {
+			// As in uWSGI: the app without a mountpoint answers there.
+			m.prefix = append(m.prefix, nil) // find and choose come to the default app first
+			continue
+		}
 		prefix := strings.TrimRight(app.Mount, "/")
 		if prefix != "" && prefix[0] != '/' {
 			return nil, fmt.Errorf("mountpoint %q must begin with a slash: /%s", app.Mount, prefix)
 		}
 		if m.find([]byte(prefix)) != noApp {
 			if prefix == "" {
-				return nil, fmt.Errorf("app %s: there is a default app already: give it a mountpoint", app)
+				return nil, fmt.Errorf("app %s: there is a default app already: give it another mountpoint", app)
 			}
 			return nil, fmt.Errorf("app %s: mountpoint %s is taken already", app, prefix)
 		}

@@ -30,6 +30,11 @@ func TestChoose(t *testing.T) {
 		{name: "one_app_managed", mounts: []string{""}, manage: true, path: "/a", app: 0, wantPath: "/a"},
 		{name: "root_is_default", mounts: []string{"/shop", "/"}, manage: true, path: "/a", app: 1, wantPath: "/a"},
 
+		{name: "default_before_root", mounts: []string{"", "/"}, path: "/a", app: 0, wantPath: "/a"},
+		{name: "default_before_root_managed", mounts: []string{"", "/", "/shop"}, manage: true, path: "/a", app: 0, wantPath: "/a"},
+		{name: "shop_beside_default_and_root", mounts: []string{"", "/", "/shop"}, manage: true, path: "/shop/a", app: 2, wantScript: "/shop", wantPath: "/a"},
+		{name: "default_before_root_appid", mounts: []string{"", "/"}, id: "/", path: "/a", app: 0, wantPath: "/a"},
+
 		{name: "managed_default", mounts: shop, manage: true, path: "/", app: 0, wantPath: "/"},
 		{name: "managed_whole_path", mounts: shop, manage: true, path: "/shop", app: 1, wantScript: "/shop", wantPath: ""},
 		{name: "managed_slash_after", mounts: shop, manage: true, path: "/shop/", app: 1, wantScript: "/shop", wantPath: "/"},
@@ -81,7 +86,8 @@ func TestMountErrors(t *testing.T) {
 	}{
 		{"two_equal", []string{"/a", "/b", "/a"}, "mountpoint /a is taken already"},
 		{"two_equal_but_for_the_slash", []string{"/a", "/a/"}, "mountpoint /a is taken already"},
-		{"two_defaults", []string{"", "/"}, "there is a default app already"},
+		{"two_defaults", []string{"", ""}, "there is a default app already"},
+		{"two_at_the_root", []string{"/", "/"}, "there is a default app already"},
 		{"no_slash", []string{"a"}, `mountpoint "a" must begin with a slash: /a`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
