@@ -114,7 +114,9 @@ func (r *resolver) apply(name string, e ini.Entry) error {
 	case "harakiri-graceful-timeout":
 		r.HarakiriMercy, err = seconds(e)
 	case "cheaper":
-		count(&r.Cheaper.Min, maxCheaper)
+		if !r.noCheaper(e) {
+			count(&r.Cheaper.Min, maxCheaper)
+		}
 		r.Master = true
 	case "cheaper-initial":
 		count(&r.Cheaper.Initial, maxCheaper)

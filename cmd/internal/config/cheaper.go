@@ -31,6 +31,21 @@ func (r *resolver) algorithm(e ini.Entry) {
 	r.Cheaper.Algorithm = a
 }
 
+// noCheaper reports whether cheaper is given true or false. uWSGI takes either for 0, so
+// all workers run.
+func (r *resolver) noCheaper(e ini.Entry) bool {
+	switch strings.ToLower(strings.TrimSpace(e.Value)) {
+	case "true":
+		r.list.Warnf("%s: %q is no number of workers: as in uWSGI all workers run; write cheaper = N for the least number of them, or leave it out",
+			e.Origin.Name(e.Key), e.Value)
+	case "false":
+	default:
+		return false
+	}
+	r.Cheaper.Min = 0
+	return true
+}
+
 // checkCheaper compares the numbers of workers with each other.
 func (r *resolver) checkCheaper() error {
 	c := &r.Cheaper
