@@ -658,7 +658,13 @@ func TestOwnVirtualenv(t *testing.T) {
 
 func TestFindPython(t *testing.T) {
 	venv := t.TempDir()
-	if _, err := FindPython(venv); err == nil || !strings.Contains(err.Error(), "python3 -m venv") {
+	if _, err := FindPython(venv); err == nil || !strings.Contains(err.Error(), "no virtualenv") || strings.Contains(err.Error(), "--clear") {
+		t.Errorf("a folder that is no virtualenv, and must not be emptied: got %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(venv, "pyvenv.cfg"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := FindPython(venv); err == nil || !strings.Contains(err.Error(), "python3 -m venv --clear "+venv) {
 		t.Errorf("a virtualenv without python: got %v", err)
 	}
 	if _, err := FindPython(filepath.Join(venv, "none")); err == nil || !strings.Contains(err.Error(), "no such virtualenv") {

@@ -90,6 +90,10 @@ func FindPython(virtualenv string) (string, error) {
 			return path, nil
 		}
 	}
+	// What --clear empties has to be a virtualenv, and not somebody's project.
+	if _, err := os.Stat(filepath.Join(dir, "pyvenv.cfg")); err != nil {
+		return "", &PythonError{Path: dir, Err: errors.New("it is no virtualenv (it has no pyvenv.cfg and no working bin/python): name one, make one in another folder with python3 -m venv, or leave virtualenv (home) out")}
+	}
 	return "", &PythonError{Path: filepath.Join(dir, "bin", "python"), Err: errors.New("the virtualenv has no working python, perhaps because the one it was made from is gone: make it again with python3 -m venv --clear " + virtualenv)}
 }
 

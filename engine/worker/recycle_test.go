@@ -189,3 +189,21 @@ def application(environ, start_response):
 `)}, LimitAS: 2 << 30}, 1)
 	r.get("/").body200("refused")
 }
+
+func TestLimitASTooSmall(t *testing.T) {
+	if !hasQueue {
+		t.Skip("only Linux is known to hold to it")
+	}
+	for _, processes := range []int{1, 2, 16} {
+		c := Config{Apps: []App{app(t, paths)}, LimitAS: 1 << 20, Processes: processes}
+		newRig(t, &c, 1)
+		pool, err := Start(t.Context(), c)
+		if err == nil {
+			_ = pool.Stop(t.Context())
+			t.Fatalf("%d processes: it says that it serves", processes)
+		}
+		if !strings.Contains(err.Error(), "limit-as is 1048576 bytes") {
+			t.Errorf("%d processes: %v", processes, err)
+		}
+	}
+}

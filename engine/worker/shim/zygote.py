@@ -29,6 +29,7 @@ import gc
 import resource
 import sys
 from array import array
+from errno import ENOMEM
 
 from . import apps, greenlets, imports, signals, title, worker
 from .own import marshal, os, select, signal, socket, suppress, thread
@@ -323,8 +324,10 @@ def main(config):
     try:
         memory = worker.share(config)
     except OSError as e:
-        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        doing = f"mapping the memory that it shares with the server: {e} (RLIMIT_NOFILE is {limit})"
+        limit = f"RLIMIT_NOFILE is {resource.getrlimit(resource.RLIMIT_NOFILE)[0]}"
+        if e.errno == ENOMEM and config["limit_as"]:
+            limit = f"limit-as is {config['limit_as']} bytes: raise it, or leave it out"
+        doing = f"mapping the memory that it shares with the server: {e} ({limit})"
         sys.stderr.write(f"worker {number} ends, as it failed at {doing}\n")
         zygote.doing(place)(-1, doing)
         os._exit(1)
