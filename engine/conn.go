@@ -393,11 +393,20 @@ func (x *Exchange) broke(why string) {
 	}
 }
 
-// unsent takes back what was counted as sent and is not.
-func (c *conn) unsent() {
+// lost takes n bytes back that have been counted as sent and are not.
+func (c *conn) lost(n int) {
 	if x := c.x; x != nil && x.phase >= phaseStream {
-		x.outcome.BodyBytes = max(0, x.outcome.BodyBytes-int64(c.buffered()))
+		x.outcome.BodyBytes = max(0, x.outcome.BodyBytes-int64(n))
 	}
+}
+
+// notWhole notes of an answer that has ended that not all of it is out.
+func (c *conn) notWhole() {
+	if x := c.x; x != nil && x.phase == phaseEnded && !x.outcome.Aborted {
+		c.broke(clientGone)
+		c.loop.count.gone.Add(1)
+	}
+	c.lost(c.buffered())
 }
 
 // abandon gives the connection up: the client has gone, or takes nothing. The
@@ -410,17 +419,13 @@ func (c *conn) abandon() {
 		c.cutOff()
 	}
 	c.broken = true
-	if x := c.x; x != nil && x.phase == phaseEnded && !x.outcome.Aborted {
-		// Answered, but not all of it is out.
-		c.broke(clientGone)
-		c.loop.count.gone.Add(1)
-	}
-	c.unsent()
+	c.notWhole()
 	c.dropOutput()
 	c.loop.Again(&c.turn) // buries it; once the loop has stopped, loop.end does
 }
 
 func (c *conn) bury() {
+	c.notWhole() // the answer may have come since
 	x := c.x
 	c.x = nil
 	c.close()

@@ -20,11 +20,13 @@ func (c *conn) buffered() int {
 // returns.
 func (c *conn) send(p []byte) {
 	if c.broken || c.dead {
+		c.lost(len(p))
 		return
 	}
 	for c.out == nil && !c.corked && !c.blocked {
 		n, ok := c.write(p)
 		if !ok {
+			c.lost(len(p))
 			return
 		}
 		if p = p[n:]; len(p) == 0 {

@@ -69,6 +69,7 @@ func (o clientOutput) ReplyFile(x *Exchange, resp *codec.Response, f *os.File, o
 	switch {
 	case x.sent.Kind == http1.FrameNone || n == 0:
 		_ = f.Close()
+		x.phase = phaseEnded
 		c.send(head)
 	case n <= smallBody:
 		at := len(head)
@@ -81,23 +82,21 @@ func (o clientOutput) ReplyFile(x *Exchange, resp *codec.Response, f *os.File, o
 			o.Abort(x)
 			return
 		}
+		x.phase, x.outcome.BodyBytes = phaseEnded, n
 		c.send(head)
-		x.outcome.BodyBytes = n
 	case !o.l.srv.takeFile():
 		_ = f.Close()
 		o.Reply(x, x.busy(), []byte("Service Unavailable\n"))
 		return
 	default:
-		c.send(head)
-		x.outcome.BodyBytes = n
+		x.phase, x.outcome.BodyBytes = phaseEnded, n
 		c.file, c.fileAt, c.fileLeft = f, off, n
-		x.phase = phaseEnded
+		c.send(head)
 		if !c.blocked && !c.corked {
 			c.flush()
 		}
 		return
 	}
-	x.phase = phaseEnded
 	c.settle()
 }
 
@@ -137,8 +136,10 @@ func (o clientOutput) Write(x *Exchange, p []byte) {
 			}
 		}
 		x.left -= int64(len(p))
+		x.outcome.BodyBytes += int64(len(p)) // before: send takes back what it loses
 		c.send(p)
 	case http1.FrameChunked:
+		x.outcome.BodyBytes += int64(len(p))
 		b := http1.AppendChunkHead(o.l.scratch[:0], len(p))
 		if len(p) <= smallBody {
 			b = append(append(b, p...), crlf...)
@@ -151,9 +152,9 @@ func (o clientOutput) Write(x *Exchange, p []byte) {
 			c.send(crlf)
 		}
 	default:
+		x.outcome.BodyBytes += int64(len(p))
 		c.send(p)
 	}
-	x.outcome.BodyBytes += int64(len(p))
 }
 
 // End implements [Output].

@@ -423,7 +423,7 @@ func (l *loop) end() {
 			c.cutOff()
 		}
 		c.broke("the server has stopped")
-		c.unsent()
+		c.lost(c.buffered())
 		c.broken = true
 		c.bury()
 	}
