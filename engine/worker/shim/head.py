@@ -45,6 +45,9 @@ class Known(dict):
     Most responses of an app have a head that another had before, so checking and
     marshalling it comes down to one look-up. Heads that vary push the others out
     once in a while, which costs little.
+
+    A hit counts only when all that was looked up is exact str and tuples: a class of the
+    app's could compare equal to the head of another request.
     """
 
     LIMIT = 256
@@ -55,6 +58,9 @@ class Known(dict):
         if len(head.data) <= self.LARGEST:
             if len(self) >= self.LIMIT:
                 self.clear()
+            # The key is what was checked, and not the app's objects: classes of its own
+            # may compare as they like, and give something else each time.
+            status, headers = head.parts
             self[(status, tuple(headers))] = head
         return head
 
@@ -63,6 +69,9 @@ def check(status, headers):
     """Return the Head, or raise TypeError or ValueError, saying what is wrong."""
     if not isinstance(status, str):
         raise TypeError(f"status must be a str such as '200 OK', not {kind(status)}")
+    # From here on only exact str: frameworks have subclasses of it, whose methods are theirs,
+    # and marshal does not take them.
+    status = str.__str__(status)
     if not _status(status):
         raise ValueError(f"status must be three digits from 200 on and a reason, not {status!r}")
     if not isinstance(headers, list):
@@ -76,6 +85,7 @@ def check(status, headers):
         name, value = header
         if not isinstance(name, str) or not isinstance(value, str):
             raise TypeError(f"name and value of a header must be str, not {header!r}")
+        name, value = str.__str__(name), str.__str__(value)
         if not _token(name):
             raise ValueError(f"{name!r} is not a possible header name")
         if not _text(value):
@@ -90,10 +100,8 @@ def check(status, headers):
             length = int(digits)
         elif len(name) >= 10 and name.lower() in ELSEWHERE:
             elsewhere = True
-        # marshal takes exact str only, and frameworks have subclasses of it.
-        exact.append((str.__str__(name), str.__str__(value)))
-    code = status[:3]
-    return Head((str.__str__(status), exact), length, code in ("204", "304"), elsewhere)
+        exact.append((name, value))
+    return Head((status, exact), length, status[:3] in ("204", "304"), elsewhere)
 
 
 def kind(value):
