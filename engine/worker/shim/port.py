@@ -90,6 +90,7 @@ class Port:
         self.inbox = deque()  # read and not dealt with
         self.letters = deque()  # the same of recvmsg
         self.bodies = deque()  # the file that came with the last
+        self.opened = False  # its descriptor is a file's, or closed
         self.quit = False
         self.answer = 0  # number of streamed answers so far
         self.room = 0  # bytes that the present one may still send
@@ -288,6 +289,18 @@ class Port:
         to be asked again does no harm.
         """
         self.once(ask)
+        fds = self._body_letter()
+        if not fds:
+            return None
+        if not self.bodies:
+            self.opened = True
+            self.bodies.extend(map(open, (fds[0],), ("rb",), (64 << 10,)))
+        body = self.bodies[0]
+        body.seek(0)  # the descriptor shares its position with the server's
+        return body
+
+    def _body_letter(self):
+        """Return the descriptors in what the server says to NEED_BODY: one, or none."""
         while True:
             if not self.letters:
                 self.letters.extend(map(self.sock.recvmsg, (credit.size,), (RIGHTS,), (CLOEXEC,)))
@@ -303,17 +316,22 @@ class Port:
         fds = array("i")
         for _, _, content in ancillary:
             fds.frombytes(content[: fds.itemsize])
-        if not n or not fds:
-            return None
-        if not self.bodies:
-            self.bodies.extend(map(open, (fds[0],), ("rb",), (64 << 10,)))
-        body = self.bodies[0]
-        body.seek(0)  # the descriptor shares its position with the server's
-        return body
+        return fds if n else None
 
-    def forget_body(self):
+    def forget_body(self, ask):
+        """Be done with what was asked for, whether it was taken or not.
+
+        What the server says to ask must not be taken for what it says to the next one.
+        """
+        if ask.port is self and ask.done and ask.frame is not None:
+            fds = self._body_letter()
+            if fds and not self.opened:
+                self.opened = True
+                os.close(fds[0])
+            ask.frame = None  # read on only once, though this may be called again
         self.letters.clear()
         self.bodies.clear()
+        self.opened = False
 
 
 def gone():

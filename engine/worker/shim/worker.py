@@ -31,8 +31,6 @@ MOST = 1000  # failures in a row,
 SOON = 1_000_000  # each within so many nanoseconds, after which a thread can do no work
 LARGEST = 384 << 10  # bytes of a request: what fits a socket's buffer
 
-POLLRDHUP = getattr(select, "POLLRDHUP", 0x2000)  # PyPy has no name for it
-
 # What every environ has besides base, in the order in which the values come; the
 # server's wire.go has the same list.
 VARIABLES = (
@@ -222,7 +220,8 @@ class Thread:
             self.settle(late)
             self.late = None
         self.began = now
-        while not self.claim[2]:
+        # What has been taken already goes back, or is answered, before this thread is done.
+        while not self.claim[2] or self.buffer[0]:
             self.serve()
             if self.source.over():
                 break
@@ -257,7 +256,7 @@ class Thread:
         self.claim[0] = 0
         if self.ask is not None:
             for p in self.ports:
-                p.forget_body()
+                p.forget_body(self.ask)
             self.ask = None
         self.source.taken()
         self.buffer[0] = 0
@@ -296,7 +295,8 @@ class Thread:
             # looks at claims then, so one of the two sees the other.
             claim[1] = now = clock()
             claim[0] = rid
-            if claim[2]:
+            # Once its body is asked for, the server takes nothing back.
+            if claim[2] and self.ask is None:
                 claim[0] = 0
                 self.drop(port, frame_head(size, rid, RETURNED) + buffer[:size])
                 return
