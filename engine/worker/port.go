@@ -61,8 +61,9 @@ type Port struct {
 	next     int // stream mode: where to look for an idle thread
 	yield    bool
 	closed   bool
-	buf      []byte // for the request that is being put together
-	rbuf     []byte // for what streams read
+	buf      []byte   // for the request that is being put together
+	rbuf     []byte   // for what streams read
+	shorts   []uint32 // requests that wait for retry, as no thread could take their bodies
 	headers  Headers
 	pace     pace
 	retry    reactor.Timer
@@ -164,7 +165,7 @@ func newPort(p *Pool, g *supervisor, index int) *Port {
 	port.clock -= reactor.Clock()
 	port.lanes.shared = &p.lanes
 	port.size(c.initial()*c.Threads, reactor.Clock())
-	port.retry.Fn = port.pump
+	port.retry.Fn = port.tryAgain
 	port.doubt.Fn = port.examine
 	port.expiry.Fn = port.expire
 	port.unhold.Fn = port.pump
@@ -382,6 +383,18 @@ func (p *Port) claimedElsewhere(id uint32, c *Core) bool {
 	return false
 }
 
+// begun returns the request of this loop that a worker thread has called the app for last,
+// nil where that has ended. Its claim may be gone: the answer is then on its way, or has
+// gone astray, as the app has put something else in the place of the thread's stream.
+func (p *Port) begun(thread int) (id uint32, s *slot) {
+	_, since := p.sup.shared.claim(thread)
+	id = p.sup.shared.called(thread)
+	if s = p.slot(id); s == nil || id == 0 || s.state != slotSent || s.told || since < s.sentAt+p.clock {
+		return 0, nil
+	}
+	return id, s
+}
+
 // release frees the slot of a request that has ended, and returns who waits for it.
 func (p *Port) release(id uint32) Client {
 	i := int(id & slotMask)
@@ -530,6 +543,7 @@ func (p *Port) again(id uint32) {
 func (p *Port) attach(streams []*stream) {
 	for _, st := range streams {
 		st.turn.Fn = func() { st.read(false) }
+		st.closing.Fn = st.orphaned
 		if err := p.loop.Add(st.fd, st, true); err != nil {
 			st.close()
 			st.deaf = true
@@ -564,6 +578,9 @@ func (p *Port) detach(streams []*stream, sure bool) {
 			} else {
 				p.fail(id, ErrWorkerDied)
 			}
+		}
+		if id, s := p.begun(st.core.index); s != nil {
+			p.fail(id, ErrWorkerDied) // it must not be run again
 		}
 	}
 	if !sure {

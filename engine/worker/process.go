@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -185,9 +184,8 @@ func (g *supervisor) gone(p *process, handle *os.Process) bool {
 		return true
 	}
 	// It may wait for a parent that does not come; as long as it does its id is its own.
-	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", handle.Pid))
-	_, state, _ := strings.Cut(string(stat), ") ")
-	return strings.HasPrefix(state, "Z") || strings.HasPrefix(state, "X")
+	state, _ := processState(handle.Pid)
+	return state == 'Z' || state == 'X'
 }
 
 func (p *process) set(s State) { p.state.Store(uint32(s)) }

@@ -27,12 +27,13 @@ type stream struct {
 	room     int    // bytes of its body that may still come: the window, and credit that was told
 	data     int    // bytes that are missing of the present data frame
 	dataID   uint32
-	fileID   uint32       // a descriptor for this request comes next; 0: none does
-	fileHead []byte       // and this is its frame's payload
-	fileMeta int          // length of the marshalled head in it
-	bodyID   uint32       // this request's body is to be sent once out is empty; 0: none
-	turn     reactor.Turn // reads on when others have had their turn
-	deaf     bool         // it does not keep to the protocol: read no more
+	fileID   uint32        // a descriptor for this request comes next; 0: none does
+	fileHead []byte        // and this is its frame's payload
+	fileMeta int           // length of the marshalled head in it
+	bodyID   uint32        // this request's body is to be sent once out is empty; 0: none
+	closing  reactor.Timer // the thread's end is closed: see orphaned
+	turn     reactor.Turn  // reads on when others have had their turn
+	deaf     bool          // it does not keep to the protocol: read no more
 	closed   bool
 }
 
@@ -76,7 +77,10 @@ func (st *stream) read(everything bool) {
 			continue
 		}
 		if n <= 0 || err != nil {
-			return // nothing more; of its end the zygote will tell
+			if n == 0 && err == nil && !st.closing.Armed() {
+				st.port.loop.After(&st.closing, endAfter)
+			}
+			return // nothing more; of the worker's end the zygote will tell
 		}
 		short := n < len(buf)
 		b := buf[:n]
@@ -86,10 +90,7 @@ func (st *stream) read(everything bool) {
 		}
 		used, err := st.parse(b)
 		if err != nil {
-			st.port.pool.log(fmt.Sprintf("worker %s: %v: killing it", st.core.name, err))
-			st.in, st.deaf = nil, true
-			st.port.deaf++
-			st.port.sup.fault(st.core)
+			st.distrust(err)
 			return
 		}
 		if used == len(b) {
@@ -101,6 +102,27 @@ func (st *stream) read(everything bool) {
 			return
 		}
 	}
+}
+
+// endAfter is how long a worker whose stream has ended may take to end itself.
+const endAfter = time.Second
+
+// orphaned is for a stream that has ended although its worker lives and serves: the app has
+// closed the descriptor. What the thread answers goes nowhere, or to whatever the app
+// has opened since, and its next requests would wait for ever.
+func (st *stream) orphaned() {
+	if st.closed || st.deaf || !st.core.process.is(Idle) {
+		return
+	}
+	st.distrust(errors.New("the app has closed a descriptor of the server's"))
+}
+
+// distrust has the worker killed, and nothing more of it read.
+func (st *stream) distrust(err error) {
+	st.port.pool.log(fmt.Sprintf("worker %s: %v: killing it", st.core.name, err))
+	st.in, st.deaf = nil, true
+	st.port.deaf++
+	st.port.sup.fault(st.core)
 }
 
 // keep holds on to the beginning of a frame.
@@ -141,7 +163,8 @@ func (st *stream) parse(b []byte) (used int, err error) {
 		id := binary.LittleEndian.Uint32(p[4:])
 		what := binary.LittleEndian.Uint32(p[8:])
 		k, head := kind(what>>24), int(what&0xffffff)
-		if !st.expected(k, id, size, head) {
+		// The descriptor of a file comes before anything else.
+		if st.fileID != 0 || !st.expected(k, id, size, head) {
 			return used, fmt.Errorf("%w: kind %d, id %x, %d bytes", errFrame, k, id, size)
 		}
 		if k == kindData {
@@ -379,6 +402,14 @@ func (st *stream) receiveFile() bool {
 		return true
 	}
 	if err != nil || n == 0 {
+		return false
+	}
+	if b[0] != 'f' {
+		if f := descriptor(oob[:oobn]); f != nil {
+			_ = f.Close()
+		}
+		st.fileID, st.fileHead = 0, nil
+		st.distrust(fmt.Errorf("%w: a descriptor was to come", errFrame))
 		return false
 	}
 	f := descriptor(oob[:oobn])

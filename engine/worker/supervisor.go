@@ -201,7 +201,7 @@ func (g *supervisor) handle(m message) {
 			return
 		}
 		names := strings.Join(m.strs(0), ", ")
-		if len(m.args) == 2 && m.args[1] == true {
+		if m.args[1] == true {
 			g.pool.log(fmt.Sprintf("the app started threads while it was imported (%s): they run in process %d alone, which forks the workers and serves no request", names, m.from.pid))
 			return
 		}

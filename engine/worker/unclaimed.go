@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/uwsgo/uwsgo/codec/pymarshal"
@@ -135,10 +136,12 @@ func (p *Port) examine() {
 	p.pump()
 }
 
-// drain reads what the streams hold.
+// drain reads all that the streams hold now, however long that takes: what is decided
+// next depends on it. A stream holds no more than its socket's buffer and what its thread
+// adds meanwhile, of which a window is the bound.
 func (p *Port) drain() {
-	for _, st := range p.streams {
-		st.read(false)
+	for _, st := range slices.Clone(p.streams) {
+		st.read(true)
 	}
 }
 
@@ -213,11 +216,23 @@ func (p *Port) short(c *Core, id uint32) {
 		p.fail(id, ErrNoDescriptors)
 		return
 	}
-	p.backlog[s.lane].push(id, s.kept)
-	p.forget(s)
+	// Not at once: the thread that could not take it would get it again.
+	p.shorts = append(p.shorts, id)
 	if !p.retry.Armed() {
 		p.loop.After(&p.retry, retryAfter)
 	}
+}
+
+// tryAgain sends what waits, those too that no thread could take a moment ago.
+func (p *Port) tryAgain() {
+	shorts := p.shorts
+	p.shorts = nil
+	for _, id := range shorts {
+		s := &p.slots[id&slotMask]
+		p.backlog[s.lane].push(id, s.kept)
+		p.forget(s)
+	}
+	p.pump()
 }
 
 // lose gives up a request that a dead process had.

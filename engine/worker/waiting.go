@@ -209,6 +209,8 @@ func (p *Port) look(now int64) {
 			if counts && p.lanes.runs(s.route, clock-since, s.sights) {
 				p.proved(s.route)
 			}
+		} else if _, s := p.begun(i); s != nil {
+			s.seen = p.looks
 		}
 	}
 }

@@ -216,8 +216,11 @@ class Exchange:
         data = self.head.data
         payload = data + extent_head(offset, length)
         self.started = True
-        self.frame = frame_head(len(payload), self.rid, FILE | len(data)) + payload
-        self.gone = not self.port.give(self, fd)
+        frame = frame_head(len(payload), self.rid, FILE | len(data)) + payload
+        # First: whoever sends the frame, fail for one, must send the descriptor after it.
+        self.port.offer(frame, fd)
+        self.frame = frame
+        self.gone = not self.port.give(self)
         self.port.claim[0] = FINISHING
         return True
 

@@ -169,11 +169,14 @@ class Port:
             self._give(self.giving[1])
             self.giving = None
 
-    def give(self, what, fd):
-        """Send the frame of a Once, and after it a descriptor. Return False if nobody wants it."""
+    def offer(self, frame, fd):
+        """Have a descriptor follow a frame that is to be sent."""
         self.given.clear()
         self.ready = self.kept = None
-        self.giving = (what.frame, fd)
+        self.giving = (frame, fd)
+
+    def give(self, what):
+        """Send a Once whose frame a descriptor follows. Return False if nobody wants it."""
         self.once(what)
         if self.kept is not None:
             raise self.kept

@@ -361,7 +361,9 @@ class Thread:
                             data = head.data
                             used = len(data)
                             frame = frame_head(used + size, rid, used) + data + block
-                            # As Port.once does.
+                            # As Port.once does. What an exception left there must not
+                            # count as sent.
+                            port.clear()
                             exchange.frame = port.frame = frame
                             port.note(map(port.push, (frame,)))
                             if port.counts[0] != len(frame):
