@@ -20,6 +20,8 @@ import time as _time
 def _copy(module):
     copy = type(module)(module.__name__)
     copy.__dict__.update(module.__dict__)
+    # pyfakefs replaces what is called os or io wherever it finds that.
+    copy.__name__ = f"_uwsgo.{module.__name__}"
     return copy
 
 

@@ -9,12 +9,11 @@ whose number is the tag, or one of the tags below.
 """
 
 import struct
-from _io import open
 from array import array
 from collections import deque
 from errno import ECONNRESET, EPIPE
 
-from .own import os, socket
+from .own import io, os, socket
 
 # Kinds of frames. HEAD, WHOLE and FILE begin with a marshalled (status, headers).
 WHOLE = 0  # the head and the whole body
@@ -35,7 +34,6 @@ QUIT = 0xFFFFFFFE  # stream mode: finish
 
 # What the byte of a slot may be besides 0: do not run its request.
 CANCELLED = 1  # nor go on with it: its client has gone
-LATE = 2  # it has waited for too long
 
 GONE = 0xFFFFFFFF  # as n of a credit: the client has gone
 
@@ -179,7 +177,8 @@ class Port:
         """Send a Once whose frame a descriptor follows. Return False if nobody wants it."""
         self.once(what)
         if self.kept is not None:
-            raise self.kept
+            kept, self.kept = self.kept, None  # it holds this frame, and so all that the app had
+            raise kept
         return self.ready != 0
 
     def _give(self, fd):
@@ -297,7 +296,7 @@ class Port:
             return None
         if not self.bodies:
             self.opened = True
-            self.bodies.extend(map(open, (fds[0],), ("rb",), (64 << 10,)))
+            self.bodies.extend(map(io.open, (fds[0],), ("rb",), (64 << 10,)))
         body = self.bodies[0]
         body.seek(0)  # the descriptor shares its position with the server's
         return body

@@ -33,7 +33,7 @@ class Answer:
 
 
 class Server:
-    """Runs worker.serve in a thread and plays the loop."""
+    """Runs a worker.Thread and plays the loop."""
 
     def __init__(self, *apps, stream_mode=False):
         self.slot = 0

@@ -6,8 +6,6 @@ import sys
 import pytest
 from shim import port
 
-PATIENCE = 20
-
 
 class Raises:
     """A socket whose recvmsg is interrupted once."""
@@ -71,7 +69,7 @@ def test_the_thread_is_to_finish_while_the_body_comes(serve, capsys):
 
 
 def test_what_was_taken_goes_back_when_the_thread_finishes(serve, capsys):
-    """Something raises between a request's coming and its beginning; then the thread is to finish."""
+    """Something raises after a request has come; then the thread is to finish."""
     server = serve(app)
     real = server.worker.source.receive
     server.get()
