@@ -508,7 +508,10 @@ func (c *conn) keepHead() {
 }
 
 // refuse answers a faulty request and closes the connection.
-func (c *conn) refuse(err error) {
+func (c *conn) refuse(err error) { c.refuseAt(err, codec.Span{}) }
+
+// refuseAt is refuse with the name of the variable or field at fault, in the head at hand.
+func (c *conn) refuseAt(err error, at codec.Span) {
 	status, id := 400, "bad_request"
 	if e, ok := asCodecError(err); ok {
 		status, id = e.Status, e.ID
@@ -520,7 +523,7 @@ func (c *conn) refuse(err error) {
 		x = l.exchange(c)
 		c.x = x
 	}
-	f := c.refusal(status, id, err, &x.req)
+	f := c.refusal(status, id, err, &x.req, at)
 	if status != 503 { // else the operator has been told, and there are many
 		l.srv.opt.OnRefusal(f)
 	}

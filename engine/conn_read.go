@@ -90,6 +90,7 @@ func (c *conn) take(b []byte) {
 		}
 	}
 	if !c.dead && c.in != nil && c.read == readHead && !c.moreIn && !c.broken && c.loop.srv.noRoom() {
+		c.keepHead()
 		c.refuse(errBusy) // rather than keep the beginning of a head
 	}
 	if !c.dead {
@@ -216,7 +217,9 @@ func (c *conn) feedHead(b []byte) int {
 }
 
 func (c *conn) refuseHead(err error, b []byte) {
+	var at codec.Span
 	if c.listener.protocol == UWSGI {
+		at = c.loop.packets.Fault // the loop's decoder: what is in it later is another connection's
 		c.loop.srv.opt.Logf("%v", err)
 		switch uwsgi.Sniff(b) {
 		case uwsgi.KindHTTP:
@@ -225,7 +228,7 @@ func (c *conn) refuseHead(err error, b []byte) {
 			err = errTLSOnUWSGI
 		}
 	}
-	c.refuse(err)
+	c.refuseAt(err, at)
 }
 
 func (c *conn) pong() {

@@ -77,8 +77,8 @@ var fieldOf = map[string]string{
 }
 
 // refusal describes why the request at hand is refused. Of a head that is not complete
-// r holds what has been understood.
-func (c *conn) refusal(status int, id string, err error, r *codec.Request) *Refusal {
+// r holds what has been understood, and at is where the name of what is at fault is.
+func (c *conn) refusal(status int, id string, err error, r *codec.Request, at codec.Span) *Refusal {
 	f := &Refusal{ID: id, Status: status, Message: err.Error(), Listener: c.listener}
 	if b := c.peer.AppendAddr(nil); len(b) > 0 {
 		f.Peer = string(b)
@@ -123,7 +123,6 @@ func (c *conn) refusal(status int, id string, err error, r *codec.Request) *Refu
 	if f.Field != "" || c.read != readHead || len(r.Buf) == 0 {
 		return f
 	}
-	at := c.loop.packets.Fault
 	if c.listener.protocol == HTTP {
 		at = c.x.decoder.Fault()
 	}

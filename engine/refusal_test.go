@@ -143,3 +143,69 @@ func TestLogIsPrintable(t *testing.T) {
 		})
 	}
 }
+
+// TestFaultIsOfThePacketAtHand: what was wrong with one client's packet does not show in
+// what is logged of another's, which may have a secret at that place.
+func TestFaultIsOfThePacketAtHand(t *testing.T) {
+	packet := func(vars ...uwsgi.Var) string {
+		b, err := uwsgi.AppendPacket(nil, 0, 0, vars)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	bad := packet(uwsgi.Var{Name: "REQUEST_METHOD", Value: "GET"}, uwsgi.Var{Name: "HTTP_X_LONG_NAME", Value: "\x01"})
+	good := packet(uwsgi.Var{Name: "REQUEST_METHOD", Value: "GET"}, uwsgi.Var{Name: "HTTP_COOKIE", Value: strings.Repeat("secret", 100)})
+	for _, name := range []string{"late", "incomplete"} {
+		t.Run(name, func(t *testing.T) {
+			refused := make(chan Refusal, 100)
+			o := Options{Loops: 1, OnRefusal: func(r *Refusal) { refused <- *r }}
+			if name == "late" {
+				o.HeadTimeout = time.Second
+			}
+			srv, addr := start(t, echo, o, ListenOptions{Protocol: UWSGI})
+			c := dial(t, addr)
+			write(t, c, good[:len(good)-1])
+			eventually(t, "the first packet is read", func() bool { return srv.Stats().BytesIn == uint64(len(good)-1) })
+			other := dial(t, addr)
+			write(t, other, bad)
+			if _, err := io.Copy(io.Discard, other); err != nil {
+				t.Fatal(err)
+			}
+			if r := <-refused; r.Field != "HTTP_X_LONG_NAME" {
+				t.Fatalf("%+v", r)
+			}
+			if name == "incomplete" {
+				_ = c.CloseWrite()
+			}
+			if r := <-refused; r.Field != "" {
+				t.Errorf("%s: field %q", r.ID, r.Field)
+			}
+		})
+	}
+}
+
+// TestRefusedBeginningIsNamed: where there is no room for the rest of a head the log has
+// the target of that head, also where it came after another request's end.
+func TestRefusedBeginningIsNamed(t *testing.T) {
+	targets := make(chan string, 10)
+	const all = 2 << 20
+	longer := strings.Repeat("another-", 12) // it moves over itself to where the first was
+	srv, addr := start(t, HandlerFunc(func(x *Exchange) {
+		x.loop.srv.hold(all)
+		x.ReplyText(200, "here")
+	}), Options{Loops: 1, MaxMemory: all / 2, TempDir: t.TempDir(), OnFinish: func(x *Exchange, o Outcome) {
+		targets <- fmt.Sprint(o.Status, " ", string(x.Request().Bytes(x.Request().Target)))
+	}}, ListenOptions{})
+	c := dial(t, addr)
+	const begin = "GET /first HTTP/1.1\r\nHos"
+	write(t, c, begin)
+	eventually(t, "the beginning is read", func() bool { return srv.Stats().BytesIn == uint64(len(begin)) })
+	write(t, c, "t: a\r\n\r\nPOST /"+longer+" HTTP/1.1\r\nHos")
+	for _, want := range []string{"200 /first", "503 /" + longer} {
+		if got := <-targets; got != want {
+			t.Errorf("%q is logged, not %q", got, want)
+		}
+	}
+	srv.hold(-all)
+}
