@@ -11,9 +11,9 @@ whose number is the tag, or one of the tags below.
 import struct
 from array import array
 from collections import deque
-from errno import ECONNRESET, EPIPE
+from errno import ECONNRESET
 
-from .own import io, os, socket
+from .own import io, os, select, socket
 
 # Kinds of frames. HEAD, WHOLE and FILE begin with a marshalled (status, headers).
 WHOLE = 0  # the head and the whole body
@@ -45,6 +45,8 @@ credit = struct.Struct("<II")
 CLOEXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 WAITALL = socket.MSG_WAITALL
 RIGHTS = socket.CMSG_SPACE(array("i").itemsize)
+ENDED, BROKEN = "ended", "broken"  # what Port.state says
+
 TRIES = 1000  # how often what is raised while a frame is sent is put off
 
 
@@ -72,6 +74,8 @@ class Port:
     def __init__(self, fd, cancelled, claim):
         self.sock = socket.socket(fileno=fd)
         self.sock.setblocking(True)
+        self.fd = fd
+        self.inode = inode(fd)
         self.push = self.sock.send
         self.cancelled = cancelled  # one byte for each slot of the loop; not 0: do not run it
         self.claim = claim  # [id, when it was taken, finish, thread, id whose app was called]
@@ -92,6 +96,17 @@ class Port:
         self.quit = False
         self.answer = 0  # number of streamed answers so far
         self.room = 0  # bytes that the present one may still send
+
+    def state(self):
+        """Return ENDED when the server has gone, BROKEN when this is not its stream any more.
+
+        The number of an OSError does not say so: the app may have raised it.
+        """
+        if inode(self.fd) != self.inode:
+            return BROKEN  # the app has closed it
+        poll = select.poll()
+        poll.register(self.fd, 0)
+        return ENDED if poll.poll(0) else None
 
     def put(self, frame):
         """Send a frame, bytes or (bytes, view), and leave it in self.frame."""
@@ -149,7 +164,7 @@ class Port:
             except (RecursionError, MemoryError):
                 raise
             except BaseException as e:
-                if isinstance(e, OSError) and e.errno is not None:
+                if isinstance(e, OSError) and self.state():
                     raise  # of the system call
                 late = e
         if late is not None:
@@ -194,13 +209,17 @@ class Port:
         if self.ready == 0:
             return
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", [fd]))]
+        tries = 0
         while not self.given:
             try:
                 os.fstat(fd)
                 self.given.extend(map(self.sock.sendmsg, ([b"f"],), (rights,)))
             except OSError as e:
-                if not rights or e.errno in (EPIPE, ECONNRESET):
+                tries += 1
+                if not rights or self.given or self.state():
                     raise
+                if tries < 3:
+                    continue  # a handler of the app may have raised it: try again
                 # Closed meanwhile, or the system does not pass it on. The server waits for
                 # what follows the frame, and finds that there is none.
                 rights = []
@@ -334,6 +353,15 @@ class Port:
         self.letters.clear()
         self.bodies.clear()
         self.opened = False
+
+
+def inode(fd):
+    """Return what tells an open file from all others, None when it is closed."""
+    try:
+        status = os.fstat(fd)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def gone():

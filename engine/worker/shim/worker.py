@@ -3,7 +3,6 @@
 import sys
 import threading
 from collections import deque
-from errno import EBADF, ECONNRESET, EINVAL, ENOTCONN, ENOTSOCK, EPIPE
 from mmap import mmap
 from sys import getrecursionlimit, setrecursionlimit
 
@@ -24,8 +23,6 @@ FINISHED = 2  # in the claim's third word: the thread takes no more requests; 1:
 MISSED = 0.1  # seconds after which a wake-up that went amiss is noticed
 SLOTS = 1 << 16  # slots of each loop
 POLLRDHUP = getattr(select, "POLLRDHUP", 0x2000)  # PyPy has no name for it
-GONE = (EPIPE, ECONNRESET)  # what a system call says when the server has gone
-BROKEN = (EBADF, ENOTSOCK, ENOTCONN, EINVAL)  # when the app has closed what is ours
 DEPTH = 1000  # Python's own limit of recursion
 MOST = 1000  # failures in a row,
 SOON = 1_000_000  # each within so many nanoseconds, after which a thread can do no work
@@ -210,10 +207,14 @@ class Thread:
         else:
             self.failures = self.failures + 1 if now - self.began < SOON else 0
             self.began = now
-            number = late.errno if isinstance(late, OSError) else None
-            if number in GONE:
+            state = None
+            if isinstance(late, OSError):
+                # Its number may be of the app's own files, as a handler of a signal raised it.
+                state = next(filter(None, [p.state() for p in self.ports]), None)
+            if state == port.ENDED:
+                report(late)
                 return self.finish()  # the server has gone
-            if number in BROKEN or self.failures > MOST:
+            if state == port.BROKEN or self.failures > MOST:
                 # Without this thread the process would be slow and silent about it.
                 report(late)
                 os._exit(1)

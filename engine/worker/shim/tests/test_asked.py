@@ -10,8 +10,9 @@ from shim import port
 class Raises:
     """A socket whose recvmsg is interrupted once."""
 
-    def __init__(self, sock, meanwhile):
+    def __init__(self, sock, meanwhile, error=None):
         self.sock = sock
+        self.error = error or TimeoutError("as asked")
         self.meanwhile = meanwhile
 
     def __getattr__(self, name):
@@ -21,7 +22,7 @@ class Raises:
         if self.meanwhile:
             meanwhile, self.meanwhile = self.meanwhile, None
             meanwhile()
-            raise TimeoutError("as asked")
+            raise self.error
         return self.sock.recvmsg(*arguments)
 
 
