@@ -124,6 +124,18 @@ func (s *Server) noRoom() bool {
 	return true
 }
 
+// Reserve counts n bytes that a handler is going to hold for x elsewhere than in its
+// response, and returns what gives them back: call that once, on any goroutine. It returns
+// nil where so much would be more than half of what may be held: then do without.
+func (x *Exchange) Reserve(n int64) (free func()) {
+	s := x.loop.srv
+	if s.memory.Load()+n > s.maxMemory/2 {
+		return nil
+	}
+	s.hold(n)
+	return func() { s.hold(-n) }
+}
+
 // hold counts bytes of a connection. What loops share is touched once for many of them.
 func (l *loop) hold(n int) {
 	l.weight += n

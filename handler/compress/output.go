@@ -60,8 +60,10 @@ func (o *output) Reply(x *engine.Exchange, resp *codec.Response, body []byte) {
 	case size <= loopSize:
 		o.compressed(x, resp, body, compressAll(o.encoding, &o.buffer, body))
 	default:
-		body := bytes.Clone(body)
-		if !o.leave(x, resp, func() ([]byte, error) { return body, nil }) {
+		if !o.leave(x, resp, size, func() func() ([]byte, error) {
+			body := bytes.Clone(body)
+			return func() ([]byte, error) { return body, nil }
+		}) {
 			o.reply(x, o.head(resp, identity, true), body)
 		}
 	}
@@ -94,7 +96,7 @@ func (o *output) ReplyFile(x *engine.Exchange, resp *codec.Response, f *os.File,
 		o.compressed(x, resp, body, compressAll(o.encoding, &o.buffer, body))
 		return
 	default:
-		if o.leave(x, resp, read) {
+		if o.leave(x, resp, n, func() func() ([]byte, error) { return read }) {
 			return
 		}
 		resp = o.head(resp, identity, true)
@@ -188,13 +190,21 @@ func (o *output) compressed(x *engine.Exchange, resp *codec.Response, body []byt
 	o.reply(x, o.head(resp, o.encoding, true), o.buffer.Bytes())
 }
 
-// leave has a goroutine of the pool read and compress the body, and the answer
-// given when it is done. It returns false when the pool is full.
-func (o *output) leave(x *engine.Exchange, resp *codec.Response, read func() ([]byte, error)) bool {
+// leave has a goroutine of the pool read and compress the body of n bytes, and the answer
+// given when it is done. It returns false when the pool is full, or the server's memory
+// would be: a body goes out uncompressed then, and that of a file without memory. source
+// is called when there is room, and gives what reads the body.
+func (o *output) leave(x *engine.Exchange, resp *codec.Response, n int64, source func() func() ([]byte, error)) bool {
+	free := x.Reserve(2 * n) // the body, and what becomes of it
+	if free == nil {
+		return false
+	}
+	read := source()
 	head := o.keep(resp)
 	ref := x.Ref()
 	o.away = true
 	err := o.handler.options.Pool.Go(func() {
+		defer free() // what is posted counts as the connection's output soon
 		body, readErr := read()
 		var err error
 		if readErr == nil {
@@ -211,6 +221,7 @@ func (o *output) leave(x *engine.Exchange, resp *codec.Response, read func() ([]
 		})
 	})
 	if err != nil {
+		free()
 		o.away = false
 		return false
 	}
