@@ -18,7 +18,7 @@ import (
 const (
 	DefaultHeadTimeout  = 30 * time.Second
 	DefaultBodyTimeout  = 60 * time.Second
-	DefaultIdleTimeout  = 125 * time.Second // longer than front servers keep an idle connection: nginx and AWS 60 s, Traefik 90 s, Caddy 120 s
+	DefaultIdleTimeout  = 125 * time.Second // longer than front servers keep an idle connection, which is 60 s in nginx and AWS
 	DefaultWriteTimeout = 60 * time.Second
 	DefaultBodyMemory   = 64 << 10
 )

@@ -107,6 +107,9 @@ func TestNumbersThatAreRefused(t *testing.T) {
 					continue // words that these take
 				}
 			}
+			if o.Name == "cheaper" && (value == "true" || value == "false") {
+				continue // see TestCheaperTrue
+			}
 			c, err := alone(o.Name, value)
 			if err == nil {
 				t.Errorf("%q is taken: %+v", value, c)

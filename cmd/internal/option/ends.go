@@ -48,7 +48,12 @@ var ends = []group{
 	{"sqlite sqlite3 ldap", "its options would be missing: write them into an ini file"},
 	{"declare-option declare-option2", "what the option stands for would be missing: write that in its place"},
 	{"blacklist end-blacklist whitelist end-whitelist", "options are not restricted: leave out those that are not to be used"},
-	{"exit", "the configuration says that the server is not to start"},
+	{
+		"check-mount check-mountpoint mount-check mountpoint-check wait-for-mountpoint",
+		"the mount is not looked at, and the app would write below its bare folder: use RequiresMountsFor= in the systemd unit, or exec-pre-jail with mountpoint -q",
+	},
+	{"never-swap", "memory is not locked, so secrets may be swapped: set MemorySwapMax=0 in the systemd unit"},
+	{"exit no-server", "the configuration says that the server is not to start"},
 }
 
 // changed says how what an option asks for is done in another way here.

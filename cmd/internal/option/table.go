@@ -526,7 +526,7 @@ var table = []Option{
 	{
 		Name: "http-keepalive", Kind: Seconds, Arg: "SECONDS", Optional: true, Default: "125", Section: Requests, Status: Differs,
 		Help: "close an HTTP connection that has been idle for so long; 0 closes after each request, 1 and true mean the default",
-		Note: "Longer than front servers keep an idle connection (nginx 60 s, AWS 60 s, Traefik 90 s, Caddy 120 s), as one that is closed under a request costs it a 502. On by default, for every HTTP address. uWSGI reads `true` as 0, off.",
+		Note: "Longer than front servers keep an idle connection (60 s in nginx and AWS), as one that is closed under a request costs it a 502. On by default, for every HTTP address. uWSGI reads `true` as 0, off.",
 	},
 	{
 		Name: "queue-size", Kind: Int, Arg: "N", Default: "16384", Section: Requests, Status: Own,
