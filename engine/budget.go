@@ -77,6 +77,7 @@ const (
 	sayMemory = iota
 	sayFiles
 	sayTempDir
+	sayNoSpace
 	saidCount
 )
 

@@ -151,6 +151,9 @@ func (b *Body) spool(s *Server) error {
 	if err != nil {
 		s.giveFile()
 		if outOfFiles(err) {
+			if s.maySay(sayFiles) {
+				s.opt.Logf("store request body: %v: requests that need a file are answered 503: raise the limit on open files (ulimit -n)", err)
+			}
 			return errBusy
 		}
 		return b.noSpace(err)
@@ -182,7 +185,9 @@ func (b *Body) rescue(why error) error {
 }
 
 func (b *Body) noSpace(err error) error {
-	b.srv.opt.Logf("store request body: %v: set TMPDIR to a folder with room", err)
+	if b.srv.maySay(sayNoSpace) {
+		b.srv.opt.Logf("store request body: %v: set TMPDIR to a folder with room", err)
+	}
 	return errNoSpace
 }
 

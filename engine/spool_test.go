@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/uwsgo/uwsgo/codec"
 )
 
@@ -204,4 +206,48 @@ func TestNowhereToPutTheBody(t *testing.T) {
 			t.Errorf("counted %+v", st)
 		}
 	})
+}
+
+// The log says once, not for each request, why bodies cannot be stored.
+func TestStoringFailsIsSaidOnce(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		err  error
+		fail func(*Body, *Server) error
+	}{
+		{"no descriptors", errBusy, func(b *Body, s *Server) error {
+			var r unix.Rlimit
+			if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &r); err != nil {
+				t.Fatal(err)
+			}
+			low := r
+			low.Cur = 3
+			if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &low); err != nil {
+				t.Skip(err)
+			}
+			defer unix.Setrlimit(unix.RLIMIT_NOFILE, &r)
+			return b.spool(s)
+		}},
+		{"no space", errNoSpace, func(b *Body, s *Server) error {
+			b.srv = s
+			return b.noSpace(unix.ENOSPC)
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var logs logLines
+			srv, err := New(Options{Loops: 1, TempDir: t.TempDir(), Logf: logs.add})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer srv.Close()
+			for range 5 {
+				if err := tt.fail(new(Body), srv); err != tt.err {
+					t.Fatal(err)
+				}
+			}
+			if n := logs.count("store request body"); n != 1 {
+				t.Errorf("said %d times", n)
+			}
+		})
+	}
 }
