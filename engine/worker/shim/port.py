@@ -357,11 +357,13 @@ class Port:
 
 def inode(fd):
     """Return what tells an open file from all others, None when it is closed."""
-    try:
-        status = os.fstat(fd)
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
+    for _ in range(100):
+        try:
+            status = os.fstat(fd)
+        except OSError:
+            continue  # a handler of the app may have raised it, so that once says nothing
+        return status.st_dev, status.st_ino
+    return None
 
 
 def gone():
