@@ -182,7 +182,23 @@ class Thread:
 
     def run(self):
         """Answer requests until this thread is to finish, or the queue is at its end."""
-        # What is raised as an inner loop goes on, the outer one catches.
+        # What is raised as an inner loop goes on, the outer one catches. On a busy machine
+        # several signals may come in a row, so there are loops enough.
+        while self.running:
+            try:
+                while self.running:
+                    try:
+                        while self.running:
+                            try:
+                                self.go_on()
+                            except BaseException as e:
+                                self.late = e
+                    except BaseException as e:
+                        self.late = e
+            except BaseException as e:
+                self.late = e
+
+    def go_on(self):
         while self.running:
             try:
                 while self.running:
