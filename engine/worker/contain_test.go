@@ -100,8 +100,14 @@ func TestClientPanics(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct{ in, path string }{
-		{"Reply", "/hello"}, {"Head", "/stream"}, {"Data", "/stream"}, {"Data", "/large"}, {"End", "/stream"},
-		{"File", "/file"}, {"Fail", "/raise"}, {"Fail", "/abort"},
+		{"Reply", "/hello"},
+		{"Head", "/stream"},
+		{"Data", "/stream"},
+		{"Data", "/large"},
+		{"End", "/stream"},
+		{"File", "/file"},
+		{"Fail", "/raise"},
+		{"Fail", "/abort"},
 	} {
 		t.Run(c.in+"_"+c.path[1:], func(t *testing.T) {
 			modes(t, func(t *testing.T, stream bool) {
