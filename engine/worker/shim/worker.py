@@ -457,33 +457,46 @@ def run(config, place, number, fds, memory, apps):
     queue = None if config["stream_mode"] else Queue(config["queue"])
     os.register_at_fork(after_in_child=lambda: child.append(True))
 
-    def core(t):
-        yield_to_loops()
-        name(number, t)
+    def make(t):
         at = (place * threads + t) * CLAIM
         claim = memory[at : at + 40].cast("Q")
-        # From here on the server takes it for one that may have a request; it says first
-        # that this thread is to finish, and looks then. So one of the two sees the other.
-        claim[3] = thread.get_native_id()
         own = fds[t * loops : (t + 1) * loops]
         ports = [Port(fd, c, claim) for fd, c in zip(own, cancelled)]
         source = queue or Streams(ports)
         constant = dict(environ, **{"uwsgi.core": t}) if threads > 1 else environ
-        Thread(source, ports, claim, apps, constant).run()
+        return Thread(source, ports, claim, apps, constant)
+
+    # All before any of them takes a request: this may fail.
+    made = [make(t) for t in range(threads)]
+
+    def core(t):
+        yield_to_loops()
+        name(number, t)
+        # From here on the server takes it for one that may have a request; it says first
+        # that this thread is to finish, and looks then. So one of the two sees the other.
+        made[t].claim[3] = thread.get_native_id()
+        made[t].run()
 
     finished = []
     wake = thread.allocate_lock()
     wake.acquire()
 
     def other(t):
-        core(t)
-        finished.append(t)
+        try:
+            core(t)
+        finally:
+            finished.append(t)
         with suppress(RuntimeError):  # nobody waits, or has been woken
             wake.release()
 
     # Threads of the system, whatever threading gives by now, and waited for likewise.
-    for t in range(1, threads):
-        thread.start_new_thread(other, (t,))
+    # The size of their stacks is the system's: the app chose one for its own threads.
+    size = thread.stack_size(0)
+    try:
+        for t in range(1, threads):
+            thread.start_new_thread(other, (t,))
+    finally:
+        thread.stack_size(size)
     core(0)
     while len(finished) < threads - 1:
         try:
