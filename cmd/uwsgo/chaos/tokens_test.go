@@ -161,7 +161,7 @@ func TestTokens(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := start(t, append(slices.Clone(pool), "--mount", "/t="+app, "--manage-script-name")...)
+	s := start(t, append(slices.Clone(pool), "--mount", "/t="+app, "--manage-script-name", "--worker-reload-mercy", "5")...) // exceptions in threading's own code can hang the app
 	f := newFinding(t, "Answers stay apart", fmt.Sprintf(
 		"%v with %d clients on %d × %d workers. Each answer consists of its request's own token: small ones, 100 KB whole, streamed, written, from a file, and echoed uploads. "+
 			"Meanwhile the app raises in the middle of answers, has alarms and exceptions of other threads raised in whatever it does, and writes to requests that have ended; "+
@@ -198,7 +198,7 @@ func TestTokens(t *testing.T) {
 		}
 	}
 	for status, n := range y.statuses {
-		if status != 500 && status != 502 {
+		if status != 500 && status != 502 && status != 503 { // 503: the app has left no descriptor for a body
 			t.Errorf("%d answers with status %d", n, status)
 		}
 	}
