@@ -225,7 +225,7 @@ func TestStoringFailsIsSaidOnce(t *testing.T) {
 			if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &low); err != nil {
 				t.Skip(err)
 			}
-			defer unix.Setrlimit(unix.RLIMIT_NOFILE, &r)
+			defer func() { _ = unix.Setrlimit(unix.RLIMIT_NOFILE, &r) }()
 			return b.spool(s)
 		}},
 		{"no space", errNoSpace, func(b *Body, s *Server) error {
