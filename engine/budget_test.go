@@ -193,7 +193,7 @@ func TestDescriptorShares(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(tt.limit), func(t *testing.T) {
 			low := r
-			low.Cur = uint64(tt.limit)
+			setTo(&low.Cur, tt.limit)
 			if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &low); err != nil {
 				t.Skip(err)
 			}
