@@ -81,7 +81,7 @@ class Port:
         self.claim = claim  # [id, when it was taken, finish, thread, id whose app was called]
         self.thread = 0  # whose it is
         self.frame = None  # being sent
-        self.counts = deque()  # what of it has gone, by system calls
+        self.counts = deque()  # what of it has gone, by system calls; cleared before a frame is set
         self.note = self.counts.extend
         self.clear = self.counts.clear
         self.heading = None  # (frame, number of the answer that it begins)
@@ -137,7 +137,6 @@ class Port:
         self.complete()
         what.done = True
         self.frame = None
-        self.clear()
 
     def finish(self):
         """Complete the frame at hand, and forget it."""
@@ -148,7 +147,6 @@ class Port:
         if self.heading is not None and self.heading[0] is self.frame:
             self.answer = self.heading[1]
         self.frame = None
-        self.clear()
 
     def complete(self):
         """Send what is left of the frame at hand. What is raised meanwhile is raised then.

@@ -182,30 +182,22 @@ class Thread:
 
     def run(self):
         """Answer requests until this thread is to finish, or the queue is at its end."""
-        # What is raised as an inner loop goes on, the outer one catches. On a busy machine
-        # several signals may come in a row, so there are loops enough.
-        while self.running:
-            try:
-                while self.running:
-                    try:
-                        while self.running:
-                            try:
-                                self.go_on()
-                            except BaseException as e:
-                                self.late = e
-                    except BaseException as e:
-                        self.late = e
-            except BaseException as e:
-                self.late = e
+        self.keep_on(self.go_on)
 
     def go_on(self):
+        self.keep_on(self.work)
+
+    def keep_on(self, step):
+        """Take the step again and again, whatever is raised."""
+        # What is raised as an inner loop goes on, the outer one catches. On a busy machine
+        # several signals may come in a row: so run has two times three loops.
         while self.running:
             try:
                 while self.running:
                     try:
                         while self.running:
                             try:
-                                self.work()
+                                step()
                             except BaseException as e:
                                 self.late = e
                     except BaseException as e:
@@ -378,15 +370,13 @@ class Thread:
                             data = head.data
                             used = len(data)
                             frame = frame_head(used + size, rid, used) + data + block
-                            # As Port.once does. What an exception left there must not
-                            # count as sent.
+                            # As Port.put and Port.once do.
                             port.clear()
                             exchange.frame = port.frame = frame
                             port.note(map(port.push, (frame,)))
                             if port.counts[0] != len(frame):
                                 port.complete()
                             exchange.port = port.frame = None
-                            port.clear()
                 if frame is None:
                     exchange.run(result)
                     if child:
