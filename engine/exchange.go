@@ -90,7 +90,7 @@ func (x *Exchange) SpoolBody() error {
 // Loop returns the loop that x belongs to.
 func (x *Exchange) Loop() *Loop { return x.loop.Loop }
 
-// Started returns the time, on the loop's clock, at which the request was complete.
+// Started returns the time, on the loop's clock, at which the head of the request was complete.
 func (x *Exchange) Started() int64 { return x.started }
 
 // Listener returns where the request came in; nil for an exchange of [AsHTTP].

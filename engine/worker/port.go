@@ -86,7 +86,6 @@ type Port struct {
 	late    atomic.Uint64 // requests that waited for too long
 	shed    atomic.Uint64 // requests that would have
 	unrun   atomic.Uint64 // requests that waited and whose client went
-	moves   atomic.Uint64 // requests sent again, as the thread that took them did not begin
 	starved atomic.Bool   // stream mode: waits for a thread to become idle
 	holding atomic.Bool   // a slow request waits for another one's end
 }
@@ -518,15 +517,20 @@ func (p *Port) idle(st *stream) {
 	p.pump()
 }
 
-// again sends a request that no thread has and that has not begun, as one gave it back
-// or has died; unless nobody waits for it any more, or its time was up.
-func (p *Port) again(id uint32) {
-	s := &p.slots[id&slotMask]
+// takeBack makes a request that was sent, and that no thread has, wait again.
+func (p *Port) takeBack(s *slot) {
 	p.inflight--
 	p.left(s)
 	p.lanes.returned(s.route)
 	s.state, s.stream, s.told, s.sights = slotWaiting, nil, false, 0
 	s.foundAt, s.barredAt, s.unclaimed = 0, 0, 0
+}
+
+// again sends a request that no thread has and that has not begun, as one gave it back
+// or has died; unless nobody waits for it any more, or its time was up.
+func (p *Port) again(id uint32) {
+	s := &p.slots[id&slotMask]
+	p.takeBack(s)
 	switch {
 	case s.client == nil:
 		p.release(id)
@@ -572,7 +576,7 @@ func (p *Port) detach(streams []*stream, sure bool) {
 			sure = false
 		}
 		if id, s, _ := p.claimed(st.core.index); s != nil {
-			if s.state == slotSent && sure && s.deaths < mostDeaths && !p.sup.shared.begun(st.core.index, id) {
+			if s.state == slotSent && sure && s.deaths < mostDeaths && p.sup.shared.called(st.core.index) != id {
 				s.deaths++
 				p.again(id)
 			} else {

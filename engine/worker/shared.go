@@ -64,9 +64,6 @@ func (s *shared) clearClaim(i int) {
 	atomic.StoreUint64(s.word(i, 32), 0)
 }
 
-// begun reports whether worker thread i has called the app for a request.
-func (s *shared) begun(i int, id uint32) bool { return atomic.LoadUint64(s.word(i, 32)) == uint64(id) }
-
 // called returns the id of the request that worker thread i has called the app for last.
 func (s *shared) called(i int) uint32 { return uint32(atomic.LoadUint64(s.word(i, 32))) }
 

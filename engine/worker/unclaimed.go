@@ -173,17 +173,16 @@ func (p *Port) move(i int) bool {
 	p.inflight--
 	p.left(s)
 	p.lanes.returned(s.route)
-	*s = slot{reuse: s.reuse, state: slotLost, sentAt: s.barredAt, moved: s.moved}
-	p.lost++
+	p.abandon(s)
 	id := p.id(j)
 	p.slots[first&slotMask].moved = id
 	binary.LittleEndian.PutUint32(n.kept[idAt:], id)
-	p.moves.Add(1)
 	p.requeue(id)
 	return true
 }
 
-// requeue has a request sent again, before all that wait in the backlog.
+// requeue has a request sent again, before all that wait in the backlog. Where there is no
+// room for it, it waits there behind them.
 func (p *Port) requeue(id uint32) {
 	s := &p.slots[id&slotMask]
 	switch err := p.transmit(id, s.kept); err {
@@ -207,11 +206,7 @@ const shortFor = int64(10 * time.Second)
 func (p *Port) short(c *Core, id uint32) {
 	s := &p.slots[id&slotMask]
 	go p.sup.send(message{name: "short", args: []any{c.process.place, c.PID()}})
-	p.inflight--
-	p.left(s)
-	p.lanes.returned(s.route)
-	s.state, s.stream, s.told, s.sights = slotWaiting, nil, false, 0
-	s.foundAt, s.barredAt, s.unclaimed = 0, 0, 0
+	p.takeBack(s)
 	if p.loop.Now()-s.begunAt > shortFor {
 		p.fail(id, ErrNoDescriptors)
 		return
@@ -244,14 +239,19 @@ func (p *Port) lose(i int) {
 	p.left(s)
 	p.leave(s, false)
 	p.forget(s)
-	*s = slot{reuse: s.reuse, state: slotLost, sentAt: s.barredAt, moved: s.moved}
-	p.lost++
+	p.abandon(s)
 	p.unname(first)
 	p.over()
 	p.waited = 0
 	if c != nil {
 		p.tellFail(c, ErrWorkerDied)
 	}
+}
+
+// abandon marks a slot whose request a thread may still pass over.
+func (p *Port) abandon(s *slot) {
+	*s = slot{reuse: s.reuse, state: slotLost, sentAt: s.barredAt, moved: s.moved}
+	p.lost++
 }
 
 // recycle frees the slot of a lost request of which no process can begin it any more.
