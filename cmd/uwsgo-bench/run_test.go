@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/uwsgo/uwsgo/bench/load"
 	"github.com/uwsgo/uwsgo/bench/report"
 	"github.com/uwsgo/uwsgo/bench/result"
 	"github.com/uwsgo/uwsgo/bench/workload"
@@ -194,7 +195,7 @@ func environment(t *testing.T) []string {
 func TestEveryWorkloadOnce(t *testing.T) {
 	flags := environment(t)
 	dir := flags[len(flags)-1]
-	out, log, err := bench(t.Context(), append(flags, "-rounds", "1", "-duration", "300ms", "-warmup", "100ms", "-peers", "uwsgo,go-net-http")...)
+	out, log, err := bench(t.Context(), append(flags, "-rounds", "1", "-duration", "1s", "-warmup", "100ms", "-peers", "uwsgo,go-net-http")...)
 	if err != nil {
 		t.Fatalf("%v\n%s\n%s", err, out, log)
 	}
@@ -211,7 +212,12 @@ func TestEveryWorkloadOnce(t *testing.T) {
 			if found.Name != w.Name || len(found.Entries) == 0 || found.Entries[0].Peer != "uwsgo" {
 				t.Fatalf("no entry of uwsgo in %s: %+v", found.Name, found.Entries)
 			}
-			check(t, w, found.Entries[0])
+			entry := found.Entries[0]
+			// On a busy machine the time may be over before each client has been served.
+			for d := 4 * time.Second; leftOut(entry) && d <= 16*time.Second; d *= 2 {
+				entry = measure(t, w.Name, d)
+			}
+			check(t, w, entry)
 		})
 	}
 	for _, file := range []string{markdownFile, pageFile} {
@@ -225,6 +231,35 @@ func TestEveryWorkloadOnce(t *testing.T) {
 			}
 		}
 	}
+}
+
+// leftOut reports whether clients never got an answer, and nothing else went wrong.
+func leftOut(e result.Entry) bool {
+	left := false
+	for _, s := range e.Samples {
+		for kind, n := range s.Errors {
+			if kind != load.KindNoAnswer {
+				return false
+			}
+			left = left || n > 0
+		}
+	}
+	return left
+}
+
+// measure measures uwsgo under one workload, for that long.
+func measure(t *testing.T, name string, d time.Duration) result.Entry {
+	t.Helper()
+	flags := environment(t)
+	out, log, err := bench(t.Context(), append(flags, "-rounds", "1", "-duration", d.String(), "-warmup", "100ms", "-peers", "uwsgo", name)...)
+	if err != nil {
+		t.Fatalf("%v\n%s\n%s", err, out, log)
+	}
+	r, err := report.ReadJSON(filepath.Join(flags[len(flags)-1], resultsFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r.Workloads[0].Entries[0]
 }
 
 // check wants a value of the most telling metric for each case, and no error.
