@@ -24,7 +24,8 @@ func TestLeastDeadline(t *testing.T) {
 		{"nothing_else", 0, []string{"harakiri:0"}, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			cfg := &config.Config{Harakiri: tt.harakiri * time.Second}
+			cfg := &config.Config{}
+			cfg.Harakiri = tt.harakiri * time.Second
 			for _, value := range tt.rules {
 				r, err := route.Parse("route-run", value)
 				if err != nil {

@@ -40,7 +40,7 @@ func run() int {
 	}
 	switch cfg.Action {
 	case config.Help:
-		if err := option.WriteHelp(os.Stdout, option.UseColor(os.Stdout)); err != nil {
+		if err := config.Options.WriteHelp(os.Stdout, option.UseColor(os.Stdout)); err != nil {
 			return fail(err)
 		}
 	case config.Version:

@@ -18,7 +18,7 @@ var errHelp = errors.New("help was asked for")
 // Words in between are files to load when all options have been read.
 func addArgs(list *ini.List, args []string) (files []word, err error) {
 	add := func(key, value string, has bool) error {
-		if o := option.Lookup(key); o != nil && o.Name == "help" {
+		if o := Options.Lookup(key); o != nil && o.Name == "help" {
 			return errHelp
 		}
 		return list.Add(ini.Entry{Key: key, Value: value, HasValue: has})
@@ -40,7 +40,7 @@ func addArgs(list *ini.List, args []string) (files []word, err error) {
 			if err != nil {
 				return nil, err
 			}
-			o := option.Lookup(name)
+			o := Options.Lookup(name)
 			switch {
 			case !o.TakesValue() && has:
 				return nil, fmt.Errorf("--%s takes no value: leave out %q", name, "="+value)
@@ -61,7 +61,7 @@ func addArgs(list *ini.List, args []string) (files []word, err error) {
 			for rest := arg[1:]; rest != ""; {
 				letter := rest[0]
 				rest = rest[1:]
-				o := option.LookupShort(letter)
+				o := Options.LookupShort(letter)
 				if o == nil {
 					return nil, fmt.Errorf("-%c: unknown option in %q; --help lists the options", letter, arg)
 				}
@@ -110,7 +110,7 @@ type behind struct {
 func (w word) misplaced() error {
 	o := w.after.option
 	isNumber := strings.Trim(w.name, "0123456789") == ""
-	_, err := truth(ini.New(ini.World{}), ini.Entry{Value: w.name, HasValue: true})
+	_, err := truth(ini.New(ini.World{}, Options), ini.Entry{Value: w.name, HasValue: true})
 	switch {
 	case o == nil || w.name == "":
 	case o.Optional && (o.Kind != option.Flag || isNumber || err == nil):
@@ -123,7 +123,7 @@ func (w word) misplaced() error {
 
 // completeName finds the option that a long name on the command line means.
 func completeName(prefix string) (string, error) {
-	found := option.Complete(prefix)
+	found := Options.Complete(prefix)
 	switch {
 	case prefix == "":
 	case len(found) == 1:
@@ -140,7 +140,7 @@ func completeName(prefix string) (string, error) {
 		}
 		return "", fmt.Errorf("--%s: the option is ambiguous, it could be %s", prefix, list)
 	}
-	if near := option.Nearest(prefix); near != "" {
+	if near := Options.Nearest(prefix); near != "" {
 		return "", fmt.Errorf("--%s: unknown option; did you mean --%s?", prefix, near)
 	}
 	return "", fmt.Errorf("--%s: unknown option; --help lists the options", prefix)

@@ -11,7 +11,7 @@ import (
 // says where the mistake is; the program then exits with code 1. Where that is an option
 // which protects and is not there, the Config is returned as well, for show-config.
 func Load(args, environ []string, w ini.World) (*Config, error) {
-	list := ini.New(w)
+	list := ini.New(w, Options)
 	if err := addEnviron(list, environ); err != nil {
 		return nil, err
 	}

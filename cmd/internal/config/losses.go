@@ -106,11 +106,11 @@ func (r *resolver) giveUp(e ini.Entry) error {
 	for name := range strings.FieldsFuncSeq(e.Value, func(c rune) bool { return c == ',' || c == ' ' }) {
 		name = strings.TrimSuffix(strings.TrimPrefix(name, "--"), ":")
 		key, _, action := strings.Cut(name, ":")
-		o := option.Lookup(key)
+		o := r.list.Lookup(key)
 		routes, _, _ := option.Routes(key)
 		switch {
 		case o == nil:
-			return e.Origin.Errorf(e.Key, "%q is no option%s", key, ini.Hint(key))
+			return e.Origin.Errorf(e.Key, "%q is no option%s", key, r.list.Hint(key))
 		case routes && !action:
 			return e.Origin.Errorf(e.Key, "name the action that is to be left out, too: %s:basicauth for one", key)
 		case !routes && action:

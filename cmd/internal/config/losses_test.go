@@ -101,8 +101,8 @@ func TestWhatProtectsEndsTheStart(t *testing.T) {
 func TestEveryNameThatProtects(t *testing.T) {
 	enter(t, nil)
 	n := 0
-	for _, name := range option.Names() {
-		if option.Lookup(name).Status != option.Ends {
+	for _, name := range Options.Names() {
+		if Options.Lookup(name).Status != option.Ends {
 			continue
 		}
 		n++

@@ -3,8 +3,6 @@ package config
 import (
 	"strings"
 	"testing"
-
-	"github.com/uwsgo/uwsgo/cmd/internal/option"
 )
 
 func TestNoApp(t *testing.T) {
@@ -51,7 +49,7 @@ func TestNoApp(t *testing.T) {
 	}
 	for _, group := range instead {
 		for name := range strings.FieldsSeq(group.names) {
-			if option.Lookup(name) == nil {
+			if Options.Lookup(name) == nil {
 				t.Errorf("%s is no option", name)
 			}
 		}

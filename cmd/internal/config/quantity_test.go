@@ -16,15 +16,15 @@ import (
 
 // alone reads one option of a file by itself.
 func alone(name, value string) (*Config, error) {
-	r := &resolver{Config: defaults(), list: ini.New(ini.OS(nil)), world: ini.OS(nil), told: map[string]bool{}}
-	err := r.apply(name, ini.Entry{Key: name, Value: value, HasValue: true, Origin: ini.Origin{File: "app.ini", Line: 7}})
+	r := &resolver{Config: defaults(), list: ini.New(ini.OS(nil), Options), world: ini.OS(nil), told: map[string]bool{}}
+	err := r.apply(Options.Lookup(name), ini.Entry{Key: name, Value: value, HasValue: true, Origin: ini.Origin{File: "app.ini", Line: 7}})
 	return r.Config, err
 }
 
 // numbers are all options that take a number.
 func numbers(t *testing.T, each func(t *testing.T, o *option.Option)) {
 	seen := 0
-	for _, o := range option.Table() {
+	for _, o := range Options.Rows() {
 		switch o.Kind {
 		case option.Int, option.Plain, option.Percent, option.Size, option.Megabytes, option.Seconds, option.Fraction:
 			seen++
@@ -141,7 +141,7 @@ func TestNumbersOnTheCommandLineAndInTheEnvironment(t *testing.T) {
 }
 
 func TestFlags(t *testing.T) {
-	for _, o := range option.Table() {
+	for _, o := range Options.Rows() {
 		if o.Kind != option.Flag {
 			continue
 		}

@@ -1,15 +1,11 @@
 package config
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
 	"github.com/uwsgo/uwsgo/cmd/internal/option"
 )
-
-// Profiles are the kinds of profile that the profile option knows.
-var Profiles = []string{"cpu", "mem", "allocs", "heap", "mutex", "block", "goroutine", "threads", "clock", "trace"}
 
 // resolve gives the options their meaning. Options that inherit brings in are
 // appended to the list and so come last.
@@ -17,7 +13,7 @@ func resolve(list *ini.List, w ini.World) (*Config, error) {
 	r := &resolver{Config: defaults(), list: list, world: w, told: map[string]bool{}}
 	for i := 0; i < len(list.Entries); i++ {
 		e := list.Entries[i]
-		o := option.Lookup(e.Key)
+		o := Options.Lookup(e.Key)
 		if o == nil {
 			if err := r.unknown(e); err != nil {
 				return nil, err
@@ -37,10 +33,7 @@ func resolve(list *ini.List, w ini.World) (*Config, error) {
 			r.lose(o, e)
 			continue
 		}
-		if o.Kind == option.Action && e.Settled {
-			continue // package ini did what it says
-		}
-		if err := r.apply(o.Name, e); err != nil {
+		if err := r.apply(o, e); err != nil {
 			return nil, err
 		}
 	}
@@ -70,59 +63,34 @@ func (r *resolver) unknown(e ini.Entry) error {
 	case e.Settled:
 		return nil
 	case r.list.Strict():
-		return ini.Unknown(e, true)
+		return r.list.Unknown(e, true)
 	case !r.list.Used(e.Key) && !r.told[e.Key]:
 		r.told[e.Key] = true
-		r.list.Warnf("%v", ini.Unknown(e, false))
+		r.list.Warnf("%v", r.list.Unknown(e, false))
 	}
 	return nil
 }
 
+// apply sets what one option asks for.
+func (r *resolver) apply(o *option.Option, e ini.Entry) error {
+	if set := rowOf[o.Name].set; set != nil {
+		return set(r, e)
+	}
+	return nil // package ini did what it says
+}
+
 // finish settles what depends on several options.
 func (r *resolver) finish() error {
-	for i := range r.Listens {
-		if r.Listens[i].Protocol == "" {
-			r.Listens[i].Protocol = r.Protocol
+	for _, t := range tables {
+		if t.settle == nil {
+			continue
 		}
-	}
-	if r.Processes == 0 {
-		r.Processes = 1
-		r.list.Warnf("processes: 0 is too few, so one is run")
-	}
-	r.Threads = max(1, r.Threads)
-	if err := r.checkCheaper(); err != nil {
-		return err
-	}
-	if r.Mercy == 0 {
-		r.Mercy = defaults().Mercy
-	}
-	if r.HarakiriSignal != 0 && r.HarakiriMercy == 0 {
-		r.HarakiriSignal = 0
-		r.list.Warnf("harakiri-graceful-signal: no signal is sent without harakiri-graceful-timeout, as in uWSGI")
-	}
-	if r.MaxLifetime > 0 && r.MaxLifetime <= r.MinLifetime {
-		return fmt.Errorf("max-worker-lifetime: %d seconds must be more than min-worker-lifetime, which is %d", r.MaxLifetime/time.Second, r.MinLifetime/time.Second)
-	}
-	if r.BufferSize > maxBufferSize {
-		r.list.Warnf("buffer-size: %d is more than can be asked for, %d holds", r.BufferSize, maxBufferSize)
-	}
-	r.BufferSize = min(max(r.BufferSize, minBufferSize), maxBufferSize)
-	if r.LimitBuffers > 0 {
-		r.LimitBuffers = max(r.LimitBuffers, minBuffers)
+		if err := t.settle(r); err != nil {
+			return err
+		}
 	}
 	if r.Action == Run && len(r.list.Entries) == 0 {
 		r.Action = Usage
-	}
-	for i := range r.Crons {
-		if r.Crons[i].Harakiri == 0 {
-			r.Crons[i].Harakiri = r.cronHarakiri
-		}
-	}
-	if err := r.checkVariables(); err != nil {
-		return err
-	}
-	if r.Daemonize != "" {
-		r.LogTo = r.Daemonize
 	}
 	r.Entries = r.list.Entries
 	return nil

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"io/fs"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -37,12 +38,6 @@ const maxSeconds = 1_000_000_000
 
 // maxBytes is the largest size: what a 64-bit process can address takes less.
 const maxBytes = 1 << 50
-
-// maxRequests is more than a worker answers in a lifetime.
-const maxRequests = 1_000_000_000_000
-
-// maxSignal is the largest number of a signal.
-const maxSignal = 64
 
 // seconds reads a time in whole seconds, or with units: 90, 5m, 1h30m.
 func seconds(e ini.Entry) (time.Duration, error) {
@@ -161,4 +156,12 @@ func text(e ini.Entry, what string) (string, error) {
 		return "", fmt.Errorf("%s: it needs %s", e.Origin.Name(e.Key), what)
 	}
 	return e.Value, nil
+}
+
+// oneOf refuses a value that is none of these words.
+func oneOf(e ini.Entry, words []string) error {
+	if slices.Contains(words, e.Value) {
+		return nil
+	}
+	return e.Origin.Errorf(e.Key, "%q is none of %s", e.Value, strings.Join(words, ", "))
 }

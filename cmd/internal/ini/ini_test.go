@@ -42,7 +42,7 @@ func TestDialect(t *testing.T) {
 					env[name] = value
 				}
 			}
-			list := New(memory(files, env))
+			list := New(memory(files, env), options)
 			for _, arg := range loads {
 				if err = list.Load(arg, Origin{}); err != nil {
 					break
@@ -92,7 +92,7 @@ func TestErrors(t *testing.T) {
 		{"bad_expression", "if-hostname-match = (\nenv = A=1", "app.ini:3: if-hostname-match: error parsing regexp"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			list := New(memory(map[string]string{"app.ini": "[uwsgi]\n" + tt.give + "\n"}, map[string]string{"A": "1"}))
+			list := New(memory(map[string]string{"app.ini": "[uwsgi]\n" + tt.give + "\n"}, map[string]string{"A": "1"}), options)
 			err := list.Load("app.ini", Origin{})
 			if err == nil {
 				err = list.Expand()
@@ -105,7 +105,7 @@ func TestErrors(t *testing.T) {
 }
 
 func TestSectionOfNoFile(t *testing.T) {
-	err := New(memory(nil, nil)).Load(":prod", Origin{})
+	err := New(memory(nil, nil), options).Load(":prod", Origin{})
 	if err == nil || !strings.Contains(err.Error(), "no file has been read") {
 		t.Errorf("got %v", err)
 	}
@@ -115,7 +115,7 @@ func TestInheritIsNotExpanded(t *testing.T) {
 	list := New(memory(map[string]string{
 		"app.ini":  "[uwsgi]\nbase = /srv\ninherit = base.ini\n",
 		"base.ini": "[uwsgi]\nchdir = x/%(base)\nmaster = 1\n",
-	}, nil))
+	}, nil), options)
 	if err := list.Load("app.ini", Origin{}); err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +138,7 @@ warning: base.ini:2: chdir: "x/%(base)" is taken as it stands: inherit does not 
 
 func TestLoadNamed(t *testing.T) {
 	w := memory(map[string]string{"app.ini": "[uwsgi]\nchdir = %D\n"}, nil)
-	list := New(w)
+	list := New(w, options)
 	if err := list.LoadNamed("app.ini"); err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +168,7 @@ func TestOS(t *testing.T) {
 	if err := os.Symlink("real.ini", "link.ini"); err != nil {
 		t.Fatal(err)
 	}
-	list := New(OS(strings.NewReader("[uwsgi]\nthreads = 2")))
+	list := New(OS(strings.NewReader("[uwsgi]\nthreads = 2")), options)
 	for _, arg := range []string{"link.ini", "-"} {
 		if err := list.Load(arg, Origin{}); err != nil {
 			t.Fatal(err)
@@ -260,7 +260,7 @@ func FuzzIni(f *testing.F) {
 	f.Add([]byte("[uwsgi]\nfor-times = 9\ninclude = app.ini\nini = :%x"))
 	f.Add([]byte("[uwsgi]\nenv = @(app.ini)$(APP)@(app.ini)"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		list := New(memory(map[string]string{"app.ini": string(text), "-": string(text)}, map[string]string{"APP": "@(app.ini)%(_)"}))
+		list := New(memory(map[string]string{"app.ini": string(text), "-": string(text)}, map[string]string{"APP": "@(app.ini)%(_)"}), options)
 		err := list.Load("app.ini", Origin{})
 		if err == nil {
 			err = list.Expand()

@@ -33,6 +33,8 @@ type List struct {
 
 	index  map[string]int // where a key stands first in Entries
 	world  World
+	table  *option.Table // the options that there are
+	acts   map[string]act
 	magic  [256]string
 	first  bool   // a file has been read, so the upper-case magic variables stand
 	last   string // the file that :section means
@@ -45,12 +47,15 @@ type List struct {
 	used   map[string]bool // placeholders that something referred to
 }
 
-// New makes an empty list.
-func New(w World) *List {
-	l := &List{world: w, index: map[string]int{}, used: map[string]bool{}}
+// New makes an empty list of some of these options.
+func New(w World, options *option.Table) *List {
+	l := &List{world: w, table: options, acts: acts(), index: map[string]int{}, used: map[string]bool{}}
 	l.initMagic()
 	return l
 }
+
+// Lookup finds an option by its name, nil if there is none.
+func (l *List) Lookup(name string) *option.Option { return l.table.Lookup(name) }
 
 // Strict reports whether the strict option is on.
 func (l *List) Strict() bool { return l.strict }
@@ -86,62 +91,36 @@ func (l *List) append(e Entry) error {
 	if len(l.Entries) == maxEntries {
 		return e.Origin.Errorf(e.Key, "more than %d options", maxEntries)
 	}
-	o := option.Lookup(e.Key)
+	o := l.table.Lookup(e.Key)
 	if o == nil && l.strict && !e.Settled {
-		return Unknown(e, true)
+		return l.Unknown(e, true)
 	}
 	e.Settled = e.Settled || o != nil && o.Immediate
 	if _, ok := l.index[e.Key]; !ok {
 		l.index[e.Key] = len(l.Entries)
 	}
 	l.Entries = append(l.Entries, e)
-	if o != nil && o.Immediate {
-		return l.act(e)
+	if act := l.acts[e.Key]; act != nil {
+		return act(l, e)
 	}
 	return nil
 }
 
 // Unknown makes the error for an option that does not exist.
-func Unknown(e Entry, strict bool) error {
+func (l *List) Unknown(e Entry, strict bool) error {
 	if strict {
-		return e.Origin.Errorf(e.Key, "[strict-mode] unknown config directive: %s%s", e.Key, Hint(e.Key))
+		return e.Origin.Errorf(e.Key, "[strict-mode] unknown config directive: %s%s", e.Key, l.Hint(e.Key))
 	}
-	return e.Origin.Errorf(e.Key, "unknown option%s", Hint(e.Key))
+	return e.Origin.Errorf(e.Key, "unknown option%s", l.Hint(e.Key))
 }
 
 // Hint asks, at the end of a message, whether another name was meant; empty where none is
 // likely.
-func Hint(name string) string {
-	if near := option.Nearest(name); near != "" {
+func (l *List) Hint(name string) string {
+	if near := l.table.Nearest(name); near != "" {
 		return fmt.Sprintf("; did you mean %q?", near)
 	}
 	return ""
-}
-
-// act does what an immediate option does.
-func (l *List) act(e Entry) error {
-	switch e.Key {
-	case "ini":
-		return l.load(e.Value, e, true)
-	case "include":
-		return l.loadByName(e.Value, e, false)
-	case "set":
-		return l.set(e, false)
-	case "set-placeholder", "set-ph":
-		return l.set(e, true)
-	case "strict":
-		l.strict = Bool(e.Value)
-	case "xml", "xmlconfig", "yaml", "yml", "json", "js", "config":
-		return e.Origin.Errorf(e.Key, "XML, YAML and JSON configuration is not supported yet: write %q as an ini file", e.Value)
-	default:
-		if condition(e.Key) || loop(e.Key) {
-			if l.logic.name != "" {
-				return e.Origin.Errorf(e.Key, "an if or for cannot stand inside %s: end that first", l.logic.name)
-			}
-			l.logic = logic{name: e.Key, arg: e.Value}
-		}
-	}
-	return nil
 }
 
 // set adds the option or placeholder that a value NAME=VALUE gives.
@@ -151,7 +130,7 @@ func (l *List) set(e Entry, placeholder bool) error {
 		return e.Origin.Errorf(e.Key, "%q is not of the form NAME=VALUE", e.Value)
 	}
 	if placeholder {
-		if o := option.Lookup(name); o != nil && o.Status != option.Own {
+		if o := l.table.Lookup(name); o != nil && o.Status != option.Own {
 			return e.Origin.Errorf(e.Key, "%s is an option, so it cannot be a placeholder: choose another name", name)
 		}
 	}

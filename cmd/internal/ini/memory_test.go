@@ -7,10 +7,29 @@ import (
 	"strings"
 	"testing/fstest"
 	"time"
+
+	"github.com/uwsgo/uwsgo/cmd/internal/option"
 )
 
 // home is the current folder of the machine that tests run on.
 const home = "/srv/shop"
+
+// options are the directives, and such others as the cases name.
+var options = option.NewTable(append(Directives(),
+	option.Option{Name: "processes", Kind: option.Int, Arg: "N"},
+	option.Option{Name: "threads", Kind: option.Int, Arg: "N"},
+	option.Option{Name: "listen", Kind: option.Int, Arg: "N", Immediate: true},
+	option.Option{Name: "plugins", Kind: option.List, Arg: "NAMES", Immediate: true},
+	option.Option{Name: "env", Kind: option.List, Arg: "NAME=VALUE"},
+	option.Option{Name: "http-socket", Kind: option.List, Arg: "ADDR"},
+	option.Option{Name: "static-map", Kind: option.List, Arg: "/PREFIX=DIR"},
+	option.Option{Name: "chdir", Arg: "DIR", Kind: option.Text},
+	option.Option{Name: "module", Arg: "MODULE", Kind: option.Text},
+	option.Option{Name: "master", Kind: option.Flag},
+	option.Option{Name: "vacuum", Kind: option.Flag},
+	option.Option{Name: "log-format", Arg: "FORMAT", Kind: option.Text},
+	option.Option{Name: "worker-reload-mercy", Kind: option.Seconds, Arg: "SECONDS"},
+)...)
 
 // memory is a machine that consists of a few files below home and a few
 // environment variables, and on which nothing can be executed.

@@ -177,3 +177,30 @@ func readAll(r io.Reader) ([]byte, error) {
 	}
 	return text, err
 }
+
+// In returns w as it is in another directory, so that names that were given there can be
+// read again after the process has left it.
+func (w World) In(dir string) World {
+	at := func(name string) string {
+		if kind, _ := scheme(name); name == "-" || kind != "" || filepath.IsAbs(name) {
+			return name
+		}
+		return filepath.Join(dir, name)
+	}
+	in := w
+	in.Cwd = dir
+	in.Read = func(name string) ([]byte, error) { return w.Read(at(name)) }
+	in.Stat = func(name string) (fs.FileInfo, error) { return w.Stat(at(name)) }
+	in.Lstat = func(name string) (fs.FileInfo, error) { return w.Lstat(at(name)) }
+	in.Real = func(name string) (string, error) { return w.Real(at(name)) }
+	in.Glob = func(pattern string) ([]string, error) {
+		found, err := w.Glob(at(pattern))
+		for i := range found {
+			if !filepath.IsAbs(pattern) {
+				found[i] = strings.TrimPrefix(found[i], strings.TrimSuffix(dir, "/")+"/")
+			}
+		}
+		return found, err
+	}
+	return in
+}

@@ -14,7 +14,7 @@ const (
 
 // WriteHelp writes what --help shows: the options of the table by their
 // sections, without the aliases. Color sets headings and names apart.
-func WriteHelp(w io.Writer, color bool) error {
+func (t *Table) WriteHelp(w io.Writer, color bool) error {
 	bold, plain := "", ""
 	if color {
 		bold, plain = "\x1b[1m", "\x1b[0m"
@@ -25,7 +25,7 @@ func WriteHelp(w io.Writer, color bool) error {
 			"without the dashes, and can be given by the environment: --http-socket=:8080 is "+
 			"http-socket = :8080 and UWSGI_HTTP_SOCKET=:8080.", 0))
 	section := Section(255)
-	for _, o := range Table() {
+	for _, o := range t.Rows() {
 		if o.Section != section {
 			section = o.Section
 			b.WriteString("\n" + bold + section.String() + plain + "\n")

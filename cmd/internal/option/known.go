@@ -12,8 +12,8 @@ var classes = []struct {
 	groups []group
 }{{Ignored, ignored}, {Changed, changed}, {Ends, ends}}
 
-// known lists the options of uWSGI 2.0 and 2.1 that have no row in table, so that
-// they are told from typing errors and the command line knows which of them
+// known lists the options of uWSGI 2.0 and 2.1, so that those without a row
+// are told from typing errors and the command line knows which of them
 // take a value.
 func known() []*Option {
 	type class struct {

@@ -3,15 +3,16 @@ package option
 import (
 	"fmt"
 	"io"
+	"slices"
 	"sort"
 	"strings"
 )
 
 // WriteMarkdown writes docs/options.md. The package's tests compare the file
 // with it, and write it when they run with -update.
-func WriteMarkdown(w io.Writer) error {
+func (t *Table) WriteMarkdown(w io.Writer) error {
 	var b strings.Builder
-	b.WriteString(`<!-- Generated from cmd/internal/option. To change it, change the table there and run:
+	b.WriteString(`<!-- Generated from the tables of cmd/internal/config. To change it, change a row there and run:
      go test ./cmd/internal/option -update -->
 
 # Options
@@ -40,7 +41,7 @@ What the last column says: **same**, the option does what uWSGI's does;
 does not have it.
 `)
 	section := Section(255)
-	for _, o := range Table() {
+	for _, o := range t.Rows() {
 		if o.Section != section {
 			section = o.Section
 			fmt.Fprintf(&b, "\n## %s\n\n| option | kind | default | what it does | uWSGI |\n|---|---|---|---|---|\n", section)
@@ -75,7 +76,11 @@ does not have it.
 	} {
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n| options | %s |\n|---|---|\n", part.heading, part.text, part.column)
 		for _, g := range part.groups {
-			fmt.Fprintf(&b, "| %s | %s |\n", quoted(strings.Fields(g.names)), cell(g.note))
+			// A name that has got a row is told of there.
+			names := slices.DeleteFunc(strings.Fields(g.names), func(name string) bool { return t.Lookup(name).Section != Other })
+			if len(names) > 0 {
+				fmt.Fprintf(&b, "| %s | %s |\n", quoted(names), cell(g.note))
+			}
 		}
 	}
 
@@ -83,7 +88,7 @@ does not have it.
 	for _, group := range knownNames {
 		var planned []string
 		for word := range strings.FieldsSeq(group.names) {
-			if o := Lookup(parseKnown(word).Name); o.Status == Planned {
+			if o := t.Lookup(parseKnown(word).Name); o.Status == Planned {
 				planned = append(planned, o.Name)
 			}
 		}

@@ -83,11 +83,11 @@ func init() {
 
 // meaning finds what was meant by a name that is no option, apart from slips of letters.
 // known is true where that has been answered, be it by "".
-func meaning(name string) (option string, known bool) {
+func (t *Table) meaning(name string) (option string, known bool) {
 	name = strings.Trim(strings.ToLower(strings.TrimLeft(name, "-")), " \t\"'")
 	dashed := strings.ReplaceAll(strings.ReplaceAll(name, "_", "-"), " ", "-")
 	for _, way := range []string{name, dashed, strings.TrimPrefix(dashed, "uwsgi-")} {
-		if byName[way] != nil {
+		if t.byName[way] != nil {
 			return way, true
 		}
 		if option, ok := meant[way]; ok {

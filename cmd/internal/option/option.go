@@ -1,7 +1,7 @@
-// Package option holds the one table of options: what uwsgo understands, and
-// every other name that uWSGI has. The command line, ini files, UWSGI_*
-// variables, --help and docs/options.md are all driven by it, so an option is
-// added by adding one row here and one case in package config.
+// Package option says what an option is and how options are found by their names: the
+// rows that uwsgo has, and every other name that uWSGI has. The command line, ini files,
+// UWSGI_* variables, --help and docs/options.md are all driven by one Table. Its rows are in
+// package config, each beside what reads its value.
 package option
 
 //go:generate go test . -update
@@ -112,83 +112,86 @@ func (s Section) String() string {
 	}[s]
 }
 
-var (
-	byName  = map[string]*Option{}
-	byShort = map[byte]*Option{}
+// Table holds options by their names. Nothing changes it once it is made.
+type Table struct {
+	rows    []*Option // those with a row of their own, in order of their sections
+	byName  map[string]*Option
+	byShort map[byte]*Option
 	names   []string // every long name and alias, sorted
 	working []string // those that do something here
-)
+}
 
-func init() {
-	table = append(table, stageRows()...)
-	for i := range table {
-		register(&table[i])
+// NewTable makes a table of these options, and of those that are only known by name. It
+// shows the options of one section in the order in which they are given.
+func NewTable(options ...Option) *Table {
+	t := &Table{byName: map[string]*Option{}, byShort: map[byte]*Option{}}
+	for i := range options {
+		t.rows = append(t.rows, &options[i])
+		t.register(&options[i])
 	}
 	for _, o := range known() {
-		register(o)
+		t.register(o)
 	}
-	sort.Strings(names)
-	for _, name := range names {
-		if byName[name].Status.Supported() {
-			working = append(working, name)
+	sort.SliceStable(t.rows, func(i, j int) bool { return t.rows[i].Section < t.rows[j].Section })
+	sort.Strings(t.names)
+	for _, name := range t.names {
+		if t.byName[name].Status.Supported() {
+			t.working = append(t.working, name)
 		}
 	}
+	return t
 }
 
 // register enters o under its names. A name that has a row already keeps it,
 // so the list of uWSGI's names may hold options that have since got a row.
-func register(o *Option) {
+func (t *Table) register(o *Option) {
 	for _, name := range append([]string{o.Name}, o.Aliases...) {
-		if byName[name] == nil {
-			byName[name] = o
-			names = append(names, name)
+		if t.byName[name] == nil {
+			t.byName[name] = o
+			t.names = append(t.names, name)
 		}
 	}
-	if o.Short != 0 && byShort[o.Short] == nil && byName[o.Name] == o {
-		byShort[o.Short] = o
+	if o.Short != 0 && t.byShort[o.Short] == nil && t.byName[o.Name] == o {
+		t.byShort[o.Short] = o
 	}
 }
 
 // Lookup finds an option by its exact long name or alias, nil if there is none.
-func Lookup(name string) *Option { return byName[name] }
+func (t *Table) Lookup(name string) *Option { return t.byName[name] }
 
 // LookupShort finds an option by its one-letter flag, nil if there is none.
-func LookupShort(letter byte) *Option { return byShort[letter] }
+func (t *Table) LookupShort(letter byte) *Option { return t.byShort[letter] }
 
-// Table lists the options that have a row of their own, in order of their
+// Rows lists the options that have a row of their own, in order of their
 // sections. The caller must not change the rows.
-func Table() []*Option {
-	rows := make([]*Option, len(table))
-	for i := range table {
-		rows[i] = &table[i]
-	}
-	sort.SliceStable(rows, func(i, j int) bool { return rows[i].Section < rows[j].Section })
-	return rows
-}
+func (t *Table) Rows() []*Option { return append([]*Option(nil), t.rows...) }
 
 // Names lists every name that is known, aliases included, sorted.
-func Names() []string { return append([]string(nil), names...) }
+func (t *Table) Names() []string { return append([]string(nil), t.names...) }
 
 // Complete finds the long names that prefix may stand for on a command line,
 // as GNU getopt_long does: an exact name is itself, and otherwise every name
 // that begins so. Names of one option count once. Options that work here come
 // before all others: the many names that are known but do nothing must not make
 // a habit like --thread ambiguous.
-func Complete(prefix string) []string {
-	if byName[prefix] != nil {
+func (t *Table) Complete(prefix string) []string {
+	if t.byName[prefix] != nil {
 		return []string{prefix}
 	}
 	var all, working []string
 	seen := map[*Option]bool{}
-	for i := sort.SearchStrings(names, prefix); i < len(names) && strings.HasPrefix(names[i], prefix); i++ {
-		o := byName[names[i]]
+	for _, name := range t.names[sort.SearchStrings(t.names, prefix):] {
+		if !strings.HasPrefix(name, prefix) {
+			break
+		}
+		o := t.byName[name]
 		if seen[o] {
 			continue
 		}
 		seen[o] = true
-		all = append(all, names[i])
+		all = append(all, name)
 		if o.Status.Supported() {
-			working = append(working, names[i])
+			working = append(working, name)
 		}
 	}
 	if len(working) > 0 {
@@ -200,21 +203,21 @@ func Complete(prefix string) []string {
 // Nearest finds the known name that was probably meant by name, or "" when nothing
 // is close: by what it means, then by its letters among the options that work here, then
 // among all, where one letter may differ, or two of a long name.
-func Nearest(name string) string {
-	if option, known := meaning(name); known {
+func (t *Table) Nearest(name string) string {
+	if option, known := t.meaning(name); known {
 		return option
 	}
 	if len(name) < shortName {
 		return ""
 	}
-	if near := nearest.Name(name, working, nil); near != "" {
+	if near := nearest.Name(name, t.working, nil); near != "" {
 		return near
 	}
 	slips := 1
 	if len(name) > longName {
 		slips = 2
 	}
-	if near := nearest.Name(name, names, nil); near != "" && nearest.Within(name, near, slips) {
+	if near := nearest.Name(name, t.names, nil); near != "" && nearest.Within(name, near, slips) {
 		return near
 	}
 	return ""

@@ -1,4 +1,4 @@
-package option
+package option_test
 
 import (
 	"bytes"
@@ -10,6 +10,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/uwsgo/uwsgo/cmd/internal/config"
+	"github.com/uwsgo/uwsgo/cmd/internal/option"
 )
 
 var update = flag.Bool("update", false, "write golden files and docs/options.md instead of comparing")
@@ -34,7 +37,7 @@ func golden(t *testing.T, file string, got []byte) {
 
 func TestMarkdownIsCurrent(t *testing.T) {
 	var b bytes.Buffer
-	if err := WriteMarkdown(&b); err != nil {
+	if err := config.Options.WriteMarkdown(&b); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, filepath.Join("..", "..", "..", "docs", "options.md"), b.Bytes())
@@ -42,7 +45,7 @@ func TestMarkdownIsCurrent(t *testing.T) {
 
 func TestHelp(t *testing.T) {
 	var b bytes.Buffer
-	if err := WriteHelp(&b, false); err != nil {
+	if err := config.Options.WriteHelp(&b, false); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, filepath.Join("testdata", "help.txt"), b.Bytes())
@@ -56,7 +59,7 @@ func TestHelp(t *testing.T) {
 	}
 
 	b.Reset()
-	if err := WriteHelp(&b, true); err != nil {
+	if err := config.Options.WriteHelp(&b, true); err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(b.String(), "\x1b[1m--processes\x1b[0m") {
@@ -70,7 +73,7 @@ func TestUseColor(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	if UseColor(file) {
+	if option.UseColor(file) {
 		t.Error("color for a file")
 	}
 	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0) // a character device, as a terminal is
@@ -80,11 +83,11 @@ func TestUseColor(t *testing.T) {
 	defer null.Close()
 	t.Setenv("TERM", "xterm")
 	t.Setenv("NO_COLOR", "")
-	if !UseColor(null) {
+	if !option.UseColor(null) {
 		t.Error("no color for a terminal")
 	}
 	t.Setenv("NO_COLOR", "1")
-	if UseColor(null) {
+	if option.UseColor(null) {
 		t.Error("color despite NO_COLOR")
 	}
 }
@@ -93,14 +96,14 @@ func TestUseColor(t *testing.T) {
 const uwsgiNames = 1254
 
 func TestEveryNameOfUWSGIIsKnown(t *testing.T) {
-	if n := len(Names()); n < uwsgiNames {
+	if n := len(config.Options.Names()); n < uwsgiNames {
 		t.Errorf("%d names are known, uWSGI has %d", n, uwsgiNames)
 	}
 	for _, name := range []string{
 		"zerg-server", "cheaper-busyness-max", "http-to-https", "spooler-import", "pivot_root", "emperor",
 		"route-run", "py-auto-reload", "uid", "safe-pidfile2", "log-x-forwarded-for", "fastrouter-use-base",
 	} {
-		if Lookup(name) == nil {
+		if config.Options.Lookup(name) == nil {
 			t.Errorf("%s is not known", name)
 		}
 	}
@@ -108,45 +111,27 @@ func TestEveryNameOfUWSGIIsKnown(t *testing.T) {
 
 func TestRows(t *testing.T) {
 	seen := map[string]bool{}
-	for _, o := range Table() {
+	for _, o := range config.Options.Rows() {
 		for _, name := range append([]string{o.Name}, o.Aliases...) {
 			if seen[name] {
 				t.Errorf("%s has two rows", name)
 			}
 			seen[name] = true
-			if Lookup(name) != o {
+			if config.Options.Lookup(name) != o {
 				t.Errorf("Lookup(%s) finds another option", name)
 			}
 		}
-		if o.Short != 0 && LookupShort(o.Short) != o {
+		if o.Short != 0 && config.Options.LookupShort(o.Short) != o {
 			t.Errorf("-%c is not %s", o.Short, o.Name)
 		}
 		if o.Help == "" || strings.HasSuffix(o.Help, ".") {
 			t.Errorf("%s: help must be one sentence without a full stop: %q", o.Name, o.Help)
 		}
-		if (o.Status == Differs || o.Status == Own) && o.Note == "" {
+		if (o.Status == option.Differs || o.Status == option.Own) && o.Note == "" {
 			t.Errorf("%s differs from uWSGI's and does not say how", o.Name)
 		}
-		if o.Kind != Flag && o.Kind != Action && o.Arg == "" {
+		if o.Kind != option.Flag && o.Kind != option.Action && o.Arg == "" {
 			t.Errorf("%s has no name for its value", o.Name)
-		}
-	}
-}
-
-// Each name of a class is uWSGI's, stands in one group, and has no row of its own.
-func TestClassesAreKnown(t *testing.T) {
-	seen := map[string]Status{}
-	for _, c := range classes {
-		for _, group := range c.groups {
-			for name := range strings.FieldsSeq(group.names) {
-				if o := Lookup(name); o == nil || o.Status != c.status || o.Note != group.note {
-					t.Errorf("%s is not a name of uWSGI that has no row (%s)", name, c.status)
-				}
-				if before, ok := seen[name]; ok {
-					t.Errorf("%s is in two groups: %s and %s", name, before, c.status)
-				}
-				seen[name] = c.status
-			}
 		}
 	}
 }
@@ -154,13 +139,13 @@ func TestClassesAreKnown(t *testing.T) {
 // TestLevels shows what becomes of every name of uWSGI. Whoever changes the file has to
 // ask what a server is without the option.
 func TestLevels(t *testing.T) {
-	byStatus := map[Status][]string{}
-	for _, name := range Names() {
-		s := Lookup(name).Status
+	byStatus := map[option.Status][]string{}
+	for _, name := range config.Options.Names() {
+		s := config.Options.Lookup(name).Status
 		byStatus[s] = append(byStatus[s], name)
 	}
 	var b bytes.Buffer
-	for s := Same; s <= Ends; s++ {
+	for s := option.Same; s <= option.Ends; s++ {
 		fmt.Fprintf(&b, "%s (%d):\n%s\n\n", s, len(byStatus[s]), strings.Join(byStatus[s], "\n"))
 	}
 	golden(t, filepath.Join("testdata", "levels.txt"), b.Bytes())
@@ -182,7 +167,7 @@ func TestComplete(t *testing.T) {
 		{"none_works_and_several_are_known", "max-worker", []string{"max-worker-lifetime", "max-worker-lifetime-delta"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if diff := cmp.Diff(tt.want, Complete(tt.give)); diff != "" {
+			if diff := cmp.Diff(tt.want, config.Options.Complete(tt.give)); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -212,45 +197,20 @@ func TestNearest(t *testing.T) {
 		"entirely-else": "", "": "", "x": "", "xid": "", "zone": "", "database": "", "base": "", "home-dir-of-app": "", "secret": "", "redis-url": "", "country": "",
 		strings.Repeat("processes", 1000): "",
 	} {
-		if got := Nearest(give); got != want {
+		if got := config.Options.Nearest(give); got != want {
 			t.Errorf("Nearest(%.20q) = %q, want %q", give, got, want)
-		}
-	}
-}
-
-func TestPythonPlugin(t *testing.T) {
-	for name, want := range map[string]string{
-		"python": "", "python3": "3", "python2": "2", "python27": "2.7", "python311": "3.11", "python3.12": "3.12",
-		"0:python39": "3.9", "/usr/lib/uwsgi/plugins/python312_plugin.so": "3.12", "http": "none", "pythonette": "none",
-	} {
-		got, ok := PythonPlugin(name)
-		if ok == (want == "none") || ok && got != want {
-			t.Errorf("%s: got %q, %v; want %q", name, got, ok, want)
 		}
 	}
 }
 
 // What is proposed has to be an option that works, and what it is proposed for none.
 func TestMeant(t *testing.T) {
-	for written, name := range meant {
-		if Lookup(written) != nil {
+	for written, name := range option.Meant {
+		if config.Options.Lookup(written) != nil {
 			t.Errorf("%s is an option itself", written)
 		}
-		if name != "" && (Lookup(name) == nil || !Lookup(name).Status.Supported()) {
+		if name != "" && (config.Options.Lookup(name) == nil || !config.Options.Lookup(name).Status.Supported()) {
 			t.Errorf("%s: %s does not work here", written, name)
-		}
-	}
-}
-
-func TestHasPlugin(t *testing.T) {
-	for _, name := range []string{"python", "python3", "python311", "python3.11", " python3", "http", "logfile", "/usr/lib/uwsgi/python3_plugin.so", "0:python"} {
-		if !HasPlugin(name) {
-			t.Errorf("%q is built in", name)
-		}
-	}
-	for _, name := range []string{"", "psgi", "pythonette", "sentry", "ping http", "/opt/lua_plugin.so"} {
-		if HasPlugin(name) {
-			t.Errorf("%q is not there", name)
 		}
 	}
 }

@@ -1,0 +1,118 @@
+package config
+
+import (
+	"strings"
+
+	"github.com/uwsgo/uwsgo/cmd/internal/ini"
+	"github.com/uwsgo/uwsgo/cmd/internal/option"
+)
+
+// AppConfig says what to run.
+type AppConfig struct {
+	Module           string // module[:callable]; Module and WSGIFile can both be empty
+	WSGIFile         string // relative to Chdir
+	Callable         string // never empty
+	Mounts           []Mount
+	ManageScriptName bool
+	NeedApp          bool // end with exit code 22 when an app does not load
+	LazyApps         bool
+	ImportOnce       bool // lazy-apps = false was given: whatever threads the import starts
+}
+
+var appDefaults = AppConfig{Callable: "application", NeedApp: true}
+
+// Mount is an app below a path.
+type Mount struct {
+	Prefix string // begins with a slash
+	App    string // module:callable, or a file
+	Where  string // its origin for messages
+}
+
+// HasApp reports whether there is an app to run.
+func (c *AppConfig) HasApp() bool {
+	return c.Module != "" || c.WSGIFile != "" || len(c.Mounts) > 0
+}
+
+var applicationRows = []row{
+	{
+		Option: option.Option{
+			Name: "module", Aliases: []string{"wsgi"}, Short: 'w', Kind: option.Text, Arg: "MODULE[:CALLABLE]", Status: option.Same,
+			Help: "run the WSGI app of this Python module; a callable that ends in () is called to make the app",
+		},
+		set: func(r *resolver, e ini.Entry) error { return setText(&r.Module, e, "the name of a Python module") },
+	},
+	{
+		Option: option.Option{
+			Name: "wsgi-file", Aliases: []string{"file"}, Kind: option.Text, Arg: "FILE", Status: option.Same,
+			Help: "run the WSGI app in this Python file, relative to --chdir",
+		},
+		set: func(r *resolver, e ini.Entry) error { return setText(&r.WSGIFile, e, "a file name") },
+	},
+	{
+		Option: option.Option{
+			Name: "callable", Kind: option.Text, Arg: "NAME", Default: "application", Status: option.Same,
+			Help: "the name of the WSGI app in its module or file",
+		},
+		set: func(r *resolver, e ini.Entry) error { return setText(&r.Callable, e, "a name") },
+	},
+	{
+		Option: option.Option{
+			Name: "mount", Aliases: []string{"worker-mount"}, Kind: option.List, Arg: "/PREFIX=APP", Status: option.Differs,
+			Help: "run an app (module:callable or a file) below a path",
+			Note: "With manage-script-name, a path that no mount covers is answered with 404 unless module or wsgi-file names the app for it; in uWSGI the first mount gets it, as here without manage-script-name.",
+		},
+		set: (*resolver).mount,
+	},
+	{
+		Option: option.Option{
+			Name: "manage-script-name", Kind: option.Flag, Status: option.Same,
+			Help: "move the mount's path from PATH_INFO to SCRIPT_NAME",
+		},
+		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.ManageScriptName, e) },
+	},
+	{
+		Option: option.Option{
+			Name: "need-app", Kind: option.Flag, Arg: "BOOL", Optional: true, Default: "true", Status: option.Differs,
+			Help: "end the start with exit code 22 when an app does not load",
+			Note: "Off by default in uWSGI 2.0, which then answers every request with 500.",
+		},
+		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.NeedApp, e) },
+	},
+	{
+		Option: option.Option{
+			Name: "lazy-apps", Kind: option.Flag, Arg: "BOOL", Optional: true, Status: option.Differs,
+			Help: "load the app in each worker instead of once before they are forked",
+			Note: "Without it an app that starts threads while it is imported is loaded in each worker, too, with a warning. false loads it once whatever it starts, as uWSGI does: its threads run in the process that forks the workers, and in no worker.",
+		},
+		set: (*resolver).lazyApps,
+	},
+	{
+		Option: option.Option{
+			Name: "single-interpreter", Short: 'i', Kind: option.Flag, Status: option.Differs,
+			Help: "load all mounted apps into one interpreter",
+			Note: "Always so here: uwsgo uses no sub-interpreters.",
+		},
+		set: (*resolver).always,
+	},
+}
+
+func (r *resolver) mount(e ini.Entry) error {
+	prefix, app, err := pair(e, "/prefix=module:callable")
+	if err != nil {
+		return err
+	}
+	if app == "" {
+		return e.Origin.Errorf(e.Key, "%q names no app for the path", e.Value)
+	}
+	if !strings.HasPrefix(prefix, "/") {
+		return e.Origin.Errorf(e.Key, "the path %q must begin with a slash", prefix)
+	}
+	r.Mounts = append(r.Mounts, Mount{Prefix: prefix, App: app, Where: e.Origin.Name(e.Key)})
+	return nil
+}
+
+func (r *resolver) lazyApps(e ini.Entry) error {
+	err := r.flag(&r.LazyApps, e)
+	r.ImportOnce = err == nil && !r.LazyApps
+	return err
+}

@@ -1,0 +1,115 @@
+package config
+
+import (
+	"strings"
+	"time"
+
+	"github.com/uwsgo/uwsgo/cmd/internal/ini"
+	"github.com/uwsgo/uwsgo/cmd/internal/option"
+)
+
+// LifeConfig says when the server reloads, and how it stops.
+type LifeConfig struct {
+	Mercy            time.Duration // how long requests may go on at a reload or a stop
+	TouchReload      []string      // files, relative to Chdir
+	TouchChainReload []string
+	Vacuum           bool
+	DrainDelay       time.Duration // of serving as usual before a stop
+	ReadyPath        string        // where the server tells whether it takes requests
+}
+
+var lifeDefaults = LifeConfig{Mercy: 60 * time.Second}
+
+var lifeRows = []row{
+	{
+		Option: option.Option{
+			Name: "worker-reload-mercy", Kind: option.Seconds, Arg: "SECONDS", Default: "60", Status: option.Differs,
+			Help: "how long requests may go on at a reload or a stop before their worker is killed",
+			Note: "Holds for a stop too, which in uWSGI cuts requests off.",
+		},
+		set: (*resolver).mercy,
+	},
+	{
+		Option: option.Option{
+			Name: "reload-mercy", Kind: option.Seconds, Arg: "SECONDS", Status: option.Differs,
+			Help: "the same as --worker-reload-mercy, where that is not given",
+			Note: "uWSGI waits so long for vassals and daemons only, whatever its name says.",
+		},
+		set: (*resolver).reloadMercy,
+	},
+	{
+		Option: option.Option{
+			Name: "touch-reload", Kind: option.List, Arg: "FILE", Status: option.Differs,
+			Help: "reload when this file is touched",
+			Note: "Loads the app anew; options that have changed need a restart. The file may be made later.",
+		},
+		set: func(r *resolver, e ini.Entry) error { return addText(&r.TouchReload, e, "a file name") },
+	},
+	{
+		Option: option.Option{
+			Name: "touch-chain-reload", Kind: option.List, Arg: "FILE", Status: option.Same,
+			Help: "replace the workers one by one when this file is touched; needs --lazy-apps",
+		},
+		set: func(r *resolver, e ini.Entry) error { return addText(&r.TouchChainReload, e, "a file name") },
+	},
+	{
+		Option: option.Option{
+			Name: "die-on-term", Kind: option.Flag, Default: "true", Status: option.Differs,
+			Help: "stop on SIGTERM",
+			Note: "Always so here, and gracefully: requests in flight are finished.",
+		},
+		set: (*resolver).always,
+	},
+	{
+		Option: option.Option{
+			Name: "vacuum", Kind: option.Flag, Status: option.Same,
+			Help: "remove the unix sockets and the pid files at the end",
+		},
+		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.Vacuum, e) },
+	},
+	{
+		Option: option.Option{
+			Name: "drain-delay", Kind: option.Seconds, Arg: "SECONDS", Status: option.Own,
+			Help: "go on serving as usual for so long after a signal to stop, until a load balancer has noticed",
+			Note: "A second signal ends it.",
+		},
+		set: func(r *resolver, e ini.Entry) error { return setSeconds(&r.DrainDelay, e) },
+	},
+	{
+		Option: option.Option{
+			Name: "ready-path", Kind: option.Text, Arg: "PATH", Status: option.Own,
+			Help: "answer at this path, such as /-/ready, whether requests should be sent here: 200, or 503 and why not",
+			Note: "For the health checks of a load balancer, without a worker. 503 says `stopping` from the signal to stop on, `no worker` while none serves.",
+		},
+		set: (*resolver).readyPath,
+	},
+}
+
+func (r *resolver) mercy(e ini.Entry) error {
+	r.mercySet = true
+	return setSeconds(&r.Mercy, e)
+}
+
+// reloadMercy holds where worker-reload-mercy is not given, be it before or after.
+func (r *resolver) reloadMercy(e ini.Entry) error {
+	d, err := seconds(e)
+	if err == nil && !r.mercySet {
+		r.Mercy = d
+	}
+	return err
+}
+
+func (r *resolver) readyPath(e ini.Entry) error {
+	err := setText(&r.ReadyPath, e, "a path")
+	if err == nil && !strings.HasPrefix(r.ReadyPath, "/") {
+		err = e.Origin.Errorf(e.Key, "%q does not begin with a slash, as /-/ready does", r.ReadyPath)
+	}
+	return err
+}
+
+func (r *resolver) settleLife() error {
+	if r.Mercy == 0 {
+		r.Mercy = lifeDefaults.Mercy
+	}
+	return nil
+}

@@ -1,0 +1,175 @@
+package config
+
+import (
+	"path"
+	"strings"
+
+	"github.com/uwsgo/uwsgo/cmd/internal/ini"
+	"github.com/uwsgo/uwsgo/cmd/internal/option"
+)
+
+// PythonConfig is what the Python processes get.
+type PythonConfig struct {
+	Virtualenv string
+	PythonPath []string // in the order given; each goes in front of sys.path
+	PyArgv     string   // words of sys.argv after the program's name
+	Env        []Env
+	// Links are the directories of configuration files that were named by way of links.
+	Links      []ini.Link
+	Chdir      string
+	AutoReload bool // when Python code changes
+	// AutoReloadIgnore are the modules whose files do not count.
+	AutoReloadIgnore []string
+}
+
+// Env is an environment variable for the app, or with Unset one that it does not get.
+type Env struct {
+	Name, Value string
+	Unset       bool
+}
+
+var pythonRows = []row{
+	{
+		Option: option.Option{
+			Name: "virtualenv", Aliases: []string{"home", "venv", "pyhome"}, Short: 'H', Kind: option.Text, Arg: "DIR", Status: option.Same,
+			Help: "use the Python and the packages of this virtual environment",
+		},
+		set:   func(r *resolver, e ini.Entry) error { return setText(&r.Virtualenv, e, "a directory") },
+		holds: atReload,
+	},
+	{
+		Option: option.Option{
+			Name: "pythonpath", Aliases: []string{"python-path", "pp"}, Kind: option.List, Arg: "DIR", Status: option.Same,
+			Help: "put this directory, or those that match a glob pattern, in front of sys.path",
+		},
+		set:   (*resolver).pythonPath,
+		holds: atReload,
+	},
+	{
+		Option: option.Option{
+			Name: "pyargv", Kind: option.Text, Arg: "WORDS", Status: option.Same,
+			Help: "give the app these words as sys.argv",
+		},
+		set: func(r *resolver, e ini.Entry) error {
+			r.PyArgv = e.Value
+			return nil
+		},
+		holds: atReload,
+	},
+	{
+		Option: option.Option{
+			Name: "env", Kind: option.List, Arg: "NAME=VALUE", Status: option.Same,
+			Help: "set an environment variable for the app",
+		},
+		set:   (*resolver).env,
+		holds: atReload,
+	},
+	{
+		Option: option.Option{
+			Name: "envdir", Kind: option.List, Arg: "DIR", Status: option.Same,
+			Help: "set environment variables for the app from the files of this directory: the name is the variable, the first line its value; an empty file takes it out",
+		},
+		set:   (*resolver).envDir,
+		holds: atReload,
+	},
+	{
+		Option: option.Option{
+			Name: "unenv", Kind: option.List, Arg: "NAME", Status: option.Same,
+			Help: "take a variable out of the app's environment",
+		},
+		set:   (*resolver).unenv,
+		holds: atReload,
+	},
+	{
+		Option: option.Option{
+			Name: "chdir", Kind: option.Text, Arg: "DIR", Status: option.Same,
+			Help: "change to this directory before the app is loaded",
+		},
+		set: func(r *resolver, e ini.Entry) error { return setText(&r.Chdir, e, "a directory") },
+	},
+	{
+		Option: option.Option{
+			Name: "py-autoreload", Aliases: []string{"py-auto-reload", "python-autoreload", "python-auto-reload"}, Kind: option.Seconds, Arg: "SECONDS", Status: option.Differs,
+			Help: "reload when a file of the app's Python code changes; for development",
+			Note: "Any number but 0 does: the system tells of changes at once. Every .py file beside an imported one counts; the standard library and site-packages do not.",
+		},
+		set: (*resolver).autoReload,
+	},
+	{
+		Option: option.Option{
+			Name: "py-auto-reload-ignore", Kind: option.List, Arg: "MODULE", Status: option.Same,
+			Help: "do not watch the file of this module",
+		},
+		set: func(r *resolver, e ini.Entry) error {
+			return addText(&r.AutoReloadIgnore, e, "the name of a Python module")
+		},
+	},
+}
+
+// pythonPath adds the directories that match, or the value itself.
+func (r *resolver) pythonPath(e ini.Entry) error {
+	dir, err := text(e, "a directory")
+	if err != nil {
+		return err
+	}
+	found, err := r.world.Glob(dir)
+	if err != nil || len(found) == 0 {
+		found = []string{dir}
+	}
+	r.PythonPath = append(r.PythonPath, found...)
+	return nil
+}
+
+func (r *resolver) env(e ini.Entry) error {
+	name, value, err := pair(e, "NAME=VALUE")
+	if err != nil {
+		return err
+	}
+	r.Env = append(r.Env, Env{Name: name, Value: value})
+	return nil
+}
+
+// envDir reads a directory of daemontools' kind, one variable in each file.
+func (r *resolver) envDir(e ini.Entry) error {
+	dir, err := text(e, "a directory")
+	if err != nil {
+		return err
+	}
+	if info, err := r.world.Stat(dir); err != nil || !info.IsDir() {
+		return e.Origin.Errorf(e.Key, "%q is no directory that can be read", dir)
+	}
+	files, err := r.world.Glob(strings.TrimRight(dir, "/") + "/*")
+	if err != nil {
+		return e.Origin.Errorf(e.Key, "%w", err)
+	}
+	for _, file := range files {
+		name := path.Base(file)
+		info, err := r.world.Stat(file)
+		if err != nil || !info.Mode().IsRegular() || strings.HasPrefix(name, ".") || strings.Contains(name, "=") {
+			continue
+		}
+		content, err := r.world.Read(file)
+		if err != nil {
+			return e.Origin.Errorf(e.Key, "%w", err)
+		}
+		line, _, _ := strings.Cut(string(content), "\n")
+		value := strings.ReplaceAll(strings.TrimRight(line, " \t\r"), "\x00", "\n")
+		r.Env = append(r.Env, Env{Name: name, Value: value, Unset: len(content) == 0})
+	}
+	return nil
+}
+
+func (r *resolver) unenv(e ini.Entry) error {
+	name, err := text(e, "the name of a variable")
+	if err == nil && strings.Contains(name, "=") {
+		err = e.Origin.Errorf(e.Key, "%q is no name of a variable", name)
+	}
+	r.Env = append(r.Env, Env{Name: name, Unset: true})
+	return err
+}
+
+func (r *resolver) autoReload(e ini.Entry) error {
+	d, err := seconds(e)
+	r.AutoReload = d > 0
+	return err
+}

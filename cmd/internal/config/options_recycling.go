@@ -1,0 +1,108 @@
+package config
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/uwsgo/uwsgo/cmd/internal/ini"
+	"github.com/uwsgo/uwsgo/cmd/internal/option"
+)
+
+// RecyclingConfig says when workers are replaced; 0 for never.
+type RecyclingConfig struct {
+	MaxRequests, MaxRequestsDelta              int64
+	MaxLifetime, MaxLifetimeDelta, MinLifetime time.Duration
+	ReloadOnRSS, ReloadOnAS, EvilRSS, EvilAS   int64 // bytes
+	LimitAS                                    int64 // bytes of address space of a worker; 0 for no limit
+}
+
+var recyclingDefaults = RecyclingConfig{MinLifetime: 10 * time.Second}
+
+// maxRequests is more than a worker answers in a lifetime.
+const maxRequests = 1_000_000_000_000
+
+var recyclingRows = []row{
+	{
+		Option: option.Option{
+			Name: "max-requests", Short: 'R', Kind: option.Int, Arg: "N", Status: option.Differs,
+			Help: "replace a worker after so many requests",
+			Note: "Up to a tenth more at random, one worker at a time, and the new one is ready first. Looked at twice a second.",
+		},
+		set: func(r *resolver, e ini.Entry) error { return setNumber(&r.MaxRequests, e, maxRequests) },
+	},
+	{
+		Option: option.Option{
+			Name: "max-requests-delta", Kind: option.Int, Arg: "N", Status: option.Same,
+			Help: "add so many to --max-requests for worker 2, twice as many for worker 3, and so on",
+		},
+		set: func(r *resolver, e ini.Entry) error { return setNumber(&r.MaxRequestsDelta, e, math.MaxInt32) },
+	},
+	{
+		Option: option.Option{
+			Name: "max-worker-lifetime", Kind: option.Seconds, Arg: "SECONDS", Status: option.Differs,
+			Help: "replace a worker that has run for so long",
+			Note: "As for max-requests.",
+		},
+		set: func(r *resolver, e ini.Entry) error { return setSeconds(&r.MaxLifetime, e) },
+	},
+	{
+		Option: option.Option{
+			Name: "max-worker-lifetime-delta", Kind: option.Seconds, Arg: "SECONDS", Status: option.Same,
+			Help: "add so many to --max-worker-lifetime for worker 2, twice as many for worker 3, and so on",
+		},
+		set: func(r *resolver, e ini.Entry) error { return setSeconds(&r.MaxLifetimeDelta, e) },
+	},
+	{
+		Option: option.Option{
+			Name: "min-worker-lifetime", Kind: option.Seconds, Arg: "SECONDS", Default: "10", Status: option.Same,
+			Help: "replace no worker earlier, whatever the other limits say",
+		},
+		set: func(r *resolver, e ini.Entry) error { return setSeconds(&r.MinLifetime, e) },
+	},
+	{
+		Option: option.Option{
+			Name: "reload-on-rss", Kind: option.Megabytes, Arg: "MB", Status: option.Differs,
+			Help: "replace a worker whose resident memory has so many megabytes",
+			Note: "Looked at twice a second; the new worker is ready first.",
+		},
+		set: func(r *resolver, e ini.Entry) error { return setMegabytes(&r.ReloadOnRSS, e) },
+	},
+	{
+		Option: option.Option{
+			Name: "reload-on-as", Kind: option.Megabytes, Arg: "MB", Status: option.Differs,
+			Help: "replace a worker whose address space has so many megabytes",
+			Note: "As for reload-on-rss.",
+		},
+		set: func(r *resolver, e ini.Entry) error { return setMegabytes(&r.ReloadOnAS, e) },
+	},
+	{
+		Option: option.Option{
+			Name: "evil-reload-on-rss", Kind: option.Megabytes, Arg: "MB", Status: option.Same,
+			Help: "kill a worker whose resident memory has so many megabytes",
+		},
+		set: func(r *resolver, e ini.Entry) error { return setMegabytes(&r.EvilRSS, e) },
+	},
+	{
+		Option: option.Option{
+			Name: "evil-reload-on-as", Kind: option.Megabytes, Arg: "MB", Status: option.Same,
+			Help: "kill a worker whose address space has so many megabytes",
+		},
+		set: func(r *resolver, e ini.Entry) error { return setMegabytes(&r.EvilAS, e) },
+	},
+	{
+		Option: option.Option{
+			Name: "limit-as", Kind: option.Megabytes, Arg: "MB", Status: option.Differs,
+			Help: "let each worker have an address space of so many megabytes",
+			Note: "Of the Python processes; the server itself is not limited.",
+		},
+		set: func(r *resolver, e ini.Entry) error { return setMegabytes(&r.LimitAS, e) },
+	},
+}
+
+func (r *resolver) settleRecycling() error {
+	if r.MaxLifetime > 0 && r.MaxLifetime <= r.MinLifetime {
+		return fmt.Errorf("max-worker-lifetime: %d seconds must be more than min-worker-lifetime, which is %d", r.MaxLifetime/time.Second, r.MinLifetime/time.Second)
+	}
+	return nil
+}

@@ -1,0 +1,165 @@
+package config
+
+import (
+	"math"
+	"strings"
+	"time"
+
+	"github.com/uwsgo/uwsgo/cmd/internal/ini"
+	"github.com/uwsgo/uwsgo/cmd/internal/option"
+)
+
+// RequestConfig bounds requests.
+type RequestConfig struct {
+	BufferSize    int           // bytes of a request head, 32 KiB to 1 MiB
+	HTTPTimeout   time.Duration // silence of an HTTP client within a request
+	SocketTimeout time.Duration // silence of a uwsgi client within a request
+	KeepAlive     time.Duration // idle time of an HTTP connection; 0 closes after each request
+	QueueSize     int           // requests that may wait for a worker; 0 for none
+	QueueTimeout  time.Duration // how long each may; 0 for ever
+	Lanes         bool          // keep slow routes from taking every thread
+	LimitPost     int64         // bytes of a request body; 0 for no limit
+	LimitBuffers  int64         // bytes of all connections; 0 for the server's choice
+	PostBuffering int64         // bytes of a body kept in memory; 0 for the server's choice
+}
+
+var requestDefaults = RequestConfig{
+	BufferSize:    minBufferSize,
+	HTTPTimeout:   60 * time.Second,
+	SocketTimeout: 60 * time.Second,
+	KeepAlive:     125 * time.Second, // as engine.DefaultIdleTimeout
+	QueueSize:     16 << 10,
+	Lanes:         true,
+}
+
+// The smallest and the largest request head that can be configured, and the least memory
+// of all connections, in bytes.
+const (
+	minBufferSize = 32 << 10
+	maxBufferSize = 1 << 20
+	minBuffers    = 1 << 20
+)
+
+// maxQueueSize is a bit less than what one event loop can tell apart.
+const maxQueueSize = 60_000
+
+var requestRows = []row{
+	{
+		Option: option.Option{
+			Name: "buffer-size", Short: 'b', Kind: option.Size, Arg: "BYTES", Default: "32768", Status: option.Differs,
+			Help: "the largest request head, or uwsgi packet, that is accepted",
+			Note: "uWSGI's default is 4096. Less than 32768 is raised to it; more than 65535 is allowed for HTTP, up to 1 MiB.",
+		},
+		set: (*resolver).bufferSize,
+	},
+	{
+		Option: option.Option{
+			Name: "http-timeout", Kind: option.Seconds, Arg: "SECONDS", Default: "60", Status: option.Differs,
+			Help: "how long an HTTP client may be silent within a request",
+			Note: "Holds for every HTTP address, and never for the time the app takes.",
+		},
+		set: func(r *resolver, e ini.Entry) error { return setSeconds(&r.HTTPTimeout, e) },
+	},
+	{
+		Option: option.Option{
+			Name: "socket-timeout", Short: 'z', Kind: option.Seconds, Arg: "SECONDS", Default: "60", Status: option.Differs,
+			Help: "how long a uwsgi client may be silent within a request",
+			Note: "Never for the time the app takes. uWSGI's default is 4, which cuts slow uploads and downloads off.",
+		},
+		set: func(r *resolver, e ini.Entry) error { return setSeconds(&r.SocketTimeout, e) },
+	},
+	{
+		Option: option.Option{
+			Name: "http-keepalive", Kind: option.Seconds, Arg: "SECONDS", Optional: true, Default: "125", Status: option.Differs,
+			Help: "close an HTTP connection that has been idle for so long; 0 closes after each request, 1 and true mean the default",
+			Note: "Longer than front servers keep an idle connection (60 s in nginx and AWS), as one that is closed under a request costs it a 502. On by default, for every HTTP address. uWSGI reads `true` as 0, off.",
+		},
+		set: (*resolver).keepAlive,
+	},
+	{
+		Option: option.Option{
+			Name: "queue-size", Kind: option.Int, Arg: "N", Default: "16384", Status: option.Own,
+			Help: "let this many requests wait for a worker, over all addresses; more are answered 503 at once; 0 lets none wait",
+			Note: "The queue of uWSGI is the backlog of its sockets, see `listen`.",
+		},
+		set: func(r *resolver, e ini.Entry) error { return setNumber(&r.QueueSize, e, maxQueueSize) },
+	},
+	{
+		Option: option.Option{
+			Name: "queue-timeout", Kind: option.Fraction, Arg: "SECONDS", Status: option.Own,
+			Help: "answer 503 to a request that has waited so long for a worker, and never run it; refuse those that would have to",
+			Note: "Without it a request waits as long as its client does. See `harakiri` for the time that it runs.",
+		},
+		set: func(r *resolver, e ini.Entry) error { return setFraction(&r.QueueTimeout, e) },
+	},
+	{
+		Option: option.Option{
+			Name: "lanes", Kind: option.Flag, Arg: "BOOL", Optional: true, Default: "true", Status: option.Own,
+			Help: "let routes that have proved slow hold at most three quarters of the worker threads while there are fast ones",
+			Note: "Where there are two threads or more in all. A route is a method and the first three segments of a path.",
+		},
+		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.Lanes, e) },
+	},
+	{
+		Option: option.Option{
+			Name: "limit-post", Kind: option.Size, Arg: "BYTES", Status: option.Differs,
+			Help: "refuse request bodies larger than this",
+			Note: "With 413; uWSGI drops the connection.",
+		},
+		set: func(r *resolver, e ini.Entry) error { return setSize(&r.LimitPost, e) },
+	},
+	{
+		Option: option.Option{
+			Name: "post-buffering", Kind: option.Size, Arg: "BYTES", Status: option.Differs,
+			Help: "keep bodies up to this size in memory, larger ones in a temporary file",
+			Note: "Bodies are always buffered before the app runs. `true` means 1. The file has no name and is in TMPDIR, else /tmp; " +
+				"where none can be made there the body is kept in memory, within `limit-buffers`.",
+		},
+		set: (*resolver).postBuffering,
+	},
+	{
+		Option: option.Option{
+			Name: "limit-buffers", Kind: option.Size, Arg: "BYTES", Status: option.Own,
+			Help: "let all connections together hold so much memory: heads, bodies, answers that clients do not read; 1 MiB at least, 0 for the default",
+			Note: "From half of it on bodies go to files earlier; beyond it new requests are answered 503 with `Retry-After`. " +
+				"By default an eighth of the memory that the machine or the container has, from 32 MiB to 512 MiB.",
+		},
+		set: func(r *resolver, e ini.Entry) error { return setSize(&r.LimitBuffers, e) },
+	},
+}
+
+func (r *resolver) bufferSize(e ini.Entry) error {
+	n, err := size(e)
+	if err == nil {
+		r.BufferSize = int(min(n, math.MaxInt32))
+	}
+	return err
+}
+
+func (r *resolver) keepAlive(e ini.Entry) error {
+	n, err := numberOrTrue(e, times, maxSeconds)
+	if err != nil {
+		return err
+	}
+	r.KeepAlive = time.Duration(n) * time.Second
+	if word, _, _ := strings.Cut(strings.TrimSpace(e.Value), " "); n == 1 && strings.Trim(word, "s") == word { // not 1s
+		r.KeepAlive = requestDefaults.KeepAlive
+	}
+	return nil
+}
+
+func (r *resolver) postBuffering(e ini.Entry) (err error) {
+	r.PostBuffering, err = numberOrTrue(e, sizes, maxBytes)
+	return err
+}
+
+func (r *resolver) settleRequests() error {
+	if r.BufferSize > maxBufferSize {
+		r.list.Warnf("buffer-size: %d is more than can be asked for, %d holds", r.BufferSize, maxBufferSize)
+	}
+	r.BufferSize = min(max(r.BufferSize, minBufferSize), maxBufferSize)
+	if r.LimitBuffers > 0 {
+		r.LimitBuffers = max(r.LimitBuffers, minBuffers)
+	}
+	return nil
+}

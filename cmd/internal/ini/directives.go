@@ -1,0 +1,204 @@
+package ini
+
+import "github.com/uwsgo/uwsgo/cmd/internal/option"
+
+// act does what a directive says, as soon as it is read.
+type act func(l *List, e Entry) error
+
+// directive is an option that acts on the reading itself. One without an act is done
+// elsewhere: else and endif by Add, inherit by who resolves the list.
+type directive struct {
+	option.Option
+	act act
+}
+
+// Directives returns the options that act on the reading.
+func Directives() []option.Option {
+	var options []option.Option
+	for _, d := range directives {
+		d.Section = option.Configuration
+		options = append(options, d.Option)
+	}
+	return options
+}
+
+// acts returns what is done at once, by all names.
+func acts() map[string]act {
+	found := map[string]act{}
+	for _, d := range directives {
+		for _, name := range append([]string{d.Name}, d.Aliases...) {
+			found[name] = d.act
+		}
+	}
+	for _, name := range []string{"xml", "xmlconfig", "yaml", "yml", "json", "js", "config"} {
+		found[name] = otherForm
+	}
+	return found
+}
+
+var directives = []directive{
+	{
+		Option: option.Option{
+			Name: "ini", Kind: option.Action, Arg: "FILE[:SECTION]", Immediate: true, Status: option.Same,
+			Help: "read options from this ini file, - for standard input; :SECTION alone is a section of the last file",
+		},
+		act: func(l *List, e Entry) error { return l.load(e.Value, e, true) },
+	},
+	{
+		Option: option.Option{
+			Name: "include", Kind: option.Action, Arg: "FILE", Immediate: true, Status: option.Same,
+			Help: "read options from this file at once",
+		},
+		act: func(l *List, e Entry) error { return l.loadByName(e.Value, e, false) },
+	},
+	{
+		Option: option.Option{
+			Name: "inherit", Kind: option.Action, Arg: "FILE", Status: option.Same,
+			Help: "read options from this file after all others; its placeholders are not filled in",
+		},
+	},
+	{
+		Option: option.Option{
+			Name: "set", Short: 'S', Kind: option.Action, Arg: "NAME=VALUE", Immediate: true, Status: option.Same,
+			Help: "set an option or a placeholder",
+		},
+		act: func(l *List, e Entry) error { return l.set(e, false) },
+	},
+	{
+		Option: option.Option{
+			Name: "set-placeholder", Aliases: []string{"set-ph"}, Kind: option.Action, Arg: "NAME=VALUE", Immediate: true, Status: option.Same,
+			Help: "set a placeholder, which %(NAME) stands for",
+		},
+		act: func(l *List, e Entry) error { return l.set(e, true) },
+	},
+	{
+		Option: option.Option{
+			Name: "if-env", Aliases: []string{"ifenv", "if-not-env"}, Kind: option.Action, Arg: "NAME[=VALUE]", Immediate: true, Status: option.Same,
+			Help: "take the lines up to endif only if the environment variable is set, or has this value",
+		},
+		act: (*List).begin,
+	},
+	{
+		Option: option.Option{
+			Name: "if-opt", Aliases: []string{"if-not-opt"}, Kind: option.Action, Arg: "NAME[=VALUE]", Immediate: true, Status: option.Same,
+			Help: "take the lines up to endif only if the option is set, or has this value",
+		},
+		act: (*List).begin,
+	},
+	{
+		Option: option.Option{
+			Name: "if-exists", Aliases: []string{"ifexists", "if-not-exists"}, Kind: option.Action, Arg: "PATH", Immediate: true, Status: option.Same,
+			Help: "take the lines up to endif only if the path exists",
+		},
+		act: (*List).begin,
+	},
+	{
+		Option: option.Option{
+			Name: "if-file", Aliases: []string{"if-not-file"}, Kind: option.Action, Arg: "PATH", Immediate: true, Status: option.Same,
+			Help: "take the lines up to endif only if the path is a regular file",
+		},
+		act: (*List).begin,
+	},
+	{
+		Option: option.Option{
+			Name: "if-dir", Aliases: []string{"ifdir", "if-directory", "if-not-dir"}, Kind: option.Action, Arg: "PATH", Immediate: true, Status: option.Same,
+			Help: "take the lines up to endif only if the path is a directory",
+		},
+		act: (*List).begin,
+	},
+	{
+		Option: option.Option{
+			Name: "if-plugin", Aliases: []string{"ifplugin", "if-not-plugin"}, Kind: option.Action, Arg: "NAME", Immediate: true, Status: option.Differs,
+			Help: "take the lines up to endif only if uwsgo does what the plugin does",
+			Note: "The Python, http, static, log file and similar plugins count as loaded.",
+		},
+		act: (*List).begin,
+	},
+	{
+		Option: option.Option{
+			Name: "if-hostname", Aliases: []string{"if-not-hostname"}, Kind: option.Action, Arg: "NAME", Immediate: true, Status: option.Same,
+			Help: "take the lines up to endif only on this host",
+		},
+		act: (*List).begin,
+	},
+	{
+		Option: option.Option{
+			Name: "if-hostname-match", Aliases: []string{"if-not-hostname-match"}, Kind: option.Action, Arg: "REGEXP", Immediate: true, Status: option.Differs,
+			Help: "take the lines up to endif only on hosts whose name matches",
+			Note: "The expression is RE2's, without backreferences and lookaround.",
+		},
+		act: (*List).begin,
+	},
+	{
+		Option: option.Option{
+			Name: "if-reload", Aliases: []string{"if-not-reload"}, Kind: option.Action, Immediate: true, Status: option.Same,
+			Help: "take the lines up to endif only when the server is being reloaded",
+		},
+		act: (*List).begin,
+	},
+	{
+		Option: option.Option{
+			Name: "else", Kind: option.Action, Immediate: true, Status: option.Same,
+			Help: "take the lines up to endif only if the ones before were not taken",
+			Note: "As in uWSGI 2.1.",
+		},
+	},
+	{
+		Option: option.Option{
+			Name: "endif", Aliases: []string{"end-if", "endfor", "end-for", "end"}, Kind: option.Action, Immediate: true, Status: option.Same,
+			Help: "end the lines of an if or a for",
+		},
+	},
+	{
+		Option: option.Option{
+			Name: "for", Kind: option.Action, Arg: "WORDS", Immediate: true, Status: option.Same,
+			Help: "take each line up to endfor once for every word, which %(_) stands for",
+		},
+		act: (*List).begin,
+	},
+	{
+		Option: option.Option{
+			Name: "for-glob", Kind: option.Action, Arg: "PATTERN", Immediate: true, Status: option.Same,
+			Help: "the same for every path that matches the pattern",
+		},
+		act: (*List).begin,
+	},
+	{
+		Option: option.Option{
+			Name: "for-times", Kind: option.Action, Arg: "N", Immediate: true, Status: option.Same,
+			Help: "the same for the numbers from 1 to N",
+		},
+		act: (*List).begin,
+	},
+	{
+		Option: option.Option{
+			Name: "for-readline", Kind: option.Action, Arg: "FILE", Immediate: true, Status: option.Same,
+			Help: "the same for every line of a file",
+		},
+		act: (*List).begin,
+	},
+	{
+		Option: option.Option{
+			Name: "strict", Kind: option.Flag, Immediate: true, Status: option.Same,
+			Help: "end the start when a file names an option that does not exist, rather than warn",
+		},
+		act: func(l *List, e Entry) error {
+			l.strict = Bool(e.Value)
+			return nil
+		},
+	},
+}
+
+// begin begins the body of an if or a for.
+func (l *List) begin(e Entry) error {
+	if l.logic.name != "" {
+		return e.Origin.Errorf(e.Key, "an if or for cannot stand inside %s: end that first", l.logic.name)
+	}
+	l.logic = logic{name: e.Key, arg: e.Value}
+	return nil
+}
+
+// otherForm refuses a form of configuration that is not there.
+func otherForm(_ *List, e Entry) error {
+	return e.Origin.Errorf(e.Key, "XML, YAML and JSON configuration is not supported yet: write %q as an ini file", e.Value)
+}
