@@ -48,6 +48,7 @@ func program(t *testing.T, file string) string {
 	for _, r := range []struct{ from, to string }{
 		{`package wsgi_test`, `package main`},
 		{`func Example\w*\(`, `func main(`},
+		{`\n\n.* // test\n`, "\n"},
 		{`(?s)\t// Output:.*`, "}\n"},
 	} {
 		b = regexp.MustCompile(r.from).ReplaceAll(b, []byte(r.to))

@@ -1,0 +1,174 @@
+package wsgi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/uwsgo/uwsgo/engine"
+	"github.com/uwsgo/uwsgo/engine/worker"
+)
+
+// Config says what [Run] and [Start] serve. Addr, and File or Module, are needed; zero
+// values of the rest are sensible. What is not here takes the parts themselves:
+// [engine.New], [worker.Start], [New].
+type Config struct {
+	Addr string // where to listen for HTTP: ":8080", "127.0.0.1:8080", a path, "@name"
+
+	Module     string   // the app, as "shop.wsgi:application"; used instead of File
+	File       string   // the app, as a Python file
+	Callable   string   // its name in a file or module that does not say it; default "application"
+	Dir        string   // working directory of the app; default: the server's
+	PythonPath []string // each put in front of sys.path
+	Virtualenv string   // the Python that runs it; default: python3 of PATH
+	Env        []string // of the Python processes, as K=V; nil for the server's own
+
+	Processes int           // workers; default 1
+	Threads   int           // of each worker; default 1
+	Harakiri  time.Duration // how long a request may run; 0 for ever
+	Mercy     time.Duration // how long requests may go on when Run stops; default 60 s
+
+	// Wrap, where not nil, returns what answers requests: it may answer some in Go and
+	// leave the rest to the app. See [engine.Handler] for what it must not do.
+	Wrap func(app engine.Handler) engine.Handler
+	// Ready, where not nil, is called by Run with the address once requests are answered.
+	Ready func(addr string)
+	// Logf prints what goes wrong; nil drops that. Apps write to standard error.
+	Logf func(format string, args ...any)
+}
+
+// Server is a Python app that is being served. Any goroutine may call its methods.
+type Server struct {
+	engine   *engine.Server
+	pool     *worker.Pool
+	listener *engine.Listener
+	mercy    time.Duration
+	served   chan struct{} // closed when the loops have ended,
+	err      error         // for this reason
+
+	stopOnce sync.Once
+	stopped  chan struct{} // closed at the end of Stop,
+	stopErr  error         // with this
+}
+
+// Run serves a Python app until ctx ends, and then lets the requests at hand finish. It
+// returns nil after such an end, even of a start. The error of a start that fails says what to do: a
+// *[worker.LoadError] has the traceback of an app that does not load.
+func Run(ctx context.Context, c Config) error {
+	s, err := Start(ctx, c)
+	if err != nil {
+		if errors.Is(err, ctx.Err()) {
+			return nil
+		}
+		return err
+	}
+	if c.Ready != nil {
+		c.Ready(s.Addr())
+	}
+	select {
+	case <-ctx.Done():
+	case <-s.served:
+	}
+	mercy, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.mercy)
+	defer cancel()
+	return s.Stop(mercy)
+}
+
+// Start returns when the app is loaded and requests are answered. When ctx ends first, it
+// leaves nothing behind; afterwards ctx has no meaning.
+func Start(ctx context.Context, c Config) (*Server, error) {
+	if c.File == "" && c.Module == "" {
+		return nil, errors.New("there is no app: set File or Module")
+	}
+	if c.Logf == nil {
+		c.Logf = func(string, ...any) {}
+	}
+	if c.Mercy <= 0 {
+		c.Mercy = time.Minute
+	}
+	s := &Server{mercy: c.Mercy, served: make(chan struct{}), stopped: make(chan struct{})}
+	var err error
+	if s.engine, err = engine.New(engine.Options{Logf: c.Logf}); err != nil {
+		return nil, err
+	}
+	handler, err := s.prepare(ctx, c)
+	if err != nil {
+		if s.pool != nil {
+			over, cancel := context.WithCancel(context.Background())
+			cancel()
+			_ = s.pool.Stop(over)
+		}
+		if s.listener != nil {
+			_, _ = s.listener.Unlink()
+		}
+		_ = s.engine.Close()
+		return nil, err
+	}
+	go func() {
+		defer close(s.served)
+		s.err = s.engine.Serve(handler)
+	}()
+	return s, nil
+}
+
+// prepare binds the address, starts the workers, and returns what answers.
+func (s *Server) prepare(ctx context.Context, c Config) (engine.Handler, error) {
+	var err error
+	if s.listener, err = s.engine.Listen(c.Addr, engine.ListenOptions{}); err != nil {
+		return nil, err
+	}
+	python, err := worker.FindPython(c.Virtualenv)
+	if err != nil {
+		return nil, err
+	}
+	s.pool, err = worker.Start(ctx, worker.Config{
+		Python: python, Dir: c.Dir, Env: c.Env, PythonPath: c.PythonPath,
+		Apps:      []worker.App{{File: c.File, Module: c.Module, Callable: c.Callable}},
+		Processes: c.Processes, Threads: c.Threads, Harakiri: c.Harakiri, Mercy: c.Mercy,
+		NeedApp: true, Loops: s.engine.Loops(), Stderr: os.Stderr,
+		Log: func(line string) { c.Logf("%s", line) },
+	})
+	if err != nil {
+		s.pool = nil
+		return nil, err
+	}
+	app, err := New(s.pool, Options{Logf: c.Logf})
+	if err != nil || c.Wrap == nil {
+		return app, err
+	}
+	return c.Wrap(app), nil
+}
+
+// Addr returns the address that is listened on, with the port that the system chose for
+// port 0.
+func (s *Server) Addr() string { return s.listener.String() }
+
+// Pool returns the Python processes, for Reload and their figures. Stop ends it.
+func (s *Server) Pool() *worker.Pool { return s.pool }
+
+// Done is closed when no request is served any more: at the end of Stop, or because the
+// event loops have failed, which Stop then says.
+func (s *Server) Done() <-chan struct{} { return s.served }
+
+// Stop accepts no more connections, lets requests finish and workers end, and returns when
+// all have. What is left when ctx ends is ended by force; the error is ctx's then. Another
+// call waits for the first and returns the same.
+func (s *Server) Stop(ctx context.Context) error {
+	s.stopOnce.Do(func() {
+		defer close(s.stopped)
+		// The loops carry the last answers, so they end last.
+		_, _ = s.listener.Unlink()
+		err := errors.Join(s.engine.Drain(ctx), s.pool.Stop(ctx))
+		err = errors.Join(err, s.engine.Close())
+		<-s.served
+		if !errors.Is(s.err, engine.ErrServerClosed) {
+			err = errors.Join(err, fmt.Errorf("serve: %w", s.err))
+		}
+		s.stopErr = err
+	})
+	<-s.stopped
+	return s.stopErr
+}
