@@ -78,10 +78,11 @@ func (p *program) workers(pool worker.Snapshot) []stats.Worker {
 			LastSpawn: unsigned(w.LastSpawn.Unix()), RespawnCount: w.Respawns, TX: w.Tx,
 		}
 		for i, app := range pool.Apps {
-			sw.Apps = append(sw.Apps, stats.App{
-				ID: uint64(i), Mountpoint: app.App.Mount, StartupTime: uint64(math.Round(app.Seconds)),
-				Requests: w.Requests, Exceptions: w.Exceptions,
-			})
+			a := stats.App{ID: uint64(i), Mountpoint: app.App.Mount, StartupTime: uint64(math.Round(app.Seconds))}
+			if i < len(w.Apps) {
+				a.Requests, a.Exceptions = w.Apps[i].Requests, w.Apps[i].Exceptions
+			}
+			sw.Apps = append(sw.Apps, a)
 		}
 		for _, c := range w.Cores {
 			core := stats.Core{ID: uint64(c.ID), Requests: c.Requests, InRequest: stats.Flag(c.InRequest)}

@@ -37,12 +37,12 @@ func (c *Core) PID() int { return int(c.process.pid.Load()) }
 
 // Requests returns how many requests the worker's core of that number has answered,
 // whichever its processes were.
-func (c *Core) Requests() uint64 { return c.counts.requests.Load() }
+func (c *Core) Requests() uint64 { return c.counts.requests() }
 
 // Answered counts an answer of an app and returns how many the worker's present process
 // has given, this one among them: what uWSGI logs.
 func (c *Core) Answered(app int) uint64 {
-	return c.process.answered[min(max(app, 0), countedApps-1)].Add(1)
+	return c.process.answered[counted(app)].Add(1)
 }
 
 // Memory returns the bytes of memory and of address space that the worker's present
@@ -52,10 +52,10 @@ func (c *Core) Memory() (rss, vsz int64) { return memory(c.PID()) }
 // AddTx counts n bytes sent to clients for the worker.
 func (c *Core) AddTx(n int64) { c.process.worker.tx.Add(uint64(n)) }
 
-// count counts an answer that took d nanoseconds.
-func (c *Core) count(d int64) {
+// count counts an answer of an app that took d nanoseconds.
+func (c *Core) count(d int64, app uint8) {
 	us := d / int64(time.Microsecond)
-	c.counts.requests.Add(1)
+	c.counts.apps[app].requests.Add(1)
 	c.process.requests.Add(1)
 	w := c.process.worker
 	w.runningTime.Add(uint64(us))
@@ -106,6 +106,14 @@ type Stats struct {
 	Tx          uint64 // bytes
 	RSS, VSZ    int64  // bytes; 0 where they cannot be told
 	Cores       []CoreStats
+	// Apps are the figures by app, as [Config].Apps lists them. The sixteenth has those of
+	// all further ones.
+	Apps []AppStats
+}
+
+// AppStats are the figures of one app of a worker.
+type AppStats struct {
+	Requests, Exceptions uint64
 }
 
 // Busy reports whether a core has a request.
@@ -164,6 +172,7 @@ func (p *Pool) Snapshot() Snapshot {
 			RunningTime: time.Duration(w.runningTime.Load()) * time.Microsecond,
 			AvgRT:       time.Duration(w.avgRT.Load()) * time.Microsecond,
 			Tx:          w.tx.Load(),
+			Apps:        make([]AppStats, len(s.Apps)),
 		}
 		present := w.present.Load()
 		if present != nil {
@@ -177,9 +186,17 @@ func (p *Pool) Snapshot() Snapshot {
 		}
 		for t := range w.threads {
 			c := &w.threads[t]
-			cs := CoreStats{ID: t, Requests: c.requests.Load()}
+			cs := CoreStats{ID: t}
+			for i := range c.apps {
+				requests, exceptions := c.apps[i].requests.Load(), c.apps[i].exceptions.Load()
+				cs.Requests += requests
+				ws.Exceptions += exceptions
+				if i < len(ws.Apps) {
+					ws.Apps[i].Requests += requests
+					ws.Apps[i].Exceptions += exceptions
+				}
+			}
 			ws.Requests += cs.Requests
-			ws.Exceptions += c.exceptions.Load()
 			if present != nil {
 				if id, at := g.shared.claim(present.cores[t].index); id != 0 {
 					cs.InRequest, cs.Since = true, time.Now().Add(-time.Duration(max(0, monotonic()-at)))

@@ -133,6 +133,7 @@ type slot struct {
 	seen      uint32 // the last of Port.looks that found it claimed
 	sights    uint32 // how many of them did, of those that are laneLook apart
 	state     slotState
+	app       uint8 // as it is counted, see countedApps
 	reuse     uint8
 	lane      uint8
 	late      bool // it was not claimed when its time was up, see Port.expire
@@ -218,7 +219,7 @@ func (p *Port) Begin(c Client, j Job) (dst []byte, id uint32, err error) {
 	}
 	s := &p.slots[i]
 	s.client, s.state = c, slotBegun
-	s.route, s.lane = r, lane
+	s.route, s.lane, s.app = r, lane, counted(j.App)
 	s.begunAt, s.askedAt = now, now-int64(j.Waited)
 	p.deadlines.set(i, j.Harakiri)
 	p.lanes.begin(r, now)

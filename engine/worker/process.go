@@ -54,11 +54,26 @@ type worker struct {
 	tx          atomic.Uint64
 }
 
-// threadCount counts what one core has done, whichever its process was.
+// threadCount counts what one core has done, whichever its process was, by app.
 type threadCount struct {
+	apps [countedApps]appCount
+}
+
+// appCount counts what one core has done for one app.
+type appCount struct {
 	requests   atomic.Uint64
 	exceptions atomic.Uint64
 }
+
+func (t *threadCount) requests() (n uint64) {
+	for i := range t.apps {
+		n += t.apps[i].requests.Load()
+	}
+	return n
+}
+
+// counted returns the place in which an app is counted.
+func counted(app int) uint8 { return uint8(min(max(app, 0), countedApps-1)) }
 
 // process is a place for one process of a worker, used again when that is gone. Its
 // plain fields belong to the supervisor.

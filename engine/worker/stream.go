@@ -241,9 +241,9 @@ func (st *stream) frame(k kind, id uint32, payload []byte, head int) error {
 		if k == kindFile {
 			st.tell(tagDescriptor, 0)
 		}
-		took := st.took(s.sentAt)
+		took, app := st.took(s.sentAt), s.app
 		p.recycle(int(id & slotMask)) // now nobody has it any more
-		st.ended(took)
+		st.ended(took, app)
 		return nil
 	}
 	if s.state == slotSent && k != kindDropped {
@@ -289,22 +289,22 @@ func (st *stream) frame(k kind, id uint32, payload []byte, head int) error {
 		if headed {
 			err = ErrAborted
 		}
-		st.core.counts.exceptions.Add(1)
+		st.core.counts.apps[s.app].exceptions.Add(1)
 		if c := st.end(id); c != nil {
 			p.tellFail(c, err)
 		}
 	case kindDropped:
 		late := s.late
 		if s.barredAt != 0 && !late && s.client != nil { // another thread is to have it
-			took := st.took(s.sentAt)
+			took, app := st.took(s.sentAt), s.app
 			p.again(id)
-			st.ended(took)
+			st.ended(took, app)
 			return nil
 		}
 		if s.told && !late && s.client != nil { // it could not take the body's descriptor
-			took := st.took(s.sentAt)
+			took, app := st.took(s.sentAt), s.app
 			p.short(st.core, id)
-			st.ended(took)
+			st.ended(took, app)
 			return nil
 		}
 		switch c := st.dropped(id); {
@@ -359,10 +359,10 @@ func (st *stream) end(id uint32) Client {
 func (st *stream) dropped(id uint32) Client {
 	p := st.port
 	s := &p.slots[id&slotMask]
-	took, waited := st.took(s.sentAt), st.waited(s)
+	took, waited, app := st.took(s.sentAt), st.waited(s), s.app
 	st.latest = s.sentAt
 	c := p.release(id)
-	st.ended(took)
+	st.ended(took, app)
 	p.waited = waited // now, as others may have been told of theirs on the way
 	return c
 }
@@ -378,10 +378,10 @@ func (st *stream) waited(s *slot) time.Duration {
 	return time.Duration(max(0, max(s.sentAt, st.core.free.Load())-s.askedAt))
 }
 
-func (st *stream) ended(took int64) {
+func (st *stream) ended(took int64, app uint8) {
 	p := st.port
 	now := p.loop.Now()
-	st.core.count(took)
+	st.core.count(took, app)
 	st.core.free.Store(now)
 	if p.sup.queue < 0 {
 		p.idle(st)

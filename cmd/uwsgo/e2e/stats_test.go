@@ -27,7 +27,12 @@ type stats struct {
 		Requests     int
 		Status       string
 		RespawnCount int `json:"respawn_count"`
-		Cores        []struct {
+		Exceptions   int
+		Apps         []struct {
+			ID, Requests, Exceptions int
+			Mountpoint               string
+		}
+		Cores []struct {
 			ID        int
 			Requests  int
 			InRequest int `json:"in_request"`
@@ -201,4 +206,41 @@ func TestStatsOnAllAddresses(t *testing.T) {
 			t.Errorf("%s from %q: %d %v, want %d", tt.host, tt.site, resp.StatusCode, resp.Header, tt.status)
 		}
 	}
+}
+
+// Each app of a worker has its own count, and together they have the worker's, also over a
+// reload.
+func TestStatsOfEachApp(t *testing.T) {
+	dir := shortTempDir(t)
+	write(t, dir, "shop.py", versioned("shop"))
+	write(t, dir, "broken.py", "def application(environ, start_response):\n    raise ValueError\n")
+	port, addr := freePort(t), "127.0.0.1:"+freePort(t)
+	base := "http://127.0.0.1:" + port
+	s := start(t, dir, "--http", ":"+port, "--mount", "/shop=shop.py", "--mount", "/broken=broken.py", "--mount", "/idle=shop.py",
+		"--manage-script-name", "--disable-logging", "--stats", addr)
+	s.waitBody(t, base+"/shop", "shop")
+	before := readStats(t, addr).Workers[0]
+	ask := func() {
+		for range 5 {
+			wantBody(t, get(t, base+"/shop"), 200, "shop")
+		}
+		for range 2 {
+			if a := get(t, base+"/broken"); a.status != 500 {
+				t.Errorf("status %d, want 500", a.status)
+			}
+		}
+	}
+	ask()
+	s.hangUp(t)
+	s.waitLog(t, "uwsgo has reloaded")
+	ask()
+	eventually(t, "the counts of each app", func() error {
+		w := readStats(t, addr).Workers[0]
+		total := w.Apps[0].Requests + w.Apps[1].Requests + w.Apps[2].Requests
+		if shop := w.Apps[0].Requests - before.Apps[0].Requests; shop != 10 || w.Apps[1].Requests != 4 || w.Apps[1].Exceptions != 4 ||
+			w.Apps[0].Exceptions != 0 || w.Apps[2].Requests != 0 || w.Requests != total || w.Exceptions != 4 {
+			return fmt.Errorf("%+v", w)
+		}
+		return nil
+	})
 }
