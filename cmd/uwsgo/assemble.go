@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/uwsgo/uwsgo/cmd/internal/config"
+	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/life"
 	"github.com/uwsgo/uwsgo/codec"
 	"github.com/uwsgo/uwsgo/engine"
 	"github.com/uwsgo/uwsgo/engine/worker"
@@ -45,7 +46,7 @@ func (p *program) listen(inherited []inheritedSocket) error {
 	if p.engine, err = engine.New(opt); err != nil {
 		return err
 	}
-	p.later(func() {
+	p.ending.Later(func() {
 		if err := p.engine.Close(); err != nil {
 			p.log.Printf("close: %v", err)
 		}
@@ -96,7 +97,7 @@ func (p *program) bind(l config.Listen, inherited *inheritedSocket, open func(en
 		return fmt.Errorf("%s: %w", l.Where, err)
 	}
 	p.sockets = append(p.sockets, openSocket{ln, l.Addr, inherited != nil && inherited.always})
-	p.later(func() { // a start that fails leaves nothing behind
+	p.ending.Later(func() { // a start that fails leaves nothing behind
 		if !p.ready && inherited == nil {
 			_, _ = ln.Unlink()
 		}
@@ -158,11 +159,11 @@ func (p *program) startWorkers(ctx context.Context) error {
 		wc.Limits.MinLifetime = cfg.MinLifetime
 	}
 	if cfg.AutoReload {
-		if p.code, err = newCodeWatch(p.log.Printf); err != nil {
+		if p.code, err = life.NewCodeWatch(p.log.Printf); err != nil {
 			return err
 		}
-		p.later(p.code.close)
-		wc.Imported, wc.Unwatched = p.code.add, cfg.AutoReloadIgnore
+		p.ending.Later(p.code.Close)
+		wc.Imported, wc.Unwatched = p.code.Add, cfg.AutoReloadIgnore
 	}
 	if cfg.Module != "" || cfg.WSGIFile != "" {
 		wc.Apps = append(wc.Apps, worker.App{File: p.named(cfg.WSGIFile), Module: cfg.Module, Callable: cfg.Callable})
@@ -177,7 +178,7 @@ func (p *program) startWorkers(ctx context.Context) error {
 		p.pool = nil
 		return err
 	}
-	p.later(func() { p.withMercy(func(ctx context.Context) { _ = p.pool.Stop(ctx) }) })
+	p.ending.Later(func() { p.withMercy(func(ctx context.Context) { _ = p.pool.Stop(ctx) }) })
 	s := p.pool.Snapshot()
 	p.log.Printf("Python %s at %s (from %s)", s.Python, s.Path, from)
 	p.checkPlugins(s.Python, s.Path)
@@ -241,7 +242,7 @@ func (p *program) handler() (engine.Handler, error) {
 	}
 	if cfg.Compress || cfg.HTTPGzip || len(cfg.Routes) > 0 {
 		p.blocks = engine.NewPool(runtime.NumCPU(), 256, p.log.Printf)
-		p.later(p.blocks.Close)
+		p.ending.Later(p.blocks.Close)
 	}
 	if cfg.Compress || cfg.HTTPGzip {
 		h = compress.New(h, compress.Options{Pool: p.blocks, OnlyMarked: !cfg.Compress})

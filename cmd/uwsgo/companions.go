@@ -36,15 +36,11 @@ func (p *program) owns(pid int) bool {
 // besidesEndBy has stop called once, at the end or before a successor starts its own.
 func (p *program) besidesEndBy(stop func(context.Context)) {
 	once := sync.OnceFunc(func() { p.withMercy(stop) })
-	p.later(once)
+	p.ending.Later(once)
 	p.endBesides = append(p.endBesides, once)
 }
 
-func (p *program) withMercy(stop func(context.Context)) {
-	ctx, cancel := context.WithTimeout(p.patience, p.cfg.Mercy)
-	defer cancel()
-	stop(ctx)
-}
+func (p *program) withMercy(stop func(context.Context)) { p.ending.Within(p.cfg.Mercy, stop) }
 
 // besides adds to the stats what runs beside the server.
 func (p *program) besides(s *stats.Snapshot) {

@@ -64,7 +64,7 @@ func (p *program) makeFifo(path string) error {
 			_ = os.Remove(path)
 		}
 	})
-	p.later(remove)
+	p.ending.Later(remove)
 	p.handBack = append(p.handBack, remove)
 	return nil
 }
@@ -90,12 +90,9 @@ func (p *program) readFifos(paths []string, f *os.File) {
 		case c == 'q' || c == 'Q':
 			p.log.Printf("master-fifo: %c", c)
 			if c == 'Q' {
-				p.hurry()
+				p.ending.Hurry()
 			}
-			select { // also during the start
-			case p.stop <- syscall.SIGQUIT:
-			default: // it has been asked for
-			}
+			p.ending.Ask(syscall.SIGQUIT) // also during the start
 		case c >= '0' && c <= '9':
 			f = p.switchFifo(f, paths, int(c-'0'))
 		default:
@@ -135,12 +132,12 @@ const unsupportedLetters = "BCElLRSW"
 func (p *program) obey(c byte) {
 	switch {
 	case c == 'r' || c == 'w':
-		p.askReload(fmt.Sprintf("master-fifo: %c: reloading", c))
+		p.reloads.Ask(fmt.Sprintf("master-fifo: %c: reloading", c))
 	case c == 'f':
 		p.log.Printf("master-fifo: f:")
 		p.replaceBinary()
 	case c == 'c':
-		p.reloads.chain.ask(p.log.Printf, "master-fifo: c: replacing the workers one by one")
+		p.reloads.AskChain("master-fifo: c: replacing the workers one by one")
 	case c == 'p':
 		p.pause()
 	case c == 'P':

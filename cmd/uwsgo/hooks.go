@@ -21,7 +21,7 @@ func (p *program) command(line string) command.Command {
 // options of env add, but not the way to systemd, which is for the server alone.
 func (p *program) environ() []string {
 	env := slices.DeleteFunc(os.Environ(), func(kv string) bool { return strings.HasPrefix(kv, "NOTIFY_SOCKET=") })
-	for _, e := range p.cfg.Env {
+	for _, e := range p.options().Env {
 		if e.Unset {
 			env = slices.DeleteFunc(env, func(kv string) bool { return strings.HasPrefix(kv, e.Name+"=") })
 			continue
@@ -73,12 +73,12 @@ func (p *program) runAtExit() {
 	if p.shared {
 		return
 	}
-	ctx, cancel := context.WithTimeout(p.patience, p.cfg.Mercy)
-	defer cancel()
-	for _, h := range p.hooks("as-user-atexit") {
-		p.log.Printf("running \"%s\" (atexit)...", h.Command)
-		if err := p.command(h.Command).Run(ctx); err != nil {
-			p.log.Printf("%s: %v", h.Where, err)
+	p.withMercy(func(ctx context.Context) {
+		for _, h := range p.hooks("as-user-atexit") {
+			p.log.Printf("running \"%s\" (atexit)...", h.Command)
+			if err := p.command(h.Command).Run(ctx); err != nil {
+				p.log.Printf("%s: %v", h.Where, err)
+			}
 		}
-	}
+	})
 }

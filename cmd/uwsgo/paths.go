@@ -58,6 +58,8 @@ func (p *program) findAnew(c *worker.Config) (err error) {
 	if c.Dir, err = p.leadsTo(); err != nil {
 		return err
 	}
+	now := p.options()
+	c.Env, c.Argv = p.environ(), strings.Fields(now.PyArgv)
 	var moved []string
 	if c.Dir != "" && c.Dir != p.dir {
 		moved = append(moved, fmt.Sprintf("%s is %s", p.dir, c.Dir))
@@ -72,7 +74,7 @@ func (p *program) findAnew(c *worker.Config) (err error) {
 			moved = append(moved, fmt.Sprintf("%s is %s", home, real))
 		}
 	}
-	c.PythonPath = append([]string{}, c.PythonPath...)
+	c.PythonPath = append([]string{}, now.PythonPath...)
 	for i, path := range c.PythonPath {
 		if path = p.named(path); !filepath.IsAbs(path) {
 			continue // Python takes it from its own directory

@@ -30,11 +30,11 @@ func (p *program) writePidFile(path string) error {
 	} else {
 		// Until this server has taken over, the file names the other one. It is open by then:
 		// there is no way back, and who opened it may have been root.
-		p.later(func() { _ = f.Close() })
+		p.ending.Later(func() { _ = f.Close() })
 		p.postponed = append(p.postponed, func() error { return p.fillPidFile(f) })
 	}
 	p.pidFiles = append(p.pidFiles, path)
-	p.later(func() {
+	p.ending.Later(func() {
 		if !p.cfg.Vacuum && p.ready || p.shared {
 			return
 		}

@@ -39,7 +39,7 @@ func (p *program) startProcs() {
 		return
 	}
 	stop, ended := make(chan struct{}), make(chan struct{})
-	p.later(func() {
+	p.ending.Later(func() {
 		close(stop)
 		<-ended
 	})

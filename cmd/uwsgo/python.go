@@ -11,7 +11,7 @@ import (
 // that this program or a link to it lies in, as uWSGI's does, of the one in VIRTUAL_ENV,
 // and at last the one in PATH. from says which it was.
 func (p *program) interpreter() (path, from string, err error) {
-	if home := p.cfg.Virtualenv; home != "" {
+	if home := p.options().Virtualenv; home != "" {
 		home = p.under(home)[0]
 		path, err = worker.FindPython(home)
 		return path, worker.FromOption, err

@@ -25,12 +25,10 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/cron"
 	"github.com/uwsgo/uwsgo/cmd/internal/privilege"
 	"github.com/uwsgo/uwsgo/cmd/internal/stats"
+	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/life"
 	"github.com/uwsgo/uwsgo/engine"
 	"github.com/uwsgo/uwsgo/engine/worker"
 )
-
-// sameSignal is how long after the first a signal is taken for the same one.
-const sameSignal = 300 * time.Millisecond
 
 // program is one run of the server, from its configuration to its end.
 type program struct {
@@ -51,25 +49,22 @@ type program struct {
 	stdin      []byte // what was read of standard input
 	procs      int    // of the Go runtime beside those of the loops; negative: leave them alone
 	// identity is whom the server becomes once its addresses are bound.
-	identity  privilege.Identity
-	daemon    *os.File // tells the command that waits for the daemon to be ready; nil without one
-	paused    atomic.Bool
-	stopping  atomic.Bool     // a signal to stop has come; see ready-path
-	insisting atomic.Bool     // somebody waits for the next signal
-	stop      chan os.Signal  // who asks for the end; a second time for a quick one
-	letters   chan byte       // commands of master-fifo
-	patience  context.Context // ends when what ends the server must be quick,
-	hurry     func()          // which this says
-	pidFiles  []string
-	watchdog  time.Duration // how often systemd wants to hear from the server; 0 for never
-	ready     bool          // the start is over: requests are served
-	sink      *accesslog.Sink
-	log       *accesslog.Logger
+	identity privilege.Identity
+	daemon   *os.File // tells the command that waits for the daemon to be ready; nil without one
+	paused   atomic.Bool
+	stopping atomic.Bool // a signal to stop has come; see ready-path
+	ending   *life.Ending
+	letters  chan byte // commands of master-fifo
+	pidFiles []string
+	watchdog time.Duration // how often systemd wants to hear from the server; 0 for never
+	ready    bool          // the start is over: requests are served
+	sink     *accesslog.Sink
+	log      *accesslog.Logger
 
 	engine *engine.Server
-	pool   *worker.Pool // nil when there are only files to serve
-	blocks *engine.Pool // goroutines for what blocks
-	code   *codeWatch   // nil without py-autoreload
+	pool   *worker.Pool    // nil when there are only files to serve
+	blocks *engine.Pool    // goroutines for what blocks
+	code   *life.CodeWatch // nil without py-autoreload
 	stats  *stats.Server
 
 	// predecessor is the server whose place this one takes, nil for none; successor the
@@ -84,12 +79,11 @@ type program struct {
 	// What has to be done before a successor goes on; both are safe to repeat.
 	handBack, endBesides []func()
 
-	reloads    reloads
+	reloads *life.Reloads
+	// renewed is the configuration as the last reload has read it, see options.
+	renewed    atomic.Pointer[config.Config]
 	companions atomic.Pointer[companion.Group] // set when they are started, as is
 	crons      atomic.Pointer[cron.Runner]
-
-	// undo holds what has to be taken back at the end, last first.
-	undo []func()
 }
 
 // serve runs the server that p.cfg describes until it is stopped, and returns the
@@ -99,13 +93,16 @@ func serve(p *program) int {
 	// A log whose reader has gone must not end the server.
 	// Not with Ignore, which the programs that it starts would inherit.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	p.start, p.stop, p.letters = time.Now(), make(chan os.Signal, 2), make(chan byte, 16)
-	p.patience, p.hurry = context.WithCancel(context.Background())
-	defer p.hurry()
-	defer p.end()
+	p.start, p.letters = time.Now(), make(chan byte, 16)
+	p.ending = life.NewEnding(func() {
+		_, _ = os.Stderr.WriteString("uwsgo: the end was asked for twice and did not come: ending as it is\n")
+		os.Exit(exitConfig)
+	})
+	defer p.ending.Hurry()
+	defer p.ending.Undo()
 	// Signals are never given back: one that comes at the very end must not change the
 	// exit code.
-	signal.Notify(p.stop, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
+	signal.Notify(p.ending.Asked, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
 	// What uWSGI reloads or reports on must at least not end the server.
 	others := make(chan os.Signal, 8)
 	signal.Notify(others, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTSTP)
@@ -116,14 +113,14 @@ func serve(p *program) int {
 	defer over.Do(func() { close(early) })
 	go func() {
 		select {
-		case <-p.stop:
+		case <-p.ending.Asked:
 			cancel() // stopped while it starts
-			p.insist()
+			p.ending.Insist()
 		case <-early:
 		}
 	}()
 
-	go reapAdopted(p.patience.Done())
+	go reapAdopted(p.ending.Patience.Done())
 	p.setProcs()
 	if cfg.Umask >= 0 {
 		syscall.Umask(cfg.Umask)
@@ -152,6 +149,7 @@ func serve(p *program) int {
 		}
 		return exitConfig
 	}
+	p.makeReloads()
 	served := make(chan error, 1)
 	handler, err := p.handler()
 	if err != nil {
@@ -168,16 +166,16 @@ func serve(p *program) int {
 
 	failed := false
 	watching, unwatch := context.WithCancel(ctx)
-	p.startReloads(watching)
+	reloaded := p.reloads.Start(watching, p.causes())
 	for running := true; running; {
 		select {
-		case sig := <-p.stop:
+		case sig := <-p.ending.Asked:
 			p.log.Printf("%s received: finishing requests, at most %v (again: at once)", signalName(sig), cfg.Mercy)
 			running = false
 		case sig := <-others:
 			switch sig {
 			case syscall.SIGHUP:
-				p.askReload("SIGHUP received: reloading")
+				p.reloads.Ask("SIGHUP received: reloading")
 			case syscall.SIGTSTP:
 				p.pause()
 			case syscall.SIGUSR1:
@@ -200,7 +198,7 @@ func serve(p *program) int {
 		}
 	}
 	unwatch()
-	p.reloads.running.Wait()
+	reloaded()
 	if failed {
 		p.giveUp()
 		return exitConfig
@@ -256,9 +254,9 @@ func (p *program) pause() {
 func (p *program) shutdown() {
 	go func() {
 		if p.successor.serves() {
-			<-p.stop // the first that asks this server to end
+			<-p.ending.Asked // the first that asks this server to end
 		}
-		p.insist()
+		p.ending.Insist()
 	}()
 	if !p.shared {
 		p.stopping.Store(true)
@@ -269,10 +267,10 @@ func (p *program) shutdown() {
 		p.log.Printf("serving as usual for %v (drain-delay)", d)
 		select {
 		case <-time.After(d):
-		case <-p.patience.Done():
+		case <-p.ending.Patience.Done():
 		}
 	}
-	ctx, end := context.WithTimeout(p.patience, p.cfg.Mercy)
+	ctx, end := context.WithTimeout(p.ending.Patience, p.cfg.Mercy)
 	defer end()
 	// While nobody can take the place of a socket file yet; who is in its backlog is
 	// still served.
@@ -291,28 +289,6 @@ func (p *program) shutdown() {
 	_ = p.engine.Close()
 	p.successor.wait(ctx)
 }
-
-// insist waits, once the end has been asked for, for who asks again: then it is to be quick.
-// What does not get on even so ends as it is: the kernel ends the workers then.
-func (p *program) insist() {
-	if p.insisting.Swap(true) {
-		return
-	}
-	// Some send a signal to the process and to its group: that is once.
-	once := time.Now()
-	for <-p.stop; time.Since(once) < sameSignal; {
-		<-p.stop
-	}
-	p.hurry()
-	time.AfterFunc(quickEnd, func() {
-		_, _ = os.Stderr.WriteString("uwsgo: the end was asked for twice and did not come: ending as it is\n")
-		os.Exit(exitConfig)
-	})
-}
-
-// quickEnd is how long what is to end at once may take. A zygote that does not obey has a
-// second of it.
-const quickEnd = 3 * time.Second
 
 // giveUp ends what serves requests at once. The loops that would carry the answers go
 // first or have gone, so nothing may wait for one.
@@ -337,7 +313,7 @@ func (p *program) openLog() error {
 	}
 	p.sink = sink
 	p.log = accesslog.NewLogger(sink, "")
-	p.later(func() { _ = sink.Close() })
+	p.ending.Later(func() { _ = sink.Close() })
 	return nil
 }
 
@@ -373,7 +349,7 @@ func (p *program) prepare(ctx context.Context) error {
 	}
 	if cfg.Profile != "" {
 		stop := startProfile(cfg.Profile)
-		p.later(stop)
+		p.ending.Later(stop)
 	}
 	if len(cfg.Listens) == 0 && !slices.ContainsFunc(inherited, func(s inheritedSocket) bool { return s.always }) {
 		return errors.New("there is no socket to listen on: add http = :8080, or socket = /path/to.sock for nginx")
@@ -400,7 +376,7 @@ func (p *program) prepare(ctx context.Context) error {
 			return fmt.Errorf("stats: %w", err)
 		}
 		p.stats.KeepFile(o.Inherited != nil)
-		p.later(func() { _ = p.stats.Close() })
+		p.ending.Later(func() { _ = p.stats.Close() })
 		if err := p.own(p.stats.Addr()); err != nil {
 			return fmt.Errorf("stats: %w", err)
 		}
@@ -420,7 +396,7 @@ func (p *program) prepare(ctx context.Context) error {
 	if err := p.dropPrivileges(); err != nil {
 		return err
 	}
-	p.later(p.runAtExit) // after the workers: they are started, and so ended, later
+	p.ending.Later(p.runAtExit) // after the workers: they are started, and so ended, later
 	if err := p.writePidFile(cfg.PidFile2); err != nil {
 		return err
 	}
@@ -478,15 +454,6 @@ func (p *program) complain(err error) {
 	p.log.Printf("uwsgo: %v", err)
 	if p.cfg.LogTo != "" {
 		fail(err)
-	}
-}
-
-// later has fn run at the end, before what was given earlier.
-func (p *program) later(fn func()) { p.undo = append(p.undo, fn) }
-
-func (p *program) end() {
-	for _, v := range slices.Backward(p.undo) {
-		v()
 	}
 }
 

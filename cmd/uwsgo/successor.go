@@ -70,7 +70,7 @@ func (p *program) replaceBinary() {
 		return
 	}
 	p.log.Printf("process %d is to take the place of this one", s.cmd.Process.Pid)
-	p.tellReload(1, "replacing the binary")
+	p.reloads.Tell(1, "replacing the binary")
 	p.successor = s
 }
 
@@ -225,7 +225,7 @@ func (p *program) handOver(err error) bool {
 	p.log.Printf("*** the binary is not replaced: process %d has not got as far as to serve: %v; this one goes on ***", s.cmd.Process.Pid, err)
 	_ = s.goOn.Close()
 	p.successor = nil
-	p.tellReload(-1, "serving requests with the old binary, as the new one did not start")
+	p.reloads.Tell(-1, "serving requests with the old binary, as the new one did not start")
 	return false
 }
 

@@ -105,7 +105,7 @@ func (p *program) startWatchdog() {
 		return
 	}
 	stop := make(chan struct{})
-	p.later(func() { close(stop) })
+	p.ending.Later(func() { close(stop) })
 	go watch(p.engine.Loops(), p.watchdog/2, stop, func() { _, _ = daemon.SdNotify(false, daemon.SdNotifyWatchdog) })
 }
 

@@ -47,8 +47,8 @@ type Config struct {
 	Dir        string // working directory of the apps; default: the server's
 	StartedIn  string // where the server was started: what relative paths may have been meant from, for messages
 	// Anew, where not nil, is called before each generation with a copy of this, to find
-	// anew what may have moved: it may set Python, PythonFrom, Dir and PythonPath. Its
-	// error ends the start, or the reload. One goroutine at a time calls it.
+	// anew what may have moved or changed: it may set Python, PythonFrom, Dir, PythonPath,
+	// Env and Argv. Its error ends the start, or the reload. One goroutine at a time calls it.
 	Anew       func(*Config) error
 	Env        []string // of the Python processes, as K=V; nil for the server's own
 	PythonPath []string // each put in front of sys.path, after "."

@@ -41,7 +41,7 @@ var lifeRows = []row{
 		Option: option.Option{
 			Name: "touch-reload", Kind: option.List, Arg: "FILE", Status: option.Differs,
 			Help: "reload when this file is touched",
-			Note: "Loads the app anew; options that have changed need a restart. The file may be made later.",
+			Note: "Loads the app anew, with new values of env, pythonpath and their kin; the log names other options that have changed and need a restart. The file may be made later.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return addText(&r.TouchReload, e, "a file name") },
 	},

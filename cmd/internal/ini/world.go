@@ -179,7 +179,8 @@ func readAll(r io.Reader) ([]byte, error) {
 }
 
 // In returns w as it is in another directory, so that names that were given there can be
-// read again after the process has left it.
+// read again after the process has left it. Descriptors cannot: their numbers are those of
+// other files by then.
 func (w World) In(dir string) World {
 	at := func(name string) string {
 		if kind, _ := scheme(name); name == "-" || kind != "" || filepath.IsAbs(name) {
@@ -189,7 +190,12 @@ func (w World) In(dir string) World {
 	}
 	in := w
 	in.Cwd = dir
-	in.Read = func(name string) ([]byte, error) { return w.Read(at(name)) }
+	in.Read = func(name string) ([]byte, error) {
+		if kind, _ := scheme(name); kind == "fd" || strings.HasPrefix(name, "/dev/fd/") || strings.HasPrefix(name, "/proc/self/fd/") {
+			return nil, fmt.Errorf("%q: a descriptor can be read once: use a file", name)
+		}
+		return w.Read(at(name))
+	}
 	in.Stat = func(name string) (fs.FileInfo, error) { return w.Stat(at(name)) }
 	in.Lstat = func(name string) (fs.FileInfo, error) { return w.Lstat(at(name)) }
 	in.Real = func(name string) (string, error) { return w.Real(at(name)) }

@@ -431,3 +431,38 @@ func TestReloadWithLanes(t *testing.T) {
 	s.waitLog(t, "buried after")
 	waitWaiting(t, stats, 0)
 }
+
+// A reload reads the configuration again, as uWSGI's does: what holds for new workers is
+// taken, and what has to wait for a restart is named. What cannot be read changes nothing.
+func TestReloadReadsTheConfiguration(t *testing.T) {
+	dir := shortTempDir(t)
+	if err := os.Mkdir(filepath.Join(dir, "app"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	write(t, dir, "app/app.py", `
+import os, sys
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [" ".join([os.environ.get("GREETING", "none"), *sys.argv[1:]]).encode()]
+`)
+	port := freePort(t)
+	base := "http://127.0.0.1:" + port
+	conf := func(text string) {
+		replace(t, dir, "uwsgi.ini", "[uwsgi]\nhttp = :"+port+"\nchdir = app\nwsgi-file = app.py\n"+text+"\n")
+	}
+	write(t, dir, "uwsgi.ini", "")
+	conf("env = GREETING=hello")
+	s := start(t, dir, "uwsgi.ini")
+	s.waitBody(t, base, "hello")
+
+	conf("env = GREETING=%(word)\nset-ph = word=goodbye\npyargv = a b\nprocesses = 2\nbuffer-size = 65535")
+	s.hangUp(t)
+	s.waitBody(t, base, "goodbye a b")
+	s.waitLog(t, "these options have changed and wait for a restart, or for SIGUSR2: processes, buffer-size ***")
+
+	conf("env = GREETING=never\nprocesses = many")
+	s.hangUp(t)
+	s.waitLog(t, `the configuration cannot be read again, so options stay as they are: uwsgi.ini:6: processes: "many" is not a number`)
+	s.waitLog(t, "uwsgo has reloaded")
+	wantBody(t, get(t, base), 200, "goodbye a b")
+}

@@ -1,4 +1,4 @@
-package main
+package life
 
 import (
 	"fmt"
@@ -10,13 +10,13 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// codeWatch tells of changes of Python files, for py-autoreload. It watches the
+// CodeWatch tells of changes of Python files, for py-autoreload. It watches the
 // directories of imported files, as editors replace files rather than write them, and
 // as the cure of a failed reload may be in a file that was never imported.
-type codeWatch struct {
-	// changed gets the name of a file that has changed, once for those that change
+type CodeWatch struct {
+	// Changed gets the name of a file that has changed, once for those that change
 	// within a moment.
-	changed chan string
+	Changed chan string
 
 	watcher *fsnotify.Watcher
 	logf    func(format string, args ...any)
@@ -30,18 +30,19 @@ type codeWatch struct {
 // write several files, or one in steps.
 const settle = 100 * time.Millisecond
 
-func newCodeWatch(logf func(format string, args ...any)) (*codeWatch, error) {
+// NewCodeWatch makes a watch that watches nothing yet.
+func NewCodeWatch(logf func(format string, args ...any)) (*CodeWatch, error) {
 	w, err := fsnotify.NewWatcher()
 	if err != nil {
 		return nil, fmt.Errorf("py-autoreload: %w", err)
 	}
-	c := &codeWatch{changed: make(chan string), watcher: w, logf: logf, ended: make(chan struct{}), dirs: make(map[string]bool)}
+	c := &CodeWatch{Changed: make(chan string), watcher: w, logf: logf, ended: make(chan struct{}), dirs: make(map[string]bool)}
 	go c.run()
 	return c, nil
 }
 
-// add watches what lies beside these files. Any goroutine.
-func (c *codeWatch) add(files []string) {
+// Add watches what lies beside these files. Any goroutine.
+func (c *CodeWatch) Add(files []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, name := range files {
@@ -56,13 +57,13 @@ func (c *codeWatch) add(files []string) {
 	}
 }
 
-// close ends the watch; changed is told no more.
-func (c *codeWatch) close() {
+// Close ends the watch; Changed is told no more.
+func (c *CodeWatch) Close() {
 	_ = c.watcher.Close()
 	<-c.ended
 }
 
-func (c *codeWatch) run() {
+func (c *CodeWatch) run() {
 	defer close(c.ended)
 	var name string      // what has changed last; empty for nothing
 	var tell chan string // nil until it has settled
@@ -86,7 +87,7 @@ func (c *codeWatch) run() {
 			}
 			c.logf("py-autoreload: %v", err)
 		case <-settled.C:
-			tell = c.changed
+			tell = c.Changed
 		case tell <- name:
 			name, tell = "", nil
 		}

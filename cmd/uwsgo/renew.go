@@ -1,0 +1,49 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"strings"
+
+	"github.com/uwsgo/uwsgo/cmd/internal/config"
+	"github.com/uwsgo/uwsgo/cmd/internal/ini"
+	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/life"
+)
+
+// options returns what holds now of the options that a reload takes.
+func (p *program) options() *config.Config {
+	if now := p.renewed.Load(); now != nil {
+		return now
+	}
+	return p.cfg
+}
+
+// renew reads the configuration again, for a reload.
+func (p *program) renew() {
+	next, waiting, err := p.cfg.Renew(os.Args[1:], os.Environ(), ini.OS(bytes.NewReader(p.stdin)).In(p.home))
+	if err != nil {
+		p.log.Printf("*** WARNING: the configuration cannot be read again, so options stay as they are: %v ***", err)
+		return
+	}
+	p.renewed.Store(next)
+	if len(waiting) > 0 {
+		p.log.Printf("*** WARNING: these options have changed and wait for a restart, or for SIGUSR2: %s ***", strings.Join(waiting, ", "))
+	}
+}
+
+// makeReloads makes what reloads the apps, once it is known whether there are any.
+func (p *program) makeReloads() {
+	p.reloads = &life.Reloads{Logf: p.log.Printf, Notify: p.notify, Renew: p.renew, Enter: p.enter}
+	if p.pool != nil {
+		p.reloads.Pool = p.pool
+	}
+}
+
+// causes are what reloads are made for by themselves.
+func (p *program) causes() life.Causes {
+	c := life.Causes{Touch: p.under(p.cfg.TouchReload...), TouchChain: p.under(p.cfg.TouchChainReload...)}
+	if p.code != nil {
+		c.Code = p.code.Changed
+	}
+	return c
+}
