@@ -116,9 +116,9 @@ class Exchange:
                 self._list(result)
             elif type(result) is files.FileWrapper and self._file(result):
                 pass
-            elif issubclass(type(result), BYTES):
+            elif not hasattr(result, "__next__") and (block := content(result)) is not None:
                 # As uWSGI does; iterating it would give numbers.
-                self._list((exact(result, ""),))
+                self._list((block,))
             else:
                 self._iterate(result)
             if self.frame is None:
@@ -198,6 +198,13 @@ class Exchange:
         if extent is None:
             return False
         fd, offset, size = extent
+        block = None
+        if size <= SMALL:
+            block = os.pread(fd, size + 1, offset)
+            if len(block) != size:
+                # The system does not know it: /proc says 0, /sys a page. Or it grows just now.
+                self._iterate(files.rest(fd, offset, self.head.length))
+                return True
         if self.head.length is None:
             self.head = self.head.with_length(size)
         if self.bodyless:
@@ -208,7 +215,7 @@ class Exchange:
                 return False
             raise LengthError(f"Content-Length is {length} but the file has {size} bytes left")
         if length <= SMALL:
-            block = os.pread(fd, length, offset)
+            block = block[:length] if block is not None else os.pread(fd, length, offset)
             self._room_for(len(block))
             self._finish_short(len(block))
             self._whole(block)
@@ -315,11 +322,21 @@ class Exchange:
         self.port.claim[0] = FINISHING
 
 
-BYTES = (bytes, bytearray, memoryview)
+def content(block):
+    """Return the bytes of whatever has some (bytearray, array, mmap), None of all else."""
+    if issubclass(type(block), bytes):
+        return bytes.__getitem__(block, ALL)
+    try:
+        return memoryview(block).tobytes()
+    except TypeError:
+        return None
+
+
+ALL = slice(None)
 
 
 def exact(block, where):
-    """Return the bytes of a subclass of bytes, of a bytearray or a memoryview."""
-    if issubclass(type(block), BYTES):
-        return b"".join((block,))
-    raise TypeError(f"{where} bytes, not {kind(block)}")
+    """Return the bytes of a block that is not of that very type."""
+    if (data := content(block)) is None:
+        raise TypeError(f"{where} bytes, not {kind(block)}")
+    return data

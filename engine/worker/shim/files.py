@@ -4,6 +4,8 @@ from stat import S_ISREG
 
 from .own import io, os
 
+PIECE = 64 << 10  # bytes of a file that are read at once
+
 
 class FileWrapper:
     """wsgi.file_wrapper: an iterable of the blocks of a file, from where it stands.
@@ -13,7 +15,7 @@ class FileWrapper:
 
     def __init__(self, filelike, blksize=8192):
         self.filelike = filelike
-        self.blksize = blksize
+        self.blksize = blksize if blksize > 0 else -1  # all at once, as in uWSGI
         if hasattr(filelike, "close"):
             self.close = filelike.close
 
@@ -31,16 +33,22 @@ def extent(filelike):
     """Return (descriptor, offset, size) of the rest of a regular file, else None.
 
     Only the exact types of open() count: what else has a fileno() may read other
-    bytes than the descriptor would give, as gzip does.
+    bytes than the descriptor would give, as gzip does. Of a file that was opened as
+    text the bytes count, as in uWSGI.
     """
     if type(filelike).__module__ == "tempfile":
         filelike = getattr(filelike, "file", None)
+    if type(filelike) is io.TextIOWrapper:
+        if not filelike.seekable():
+            return None
+        filelike.seek(filelike.tell())  # gives back what it has read ahead
+        filelike = filelike.buffer
     if type(filelike) in (io.BufferedReader, io.BufferedRandom):
         if type(filelike.raw) is not io.FileIO:
             return None
     elif type(filelike) is not io.FileIO:
         return None
-    if not filelike.readable():
+    if not filelike.readable() or not filelike.seekable():
         return None
     if filelike.writable():
         filelike.flush()
@@ -50,3 +58,15 @@ def extent(filelike):
         return None
     offset = filelike.tell()
     return fd, offset, max(0, info.st_size - offset)
+
+
+def rest(fd, offset, length):
+    """Give the blocks of a file from offset on: length bytes, or all that can be read."""
+    while length is None or length > 0:
+        block = os.pread(fd, PIECE if length is None else min(PIECE, length), offset)
+        if not block:
+            return
+        yield block
+        offset += len(block)
+        if length is not None:
+            length -= len(block)

@@ -1,16 +1,22 @@
 """PEP 3333, as an app sees it and as the server gets it."""
 
+import array
 import errno
+import gzip
 import io
 import marshal
+import mmap
 import os
+import pathlib
+import socket
 import sys
+import tempfile
 import threading
 import time
 from wsgiref.validate import validator
 
 import pytest
-from shim import port
+from shim import files, port
 from shim.port import ABORT, DATA, DESCRIPTOR, DROPPED, END, FAILED, FILE, HEAD, RETURNED, WHOLE
 
 OK = "200 OK"
@@ -521,6 +527,124 @@ def test_what_is_no_file_is_read(serve, tmp_path, kind):
     file.close()
 
 
+def spooled(path):
+    file = tempfile.SpooledTemporaryFile(max_size=100)
+    file.write(path.read_bytes())
+    file.seek(0)
+    return file
+
+
+def named(path):
+    file = tempfile.NamedTemporaryFile()
+    file.write(path.read_bytes())
+    file.seek(0)
+    return file
+
+
+def piped(path):
+    reads, writes = os.pipe()
+    os.write(writes, path.read_bytes())
+    os.close(writes)
+    return os.fdopen(reads, "rb")
+
+
+def connected(path):
+    ours, theirs = socket.socketpair()
+    with theirs:
+        theirs.sendall(path.read_bytes())
+    with ours:
+        return ours.makefile("rb")
+
+
+def zipped(path):
+    return gzip.GzipFile(fileobj=io.BytesIO(gzip.compress(path.read_bytes())))
+
+
+def read_on(path, mode, size):
+    file = path.open(mode, **({} if "b" in mode else {"encoding": "utf-8", "newline": ""}))
+    file.read(size)
+    return file
+
+
+def closed(path):
+    file = path.open("rb")
+    file.close()
+    return file
+
+
+def text_of(path):
+    return io.StringIO(path.read_text(encoding="utf-8"))
+
+
+TEXT_OF_FILE = "gr\u00fcn\r\n\u20ac uro\n"
+FILES = {
+    # What is wrapped, and how many bytes of the file it has passed; None where it has none to give.
+    "binary": (lambda p: p.open("rb"), 0),
+    "unbuffered": (lambda p: p.open("rb", buffering=0), 0),
+    "at an offset": (lambda p: read_on(p, "rb", 4), 4),
+    "text": (lambda p: p.open(encoding="utf-8"), 0),
+    "text, universal newlines": (lambda p: p.open(encoding="utf-8", newline=None), 0),
+    "text at an offset": (lambda p: read_on(p, "r", 3), 4),
+    "text of another encoding": (lambda p: p.open(encoding="utf-16"), 0),
+    "text, open for both": (lambda p: p.open("r+", encoding="utf-8"), 0),
+    "open for both": (lambda p: p.open("r+b"), 0),
+    "open for both, at its end": (lambda p: p.open("a+b"), len(TEXT_OF_FILE.encode())),
+    "open for writing": (lambda p: p.open("ab"), None),
+    "text, open for writing": (lambda p: p.open("a", encoding="utf-8"), None),
+    "closed": (closed, None),
+    "spooled": (spooled, 0),
+    "named temporary": (named, 0),
+    "pipe": (piped, 0),
+    "socket": (connected, 0),
+    "gzip": (zipped, 0),
+    "bytesio": (lambda p: io.BytesIO(p.read_bytes()), 0),
+    "stringio": (text_of, None),
+}
+
+
+@pytest.mark.parametrize("blksize", [8192, 3, 0, -1])
+@pytest.mark.parametrize("kind", FILES)
+def test_wrapped(serve, tmp_path, kind, blksize):
+    path = tmp_path / "file"
+    path.write_bytes(TEXT_OF_FILE.encode())
+    make, passed = FILES[kind]
+    a = serve(wrapped(make(path), blksize=blksize)).get()
+    if passed is None:
+        assert a.kinds == [FAILED]
+    else:
+        assert a.body == TEXT_OF_FILE.encode()[passed:]
+
+
+@pytest.mark.parametrize("mode", ["rb", "r"])
+@pytest.mark.parametrize("size", [0, 1, 7, 5000], ids="size{}".format)
+@pytest.mark.parametrize("said", [0, 4, 4096], ids="said{}".format)
+def test_size_that_the_system_says_wrong(serve, tmp_path, monkeypatch, mode, size, said):
+    """Files of /proc and /sys, and those that grow or shrink just now."""
+    content = bytes(range(32, 127)) * 100
+    path = tmp_path / "file"
+    path.write_bytes(content[:size])
+    status = os.stat(path)
+    status = os.stat_result((*status[:6], said, *status[7:]))
+    monkeypatch.setattr(files.os, "fstat", lambda fd: status)
+    with path.open(mode) as file:
+        a = serve(wrapped(file)).get()
+    assert a.body == content[:size]
+    assert ("Content-Length", str(said)) not in a.headers or said == size
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="SKIP: files of Linux")
+@pytest.mark.parametrize("name", ["/proc/version", "/sys/kernel/mm/transparent_hugepage/enabled"])
+@pytest.mark.parametrize("mode", ["rb", "r"])
+@pytest.mark.parametrize(("headers", "part"), [(TEXT, None), (length(5), 5)], ids=["all", "part"])
+def test_files_of_the_system(serve, name, mode, headers, part):
+    path = pathlib.Path(name)
+    if not path.exists():
+        pytest.skip(f"SKIP: no {name} here")
+    server = serve(lambda *a: wrapped(path.open(mode), headers)(*a))
+    assert server.get().body == path.read_bytes()[:part]
+    assert server.get("HEAD").body == b""
+
+
 def test_cancelled_is_not_run(serve):
     ran = []
 
@@ -637,6 +761,14 @@ class HexBytes(bytes):
         return iter(())
 
 
+def mapped(content):
+    if not content:
+        return content  # a map cannot be empty
+    m = mmap.mmap(-1, len(content))
+    m.write(content)
+    return m
+
+
 KINDS = {
     "bytes": bytes,
     "subclass": HexBytes,
@@ -644,6 +776,11 @@ KINDS = {
     "memoryview": memoryview,
     "view_of_numbers": lambda b: memoryview(b).cast("H"),
     "view_of_bytearray": lambda b: memoryview(bytearray(b)),
+    "view_of_every_second": lambda b: memoryview(bytes(x for pair in zip(b, b) for x in pair))[::2],
+    "view_backwards": lambda b: memoryview(b[::-1])[::-1],
+    "array": lambda b: array.array("B", b),
+    "array_of_numbers": lambda b: array.array("H", b),
+    "mmap": mapped,
 }
 
 
