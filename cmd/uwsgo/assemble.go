@@ -12,6 +12,7 @@ import (
 
 	"github.com/uwsgo/uwsgo/cmd/internal/config"
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/life"
+	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/succession"
 	"github.com/uwsgo/uwsgo/codec"
 	"github.com/uwsgo/uwsgo/engine"
 	"github.com/uwsgo/uwsgo/engine/worker"
@@ -24,7 +25,7 @@ import (
 
 // listen makes the server, takes over the sockets that a service manager has passed,
 // and binds the other addresses.
-func (p *program) listen(inherited []inheritedSocket) error {
+func (p *program) listen(inherited []succession.Socket) error {
 	cfg := p.cfg
 	limits := codec.Limits{Head: cfg.BufferSize, Target: cfg.BufferSize, Body: cfg.LimitPost}
 	if limits.Body == 0 {
@@ -53,15 +54,15 @@ func (p *program) listen(inherited []inheritedSocket) error {
 	})
 	listens := cfg.Listens
 	for _, sock := range inherited {
-		l := config.Listen{Addr: sock.addr.String(), Protocol: cfg.Protocol, Where: "inherited socket"}
-		if i := slices.IndexFunc(listens, func(l config.Listen) bool { return sock.isOf(l.Addr) }); i >= 0 {
+		l := config.Listen{Addr: sock.Addr.String(), Protocol: cfg.Protocol, Where: "inherited socket"}
+		if i := slices.IndexFunc(listens, func(l config.Listen) bool { return sock.IsOf(l.Addr) }); i >= 0 {
 			l = listens[i]
 			listens = slices.Delete(slices.Clone(listens), i, i+1)
-		} else if !sock.always {
-			p.predecessor.unwanted = append(p.predecessor.unwanted, sock)
+		} else if !sock.Always {
+			p.role.Before.Unwanted(sock)
 			continue
 		}
-		err := p.bind(l, &sock, func(o engine.ListenOptions) (*engine.Listener, error) { return p.engine.Adopt(sock.fd, o) })
+		err := p.bind(l, &sock, func(o engine.ListenOptions) (*engine.Listener, error) { return p.engine.Adopt(sock.FD, o) })
 		if err != nil {
 			return err
 		}
@@ -77,7 +78,7 @@ func (p *program) listen(inherited []inheritedSocket) error {
 
 // bind makes one listener with open, of the socket that was inherited, if one was, and
 // tells of it.
-func (p *program) bind(l config.Listen, inherited *inheritedSocket, open func(engine.ListenOptions) (*engine.Listener, error)) error {
+func (p *program) bind(l config.Listen, inherited *succession.Socket, open func(engine.ListenOptions) (*engine.Listener, error)) error {
 	cfg := p.cfg
 	o := engine.ListenOptions{Backlog: cfg.Backlog, Mode: cfg.ChmodSocket, Owner: cfg.ChownSocket}
 	if o.Owner == "" {
@@ -89,14 +90,14 @@ func (p *program) bind(l config.Listen, inherited *inheritedSocket, open func(en
 	}
 	how := "bound to"
 	if inherited != nil {
-		how, o.Address = "inherited as", inherited.address
+		how, o.Address = "inherited as", inherited.Address
 	}
 	number := len(p.engine.Listeners())
 	ln, err := open(o)
 	if err != nil {
 		return fmt.Errorf("%s: %w", l.Where, err)
 	}
-	p.sockets = append(p.sockets, openSocket{ln, l.Addr, inherited != nil && inherited.always})
+	p.sockets = append(p.sockets, openSocket{ln, l.Addr, inherited != nil && inherited.Always})
 	p.ending.Later(func() { // a start that fails leaves nothing behind
 		if !p.ready && inherited == nil {
 			_, _ = ln.Unlink()
@@ -114,7 +115,7 @@ func (p *program) bind(l config.Listen, inherited *inheritedSocket, open func(en
 }
 
 func (p *program) vacuum(ln *engine.Listener) {
-	if !p.cfg.Vacuum || p.shared {
+	if !p.cfg.Vacuum || p.role.Shared() {
 		return
 	}
 	if removed, err := ln.Unlink(); err != nil {

@@ -37,7 +37,7 @@ func (p *program) owns(pid int) bool {
 func (p *program) besidesEndBy(stop func(context.Context)) {
 	once := sync.OnceFunc(func() { p.withMercy(stop) })
 	p.ending.Later(once)
-	p.endBesides = append(p.endBesides, once)
+	p.role.Besides(once)
 }
 
 func (p *program) withMercy(stop func(context.Context)) { p.ending.Within(p.cfg.Mercy, stop) }

@@ -118,7 +118,7 @@ func daemonPipe() (*os.File, error) {
 
 // detach has a daemon let go of the terminal and tells the command that waits for it.
 func (p *program) detach() error {
-	if p.daemon == nil && (p.cfg.Daemonize == "" || p.predecessor == nil) {
+	if p.daemon == nil && (p.cfg.Daemonize == "" || p.role.Before == nil) {
 		return nil
 	}
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)

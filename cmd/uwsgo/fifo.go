@@ -14,8 +14,8 @@ import (
 // openFifos makes the named pipes of master-fifo and reads commands from the first,
 // until the end. They are for the server's own user.
 func (p *program) openFifos() error {
-	if p.shared {
-		p.postponed = append(p.postponed, p.openFifos)
+	if p.role.Shared() {
+		p.role.Postpone(p.openFifos)
 		return nil
 	}
 	var paths []string
@@ -65,7 +65,7 @@ func (p *program) makeFifo(path string) error {
 		}
 	})
 	p.ending.Later(remove)
-	p.handBack = append(p.handBack, remove)
+	p.role.HandBack(remove)
 	return nil
 }
 

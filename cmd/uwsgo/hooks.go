@@ -70,7 +70,7 @@ func (p *program) postFork() (lines []string) {
 // this one. They have as long as requests have; one that fails does not keep the others
 // from running.
 func (p *program) runAtExit() {
-	if p.shared {
+	if p.role.Shared() {
 		return
 	}
 	p.withMercy(func(ctx context.Context) {

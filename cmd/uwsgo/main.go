@@ -12,6 +12,7 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/config"
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
 	"github.com/uwsgo/uwsgo/cmd/internal/option"
+	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/succession"
 	"github.com/uwsgo/uwsgo/engine/worker"
 )
 
@@ -26,7 +27,7 @@ func run() int {
 		os.Args[i] = strings.Clone(arg) // setTitle writes over where they are
 	}
 	path := ownPath()
-	before, err := findPredecessor() // first: what is run must not get it
+	before, err := succession.FindPredecessor() // first: what is run must not get it
 	if err != nil {
 		return fail(err)
 	}
@@ -74,7 +75,7 @@ func run() int {
 		if cfg.Daemonize != "" && ready == nil && before == nil {
 			return daemonize(cfg, input.Bytes())
 		}
-		return serve(&program{cfg: cfg, self: path, virtualenv: worker.OwnVirtualenv(path), stdin: input.Bytes(), daemon: ready, predecessor: before, shared: before != nil})
+		return serve(&program{cfg: cfg, self: path, virtualenv: worker.OwnVirtualenv(path), stdin: input.Bytes(), daemon: ready, role: succession.NewRole(before)})
 	}
 	return exitOK
 }

@@ -23,7 +23,7 @@ func (p *program) writePidFile(path string) error {
 	if err != nil {
 		return err
 	}
-	if !p.shared {
+	if !p.role.Shared() {
 		if err := p.fillPidFile(f); err != nil {
 			return err
 		}
@@ -31,11 +31,11 @@ func (p *program) writePidFile(path string) error {
 		// Until this server has taken over, the file names the other one. It is open by then:
 		// there is no way back, and who opened it may have been root.
 		p.ending.Later(func() { _ = f.Close() })
-		p.postponed = append(p.postponed, func() error { return p.fillPidFile(f) })
+		p.role.Postpone(func() error { return p.fillPidFile(f) })
 	}
 	p.pidFiles = append(p.pidFiles, path)
 	p.ending.Later(func() {
-		if !p.cfg.Vacuum && p.ready || p.shared {
+		if !p.cfg.Vacuum && p.ready || p.role.Shared() {
 			return
 		}
 		if now, err := readPidFile(path); err != nil || now != os.Getpid() {

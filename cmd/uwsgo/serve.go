@@ -26,6 +26,7 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/privilege"
 	"github.com/uwsgo/uwsgo/cmd/internal/stats"
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/life"
+	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/succession"
 	"github.com/uwsgo/uwsgo/engine"
 	"github.com/uwsgo/uwsgo/engine/worker"
 )
@@ -67,17 +68,8 @@ type program struct {
 	code   *life.CodeWatch // nil without py-autoreload
 	stats  *stats.Server
 
-	// predecessor is the server whose place this one takes, nil for none; successor the
-	// one that is to take this one's.
-	predecessor *predecessor
-	successor   *successor
-	// shared says that sockets and files are those of another server, which lives on when
-	// this one ends.
-	shared    bool
-	sockets   []openSocket
-	postponed []func() error // what has to wait until the predecessor has let go
-	// What has to be done before a successor goes on; both are safe to repeat.
-	handBack, endBesides []func()
+	role    *succession.Role // to the servers before and after this one
+	sockets []openSocket
 
 	reloads *life.Reloads
 	// renewed is the configuration as the last reload has read it, see options.
@@ -150,6 +142,7 @@ func serve(p *program) int {
 		return exitConfig
 	}
 	p.makeReloads()
+	p.bindRole()
 	served := make(chan error, 1)
 	handler, err := p.handler()
 	if err != nil {
@@ -187,7 +180,7 @@ func serve(p *program) int {
 			}
 		case c := <-p.letters:
 			p.obey(c)
-		case outcome := <-p.successor.outcome():
+		case outcome := <-p.role.After.Outcome():
 			running = !p.handOver(outcome)
 		case <-ctx.Done():
 			p.log.Printf("stopped before the start was over: finishing requests, at most %v (again: at once)", cfg.Mercy)
@@ -221,7 +214,7 @@ func (p *program) announce(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := p.takeOver(ctx); err != nil {
+	if err := p.role.TakeOver(ctx); err != nil {
 		return err
 	}
 	p.startCompanions()
@@ -253,17 +246,17 @@ func (p *program) pause() {
 // ends the patience.
 func (p *program) shutdown() {
 	go func() {
-		if p.successor.serves() {
+		if p.role.After.Serves() {
 			<-p.ending.Asked // the first that asks this server to end
 		}
 		p.ending.Insist()
 	}()
-	if !p.shared {
+	if !p.role.Shared() {
 		p.stopping.Store(true)
 		p.notify(daemon.SdNotifyStopping, "finishing requests")
-		p.successor.stop()
+		p.role.After.Stop()
 	}
-	if d := p.cfg.DrainDelay; d > 0 && !p.shared {
+	if d := p.cfg.DrainDelay; d > 0 && !p.role.Shared() {
 		p.log.Printf("serving as usual for %v (drain-delay)", d)
 		select {
 		case <-time.After(d):
@@ -287,7 +280,7 @@ func (p *program) shutdown() {
 		}
 	}
 	_ = p.engine.Close()
-	p.successor.wait(ctx)
+	p.role.After.Wait(ctx)
 }
 
 // giveUp ends what serves requests at once. The loops that would carry the answers go
@@ -304,7 +297,7 @@ func (p *program) giveUp() {
 // openLog opens the log; until then errors go to standard error alone.
 func (p *program) openLog() error {
 	sink, err := accesslog.OpenBy(p.cfg.LogTo, p.identity.Append)
-	if p.predecessor != nil && errors.Is(err, fs.ErrPermission) {
+	if p.role.Before != nil && errors.Is(err, fs.ErrPermission) {
 		// Root has opened it before, and its log is standard error here.
 		sink, err = accesslog.Open("")
 	}
@@ -326,7 +319,7 @@ func (p *program) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	handed, err := p.predecessor.listening()
+	handed, err := p.role.Before.Listening()
 	if err != nil {
 		return err
 	}
@@ -351,7 +344,7 @@ func (p *program) prepare(ctx context.Context) error {
 		stop := startProfile(cfg.Profile)
 		p.ending.Later(stop)
 	}
-	if len(cfg.Listens) == 0 && !slices.ContainsFunc(inherited, func(s inheritedSocket) bool { return s.always }) {
+	if len(cfg.Listens) == 0 && !slices.ContainsFunc(inherited, func(s succession.Socket) bool { return s.Always }) {
 		return errors.New("there is no socket to listen on: add http = :8080, or socket = /path/to.sock for nginx")
 	}
 	if p.home, err = os.Getwd(); err != nil { // before chdir
@@ -369,7 +362,7 @@ func (p *program) prepare(ctx context.Context) error {
 	if err := p.listen(inherited); err != nil {
 		return err
 	}
-	statsSocket := p.predecessor.stats(cfg.Stats)
+	statsSocket := p.role.Before.Stats(cfg.Stats)
 	if cfg.Stats != "" {
 		o := stats.Options{Mode: cfg.ChmodSocket, Inherited: statsSocket, HTTP: cfg.StatsHTTP, Minified: cfg.StatsMin, NoCores: cfg.StatsNoCores, Hosts: cfg.StatsHosts}
 		if p.stats, err = stats.New(cfg.Stats, p.snapshot, o); err != nil {

@@ -2,46 +2,11 @@ package main
 
 import (
 	"context"
-	"net"
 	"testing"
 	"time"
 
 	"github.com/uwsgo/uwsgo/engine"
 )
-
-func TestSameAddress(t *testing.T) {
-	tcp := func(s string) net.Addr {
-		a, err := net.ResolveTCPAddr("tcp", s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return a
-	}
-	for _, tt := range []struct {
-		name, option string
-		addr         net.Addr
-		want         bool
-	}{
-		{"every_address", ":8080", tcp("[::]:8080"), true},
-		{"every_ipv4", ":8080", tcp("0.0.0.0:8080"), true},
-		{"one_address", "127.0.0.1:8080", tcp("127.0.0.1:8080"), true},
-		{"ipv6", "[::1]:8080", tcp("[::1]:8080"), true},
-		{"another_port", ":8081", tcp("[::]:8080"), false},
-		{"another_host", "127.0.0.1:8080", tcp("[::]:8080"), false},
-		{"every_address_wanted", ":8080", tcp("127.0.0.1:8080"), false},
-		{"path", "/run/app.sock", &net.UnixAddr{Name: "/run/app.sock"}, true},
-		{"another_path", "/run/app.sock", &net.UnixAddr{Name: "/run/other.sock"}, false},
-		{"abstract", "@app", &net.UnixAddr{Name: "@app"}, true},
-		{"path_for_tcp", "/run/app.sock", tcp("[::]:8080"), false},
-		{"tcp_for_path", ":8080", &net.UnixAddr{Name: "/run/app.sock"}, false},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			if got := sameAddress(tt.option, tt.addr); got != tt.want {
-				t.Errorf("sameAddress(%q, %v) = %v", tt.option, tt.addr, got)
-			}
-		})
-	}
-}
 
 // The watchdog is told nothing while a loop stands still.
 func TestWatch(t *testing.T) {

@@ -1,4 +1,4 @@
-package main
+package succession
 
 import (
 	"net"
@@ -16,18 +16,18 @@ func TestFindPredecessorRefuses(t *testing.T) {
 		{"socket_on_a_standard_stream", `{"Ready":3,"Go":4,"Sockets":[{"FD":2}]}`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			t.Setenv(takeoverEnv, tt.text)
-			if b, err := findPredecessor(); b != nil || err == nil {
+			t.Setenv(TakeoverEnv, tt.text)
+			if b, err := FindPredecessor(); b != nil || err == nil {
 				t.Errorf("%+v, %v", b, err)
 			}
-			if _, ok := os.LookupEnv(takeoverEnv); ok {
+			if _, ok := os.LookupEnv(TakeoverEnv); ok {
 				t.Error("the variable is left to the app")
 			}
 		})
 	}
 }
 
-func TestInheritedSocketIsOf(t *testing.T) {
+func TestSocketIsOf(t *testing.T) {
 	tcp := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 4000}
 	for _, tt := range []struct {
 		name, option, had string
@@ -42,7 +42,7 @@ func TestInheritedSocketIsOf(t *testing.T) {
 		{"same_words_elsewhere", "app.sock", "app.sock", &net.UnixAddr{Name: "/run/app.sock", Net: "unix"}, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := (inheritedSocket{addr: tt.addr, option: tt.had}).isOf(tt.option); got != tt.want {
+			if got := (Socket{Addr: tt.addr, option: tt.had}).IsOf(tt.option); got != tt.want {
 				t.Errorf("%v, want %v", got, tt.want)
 			}
 		})

@@ -1,0 +1,84 @@
+package succession
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/coreos/go-systemd/v22/activation"
+	"golang.org/x/sys/unix"
+)
+
+// Socket is a listening socket that systemd has passed (LISTEN_FDS), or the server whose
+// place this one takes.
+type Socket struct {
+	FD   int
+	Addr net.Addr
+	// Address is where the socket is found now; empty for what only systemd knows.
+	Address string
+	// Always says that it is served though no option names it, as systemd's are.
+	Always bool
+
+	option string // how the predecessor's options had the address; empty for systemd's
+	file   string // of a unix socket, to be removed when nobody listens on it any more
+}
+
+// IsOf reports whether the socket is that of an address as options have it.
+func (s Socket) IsOf(option string) bool {
+	return sameAddress(option, s.Addr) || s.Addr.Network() == "tcp" && option == s.option
+}
+
+// FromSystemd takes the sockets that systemd has passed, and its variables out of the
+// environment, so that the app does not take them for its own.
+func FromSystemd() ([]Socket, error) {
+	var socks []Socket
+	for _, f := range activation.Files(true) {
+		at := int(f.Fd())
+		addr, err := listensOn(f)
+		if err != nil {
+			return nil, fmt.Errorf("inherited descriptor %d is no listening stream socket (systemd: ListenStream=, Accept=no): %w", at, err)
+		}
+		// f closes its descriptor some day; this one is the server's.
+		fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 3)
+		_ = f.Close()
+		if err != nil {
+			return nil, fmt.Errorf("inherited descriptor %d: %w", at, err)
+		}
+		socks = append(socks, Socket{FD: fd, Addr: addr, Always: true})
+	}
+	return socks, nil
+}
+
+// listensOn returns the address of a listening stream socket.
+func listensOn(f *os.File) (net.Addr, error) {
+	ln, err := net.FileListener(f)
+	if err != nil {
+		return nil, err
+	}
+	defer ln.Close()
+	return ln.Addr(), nil
+}
+
+// sameAddress reports whether an address as options have it is that of a socket.
+func sameAddress(option string, addr net.Addr) bool {
+	switch addr := addr.(type) {
+	case *net.UnixAddr:
+		if option[0] == '@' {
+			return option == addr.Name
+		}
+		path, err := filepath.Abs(option)
+		return err == nil && path == filepath.Clean(addr.Name)
+	case *net.TCPAddr:
+		host, port, err := net.SplitHostPort(option)
+		if err != nil || port != strconv.Itoa(addr.Port) {
+			return false
+		}
+		if host == "" {
+			return addr.IP.IsUnspecified()
+		}
+		return net.ParseIP(host).Equal(addr.IP)
+	}
+	return false
+}

@@ -1,0 +1,161 @@
+package succession
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+)
+
+// Successor is the server that is to take the place of this one. The methods of a nil one
+// are those of none.
+type Successor struct {
+	process *os.Process
+	goOn    *os.File   // tells it that this server has let go
+	out     chan error // nil when it serves and nothing runs beside this server any more; else why it has ended
+	ended   chan struct{}
+	done    bool // it has taken over; only the goroutine of the server looks at it before the end
+}
+
+// Spec says how a successor is started.
+type Spec struct {
+	Path    string   // of the program
+	Args    []string // with its name
+	Dir     string
+	Env     []string // beside what says that it is one
+	Stdin   []byte
+	Stdout  *os.File
+	Stderr  *os.File // what it says before it has opened its log, or why it cannot
+	Sockets []Handed
+	// Home is the directory that relative paths of sockets are of.
+	Home string
+}
+
+// handed gives each socket the number that it will have in the new process, from first on,
+// and returns copies of them.
+func (s *Spec) handed(first int) (socks []Handed, files []*os.File, err error) {
+	for i, sock := range s.Sockets {
+		f, err := sock.File()
+		if err != nil {
+			return nil, files, err
+		}
+		sock.FD, files = first+i, append(files, f)
+		if sock.Owned && !filepath.IsAbs(sock.Address) { // the new process may have another directory
+			sock.Address = filepath.Join(s.Home, sock.Address)
+		}
+		socks = append(socks, sock)
+	}
+	return socks, files, nil
+}
+
+// start starts the program. Once it serves stopBesides is called, before the outcome is told.
+func start(spec Spec, stopBesides []func()) (*Successor, error) {
+	var files []*os.File // what the new process has from descriptor 3 on
+	defer func() {
+		for _, f := range files {
+			_ = f.Close()
+		}
+	}()
+	ready, readyEnd, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	files = append(files, readyEnd)
+	goEnd, goOn, err := os.Pipe()
+	if err != nil {
+		_ = ready.Close()
+		return nil, err
+	}
+	files = append(files, goEnd)
+	fail := func(err error) (*Successor, error) {
+		_, _ = ready.Close(), goOn.Close()
+		return nil, err
+	}
+	socks, copies, err := spec.handed(3 + len(files))
+	files = append(files, copies...)
+	if err != nil {
+		return fail(err)
+	}
+	text, err := json.Marshal(takeover{Ready: 3, Go: 4, Sockets: socks})
+	if err != nil {
+		return fail(err)
+	}
+	cmd := exec.Command(spec.Path, spec.Args[1:]...)
+	cmd.Args[0] = spec.Args[0]
+	cmd.Dir = spec.Dir
+	cmd.Env = append(append(os.Environ(), spec.Env...), TakeoverEnv+"="+string(text))
+	cmd.ExtraFiles = files
+	if len(spec.Stdin) > 0 {
+		cmd.Stdin = bytes.NewReader(spec.Stdin)
+	}
+	cmd.Stdout, cmd.Stderr = spec.Stdout, spec.Stderr
+	if err := cmd.Start(); err != nil {
+		return fail(err)
+	}
+	return follow(cmd.Process, cmd.Wait, ready, goOn, stopBesides), nil
+}
+
+// follow waits for what becomes of a successor that was started.
+func follow(process *os.Process, wait func() error, ready, goOn *os.File, stopBesides []func()) *Successor {
+	s := &Successor{process: process, goOn: goOn, out: make(chan error, 1), ended: make(chan struct{})}
+	var status error // once it has ended
+	go func() {
+		if status = wait(); status == nil {
+			status = errors.New("exit status 0")
+		}
+		close(s.ended)
+	}()
+	go func() {
+		n, _ := ready.Read(make([]byte, 1))
+		_ = ready.Close()
+		if n == 0 {
+			<-s.ended
+			s.out <- status
+			return
+		}
+		for _, stop := range stopBesides {
+			stop()
+		}
+		s.out <- nil
+	}()
+	return s
+}
+
+// PID returns its process id.
+func (s *Successor) PID() int { return s.process.Pid }
+
+// Outcome gives what becomes of the start, once.
+func (s *Successor) Outcome() <-chan error {
+	if s == nil {
+		return nil
+	}
+	return s.out
+}
+
+// Serves reports whether the successor has taken over.
+func (s *Successor) Serves() bool { return s != nil && s.done }
+
+// Stop ends a successor that has not taken over.
+func (s *Successor) Stop() {
+	if s != nil && !s.done {
+		_ = s.process.Signal(syscall.SIGTERM)
+	}
+}
+
+// Wait waits for the end of one that was stopped; when ctx ends it is killed.
+func (s *Successor) Wait(ctx context.Context) {
+	if s == nil || s.done {
+		return
+	}
+	select {
+	case <-s.ended:
+	case <-ctx.Done():
+		_ = s.process.Kill()
+		<-s.ended
+	}
+	_ = s.goOn.Close()
+}

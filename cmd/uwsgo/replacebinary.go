@@ -1,0 +1,103 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+
+	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/succession"
+	"github.com/uwsgo/uwsgo/engine"
+)
+
+// openSocket is a listener and where it came from.
+type openSocket struct {
+	*engine.Listener
+	option  string // its address as options have it
+	systemd bool   // systemd has passed it
+}
+
+// ownPath returns the absolute path of the program as it was called, which an upgrade
+// puts a new one at. Not that of /proc, which goes on leading to the old one.
+func ownPath() string {
+	path, err := exec.LookPath(os.Args[0])
+	if err == nil || errors.Is(err, exec.ErrDot) {
+		path, err = filepath.Abs(path)
+	}
+	if err != nil { // the name is no more than a name
+		path, _ = os.Executable()
+	}
+	return path
+}
+
+// bindRole tells the role what it needs of the program, once that is prepared.
+func (p *program) bindRole() {
+	r := p.role
+	r.Logf, r.Notify, r.Mercy = p.log.Printf, p.notify, p.cfg.Mercy
+	if p.stats != nil {
+		r.KeepFiles = p.stats.KeepFile
+	}
+}
+
+// replaceBinary starts the program again, to take the place of this process with its
+// sockets. Only the goroutine of serve calls it.
+func (p *program) replaceBinary() {
+	if why := p.role.Refusal(os.Getpid(), p.paused.Load(), p.cfg.Chroot != ""); why != "" {
+		p.log.Printf("%s", why)
+		return
+	}
+	p.log.Printf("binary reloading uwsgo: starting %s...", p.self)
+	if err := p.role.Start(p.likeThis()); err != nil {
+		p.log.Printf("the binary is not replaced: %v", err)
+		return
+	}
+	p.log.Printf("process %d is to take the place of this one", p.role.After.PID())
+	p.reloads.Tell(1, "replacing the binary")
+}
+
+// likeThis says how to start the program as this process was started.
+func (p *program) likeThis() succession.Spec {
+	s := succession.Spec{
+		Path: p.self, Args: os.Args, Dir: p.home, Stdin: p.stdin, Stdout: os.Stdout, Stderr: p.sink.File(),
+		Home: *p.cwd.Load(), // of socket files; where they were made may be gone by now
+	}
+	if _, err := os.Stat(p.home); err != nil && p.dir != "" {
+		s.Dir = p.dir // such as a release that is gone
+	}
+	if p.watchdog > 0 {
+		s.Env = append(s.Env, "WATCHDOG_USEC="+strconv.FormatInt(p.watchdog.Microseconds(), 10))
+	}
+	for _, ln := range p.sockets {
+		h := succession.Handed{Option: ln.option, Owned: ln.OwnsFile(), File: ln.File}
+		if !ln.systemd {
+			h.Address = ln.String()
+		}
+		s.Sockets = append(s.Sockets, h)
+	}
+	if p.stats != nil {
+		s.Sockets = append(s.Sockets, succession.Handed{
+			Option: p.cfg.Stats, Address: p.stats.Addr().String(), Stats: true, Owned: p.stats.OwnsFile(), File: p.stats.File,
+		})
+	}
+	return s
+}
+
+// handOver deals with the outcome of a successor's start: the successor goes on, or this
+// server does. It reports whether this server is to end now.
+func (p *program) handOver(outcome error) bool {
+	over, besides, pipes := p.role.HandOver(outcome)
+	if over {
+		return true
+	}
+	if pipes {
+		if err := p.openFifos(); err != nil {
+			p.log.Printf("%v", err)
+		}
+	}
+	if besides {
+		p.startCompanions()
+	}
+	p.reloads.Tell(-1, "serving requests with the old binary, as the new one did not start")
+	return false
+}
