@@ -12,9 +12,12 @@ import (
 
 // startCompanions starts what runs beside the server. It ends after the workers, which
 // may need it, with as much time as requests have.
-func (p *program) startCompanions() {
+func (p *program) startCompanions() error {
 	if specs := p.cfg.Companions; len(specs) > 0 {
-		g := companion.Start(specs, p.command, p.owns, p.log.Printf)
+		g, err := companion.Start(specs, companion.Server{With: p.command, Owns: p.owns, Stop: p.askStop, Logf: p.log.Printf})
+		if err != nil {
+			return err
+		}
 		p.companions.Store(g)
 		p.besidesEndBy(g.Stop)
 	}
@@ -23,6 +26,12 @@ func (p *program) startCompanions() {
 		p.crons.Store(r)
 		p.besidesEndBy(r.Stop)
 	}
+	return nil
+}
+
+// askStop has the server stop as by a signal. Any goroutine.
+func (p *program) askStop() {
+	p.ending.Ask(request("end of a daemon"))
 }
 
 // owns reports whether a process is the server or one of its workers. Any goroutine.

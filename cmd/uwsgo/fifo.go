@@ -6,7 +6,6 @@ import (
 	"os"
 	"strings"
 	"sync"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -92,7 +91,7 @@ func (p *program) readFifos(paths []string, f *os.File) {
 			if c == 'Q' {
 				p.ending.Hurry()
 			}
-			p.ending.Ask(syscall.SIGQUIT) // also during the start
+			p.ending.Ask(request("master-fifo: " + string(rune(c)))) // also during the start
 		case c >= '0' && c <= '9':
 			f = p.switchFifo(f, paths, int(c-'0'))
 		default:

@@ -3,12 +3,17 @@ package main
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"slices"
 	"strings"
+	"syscall"
+	"time"
 
 	"github.com/uwsgo/uwsgo/cmd/internal/command"
 	"github.com/uwsgo/uwsgo/cmd/internal/config"
+	"github.com/uwsgo/uwsgo/cmd/internal/hook"
+	"github.com/uwsgo/uwsgo/engine/worker"
 )
 
 // command is what a shell command of an option runs with: the log, and what env has
@@ -21,7 +26,7 @@ func (p *program) command(line string) command.Command {
 // options of env add, but not the way to systemd, which is for the server alone.
 func (p *program) environ() []string {
 	env := slices.DeleteFunc(os.Environ(), func(kv string) bool { return strings.HasPrefix(kv, "NOTIFY_SOCKET=") })
-	for _, e := range p.options().Env {
+	for _, e := range slices.Concat(p.options().Env, p.hookEnv) {
 		if e.Unset {
 			env = slices.DeleteFunc(env, func(kv string) bool { return strings.HasPrefix(kv, e.Name+"=") })
 			continue
@@ -36,13 +41,13 @@ func (p *program) hooks(stage string) []config.Hook {
 	return slices.DeleteFunc(slices.Clone(p.cfg.Hooks), func(h config.Hook) bool { return h.Stage != stage })
 }
 
-// runHooks runs the commands of stages, one after another. The first that fails ends
-// it, and the start.
+// runHooks does what the options say for stages, one after another. The first that fails
+// ends it, and the start.
 func (p *program) runHooks(ctx context.Context, stages ...string) error {
 	for _, stage := range stages {
 		for _, h := range p.hooks(stage) {
-			p.log.Printf("running %q (%s)...", h.Command, stage)
-			err := p.command(h.Command).Run(ctx)
+			p.log.Printf("running %q (%s)...", h.Text, stage)
+			err := p.runHook(ctx, h)
 			switch {
 			case err == nil:
 			case h.Safe && ctx.Err() == nil:
@@ -55,15 +60,94 @@ func (p *program) runHooks(ctx context.Context, stages ...string) error {
 	return nil
 }
 
-// postFork returns the commands that each worker process runs before it serves.
-func (p *program) postFork() (lines []string) {
-	for _, h := range p.hooks("post-fork") {
-		if h.Safe {
-			h.Command = "( " + h.Command + "\n) || true"
-		}
-		lines = append(lines, h.Command)
+// exitHook is an error that asks for the end with a code of its own.
+type exitHook int
+
+func (e exitHook) Error() string {
+	return fmt.Sprintf("the hook ends the start with exit code %d", int(e))
+}
+
+// runHook does what one hook says.
+func (p *program) runHook(ctx context.Context, h config.Hook) error {
+	switch h.Kind {
+	case hook.Chdir:
+		return p.changeDir(h.Name)
+	case hook.Setenv, hook.Unsetenv:
+		p.hookEnv = append(p.hookEnv, config.Env{Name: h.Name, Value: h.Value, Unset: h.Kind == hook.Unsetenv})
+		return nil
+	case hook.Exit:
+		return exitHook(h.Number)
+	case hook.Signal:
+		p.setTask(syscall.Signal(h.Number), h.Name)
+		return nil
+	case hook.Hostname:
+		return setHostname(h.Name)
+	case hook.Wait:
+		return waitForSocket(ctx, h.Name)
 	}
-	return lines
+	return p.command(h.Line).Run(ctx)
+}
+
+// changeDir has the server, and all that it starts from then on, work in another
+// directory.
+func (p *program) changeDir(dir string) error {
+	if err := os.Chdir(dir); err != nil {
+		return err
+	}
+	now, err := os.Getwd()
+	if err != nil {
+		return fmt.Errorf("current directory: %w", err)
+	}
+	if p.dir == "" { // chdir comes later, and starts from here
+		p.home = now
+		return nil
+	}
+	p.dir = now
+	p.cwd.Store(&now)
+	return nil
+}
+
+// socketTime is how long a hook waits for somebody to listen, as in uWSGI.
+const socketTime = 60 * time.Second
+
+// waitForSocket waits until addr takes connections.
+func waitForSocket(ctx context.Context, addr string) error {
+	network := "tcp"
+	if !strings.Contains(addr, ":") {
+		network = "unix"
+	}
+	ctx, cancel := context.WithTimeout(ctx, socketTime)
+	defer cancel()
+	for {
+		conn, err := (&net.Dialer{}).DialContext(ctx, network, addr)
+		if err == nil {
+			return conn.Close()
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("nobody listens on %s after %v: %w", addr, socketTime, err)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// postFork returns what each worker process does before it serves.
+func (p *program) postFork() (steps []worker.Step) {
+	for _, h := range p.hooks("post-fork") {
+		switch {
+		case h.Kind == hook.Chdir:
+			steps = append(steps, worker.Step{Chdir: h.Name})
+		case h.Kind == hook.Setenv:
+			steps = append(steps, worker.Step{Setenv: h.Name + "=" + h.Value})
+		case h.Kind == hook.Unsetenv:
+			steps = append(steps, worker.Step{Setenv: h.Name})
+		case h.Safe:
+			steps = append(steps, worker.Step{Command: "( " + h.Line + "\n) || true"})
+		default:
+			steps = append(steps, worker.Step{Command: h.Line})
+		}
+	}
+	return steps
 }
 
 // runAtExit runs the commands for the end, unless another server goes on in the place of
@@ -75,8 +159,8 @@ func (p *program) runAtExit() {
 	}
 	p.withMercy(func(ctx context.Context) {
 		for _, h := range p.hooks("as-user-atexit") {
-			p.log.Printf("running \"%s\" (atexit)...", h.Command)
-			if err := p.command(h.Command).Run(ctx); err != nil {
+			p.log.Printf("running \"%s\" (atexit)...", h.Text)
+			if err := p.runHook(ctx, h); err != nil {
 				p.log.Printf("%s: %v", h.Where, err)
 			}
 		}

@@ -26,6 +26,9 @@ func run() int {
 	for i, arg := range os.Args {
 		os.Args[i] = strings.Clone(arg) // setTitle writes over where they are
 	}
+	if len(os.Args) > 1 && os.Args[1] == "config" {
+		return listConfig(os.Args[2:], os.Stdout)
+	}
 	path := ownPath()
 	before, err := succession.FindPredecessor() // first: what is run must not get it
 	if err != nil {

@@ -20,7 +20,7 @@ func (p *program) options() *config.Config {
 
 // renew reads the configuration again, for a reload.
 func (p *program) renew() {
-	next, waiting, err := p.cfg.Renew(os.Args[1:], os.Environ(), ini.OS(bytes.NewReader(p.stdin)).In(p.home))
+	next, waiting, err := p.cfg.Renew(os.Args[1:], os.Environ(), ini.OS(bytes.NewReader(p.stdin)).In(p.started))
 	if err != nil {
 		p.log.Printf("*** WARNING: the configuration cannot be read again, so options stay as they are: %v ***", err)
 		return
@@ -33,7 +33,7 @@ func (p *program) renew() {
 
 // makeReloads makes what reloads the apps, once it is known whether there are any.
 func (p *program) makeReloads() {
-	p.reloads = &life.Reloads{Logf: p.log.Printf, Notify: p.notify, Renew: p.renew, Enter: p.enter}
+	p.reloads = &life.Reloads{Logf: p.log.Printf, Notify: p.notify, Renew: p.renew, Enter: p.reloaded}
 	if p.pool != nil {
 		p.reloads.Pool = p.pool
 	}
@@ -46,4 +46,13 @@ func (p *program) causes() life.Causes {
 		c.Code = p.code.Changed
 	}
 	return c
+}
+
+// reloaded follows the app to where it is now, of which it returns the name, and tells
+// those beside the server that want to know.
+func (p *program) reloaded() string {
+	if g := p.companions.Load(); g != nil {
+		g.Reload()
+	}
+	return p.enter()
 }

@@ -59,10 +59,10 @@ func (p *program) replaceBinary() {
 // likeThis says how to start the program as this process was started.
 func (p *program) likeThis() succession.Spec {
 	s := succession.Spec{
-		Path: p.self, Args: os.Args, Dir: p.home, Stdin: p.stdin, Stdout: os.Stdout, Stderr: p.sink.File(),
+		Path: p.self, Args: os.Args, Dir: p.started, Stdin: p.stdin, Stdout: os.Stdout, Stderr: p.sink.File(),
 		Home: *p.cwd.Load(), // of socket files; where they were made may be gone by now
 	}
-	if _, err := os.Stat(p.home); err != nil && p.dir != "" {
+	if _, err := os.Stat(p.started); err != nil && p.dir != "" {
 		s.Dir = p.dir // such as a release that is gone
 	}
 	if p.watchdog > 0 {
@@ -96,7 +96,9 @@ func (p *program) handOver(outcome error) bool {
 		}
 	}
 	if besides {
-		p.startCompanions()
+		if err := p.startCompanions(); err != nil {
+			p.log.Printf("%v", err)
+		}
 	}
 	p.reloads.Tell(-1, "serving requests with the old binary, as the new one did not start")
 	return false

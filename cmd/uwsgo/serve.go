@@ -33,9 +33,10 @@ import (
 
 // program is one run of the server, from its configuration to its end.
 type program struct {
-	cfg   *config.Config
-	start time.Time
-	home  string // the directory that it was started in
+	cfg     *config.Config
+	start   time.Time
+	started string // the directory that it was started in
+	home    string // the same, or where hooks have gone to before chdir
 	// dir is the directory of the app as it was named: where it leads to is looked up anew
 	// at each reload. Empty before it was entered.
 	dir          string
@@ -51,7 +52,12 @@ type program struct {
 	procs      int    // of the Go runtime beside those of the loops; negative: leave them alone
 	// identity is whom the server becomes once its addresses are bound.
 	identity privilege.Identity
-	daemon   *os.File // tells the command that waits for the daemon to be ready; nil without one
+	hookEnv  []config.Env // what hooks of putenv have set
+	// tasks are what signals ask for by hooks of unix_signal. Only the goroutine of serve
+	// touches them.
+	tasks    map[os.Signal]string
+	others   chan os.Signal // signals that ask for something else than the end
+	daemon   *os.File       // tells the command that waits for the daemon to be ready; nil without one
 	paused   atomic.Bool
 	stopping atomic.Bool // a signal to stop has come; see ready-path
 	ending   *life.Ending
@@ -96,8 +102,8 @@ func serve(p *program) int {
 	// exit code.
 	signal.Notify(p.ending.Asked, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
 	// What uWSGI reloads or reports on must at least not end the server.
-	others := make(chan os.Signal, 8)
-	signal.Notify(others, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTSTP)
+	p.others = make(chan os.Signal, 8)
+	signal.Notify(p.others, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTSTP)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	early := make(chan struct{}) // closed when the start is over
@@ -128,6 +134,10 @@ func serve(p *program) int {
 		if ctx.Err() != nil {
 			p.log.Printf("stopped before the start was over")
 			return exitOK
+		}
+		if code, ok := errors.AsType[exitHook](err); ok {
+			p.log.Printf("%v", err)
+			return int(code)
 		}
 		p.tellLosses() // one of them may be why
 		p.complain(err)
@@ -163,21 +173,9 @@ func serve(p *program) int {
 	for running := true; running; {
 		select {
 		case sig := <-p.ending.Asked:
-			p.log.Printf("%s received: finishing requests, at most %v (again: at once)", signalName(sig), cfg.Mercy)
-			running = false
-		case sig := <-others:
-			switch sig {
-			case syscall.SIGHUP:
-				p.reloads.Ask("SIGHUP received: reloading")
-			case syscall.SIGTSTP:
-				p.pause()
-			case syscall.SIGUSR1:
-				p.log.Printf("SIGUSR1 received:")
-				p.logStats()
-			case syscall.SIGUSR2:
-				p.log.Printf("SIGUSR2 received:")
-				p.replaceBinary()
-			}
+			running = p.heed(sig)
+		case sig := <-p.others:
+			running = p.heed(sig)
 		case c := <-p.letters:
 			p.obey(c)
 		case outcome := <-p.role.After.Outcome():
@@ -217,7 +215,9 @@ func (p *program) announce(ctx context.Context) error {
 	if err := p.role.TakeOver(ctx); err != nil {
 		return err
 	}
-	p.startCompanions()
+	if err := p.startCompanions(); err != nil {
+		return err
+	}
 	if err := p.detach(); err != nil {
 		return err
 	}
@@ -324,6 +324,9 @@ func (p *program) prepare(ctx context.Context) error {
 		return err
 	}
 	inherited = append(inherited, handed...)
+	if p.started, err = os.Getwd(); err != nil {
+		return fmt.Errorf("current directory: %w", err)
+	}
 	if err := p.runHooks(ctx, "asap"); err != nil {
 		return err
 	}
@@ -448,16 +451,4 @@ func (p *program) complain(err error) {
 	if p.cfg.LogTo != "" {
 		fail(err)
 	}
-}
-
-func signalName(s os.Signal) string {
-	switch s {
-	case syscall.SIGTERM:
-		return "SIGTERM"
-	case syscall.SIGQUIT:
-		return "SIGQUIT"
-	case syscall.SIGINT:
-		return "SIGINT"
-	}
-	return s.String()
 }

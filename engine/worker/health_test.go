@@ -167,7 +167,7 @@ func TestHookHangs(t *testing.T) {
 			a := app(t, version(1))
 			config := Config{Apps: []App{a}, Mercy: 12 * time.Second}
 			if c.hook != "" {
-				config.PostFork = []string{fmt.Sprintf(c.hook, gate)}
+				config.PostFork = []Step{{Command: fmt.Sprintf(c.hook, gate)}}
 			}
 			r := start(t, config, 1)
 			rewrite(t, a, c.source)

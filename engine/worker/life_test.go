@@ -385,7 +385,7 @@ func TestPostFork(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "forked")
 			r := start(t, Config{
 				Apps: []App{app(t, hello)}, Processes: 2, LazyApps: lazy,
-				PostFork: []string{"echo $PPID >> " + file, "echo and >> " + file},
+				PostFork: []Step{{Command: "echo $PPID >> " + file}, {Command: "echo and >> " + file}},
 			}, 1)
 			want := map[string]bool{fmt.Sprint(r.pid(1, 0)): true, fmt.Sprint(r.pid(2, 0)): true, "and": true}
 			r.wait("what both workers run", func() bool {
@@ -409,7 +409,7 @@ func TestPostFork(t *testing.T) {
 		if err := os.WriteFile(gate, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		r := start(t, Config{Apps: []App{app(t, hello)}, PostFork: []string{"test -e " + gate}}, 1)
+		r := start(t, Config{Apps: []App{app(t, hello)}, PostFork: []Step{{Command: "test -e " + gate}}}, 1)
 		if err := os.Remove(gate); err != nil {
 			t.Fatal(err)
 		}

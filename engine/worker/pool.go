@@ -39,6 +39,13 @@ func (a App) String() string {
 	return s
 }
 
+// Step is something that a process does before it serves: one of its fields says what.
+type Step struct {
+	Command string // for a shell
+	Chdir   string // the directory to go to
+	Setenv  string // NAME=VALUE to set, or NAME to take away
+}
+
 // Config says which apps are run and how. Loops is needed; zero values of the rest
 // are sensible.
 type Config struct {
@@ -63,9 +70,9 @@ type Config struct {
 	// LazyApps: a fork leaves threads behind, and whatever they hold locked. On PyPy that
 	// is always so.
 	ImportOnce bool
-	// PostFork are shell commands that each worker process runs one after another once it
-	// has been forked, before it serves. One that fails ends the process.
-	PostFork []string
+	// PostFork is what each worker process does, one after another, once it has been forked,
+	// before it serves. What fails ends the process.
+	PostFork []Step
 	// NeedApp has Start fail when an app cannot be loaded. Else such an app answers
 	// 500, as in uWSGI. A reload that cannot load an app fails either way.
 	NeedApp bool

@@ -239,7 +239,7 @@ func (g *supervisor) bootBlob(c *Config, lazy bool) ([]byte, error) {
 	}
 	blob, err := pymarshal.Marshal([]any{sources, map[string]any{
 		"apps": apps, "lazy": lazy, "once": c.ImportOnce, "python_from": c.PythonFrom, "started_in": c.StartedIn, "need_app": c.NeedApp,
-		"argv": c.Argv, "pythonpath": c.PythonPath, "post_fork": c.PostFork,
+		"argv": c.Argv, "pythonpath": c.PythonPath, "post_fork": steps(c.PostFork),
 		"processes": c.Processes, "threads": c.Threads, "loops": len(c.Loops),
 		"limit_as": c.LimitAS, "stream_mode": c.StreamMode, "watch": c.Imported != nil, "unwatched": unwatched,
 		"stacks": stacks, "stack_signal": stackSignal,
@@ -248,6 +248,22 @@ func (g *supervisor) bootBlob(c *Config, lazy bool) ([]byte, error) {
 		"names": c.Names, "version": []byte(c.Version), "node": []byte(host),
 	}})
 	return frame(blob), err
+}
+
+// steps is what the shim makes of steps: what to do, and its argument.
+func steps(list []Step) []any {
+	out := make([]any, 0, len(list))
+	for _, s := range list {
+		switch {
+		case s.Chdir != "":
+			out = append(out, []any{"chdir", s.Chdir})
+		case s.Setenv != "":
+			out = append(out, []any{"putenv", s.Setenv})
+		default:
+			out = append(out, []any{"exec", s.Command})
+		}
+	}
+	return out
 }
 
 // frame puts the length in front of a message.

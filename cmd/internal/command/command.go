@@ -22,6 +22,10 @@ type Command struct {
 	Output *os.File // stdout and stderr
 	// Lasting has it live on when the server is killed.
 	Lasting bool
+	Stdin   *os.File            // nil for none
+	User    *syscall.Credential // nil for the server's
+	// NewPIDs has it see no processes but its own. Linux.
+	NewPIDs bool
 }
 
 // Process is a command that was started. Any goroutine may call its methods.
@@ -67,7 +71,13 @@ func (c Command) prepare() *exec.Cmd {
 	cmd.Dir = c.Dir
 	cmd.Env = c.Env
 	cmd.Stdout, cmd.Stderr = c.Output, c.Output
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if c.Stdin != nil {
+		cmd.Stdin = c.Stdin
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: c.User}
+	if c.NewPIDs {
+		newPIDs(cmd.SysProcAttr)
+	}
 	if !c.Lasting {
 		endWithServer(cmd.SysProcAttr)
 	}

@@ -44,11 +44,21 @@ func TestParse(t *testing.T) {
 		}), ""},
 		{"value_with_equals", "cmd=env A=1 run", keys, New("env A=1 run"), ""},
 		{"no_cmd", "freq=3", keys, Spec{}, "no cmd="},
-		{"no_value", "cmd=a,freq", keys, Spec{}, `"freq" is not of the form`},
-		{"unknown_key", "cmd=a,legion=x", keys, Spec{}, `"legion" is not supported`},
+		{"word_without_value", "cmd=a,daemonize", keys, New("a"), ""},
+		{"unknown_key", "cmd=a,legion=x", keys, with("a", func(s *Spec) { s.Unknown = []string{"legion"} }), ""},
+		{"all_keys", `exec=a,touch=x;y,control=1,stdin=1,uid=33,gid=www-data,ns_pid=1,reloadsignal=10`, keys, with("a", func(s *Spec) {
+			s.Touch, s.Control, s.Stdin, s.UID, s.GID, s.NewPIDs, s.ReloadSignal = []string{"x", "y"}, true, true, "33", "www-data", true, syscall.SIGUSR1
+		}), ""},
+		{"notified", "cmd=a,pidfile=p,notifypid=1", keys, with("a", func(s *Spec) { s.PidFile, s.ReloadSignal = "p", syscall.SIGHUP }), ""},
+		{"backslashes", `cmd=a\\b\,c\d`, keys, New(`a\b,cd`), ""},
+		{"switched_off", "cmd=a,control=0,stdin=false", keys, New("a"), ""},
+		{"daemonize_without_pidfile", "cmd=a,daemonize=1", keys, Spec{}, "daemonize= needs pidfile="},
+		{"control_with_pidfile", "cmd=a,control=1,pidfile=p", keys, Spec{}, "without pidfile="},
+		{"smart_with_freq", "/run/x.pid,3 run", smart, with("run", func(s *Spec) { s.PidFile, s.Freq = "/run/x.pid", 3*time.Second }), ""},
+		{"smart_with_bad_freq", "/run/x.pid,x run", smart, Spec{}, "number of seconds"},
 		{"bad_signal", "cmd=a,stopsignal=TERM", keys, Spec{}, "no number of a signal"},
 		{"bad_freq", "cmd=a,freq=0", keys, Spec{}, "no number of seconds"},
-		{"empty", "", keys, Spec{}, "not of the form"},
+		{"empty", "", keys, Spec{}, "no cmd="},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := tt.parse(tt.give)
@@ -132,7 +142,86 @@ func begin(t *testing.T, dir string, specs ...Spec) (*Group, *lines) {
 	}
 	t.Cleanup(func() { null.Close() })
 	log := &lines{}
-	return Start(specs, func(line string) command.Command { return command.Command{Line: line, Dir: dir, Output: null} }, func(pid int) bool { return pid == os.Getpid() }, log.add), log
+	g, err := Start(specs, Server{
+		With: func(line string) command.Command { return command.Command{Line: line, Dir: dir, Output: null} },
+		Owns: func(pid int) bool { return pid == os.Getpid() },
+		Stop: func() { log.add("the server is to stop") },
+		Logf: log.add,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g, log
+}
+
+func TestTouchStartsAnew(t *testing.T) {
+	dir := t.TempDir()
+	touch := filepath.Join(dir, "touch")
+	s := New("sleep 1000")
+	s.Touch = []string{touch}
+	g, log := begin(t, dir, s)
+	eventually(t, "the first", func() bool { return g.Snapshot()[0].PID != 0 })
+	first := g.Snapshot()[0].PID
+	if err := os.WriteFile(touch, nil, 0o600); err != nil { // one that was not there counts, too
+		t.Fatal(err)
+	}
+	log.wait(t, touch+" has been touched")
+	eventually(t, "the second", func() bool { now := g.Snapshot()[0]; return now.PID != 0 && now.PID != first && now.Respawns == 1 })
+	g.Stop(t.Context())
+}
+
+func TestControlStopsTheServer(t *testing.T) {
+	s := New("true")
+	s.Control = true
+	g, log := begin(t, t.TempDir(), s)
+	log.wait(t, "the server is to stop")
+	if n := g.Snapshot()[0].Respawns; n != 0 {
+		t.Errorf("it was started again %d times", n)
+	}
+	g.Stop(t.Context())
+}
+
+func TestReloadSignal(t *testing.T) {
+	dir := t.TempDir()
+	told := filepath.Join(dir, "told")
+	s := New("trap 'echo >> told' USR1; echo >> ready; while :; do sleep 0.05; done")
+	s.ReloadSignal = syscall.SIGUSR1
+	g, _ := begin(t, dir, s)
+	there := func(path string) func() bool {
+		return func() bool { _, err := os.Stat(path); return err == nil }
+	}
+	eventually(t, "the daemon runs", there(filepath.Join(dir, "ready")))
+	g.Reload()
+	eventually(t, "the daemon has the signal", there(told))
+	g.Stop(t.Context())
+}
+
+func TestOtherUser(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("SKIP: only root can start a daemon as another user")
+	}
+	dir, err := os.MkdirTemp("", "daemon") // what t.TempDir makes lies in one for root alone
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	s := New("id -u > uid; id -g > gid; sleep 1000")
+	s.UID, s.GID = "65534", "65533"
+	g, _ := begin(t, dir, s)
+	eventually(t, "its numbers", func() bool {
+		uid, _ := os.ReadFile(filepath.Join(dir, "uid"))
+		gid, _ := os.ReadFile(filepath.Join(dir, "gid"))
+		return string(uid) == "65534\n" && string(gid) == "65533\n"
+	})
+	g.Stop(t.Context())
+
+	s.UID = "nobody-has-this-name"
+	if _, err := Start([]Spec{s}, Server{With: func(line string) command.Command { return command.Command{Line: line} }}); err == nil {
+		t.Error("a user who does not exist runs it")
+	}
 }
 
 func TestKeptAlive(t *testing.T) {

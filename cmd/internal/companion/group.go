@@ -2,6 +2,7 @@ package companion
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"strconv"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/uwsgo/uwsgo/cmd/internal/command"
+	"github.com/uwsgo/uwsgo/cmd/internal/privilege"
 )
 
 // Group is the companions of a server, each with a goroutine of its own. Any goroutine
@@ -17,6 +19,7 @@ import (
 type Group struct {
 	members []*member
 	server  func(pid int) bool
+	control func() // a companion has ended that the server may not be without
 	logf    func(format string, args ...any)
 	ctx     context.Context // of Stop, set before stop is closed
 	stop    chan struct{}
@@ -40,24 +43,116 @@ type State struct {
 	Respawns int
 }
 
-// Start starts all of them. with gives what a command runs with; server says which
-// processes are the server's own, which no pid file may name.
-func Start(specs []Spec, with func(line string) command.Command, server func(pid int) bool, logf func(string, ...any)) *Group {
-	g := &Group{server: server, logf: logf, stop: make(chan struct{})}
+// Server is what companions need of the server.
+type Server struct {
+	With func(line string) command.Command // what a command runs with
+	Owns func(pid int) bool                // which processes are its own, which no pid file may name
+	Stop func()                            // a companion with control has ended
+	Logf func(format string, args ...any)
+}
+
+// Start starts all of them, unless a user or group that one is to run as does not exist.
+func Start(specs []Spec, server Server) (*Group, error) {
+	g := &Group{server: server.Owns, control: server.Stop, logf: server.Logf, stop: make(chan struct{})}
 	for _, s := range specs {
-		m := &member{Spec: s, command: with(s.Command)}
+		m := &member{Spec: s, command: server.With(s.Command)}
 		if s.Dir != "" {
 			m.command.Dir = s.Dir
 		}
+		m.command.NewPIDs = s.NewPIDs
+		if s.Stdin {
+			m.command.Stdin = os.Stdin
+		}
+		var err error
+		if m.command.User, err = credential(s); err != nil {
+			return nil, fmt.Errorf("daemon %q: %w", s.Command, err)
+		}
+		m.command.Lasting = s.PidFile != "" // it is found again by its pid file
 		g.members = append(g.members, m)
-		if s.PidFile == "" {
+	}
+	for _, m := range g.members {
+		if m.PidFile == "" {
 			g.running.Go(func() { g.keep(m) })
 		} else {
-			m.command.Lasting = true // it is found again by its pid file
 			g.running.Go(func() { g.watch(m) })
 		}
+		if len(m.Touch) > 0 {
+			g.running.Go(func() { g.lookAt(m) })
+		}
 	}
-	return g
+	return g, nil
+}
+
+// credential is whom a companion runs as; nil for the server's user.
+func credential(s Spec) (*syscall.Credential, error) {
+	if s.UID == "" && s.GID == "" {
+		return nil, nil
+	}
+	id, err := privilege.Lookup(privilege.Request{User: s.UID, Group: s.GID})
+	if err != nil {
+		return nil, err
+	}
+	c := &syscall.Credential{Uid: uint32(max(id.UID, 0)), Gid: uint32(max(id.GID, 0)), NoSetGroups: os.Geteuid() != 0}
+	if id.UID < 0 {
+		c.Uid = uint32(os.Geteuid())
+	}
+	if id.GID < 0 {
+		c.Gid = uint32(os.Getegid())
+	}
+	for _, group := range id.Groups {
+		c.Groups = append(c.Groups, uint32(group))
+	}
+	return c, nil
+}
+
+// touchFreq is how often the files of touch are looked at, as in uWSGI.
+const touchFreq = time.Second
+
+// lookAt ends m whenever one of its files has changed; then it is started anew.
+func (g *Group) lookAt(m *member) {
+	last := map[string]time.Time{}
+	for _, path := range m.Touch {
+		last[path] = changed(path)
+	}
+	for g.wait(touchFreq) {
+		for _, path := range m.Touch {
+			now := changed(path)
+			if now.Equal(last[path]) {
+				continue
+			}
+			last[path] = now
+			if pid := m.current(); pid > 0 && !now.IsZero() {
+				g.logf("*** %s has been touched... reloading daemon \"%s\" (pid: %d) !!! ***", path, m.Command, pid)
+				signalGroup(pid, m.StopSignal)
+			}
+		}
+	}
+}
+
+// changed is when a file was written; zero where there is none.
+func changed(path string) time.Time {
+	info, err := os.Stat(path)
+	if err != nil {
+		return time.Time{}
+	}
+	return info.ModTime()
+}
+
+// signalGroup sends sig to the group of pid, or to pid alone where it leads none.
+func signalGroup(pid int, sig syscall.Signal) {
+	if syscall.Kill(-pid, sig) != nil {
+		_ = syscall.Kill(pid, sig)
+	}
+}
+
+// Reload tells the companions that ask for it that the server has reloaded.
+func (g *Group) Reload() {
+	for _, m := range g.members {
+		if pid := m.current(); pid > 0 && m.ReloadSignal != 0 {
+			g.logf("[uwsgi-daemons] signal %d to \"%s\" (pid: %d)", m.ReloadSignal, m.Command, pid)
+			signalGroup(pid, m.ReloadSignal)
+		}
+	}
 }
 
 // keep runs m again and again until Stop.
@@ -80,6 +175,12 @@ func (g *Group) keep(m *member) {
 				m.set(0)
 				return
 			}
+		}
+		if m.Control && err == nil {
+			g.logf("[uwsgi-daemons] the server stops, as \"%s\" has ended (control)", m.Command)
+			m.set(0)
+			g.control()
+			return
 		}
 		m.died()
 		if pause = throttle(time.Since(begun), pause, m.MaxThrottle); pause > 0 {
@@ -260,6 +361,12 @@ func (g *Group) Snapshot() []State {
 		m.mu.Unlock()
 	}
 	return states
+}
+
+func (m *member) current() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.pid
 }
 
 func (m *member) set(pid int) {

@@ -23,6 +23,18 @@ type Spec struct {
 	Dir        string         // empty for the server's
 	Freq       time.Duration  // between looks at PidFile
 	StopSignal syscall.Signal // how it is asked to end
+	// ReloadSignal is what it gets when the server reloads; 0 for nothing.
+	ReloadSignal syscall.Signal
+	// Touch are files: when one of them changes, the companion is ended and so started anew.
+	Touch []string
+	// Control has the server stop when the companion ends.
+	Control  bool
+	Stdin    bool   // it has the server's standard input, else none
+	UID, GID string // whom it runs as, by name or number; empty for the server's
+	// NewPIDs has it see no processes but its own: Linux.
+	NewPIDs bool
+	// Unknown are keys that it was given and that have no meaning.
+	Unknown []string
 	// MaxThrottle bounds the time between attempts to start one that dies at once.
 	MaxThrottle time.Duration
 }
@@ -38,67 +50,116 @@ func New(command string) Spec {
 	return Spec{Command: command, Freq: defaultFreq, StopSignal: syscall.SIGTERM, MaxThrottle: defaultMaxThrottle}
 }
 
-// ParseSmart reads "PIDFILE COMMAND". foreground is for smart-attach-daemon2.
+// ParseSmart reads "PIDFILE[,FREQ] COMMAND". foreground is for smart-attach-daemon2.
 func ParseSmart(value string, foreground bool) (Spec, error) {
 	file, command, _ := strings.Cut(strings.TrimSpace(value), " ")
 	s := New(strings.TrimSpace(command))
+	file, freq, hasFreq := strings.Cut(file, ",")
 	s.PidFile, s.Foreground = file, foreground
-	if s.Command == "" {
+	if s.Command == "" || file == "" {
 		return s, fmt.Errorf("%q is not of the form PIDFILE COMMAND", value)
 	}
-	return s, nil
+	var err error
+	if hasFreq {
+		s.Freq, err = seconds("the number behind the comma: freq", freq)
+	}
+	return s, err
 }
 
 // ParseKeys reads "key=value,key=value" of attach-daemon2. A comma that belongs to a value
-// is written \,.
+// is written \,. As in uWSGI, words that are no such pair are left out.
 func ParseKeys(value string) (Spec, error) {
 	s := New("")
 	for _, pair := range splitKeys(value) {
 		key, text, ok := strings.Cut(pair, "=")
 		if !ok {
-			return s, fmt.Errorf("%q is not of the form KEY=VALUE", pair)
+			continue
 		}
-		var err error
-		switch key {
-		case "cmd", "command", "exec":
-			s.Command = text
-		case "pidfile":
-			s.PidFile = text
-		case "daemonize", "daemon":
-			s.Foreground = text != "0" && text != ""
-		case "chdir":
-			s.Dir = text
-		case "freq":
-			s.Freq, err = seconds(key, text)
-		case "max_throttle":
-			s.MaxThrottle, err = seconds(key, text)
-		case "stopsignal", "stop_signal":
-			n, convErr := strconv.Atoi(text)
-			if convErr != nil || n < 1 || n > 64 {
-				err = fmt.Errorf("%s=%s is no number of a signal", key, text)
-			}
-			s.StopSignal = syscall.Signal(n)
-		default:
-			err = fmt.Errorf("%q is not supported: cmd, pidfile, daemonize, chdir, freq, max_throttle and stopsignal are", key)
-		}
-		if err != nil {
+		if err := s.key(key, text); err != nil {
 			return s, err
 		}
 	}
-	if s.Command == "" {
+	switch {
+	case s.Command == "":
 		return s, errors.New("there is no cmd=")
+	case s.Foreground && s.PidFile == "":
+		return s, errors.New("daemonize= needs pidfile=")
+	case s.Control && s.PidFile != "":
+		return s, errors.New("control= is for a daemon without pidfile=")
 	}
 	return s, nil
 }
 
+func (s *Spec) key(key, text string) (err error) {
+	switch key {
+	case "cmd", "command", "exec":
+		s.Command = text
+	case "pidfile":
+		s.PidFile = text
+	case "daemonize", "daemon":
+		s.Foreground = on(text)
+	case "control":
+		s.Control = on(text)
+	case "stdin":
+		s.Stdin = on(text)
+	case "ns_pid":
+		s.NewPIDs = on(text)
+	case "notifypid":
+		if on(text) && s.ReloadSignal == 0 {
+			s.ReloadSignal = syscall.SIGHUP
+		}
+	case "touch":
+		s.Touch = strings.FieldsFunc(text, func(c rune) bool { return c == ';' })
+	case "uid":
+		s.UID = text
+	case "gid":
+		s.GID = text
+	case "chdir":
+		s.Dir = text
+	case "freq":
+		s.Freq, err = seconds(key, text)
+	case "max_throttle":
+		s.MaxThrottle, err = seconds(key, text)
+	case "stopsignal", "stop_signal":
+		s.StopSignal, err = signal(key, text)
+	case "reloadsignal", "reload_signal":
+		s.ReloadSignal, err = signal(key, text)
+	default:
+		s.Unknown = append(s.Unknown, key)
+	}
+	return err
+}
+
+// Keys are the keys of attach-daemon2, for messages.
+const Keys = "cmd, pidfile, daemonize, chdir, freq, max_throttle, stopsignal, reloadsignal, touch, control, stdin, uid, gid, ns_pid and notifypid"
+
+// on reads a key that is set or not. In uWSGI any value sets it.
+func on(text string) bool {
+	switch strings.ToLower(text) {
+	case "", "0", "false", "off", "no":
+		return false
+	}
+	return true
+}
+
+func signal(key, text string) (syscall.Signal, error) {
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > 64 {
+		return 0, fmt.Errorf("%s=%s is no number of a signal", key, text)
+	}
+	return syscall.Signal(n), nil
+}
+
+// splitKeys takes the list apart at its commas. A backslash takes the meaning of the letter
+// behind it, and goes.
 func splitKeys(value string) []string {
 	var pairs []string
 	var pair strings.Builder
 	for i := 0; i < len(value); i++ {
 		switch {
-		case value[i] == '\\' && i+1 < len(value) && value[i+1] == ',':
+		case value[i] == '\\' && i+1 < len(value):
 			i++
-			pair.WriteByte(',')
+			pair.WriteByte(value[i])
 		case value[i] == ',':
 			pairs = append(pairs, pair.String())
 			pair.Reset()

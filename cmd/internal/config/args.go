@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/uwsgo/uwsgo/cmd/internal/form"
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
 	"github.com/uwsgo/uwsgo/cmd/internal/option"
 )
@@ -153,7 +154,7 @@ func addFile(list *ini.List, w word) error {
 		return nil // uWSGI lets notes like [production] stand in its command line
 	}
 	err := list.LoadNamed(name)
-	if err == nil || strings.HasSuffix(name, ".ini") {
+	if _, other := form.ByName(name); err == nil || other || strings.HasSuffix(name, ".ini") {
 		return err
 	}
 	if misplaced := w.misplaced(); misplaced != nil {
@@ -161,7 +162,10 @@ func addFile(list *ini.List, w word) error {
 	}
 	hint := ""
 	file, section, _ := strings.Cut(name, ":")
+	kind, _ := form.ByName(file)
 	switch {
+	case kind != "" && section != "":
+		hint = fmt.Sprintf("; for one section of it, write --%s %s", strings.ToLower(string(kind)), name)
 	case strings.HasSuffix(name, ".py") || strings.HasSuffix(name, ".wsgi"):
 		hint = "; to run it as an app, write --wsgi-file " + name
 	case strings.HasSuffix(file, ".ini") && section != "":

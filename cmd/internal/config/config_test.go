@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/uwsgo/uwsgo/cmd/internal/hook"
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
 	"github.com/uwsgo/uwsgo/engine/worker"
 )
@@ -94,9 +95,13 @@ func TestLoad(t *testing.T) {
 			want: func(c *Config) {
 				c.Module = "shop"
 				c.Hooks = []Hook{
-					{"as-user", "echo a:b", false, "app.ini:4: hook-as-user"},
-					{"asap", "true", true, "app.ini:5: hook-asap"},
-					{"as-user", "date", false, "app.ini:3: exec-as-user"},
+					{"as-user", hook.Action{Text: "exec:echo a:b", Line: "echo a:b"}, "app.ini:4: hook-as-user"},
+					{"asap", hook.Action{Text: "safeexec:true", Line: "true", Safe: true}, "app.ini:5: hook-asap"},
+					{
+						"master-start", hook.Action{Text: "unix_signal:15 gracefully_kill_them_all", Kind: hook.Signal, Name: hook.Stop, Number: 15},
+						"app.ini:6: hook-master-start",
+					},
+					{"as-user", hook.Action{Text: "date", Line: "date"}, "app.ini:3: exec-as-user"},
 				}
 			},
 		},
@@ -430,10 +435,10 @@ func TestErrors(t *testing.T) {
 		{name: "missing_file", args: "none.ini", want: `command line: cannot read "none.ini": no such file or directory`},
 		{name: "missing_file_by_option", args: "--ini none.ini", want: `--ini: cannot read "none.ini": no such file or directory`},
 		{name: "missing_file_in_a_file", args: "app.ini", ini: "inherit = none.ini", want: `app.ini:2: inherit: cannot read "none.ini": no such file or directory`},
-		{name: "yaml", args: "app.yaml", want: "command line: yaml configuration is not supported yet: write it as an ini file"},
-		{name: "xml_by_option", args: "-x app.xml", want: `not supported yet: write "app.xml" as an ini file`},
-		{name: "conf", args: "app.conf", want: "the name of a configuration file ends in .ini; if it is one, write --ini app.conf"},
-		{name: "python", args: "app.py", want: "unable to load configuration from app.py: the name of a configuration file ends in .ini; to run it as an app, write --wsgi-file app.py"},
+		{name: "yaml", args: "app.yaml", want: `command line: cannot read "app.yaml"`},
+		{name: "xml_by_option", args: "-x app.xml", want: `--xml: cannot read "app.xml"`},
+		{name: "conf", args: "app.conf", want: "the name of a configuration file ends in .ini, .yaml, .json, .xml or .toml; if it is one, write --ini app.conf"},
+		{name: "python", args: "app.py", want: "unable to load configuration from app.py: the name of a configuration file ends in .ini, .yaml, .json, .xml or .toml; to run it as an app, write --wsgi-file app.py"},
 		{name: "section", args: "app.ini:prod", want: "for one section of it, write --ini app.ini:prod"},
 		{name: "module", args: "shop.wsgi:app", want: "to run it as an app, write --module shop.wsgi:app"},
 		{name: "address_by_position", args: ":8080", want: "to listen there, write --http :8080"},

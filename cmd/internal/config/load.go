@@ -11,11 +11,7 @@ import (
 // says where the mistake is; the program then exits with code 1. Where that is an option
 // which protects and is not there, the Config is returned as well, for show-config.
 func Load(args, environ []string, w ini.World) (*Config, error) {
-	list := ini.New(w, Options)
-	if err := addEnviron(list, environ); err != nil {
-		return nil, err
-	}
-	files, err := addArgs(list, args)
+	list, err := read(args, environ, w)
 	if err == errHelp {
 		c := defaults()
 		c.Action = Help
@@ -24,19 +20,29 @@ func Load(args, environ []string, w ini.World) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, file := range files {
-		if err := addFile(list, file); err != nil {
-			return nil, err
-		}
-	}
-	if err := list.Expand(); err != nil {
-		return nil, err
-	}
 	c, err := resolve(list, w)
 	if c != nil {
 		c.Links = list.Links
 	}
 	return c, err
+}
+
+// read makes the list of all options, expanded.
+func read(args, environ []string, w ini.World) (*ini.List, error) {
+	list := ini.New(w, Options)
+	if err := addEnviron(list, environ); err != nil {
+		return nil, err
+	}
+	files, err := addArgs(list, args)
+	if err != nil {
+		return nil, err
+	}
+	for _, file := range files {
+		if err := addFile(list, file); err != nil {
+			return nil, err
+		}
+	}
+	return list, list.Expand()
 }
 
 // environmentOnly are variables by which uWSGI's processes talk to each other.

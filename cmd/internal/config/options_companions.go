@@ -34,8 +34,8 @@ var companionRows = []row{
 	{
 		Option: option.Option{
 			Name: "attach-daemon2", Kind: option.List, Arg: "KEY=VALUE,...", Status: option.Differs,
-			Help: "the same with keys: cmd, pidfile, daemonize, chdir, freq, max_throttle, stopsignal",
-			Note: "Other keys end the start.",
+			Help: "the same with keys: " + companion.Keys,
+			Note: "`daemonize=0` and its like switch a key off, where any value switches it on in uWSGI. `uid` and `gid` may be names. A reload leaves daemons alone but for `reloadsignal`.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.companion(e, companion.ParseKeys) },
 	},
@@ -107,6 +107,9 @@ func (r *resolver) companion(e ini.Entry, parse func(string) (companion.Spec, er
 	s, err := parse(e.Value)
 	if err != nil {
 		return e.Origin.Errorf(e.Key, "%w", err)
+	}
+	for _, key := range s.Unknown {
+		r.list.Warnf("%s: %q is no key of it: there are %s", e.Origin.Name(e.Key), key, companion.Keys)
 	}
 	r.Companions = append(r.Companions, s)
 	return nil

@@ -2,8 +2,8 @@ package config
 
 import (
 	"slices"
-	"strings"
 
+	"github.com/uwsgo/uwsgo/cmd/internal/hook"
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
 	"github.com/uwsgo/uwsgo/cmd/internal/option"
 )
@@ -14,12 +14,11 @@ type HookConfig struct {
 	Hooks []Hook
 }
 
-// Hook is a command that is run at a stage of the server's life.
+// Hook is something that is done at a stage of the server's life.
 type Hook struct {
-	Stage   string // one of stages, post-fork or master-start
-	Command string // for a shell
-	Safe    bool   // it may fail
-	Where   string // its origin for messages
+	Stage string // one of stages, post-fork or master-start
+	hook.Action
+	Where string // its origin for messages
 }
 
 // stages are the moments at which hook-STAGE and exec-STAGE run commands, in their
@@ -53,35 +52,39 @@ func makeHookRows() []row {
 		}
 		rows = append(rows, row{Option: o, set: func(r *resolver, e ini.Entry) error { return r.execute(s.name, e) }})
 	}
-	hook := func(stage, when, more string) {
+	add := func(stage, when, more string) {
 		rows = append(rows, row{
 			Option: option.Option{
-				Name: "hook-" + stage, Kind: option.List, Arg: "exec:COMMAND", Status: option.Differs,
-				Help: "run this shell command " + when + ", before those of exec-; with safeexec: it may fail",
-				Note: "Only `exec:` and `safeexec:`; another action ends the start." + more,
+				Name: "hook-" + stage, Kind: option.List, Arg: "ACTION:ARGUMENT", Status: option.Differs,
+				Help: "do this " + when + ", before the commands of exec-: exec, safeexec (may fail), chdir, mkdir, putenv, chmod, chown, write, append, create, unlink, " +
+					"wait_for_file, print, exit and other actions of uWSGI",
+				Note: "`mount`, `umount`, `call`, `alarm` and `rpc` end the start." + more,
 			},
 			set: func(r *resolver, e ini.Entry) error { return r.hook(stage, e) },
 		})
 	}
 	for _, s := range stages {
-		hook(s.name, s.when, "")
+		add(s.name, s.when, "")
 	}
-	hook("post-fork", "in each worker process, before it serves", " A worker in which one fails ends, and another is tried.")
-	hook("master-start", "when requests are served", " `unix_signal:15 gracefully_kill_them_all` is what SIGTERM does anyway.")
+	add("post-fork", "in each worker process, before it serves", " A worker in which one fails ends, and another is tried.")
+	add("master-start", "when requests are served", " `unix_signal:NUMBER FUNCTION` has a signal stop or reload the server, log statistics or pause.")
 	return rows
 }
 
 // hook reads ACTION:ARGUMENT. uWSGI runs hooks before the commands of exec-STAGE.
 func (r *resolver) hook(stage string, e ini.Entry) error {
-	action, command, _ := strings.Cut(e.Value, ":")
-	switch {
-	case (action == "exec" || action == "safeexec") && command != "":
-	case stage == "master-start" && e.Value == "unix_signal:15 gracefully_kill_them_all":
-		return nil // what SIGTERM does here
-	default:
-		return e.Origin.Errorf(e.Key, "%q is not supported: exec:COMMAND and safeexec:COMMAND are", e.Value)
+	action, err := hook.Parse(e.Value)
+	if err != nil {
+		return e.Origin.Errorf(e.Key, "%q: %w", e.Value, err)
 	}
-	r.Hooks = slices.Insert(r.Hooks, r.hooks, Hook{Stage: stage, Command: command, Safe: action == "safeexec", Where: e.Origin.Name(e.Key)})
+	if stage == "post-fork" {
+		switch action.Kind {
+		case hook.Run, hook.Chdir, hook.Setenv, hook.Unsetenv:
+		default:
+			return e.Origin.Errorf(e.Key, "%q is for the server itself: give it with hook-as-user, or hook-master-start for a signal", e.Value)
+		}
+	}
+	r.Hooks = slices.Insert(r.Hooks, r.hooks, Hook{Stage: stage, Action: action, Where: e.Origin.Name(e.Key)})
 	r.hooks++
 	return nil
 }
@@ -91,6 +94,6 @@ func (r *resolver) execute(stage string, e ini.Entry) error {
 	if err != nil {
 		return err
 	}
-	r.Hooks = append(r.Hooks, Hook{Stage: stage, Command: command, Where: e.Origin.Name(e.Key)})
+	r.Hooks = append(r.Hooks, Hook{Stage: stage, Action: hook.Action{Text: command, Line: command}, Where: e.Origin.Name(e.Key)})
 	return nil
 }

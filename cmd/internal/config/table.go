@@ -98,7 +98,7 @@ var rowOf = func() map[string]*row {
 func directiveRows() (rows []row) {
 	late := map[string]setter{
 		"inherit": func(r *resolver, e ini.Entry) error { return r.list.Inherit(e) },
-		"strict":  (*resolver).always,
+		"strict":  (*resolver).always, "allow-remote-config": (*resolver).always,
 	}
 	for _, o := range ini.Directives() {
 		rows = append(rows, row{Option: o, set: late[o.Name]})

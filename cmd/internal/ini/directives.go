@@ -1,6 +1,9 @@
 package ini
 
-import "github.com/uwsgo/uwsgo/cmd/internal/option"
+import (
+	"github.com/uwsgo/uwsgo/cmd/internal/form"
+	"github.com/uwsgo/uwsgo/cmd/internal/option"
+)
 
 // act does what a directive says, as soon as it is read.
 type act func(l *List, e Entry) error
@@ -30,9 +33,6 @@ func acts() map[string]act {
 			found[name] = d.act
 		}
 	}
-	for _, name := range []string{"xml", "xmlconfig", "yaml", "yml", "json", "js", "config"} {
-		found[name] = otherForm
-	}
 	return found
 }
 
@@ -42,7 +42,56 @@ var directives = []directive{
 			Name: "ini", Kind: option.Action, Arg: "FILE[:SECTION]", Immediate: true, Status: option.Same,
 			Help: "read options from this ini file, - for standard input; :SECTION alone is a section of the last file",
 		},
-		act: func(l *List, e Entry) error { return l.load(e.Value, e, true) },
+		act: func(l *List, e Entry) error { return l.load(e.Value, own, e, true) },
+	},
+	{
+		Option: option.Option{
+			Name: "yaml", Aliases: []string{"yml"}, Short: 'y', Kind: option.Action, Arg: "FILE[:SECTION]", Immediate: true, Status: option.Differs,
+			Help: "read options from the block uwsgi: of this YAML file, or another",
+			Note: "Read as by uWSGI with libyaml; what is no YAML is read line by line, as by one without.",
+		},
+		act: (*List).loadForm,
+	},
+	{
+		Option: option.Option{
+			Name: "json", Aliases: []string{"js"}, Short: 'j', Kind: option.Action, Arg: "FILE[:SECTION]", Immediate: true, Status: option.Same,
+			Help: "read options from the object \"uwsgi\" of this JSON file, or another",
+		},
+		act: (*List).loadForm,
+	},
+	{
+		Option: option.Option{
+			Name: "xml", Aliases: []string{"xmlconfig"}, Short: 'x', Kind: option.Action, Arg: "FILE[:ID]", Immediate: true, Status: option.Same,
+			Help: "read options from the element <uwsgi> of this XML file, or from the one with this id",
+		},
+		act: (*List).loadForm,
+	},
+	{
+		Option: option.Option{
+			Name: "toml", Kind: option.Action, Arg: "FILE[:TABLE]", Immediate: true, Status: option.Own,
+			Help: "read options from the table [uwsgi] of this TOML file, or another, such as pyproject.toml:tool.uwsgi",
+			Note: "Read like JSON: an array repeats its key.",
+		},
+		act: (*List).loadForm,
+	},
+	{
+		Option: option.Option{
+			Name: "config", Kind: option.Action, Arg: "FILE", Immediate: true, Status: option.Differs,
+			Help: "read options from this file, whose form the end of its name tells",
+			Note: "In uWSGI a plugin reads it.",
+		},
+		act: func(l *List, e Entry) error { return l.loadByName(e.Value, e, true) },
+	},
+	{
+		Option: option.Option{
+			Name: "allow-remote-config", Kind: option.Flag, Immediate: true, Status: option.Own,
+			Help: "let files of options, given after this, be the output of commands (exec://COMMAND) or come from other machines (http://, https://)",
+			Note: "uWSGI always does so. `@(exec://COMMAND)` in a value needs no permission, `@(http://...)` does.",
+		},
+		act: func(l *List, e Entry) error {
+			l.remote = !e.HasValue || Bool(e.Value)
+			return nil
+		},
 	},
 	{
 		Option: option.Option{
@@ -198,7 +247,8 @@ func (l *List) begin(e Entry) error {
 	return nil
 }
 
-// otherForm refuses a form of configuration that is not there.
-func otherForm(_ *List, e Entry) error {
-	return e.Origin.Errorf(e.Key, "XML, YAML and JSON configuration is not supported yet: write %q as an ini file", e.Value)
+// loadForm reads a file of another form, which the option's name tells.
+func (l *List) loadForm(e Entry) error {
+	kind, _ := form.ByOption(e.Key)
+	return l.load(e.Value, kind, e, true)
 }

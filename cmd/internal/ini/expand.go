@@ -9,21 +9,13 @@ import (
 // content, then %(name) from other options, in every value that has not acted
 // already. A name that is not known stays as it is written.
 func (l *List) Expand() error {
-	passes := []struct {
-		symbol byte
-		lookup func(string) (string, bool, error)
-	}{
-		{'$', func(name string) (string, bool, error) { v, ok := l.world.Getenv(name); return v, ok, nil }},
-		{'@', l.content},
-		{'%', func(name string) (string, bool, error) { v, ok := l.placeholder(name); return v, ok, nil }},
-	}
-	for _, pass := range passes {
+	for _, pass := range l.passes() {
 		for i := range l.Entries {
 			e := &l.Entries[i]
 			if e.Settled || !e.HasValue {
 				continue
 			}
-			if err := l.fill(e, pass.symbol, pass.lookup); err != nil {
+			if err := l.fill(e, pass); err != nil {
 				return e.Origin.Errorf(e.Key, "%w", err)
 			}
 		}
@@ -31,17 +23,45 @@ func (l *List) Expand() error {
 	return nil
 }
 
+// Filled is the value of e with what Expand fills in, also of an entry that has acted
+// already: uWSGI reads listen = @(file) too early to see what stands in the file.
+func (l *List) Filled(e Entry) (string, error) {
+	if !e.HasValue {
+		return "", nil
+	}
+	for _, pass := range l.passes() {
+		if err := l.fill(&e, pass); err != nil {
+			return "", e.Origin.Errorf(e.Key, "%w", err)
+		}
+	}
+	return e.Value, nil
+}
+
+// pass is one kind of reference, and what one stands for.
+type pass struct {
+	symbol byte
+	lookup func(key string) (string, bool, error)
+}
+
+func (l *List) passes() []pass {
+	return []pass{
+		{'$', func(name string) (string, bool, error) { v, ok := l.world.Getenv(name); return v, ok, nil }},
+		{'@', l.content},
+		{'%', func(name string) (string, bool, error) { v, ok := l.placeholder(name); return v, ok, nil }},
+	}
+}
+
 // fill replaces the references of one kind in e. After each it starts again at
 // the second byte of the value, so what it put in is filled in too, unless it
 // stands at the very start; uWSGI does exactly so.
-func (l *List) fill(e *Entry, symbol byte, lookup func(string) (string, bool, error)) error {
+func (l *List) fill(e *Entry, p pass) error {
 	from := 0
 	for {
-		begin, end := reference(e.Value, symbol, from)
+		begin, end := reference(e.Value, p.symbol, from)
 		if begin < 0 {
 			return nil
 		}
-		value, ok, err := lookup(e.Value[begin:end])
+		value, ok, err := p.lookup(e.Value[begin:end])
 		if err != nil {
 			return err
 		}
@@ -87,6 +107,9 @@ func reference(v string, symbol byte, from int) (begin, end int) {
 
 // content reads the file of an @() without its last newline.
 func (l *List) content(name string) (string, bool, error) {
+	if err := l.mayRead(name, false); err != nil {
+		return "", false, err
+	}
 	text, err := l.world.Read(name)
 	if err != nil {
 		return "", false, err

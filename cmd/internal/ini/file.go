@@ -2,15 +2,22 @@ package ini
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"path"
 	"strconv"
 	"strings"
+
+	"github.com/uwsgo/uwsgo/cmd/internal/form"
 )
+
+// own is the form of uWSGI's ini files, which this package reads itself.
+const own form.Kind = ""
 
 // Load reads the ini file that arg names: FILE, FILE:SECTION, :SECTION of the
 // file read last, - or scheme://…. It is what the ini option does.
 func (l *List) Load(arg string, from Origin) error {
-	return l.load(arg, Entry{Key: "ini", Value: arg, Origin: from}, true)
+	return l.load(arg, own, Entry{Key: "ini", Value: arg, Origin: from}, true)
 }
 
 // Inherit reads the file that the inherit option names. Its options come after
@@ -35,21 +42,20 @@ func (l *List) LoadNamed(name string) error {
 	return l.loadByName(name, Entry{Value: name}, true)
 }
 
+// loadByName reads a file whose form the end of its name tells.
 func (l *List) loadByName(name string, e Entry, outermost bool) error {
+	if kind, ok := form.ByName(name); ok {
+		return l.load(name, kind, e, outermost)
+	}
 	if strings.HasSuffix(name, ".ini") {
-		return l.load(name, e, outermost)
+		return l.load(name, own, e, outermost)
 	}
-	for _, suffix := range []string{".xml", ".yaml", ".yml", ".json", ".js"} {
-		if strings.HasSuffix(name, suffix) {
-			return e.Origin.Errorf(e.Key, "%s configuration is not supported yet: write it as an ini file", suffix[1:])
-		}
-	}
-	return e.Origin.Errorf(e.Key, "unable to load configuration from %s: the name of a configuration file ends in .ini", name)
+	return e.Origin.Errorf(e.Key, "unable to load configuration from %s: the name of a configuration file ends in .ini, .yaml, .json, .xml or .toml", name)
 }
 
 // load reads one section of a file. outermost says that the file may become
 // the one that upper-case magic variables speak of.
-func (l *List) load(arg string, e Entry, outermost bool) error {
+func (l *List) load(arg string, kind form.Kind, e Entry, outermost bool) error {
 	if l.depth == maxDepth {
 		return e.Origin.Errorf(e.Key, "%s: files include each other more than %d deep", arg, maxDepth)
 	}
@@ -61,6 +67,9 @@ func (l *List) load(arg string, e Entry, outermost bool) error {
 	defer func() { l.depth-- }()
 
 	file, section := splitSection(arg)
+	if err := l.mayRead(file, true); err != nil {
+		return e.Origin.Errorf(e.Key, "%w", err)
+	}
 	if file == "" {
 		if l.last == "" {
 			return e.Origin.Errorf(e.Key, "%s: no file has been read that could have this section", arg)
@@ -75,7 +84,9 @@ func (l *List) load(arg string, e Entry, outermost bool) error {
 		return e.Origin.Errorf(e.Key, "%w", err)
 	}
 	text = bytes.TrimPrefix(text, []byte("\ufeff")) // editors of Windows put one in front
-	l.last = file
+	if kind == own {
+		l.last = file
+	}
 	lines, err := l.substitute(text, file)
 	if err != nil {
 		return e.Origin.Errorf(e.Key, "%w", err)
@@ -83,7 +94,68 @@ func (l *List) load(arg string, e Entry, outermost bool) error {
 	if section == "" {
 		section = "uwsgi"
 	}
+	if kind != own {
+		return l.addForm(kind, lines, file, section)
+	}
 	return l.addLines(lines, file, section)
+}
+
+// addForm adds the options of one section of a file that is no ini file.
+func (l *List) addForm(kind form.Kind, lines []line, file, section string) error {
+	var text strings.Builder
+	for _, ln := range lines {
+		text.WriteString(ln.text)
+		text.WriteByte('\n')
+	}
+	number := func(n int) int { // of the line in the file, where a % has joined some
+		if n < 1 || n > len(lines) {
+			return n
+		}
+		return lines[n-1].number
+	}
+	f, err := form.Parse(kind, []byte(text.String()), section)
+	if err != nil {
+		var mistake *form.Error
+		if errors.As(err, &mistake) && mistake.Line > 0 {
+			return fmt.Errorf("%s:%d: no valid %s: %w", name(file), number(mistake.Line), kind, err)
+		}
+		return fmt.Errorf("%s: no valid %s: %w", name(file), kind, err)
+	}
+	for _, n := range f.Notes {
+		if n.Line > 0 {
+			l.Warnf("%s:%d: %s", name(file), number(n.Line), n.Text)
+		} else {
+			l.Warnf("%s: %s", name(file), n.Text)
+		}
+	}
+	if !f.Found {
+		l.missing(file, section, f.Sections)
+	}
+	for _, o := range f.Options {
+		err := l.Add(Entry{Key: o.Key, Value: o.Value, HasValue: true, Origin: Origin{File: file, Line: number(o.Line)}})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// name is how messages call a file.
+func name(file string) string {
+	if file == "-" {
+		return "standard input"
+	}
+	return file
+}
+
+// missing warns of a section that has no options.
+func (l *List) missing(file, section string, others []string) {
+	has := "it has no section at all"
+	if len(others) > 0 {
+		has = "it has " + strconv.Quote(strings.Join(others[:min(len(others), 5)], `", "`))
+		has = strings.ReplaceAll(has, `\"`, `"`)
+	}
+	l.Warnf("%s: no options in section %q; %s", name(file), section, has)
 }
 
 // splitSection splits FILE:SECTION at the last colon. A name with a scheme has
@@ -138,12 +210,7 @@ func (l *List) addLines(lines []line, file, wanted string) error {
 		}
 	}
 	if !found {
-		has := "it has no section at all"
-		if len(others) > 0 {
-			has = "it has " + strconv.Quote(strings.Join(others[:min(len(others), 5)], `", "`))
-			has = strings.ReplaceAll(has, `\"`, `"`)
-		}
-		l.Warnf("%s: no options in section %q; %s", file, wanted, has)
+		l.missing(file, wanted, others)
 	}
 	return nil
 }

@@ -39,8 +39,10 @@ type List struct {
 	first  bool   // a file has been read, so the upper-case magic variables stand
 	last   string // the file that :section means
 	logic  logic
-	inBody bool // an entry of an if or for is being added
+	unread []string // files of for-readline that a warning was given for
+	inBody bool     // an entry of an if or for is being added
 	strict bool
+	remote bool // commands and other machines may give configurations
 	files  int
 	depth  int
 	work   int

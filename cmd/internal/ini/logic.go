@@ -2,6 +2,7 @@ package ini
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -97,8 +98,7 @@ func (l *List) test(e Entry) (item *string, held bool, err error) {
 			item = &value
 		}
 	case "exists":
-		_, err := l.world.Stat(arg)
-		held = err == nil
+		held = l.world.Readable(arg)
 	case "file":
 		info, err := l.world.Stat(arg)
 		held = err == nil && info.Mode().IsRegular()
@@ -139,10 +139,15 @@ func (l *List) each(e Entry) error {
 		}
 	case "for-readline":
 		text, err := l.world.Read(arg)
-		if err != nil {
-			return e.Origin.Errorf(l.logic.name, "%w", err)
+		if err != nil { // as in uWSGI, the lines of the body are left out
+			if !slices.Contains(l.unread, arg) {
+				l.unread = append(l.unread, arg)
+				l.Warnf("%s: %v: what stands up to endfor is left out", e.Origin.Name(l.logic.name), err)
+			}
+			return nil
 		}
 		for line := range strings.Lines(string(text)) {
+			line, _, _ = strings.Cut(line, "\x00")
 			items = append(items, strings.TrimRight(line, "\r\n"))
 		}
 	}

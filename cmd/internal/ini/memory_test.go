@@ -51,10 +51,11 @@ func memory(files, env map[string]string) World {
 			}
 			return text, nil
 		},
-		Stat:  stat,
-		Lstat: stat,
-		Real:  func(name string) (string, error) { return path.Join(home, local(name)), nil },
-		Glob:  func(pattern string) ([]string, error) { return fs.Glob(disk, pattern) },
+		Stat:     stat,
+		Lstat:    stat,
+		Readable: func(name string) bool { _, err := stat(name); return err == nil },
+		Real:     func(name string) (string, error) { return path.Join(home, local(name)), nil },
+		Glob:     func(pattern string) ([]string, error) { return fs.Glob(disk, pattern) },
 
 		Cwd: home, Host: "web1", Binary: "/usr/bin/uwsgo", Version: "2.0.31",
 		CPUs: 8, UID: 1000, GID: 100, User: "ann", Group: "users",

@@ -29,3 +29,17 @@ func (o Origin) Name(key string) string {
 func (o Origin) Errorf(key, format string, args ...any) error {
 	return fmt.Errorf("%s: %w", o.Name(key), fmt.Errorf(format, args...))
 }
+
+// String is where it is, without an option: "app.ini:12", "environment UWSGI_THREADS" or
+// "command line".
+func (o Origin) String() string {
+	switch {
+	case o.File == "-":
+		return fmt.Sprintf("standard input:%d", o.Line)
+	case o.File != "":
+		return fmt.Sprintf("%s:%d", o.File, o.Line)
+	case o.Env != "":
+		return "environment " + o.Env
+	}
+	return "command line"
+}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -99,7 +100,7 @@ func TestFailingHooks(t *testing.T) {
 	})
 	t.Run("unknown_action", func(t *testing.T) {
 		dir := shortTempDir(t)
-		refusal{[]string{"--http", "127.0.0.1:0", "--hook-asap", "mount:proc none /proc"}, exitConfig, []string{"hook-asap", "mount:proc", "safeexec"}}.check(t, dir)
+		refusal{[]string{"--http", "127.0.0.1:0", "--hook-asap", "mount:proc none /proc"}, exitConfig, []string{"hook-asap", "mount:proc", "neither mounted nor unmounted"}}.check(t, dir)
 	})
 }
 
@@ -173,4 +174,83 @@ func TestHookFailsBesideRequests(t *testing.T) {
 	}
 	<-held
 	s.noOrphans(t)
+}
+
+// TestHookActions: what actions do to files, to the directory and to the environment, in
+// the server and in its workers.
+func TestHookActions(t *testing.T) {
+	dir := shortTempDir(t)
+	if err := os.MkdirAll(filepath.Join(dir, "first"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "later"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "first"), "app.py", `import os
+def application(environ, start_response):
+    start_response("200 OK", [])
+    return ["|".join([os.getcwd(), os.environ.get("BY_HOOK", ""), os.environ.get("BY_FORK", ""), os.environ.get("GONE", "gone")]).encode()]
+`)
+	port := freePort(t)
+	write(t, dir, "app.ini", `[uwsgi]
+http = 127.0.0.1:`+port+`
+wsgi-file = app.py
+env = GONE=not
+hook-asap = chdir:first
+hook-asap = mkdir:made
+hook-as-root = writen:made/text a b
+hook-as-user = appendn:made/text c
+hook-pre-app = chmod:made/text 600
+hook-pre-app = putenv:BY_HOOK=yes
+hook-pre-app = putenv:GONE
+hook-post-fork = write:forked x
+hook-post-fork = putenv:BY_FORK=yes
+hook-post-fork = chdir:`+dir+`/later
+hook-post-app = !print:secret
+hook-as-user-atexit = unlink:made/text
+`)
+	s := start(t, dir, "app.ini")
+	body := s.waitAnswer(t, "http://127.0.0.1:"+port+"/", 200).body
+	if want := dir + "/later|yes|yes|gone"; body != want {
+		t.Errorf("the app sees %q, want %q", body, want)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "first/made/text"))
+	if info, statErr := os.Stat(filepath.Join(dir, "first/made/text")); err != nil || statErr != nil || string(text) != "a b\nc\n" || info.Mode().Perm() != 0o600 {
+		t.Errorf("%q, %v, %v", text, err, statErr)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "first/forked")); err != nil {
+		t.Error(err)
+	}
+	if err := s.stop(t, stopSignal); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "first/made/text")); err == nil {
+		t.Error("the hook at the end has not removed its file")
+	}
+}
+
+// TestSignalsByHook: any signal can stop, reload, pause or log.
+func TestSignalsByHook(t *testing.T) {
+	dir := shortTempDir(t)
+	write(t, dir, "app.py", plainApp)
+	port := freePort(t)
+	s := start(t, dir, "--http", "127.0.0.1:"+port, "--wsgi-file", "app.py",
+		"--hook-master-start", "unix_signal:15 grace_them_all", "--hook-master-start", "unix_signal:28 stats", "--hook-master-start", "unix_signal:12 gracefully_kill_them_all")
+	s.waitAnswer(t, "http://127.0.0.1:"+port+"/", 200)
+	for sig, want := range map[syscall.Signal]string{syscall.SIGTERM: "uwsgo has reloaded", syscall.SIGWINCH: "connections, "} {
+		if err := s.cmd.Process.Signal(sig); err != nil {
+			t.Fatal(err)
+		}
+		s.waitLog(t, want)
+	}
+	s.waitAnswer(t, "http://127.0.0.1:"+port+"/", 200)
+	if err := s.stop(t, syscall.SIGUSR2); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestHookThatEndsTheStart(t *testing.T) {
+	dir := shortTempDir(t)
+	write(t, dir, "app.py", plainApp)
+	refusal{[]string{"--http", "127.0.0.1:0", "--wsgi-file", "app.py", "--hook-pre-app", "exit:17"}, 17, []string{"exit code 17"}}.check(t, dir)
 }

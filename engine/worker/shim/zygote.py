@@ -246,17 +246,37 @@ def limit_address_space(size):
         sys.stderr.write(f"limit-as: cannot limit the address space to {size} bytes: {e}\n")
 
 
-def run_hooks(commands, prctl, doing):
-    """Run the commands of hook-post-fork. The worker does not serve when one has failed."""
+def run_hooks(steps, prctl, doing):
+    """Do what hook-post-fork says. The worker does not serve when something has failed."""
     # What the app has set here for its own children would hide how these end.
     before = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    for command in commands:
-        code = run_hook(command, prctl, doing)
-        if code != 0:
+    for action, argument in steps:
+        try:
+            code = take_step(action, argument, prctl, doing)
+        except (OSError, ValueError) as e:
+            code = e
+        if code:
             why = f"it failed ({code}), so this worker ends"
-            sys.stderr.write(f"hook-post-fork: {command}: {why}\n")
+            what = argument if action == "exec" else f"{action}:{argument}"
+            sys.stderr.write(f"hook-post-fork: {what}: {why}\n")
             os._exit(1)
     signal.signal(signal.SIGCHLD, before or signal.SIG_DFL)
+
+
+def take_step(action, argument, prctl, doing):
+    """Do one thing; what it returns is 0 when all is well."""
+    if action == "exec":
+        return run_hook(argument, prctl, doing)
+    doing(-1, f"running hook-post-fork: {action}:{argument}")
+    if action == "chdir":
+        os.chdir(argument)
+        return 0
+    name, has_value, value = argument.partition("=")
+    if has_value:
+        os.environ[name] = value
+    else:
+        os.environ.pop(name, None)
+    return 0
 
 
 def run_hook(command, prctl, doing):
