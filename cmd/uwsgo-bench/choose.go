@@ -73,7 +73,7 @@ func choosePeers(patterns string, adHoc []string) ([]peers.Peer, error) {
 
 func unknown(kind, name string, known []string) error {
 	hint := `"uwsgo-bench list" shows all`
-	if near := nearest.Name(name, known, nil); near != "" {
+	if near := nearest.Name(name, known); near != "" {
 		hint = fmt.Sprintf("did you mean %s? %s", near, hint)
 	}
 	return fmt.Errorf("there is no %s %q; %s", kind, name, hint)

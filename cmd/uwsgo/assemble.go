@@ -228,7 +228,7 @@ func (p *program) handler() (engine.Handler, error) {
 		h, rules.Paths = apps, apps.Paths
 	}
 	if cfg.HasFiles() {
-		o := static.Options{Check: p.under(cfg.CheckStatic...), Index: cfg.StaticIndex, SkipExt: cfg.StaticSkip, Safe: cfg.StaticSafe}
+		o := static.Options{Check: p.under(cfg.CheckStatic...), Index: cfg.StaticIndex, SkipExt: cfg.StaticSkip, Safe: p.under(cfg.StaticSafe...)}
 		for _, m := range cfg.StaticMaps {
 			o.Maps = append(o.Maps, static.Map{Prefix: m.Prefix, Path: p.under(m.Path)[0], KeepPrefix: m.KeepPrefix})
 			p.log.Printf("[uwsgi-static] added mapping for %s => %s", m.Prefix, m.Path)

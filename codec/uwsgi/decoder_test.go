@@ -464,3 +464,16 @@ func BenchmarkAppendPacket(b *testing.B) {
 		buf, _ = AppendPacket(buf[:0], 0, 0, nginxVars)
 	}
 }
+
+// The fault of a key without a name is in no variable, least of all in the one before it.
+func TestFaultOfNullKey(t *testing.T) {
+	var d Decoder
+	var r codec.Request
+	packet := append([]byte{0, 10, 0, 0}, "\x01\x00A\x01\x00b\x00\x00\x00\x00"...)
+	if _, err := d.Head(packet, &r); !errors.Is(err, ErrNullKey) {
+		t.Fatalf("got %v", err)
+	}
+	if d.Fault.Len() > 0 {
+		t.Errorf("it names %q", r.Bytes(d.Fault))
+	}
+}

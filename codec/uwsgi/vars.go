@@ -57,6 +57,7 @@ func (p *packet) vars() error {
 			return badVars(len(b))
 		}
 		if name.Len() == 0 {
+			p.fault = codec.Span{} // it has no name
 			return ErrNullKey
 		}
 		value, next, ok := element(b, next)

@@ -226,6 +226,21 @@ func TestEnvDir(t *testing.T) {
 	}
 }
 
+// What is special in a pattern may be in the name of the directory.
+func TestEnvDirOfOddName(t *testing.T) {
+	for _, dir := range []string{"v[a]", "v*", "v?", `v\x`, "v[", "v a"} {
+		enter(t, map[string]string{"app.ini": "[uwsgi]\nenvdir = " + dir + "\n", dir + "/ODD": "1", "va/OTHER": "2"})
+		c, err := load([]string{"app.ini"}, nil)
+		if err != nil {
+			t.Errorf("%s: %v", dir, err)
+			continue
+		}
+		if diff := cmp.Diff([]Env{{"ODD", "1", false}}, c.Env); diff != "" {
+			t.Errorf("%s: %s", dir, diff)
+		}
+	}
+}
+
 func TestHeadersAndFiles(t *testing.T) {
 	enter(t, map[string]string{"app.ini": "[uwsgi]\nmodule = shop\nadd-header = X-Frame-Options: DENY\nadd-header = A:b\nrem-header = X-Powered-By:\ndel-header = Server\n" +
 		"static-map2 = /s=/srv\nstatic-skip-ext = .py\nstatic-safe = /srv/safe\nunenv = SECRET\nstats-http = true\nstats-min = 1\nstats-no-cores = yes\n"})

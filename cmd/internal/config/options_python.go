@@ -138,7 +138,7 @@ func (r *resolver) envDir(e ini.Entry) error {
 	if info, err := r.world.Stat(dir); err != nil || !info.IsDir() {
 		return e.Origin.Errorf(e.Key, "%q is no directory that can be read", dir)
 	}
-	files, err := r.world.Glob(strings.TrimRight(dir, "/") + "/*")
+	files, err := r.world.Glob(literal(strings.TrimRight(dir, "/")) + "/*")
 	if err != nil {
 		return e.Origin.Errorf(e.Key, "%w", err)
 	}
@@ -157,6 +157,11 @@ func (r *resolver) envDir(e ini.Entry) error {
 		r.Env = append(r.Env, Env{Name: name, Value: value, Unset: len(content) == 0})
 	}
 	return nil
+}
+
+// literal returns a pattern that stands for a path alone.
+func literal(path string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
 }
 
 func (r *resolver) unenv(e ini.Entry) error {

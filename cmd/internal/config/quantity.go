@@ -88,8 +88,9 @@ func quantity(e ini.Entry, u *units, limit int64) (int64, error) {
 		return refuse("is negative")
 	}
 	total, first := int64(0), true
+	var before factor
 	for {
-		f := factor{1, 1}
+		f, name := factor{1, 1}, ""
 		rest = strings.TrimLeft(strings.TrimLeft(rest, "+-"), "0123456789")
 		apart := strings.TrimLeft(rest, blanks)
 		if comment(rest, apart) {
@@ -98,13 +99,15 @@ func quantity(e ini.Entry, u *units, limit int64) (int64, error) {
 			}
 			rest = ""
 		} else {
-			name := apart[:len(apart)-len(strings.TrimLeftFunc(apart, letter))]
+			name = apart[:len(apart)-len(strings.TrimLeftFunc(apart, letter))]
 			if f, ok = u.find(name); !ok {
 				return refuse("is not a whole number such as %s", such)
 			}
 			rest = apart[len(name):]
 		}
 		switch {
+		case !first && f.times*before.per >= before.times*f.per:
+			return refuse("has the unit %s after one that is no larger: write it like %s", name, such)
 		case n > (1<<63-1)/f.times:
 			return 0, tooLarge(e, n, limit)
 		case n*f.times%f.per != 0:
@@ -122,7 +125,7 @@ func quantity(e ini.Entry, u *units, limit int64) (int64, error) {
 		if n, ok = ini.LeadingInt(rest); !ok || n < 0 || !u.several {
 			return refuse("is not a whole number such as %s", such)
 		}
-		rest, first = apart, false
+		rest, first, before = apart, false, f
 	}
 	return total, nil
 }

@@ -2,9 +2,8 @@
 package nearest
 
 // Name gives the candidate that was probably meant by name, or "" when nothing
-// is close. Of candidates equally close the first that preferred holds for is
-// taken, or the first of all; preferred may be nil.
-func Name(name string, candidates []string, preferred func(string) bool) string {
+// is close. Of candidates equally close the first is taken.
+func Name(name string, candidates []string) string {
 	limit := 1
 	switch {
 	case len(name) > 64:
@@ -16,12 +15,7 @@ func Name(name string, candidates []string, preferred func(string) bool) string 
 	}
 	best, bestAt := "", limit+1
 	for _, candidate := range candidates {
-		at := distance(name, candidate, bestAt)
-		better := at < bestAt
-		if at == bestAt && best != "" && preferred != nil {
-			better = preferred(candidate) && !preferred(best)
-		}
-		if better {
+		if at := distance(name, candidate, bestAt); at < bestAt {
 			best, bestAt = candidate, at
 		}
 	}

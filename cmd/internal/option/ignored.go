@@ -19,6 +19,7 @@ var ignored = []group{
 	{"py-call-osafterfork py-call-uwsgi-fork-hooks", "workers are forked by Python itself, which runs its hooks"},
 	{"plugins-dir plugin-dir autoload", "there are no plugins to load: what is supported is built in"},
 	{"close-on-exec close-on-exec2", "no descriptor of the server is inherited"},
+	{"chunked-input-limit", "a chunk is stored as it comes, however large it is: limit-post bounds the body"},
 	{
 		"ignore-sigpipe ignore-write-errors disable-write-exception write-errors-exception-only write-errors-tolerance",
 		"a client that goes away is no error",

@@ -210,14 +210,14 @@ func (t *Table) Nearest(name string) string {
 	if len(name) < shortName {
 		return ""
 	}
-	if near := nearest.Name(name, t.working, nil); near != "" {
+	if near := nearest.Name(name, t.working); near != "" {
 		return near
 	}
 	slips := 1
 	if len(name) > longName {
 		slips = 2
 	}
-	if near := nearest.Name(name, t.names, nil); near != "" && nearest.Within(name, near, slips) {
+	if near := nearest.Name(name, t.names); near != "" && nearest.Within(name, near, slips) {
 		return near
 	}
 	return ""

@@ -168,6 +168,40 @@ func TestDeploymentBySymlink(t *testing.T) {
 	}
 }
 
+// The folders of static-safe are found by way of the link as well: each release has its own.
+func TestSafeFolderBySymlink(t *testing.T) {
+	testenv(t)
+	dir := t.TempDir()
+	for n := 1; n <= 2; n++ {
+		release(t, dir, n)
+		own := filepath.Join(dir, "releases", fmt.Sprint(n))
+		if err := os.Mkdir(filepath.Join(own, "shared"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(own, "shared"), "file", fmt.Sprintf("shared v%d", n))
+		if err := os.Symlink("../shared/file", filepath.Join(own, "static", "linked")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	point(t, dir, 1)
+	port := freePort(t)
+	s := start(t, filepath.Join(dir, "current"), "--http-socket", "127.0.0.1:"+port, "--chdir", filepath.Join(dir, "current"),
+		"--wsgi-file", "app.py", "--static-map", "/static=static", "--static-safe", "shared")
+	url := "http://127.0.0.1:" + port
+	s.waitAnswer(t, url+"/", 200)
+	if a := get(t, url+"/static/linked"); a.body != "shared v1" {
+		t.Errorf("before: %d %q", a.status, a.body)
+	}
+	point(t, dir, 2)
+	if err := s.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	s.waitLog(t, "uwsgo has reloaded")
+	if a := get(t, url+"/static/linked"); a.body != "shared v2" {
+		t.Errorf("after the link was switched: %d %q", a.status, a.body)
+	}
+}
+
 // A link that leads nowhere, or to an app that does not load, changes nothing.
 func TestDeploymentFails(t *testing.T) {
 	testenv(t)
