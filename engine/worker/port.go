@@ -63,6 +63,7 @@ type Port struct {
 	closed   bool
 	buf      []byte   // for the request that is being put together
 	rbuf     []byte   // for what streams read
+	joined   []byte   // stream mode: for a request and what announces it
 	shorts   []uint32 // requests that wait for retry, as no thread could take their bodies
 	headers  Headers
 	pace     pace

@@ -460,10 +460,15 @@ func descriptor(oob []byte) *os.File {
 	return nil
 }
 
-// request sends a request to the thread, in stream mode. It returns false when the
-// thread is gone and so can never have run it.
+// request sends a request to the thread, in stream mode and by one system call. It
+// returns false when the thread is gone and so can never have run it.
 func (st *stream) request(dst []byte) bool {
-	return st.tell(tagRequest, uint32(len(dst))) && st.write(dst)
+	b := appendPair(st.port.joined[:0], tagRequest, uint32(len(dst)))
+	b = append(b, dst...)
+	if cap(b) <= keepAtMost {
+		st.port.joined = b
+	}
+	return st.write(b)
 }
 
 // quit has a thread finish, in stream mode, unless it has a request: then idle does
@@ -477,9 +482,11 @@ func (st *stream) quit() {
 // tell sends a pair to the thread. It returns false when the thread is gone.
 func (st *stream) tell(tag, n uint32) bool {
 	var b [8]byte
-	binary.LittleEndian.PutUint32(b[:], tag)
-	binary.LittleEndian.PutUint32(b[4:], n)
-	return st.write(b[:])
+	return st.write(appendPair(b[:0], tag, n))
+}
+
+func appendPair(dst []byte, tag, n uint32) []byte {
+	return binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint32(dst, tag), n)
 }
 
 func (st *stream) write(b []byte) bool {
@@ -487,7 +494,7 @@ func (st *stream) write(b []byte) bool {
 		return false
 	}
 	if len(st.out) == 0 {
-		n, err := unix.Write(st.fd, b)
+		n, err := reactor.Write(st.fd, b)
 		if err != nil && err != unix.EAGAIN && err != unix.EINTR {
 			return false // the worker has died; the zygote will tell
 		}

@@ -121,7 +121,7 @@ class Port:
             else:
                 counts.extend(map(self.sock.sendmsg, (frame,)))
         finally:
-            if not counts or counts[0] < len(frame) or type(frame) is tuple:
+            if type(frame) is tuple or not counts or counts[0] < len(frame) or self.giving:
                 self.complete()
 
     def send(self, frame):
@@ -134,7 +134,8 @@ class Port:
             return
         if self.frame is not what.frame:
             self.put(what.frame)
-        self.complete()
+        else:
+            self.complete()
         what.done = True
         self.frame = None
 
@@ -272,17 +273,19 @@ class Port:
 
     def peek(self):
         """Return the next pair, which stays until it is taken."""
-        while len(data := b"".join(self.inbox)) < credit.size:
-            self.inbox.extend(map(self.sock.recv, (credit.size - len(data),), (WAITALL,)))
+        return credit.unpack_from(self.gather(credit.size))
+
+    def gather(self, size):
+        """Return what is in the inbox, once that is so much."""
+        while len(data := b"".join(self.inbox)) < size:
+            self.inbox.extend(map(self.sock.recv, (size - len(data),), (WAITALL,)))
             if not self.inbox[-1]:
                 raise gone()
-        return credit.unpack_from(data)
+        return data
 
     def take(self):
         rest = b"".join(self.inbox)[credit.size :]
-        self.inbox.clear()
-        if rest:
-            self.inbox.append(rest)
+        self.inbox = deque((rest,)) if rest else deque()
 
     def _discard(self):
         """Throw away credit that came too late, so that it never fills the stream."""

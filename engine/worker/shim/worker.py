@@ -27,6 +27,9 @@ DEPTH = 1000  # Python's own limit of recursion
 MOST = 1000  # failures in a row,
 SOON = 1_000_000  # each within so many nanoseconds, after which a thread can do no work
 LARGEST = 384 << 10  # bytes of a request: what fits a socket's buffer
+HEAD = port.credit.size  # bytes before a request that comes on a stream
+ROOM = 22  # entries of a dict that has room for 20 more: CPython makes it for 21, then 42
+head_of = port.credit.unpack_from
 
 # What every environ has besides base, in the order in which the values come; the
 # server's wire.go has the same list.
@@ -42,9 +45,13 @@ VARIABLES = (
     "REMOTE_ADDR",
 )
 
+METHOD = VARIABLES.index("REQUEST_METHOD")
+
 
 class Queue:
     """Requests as datagrams from the queue that all workers share."""
+
+    HEAD = 0  # bytes in the buffer before a request
 
     def __init__(self, fd):
         sock = socket.socket(fileno=fd)
@@ -71,48 +78,86 @@ class Queue:
 
 
 class Streams:
-    """Requests from the thread's own streams, where there is no such queue."""
+    """Requests from the thread's own streams, where there is no such queue.
+
+    A request comes as a pair, (REQUEST, size), and so many bytes; nothing comes behind it
+    before the thread has asked for something. So one system call usually takes all of it
+    into the buffer, which has room for the pair before the request.
+    """
+
+    HEAD = HEAD
 
     def __init__(self, ports):
-        self.ports = {p.sock.fileno(): p for p in ports}
+        self.ports = {p.fd: p for p in ports}
+        self.only = ports[0] if len(ports) == 1 else None
         self.poll = select.poll()
         for fd in self.ports:
             self.poll.register(fd, select.POLLIN)
-        self.coming = None  # (port, size) of the request that is being read
-        self.counts = deque()  # what of it has come
+        self.port = self.only  # where something has come
+        self.counts = deque()  # what has come into the buffer at once
+        self.coming = None  # (size, what came behind it) of a request that came in pieces
 
     def receive(self, buffer):
         """As recv_into. If anything is raised meanwhile, the next call goes on."""
-        while self.coming is None:
-            if any(p.quit for p in self.ports.values()):
-                return 0
-            fd = self.poll.poll()[0][0] if len(self.ports) > 1 else next(iter(self.ports))
-            p = self.ports[fd]
-            try:
-                tag, size = p.peek()
-            except ConnectionResetError:
-                return 0
-            if tag == port.REQUEST:
-                self.coming = p, size
-            elif tag == port.QUIT:
-                p.quit = True
-            else:
-                p.take()  # credit that came too late
-        p, size = self.coming
-        if p.inbox:
-            p.take()
-        while (got := sum(self.counts)) < size:
-            self.counts.extend(map(p.sock.recv_into, (buffer[got:size],)))
-            if not self.counts[-1]:
-                return 0
-        return size
+        counts, whole = self.counts, buffer.obj
+        while True:
+            p = self.port
+            if p is None:
+                for p in self.ports.values():
+                    if p.quit:
+                        return 0
+                    if p.inbox:
+                        break
+                else:
+                    p = self.ports[self.poll.poll()[0][0]]
+                self.port = p
+            if not p.inbox and self.coming is None and not p.quit:
+                if not counts:
+                    counts.extend(map(p.sock.recv_into, (whole,)))
+                come = counts[0]
+                if come > HEAD:
+                    tag, size = head_of(whole)
+                    if tag == port.REQUEST and size == come - HEAD:
+                        return size
+                p.inbox.append(bytes(whole[:come]))
+            size = self._piecemeal(p, buffer)
+            if size is not None:
+                return size
 
     again = receive
+
+    def _piecemeal(self, p, buffer):
+        """Receive by way of a port's inbox, where anything may come, in any pieces.
+
+        Return None when that was no request.
+        """
+        self.counts.clear()
+        if self.coming is None:
+            buffer[0] = 0
+            try:
+                tag, size = (port.QUIT, 0) if p.quit else p.peek()
+                if tag == port.REQUEST:
+                    come = p.gather(HEAD + size)
+            except ConnectionResetError:
+                return 0
+            if tag == port.QUIT:
+                p.quit = True
+                return 0
+            if tag != port.REQUEST:
+                self.port = self.only  # first: another may be the next
+                p.take()  # credit that came too late
+                return None
+            buffer[:size] = come[HEAD : HEAD + size]
+            self.coming = size, come[HEAD + size :]
+        size, rest = self.coming
+        p.inbox = deque((rest,)) if rest else deque()
+        return size
 
     def taken(self):
         """Say that the request which receive returned has been dealt with."""
         self.counts.clear()
         self.coming = None
+        self.port = self.only
 
     def over(self):
         return True
@@ -132,6 +177,15 @@ def base(config):
         "uwsgi.version": config["version"],
         "uwsgi.node": config["node"],
     }
+    return environ
+
+
+def roomy(environ):
+    """Give a dict room for more, which its copies have, too: so they need not grow."""
+    names = [f"room {n}" for n in range(ROOM - len(environ))]
+    environ.update(dict.fromkeys(names))
+    for name in names:
+        del environ[name]
     return environ
 
 
@@ -164,15 +218,17 @@ class Thread:
         self.claim = claim
         self.apps = apps
         # A copy of what every environ has costs a fraction of putting it together.
-        self.base = {
-            **dict.fromkeys(VARIABLES, ""),
-            **base,
-            "wsgi.input": None,
-            "uwsgo.queue_time": 0.0,
-        }
+        self.base = roomy(
+            {
+                **dict.fromkeys(VARIABLES, ""),
+                **base,
+                "wsgi.input": None,
+                "uwsgo.queue_time": 0.0,
+            }
+        )
         # The request at hand. Its first byte is 0 once that is dealt with, which needs no
         # result of a call, as those can get lost.
-        self.buffer = memoryview(bytearray(LARGEST))
+        self.buffer = memoryview(bytearray(source.HEAD + LARGEST))[source.HEAD :]
         self.exchange = None  # its answer, a Once or an Exchange, once it is begun
         self.ask = None  # a Once, for its body
         self.late = None  # what was raised
@@ -288,11 +344,12 @@ class Thread:
         of VARIABLES, others a dict with the rest of the environ; the body is None, bytes,
         or True for one in a file.
         """
-        claim, ports, apps, base = self.claim, self.ports, self.apps, self.base
-        buffer, receive = self.buffer, self.source.receive
-        raw, queued = buffer.obj, type(self.source) is Queue
+        claim, ports, apps, fresh = self.claim, self.ports, self.apps, self.base.copy
+        buffer, source = self.buffer, self.source
+        receive, raw, first = source.receive, buffer.obj, source.HEAD
+        taken = None if type(source) is Queue else source.taken
         loads, clock, BytesIO = marshal.loads, time.monotonic_ns, io.BytesIO
-        size = self.source.again(buffer)
+        size = source.again(buffer)
         # CPython 3.11 makes code fast once an unconditional jump back has been taken often
         # enough: `while size` would have a conditional one.
         while True:
@@ -325,7 +382,7 @@ class Thread:
                     continue
             else:
                 body = BytesIO(body)
-            environ = {**base}
+            environ = fresh()
             (
                 environ["wsgi.url_scheme"],
                 environ["SERVER_NAME"],
@@ -345,7 +402,7 @@ class Thread:
             exchange = Exchange()
             exchange.rid = rid
             exchange.port = port
-            exchange.method = environ["REQUEST_METHOD"]
+            exchange.method = values[METHOD]
             exchange.others = others
             exchange.head = exchange.frame = exchange.result = frame = None
             exchange.started = exchange.done = exchange.gone = exchange.sending = False
@@ -387,8 +444,10 @@ class Thread:
                 pass  # the app has detached it, or holds a view of it
             # After the answer: a claim that goes without one never ran.
             claim[0] = 0
-            if frame and queued and not self.ask:
-                raw[0] = 0
+            if frame is not None and self.ask is None:
+                if taken is not None:
+                    taken()
+                raw[first] = 0
                 self.exchange = None
             else:
                 self.end()
