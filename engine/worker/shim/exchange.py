@@ -63,7 +63,7 @@ class Exchange:
             headers = tuple(response_headers)
             try:
                 head = recall((status, headers))
-                if head:
+                if head is not None:
                     # A class of the app's may claim to be equal to what another answer had.
                     for header in headers:
                         if type(header) is tuple:
@@ -269,17 +269,24 @@ class Exchange:
             raise RuntimeError("the app sent a body before it called start_response")
         if self._left():
             return
-        self._room_for(len(block))
+        length = self.head.length
+        if length is not None and self.sent + len(block) > length:
+            self._room_for(len(block))
         self.sending = True
         self._send(block)
         self.sending = False
 
     def _send(self, block):
         if not self.started:
-            if self.bodyless:
+            head = self.head
+            if head.bodyless or self.method == "HEAD":
                 return self._end()
-            if self.head.length == len(block) <= SMALL:
-                return self._whole(block)
+            size = len(block)
+            if head.length == size <= SMALL:
+                self.started = True
+                data = head.data
+                used = len(data)
+                return self._last(used + size, WHOLE | used, data + block)
             self._start()
         self.sent += len(block)
         if not self.port.data(self.rid, block):
