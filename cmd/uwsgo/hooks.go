@@ -12,6 +12,7 @@ import (
 
 	"github.com/uwsgo/uwsgo/cmd/internal/command"
 	"github.com/uwsgo/uwsgo/cmd/internal/config"
+	"github.com/uwsgo/uwsgo/cmd/internal/home"
 	"github.com/uwsgo/uwsgo/cmd/internal/hook"
 	"github.com/uwsgo/uwsgo/engine/worker"
 )
@@ -25,7 +26,9 @@ func (p *program) command(line string) command.Command {
 // environ returns the environment of what the server starts: its own and what the
 // options of env add, but not the way to systemd, which is for the server alone.
 func (p *program) environ() []string {
-	env := slices.DeleteFunc(os.Environ(), func(kv string) bool { return strings.HasPrefix(kv, "NOTIFY_SOCKET=") })
+	env := slices.DeleteFunc(os.Environ(), func(kv string) bool {
+		return strings.HasPrefix(kv, "NOTIFY_SOCKET=") || strings.HasPrefix(kv, home.PythonEnv+"=")
+	})
 	for _, e := range slices.Concat(p.options().Env, p.hookEnv) {
 		if e.Unset {
 			env = slices.DeleteFunc(env, func(kv string) bool { return strings.HasPrefix(kv, e.Name+"=") })

@@ -12,12 +12,10 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/config"
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
 	"github.com/uwsgo/uwsgo/cmd/internal/option"
+	"github.com/uwsgo/uwsgo/cmd/internal/quickstart"
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/succession"
 	"github.com/uwsgo/uwsgo/engine/worker"
 )
-
-// version is set with -ldflags -X at a release.
-var version = "0.1.0-dev"
 
 func main() { os.Exit(run()) }
 
@@ -34,6 +32,12 @@ func run() int {
 	if err != nil {
 		return fail(err)
 	}
+	if done, err := quickstart.Command(os.Args[1:], os.Stdout); done || err != nil {
+		if err != nil {
+			return fail(err)
+		}
+		return exitOK
+	}
 	var input bytes.Buffer // what was read of standard input, for a daemon or a successor to read again
 	cfg, err := config.Load(os.Args[1:], os.Environ(), ini.OS(io.TeeReader(os.Stdin, &input)))
 	if err != nil {
@@ -48,10 +52,13 @@ func run() int {
 			return fail(err)
 		}
 	case config.Version:
-		_, _ = os.Stdout.WriteString(config.VersionLine(os.Args[0], version))
+		_, _ = os.Stdout.WriteString(versionText(cfg, os.Args[0], path))
 	case config.Usage:
 		for _, w := range cfg.Warnings { // such as a file without the section [uwsgi]
 			_, _ = os.Stderr.Write(accesslog.AppendPrintable(nil, []byte("*** WARNING: "+w+" ***\n")))
+		}
+		if there := quickstart.Suggest(os.DirFS("."), os.Getenv); there != "" {
+			_, _ = os.Stderr.WriteString(there + "\n")
 		}
 		_, _ = os.Stderr.WriteString(config.UsageText)
 		return exitConfig

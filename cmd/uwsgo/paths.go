@@ -67,7 +67,9 @@ func (p *program) findAnew(c *worker.Config) (err error) {
 	if c.Python, c.PythonFrom, err = p.interpreter(); err != nil {
 		return err
 	}
-	if c.PythonFrom != worker.FromPath { // python itself is a link that has to stay one
+	switch c.PythonFrom {
+	case worker.FromPath, worker.FromModule, worker.FromInstall:
+	default: // python itself is a link that has to stay one
 		home := filepath.Dir(filepath.Dir(c.Python))
 		if real, err := filepath.EvalSymlinks(home); err == nil && real != home {
 			c.Python = filepath.Join(real, "bin", filepath.Base(c.Python))

@@ -227,6 +227,9 @@ func (p *program) announce(ctx context.Context) error {
 	p.notify(daemon.SdNotifyReady, "serving requests")
 	p.tellLosses()
 	p.log.Printf("*** uwsgo is ready after %v ***", time.Since(p.start).Round(time.Millisecond))
+	if p.cfg.Quick != "" {
+		p.log.Printf("*** %s ***", p.cfg.Quick)
+	}
 	return nil
 }
 

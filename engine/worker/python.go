@@ -15,11 +15,20 @@ const (
 	FromOption      = "virtualenv"
 	FromProgram     = "the virtualenv that the program is in"
 	FromEnvironment = "VIRTUAL_ENV"
+	FromProject     = "the folder of the app"
+	FromModule      = "python -m uwsgo"
+	FromInstall     = "pip, which has installed the program for it"
 	FromPath        = "PATH"
 )
 
 // virtualenv reports whether the interpreter is known to be that of a virtualenv.
-func (c *Config) virtualenv() bool { return c.PythonFrom != "" && c.PythonFrom != FromPath }
+func (c *Config) virtualenv() bool {
+	switch c.PythonFrom {
+	case FromOption, FromProgram, FromEnvironment, FromProject:
+		return true
+	}
+	return false
+}
 
 // OwnVirtualenv returns the virtualenv that program is in, as python is in its own:
 // pyvenv.cfg is beside it or above, and so is conda-meta in an environment of conda. Where

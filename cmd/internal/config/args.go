@@ -166,8 +166,6 @@ func addFile(list *ini.List, w word) error {
 	switch {
 	case kind != "" && section != "":
 		hint = fmt.Sprintf("; for one section of it, write --%s %s", strings.ToLower(string(kind)), name)
-	case strings.HasSuffix(name, ".py") || strings.HasSuffix(name, ".wsgi"):
-		hint = "; to run it as an app, write --wsgi-file " + name
 	case strings.HasSuffix(file, ".ini") && section != "":
 		hint = "; for one section of it, write --ini " + name
 	case strings.HasSuffix(name, ".conf") || strings.HasSuffix(name, ".cfg"):

@@ -50,6 +50,9 @@ type Config struct {
 	// Warnings tell of mistakes and of values that do not hold. Each is one line without
 	// the word warning.
 	Warnings []string
+	// Quick says how an app is served that was named without an address; empty for others.
+	Quick string
+	Named string // the app as it was named by position; empty for none
 	// Losses are the options that were accepted without doing what they ask for.
 	Losses Losses
 	// Entries are all options as they were given, after expansion.

@@ -438,9 +438,8 @@ func TestErrors(t *testing.T) {
 		{name: "yaml", args: "app.yaml", want: `command line: cannot read "app.yaml"`},
 		{name: "xml_by_option", args: "-x app.xml", want: `--xml: cannot read "app.xml"`},
 		{name: "conf", args: "app.conf", want: "the name of a configuration file ends in .ini, .yaml, .json, .xml or .toml; if it is one, write --ini app.conf"},
-		{name: "python", args: "app.py", want: "unable to load configuration from app.py: the name of a configuration file ends in .ini, .yaml, .json, .xml or .toml; to run it as an app, write --wsgi-file app.py"},
 		{name: "section", args: "app.ini:prod", want: "for one section of it, write --ini app.ini:prod"},
-		{name: "module", args: "shop.wsgi:app", want: "to run it as an app, write --module shop.wsgi:app"},
+		{name: "module", args: "shop-2.wsgi:app", want: "to run it as an app, write --module shop-2.wsgi:app"},
 		{name: "address_by_position", args: ":8080", want: "to listen there, write --http :8080"},
 		{name: "word", args: "start", want: "command line: unable to load configuration from start: the name of a configuration file ends in .ini"},
 	} {

@@ -20,7 +20,7 @@ type Listing struct {
 
 // List reads what Load reads.
 func List(args, environ []string, w ini.World) (*Listing, error) {
-	list, err := read(args, environ, w)
+	list, _, err := read(args, environ, w)
 	if err != nil {
 		return nil, err
 	}

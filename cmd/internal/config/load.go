@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
@@ -11,7 +12,7 @@ import (
 // says where the mistake is; the program then exits with code 1. Where that is an option
 // which protects and is not there, the Config is returned as well, for show-config.
 func Load(args, environ []string, w ini.World) (*Config, error) {
-	list, err := read(args, environ, w)
+	list, app, err := read(args, environ, w)
 	if err == errHelp {
 		c := defaults()
 		c.Action = Help
@@ -24,25 +25,42 @@ func Load(args, environ []string, w ini.World) (*Config, error) {
 	if c != nil {
 		c.Links = list.Links
 	}
+	if err == nil && app != "" {
+		err = c.quick(app, w)
+	}
 	return c, err
 }
 
-// read makes the list of all options, expanded.
-func read(args, environ []string, w ini.World) (*ini.List, error) {
-	list := ini.New(w, Options)
+// read makes the list of all options, expanded. app is the one that was named by position.
+func read(args, environ []string, w ini.World) (list *ini.List, app string, err error) {
+	list = ini.New(w, Options)
 	if err := addEnviron(list, environ); err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	files, err := addArgs(list, args)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	for _, file := range files {
-		if err := addFile(list, file); err != nil {
-			return nil, err
+		entries, err := positionalApp(file.name, w)
+		switch {
+		case err == nil && entries == nil:
+			err = addFile(list, file)
+		case err == nil && app != "":
+			err = fmt.Errorf("%s, %s: %w", app, file.name, errTwoApps)
+		case err == nil:
+			app = file.name
+		}
+		if err != nil {
+			return nil, "", err
+		}
+		for _, e := range entries {
+			if err := list.Add(e); err != nil {
+				return nil, "", err
+			}
 		}
 	}
-	return list, list.Expand()
+	return list, app, list.Expand()
 }
 
 // environmentOnly are variables by which uWSGI's processes talk to each other.

@@ -71,7 +71,6 @@ func TestMisplacedValues(t *testing.T) {
 		{"flag", "--master true", `--master takes no value: leave out "true"`},
 		{"flag_and_number", "--vacuum 1", `--vacuum takes no value: leave out "1"`},
 		{"letter_of_a_flag", "-M 1", `-M takes no value: leave out "1"`},
-		{"app_behind_a_flag", "--master app.py", "to run it as an app, write --wsgi-file app.py"},
 		{"word_behind_a_flag", "--master start", "command line: unable to load configuration from start"},
 		{"behind_a_value", "--processes 4 2", "command line: unable to load configuration from 2"},
 		{"not_behind_it", "--http-keepalive --master 2", `--master takes no value: leave out "2"`},

@@ -11,7 +11,7 @@ import (
 type AppConfig struct {
 	Module           string // module[:callable]; Module and WSGIFile can both be empty
 	WSGIFile         string // relative to Chdir
-	Callable         string // never empty
+	Callable         string // empty for the usual names, where an app is named by position
 	Mounts           []Mount
 	ManageScriptName bool
 	NeedApp          bool // end with exit code 22 when an app does not load

@@ -13,6 +13,12 @@ type ReadingConfig struct {
 	Plugins []string // of uWSGI, by name; see option.PythonPlugin
 }
 
+// firstOnly refuses an option that was not the first one: package quickstart does what those say
+// that only print something.
+func firstOnly(_ *resolver, e ini.Entry) error {
+	return e.Origin.Errorf(e.Key, "it has to be the first option of the command line, and the only one")
+}
+
 var readingRows = []row{
 	{
 		Option: option.Option{
@@ -47,6 +53,22 @@ var readingRows = []row{
 			r.Action = Version
 			return nil
 		},
+	},
+	{
+		Option: option.Option{
+			Name: "from-gunicorn", Kind: option.Action, Arg: "COMMAND", Status: option.Own,
+			Help: "print the ini file for a command of gunicorn's, and exit: --from-gunicorn 'gunicorn app:app -w 4'",
+			Note: "The first option of the command line. gunicorn.conf.py counts, too; what cannot be done is in comments.",
+		},
+		set: firstOnly,
+	},
+	{
+		Option: option.Option{
+			Name: "completion", Kind: option.Action, Arg: "SHELL", Status: option.Own,
+			Help: "print the completion of options for bash, zsh or fish, and exit",
+			Note: "The first option of the command line. `uwsgo --completion bash > /etc/bash_completion.d/uwsgo`; packages bring it along.",
+		},
+		set: firstOnly,
 	},
 	{
 		Option: option.Option{

@@ -38,8 +38,9 @@ func VersionLine(program, version string) string {
 }
 
 // UsageText is what is printed when there is nothing to do.
-const UsageText = `uwsgo serves Python web apps. Say what to run and where to listen:
+const UsageText = `uwsgo serves Python web apps. Say what to run:
 
+  uwsgo app:app
   uwsgo --http :8080 --module myproject.wsgi:application
   uwsgo --http :8080 --wsgi-file app.py --processes 4 --threads 2
   uwsgo uwsgi.ini

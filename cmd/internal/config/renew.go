@@ -29,6 +29,11 @@ func (c *Config) Renew(args, environ []string, w ini.World) (next *Config, waiti
 	if next, err = resolve(list, w); err != nil {
 		return nil, nil, err
 	}
+	if c.Named != "" {
+		if err := next.quick(c.Named, w); err != nil {
+			return nil, nil, err
+		}
+	}
 	next.Links = c.Links
 	before, now := given(c.Entries), given(read.Entries)
 	for _, o := range Options.Rows() {

@@ -58,7 +58,7 @@ def load(path, module, name, config):
         target = importlib.import_module(module)
     else:
         target = load_file(path, config)
-    name = name or "application"
+    name = name or usual(target)
     factory = name.endswith("()")
     app = target
     for part in name[: -2 if factory else None].split("."):
@@ -76,6 +76,28 @@ def load(path, module, name, config):
             "a2wsgi, or serve it with an ASGI server such as uvicorn"
         )
     return app
+
+
+def usual(target):
+    """Return the name of the app in a module where nobody has given one."""
+
+    def there(name):
+        value = getattr(target, name, None)
+        return callable(value) and not isinstance(value, type)
+
+    found = [n for n in ("application", "app", "wsgi") if there(n)]
+    flask = [n for n, v in vars(target).items() if there(n) and hasattr(v, "wsgi_app")]
+    made = [n + "()" for n in ("create_app", "make_app") if no_arguments(getattr(target, n, None))]
+    return (found + flask + made + ["application"])[0]
+
+
+def no_arguments(factory):
+    """Tell whether a factory can be called as it is."""
+    code = getattr(factory, "__code__", None)
+    if code is None or code.co_flags & ASYNC:
+        return False
+    given = len(factory.__defaults__ or ())
+    return code.co_argcount == given and code.co_kwonlyargcount == len(factory.__kwdefaults__ or ())
 
 
 def asynchronous(app):

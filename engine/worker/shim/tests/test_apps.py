@@ -55,6 +55,18 @@ def test_file(here, path, name):
         pytest.param("app = lambda e, s: 1\nx = app", "mod:x", "app", 1, id="own_name_wins"),
         pytest.param("def make(): return lambda e, s: 2", "mod:make()", "", 2, id="factory"),
         pytest.param("class A:\n    app = len", "mod:A.app", "", "len", id="dotted"),
+        pytest.param("app = lambda e, s: 1", "mod", "", 1, id="usual_name"),
+        pytest.param("app = 3\ndef wsgi(e, s): return 1", "mod", "", 1, id="not_callable"),
+        pytest.param(
+            "app = lambda e, s: 1\napplication = lambda e, s: 2",
+            "mod",
+            "",
+            2,
+            id="application_first",
+        ),
+        pytest.param(
+            "def create_app(x=0): return lambda e, s: 2", "mod", "", 2, id="usual_factory"
+        ),
     ],
 )
 def test_module(here, source, module, callable, value):
@@ -76,7 +88,7 @@ def test_module(here, source, module, callable, value):
         pytest.param("exit(3)", ("", "mod", ""), "SystemExit: 3", id="exits"),
         pytest.param(
             "def app(environ, start_response): pass\ndef other(x): pass",
-            ("", "mod", ""),
+            ("", "mod", "application"),
             "no callable application in mod; did you mean app?",
             id="hint",
         ),

@@ -1,0 +1,254 @@
+// Package quickstart helps with the first minute: it turns a command of gunicorn's into
+// an ini file, and finds out what there is to run in a folder.
+package quickstart
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Options are what FromGunicorn asks the machine for.
+type Options struct {
+	Getenv func(name string) string
+	// Settings runs a configuration file of gunicorn's, which is a Python program, and returns
+	// what it sets. A file that was not named, and is not there, gives nothing.
+	Settings func(file string, named bool) (map[string]any, error)
+}
+
+// FromGunicorn writes the ini file that does what a command does that starts gunicorn:
+// a line for a shell, or the JSON list of a Dockerfile. What cannot be done is in comments; what would leave
+// a door open is an error.
+func FromGunicorn(w io.Writer, command string, o Options) error {
+	text := strings.TrimSpace(command)
+	split := &shellWords{}
+	var err error
+	if strings.HasPrefix(text, "[") {
+		if err = json.Unmarshal([]byte(text), &split.words); err != nil {
+			return fmt.Errorf("not a JSON list of words: %w", err)
+		}
+	} else if split, err = splitShell(text); err != nil {
+		return err
+	}
+	c := &conversion{set: map[string][]string{}, notes: split.notes}
+	words, err := c.find(split.words)
+	if err != nil {
+		return err
+	}
+	if err := c.read(words, o); err != nil {
+		return err
+	}
+	if err := c.convert(o); err != nil {
+		return err
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "; Made by uwsgo --from-gunicorn of this command:\n;   %s\n", strings.Join(strings.Fields(text), " "))
+	b.WriteString("[uwsgi]\n")
+	for _, l := range c.lines {
+		b.WriteString(l + "\n")
+	}
+	if len(c.notes) > 0 {
+		b.WriteString("\n; What gunicorn does otherwise:\n")
+		for _, n := range c.notes {
+			b.WriteString("; - " + n + "\n")
+		}
+	}
+	_, err = io.WriteString(w, b.String())
+	return err
+}
+
+// conversion is a command on its way to an ini file.
+type conversion struct {
+	app   string
+	set   map[string][]string // settings by gunicorn's names; lists have several values
+	hooks []string            // functions that a configuration file defines
+	env   []string            // NAME=VALUE before the command
+	cd    string              // from cd DIR && before it
+	lines []string
+	notes []string
+}
+
+func (c *conversion) note(format string, args ...any) {
+	c.notes = append(c.notes, fmt.Sprintf(format, args...))
+}
+
+func (c *conversion) line(key string, value any) {
+	c.lines = append(c.lines, fmt.Sprintf("%s = %v", key, value))
+}
+
+// runners start a program that follows them, and change nothing about it.
+var runners = []string{"exec", "env", "poetry", "pipenv", "uv", "pdm", "hatch", "rye", "run", "python", "python3", "-m", "web:", "nohup", "CMD", "ENTRYPOINT", "sudo", "dumb-init", "tini", "--"}
+
+// find returns the words behind gunicorn, and notes those before it.
+func (c *conversion) find(words []string) ([]string, error) {
+	for i := 0; i < len(words); i++ {
+		word := words[i]
+		name, value, assigns := strings.Cut(word, "=")
+		switch base := filepath.Base(word); {
+		case base == "gunicorn" || strings.HasPrefix(base, "gunicorn3"):
+			rest := words[i+1:]
+			for _, w := range rest {
+				if strings.HasPrefix(w, "\x00") {
+					return nil, fmt.Errorf("%q: give the command of gunicorn alone", strings.TrimSpace(w[1:]))
+				}
+			}
+			return rest, nil
+		case word == "cd" && i+2 < len(words) && words[i+2] == "\x00&&":
+			c.cd = words[i+1]
+			i += 2
+		case strings.HasPrefix(word, "\x00"):
+			return nil, fmt.Errorf("%q: give the command of gunicorn alone", strings.TrimSpace(word[1:]))
+		case assigns && name != "" && !strings.ContainsAny(name, "/.-:"):
+			c.env = append(c.env, name+"="+value)
+		case slices.Contains(runners, base) || strings.HasPrefix(base, "python3."):
+		default:
+			c.note("%s stands before gunicorn: it may be wanted before uwsgo, too", word)
+		}
+	}
+	return nil, fmt.Errorf("there is no gunicorn in it: give the whole command, such as 'gunicorn app:app -w 4'")
+}
+
+// read takes the settings of the configuration file, of GUNICORN_CMD_ARGS and of the words,
+// the later ones before the earlier ones.
+func (c *conversion) read(words []string, o Options) error {
+	given := map[string][]string{}
+	extra, err := splitShell(o.Getenv("GUNICORN_CMD_ARGS"))
+	if err != nil {
+		return fmt.Errorf("GUNICORN_CMD_ARGS: %w", err)
+	}
+	for _, list := range [][]string{extra.words, words} {
+		mine, err := c.parse(list)
+		if err != nil {
+			return err
+		}
+		for name, values := range mine {
+			given[name] = values
+		}
+	}
+	file, named := "gunicorn.conf.py", false
+	if values := given["config"]; len(values) > 0 {
+		file, named = strings.TrimPrefix(values[len(values)-1], "file:"), true
+	}
+	settings, err := o.Settings(file, named)
+	if err != nil {
+		return fmt.Errorf("the configuration file of gunicorn: %w", err)
+	}
+	for name, value := range settings {
+		if err := c.take(name, value); err != nil {
+			return err
+		}
+	}
+	slices.Sort(c.hooks)
+	for name, values := range given {
+		c.set[name] = values
+	}
+	if c.app == "" {
+		c.app = c.last("wsgi_app")
+	}
+	return nil
+}
+
+// take takes one setting of a configuration file.
+func (c *conversion) take(name string, value any) error {
+	if slices.ContainsFunc(settings, func(s setting) bool { return s.name == name }) {
+		switch v := value.(type) {
+		case nil:
+		case bool:
+			if v {
+				c.set[name] = []string{""}
+			}
+		case []any:
+			for _, item := range v {
+				c.set[name] = append(c.set[name], fmt.Sprint(item))
+			}
+		case float64:
+			c.set[name] = []string{strconv.FormatFloat(v, 'f', -1, 64)}
+		case string:
+			c.set[name] = []string{v}
+		default:
+			c.note("%s of the configuration file has a value that cannot be read here", name)
+		}
+		return nil
+	}
+	if value == hookMark {
+		c.hooks = append(c.hooks, name)
+	}
+	return nil
+}
+
+// hookMark is the value of a setting that is a function.
+const hookMark = "\x00function"
+
+// parse reads words as gunicorn's argparse does: --name value, --name=value, any unique
+// beginning of a name, -w 4, -w4.
+func (c *conversion) parse(words []string) (map[string][]string, error) {
+	given := map[string][]string{}
+	for i := 0; i < len(words); i++ {
+		word := words[i]
+		if !strings.HasPrefix(word, "-") || word == "-" {
+			if c.app != "" {
+				return nil, fmt.Errorf("%q: there is an app already, %s", word, c.app)
+			}
+			c.app = word
+			continue
+		}
+		name, value, has := word, "", false
+		if strings.HasPrefix(word, "--") {
+			name, value, has = strings.Cut(word, "=")
+		} else if len(word) > 2 {
+			name, value, has = word[:2], strings.TrimPrefix(word[2:], "="), true
+		}
+		s, err := lookup(name)
+		if err != nil {
+			return nil, err
+		}
+		if !s.flag && !has {
+			if i++; i == len(words) {
+				return nil, fmt.Errorf("%s needs a value", name)
+			}
+			value = words[i]
+		}
+		if s.flag && has && !strings.HasPrefix(word, "--") {
+			words = slices.Insert(slices.Clone(words), i+1, "-"+value) // -DR
+			value = ""
+		}
+		given[s.name] = append(given[s.name], value)
+	}
+	return given, nil
+}
+
+// lookup finds a setting by an option of the command line.
+func lookup(name string) (*setting, error) {
+	var found []*setting
+	for i := range settings {
+		for _, option := range strings.Fields(settings[i].options) {
+			if option == name {
+				return &settings[i], nil
+			}
+			if strings.HasPrefix(name, "--") && strings.HasPrefix(option, name) && !slices.Contains(found, &settings[i]) {
+				found = append(found, &settings[i])
+			}
+		}
+	}
+	switch len(found) {
+	case 1:
+		return found[0], nil
+	case 0:
+		return nil, fmt.Errorf("%s is no option of gunicorn's that is known here: take it out, and look what it did", name)
+	}
+	return nil, fmt.Errorf("%s is ambiguous: write the option in full", name)
+}
+
+// last is the value of a setting that has one; empty if it is not given.
+func (c *conversion) last(name string) string {
+	if values := c.set[name]; len(values) > 0 {
+		return values[len(values)-1]
+	}
+	return ""
+}
+
+func (c *conversion) has(name string) bool { return len(c.set[name]) > 0 }

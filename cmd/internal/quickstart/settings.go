@@ -1,0 +1,408 @@
+package quickstart
+
+import (
+	"fmt"
+	"net"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// setting is one of gunicorn's: its name in configuration files, its options on the command
+// line, and what is said of it where convert does not treat it.
+type setting struct {
+	name    string
+	options string
+	flag    bool
+	note    string // what becomes of it
+	ends    string // why there is no ini file for it
+}
+
+const (
+	noTLS     = "uwsgo has no TLS: leave it to a web server in front, such as nginx, and this out"
+	notNeeded = "not needed"
+	pasteApp  = "PasteDeploy: write a file app.py that says from paste.deploy import loadapp; application = loadapp(\"config:/path/of/the.ini\"), and give gunicorn's command with app:application"
+)
+
+// settings are those of gunicorn 19 to 25.
+var settings = []setting{
+	{name: "config", options: "-c --config"},
+	{name: "wsgi_app"},
+	{name: "bind", options: "-b --bind"},
+	{name: "backlog", options: "--backlog"},
+	{name: "workers", options: "-w --workers"},
+	{name: "worker_class", options: "-k --worker-class"},
+	{name: "threads", options: "--threads"},
+	{name: "worker_connections", options: "--worker-connections", note: "connections are bounded by the open files that the system allows"},
+	{name: "max_requests", options: "--max-requests"},
+	{name: "max_requests_jitter", options: "--max-requests-jitter", note: "uwsgo adds up to a tenth to max-requests at random, and replaces one worker at a time"},
+	{name: "timeout", options: "-t --timeout"},
+	{name: "graceful_timeout", options: "--graceful-timeout"},
+	{name: "keepalive", options: "--keep-alive"},
+	{name: "limit_request_line", options: "--limit-request-line"},
+	{name: "limit_request_fields", options: "--limit-request-fields", note: "a request may have 100 fields"},
+	{name: "limit_request_field_size", options: "--limit-request-field_size --limit-request-field-size"},
+	{name: "reload", options: "--reload", flag: true},
+	{name: "reload_engine", options: "--reload-engine", note: notNeeded},
+	{name: "reload_extra_files", options: "--reload-extra-file"},
+	{name: "spew", options: "--spew", flag: true, note: "there is no trace of each line"},
+	{name: "check_config", options: "--check-config", flag: true, note: "uwsgo --show-config shows what an ini file says"},
+	{name: "print_config", options: "--print-config", flag: true, note: "uwsgo --show-config shows what an ini file says"},
+	{name: "preload_app", options: "--preload", flag: true},
+	{name: "sendfile", options: "--no-sendfile", flag: true, note: notNeeded},
+	{name: "reuse_port", options: "--reuse-port", flag: true, note: "one process accepts for all workers"},
+	{name: "chdir", options: "--chdir"},
+	{name: "daemon", options: "-D --daemon", flag: true},
+	{name: "raw_env", options: "-e --env"},
+	{name: "pidfile", options: "-p --pid"},
+	{name: "worker_tmp_dir", options: "--worker-tmp-dir", note: "workers need no files to show that they are alive"},
+	{name: "user", options: "-u --user"},
+	{name: "group", options: "-g --group"},
+	{name: "umask", options: "-m --umask"},
+	{name: "initgroups", options: "--initgroups", flag: true, note: "always so; no-initgroups turns it off"},
+	{name: "tmp_upload_dir", options: "", note: "request bodies go to files in TMPDIR"},
+	{name: "secure_scheme_headers", options: "", note: "X-Forwarded-Proto and its kin are not believed; see forwarded-allow-ips"},
+	{name: "forwarded_allow_ips", options: "--forwarded-allow-ips"},
+	{name: "accesslog", options: "--access-logfile"},
+	{name: "disable_redirect_access_to_syslog", options: "--disable-redirect-access-to-syslog", flag: true, note: notNeeded},
+	{name: "access_log_format", options: "--access-logformat"},
+	{name: "errorlog", options: "--error-logfile --log-file"},
+	{name: "loglevel", options: "--log-level", note: "the server's own log has one level"},
+	{name: "capture_output", options: "--capture-output", flag: true, note: "always so: what the app prints is in the log"},
+	{name: "logger_class", options: "--logger-class", note: "the server's log is not Python's: log-format sets the form of its lines"},
+	{name: "logconfig", options: "--log-config", note: "the server's log is not Python's: the app configures its own logging"},
+	{name: "logconfig_dict", options: "", note: "the server's log is not Python's: the app configures its own logging"},
+	{name: "logconfig_json", options: "--log-config-json", note: "the server's log is not Python's: the app configures its own logging"},
+	{name: "syslog_addr", options: "--log-syslog-to", note: "the log goes to standard error or a file; under systemd it is in the journal"},
+	{name: "syslog", options: "--log-syslog", flag: true, note: "the log goes to standard error or a file; under systemd it is in the journal"},
+	{name: "syslog_prefix", options: "--log-syslog-prefix", note: "see log-syslog"},
+	{name: "syslog_facility", options: "--log-syslog-facility", note: "see log-syslog"},
+	{name: "enable_stdio_inheritance", options: "-R --enable-stdio-inheritance", flag: true, note: notNeeded},
+	{name: "statsd_host", options: "--statsd-host", note: "no statsd: stats = 127.0.0.1:9191 gives uWSGI's JSON, which uwsgitop and exporters for Prometheus read"},
+	{name: "dogstatsd_tags", options: "--dogstatsd-tags", note: "see statsd-host"},
+	{name: "statsd_prefix", options: "--statsd-prefix", note: "see statsd-host"},
+	{name: "proc_name", options: "-n --name"},
+	{name: "default_proc_name", options: "", note: notNeeded},
+	{name: "pythonpath", options: "--pythonpath"},
+	{name: "paste", options: "--paste --paster", ends: pasteApp},
+	{name: "raw_paste_global_conf", options: "--paste-global", ends: pasteApp},
+	{name: "proxy_protocol", options: "--proxy-protocol", flag: true, ends: "uwsgo does not read the PROXY protocol: have the proxy send X-Forwarded-For, and leave this out"},
+	{name: "proxy_allow_ips", options: "--proxy-allow-from", note: "see proxy-protocol"},
+	{name: "keyfile", options: "--keyfile", ends: noTLS},
+	{name: "certfile", options: "--certfile", ends: noTLS},
+	{name: "ssl_version", options: "--ssl-version", ends: noTLS},
+	{name: "cert_reqs", options: "--cert-reqs", ends: noTLS},
+	{name: "ca_certs", options: "--ca-certs", ends: noTLS},
+	{name: "suppress_ragged_eofs", options: "--suppress-ragged-eofs", flag: true, note: notNeeded},
+	{name: "do_handshake_on_connect", options: "--do-handshake-on-connect", flag: true, note: notNeeded},
+	{name: "ciphers", options: "--ciphers", ends: noTLS},
+	{name: "permit_obsolete_folding", options: "--permit-obsolete-folding", flag: true, note: "folded lines are refused"},
+	{name: "strip_header_spaces", options: "--strip-header-spaces", flag: true, note: "spaces before the colon of a header are refused"},
+	{name: "permit_unconventional_http_method", options: "--permit-unconventional-http-method", flag: true, note: "every token is a method"},
+	{name: "permit_unconventional_http_version", options: "--permit-unconventional-http-version", flag: true, note: "HTTP/1.0 and 1.1 are answered"},
+	{name: "casefold_http_method", options: "--casefold-http-method", flag: true, note: "methods stay as they come"},
+	{name: "forwarder_headers", options: "--forwarder-headers", note: "headers with an underscore are dropped"},
+	{name: "header_map", options: "--header-map", note: "headers with an underscore are dropped"},
+}
+
+// hookNotes say what to do in place of a function of the configuration file.
+var hookNotes = map[string]string{
+	"on_starting": "hook-pre-app runs a command", "when_ready": "hook-accepting and systemd's notify tell of it", "on_exit": "exec-as-user-atexit runs a command",
+	"post_fork":        "hook-post-fork runs a command in each worker; in the app, os.register_at_fork(after_in_child=…)",
+	"post_worker_init": "in the app, os.register_at_fork(after_in_child=…)", "pre_request": "a WSGI middleware", "post_request": "a WSGI middleware",
+	"worker_abort": "harakiri logs the Python stack of a late request by itself", "worker_exit": "atexit of Python, in the app", "child_exit": "nothing: the log has each end of a worker",
+}
+
+// convert makes the lines, in an order that people write them in.
+func (c *conversion) convert(o Options) error {
+	for _, s := range settings {
+		if s.ends != "" && c.has(s.name) {
+			return fmt.Errorf("%s: %s", s.dashed(), s.ends)
+		}
+	}
+	class := strings.TrimSpace(c.last("worker_class"))
+	threads := 1
+	if c.has("threads") {
+		n, err := strconv.Atoi(c.last("threads"))
+		if err != nil || n < 1 {
+			return fmt.Errorf("threads: %q is no number of threads", c.last("threads"))
+		}
+		threads = n
+	}
+	kind := class[strings.LastIndexByte(class, '.')+1:]
+	switch {
+	case strings.Contains(class, "uvicorn") || strings.Contains(class, "Uvicorn") || kind == "asgi" || strings.Contains(class, "hypercorn"):
+		return fmt.Errorf("worker-class %s: it runs ASGI apps, and uwsgo runs WSGI apps: name the WSGI callable of the app (Django: PROJECT.wsgi) and leave the worker class out, or stay with an ASGI server", class)
+	case class == "" || class == "sync" || class == "gthread" || kind == "SyncWorker" || kind == "ThreadWorker":
+	case strings.Contains(strings.ToLower(class), "gevent") || strings.Contains(strings.ToLower(class), "eventlet"):
+		threads = max(threads, green)
+		c.note("%s: threads take the place of greenlets, %d for each process; raise threads if more requests wait for others at the same time. Clients hold none of them, however slow they are", class, threads)
+	default:
+		c.note("worker-class %s: processes and threads take its place", class)
+	}
+	if c.app == "" {
+		return fmt.Errorf("there is no app in it, such as app:app")
+	}
+	if err := c.convertApp(); err != nil {
+		return err
+	}
+	if err := c.convertBind(o); err != nil {
+		return err
+	}
+	workers := c.last("workers")
+	if workers == "" {
+		workers = o.Getenv("WEB_CONCURRENCY")
+	}
+	if workers == "" {
+		workers = "1"
+	}
+	c.line("processes", workers)
+	if threads > 1 {
+		c.line("threads", threads)
+	}
+	if !c.has("preload_app") {
+		c.line("lazy-apps", true)
+		c.note("without --preload each worker imports the app for itself, which lazy-apps says. Leave it out, and one import does for all workers: that is faster and takes less memory, if the app opens no connections while it is imported")
+	}
+	c.convertTimes(class == "" && threads == 1 || class == "sync" && threads == 1)
+	c.convertProcess()
+	c.convertLogs()
+	for _, s := range settings {
+		if s.note != "" && s.note != notNeeded && c.has(s.name) {
+			c.note("%s: %s", s.dashed(), s.note)
+		}
+	}
+	for _, hook := range c.hooks {
+		if instead, ok := hookNotes[hook]; ok {
+			c.note("%s() of the configuration file is not called; in its place: %s", hook, instead)
+		} else {
+			c.note("%s() of the configuration file is not called", hook)
+		}
+	}
+	return nil
+}
+
+// green is how many threads take the place of a worker's greenlets.
+const green = 32
+
+// dashed is the setting as the command line has it.
+func (s *setting) dashed() string { return strings.ReplaceAll(s.name, "_", "-") }
+
+var callWithArguments = regexp.MustCompile(`\([^)]+\)$`)
+
+func (c *conversion) convertApp() error {
+	if callWithArguments.MatchString(c.app) {
+		module, call, _ := strings.Cut(c.app, ":")
+		name, _, _ := strings.Cut(call, "(")
+		return fmt.Errorf("%s: a factory gets no arguments: write a file wsgi.py that says from %s import %s; application = %s, and name wsgi:application", c.app, module, name, call)
+	}
+	if c.has("chdir") {
+		c.line("chdir", c.last("chdir"))
+	} else if c.cd != "" {
+		c.line("chdir", c.cd)
+	}
+	for _, list := range c.set["pythonpath"] {
+		for dir := range strings.SplitSeq(list, ",") {
+			c.line("pythonpath", dir)
+		}
+	}
+	for _, e := range append(c.env, c.set["raw_env"]...) {
+		c.line("env", e)
+	}
+	c.line("module", c.app)
+	return nil
+}
+
+// convertBind makes the addresses.
+func (c *conversion) convertBind(o Options) error {
+	binds := c.set["bind"]
+	if len(binds) == 0 {
+		binds = []string{"127.0.0.1:8000"}
+		if o.Getenv("PORT") != "" {
+			binds = []string{"0.0.0.0:$(PORT)"}
+		}
+	}
+	unix := false
+	for _, list := range binds {
+		for bind := range strings.SplitSeq(list, ",") {
+			bind = strings.TrimPrefix(strings.TrimSpace(bind), "tcp://")
+			switch path, isUnix := strings.CutPrefix(bind, "unix:"); {
+			case isUnix:
+				c.line("http-socket", strings.TrimPrefix(path, "//"))
+				unix = true
+			case strings.HasPrefix(bind, "fd://"):
+				c.note("%s: sockets that systemd passes are served by themselves", bind)
+			case strings.HasPrefix(bind, "/") || strings.HasPrefix(bind, "./"):
+				c.line("http-socket", bind)
+				unix = true
+			default:
+				c.line("http-socket", withPort(bind))
+			}
+		}
+	}
+	if unix {
+		c.line("chmod-socket", socketMode(c.last("umask")))
+	}
+	if c.has("backlog") {
+		c.line("listen", c.last("backlog"))
+	}
+	return nil
+}
+
+// withPort adds gunicorn's port to an address that has none.
+func withPort(bind string) string {
+	if strings.Contains(bind, "$(") || strings.HasPrefix(bind, ":") {
+		return bind
+	}
+	if _, err := strconv.Atoi(bind); err == nil {
+		return "0.0.0.0:" + bind
+	}
+	if _, _, err := net.SplitHostPort(bind); err == nil {
+		return bind
+	}
+	return net.JoinHostPort(strings.Trim(bind, "[]"), "8000")
+}
+
+// socketMode is that of gunicorn's unix sockets, which everybody may use unless umask says otherwise.
+func socketMode(umask string) string {
+	mask, err := strconv.ParseInt(strings.TrimPrefix(umask, "0o"), 8, 32)
+	if err != nil {
+		mask = 0
+	}
+	return strconv.FormatInt(0o666&^mask, 8)
+}
+
+// convertTimes makes limits and times. sync says that a worker has one request at a time: only
+// then gunicorn's timeout is that of a request.
+func (c *conversion) convertTimes(sync bool) {
+	timeout := c.last("timeout")
+	switch {
+	case sync && timeout == "":
+		c.line("harakiri", 30)
+		c.note("timeout is 30 in gunicorn where it is not given, and so is harakiri here")
+	case sync && timeout != "0":
+		c.line("harakiri", timeout)
+	case timeout != "" && timeout != "0":
+		c.note("timeout %s: with threads gunicorn ends a worker that is stuck as a whole, and no request; harakiri = %s would end each request that takes longer", timeout, timeout)
+	}
+	if graceful := c.last("graceful_timeout"); graceful == "" {
+		c.line("worker-reload-mercy", 30)
+	} else {
+		c.line("worker-reload-mercy", graceful)
+	}
+	if c.has("keepalive") {
+		c.line("http-keepalive", c.last("keepalive"))
+		c.note("keep-alive: a kept connection holds no worker here, so leave http-keepalive out for 125 seconds")
+	}
+	if c.has("max_requests") && c.last("max_requests") != "0" {
+		c.line("max-requests", c.last("max_requests"))
+	}
+	const least = 32 << 10 // of buffer-size
+	head := 0
+	for _, name := range []string{"limit_request_line", "limit_request_field_size"} {
+		if n, _ := strconv.Atoi(c.last(name)); n > head {
+			head = n
+		}
+		if c.last(name) == "0" {
+			head = 1 << 20
+		}
+	}
+	if head > least {
+		c.line("buffer-size", head)
+	} else if head > 0 {
+		c.note("limit-request-line and limit-request-field-size: the whole head of a request may have 32 KiB (buffer-size)")
+	}
+}
+
+// convertProcess makes user, files and the like.
+func (c *conversion) convertProcess() {
+	for _, pair := range []struct{ from, to string }{{"user", "uid"}, {"group", "gid"}, {"umask", "umask"}, {"pidfile", "pidfile"}} {
+		if c.has(pair.from) {
+			c.line(pair.to, c.last(pair.from))
+		}
+	}
+	if c.has("proc_name") {
+		c.line("auto-procname", true)
+		c.line("procname-prefix-spaced", c.last("proc_name"))
+	}
+	if c.has("reload") {
+		c.line("py-autoreload", 1)
+	}
+	for _, file := range c.set["reload_extra_files"] {
+		c.line("touch-reload", file)
+	}
+	if allowed := c.last("forwarded_allow_ips"); c.has("forwarded_allow_ips") {
+		c.note("forwarded-allow-ips %s: X-Forwarded-Proto is not believed, as any client can send it. Behind nginx use the uwsgi protocol (socket = …, uwsgi_pass), which carries the scheme, or the framework's own setting (Django: SECURE_PROXY_SSL_HEADER, Flask: ProxyFix)", allowed)
+	}
+}
+
+// convertLogs makes what is logged, and where.
+func (c *conversion) convertLogs() {
+	errors := c.last("errorlog")
+	access := c.last("accesslog")
+	if c.has("daemon") {
+		log := errors
+		if log == "" || log == "-" {
+			log = "/dev/null"
+		}
+		c.line("daemonize", log)
+	} else if errors != "" && errors != "-" {
+		c.line("logto", errors)
+	}
+	switch {
+	case access == "" || access == "None":
+		c.line("disable-logging", true)
+		return
+	case access != "-" && access != errors:
+		c.line("req-logger", "file:"+access)
+	}
+	if format := c.last("access_log_format"); format != "" {
+		converted, lost := logFormat(format)
+		c.line("log-format", converted)
+		for _, atom := range lost {
+			c.note("access-logformat: there is nothing for %s", atom)
+		}
+	} else {
+		c.line("log-format", combined)
+	}
+}
+
+// combined is gunicorn's own format, in uWSGI's terms.
+const combined = `%(addr) - %(user) [%(ltime)] "%(method) %(uri) %(proto)" %(status) %(rsize) "%(referer)" "%(uagent)"`
+
+var atom = regexp.MustCompile(`%\(([^)]+)\)[sdf]|%%`)
+
+// logAtoms are gunicorn's, with what there is for them.
+var logAtoms = map[string]string{
+	"h": "%(addr)", "l": "-", "u": "%(user)", "t": "[%(ltime)]", "r": "%(method) %(uri) %(proto)", "m": "%(method)",
+	"U": "%(var.PATH_INFO)", "q": "%(var.QUERY_STRING)", "H": "%(proto)", "s": "%(status)", "B": "%(rsize)", "b": "%(rsize)",
+	"f": "%(referer)", "a": "%(uagent)", "T": "%(secs)", "D": "%(micros)", "M": "%(msecs)", "p": "%(pid)",
+}
+
+// logFormat translates the format of an access log.
+func logFormat(format string) (converted string, lost []string) {
+	converted = atom.ReplaceAllStringFunc(format, func(text string) string {
+		if text == "%%" {
+			return "%"
+		}
+		name := atom.FindStringSubmatch(text)[1]
+		if to, ok := logAtoms[name]; ok {
+			return to
+		}
+		if inner, isVar := strings.CutPrefix(name, "{"); isVar {
+			key, what, _ := strings.Cut(inner, "}")
+			switch what {
+			case "i":
+				return "%(var.HTTP_" + strings.ToUpper(strings.ReplaceAll(key, "-", "_")) + ")"
+			case "e":
+				return "%(var." + key + ")"
+			}
+		}
+		if !slices.Contains(lost, text) {
+			lost = append(lost, text)
+		}
+		return "-"
+	})
+	return converted, lost
+}
