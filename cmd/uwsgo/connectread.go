@@ -4,8 +4,9 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"strings"
 	"time"
+
+	"github.com/uwsgo/uwsgo/engine"
 )
 
 // How long connect-and-read waits, and for how many bytes: stats of thousands of
@@ -17,11 +18,11 @@ const (
 
 // connectAndRead copies what comes from addr, host:port, a path or @name, to out.
 func connectAndRead(out io.Writer, addr string) error {
-	network := "unix"
-	if strings.Contains(addr, ":") && !strings.HasPrefix(addr, "/") && !strings.HasPrefix(addr, ".") && !strings.HasPrefix(addr, "@") {
-		network = "tcp"
+	network, address, err := engine.ParseAddress(addr)
+	if err != nil {
+		return fmt.Errorf("connect-and-read: %w", err)
 	}
-	c, err := net.DialTimeout(network, addr, readTime)
+	c, err := net.DialTimeout(network, address, readTime)
 	if err != nil {
 		return fmt.Errorf("connect-and-read: %w", err)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/uwsgo/uwsgo/engine"
 	"github.com/uwsgo/uwsgo/engine/worker"
 )
 
@@ -111,6 +112,8 @@ func (p *program) enter() string {
 	return dir
 }
 
+// relativeSocket reports whether an address is a path that depends on the directory.
 func relativeSocket(addr string) bool {
-	return addr != "" && addr[0] != '@' && !filepath.IsAbs(addr)
+	network, path, err := engine.ParseAddress(addr)
+	return err == nil && network == "unix" && path[0] != '@' && !filepath.IsAbs(path)
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"strconv"
 
@@ -39,14 +38,6 @@ func (p *program) owner() string {
 		return strconv.Itoa(id)
 	}
 	return part(p.identity.UID) + ":" + part(p.identity.GID)
-}
-
-// own gives the socket at addr, if it has a file, to the user that the server becomes.
-func (p *program) own(addr net.Addr) error {
-	if p.owner() == "" || addr.Network() != "unix" || addr.String()[0] == '@' {
-		return nil
-	}
-	return os.Lchown(addr.String(), p.identity.UID, p.identity.GID)
 }
 
 // dropPrivileges enters the new root and becomes the user of uid and gid. From here on

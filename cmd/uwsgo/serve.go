@@ -370,15 +370,12 @@ func (p *program) prepare(ctx context.Context) error {
 	}
 	statsSocket := p.role.Before.Stats(cfg.Stats)
 	if cfg.Stats != "" {
-		o := stats.Options{Mode: cfg.ChmodSocket, Inherited: statsSocket, HTTP: cfg.StatsHTTP, Minified: cfg.StatsMin, NoCores: cfg.StatsNoCores, Hosts: cfg.StatsHosts}
+		o := stats.Options{Mode: cfg.ChmodSocket, Owner: p.owner(), Inherited: statsSocket, HTTP: cfg.StatsHTTP, Minified: cfg.StatsMin, NoCores: cfg.StatsNoCores, Hosts: cfg.StatsHosts}
 		if p.stats, err = stats.New(cfg.Stats, p.snapshot, o); err != nil {
 			return fmt.Errorf("stats: %w", err)
 		}
 		p.stats.KeepFile(o.Inherited != nil)
 		p.ending.Later(func() { _ = p.stats.Close() })
-		if err := p.own(p.stats.Addr()); err != nil {
-			return fmt.Errorf("stats: %w", err)
-		}
 		p.log.Printf("*** Stats server enabled on %s ***", p.stats.Addr())
 		if a, ok := p.stats.Addr().(*net.TCPAddr); ok && a.IP.IsUnspecified() {
 			p.log.Printf("*** WARNING: whoever reaches this machine can read the stats: prefer stats = 127.0.0.1:%d, or a unix socket ***", a.Port)

@@ -3,21 +3,18 @@ package stats
 import (
 	"bufio"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"net"
 	"net/http"
 	"os"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/uwsgo/uwsgo/engine"
 )
 
 const (
@@ -56,6 +53,8 @@ type Options struct {
 	NoCores bool
 	// Mode is given to a unix socket (chmod-socket); 0 leaves it to the umask.
 	Mode fs.FileMode
+	// Owner is the user[:group] of a unix socket; empty leaves it.
+	Owner string
 	// Inherited is a socket that listens on the address already: that of the server whose
 	// place this one takes. New closes it, whatever happens.
 	Inherited *os.File
@@ -71,9 +70,7 @@ type Server struct {
 	snapshot func() Snapshot
 	options  Options
 
-	unixPath string      // the socket file to remove, if any
-	unixInfo fs.FileInfo // as it was made: another server may have replaced it since
-
+	socket   *engine.Socket
 	keepFile atomic.Bool // Close does not remove the socket file
 
 	stop     chan struct{}
@@ -102,7 +99,7 @@ type reader struct {
 func New(addr string, snapshot func() Snapshot, options Options) (*Server, error) {
 	s := &Server{snapshot: snapshot, options: options, stop: make(chan struct{}), hosts: hostNames(addr, options.Hosts)}
 	if err := s.listen(addr); err != nil {
-		return nil, fmt.Errorf("stats server on %q: %w", addr, err)
+		return nil, err
 	}
 	s.running.Add(1)
 	go s.accept()
@@ -110,29 +107,19 @@ func New(addr string, snapshot func() Snapshot, options Options) (*Server, error
 }
 
 // Addr returns the address the server is bound to.
-func (s *Server) Addr() net.Addr { return s.listener.Addr() }
-
-// File returns a copy of the socket, for [Options.Inherited] of another process.
-func (s *Server) File() (*os.File, error) {
-	conn, err := s.listener.(syscall.Conn).SyscallConn()
-	if err != nil {
-		return nil, err
+func (s *Server) Addr() net.Addr {
+	if addr := s.listener.Addr(); addr.Network() != "unix" {
+		return addr
 	}
-	// Not the listener's own File: passing that on would make the socket a blocking one,
-	// for both processes.
-	var fd int
-	var dupErr error
-	if err = conn.Control(func(own uintptr) { fd, dupErr = unix.FcntlInt(own, unix.F_DUPFD_CLOEXEC, 3) }); err == nil {
-		err = dupErr
-	}
-	if err != nil {
-		return nil, fmt.Errorf("copy the socket of the stats server: %w", err)
-	}
-	return os.NewFile(uintptr(fd), s.Addr().String()), nil
+	// The kernel knows the file by the name that it had at first.
+	return &net.UnixAddr{Name: s.socket.String(), Net: "unix"}
 }
 
+// File returns a copy of the socket, for [Options.Inherited] of another process.
+func (s *Server) File() (*os.File, error) { return s.socket.File() }
+
 // OwnsFile reports whether there is a socket file for Close to remove.
-func (s *Server) OwnsFile() bool { return s.unixPath != "" }
+func (s *Server) OwnsFile() bool { return s.socket.OwnsFile() }
 
 // KeepFile says whether Close leaves the socket file: while two processes have the
 // socket, the file is for only one of them to remove.
@@ -144,12 +131,10 @@ func (s *Server) Close() error {
 	var err error
 	s.stopOnce.Do(func() {
 		close(s.stop)
-		if s.unixPath != "" && !s.keepFile.Load() {
-			if now, statErr := os.Lstat(s.unixPath); statErr == nil && os.SameFile(now, s.unixInfo) {
-				err = os.Remove(s.unixPath)
-			}
+		if !s.keepFile.Load() {
+			_, err = s.socket.Unlink()
 		}
-		err = errors.Join(s.listener.Close(), err)
+		err = errors.Join(s.listener.Close(), s.socket.Close(), err)
 		s.mu.Lock()
 		for _, c := range s.readers {
 			c.Close()
@@ -160,83 +145,21 @@ func (s *Server) Close() error {
 	return err
 }
 
-func (s *Server) listen(addr string) error {
-	if s.options.Inherited != nil {
-		return s.adoptSocket(s.options.Inherited, addr)
-	}
-	isPath := strings.HasPrefix(addr, "/") || strings.HasPrefix(addr, ".") || !strings.Contains(addr, ":")
-	switch {
-	case addr == "":
-		return errors.New("no address given: use host:port, a path or @name")
-	case strings.HasPrefix(addr, "@"):
-		if runtime.GOOS != "linux" {
-			return errors.New("abstract unix sockets exist on Linux only: use a path")
-		}
-		l, err := net.Listen("unix", addr)
-		s.listener = l
-		return err
-	case !isPath:
-		l, err := net.Listen("tcp", addr)
-		s.listener = l
-		return err
-	}
-	if err := removeStale(addr); err != nil {
-		return err
-	}
-	l, err := net.Listen("unix", addr)
-	if err != nil {
-		return err
-	}
-	l.(*net.UnixListener).SetUnlinkOnClose(false)
-	if s.options.Mode != 0 {
-		err = os.Chmod(addr, s.options.Mode)
-	}
-	if err == nil {
-		s.unixInfo, err = os.Lstat(addr)
-	}
-	if err != nil {
-		l.Close()
-		_ = os.Remove(addr)
-		return err
-	}
-	s.listener, s.unixPath = l, addr
-	return nil
-}
-
-// adoptSocket listens on f, which is found at addr.
-func (s *Server) adoptSocket(f *os.File, addr string) error {
-	defer f.Close()
-	l, err := net.FileListener(f)
-	if err != nil {
-		return err
-	}
-	s.listener = l
-	if l.Addr().Network() == "unix" && addr[0] != '@' {
-		if info, err := os.Lstat(addr); err == nil && info.Mode().Type() == fs.ModeSocket {
-			s.unixPath, s.unixInfo = addr, info
-		}
-	}
-	return nil
-}
-
-// removeStale makes room for a unix socket: it removes a socket that nobody
-// listens on, the remains of a server that was killed, and nothing else.
-func removeStale(path string) error {
-	info, err := os.Lstat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+// listen opens the socket, or takes over the one that is inherited.
+func (s *Server) listen(addr string) (err error) {
+	if f := s.options.Inherited; f != nil {
+		s.socket, err = engine.AdoptSocket(f, addr)
+	} else {
+		s.socket, err = engine.OpenSocket(addr, engine.ListenOptions{Mode: s.options.Mode, Owner: s.options.Owner})
 	}
 	if err != nil {
 		return err
 	}
-	if info.Mode()&fs.ModeSocket == 0 {
-		return errors.New("the path exists and is no socket: remove it or choose another")
+	if s.listener, err = s.socket.Listener(); err != nil {
+		_, _ = s.socket.Unlink()
+		_ = s.socket.Close()
 	}
-	if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
-		c.Close()
-		return errors.New("another process listens there: stop it or choose another path")
-	}
-	return os.Remove(path)
+	return err
 }
 
 func (s *Server) accept() {

@@ -204,10 +204,10 @@ func TestNewErrors(t *testing.T) {
 	taken := filepath.Join(dir, "taken")
 	start(t, taken, Options{})
 	tests := []struct{ name, addr, want string }{
-		{"empty", "", "use host:port"},
-		{"a_file", file, "is no socket"},
-		{"in_use", taken, "another process listens"},
-		{"no_such_folder", filepath.Join(dir, "no", "s"), "no such file"},
+		{"empty", "", "write :port, host:port"},
+		{"a_file", file, "there is a regular file at that path"},
+		{"in_use", taken, "a server answers on"},
+		{"no_such_folder", filepath.Join(dir, "no", "s"), "create it"},
 		{"bad_port", "127.0.0.1:x", "127.0.0.1:x"},
 	}
 	for _, test := range tests {

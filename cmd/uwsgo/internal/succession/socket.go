@@ -9,6 +9,8 @@ import (
 
 	"github.com/coreos/go-systemd/v22/activation"
 	"golang.org/x/sys/unix"
+
+	"github.com/uwsgo/uwsgo/engine"
 )
 
 // Socket is a listening socket that systemd has passed (LISTEN_FDS), or the server whose
@@ -63,15 +65,19 @@ func listensOn(f *os.File) (net.Addr, error) {
 
 // sameAddress reports whether an address as options have it is that of a socket.
 func sameAddress(option string, addr net.Addr) bool {
+	network, address, err := engine.ParseAddress(option)
+	if err != nil || network != addr.Network() {
+		return false
+	}
 	switch addr := addr.(type) {
 	case *net.UnixAddr:
-		if option[0] == '@' {
-			return option == addr.Name
+		if address[0] == '@' {
+			return address == addr.Name
 		}
-		path, err := filepath.Abs(option)
+		path, err := filepath.Abs(address)
 		return err == nil && path == filepath.Clean(addr.Name)
 	case *net.TCPAddr:
-		host, port, err := net.SplitHostPort(option)
+		host, port, err := net.SplitHostPort(address)
 		if err != nil || port != strconv.Itoa(addr.Port) {
 			return false
 		}

@@ -25,11 +25,11 @@ func TestSameAddress(t *testing.T) {
 		{"another_port", ":8081", tcp("[::]:8080"), false},
 		{"another_host", "127.0.0.1:8080", tcp("[::]:8080"), false},
 		{"every_address_wanted", ":8080", tcp("127.0.0.1:8080"), false},
-		{"path", "/run/app.sock", &net.UnixAddr{Name: "/run/app.sock"}, true},
-		{"another_path", "/run/app.sock", &net.UnixAddr{Name: "/run/other.sock"}, false},
-		{"abstract", "@app", &net.UnixAddr{Name: "@app"}, true},
+		{"path", "/run/app.sock", &net.UnixAddr{Name: "/run/app.sock", Net: "unix"}, true},
+		{"another_path", "/run/app.sock", &net.UnixAddr{Name: "/run/other.sock", Net: "unix"}, false},
+		{"abstract", "@app", &net.UnixAddr{Name: "@app", Net: "unix"}, true},
 		{"path_for_tcp", "/run/app.sock", tcp("[::]:8080"), false},
-		{"tcp_for_path", ":8080", &net.UnixAddr{Name: "/run/app.sock"}, false},
+		{"tcp_for_path", ":8080", &net.UnixAddr{Name: "/run/app.sock", Net: "unix"}, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := sameAddress(tt.option, tt.addr); got != tt.want {
