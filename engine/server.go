@@ -91,6 +91,9 @@ type ListenOptions struct {
 	// in place of the server's HeadTimeout, BodyTimeout and WriteTimeout; 0 leaves
 	// those.
 	Timeout time.Duration
+	// ReusePort lets several servers listen on the same TCP port, where all of them ask for
+	// it; the kernel spreads the connections over them.
+	ReusePort bool
 	// HTTPS says that a front server encrypts what comes in here, so that
 	// applications are told https.
 	HTTPS bool
@@ -179,7 +182,7 @@ func (s *Server) Listen(addr string, o ListenOptions) (*Listener, error) {
 		return nil, err
 	}
 	ln, err := listen.Open(a, listen.Options{
-		Backlog: o.Backlog, Mode: o.Mode, Owner: o.Owner, DeferAccept: o.Protocol == HTTP,
+		Backlog: o.Backlog, Mode: o.Mode, Owner: o.Owner, DeferAccept: o.Protocol == HTTP, ReusePort: o.ReusePort,
 	})
 	if err != nil {
 		return nil, err

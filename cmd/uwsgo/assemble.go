@@ -80,7 +80,7 @@ func (p *program) listen(inherited []succession.Socket) error {
 // tells of it.
 func (p *program) bind(l config.Listen, inherited *succession.Socket, open func(engine.ListenOptions) (*engine.Listener, error)) error {
 	cfg := p.cfg
-	o := engine.ListenOptions{Backlog: cfg.Backlog, Mode: cfg.ChmodSocket, Owner: cfg.ChownSocket}
+	o := engine.ListenOptions{Backlog: cfg.Backlog, Mode: cfg.ChmodSocket, Owner: cfg.ChownSocket, ReusePort: cfg.ReusePort}
 	if o.Owner == "" {
 		o.Owner = p.owner()
 	}

@@ -76,7 +76,7 @@ func BenchmarkBody(b *testing.B) {
 		b.Run(bb.name, func(b *testing.B) {
 			var wire []byte
 			for range 16 {
-				wire = AppendChunk(wire, []byte(strings.Repeat("x", bb.size)))
+				wire = appendChunk(wire, []byte(strings.Repeat("x", bb.size)))
 			}
 			wire = AppendLastChunk(wire)
 			r := codec.Request{Chunked: true, ContentLength: -1}

@@ -41,7 +41,7 @@
 // # A response
 //
 // [AppendHead] writes the head and decides how the body's end is told: by length,
-// by chunks ([AppendChunk], [AppendLastChunk]) or by closing the connection, by
+// by chunks ([AppendChunkHead], [ChunkEnd], [AppendLastChunk]) or by closing the connection, by
 // what the client speaks. Call [codec.Validate] first where the fields come from
 // an app. Over the uwsgi protocol a response looks like HTTP/1.1 that is
 // ended by close; the same function writes it.

@@ -14,7 +14,7 @@ const (
 	FrameNone FrameKind = iota
 	// FrameLength means exactly Framing.Length bytes.
 	FrameLength
-	// FrameChunked means chunks: [AppendChunk], then [AppendLastChunk].
+	// FrameChunked means chunks: [AppendChunkHead], the data and [ChunkEnd], then [AppendLastChunk].
 	FrameChunked
 	// FrameClose means that the body ends where the connection does.
 	FrameClose
@@ -151,17 +151,6 @@ func appendStatusLine(dst []byte, req *codec.Request, resp *codec.Response) []by
 func validVersion(v []byte) bool {
 	digit := func(c byte) bool { return '0' <= c && c <= '9' }
 	return len(v) == len(version) && string(v[:5]) == "HTTP/" && digit(v[5]) && v[6] == '.' && digit(v[7])
-}
-
-// AppendChunk appends p as one chunk. Of an empty p it makes nothing, as an empty
-// chunk would end the body.
-func AppendChunk(dst, p []byte) []byte {
-	if len(p) == 0 {
-		return dst
-	}
-	dst = AppendChunkHead(dst, len(p))
-	dst = append(dst, p...)
-	return append(dst, "\r\n"...)
 }
 
 // AppendChunkHead appends what comes before n bytes of data in a chunk, so that the

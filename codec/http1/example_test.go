@@ -61,7 +61,7 @@ func ExampleAppendHead() {
 	}}
 	out, framing := http1.AppendHead(nil, &req, &resp, []byte("Sun, 06 Nov 1994 08:49:37 GMT"), true)
 	if framing.Kind == http1.FrameChunked {
-		out = http1.AppendChunk(out, []byte("hello"))
+		out = append(http1.AppendChunkHead(out, 5), "hello"+http1.ChunkEnd...)
 		out = http1.AppendLastChunk(out)
 	}
 	fmt.Printf("%q\n", out)

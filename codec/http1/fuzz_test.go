@@ -106,7 +106,7 @@ func FuzzBody(f *testing.F) {
 			}
 		}
 		if wantErr == nil {
-			again := AppendLastChunk(AppendChunk(nil, []byte(want)))
+			again := AppendLastChunk(appendChunk(nil, []byte(want)))
 			if got, done, err := decode([][]byte{again}); got != want || !done || err != nil {
 				t.Fatalf("encoded again: %q, %v, %v", got, done, err)
 			}

@@ -15,6 +15,7 @@ type ListenConfig struct {
 	Backlog     int         // connections waiting to be accepted; 0 for what the kernel allows
 	ChmodSocket fs.FileMode // mode of unix sockets; 0 leaves it to the umask
 	ChownSocket string      // user[:group] of unix sockets; empty leaves it
+	ReusePort   bool        // other servers may listen on the same TCP ports
 }
 
 var listenDefaults = ListenConfig{Protocol: Uwsgi}
@@ -106,6 +107,14 @@ var listeningRows = []row{
 			Help: "give unix sockets to this user and group, by name or number",
 		},
 		set: (*resolver).chownSocket,
+	},
+	{
+		Option: option.Option{
+			Name: "reuse-port", Kind: option.Flag, Status: option.Differs,
+			Help: "let other servers with this option listen on the same TCP ports; the kernel spreads the connections over them",
+			Note: "Where it cannot be set the start ends; uWSGI goes on without it. A second start by mistake goes unnoticed.",
+		},
+		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.ReusePort, e) },
 	},
 }
 

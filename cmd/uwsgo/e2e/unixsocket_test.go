@@ -125,3 +125,21 @@ func TestAbstractSocket(t *testing.T) {
 	start(t, dir, "--http-socket", name, "--wsgi-file", "app.py")
 	eventually(t, "an answer", func() error { _, err := overUnix(name); return err })
 }
+
+// Two servers share a port where both ask for it, and only then.
+func TestReusePort(t *testing.T) {
+	dir := shortTempDir(t)
+	write(t, dir, "a.py", versioned("a"))
+	write(t, dir, "b.py", versioned("b"))
+	port := freePort(t)
+	base := "http://127.0.0.1:" + port
+	s := start(t, dir, "--http", "127.0.0.1:"+port, "--wsgi-file", "a.py", "--reuse-port")
+	s.waitBody(t, base, "a")
+	start(t, dir, "--http", "127.0.0.1:"+port, "--wsgi-file", "b.py", "--reuse-port").waitBody(t, base, "b")
+	s.waitBody(t, base, "a")
+	alone := start(t, dir, "--http", "127.0.0.1:"+port, "--wsgi-file", "b.py")
+	if err := alone.wait(t); err == nil {
+		t.Error("a server that did not ask for it shares the port")
+	}
+	alone.waitLog(t, "address already in use")
+}
