@@ -112,6 +112,7 @@ type Outcome struct {
 	BodyBytes int64         // bytes of the response body that were sent, before chunking
 	Headers   int           // header fields of the response
 	Duration  time.Duration // from the complete head to the last byte handed to the kernel or its buffer
+	File      bool          // the response was a file, see ReplyFile
 	Aborted   bool          // the response was cut off: by the client, or as its producer failed
 	Broken    string        // why, in a few words
 }

@@ -82,14 +82,14 @@ func (o clientOutput) ReplyFile(x *Exchange, resp *codec.Response, f *os.File, o
 			o.Abort(x)
 			return
 		}
-		x.phase, x.outcome.BodyBytes = phaseEnded, n
+		x.phase, x.outcome.BodyBytes, x.outcome.File = phaseEnded, n, true
 		c.send(head)
 	case !o.l.srv.takeFile():
 		_ = f.Close()
 		o.Reply(x, x.busy(), []byte("Service Unavailable\n"))
 		return
 	default:
-		x.phase, x.outcome.BodyBytes = phaseEnded, n
+		x.phase, x.outcome.BodyBytes, x.outcome.File = phaseEnded, n, true
 		c.file, c.fileAt, c.fileLeft = f, off, n
 		c.send(head)
 		if !c.blocked && !c.corked {
