@@ -136,7 +136,7 @@ func (p *program) startWorkers(ctx context.Context) error {
 		HarakiriLeast: leastDeadline(cfg), HarakiriSignal: cfg.HarakiriSignal,
 		PostFork:     p.postFork(),
 		QueueTimeout: cfg.QueueTimeout, NoLanes: !cfg.Lanes,
-		Loops: p.engine.Loops(), Stderr: p.sink.File(), Version: version,
+		Loops: p.engine.Loops(), Stderr: p.sink.Printed(), Version: version,
 		Log: func(line string) { p.log.Printf("%s", line) },
 	}
 	wc.Anew = p.findAnew

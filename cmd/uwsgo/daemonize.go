@@ -127,10 +127,11 @@ func (p *program) detach() error {
 	}
 	defer null.Close()
 	// What is written past the log, the traces of a Go panic for one, goes there too.
-	for to, from := range []*os.File{null, p.sink.File(), p.sink.File()} {
-		if err := replace(int(from.Fd()), to); err != nil {
-			return fmt.Errorf("daemonize: %w", err)
-		}
+	if err := replace(int(null.Fd()), 0); err != nil {
+		return fmt.Errorf("daemonize: %w", err)
+	}
+	if err := p.standard.follow(p.sink); err != nil {
+		return err
 	}
 	if p.daemon == nil {
 		return nil // a successor: the command has returned long ago

@@ -125,7 +125,7 @@ func (p *program) switchFifo(f *os.File, paths []string, n int) *os.File {
 }
 
 // unsupportedLetters are commands of uWSGI for what is not there yet.
-const unsupportedLetters = "BCElLRSW"
+const unsupportedLetters = "BCERSW"
 
 // obey does what a letter asks for. Only the goroutine of serve calls it.
 func (p *program) obey(c byte) {
@@ -145,6 +145,12 @@ func (p *program) obey(c byte) {
 				p.log.Printf("%v", err)
 			}
 		}
+	case c == 'l':
+		p.log.Printf("master-fifo: l: opening the log anew")
+		p.sink.Reopen()
+	case c == 'L':
+		p.log.Printf("master-fifo: L: rotating the log")
+		p.sink.Rotate()
 	case c == '+':
 		p.scale(1)
 	case c == '-':

@@ -20,7 +20,7 @@ import (
 // command is what a shell command of an option runs with: the log, and what env has
 // for the app.
 func (p *program) command(line string) command.Command {
-	return command.Command{Line: line, Env: p.environ(), Output: p.sink.File()}
+	return command.Command{Line: line, Env: p.environ(), Output: p.sink.Printed()}
 }
 
 // environ returns the environment of what the server starts: its own and what the

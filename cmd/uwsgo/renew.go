@@ -33,7 +33,7 @@ func (p *program) renew() {
 
 // makeReloads makes what reloads the apps, once it is known whether there are any.
 func (p *program) makeReloads() {
-	p.reloads = &life.Reloads{Logf: p.log.Printf, Notify: p.notify, Renew: p.renew, Enter: p.reloaded}
+	p.reloads = &life.Reloads{Logf: p.log.Printf, Notify: p.notify, Renew: p.renew, Enter: p.reloaded, Asked: p.sink.Follow} // logrotate may have moved the log before it asks
 	if p.pool != nil {
 		p.reloads.Pool = p.pool
 	}

@@ -2,11 +2,11 @@ package main
 
 import (
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/uwsgo/uwsgo/cmd/internal/accesslog"
+	"github.com/uwsgo/uwsgo/cmd/internal/logger"
 	"github.com/uwsgo/uwsgo/codec"
 	"github.com/uwsgo/uwsgo/engine"
 	"github.com/uwsgo/uwsgo/engine/worker"
@@ -23,28 +23,23 @@ func (p *program) onFinish() func(*engine.Exchange, engine.Outcome) {
 		}
 		return origin
 	}
-	if !p.cfg.LogRequests {
+	filter := p.cfg.LogFilter
+	if filter == (accesslog.Filter{}) {
 		return func(x *engine.Exchange, o engine.Outcome) { count(x, o) }
 	}
-	format := accesslog.Default(accesslog.Options{})
-	if p.cfg.LogFormat != "" {
-		format = accesslog.Compile(p.cfg.LogFormat, accesslog.Options{})
-		for _, name := range format.Unknown() {
-			p.log.Printf("*** WARNING: log-format: %%(%s) is not known and is logged as - ***", name)
-		}
+	format := p.requestFormat()
+	total := new(atomic.Int64)
+	var memory *memoryWatch
+	if format.Memory() > 0 {
+		memory = watchMemory(format.Memory() > 1)
+		p.ending.Later(memory.stop)
 	}
-	total, memory := new(atomic.Int64), new(memoryCache)
 	writers := make([]*requestWriter, worker.MaxLoops) // each loop has its own
 	return func(x *engine.Exchange, o engine.Outcome) {
-		if x.Quiet {
-			total.Add(1)
-			count(x, o)
-			return
-		}
 		w := &writers[x.Loop().Index()]
 		if *w == nil {
 			*w = newRequestWriter(format, p.sink, total)
-			(*w).memory = memory
+			(*w).filter, (*w).memory, (*w).forwarded = filter, memory, p.cfg.LogForwardedFor
 		}
 		(*w).write(x, o, count(x, o))
 	}
@@ -75,25 +70,65 @@ func (p *program) logRefusal(r *engine.Refusal) {
 
 // requestWriter logs the exchanges of one loop, to which it belongs.
 type requestWriter struct {
-	format *accesslog.Format
-	sink   *accesslog.Sink
-	total  *atomic.Int64
-	memory *memoryCache
-	x      *engine.Exchange // the one being logged
-	record accesslog.Record
-	addr   []byte
-	line   []byte
+	format    *accesslog.Format
+	filter    accesslog.Filter
+	sink      *logger.Sink
+	total     *atomic.Int64
+	memory    *memoryWatch     // nil where lines do not tell of it
+	forwarded bool             // the address is that of X-Forwarded-For
+	x         *engine.Exchange // the one being logged
+	record    accesslog.Record
+	addr      []byte
+	line      []byte
+	clock     wallClock
 }
 
-func newRequestWriter(f *accesslog.Format, s *accesslog.Sink, total *atomic.Int64) *requestWriter {
-	w := &requestWriter{format: f, sink: s, total: total}
+// wallClock turns times on the loops' clock, which are near the present, into those of the
+// day. The system is asked how far one is from the other about twice a second.
+type wallClock struct {
+	asked int64 // when, on the loops' clock; 0 for never
+	ahead int64
+}
+
+// clockFresh is how long, in nanoseconds, the two are taken to go equally fast.
+const clockFresh = int64(500 * time.Millisecond)
+
+// at returns the nanoseconds of Unix time.
+func (c *wallClock) at(started, now int64) int64 {
+	if c.asked == 0 || now-c.asked > clockFresh {
+		c.asked, c.ahead = now, time.Now().UnixNano()-now
+	}
+	return started + c.ahead
+}
+
+func newRequestWriter(f *accesslog.Format, s *logger.Sink, total *atomic.Int64) *requestWriter {
+	w := &requestWriter{format: f, filter: accesslog.Filter{All: true}, sink: s, total: total}
 	w.record.Var = w.variable
 	return w
 }
 
 func (w *requestWriter) write(x *engine.Exchange, o engine.Outcome, origin *wsgi.Origin) {
+	r := &w.record
+	r.Requests = w.total.Add(1)
+	r.PID, r.Worker, r.Core, r.App, r.AppRequests = 0, 0, 0, -1, -1
+	if origin != nil {
+		c := origin.Core
+		r.PID, r.Worker, r.Core, r.App, r.AppRequests = c.PID(), c.WorkerID(), c.ID(), origin.App, int64(c.Answered(origin.App))
+	}
+	r.Status, r.BodySize, r.HeadSize, r.Headers = o.Status, o.BodyBytes, o.HeadBytes, o.Headers
+	r.Duration = o.Duration.Microseconds()
+	r.Via, r.Broken, r.WriteErrors = "", o.Broken, 0
+	if o.File {
+		r.Via = "sendfile"
+	}
+	if o.Aborted {
+		r.WriteErrors = 1
+	}
+	if x.Quiet || !w.filter.Wants(r) {
+		return
+	}
 	w.x = x
-	r, req := &w.record, x.Request()
+	req := x.Request()
 	r.Method, r.URI, r.Proto = req.Bytes(req.Method), req.Bytes(req.Target), req.Bytes(req.Version)
 	r.Host = req.Bytes(req.Authority)
 	w.addr = x.AppendRemoteAddr(w.addr[:0])
@@ -101,66 +136,29 @@ func (w *requestWriter) write(x *engine.Exchange, o engine.Outcome, origin *wsgi
 	if req.Proto == codec.UWSGI {
 		r.Addr = w.variable("REMOTE_ADDR")
 	}
-	r.User = w.variable("REMOTE_USER")
-	r.Duration = o.Duration.Microseconds()
-	r.Waited = x.Waited.Microseconds()
-	r.Start = time.Now().UnixMicro() - r.Duration
-	r.Status, r.BodySize, r.HeadSize, r.Headers = o.Status, o.BodyBytes, o.HeadBytes, o.Headers
-	r.ContentLength = x.Body().Size()
-	r.Vars, r.PacketSize = size(req)
-	r.Requests = w.total.Add(1)
-	r.PID, r.Worker, r.Core, r.App, r.AppRequests, r.VSZ, r.RSS = 0, 0, 0, -1, -1, 0, 0
-	if origin != nil {
-		c := origin.Core
-		r.PID, r.Worker, r.Core, r.App, r.AppRequests = c.PID(), c.WorkerID(), c.ID(), origin.App, int64(c.Answered(origin.App))
-		if w.format.Memory() {
-			r.RSS, r.VSZ = w.memory.of(c)
+	if w.forwarded {
+		if client := w.variable("HTTP_X_FORWARDED_FOR"); len(client) > 0 {
+			r.Addr = client
 		}
 	}
-	r.Broken = o.Broken
-	r.WriteErrors = 0
-	if o.Aborted {
-		r.WriteErrors = 1
+	r.User = w.variable("REMOTE_USER")
+	r.Waited = x.Waited.Microseconds()
+	r.Start = w.clock.at(x.Started(), x.Loop().Now()) / 1e3
+	r.ContentLength = x.Body().Size()
+	r.Vars, r.PacketSize = size(req, r.ContentLength)
+	r.RSS, r.VSZ, r.USS, r.PSS = 0, 0, 0, 0
+	if w.memory != nil && origin != nil {
+		m := w.memory.of(r.PID)
+		r.RSS, r.VSZ, r.USS, r.PSS = m.rss, m.vsz, m.uss, m.pss
 	}
 	w.line = w.format.Append(w.line[:0], r)
 	_, _ = w.sink.Write(w.line)
 	w.x = nil
 }
 
-// memoryCache remembers what worker processes have of memory, as a log line must not
-// wait for a file of the system's each time. Any loop may ask it.
-type memoryCache struct {
-	mu   sync.Mutex
-	seen map[int]memorySeen // by process id
-}
-
-type memorySeen struct {
-	at       time.Time
-	rss, vsz int64
-}
-
-// memoryFresh is how long a figure counts.
-const memoryFresh = time.Second
-
-func (m *memoryCache) of(c *worker.Core) (rss, vsz int64) {
-	pid, now := c.PID(), time.Now()
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	s, ok := m.seen[pid]
-	if !ok || now.Sub(s.at) > memoryFresh {
-		if m.seen == nil || len(m.seen) > 4096 { // of processes that have gone
-			m.seen = map[int]memorySeen{}
-		}
-		s.at = now
-		s.rss, s.vsz = c.Memory()
-		m.seen[pid] = s
-	}
-	return s.rss, s.vsz
-}
-
 // size tells how many uwsgi variables the request makes, counted as uWSGI does,
 // names and values each, and how many bytes a packet of them has.
-func size(r *codec.Request) (vars, bytes int) {
+func size(r *codec.Request, body int64) (vars, bytes int) {
 	add := func(name, value int) {
 		vars += 2
 		bytes += 4 + name + value
@@ -170,6 +168,9 @@ func size(r *codec.Request) (vars, bytes int) {
 	add(len("PATH_INFO"), len(r.Path()))
 	add(len("QUERY_STRING"), r.Query.Len())
 	add(len("SERVER_PROTOCOL"), r.Version.Len())
+	if r.Proto == codec.UWSGI { // web servers send it with each request
+		add(len("CONTENT_LENGTH"), digits(body))
+	}
 	for _, f := range r.Fields {
 		add(len("HTTP_")+f.Name.Len(), f.Value.Len())
 	}
@@ -177,6 +178,14 @@ func size(r *codec.Request) (vars, bytes int) {
 		add(f.Name.Len(), f.Value.Len())
 	}
 	return vars, bytes
+}
+
+// digits tells how many a positive number has; for 0 none, as for what has no body.
+func digits(n int64) (count int) {
+	for ; n > 0; n /= 10 {
+		count++
+	}
+	return count
 }
 
 // variable returns a variable as the app's environ has it, nil for none.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"os"
 	"os/signal"
@@ -19,10 +18,10 @@ import (
 
 	"github.com/coreos/go-systemd/v22/daemon"
 
-	"github.com/uwsgo/uwsgo/cmd/internal/accesslog"
 	"github.com/uwsgo/uwsgo/cmd/internal/companion"
 	"github.com/uwsgo/uwsgo/cmd/internal/config"
 	"github.com/uwsgo/uwsgo/cmd/internal/cron"
+	"github.com/uwsgo/uwsgo/cmd/internal/logger"
 	"github.com/uwsgo/uwsgo/cmd/internal/privilege"
 	"github.com/uwsgo/uwsgo/cmd/internal/stats"
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/life"
@@ -65,8 +64,9 @@ type program struct {
 	pidFiles []string
 	watchdog time.Duration // how often systemd wants to hear from the server; 0 for never
 	ready    bool          // the start is over: requests are served
-	sink     *accesslog.Sink
-	log      *accesslog.Logger
+	sink     *logger.Sink
+	log      *logger.Logger
+	standard standard
 
 	engine *engine.Server
 	pool   *worker.Pool    // nil when there are only files to serve
@@ -169,6 +169,7 @@ func serve(p *program) int {
 
 	failed := false
 	watching, unwatch := context.WithCancel(ctx)
+	go p.watchLogs(watching)
 	reloaded := p.reloads.Start(watching, p.causes())
 	for running := true; running; {
 		select {
@@ -297,22 +298,6 @@ func (p *program) giveUp() {
 	}
 }
 
-// openLog opens the log; until then errors go to standard error alone.
-func (p *program) openLog() error {
-	sink, err := accesslog.OpenBy(p.cfg.LogTo, p.identity.Append)
-	if p.role.Before != nil && errors.Is(err, fs.ErrPermission) {
-		// Root has opened it before, and its log is standard error here.
-		sink, err = accesslog.Open("")
-	}
-	if err != nil {
-		return err
-	}
-	p.sink = sink
-	p.log = accesslog.NewLogger(sink, "")
-	p.ending.Later(func() { _ = sink.Close() })
-	return nil
-}
-
 // prepare does everything up to the first request, in uWSGI's order: log,
 // directory, sockets, pid file, user, apps.
 func (p *program) prepare(ctx context.Context) error {
@@ -339,6 +324,7 @@ func (p *program) prepare(ctx context.Context) error {
 	if os.Getuid() == 0 && p.identity.UID <= 0 {
 		p.log.Printf("*** WARNING: you are running uwsgo as root, and so runs the app: set uid (and gid) to another user ***")
 	}
+	p.listLoggers()
 	if cfg.Show {
 		var b strings.Builder
 		if err := cfg.ShowConfig(&b); err != nil {
@@ -393,6 +379,9 @@ func (p *program) prepare(ctx context.Context) error {
 		return err
 	}
 	p.ending.Later(p.runAtExit) // after the workers: they are started, and so ended, later
+	if err := p.moveLog(); err != nil {
+		return err
+	}
 	if err := p.writePidFile(cfg.PidFile2); err != nil {
 		return err
 	}

@@ -45,10 +45,6 @@ func (c *Core) Answered(app int) uint64 {
 	return c.process.answered[counted(app)].Add(1)
 }
 
-// Memory returns the bytes of memory and of address space that the worker's present
-// process has; 0 where that cannot be told. It reads a file of the system's.
-func (c *Core) Memory() (rss, vsz int64) { return memory(c.PID()) }
-
 // AddTx counts n bytes sent to clients for the worker.
 func (c *Core) AddTx(n int64) { c.process.worker.tx.Add(uint64(n)) }
 

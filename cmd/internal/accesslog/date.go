@@ -8,8 +8,8 @@ import (
 // CTime is the strftime format of a bare log-date: "Sun Sep 21 16:40:17 2025".
 const CTime = "%a %b %e %H:%M:%S %Y"
 
-// date is a compiled strftime format: pieces of text and Go time layouts.
-type date []datePiece
+// Date is a compiled strftime format: pieces of text and Go time layouts.
+type Date []datePiece
 
 type datePiece struct {
 	text   string
@@ -25,10 +25,10 @@ var layouts = map[byte]string{
 	'R': "15:04", 'S': "05", 'T': "15:04:05", 'x': "01/02/06", 'X': "15:04:05", 'y': "06", 'Y': "2006", 'z': "-0700", 'Z': "MST",
 }
 
-// compileDate compiles a strftime format. Conversions it does not know stay as
+// CompileDate compiles a strftime format. Conversions it does not know stay as
 // they are, as in the C library.
-func compileDate(format string) date {
-	var d date
+func CompileDate(format string) Date {
+	var d Date
 	for i := 0; i < len(format); i++ {
 		if format[i] != '%' || i+1 == len(format) {
 			d = append(d, datePiece{text: format[i : i+1]})
@@ -49,7 +49,8 @@ func compileDate(format string) date {
 	return d
 }
 
-func (d date) append(dst []byte, t time.Time) []byte {
+// Append adds the time to dst.
+func (d Date) Append(dst []byte, t time.Time) []byte {
 	for _, piece := range d {
 		switch {
 		case piece.epoch:
@@ -62,3 +63,32 @@ func (d date) append(dst []byte, t time.Time) []byte {
 	}
 	return dst
 }
+
+// seconds remembers the text of a date for one second, as no format tells less and a
+// busy loop writes many lines in each.
+type seconds struct {
+	date *Date
+	at   int64
+	text []byte
+}
+
+// appendDate adds d of the start of the request.
+func appendDate(dst []byte, d *Date, r *Record) []byte {
+	at := r.Start / 1e6
+	for i := range r.dates {
+		if s := &r.dates[i]; s.date == d {
+			if s.at != at {
+				s.at, s.text = at, d.Append(s.text[:0], time.Unix(at, 0))
+			}
+			return append(dst, s.text...)
+		}
+	}
+	if len(r.dates) >= mostDates {
+		return d.Append(dst, time.Unix(at, 0))
+	}
+	r.dates = append(r.dates, seconds{d, at, d.Append(nil, time.Unix(at, 0))})
+	return append(dst, r.dates[len(r.dates)-1].text...)
+}
+
+// mostDates bounds what a Record remembers: a format has one or two dates.
+const mostDates = 4

@@ -8,13 +8,21 @@ import (
 
 const hex = "0123456789abcdef"
 
+// plain are the bytes that need no escape in a JSON string and can be seen.
+var plain = func() (is [256]bool) {
+	for c := range is {
+		is[c] = ' ' <= c && c < 0x7f && c != '"' && c != '\\'
+	}
+	return is
+}()
+
 // appendEscaped adds value to dst with the escapes that the package comment
 // describes.
 func appendEscaped(dst, value []byte) []byte {
 	done := 0 // value[:done] is in dst
 	for i := 0; i < len(value); {
 		c := value[i]
-		if ' ' <= c && c < 0x7f && c != '"' && c != '\\' {
+		if plain[c] {
 			i++
 			continue
 		}

@@ -4,13 +4,14 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // Options change what a [Format] writes. The zero value is uWSGI's default.
 type Options struct {
 	Micros bool // log-micros: the default line tells microseconds
-	Memory bool // memory-report: the default line begins with the worker's memory
+	// Memory is memory-report: the default line begins with the worker's memory; with 2
+	// it tells what the worker shares with nobody, too.
+	Memory int
 	// Date is the strftime format of %(ftime): log-date's where logformat-strftime
 	// is set. Empty means the format of %(ltime).
 	Date string
@@ -21,22 +22,33 @@ type Options struct {
 type Format struct {
 	segments []segment
 	unknown  []string
-	memory   bool
+	secret   []string
+	memory   int
 }
 
-// segment appends its text or its variable's value to a line.
-type segment func(dst []byte, r *Record) []byte
+// segment is a piece of text and the variable behind it: a number, another value, or none.
+type segment struct {
+	text   string
+	number func(r *Record) int64
+	value  value
+}
+
+// value appends what a variable is to a line.
+type value func(dst []byte, r *Record) []byte
 
 const (
 	ctimeLayout = "Mon Jan _2 15:04:05 2006"
-	ltimeLayout = "02/Jan/2006:15:04:05 -0700"
+	logTime     = "%d/%b/%Y:%H:%M:%S %z" // of %(ltime)
 )
 
 // Default returns the line that uWSGI writes without log-format.
 func Default(o Options) *Format {
 	var line strings.Builder
-	if o.Memory {
+	if o.Memory > 0 {
 		line.WriteString("{address space usage: %(vsz) bytes/%(vszM)MB} {rss usage: %(rss) bytes/%(rssM)MB} ")
+	}
+	if o.Memory == 2 {
+		line.WriteString("{uss usage: %( uss) bytes/%( ussM)MB} {pss usage: %( pss) bytes/%( pssM)MB} ")
 	}
 	line.WriteString("[pid: %(pid)|app: %( app)|req: %( appreq)/%( req)] %(addr) (%( user)) {%(vars) vars in %(pktsize) bytes} " +
 		"[%(ctime)] %(method) %(uri) => generated %(rsize) bytes in ")
@@ -60,12 +72,14 @@ func Compile(format string, o Options) *Format {
 		if found && !closed {
 			text, after, found = format, "", false
 		}
-		if text != "" {
-			f.segments = append(f.segments, func(dst []byte, _ *Record) []byte { return append(dst, text...) })
-		}
+		one := segment{text: text}
 		if found {
-			f.segments = append(f.segments, f.variable(name, o))
+			if one.number = numbers[name]; one.number == nil {
+				one.value = f.variable(name, o)
+			}
+			f.remember(name)
 		}
+		f.segments = append(f.segments, one)
 		format = after
 	}
 	return f
@@ -76,14 +90,26 @@ func Compile(format string, o Options) *Format {
 // not have.
 func (f *Format) Unknown() []string { return slices.Clone(f.unknown) }
 
-// Memory reports whether lines tell the worker's memory.
-func (f *Format) Memory() bool { return f.memory }
+// Secret returns the variables in the format that are written as "-" because they hold
+// passwords.
+func (f *Format) Secret() []string { return slices.Clone(f.secret) }
+
+// Memory reports whether lines tell the worker's memory: 1, or 2 if that includes what it
+// shares with nobody.
+func (f *Format) Memory() int { return f.memory }
 
 // Append adds the line of r, with the newline at its end, to dst. It allocates
 // only where dst has to grow.
 func (f *Format) Append(dst []byte, r *Record) []byte {
-	for _, s := range f.segments {
-		dst = s(dst, r)
+	for i := range f.segments {
+		s := &f.segments[i]
+		dst = append(dst, s.text...)
+		switch {
+		case s.number != nil:
+			dst = strconv.AppendInt(dst, s.number(r), 10)
+		case s.value != nil:
+			dst = s.value(dst, r)
+		}
 	}
 	return append(dst, '\n')
 }
@@ -122,6 +148,11 @@ var numbers = map[string]func(r *Record) int64{
 	"rss":       func(r *Record) int64 { return r.RSS },
 	"rssM":      func(r *Record) int64 { return r.RSS >> 20 },
 
+	" uss":  func(r *Record) int64 { return r.USS },
+	" ussM": func(r *Record) int64 { return r.USS >> 20 },
+	" pss":  func(r *Record) int64 { return r.PSS },
+	" pssM": func(r *Record) int64 { return r.PSS >> 20 },
+
 	// Of the default line only; nobody can write these names by accident.
 	" app":    func(r *Record) int64 { return int64(r.App) },
 	" appreq": func(r *Record) int64 { return r.AppRequests },
@@ -138,7 +169,14 @@ var texts = map[string]func(r *Record) []byte{
 	"proto":   func(r *Record) []byte { return r.Proto },
 	"uagent":  func(r *Record) []byte { return r.lookup("HTTP_USER_AGENT") },
 	"referer": func(r *Record) []byte { return r.lookup("HTTP_REFERER") },
+
+	// Of a plugin of uWSGI's that escapes; here every text is escaped.
+	"json_uri":  func(r *Record) []byte { return r.URI },
+	"json_host": func(r *Record) []byte { return r.Host },
 }
+
+// secrets are the variables that hold passwords, which no log gets.
+var secrets = []string{"HTTP_AUTHORIZATION", "HTTP_PROXY_AUTHORIZATION"}
 
 func (r *Record) lookup(name string) []byte {
 	if r.Var == nil {
@@ -147,42 +185,74 @@ func (r *Record) lookup(name string) []byte {
 	return r.Var(name)
 }
 
-// variable returns the segment of one %(name).
-func (f *Format) variable(name string, o Options) segment {
-	if value, ok := numbers[name]; ok {
-		f.memory = f.memory || strings.HasPrefix(name, "rss") || strings.HasPrefix(name, "vsz")
-		return func(dst []byte, r *Record) []byte { return strconv.AppendInt(dst, value(r), 10) }
+// remember notes that lines tell the worker's memory.
+func (f *Format) remember(name string) {
+	switch strings.TrimSuffix(name, "M") {
+	case "rss", "vsz":
+		f.memory = max(f.memory, 1)
+	case " uss", " pss":
+		f.memory = 2
 	}
+}
+
+// variable returns the value of one %(name) that is no number.
+func (f *Format) variable(name string, o Options) value {
 	if value, ok := texts[name]; ok {
 		return func(dst []byte, r *Record) []byte { return appendText(dst, value(r)) }
 	}
+	if value, ok := texts[strings.TrimPrefix(name, " ")]; ok { // empty stays empty: the default line has () for nobody
+		return func(dst []byte, r *Record) []byte { return appendEscaped(dst, value(r)) }
+	}
 	if name, ok := strings.CutPrefix(name, "var."); ok {
+		if slices.Contains(secrets, name) {
+			f.secret = append(f.secret, name)
+			return func(dst []byte, _ *Record) []byte { return append(dst, '-') }
+		}
 		return func(dst []byte, r *Record) []byte { return appendText(dst, r.lookup(name)) }
 	}
 	switch name {
 	case "ctime":
-		return func(dst []byte, r *Record) []byte { return time.UnixMicro(r.Start).AppendFormat(dst, ctimeLayout) }
+		return f.date(CTime)
 	case "ftime":
 		if o.Date != "" {
-			date := compileDate(o.Date)
-			return func(dst []byte, r *Record) []byte { return date.append(dst, time.UnixMicro(r.Start)) }
+			return f.date(o.Date)
 		}
 		fallthrough
 	case "ltime":
-		return func(dst []byte, r *Record) []byte { return time.UnixMicro(r.Start).AppendFormat(dst, ltimeLayout) }
+		return f.date(logTime)
 	case "secs":
 		return appendSeconds
-	case " user": // the default line has () for nobody
-		return func(dst []byte, r *Record) []byte { return appendEscaped(dst, r.User) }
+	case " iso":
+		return appendISO(CompileDate("%Y-%m-%dT%H:%M:%S"), CompileDate("%z"))
 	case " via":
 		return appendVia
 	case "broken": // uwsgo only
 		return func(dst []byte, r *Record) []byte { return appendText(dst, []byte(r.Broken)) }
+	case " why":
+		return func(dst []byte, r *Record) []byte { return append(dst, r.Broken...) }
 	case " broken":
 		return appendBroken
 	}
 	f.unknown = append(f.unknown, name)
 	return func(dst []byte, _ *Record) []byte { return append(dst, '-') }
+}
+
+// date returns the value of a date of the request.
+func (f *Format) date(format string) value {
+	date := CompileDate(format)
+	return func(dst []byte, r *Record) []byte { return appendDate(dst, &date, r) }
+}
+
+// appendISO returns the value of a time with microseconds, in the form of RFC 3339.
+func appendISO(day, zone Date) value {
+	return func(dst []byte, r *Record) []byte {
+		dst = appendDate(dst, &day, r)
+		start := len(dst)
+		dst = strconv.AppendInt(dst, 1e6+r.Start%1e6, 10)
+		dst[start] = '.'
+		dst = appendDate(dst, &zone, r)
+		return append(dst[:len(dst)-2], ':', dst[len(dst)-2], dst[len(dst)-1])
+	}
 }
 
 // appendText adds a text from the client, "-" where it is empty.

@@ -46,7 +46,7 @@ func TestDefault(t *testing.T) {
 		},
 		{
 			"user_micros_memory",
-			Options{Micros: true, Memory: true},
+			Options{Micros: true, Memory: 1},
 			func(r *Record) { r.User, r.VSZ, r.RSS = []byte("joe"), 58183680, 11436032 },
 			"{address space usage: 58183680 bytes/55MB} {rss usage: 11436032 bytes/10MB} [pid: 24106|app: 0|req: 2/3] 127.0.0.1 (joe) {26 vars in 270 bytes} [Sun Nov 22 18:56:08 2026] GET /a?b=c => generated 2 bytes in 1000196 micros (HTTP/1.1 200) 1 headers in 45 bytes (1 switches on core 0)\n",
 		},
@@ -137,7 +137,7 @@ func TestUnknown(t *testing.T) {
 	if diff := cmp.Diff([]string{"urii", "metric.x"}, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if got := Default(Options{Micros: true, Memory: true}).Unknown(); len(got) != 0 {
+	if got := Default(Options{Micros: true, Memory: 1}).Unknown(); len(got) != 0 {
 		t.Errorf("in the default line: %q", got)
 	}
 }
@@ -202,7 +202,7 @@ func TestDate(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			if got := string(compileDate(test.give).append(nil, at)); got != test.want {
+			if got := string(CompileDate(test.give).Append(nil, at)); got != test.want {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})
@@ -247,7 +247,7 @@ func TestAppendDoesNotAllocate(t *testing.T) {
 	r.Var = func(string) []byte { return user }
 	dst := make([]byte, 0, 4096)
 	for name, format := range map[string]*Format{
-		"default": Default(Options{Memory: true}),
+		"default": Default(Options{Memory: 1}),
 		"custom":  Compile("%(ltime) %(ftime) %(secs) %(uagent) %(var.X) %(user)", Options{Date: "%F %s"}),
 	} {
 		if n := testing.AllocsPerRun(100, func() { dst = format.Append(dst[:0], r) }); n != 0 {

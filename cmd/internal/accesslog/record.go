@@ -1,11 +1,9 @@
-// Package accesslog writes uWSGI's request log: the default line that log
-// analysers know, or the line that log-format describes, and with it the
-// server's own lines, to standard error, a file or a UDP address.
+// Package accesslog makes the lines of uWSGI's request log: the default line that log
+// analysers know, the line that log-format describes, or a JSON object. Package logger
+// has where they go.
 //
-// A [Format] turns a [Record] into a line without allocating, a [Filter] says
-// which requests get one, a [Sink] takes lines from every loop without making
-// any of them wait, and a [Logger] writes the server's own lines into the same
-// sink.
+// A [Format] turns a [Record] into a line without allocating, a [Filter] says which
+// requests get one.
 //
 // # Escaping
 //
@@ -66,6 +64,11 @@ type Record struct {
 	// VSZ and RSS are the bytes of the worker's address space and memory, where
 	// [Format.Memory] asks for them.
 	VSZ, RSS int64
+	// USS is what the worker shares with nobody, PSS what is its part of all memory: for
+	// formats of which Memory says 2.
+	USS, PSS int64
+
+	dates []seconds
 }
 
 // Filter says which requests are logged. The zero value logs none; one condition

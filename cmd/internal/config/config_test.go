@@ -62,7 +62,7 @@ func TestLoad(t *testing.T) {
 		{
 			name: "bundled_flags", args: []string{"-LMp4", "-s", ":3031", "-wshop.wsgi", "-iT"},
 			want: func(c *Config) {
-				c.LogRequests, c.Processes = false, 4
+				c.LogFilter.All, c.Processes = false, 4
 				c.Listens = []Listen{{":3031", Uwsgi, "socket", "--socket"}}
 				c.Module = "shop.wsgi"
 			},

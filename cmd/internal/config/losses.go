@@ -29,10 +29,6 @@ func (r *resolver) lose(o *option.Option, e ini.Entry) {
 	case option.Changed:
 		note(&r.Losses.Changed, e.Key)
 	case option.Ends:
-		if e.Key == "logfile-chmod" && opens(e.Value) {
-			note(&r.Losses.Changed, e.Key)
-			return
-		}
 		r.doors = append(r.doors, door{e.Key, e.Origin.Name(e.Key), o.Note})
 	default:
 		note(&r.Losses.Function, e.Key)
@@ -46,15 +42,6 @@ func asks(o *option.Option, e ini.Entry) bool {
 		return !o.TakesValue() || o.Optional
 	}
 	return ini.Bool(value)
-}
-
-// opens reports whether the mode lets everybody read a file whom 640 lets.
-func opens(mode string) bool {
-	if len(mode) < 3 || strings.Trim(mode, "01234567") != "" {
-		return false
-	}
-	group := mode[len(mode)-2]
-	return group >= '4'
 }
 
 // note adds name to a list where it is not there yet.

@@ -62,7 +62,7 @@ func TestWhatProtectsEndsTheStart(t *testing.T) {
 		{"flock", "flock = /run/x.lock", "app.ini:3: flock: "},
 		{"no_default_app", "no-default-app = true", "app.ini:3: no-default-app: "},
 		{"pull_header", "pull-header = X-Secret SECRET", "app.ini:3: pull-header: "},
-		{"mode_of_the_log", "logfile-chmod = 600", "app.ini:3: logfile-chmod: "},
+		{"zeromq", "log-zeromq = tcp://127.0.0.1:1", "app.ini:3: log-zeromq: "},
 		{"inject", "inject-before = common.ini", "app.ini:3: inject-before: "},
 		{"own_option", "declare-option = deny=route=$1 break:403", "app.ini:3: declare-option: "},
 		{"exit", "exit = 1", "app.ini:3: exit: "},
@@ -141,13 +141,12 @@ func TestWhatIsHarmlessStarts(t *testing.T) {
 		want      Losses
 	}{
 		{"nothing", "master = true", Losses{}},
-		{"levels", "thunder-lock = true\nlazy = true\nlogger = syslog\nreq-logger = stdio\nlogger = stdio\nthunder-lock = 1", Losses{
-			Function: []string{"logger", "req-logger"}, Changed: []string{"lazy"}, Harmless: []string{"thunder-lock"},
+		{"levels", "thunder-lock = true\nlazy = true\nspooler = a\nalarm = b\nspooler = c\nthunder-lock = 1", Losses{
+			Function: []string{"spooler", "alarm"}, Changed: []string{"lazy"}, Harmless: []string{"thunder-lock"},
 		}},
-		{"switched_off", "thunder-lock = false\nlazy = no\nmule = 0\nhttps = false\nlogger =", Losses{}},
+		{"switched_off", "thunder-lock = false\nlazy = no\nmule = 0\nhttps = false\nspooler =", Losses{}},
 		{"condition_that_is_not_taken", "if-env = NO_SUCH_VARIABLE\nroute = ^/.* ldapauth:Realm,%(_)\nendif =", Losses{}},
 		{"placeholders_of_such_names", "set-ph = realm=x\nresolved = y\nmodule = %(realm)%(resolved)", Losses{}},
-		{"log_of_everybody", "logfile-chmod = 644", Losses{Changed: []string{"logfile-chmod"}}},
 		{"routes_that_only_log", "route = ^/health donotlog:\nroute-run = log:x\nroute-if = equal:a;b logvar:a b\nroute-uri = ^/ continue:\nfinal-route-run = log:x\nerror-route = ^/ last:", Losses{
 			Function: []string{"route-if:logvar", "final-route-run:log", "error-route:last"},
 		}},

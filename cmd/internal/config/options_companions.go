@@ -18,7 +18,7 @@ var companionRows = []row{
 	{
 		Option: option.Option{
 			Name: "master-fifo", Kind: option.List, Arg: "FILE", Status: option.Differs,
-			Help: "take commands from this named pipe, one letter each: q stop, Q stop at once, r or w reload, c reload the workers one by one, f replace the binary, p pause or resume, P write the pid files again, s log statistics, 0 to 9 read that pipe instead",
+			Help: "take commands from this named pipe, one letter each: q stop, Q stop at once, r or w reload, c reload the workers one by one, f replace the binary, p pause or resume, P write the pid files again, l open logs anew, L rotate logs, s log statistics, 0 to 9 read that pipe instead",
 			Note: "Letters for what is not there yet are logged. The pipe is removed at the end; uWSGI leaves it, and who writes to it waits.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return addText(&r.Fifos, e, "a file name") },

@@ -102,7 +102,7 @@ func TestNumbersThatAreRefused(t *testing.T) {
 	}
 	numbers(t, func(t *testing.T, o *option.Option) {
 		for _, value := range append(always, byKind[o.Kind]...) {
-			if o.Name == "http-keepalive" || o.Name == "post-buffering" {
+			if o.Name == "http-keepalive" || o.Name == "post-buffering" || o.Name == "memory-report" {
 				if value == "" || value == " " || value == "true" || value == "false" {
 					continue // words that these take
 				}

@@ -41,7 +41,7 @@ var ends = []group{
 	{"emperor-tyrant emperor-tyrant-initgroups emperor-tyrant-nofollow emperor-nofollow", "there is no emperor: start each vassal as its own service, with its own uid and gid"},
 	{"pam pam-user", "no PAM session is opened: have the service manager do it, with PAMName= in the systemd unit"},
 	{"flock flock2 flock-wait flock-wait2", "no file is locked, so two servers could run: start it by flock(1), as in flock -n FILE uwsgo ..."},
-	{"logfile-chmod", "log files keep the mode 640: set another where they are rotated"},
+	{"log-zeromq", "lines are not sent to ZeroMQ: have a log shipper, vector or fluent-bit for one, read what logger = file:/path gets"},
 
 	// What else is in force.
 	{"inject-before inject-after", "the options of that file would be missing: include = FILE reads an ini file in its place"},
@@ -71,9 +71,7 @@ var changed = []group{
 	{"max-fd", "the limit of open files is the service's: LimitNOFILE= or ulimit -n"},
 	{"response-headers-limit", "a response head may have 1 MiB"},
 	{"harakiri-queue-threshold harakiri-no-arh no-harakiri-arh no-harakiri-after-req-hook", "harakiri holds for each request while it runs"},
-	{"memory-report", "stats always have the memory of workers; request lines do not"},
 	{"mime-file mimefile", "the types of the web are built in, and /etc/mime.types adds others"},
-	{"logfile-chown", "the log belongs to the user of uid, or to who has started the server"},
 	{"static-gzip static-gzip-all static-gzip-dir static-gzip-prefix static-gzip-ext static-gzip-suffix", "the files themselves are sent; compress compresses them"},
 	{"catch-exceptions", "tracebacks go to the log, never to the client"},
 	{"disable-sendfile file-serve-mode fileserve-mode", "files are sent by sendfile(2)"},

@@ -13,7 +13,7 @@ var ignored = []group{
 	{"wsgi-manage-chunked-input", "chunked request bodies are always decoded"},
 	{"wsgi-env-behaviour wsgi-env-behavior", "every request gets an environ of its own"},
 	{"offload-threads offload-thread", "files and slow clients never hold a worker"},
-	{"log-master log-master-bufsize log-master-stream log-master-req-stream threaded-logger", "the server writes its log and that of requests itself; what apps print goes straight to the same place"},
+	{"log-master-bufsize log-master-stream log-master-req-stream threaded-logger", "the server always writes the log itself, beside its loops; messages have room for 64 KiB"},
 	{"static-cache-paths static-cache-paths-name", "files are looked up without a cache"},
 	{"post-buffering-bufsize", "bodies are buffered in blocks of the server's choosing"},
 	{"py-call-osafterfork py-call-uwsgi-fork-hooks", "workers are forked by Python itself, which runs its hooks"},

@@ -6,7 +6,7 @@ import (
 )
 
 // builtin are plugins of uWSGI whose work uwsgo does without a plugin.
-var builtin = " ping http corerouter logfile syslog rsyslog logsocket router_static router_redirect router_basicauth transformation_gzip transformation_chunked "
+var builtin = " ping http corerouter logfile syslog rsyslog logsocket escape_json router_static router_redirect router_basicauth transformation_gzip transformation_chunked "
 
 // HasPlugin reports whether uwsgo does what uWSGI's plugin of this name does.
 // Any Python counts, and a path to the plugin's file counts as its name.

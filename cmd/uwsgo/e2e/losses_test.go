@@ -40,7 +40,7 @@ func TestSummaryOfLosses(t *testing.T) {
 	write(t, dir, "app.py", plainApp)
 	port := freePort(t)
 	write(t, dir, "app.ini", "[uwsgi]\nhttp = 127.0.0.1:"+port+"\nwsgi-file = app.py\nroute = ^/ ldapauth:R,a:b\nignore-unsupported = route:ldapauth\n"+
-		"logger = stdio\nlog-5xx = true\nroute = ^/health logvar:a=b\nroute = ^/status logvar:a=b\nmemory-report = true\nlazy = true\nthunder-lock = true\nlog-master = true\nofload-threads = 2\n")
+		"spooler = s\nalarm-freq = 3\nroute = ^/health logvar:a=b\nroute = ^/status logvar:a=b\nmax-vars = 9\nlazy = true\nthunder-lock = true\nthreaded-logger = true\nofload-threads = 2\n")
 	s := start(t, dir, "app.ini")
 	s.waitAnswer(t, "http://127.0.0.1:"+port+"/", 200)
 	s.waitLog(t, "uwsgo is ready")
@@ -55,9 +55,9 @@ func TestSummaryOfLosses(t *testing.T) {
 	}
 	if want := []string{
 		"*** WARNING: not protected by, as ignore-unsupported says: route:ldapauth ***",
-		"*** WARNING: lost function, as these options are not supported: logger, log-5xx, route:logvar ***",
-		"*** changed, as these options are done in another way: memory-report, lazy ***",
-		"*** harmless, as these options have nothing to do: thunder-lock, log-master ***",
+		"*** WARNING: lost function, as these options are not supported: spooler, alarm-freq, route:logvar ***",
+		"*** changed, as these options are done in another way: max-vars, lazy ***",
+		"*** harmless, as these options have nothing to do: thunder-lock, threaded-logger ***",
 		"*** uwsgo is ready",
 	}; !slices.Equal(lines, want) {
 		t.Errorf("the log has\n%s\nwant\n%s", strings.Join(lines, "\n"), strings.Join(want, "\n"))

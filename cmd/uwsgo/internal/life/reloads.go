@@ -24,6 +24,8 @@ type Reloads struct {
 	Logf func(format string, args ...any)
 	// Notify tells the service manager how things are.
 	Notify func(state, status string)
+	// Asked is called when a reload is asked for; nil for nothing.
+	Asked func()
 	// Renew is called before each reload, to find out what holds for it.
 	Renew func()
 	// Enter is called when one is over; it returns the directory of the app.
@@ -57,6 +59,9 @@ func (r *Reloads) Start(ctx context.Context, c Causes) (wait func()) {
 
 // Ask has the workers load the app anew. why is for the log.
 func (r *Reloads) Ask(why string) {
+	if r.Asked != nil {
+		r.Asked()
+	}
 	if r.Pool != nil {
 		if pid := r.Pool.Loading(); pid != 0 {
 			why += fmt.Sprintf(", after the one that is under way; if that hangs, kill -9 %d gives it up", pid)

@@ -1,6 +1,7 @@
 package life
 
 import (
+	"context"
 	"os"
 	"time"
 )
@@ -34,4 +35,37 @@ func (t *touched) look() (path string) {
 		t.seen[i] = at
 	}
 	return path
+}
+
+// Watched are files, and what is done when one of them is touched.
+type Watched struct {
+	Paths []string
+	Do    func()
+}
+
+// Watch looks at files once a second, until ctx ends.
+func Watch(ctx context.Context, all ...Watched) {
+	var seen []*touched
+	paths := 0
+	for _, w := range all {
+		seen = append(seen, newTouched(w.Paths))
+		paths += len(w.Paths)
+	}
+	if paths == 0 {
+		return
+	}
+	t := time.NewTicker(touchEach)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+			for i, w := range all {
+				if seen[i].look() != "" {
+					w.Do()
+				}
+			}
+		}
+	}
 }

@@ -1,6 +1,7 @@
-package accesslog
+package logger
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,7 +17,13 @@ import (
 
 func open(t *testing.T, target string) *Sink {
 	t.Helper()
-	s, err := Open(target)
+	return openConfig(t, Config{To: target})
+}
+
+func openConfig(t *testing.T, c Config) *Sink {
+	t.Helper()
+	c.Access = cmp.Or(c.Access, Access{UID: -1, GID: -1})
+	s, err := Open(c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,17 +118,17 @@ type stuck struct {
 	err     error
 }
 
-func (w *stuck) Close() error { return nil }
+func (w *stuck) close() error { return nil }
 
-func (w *stuck) Write(p []byte) (int, error) {
+func (w *stuck) write(b *batch) (uint64, error) {
 	<-w.release
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.err != nil {
-		return 0, w.err
+		return uint64(len(b.ends)), w.err
 	}
-	w.got = append(w.got, p...)
-	return len(p), nil
+	w.got = append(w.got, b.data...)
+	return 0, nil
 }
 
 func (w *stuck) set(err error) {
@@ -138,11 +145,12 @@ func (w *stuck) contains(text string) bool {
 
 func openStuck(t *testing.T) (*Sink, *stuck) {
 	w := &stuck{release: make(chan struct{})}
-	s := &Sink{
-		out: w, wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1),
-		closing: make(chan struct{}), done: make(chan struct{}),
-	}
-	go s.run()
+	s := &Sink{}
+	s.log = &Logger{sink: s}
+	s.base = s.add("stuck", w)
+	s.main, s.requests = s.base.queue, s.base.queue
+	s.watch(s.base)
+	go s.main.run()
 	t.Cleanup(func() { _ = s.Close() })
 	return s, w
 }
@@ -167,7 +175,8 @@ func TestFullDisk(t *testing.T) {
 	s, w := openStuck(t)
 	w.set(errors.New("no space left on device"))
 	close(w.release)
-	write(t, s, "one\ntwo\n")
+	write(t, s, "one\n")
+	write(t, s, "two\n")
 	eventually(t, func() bool { return s.Dropped() == 2 })
 	w.set(nil)
 	write(t, s, "three\n")
@@ -181,7 +190,7 @@ func TestCloseOfStuckTarget(t *testing.T) {
 		t.Error("no error for a lost line")
 	}
 	close(w.release) // lets the goroutine end
-	<-s.done
+	<-s.main.done
 }
 
 func TestWriteAfterClose(t *testing.T) {
@@ -192,7 +201,7 @@ func TestWriteAfterClose(t *testing.T) {
 	if _, err := s.Write([]byte("x\n")); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("got %v", err)
 	}
-	NewLogger(s, "").Printf("nowhere to go")
+	s.Log().Printf("nowhere to go")
 	if err := s.Close(); err != nil {
 		t.Errorf("second Close: %v", err)
 	}
@@ -205,7 +214,8 @@ func TestUDP(t *testing.T) {
 	}
 	defer l.Close()
 	s := open(t, l.LocalAddr().String())
-	write(t, s, "one\ntwo\n")
+	write(t, s, "one\n")
+	write(t, s, "two\n")
 	if err := l.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
@@ -222,11 +232,11 @@ func TestUDP(t *testing.T) {
 }
 
 func TestOpenErrors(t *testing.T) {
-	_, err := Open(filepath.Join(t.TempDir(), "no", "log"))
+	_, err := Open(Config{To: filepath.Join(t.TempDir(), "no", "log")})
 	if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "log target") {
 		t.Errorf("no such folder: %v", err)
 	}
-	if _, err := Open("127.0.0.1:99999"); err == nil {
+	if _, err := Open(Config{To: "127.0.0.1:99999"}); err == nil {
 		t.Error("no error for a bad port")
 	}
 }
@@ -234,7 +244,7 @@ func TestOpenErrors(t *testing.T) {
 func TestChildrenShareTheFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
 	s := open(t, path)
-	if _, err := s.File().WriteString("from a child\n"); err != nil {
+	if _, err := s.Printed().WriteString("from a child\n"); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {
@@ -253,8 +263,8 @@ func TestLogger(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "log")
-			s := open(t, path)
-			l := NewLogger(s, test.date)
+			s := openConfig(t, Config{To: path, Date: test.date})
+			l := s.Log()
 			l.Printf("spawned worker %d", 1)
 			l.Printf("no newline twice\n")
 			l.Printf("")
@@ -274,7 +284,7 @@ func eventually(t *testing.T, condition func() bool) {
 }
 
 func BenchmarkWrite(b *testing.B) {
-	s, err := Open(os.DevNull)
+	s, err := Open(Config{To: os.DevNull, Access: Access{UID: -1, GID: -1}})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package accesslog
+package logger
 
 import (
 	"os"
@@ -23,11 +23,8 @@ func TestLinesOfTheServer(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "log")
-			sink, err := Open(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			NewLogger(sink, "").Printf("%s", tt.give)
+			sink := open(t, path)
+			sink.Log().Printf("%s", tt.give)
 			if err := sink.Close(); err != nil {
 				t.Fatal(err)
 			}

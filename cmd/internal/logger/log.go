@@ -1,0 +1,59 @@
+package logger
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/uwsgo/uwsgo/cmd/internal/accesslog"
+)
+
+// Logger writes the server's own lines, about its start, its workers and its troubles. It
+// is safe for all goroutines and never blocks.
+type Logger struct {
+	sink *Sink
+	date accesslog.Date // that lines begin with, and " - ", as uWSGI's do with log-date
+	json bool
+}
+
+// Printf writes one line; the newline at its end is added where it is missing.
+// Use %q for whatever a client sent, so that it cannot end the line and forge
+// another. Whatever a terminal would act on is escaped.
+func (l *Logger) Printf(format string, args ...any) {
+	text := fmt.Appendf(nil, format, args...)
+	var line []byte
+	if l.json {
+		line = appendObject(nil, "uwsgo", accesslog.AppendPrintable(nil, text))
+	} else {
+		if len(l.date) > 0 {
+			line = append(l.date.Append(line, time.Now()), " - "...)
+		}
+		line = accesslog.AppendPrintable(line, text)
+		if !bytes.HasSuffix(line, []byte("\n")) {
+			line = append(line, '\n')
+		}
+	}
+	_ = l.sink.main.add(line) // fails after Close only, when there is no log any more
+	notify(l.sink.main.hurry)
+}
+
+// wrap adds what a child has printed, as the form of the log asks for it.
+func (l *Logger) wrap(dst, message []byte) []byte {
+	if !l.json {
+		return append(dst, message...)
+	}
+	text := bytes.TrimSpace(message)
+	if len(text) > 0 && text[0] == '{' && bytes.IndexByte(text, '\n') < 0 && json.Valid(text) {
+		return append(dst, message...) // the app logs JSON by itself
+	}
+	return appendObject(dst, "app", message)
+}
+
+// appendObject adds a line of log-json.
+func appendObject(dst []byte, source string, text []byte) []byte {
+	dst = time.Now().AppendFormat(append(dst, `{"time":"`...), "2006-01-02T15:04:05.000000Z07:00")
+	dst = append(append(append(dst, `","source":"`...), source...), `","message":"`...)
+	dst = accesslog.AppendJSON(dst, bytes.TrimSuffix(text, []byte("\n")))
+	return append(dst, "\"}\n"...)
+}
