@@ -134,6 +134,7 @@ func (p *program) startWorkers(ctx context.Context) error {
 		Processes: cfg.Processes, Threads: cfg.Threads, Cheaper: cfg.Cheaper, LazyApps: cfg.LazyApps, ImportOnce: cfg.ImportOnce, NeedApp: cfg.NeedApp,
 		Harakiri: cfg.Harakiri, HarakiriMercy: cfg.HarakiriMercy, HarakiriVerbose: cfg.HarakiriVerbose, Mercy: cfg.Mercy,
 		HarakiriLeast: leastDeadline(cfg), HarakiriSignal: cfg.HarakiriSignal,
+		WriteErrors:  worker.WriteErrors{Silent: cfg.NoWriteErrors, Tolerant: cfg.WriteErrors > 0, Thrown: cfg.ThrowErrors},
 		PostFork:     p.postFork(),
 		QueueTimeout: cfg.QueueTimeout, NoLanes: !cfg.Lanes,
 		Loops: p.engine.Loops(), Stderr: p.sink.Printed(), Version: version,

@@ -46,6 +46,14 @@ type Step struct {
 	Setenv  string // NAME=VALUE to set, or NAME to take away
 }
 
+// WriteErrors says what an app hears of a client that has gone while it answers. By default
+// write() raises OSError, and an iterable is closed without having come to its end.
+type WriteErrors struct {
+	Silent   bool // write() raises nothing
+	Tolerant bool // likewise, and an iterable is read to its end
+	Thrown   bool // OSError is raised where a generator stands; an iterable is read to its end
+}
+
 // Config says which apps are run and how. Loops is needed; zero values of the rest
 // are sensible.
 type Config struct {
@@ -94,6 +102,8 @@ type Config struct {
 	HarakiriSignal syscall.Signal
 	// HarakiriVerbose logs the system call in which the thread is, too (Linux).
 	HarakiriVerbose bool
+	// WriteErrors says what apps hear of clients that have gone.
+	WriteErrors WriteErrors
 	// Limits say when processes are replaced.
 	Limits Limits
 	// LimitAS bounds the address space of each process in bytes, as RLIMIT_AS does.

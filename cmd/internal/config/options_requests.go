@@ -20,6 +20,9 @@ type RequestConfig struct {
 	Lanes         bool          // keep slow routes from taking every thread
 	LimitPost     int64         // bytes of a request body; 0 for no limit
 	LimitBuffers  int64         // bytes of all connections; 0 for the server's choice
+	NoWriteErrors bool          // write() says nothing of a client that has gone
+	WriteErrors   int           // how many of them are borne
+	ThrowErrors   bool          // they are raised in the app alone
 	PostBuffering int64         // bytes of a body kept in memory; 0 for the server's choice
 }
 
@@ -75,6 +78,28 @@ var requestRows = []row{
 			Note: "Longer than front servers keep an idle connection (60 s in nginx and AWS), as one that is closed under a request costs it a 502. On by default, for every HTTP address. uWSGI reads `true` as 0, off.",
 		},
 		set: (*resolver).keepAlive,
+	},
+	{
+		Option: option.Option{
+			Name: "disable-write-exception", Kind: option.Flag, Status: option.Same,
+			Help: "have write() raise nothing when the client has gone",
+		},
+		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.NoWriteErrors, e) },
+	},
+	{
+		Option: option.Option{
+			Name: "write-errors-tolerance", Kind: option.Int, Arg: "N", Default: "0", Status: option.Same,
+			Help: "with 1 or more, write() raises nothing when the client has gone, and an iterable is read to its end",
+		},
+		set: func(r *resolver, e ini.Entry) error { return setNumber(&r.WriteErrors, e, math.MaxInt32) },
+	},
+	{
+		Option: option.Option{
+			Name: "write-errors-exception-only", Kind: option.Flag, Status: option.Differs,
+			Help: "leave it to the app to end when the client has gone: OSError is raised where a generator stands, and what goes on all the same is read to its end",
+			Note: "uWSGI raises it at some later place, often as SystemError.",
+		},
+		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.ThrowErrors, e) },
 	},
 	{
 		Option: option.Option{

@@ -24,6 +24,8 @@ type server struct {
 	log  *servertest.Log
 	exit chan error // has the result of Wait once
 	mark string     // in the environment of all its processes
+	// address is where it listens, for those of beside.
+	address string
 }
 
 // stopSignal asks for a graceful stop, the way systemd and containers do.

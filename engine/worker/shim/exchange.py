@@ -54,6 +54,11 @@ class Exchange:
         "started",  # the head has gone out
     )
 
+    # What the app hears of a client that has gone: see write_errors.
+    raises = True  # write() raises
+    throws = False  # so does the place where a generator stands
+    patient = False  # an iterable is read to its end
+
     def start_response(self, status, response_headers, exc_info=None):
         """What the app gets as its second argument."""
         if exc_info is not None or self.head is not None or self.port is None:
@@ -105,7 +110,7 @@ class Exchange:
             self._block(data)
         elif not self.bodyless and not self.gone:
             raise self._too_long()
-        if self.gone:
+        if self.gone and self.raises:
             raise OSError(WRITE_ERROR)
 
     def run(self, result):
@@ -158,21 +163,37 @@ class Exchange:
         return f"{self.method} {target[:1024]}"
 
     def _iterate(self, result):
-        for block in result:
+        blocks = iter(result)
+        for block in blocks:
             if type(block) is not bytes:
                 block = exact(block, "the app's iterable must give")
             if not block:
                 if self._left():
+                    self._let_end(blocks)
                     break
                 continue
             if self.frame is not None:
                 # The answer was complete with the block before, and has gone out.
                 raise self._too_long()
             self._block(block)
-            if self.gone or (self.frame is not None and self.bodyless):
+            if self.gone:
+                self._let_end(blocks)
+                break
+            if self.frame is not None and self.bodyless:
                 break
         if child:
             leave()
+
+    def _let_end(self, blocks):
+        """Have an iterable come to its end although its client has gone, if so asked."""
+        if self.throws and hasattr(blocks, "throw"):
+            try:
+                blocks.throw(OSError(WRITE_ERROR))
+            except StopIteration:
+                return
+        if self.patient:
+            for _ in blocks:
+                pass
 
     def _list(self, result):
         size = 0
@@ -327,6 +348,17 @@ class Exchange:
         # After the frame: a claim that goes without an answer would look as if the
         # request had never begun, and it would be run again.
         self.port.claim[0] = FINISHING
+
+
+def write_errors(silent, tolerant, only):
+    """Say what apps hear of clients that have gone.
+
+    silent is disable-write-exception, tolerant a write-errors-tolerance of 1 or more, only
+    write-errors-exception-only.
+    """
+    Exchange.raises = not (silent or tolerant)
+    Exchange.throws = only and not silent
+    Exchange.patient = tolerant or only
 
 
 def content(block):

@@ -12,7 +12,7 @@ except ImportError:
     register = None
 
 from . import files, port
-from .exchange import Exchange
+from .exchange import Exchange, write_errors
 from .forked import child, leave
 from .own import io, marshal, os, select, signal, socket, suppress, thread, time
 from .port import DROPPED, NEED_BODY, RETURNED, SMALL, Once, Port, frame_head
@@ -501,6 +501,7 @@ def run(config, place, number, fds, memory, apps):
     loops, threads = config["loops"], config["threads"]
     cancelled = [memory[at : at + SLOTS] for at in range(config["cancel_at"], len(memory), SLOTS)]
     environ = base(config)
+    write_errors(*config["write_errors"])
     if config["stacks"] >= 0:
         give_stacks(config["stacks"], config["stack_signal"])
     queue = None if config["stream_mode"] else Queue(config["queue"])
