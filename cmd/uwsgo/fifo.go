@@ -19,7 +19,7 @@ func (p *program) openFifos() error {
 	}
 	var paths []string
 	for _, name := range p.cfg.Fifos {
-		path := p.path(name)
+		path := p.path(name, false)
 		if err := p.makeFifo(path); err != nil {
 			return fmt.Errorf("master-fifo: %w", err)
 		}

@@ -18,7 +18,6 @@ func (p *program) writePidFile(path string) error {
 	if path == "" {
 		return nil
 	}
-	path = p.path(path)
 	f, err := p.openPidFile(path)
 	if err != nil {
 		return err
@@ -50,13 +49,16 @@ func (p *program) writePidFile(path string) error {
 	return nil
 }
 
-// path returns the file that an option names, which is relative to where the server was
-// started.
-func (p *program) path(name string) string {
-	if filepath.IsAbs(name) {
+// path returns the file that an option names. As in uWSGI that of pidfile is relative to
+// where the server was started, all others are to the directory of chdir.
+func (p *program) path(name string, early bool) string {
+	switch {
+	case name == "" || filepath.IsAbs(name):
 		return name
+	case early:
+		return filepath.Join(p.home, name)
 	}
-	return filepath.Join(p.home, name)
+	return p.under(name)[0]
 }
 
 // rewritePidFile writes the process id over whatever path holds.

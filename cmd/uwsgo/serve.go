@@ -209,7 +209,7 @@ func (p *program) announce(ctx context.Context) error {
 		return err
 	}
 	for _, path := range []string{p.cfg.SafePidFile, p.cfg.SafePidFile2} {
-		if err := p.writePidFile(path); err != nil {
+		if err := p.writePidFile(p.path(path, false)); err != nil {
 			return err
 		}
 	}
@@ -369,7 +369,7 @@ func (p *program) prepare(ctx context.Context) error {
 	}
 	// Only now: a second start, which finds the sockets taken, must not touch the
 	// file of the server that runs.
-	if err := p.writePidFile(cfg.PidFile); err != nil {
+	if err := p.writePidFile(p.path(cfg.PidFile, true)); err != nil {
 		return err
 	}
 	if err := p.runHooks(ctx, "as-root"); err != nil {
@@ -382,7 +382,7 @@ func (p *program) prepare(ctx context.Context) error {
 	if err := p.moveLog(); err != nil {
 		return err
 	}
-	if err := p.writePidFile(cfg.PidFile2); err != nil {
+	if err := p.writePidFile(p.path(cfg.PidFile2, false)); err != nil {
 		return err
 	}
 	if err := p.openFifos(); err != nil {

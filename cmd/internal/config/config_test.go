@@ -106,6 +106,35 @@ func TestLoad(t *testing.T) {
 			},
 		},
 		{
+			name: "socket_and_stats_on_one_path", args: []string{"app.ini"}, ini: "http = :80\nsocket = x.sock\nstats = x.sock\n",
+			want: func(c *Config) {
+				c.Listens = []Listen{{":80", HTTP, "http", "app.ini:2: http"}}
+				c.Stats = "x.sock"
+			},
+			warning: "x.sock is also the path of a socket",
+		},
+		{
+			name: "comments_behind_addresses", args: []string{"app.ini"}, ini: "http = 127.0.0.1:80; web\nsocket = [::1]:81 # x\nuwsgi-socket = :82;\nstats = 127.0.0.1:83 ; x\nhttp-socket = /run/a:1; b\n",
+			want: func(c *Config) {
+				c.Listens = []Listen{
+					{"127.0.0.1:80", HTTP, "http", "app.ini:2: http"}, {"[::1]:81", Uwsgi, "socket", "app.ini:3: socket"},
+					{":82", Uwsgi, "uwsgi-socket", "app.ini:4: uwsgi-socket"}, {"/run/a:1; b", HTTP, "http-socket", "app.ini:6: http-socket"},
+				}
+				c.Stats = "127.0.0.1:83"
+			},
+		},
+		{
+			name: "lines_of_a_file", args: []string{"app.ini"}, ini: "for-readline = app.ini\nenv = %(_)\nendfor =\n",
+			want: func(c *Config) {
+				c.Env = []Env{{Name: "[uwsgi]", Unset: true}, {Name: "for-readline ", Value: " app.ini"}, {Name: "env ", Value: " %(_)"}, {Name: "endfor "}}
+			},
+			warning: "it takes the variable away",
+		},
+		{
+			name: "immediate_options_are_filled_in", args: []string{"app.ini"}, ini: "backlog = 77\nlisten = %(backlog)\n",
+			want: func(c *Config) { c.Backlog = 77 },
+		},
+		{
 			name: "file_by_position_comes_last", args: []string{"app.ini", "--threads", "2"}, ini: "threads = 8\nwsgi-file = app.py\n",
 			want: func(c *Config) { c.Threads, c.WSGIFile = 8, "app.py" },
 		},
@@ -380,8 +409,6 @@ func TestErrors(t *testing.T) {
 		{name: "not_a_number", args: "--processes four", want: `--processes: "four" is not a number`},
 		{name: "not_a_number_in_a_file", args: "app.ini", ini: "\nprocesses = four", want: `app.ini:3: processes: "four" is not a number`},
 		{name: "not_a_number_in_the_environment", env: []string{"UWSGI_WORKERS=four"}, want: `UWSGI_WORKERS: "four" is not a number`},
-		{name: "no_number", args: "app.ini", ini: "threads", want: "app.ini:2: threads: it needs a number: threads = 1"},
-		{name: "variable_is_not_set", args: "app.ini", ini: "threads = $(NO_SUCH_VARIABLE)", want: `"$(NO_SUCH_VARIABLE)" is not a number: the environment has no such variable`},
 		{name: "fraction_of_what", args: "app.ini", ini: "queue-timeout = 1.x", want: `app.ini:2: queue-timeout: "1.x" is not a number of seconds such as 2 or 0.5`},
 		{name: "negative_fraction", args: "app.ini", ini: "queue-timeout = -1.5", want: `app.ini:2: queue-timeout: "-1.5" is not a number of seconds such as 2 or 0.5`},
 		{name: "exponent", args: "app.ini", ini: "queue-timeout = 1.5e9", want: `app.ini:2: queue-timeout: "1.5e9" is not a number of seconds such as 2 or 0.5`},
@@ -426,7 +453,7 @@ func TestErrors(t *testing.T) {
 		{name: "mount_without_slash", args: "--mount shop=shop:app", want: `--mount: the path "shop" must begin with a slash`},
 		{name: "static_map", args: "--static-map /srv", want: `--static-map: "/srv" is not of the form /prefix=directory`},
 		{name: "static_map_without_directory", args: "--static-map /srv=", want: `--static-map: "/srv=" names no directory for the path`},
-		{name: "env", args: "--env HOME", want: `--env: "HOME" is not of the form NAME=VALUE`},
+		{name: "env", args: "--env =B", want: "--env: \"=B\" is not of the form NAME=VALUE"},
 		{name: "address", args: "app.ini", ini: "http =", want: "app.ini:2: http: it needs an address such as :8080"},
 		{name: "needed_plugin", args: "--need-plugin lua", want: "--need-plugin: uwsgo has nothing that does what the plugin lua does"},
 

@@ -3,6 +3,8 @@ package config
 import (
 	"io/fs"
 	"math"
+	"slices"
+	"strings"
 
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
 	"github.com/uwsgo/uwsgo/cmd/internal/option"
@@ -123,7 +125,7 @@ func (r *resolver) listen(e ini.Entry, p Protocol) error {
 	if err != nil {
 		return err
 	}
-	r.Listens = append(r.Listens, Listen{Addr: addr, Protocol: p, Option: e.Key, Where: e.Origin.Name(e.Key)})
+	r.Listens = append(r.Listens, Listen{Addr: address(addr), Protocol: p, Option: e.Key, Where: e.Origin.Name(e.Key)})
 	return nil
 }
 
@@ -152,10 +154,25 @@ func (r *resolver) chownSocket(e ini.Entry) (err error) {
 }
 
 func (r *resolver) settleListening() error {
+	r.yieldToStats()
 	for i := range r.Listens {
 		if r.Listens[i].Protocol == "" {
 			r.Listens[i].Protocol = r.Protocol
 		}
 	}
 	return nil
+}
+
+// yieldToStats leaves out unix sockets that have the path of the statistics, which in uWSGI
+// are bound last and so have it. The only address is not left out: it ends the start.
+func (r *resolver) yieldToStats() {
+	if r.Stats == "" || strings.Contains(r.Stats, ":") {
+		return
+	}
+	others := slices.DeleteFunc(slices.Clone(r.Listens), func(l Listen) bool { return l.Addr == r.Stats })
+	if len(others) == len(r.Listens) || len(others) == 0 {
+		return
+	}
+	r.list.Warnf("stats: %s is also the path of a socket: as in uWSGI the statistics have it, and nobody reaches the app there: choose another path for one", r.Stats)
+	r.Listens = others
 }

@@ -121,11 +121,16 @@ func (r *resolver) pythonPath(e ini.Entry) error {
 }
 
 func (r *resolver) env(e ini.Entry) error {
-	name, value, err := pair(e, "NAME=VALUE")
-	if err != nil {
-		return err
+	name, value, ok := strings.Cut(e.Value, "=")
+	switch trimmed := strings.TrimSpace(e.Value); {
+	case ok && name == "":
+		return e.Origin.Errorf(e.Key, "%q is not of the form NAME=VALUE", e.Value)
+	case !ok && (trimmed == "" || trimmed[0] == '#' || trimmed[0] == ';'):
+		return nil // a line that for-readline has taken from a file
+	case !ok:
+		r.list.Warnf("%s: %q is not of the form NAME=VALUE: as in uWSGI it takes the variable away, for which unenv is clearer", e.Origin.Name(e.Key), e.Value)
 	}
-	r.Env = append(r.Env, Env{Name: name, Value: value})
+	r.Env = append(r.Env, Env{Name: name, Value: value, Unset: !ok})
 	return nil
 }
 

@@ -24,7 +24,11 @@ var statsRows = []row{
 			Name: "stats", Aliases: []string{"stats-server"}, Kind: option.Text, Arg: "ADDR", Status: option.Same,
 			Help: "send statistics as JSON to whoever connects to this address",
 		},
-		set: func(r *resolver, e ini.Entry) error { return setText(&r.Stats, e, "an address") },
+		set: func(r *resolver, e ini.Entry) error {
+			err := setText(&r.Stats, e, "an address")
+			r.Stats = address(r.Stats)
+			return err
+		},
 	},
 	{
 		Option: option.Option{

@@ -87,9 +87,9 @@ func TestNumbersWithUnits(t *testing.T) {
 
 func TestNumbersThatAreRefused(t *testing.T) {
 	always := []string{
-		"", " ", "x", "four", "-1", "-1k", "- 1", "1.5.5", "1,5", "1_000", "1'000", "1e3", "1E3", "1e-3", "0x10", "0b1", "0o7", "1 000", "4 workers",
-		"4x", "4 x", "5 apples", "4 5", "4/2", "4*2", "4 * 2", "4+2", "4 + 2", `"4"`, "$(NO_SUCH_VARIABLE)", "%(none)", "٤", "4٤", "4é", "4 k k",
-		"99999999999999999999999", "9223372036854775807", "9223372036854775807k", "9223372036854775808", "1k5", "--1", "1-", "true", "false", "5mm", "1kk",
+		"x", "four", "-1", "-1k", "- 1", "1.5.5", "1,5", "1_000", "1'000", "1e3", "1E3", "1e-3", "0x10", "0b1", "0o7", "1 000", "4 workers",
+		"4x", "4 x", "5 apples", "4 5", "4/2", "4*2", "4 * 2", "4+2", "4 + 2", `"4"`, "%(none)", "٤", "4٤", "4é", "4 k k",
+		"99999999999999999999999", "9223372036854775807", "9223372036854775807k", "9223372036854775808", "1k5", "--1", "1-", "5mm", "1kk",
 	}
 	byKind := map[option.Kind][]string{
 		option.Int:       {"64kb", "64KiB", "5s", "5min", "5h", "50%", "0.5", "1.", "1k2k", "1M1k"},
@@ -102,14 +102,6 @@ func TestNumbersThatAreRefused(t *testing.T) {
 	}
 	numbers(t, func(t *testing.T, o *option.Option) {
 		for _, value := range append(always, byKind[o.Kind]...) {
-			if o.Name == "http-keepalive" || o.Name == "post-buffering" || o.Name == "memory-report" {
-				if value == "" || value == " " || value == "true" || value == "false" {
-					continue // words that these take
-				}
-			}
-			if o.Name == "cheaper" && (value == "true" || value == "false") {
-				continue // see TestCheaperTrue
-			}
 			c, err := alone(o.Name, value)
 			if err == nil {
 				t.Errorf("%q is taken: %+v", value, c)
@@ -120,6 +112,33 @@ func TestNumbersThatAreRefused(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestNumbersLeftAlone has values that uWSGI reads as 0 and that nobody means as a number.
+func TestNumbersLeftAlone(t *testing.T) {
+	for value, why := range map[string]string{
+		"$(NO_SUCH_VARIABLE)": "the environment has no such variable", "": "is no number", " ": "is no number",
+		"true": "is a word", "off": "is a word", "None ; x": "is a word", "false;": "is a word",
+	} {
+		t.Run(value, func(t *testing.T) {
+			numbers(t, func(t *testing.T, o *option.Option) {
+				switch o.Name {
+				case "http-keepalive", "post-buffering", "cheaper", "memory-report":
+					if !strings.HasPrefix(value, "$") {
+						return // they take words
+					}
+				}
+				list := ini.New(ini.OS(nil), Options)
+				r := &resolver{Config: defaults(), list: list, world: ini.OS(nil), told: map[string]bool{}}
+				if err := r.apply(o, ini.Entry{Key: o.Name, Value: value, HasValue: true}); err != nil {
+					t.Fatal(err)
+				}
+				if len(list.Warnings) != 1 || !strings.Contains(list.Warnings[0], o.Name) || !strings.Contains(list.Warnings[0], why) {
+					t.Errorf("warnings: %q", list.Warnings)
+				}
+			})
+		})
+	}
 }
 
 func TestNumbersOnTheCommandLineAndInTheEnvironment(t *testing.T) {
@@ -159,13 +178,14 @@ func TestFlags(t *testing.T) {
 			}
 			for value, want := range map[string]*Config{
 				"": on, "1": on, "2": on, "on": on, "Yes": on, "TRUE": on, "true ; really": on, "true # x": on, "true;": on, "y": on, "enabled": on,
-				"0": off, "no": off, "OFF": off, "False": off, "false ; x": on, // as in uWSGI, with a warning
+				"$(NO_SUCH_VARIABLE)": on,                                                        // as in uWSGI, with a warning
+				"0":                   off, "no": off, "OFF": off, "False": off, "false ; x": on, // as in uWSGI, with a warning
 			} {
 				if got, err := alone(o.Name, value); err != nil || show(got) != show(want) {
 					t.Errorf("%q: %v, %s\nwant %s", value, err, show(got), show(want))
 				}
 			}
-			for _, value := range []string{"flase", "n", "none", "never", "disabled", "nope", "tru", "$(NO_SUCH_VARIABLE)", "-1", "%(none)", "'true'"} {
+			for _, value := range []string{"flase", "n", "none", "never", "disabled", "nope", "tru", "-1", "%(none)", "'true'"} {
 				if _, err := alone(o.Name, value); err == nil || !strings.HasPrefix(err.Error(), "app.ini:7: "+o.Name+": ") {
 					t.Errorf("%q: %v, want it refused", value, err)
 				}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"strings"
 	"time"
 
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
@@ -73,10 +74,44 @@ func (r *resolver) unknown(e ini.Entry) error {
 
 // apply sets what one option asks for.
 func (r *resolver) apply(o *option.Option, e ini.Entry) error {
-	if set := rowOf[o.Name].set; set != nil {
-		return set(r, e)
+	set := rowOf[o.Name].set
+	if set == nil {
+		return nil // package ini did what it says
 	}
-	return nil // package ini did what it says
+	if e.Settled { // uWSGI has read it before anything was filled in
+		filled, err := r.list.Filled(e)
+		if err != nil {
+			return err
+		}
+		e.Value = filled
+	}
+	err := set(r, e)
+	if why := noNumber(o, e); err != nil && why != "" {
+		r.list.Warnf("%s: %q %s, so it is left out: as in uWSGI what holds without it holds", e.Origin.Name(e.Key), e.Value, why)
+		return nil
+	}
+	return err
+}
+
+// noNumber says why the value of an option that is a number was not meant as one; empty
+// where it was, or the option is none. uWSGI reads such a value as 0, which is off in most.
+func noNumber(o *option.Option, e ini.Entry) string {
+	switch o.Kind {
+	case option.Int, option.Plain, option.Percent, option.Size, option.Megabytes, option.Seconds, option.Fraction:
+	default:
+		return ""
+	}
+	word, _, _ := strings.Cut(strings.TrimLeft(e.Value, blanks), " ")
+	switch strings.ToLower(strings.TrimRight(word, ";")) {
+	case "":
+		return "is no number"
+	case "true", "yes", "on", "false", "no", "off", "none", "null":
+		return "is a word and no number"
+	}
+	if strings.HasPrefix(word, "$(") {
+		return "is no number: the environment has no such variable"
+	}
+	return ""
 }
 
 // finish settles what depends on several options.

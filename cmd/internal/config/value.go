@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"io/fs"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -97,7 +98,7 @@ func truth(list *ini.List, e ini.Entry) (bool, error) {
 	case first == "true", first == "yes", first == "on", first == "t", first == "y", first == "enable", first == "enabled":
 	case strings.Trim(first, "0123456789") == "":
 	case strings.HasPrefix(first, "$("):
-		return false, e.Origin.Errorf(e.Key, "%q is neither true nor false: the environment has no such variable", e.Value)
+		list.Warnf("%s: %q counts as true, as in uWSGI: the environment has no such variable", e.Origin.Name(e.Key), e.Value)
 	default:
 		return false, e.Origin.Errorf(e.Key, "%q is neither true nor false: write %s = true, or false", e.Value, e.Key)
 	}
@@ -140,6 +141,12 @@ func umask(e ini.Entry) (int, error) {
 	}
 	return int(n), nil
 }
+
+// trailing is a TCP address with something behind it that uWSGI leaves out.
+var trailing = regexp.MustCompile(`^((?:\[[^\]/]*\]|[^\[/:@]*):[0-9]+)[ \t;#].*$`)
+
+// address is the value of an option that names one, without a comment behind its port.
+func address(value string) string { return trailing.ReplaceAllString(value, "$1") }
 
 // pair splits a value NAME=VALUE.
 func pair(e ini.Entry, form string) (name, value string, err error) {

@@ -12,6 +12,9 @@ func (l *List) Expand() error {
 	for _, pass := range l.passes() {
 		for i := range l.Entries {
 			e := &l.Entries[i]
+			if e.Settled && pass.symbol == '%' {
+				l.refer(e.Value)
+			}
 			if e.Settled || !e.HasValue {
 				continue
 			}
@@ -21,6 +24,18 @@ func (l *List) Expand() error {
 		}
 	}
 	return nil
+}
+
+// refer notes the placeholders that an entry refers to which Filled may fill in later.
+func (l *List) refer(value string) {
+	for from := 0; ; {
+		begin, end := reference(value, '%', from)
+		if begin < 0 {
+			return
+		}
+		l.used[value[begin:end]] = true
+		from = end + 1
+	}
 }
 
 // Filled is the value of e with what Expand fills in, also of an entry that has acted
