@@ -170,7 +170,14 @@ func (p *program) startWorkers(ctx context.Context) error {
 	if cfg.Module != "" || cfg.WSGIFile != "" {
 		wc.Apps = append(wc.Apps, worker.App{File: p.named(cfg.WSGIFile), Module: cfg.Module, Callable: cfg.Callable})
 	}
+	taken := map[string]bool{}
 	for _, m := range cfg.Mounts {
+		at := strings.TrimRight(m.Prefix, "/")
+		if taken[at] { // as in uWSGI the first one counts
+			p.log.Printf("*** WARNING: %s: mountpoint %s already configured. skip. ***", m.Where, m.Prefix)
+			continue
+		}
+		taken[at] = true
 		p.log.Printf("mounting %s on %s", m.App, m.Prefix)
 		app := mountedApp(m, cfg.Callable)
 		app.File = p.named(app.File)
@@ -229,7 +236,7 @@ func (p *program) handler() (engine.Handler, error) {
 		h, rules.Paths = apps, apps.Paths
 	}
 	if cfg.HasFiles() {
-		o := static.Options{Check: p.under(cfg.CheckStatic...), Index: cfg.StaticIndex, SkipExt: cfg.StaticSkip, Safe: p.under(cfg.StaticSafe...)}
+		o := static.Options{Check: p.under(cfg.CheckStatic...), Index: cfg.StaticIndex, SkipExt: cfg.StaticSkip, Safe: p.under(cfg.StaticSafe...), Logf: p.log.Printf}
 		for _, m := range cfg.StaticMaps {
 			o.Maps = append(o.Maps, static.Map{Prefix: m.Prefix, Path: p.under(m.Path)[0], KeepPrefix: m.KeepPrefix})
 			p.log.Printf("[uwsgi-static] added mapping for %s => %s", m.Prefix, m.Path)

@@ -48,6 +48,8 @@ type Options struct {
 	SkipExt []string
 	// Safe are folders that links may lead to from elsewhere (static-safe).
 	Safe []string
+	// Logf is told why a file could not be opened, once in ten seconds. Default: nobody.
+	Logf func(format string, args ...any)
 }
 
 // Handler serves files, and has the next handler answer what is none. It may
@@ -59,6 +61,8 @@ type Handler struct {
 	skip  []string // in lower case
 	safe  []*root
 	types types
+	logf  func(format string, args ...any)
+	told  atomic.Int64 // when logf was, in Unix nanoseconds
 }
 
 // root is a folder, or a file, and the paths that it answers for.
@@ -78,7 +82,7 @@ type folder struct {
 // New returns a Handler in front of next. Relative paths are taken from the
 // current folder. It returns an error for a map that could never match.
 func New(next engine.Handler, o Options) (*Handler, error) {
-	h := &Handler{next: next, index: o.Index, types: loadTypes(mimeTypes)}
+	h := &Handler{next: next, index: o.Index, types: loadTypes(mimeTypes), logf: o.Logf}
 	for _, end := range o.SkipExt {
 		if end == "" || strings.Contains(end, "/") {
 			return nil, fmt.Errorf("static-skip-ext %q: write the end of a name, such as .py", end)
@@ -136,6 +140,9 @@ func (h *Handler) Serve(x *engine.Exchange) {
 				return
 			}
 			if status := refusal(err); status != 0 {
+				if status == http.StatusServiceUnavailable {
+					h.tell(d, err)
+				}
 				refuse(x, status)
 				return
 			}
@@ -193,6 +200,18 @@ func refusal(err error) int {
 		return 0
 	}
 	return http.StatusServiceUnavailable // descriptors or memory are out, or the disk fails
+}
+
+// often is how often a failure to open files is logged: there may be many in a row.
+const often = 10 * time.Second
+
+// tell logs that a file which is there could not be opened.
+func (h *Handler) tell(d *root, err error) {
+	now, told := time.Now().UnixNano(), h.told.Load()
+	if h.logf == nil || told != 0 && now-told < int64(often) || !h.told.CompareAndSwap(told, now) {
+		return
+	}
+	h.logf("a file below %s cannot be opened, so its requests are answered with 503: %v", d.path, err)
 }
 
 func refuse(x *engine.Exchange, status int) {

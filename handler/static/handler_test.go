@@ -3,6 +3,7 @@ package static
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -528,7 +530,14 @@ func TestFileThatCannotBeOpened(t *testing.T) {
 	if err := os.Chmod(filepath.Join(dir, "root/noext"), 0); err != nil {
 		t.Fatal(err)
 	}
-	addr := start(t, Options{Index: []string{"index.html"}, Maps: []Map{{Prefix: "/s", Path: filepath.Join(dir, "root")}, {Prefix: "/f", Path: filepath.Join(dir, "favicon.ico")}}}, engine.ListenOptions{})
+	var said atomic.Int32
+	logf := func(format string, args ...any) {
+		said.Add(1)
+		if line := fmt.Sprintf(format, args...); !strings.Contains(line, dir) || !strings.Contains(line, "too many open files") {
+			t.Errorf("logged %q", line)
+		}
+	}
+	addr := start(t, Options{Logf: logf, Index: []string{"index.html"}, Maps: []Map{{Prefix: "/s", Path: filepath.Join(dir, "root")}, {Prefix: "/f", Path: filepath.Join(dir, "favicon.ico")}}}, engine.ListenOptions{})
 	skipping := start(t, Options{SkipExt: []string{".py"}, Maps: []Map{{Prefix: "/s", Path: filepath.Join(dir, "root")}}}, engine.ListenOptions{})
 	t.Run("forbidden", func(t *testing.T) {
 		if os.Getuid() == 0 {
@@ -606,6 +615,9 @@ func TestFileThatCannotBeOpened(t *testing.T) {
 		if status, body := tt.ask(); status != tt.want {
 			t.Errorf("%s without descriptors: %d %q, want %d", tt.name, status, body, tt.want)
 		}
+	}
+	if n := said.Load(); n != 1 {
+		t.Errorf("the reason was logged %d times, not once", n)
 	}
 	release()
 	for _, tt := range cases {

@@ -229,3 +229,22 @@ func leave(t *testing.T, address, path string) {
 	_ = c.(*net.TCPConn).SetLinger(0)
 	_ = c.Close()
 }
+
+// Of two apps at one mountpoint the first answers, in both servers.
+func TestMountpointTwice(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"app", "one", "two"} {
+		write(t, dir, name+".py", fmt.Sprintf(`
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"%s"]
+`, name))
+	}
+	args := []string{"--manage-script-name", "--mount", "/m=one.py", "--mount", "/m=two.py"}
+	for name, s := range beside(t, dir, args...) {
+		if a := get(t, "http://"+s.address+"/m/x"); a.body != "one" {
+			t.Errorf("%s: %d %q", name, a.status, a.body)
+		}
+		s.waitLog(t, "already configured. skip.")
+	}
+}

@@ -55,7 +55,7 @@ const MaxPath = len(unix.RawSockaddrUnix{}.Path) - 1
 //	@app              an abstract unix socket (Linux)
 //
 // Unlike uWSGI it takes a colon in a path that starts with "/" or "./", and
-// refuses a lone number, which uWSGI would make a file of.
+// refuses a lone number, IP address or localhost, which uWSGI would make a file of.
 func Parse(s string) (Address, error) {
 	switch {
 	case s == "":
@@ -86,6 +86,9 @@ func parseAbstract(s string) (Address, error) {
 func parsePath(s string) (Address, error) {
 	if _, err := strconv.ParseUint(s, 10, 64); err == nil {
 		return Address{}, fmt.Errorf("address %q: write \":%s\" for a TCP port or \"./%s\" for a unix socket of that name", s, s, s)
+	}
+	if _, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil || strings.EqualFold(s, "localhost") {
+		return Address{}, fmt.Errorf("address %q: its port is missing: write \"%s:8080\", or \"./%s\" for a unix socket of that name", s, s, s)
 	}
 	if strings.HasSuffix(s, "/") {
 		return Address{}, fmt.Errorf("address %q: it ends in a slash; name the socket's file, not its directory", s)
