@@ -136,6 +136,7 @@ func (p *program) detach() error {
 	if p.daemon == nil {
 		return nil // a successor: the command has returned long ago
 	}
+	p.sink.Sync() // of which daemonize2 shows what there is
 	_, err = p.daemon.Write([]byte{1})
 	_ = p.daemon.Close()
 	p.daemon = nil

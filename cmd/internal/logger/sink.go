@@ -436,12 +436,19 @@ func (s *Sink) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Sync waits until what was logged until now has been written, or is lost.
+// Sync waits until what was logged and printed until now has been written, or is lost; at
+// most two seconds for targets that stand still.
 func (s *Sink) Sync() {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
+	defer cancel()
 	for _, q := range s.queues() { // stages come first
 		done := make(chan struct{})
 		q.order(func() { close(done) })
-		<-done
+		select {
+		case <-done:
+		case <-q.done:
+		case <-ctx.Done():
+		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -303,4 +304,89 @@ func TestLogsOfADaemon(t *testing.T) {
 	tell(t, filepath.Join(dir, "fifo"), "q")
 	s.noOrphans(t)
 	has(t, log, "goodbye to uwsgo.")
+}
+
+// TestLogsOfAnotherUser: root opens the log, the user of uid opens it anew, where it may.
+func TestLogsOfAnotherUser(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		option []string
+		own    bool // the directory is the user's
+		first  string
+	}{
+		{"may_write", []string{"--logto", "logs/log", "--logfile-chown", "--logfile-chmod", "600"}, true, "uwsgo is ready"},
+		{"may_not_write", []string{"--logto", "logs/log"}, false, "uwsgo is ready"},
+		{"logger", []string{"--logger", "file:logs/log", "--logfile-chown", "--logfile-chmod", "600"}, true, "uwsgo is ready"},
+		{"opened_by_the_user", []string{"--logto2", "logs/log", "--logfile-chmod", "600"}, true, "uwsgo is ready"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir, nobody := publicDir(t)
+			logs := filepath.Join(dir, "logs")
+			if err := os.Mkdir(logs, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			id := credential(t, nobody)
+			if tt.own {
+				if err := os.Chown(logs, int(id.Uid), int(id.Gid)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			s := start(t, dir, append([]string{"--http", "127.0.0.1:" + freePort(t), "--check-static", dir, "--uid", "nobody"}, tt.option...)...)
+			log, old := filepath.Join(logs, "log"), filepath.Join(logs, "log.1")
+			has(t, log, tt.first)
+			if err := os.Rename(log, old); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+				t.Fatal(err)
+			}
+			if !tt.own {
+				has(t, old, "the log "+log+" cannot be opened anew, so lines still go to the file that it was: ")
+				if err := s.stop(t, stopSignal); err != nil {
+					t.Error(err)
+				}
+				has(t, old, "goodbye to uwsgo.")
+				return
+			}
+			eventually(t, "a new log", func() error { _, err := os.Stat(log); return err })
+			for _, path := range []string{log, old} {
+				if owner := ownerOf(t, path); owner != nobody.Uid+":"+nobody.Gid {
+					t.Errorf("%s belongs to %s", path, owner)
+				}
+				eventually(t, "mode 600", func() error {
+					info, err := os.Stat(path)
+					if err == nil && info.Mode().Perm() != 0o600 {
+						err = fmt.Errorf("%v", info.Mode())
+					}
+					return err
+				})
+			}
+			if err := s.stop(t, stopSignal); err != nil {
+				t.Error(err)
+			}
+			has(t, log, "goodbye to uwsgo.")
+		})
+	}
+}
+
+// TestMemoryOfWorkers: memory-report = 2 tells what a worker shares with nobody.
+func TestMemoryOfWorkers(t *testing.T) {
+	port := freePort(t)
+	s := start(t, shortTempDir(t), "--http", "127.0.0.1:"+port, "--wsgi-file", root+"/docs/examples/hello/server.py", "--memory-report=2")
+	s.waitAnswer(t, "http://127.0.0.1:"+port+"/", 200)
+	line := regexp.MustCompile(`(?m)^\{address space usage: \d{7,} bytes/\d+MB\} \{rss usage: (\d{7,}) bytes/\d+MB\} \{uss usage: (\d{5,}) bytes/\d+MB\} \{pss usage: (\d{5,}) bytes/\d+MB\} \[pid: [1-9]`)
+	eventually(t, "figures of a worker", func() error {
+		get(t, "http://127.0.0.1:"+port+"/")
+		if !line.MatchString(s.log.String()) {
+			return fmt.Errorf("there are none")
+		}
+		return nil
+	})
+	m := line.FindStringSubmatch(s.log.String())
+	rss, _ := strconv.Atoi(m[1])
+	uss, _ := strconv.Atoi(m[2])
+	pss, _ := strconv.Atoi(m[3])
+	if uss > pss || pss > 2*rss {
+		t.Errorf("rss %d, uss %d, pss %d", rss, uss, pss)
+	}
 }
