@@ -98,7 +98,8 @@ func TestLoad(t *testing.T) {
 					{"as-user", hook.Action{Text: "exec:echo a:b", Line: "echo a:b"}, "app.ini:4: hook-as-user"},
 					{"asap", hook.Action{Text: "safeexec:true", Line: "true", Safe: true}, "app.ini:5: hook-asap"},
 					{
-						"master-start", hook.Action{Text: "unix_signal:15 gracefully_kill_them_all", Kind: hook.Signal, Name: hook.Stop, Number: 15},
+						"master-start",
+						hook.Action{Text: "unix_signal:15 gracefully_kill_them_all", Kind: hook.Signal, Name: hook.Stop, Number: 15},
 						"app.ini:6: hook-master-start",
 					},
 					{"as-user", hook.Action{Text: "date", Line: "date"}, "app.ini:3: exec-as-user"},
@@ -117,8 +118,10 @@ func TestLoad(t *testing.T) {
 			name: "comments_behind_addresses", args: []string{"app.ini"}, ini: "http = 127.0.0.1:80; web\nsocket = [::1]:81 # x\nuwsgi-socket = :82;\nstats = 127.0.0.1:83 ; x\nhttp-socket = /run/a:1; b\n",
 			want: func(c *Config) {
 				c.Listens = []Listen{
-					{"127.0.0.1:80", HTTP, "http", "app.ini:2: http"}, {"[::1]:81", Uwsgi, "socket", "app.ini:3: socket"},
-					{":82", Uwsgi, "uwsgi-socket", "app.ini:4: uwsgi-socket"}, {"/run/a:1; b", HTTP, "http-socket", "app.ini:6: http-socket"},
+					{"127.0.0.1:80", HTTP, "http", "app.ini:2: http"},
+					{"[::1]:81", Uwsgi, "socket", "app.ini:3: socket"},
+					{":82", Uwsgi, "uwsgi-socket", "app.ini:4: uwsgi-socket"},
+					{"/run/a:1; b", HTTP, "http-socket", "app.ini:6: http-socket"},
 				}
 				c.Stats = "127.0.0.1:83"
 			},

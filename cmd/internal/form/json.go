@@ -15,8 +15,7 @@ func (f *File) json(text []byte, section string) error {
 	var whole json.RawMessage
 	if err := json.Unmarshal(text, &whole); err != nil {
 		line := 0
-		var syntax *json.SyntaxError
-		if errors.As(err, &syntax) {
+		if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 			line = lineOf(text, syntax.Offset-1)
 		}
 		return at(line, err)

@@ -14,8 +14,7 @@ import (
 func (f *File) toml(text []byte, section string) error {
 	var all map[string]any
 	if err := toml.Unmarshal(text, &all); err != nil { // tables that are there twice, and the like
-		var decode *toml.DecodeError
-		if errors.As(err, &decode) {
+		if decode, ok := errors.AsType[*toml.DecodeError](err); ok {
 			line, _ := decode.Position()
 			return at(line, errors.New(strings.TrimPrefix(decode.Error(), "toml: ")))
 		}

@@ -69,7 +69,7 @@ var shell = map[string]shellAction{
 	"creat":   {"FILE", func(arg string) string { return ": > " + quote(arg) }},
 	"sticky":  {"FILE", func(arg string) string { return command + "chmod +t -- " + quote(arg) }},
 	"write":   {"FILE TEXT", into(">", "%s")},
-	"writen":  {"FILE TEXT", into(">", `%s\n`)},
+	"writen":  {"FILE TEXT", into(">", `%s\n`)}, //nolint:misspell // uWSGI calls it so
 	"append":  {"FILE TEXT", into(">>", "%s")},
 	"appendn": {"FILE", into(">>", `%s\n`)},
 	// Opened for reading, too, a pipe does not wait for who reads it.

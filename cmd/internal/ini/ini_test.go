@@ -2,10 +2,13 @@ package ini
 
 import (
 	"flag"
+	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
@@ -282,4 +285,74 @@ func FuzzIni(f *testing.F) {
 			t.Errorf("%d bytes were written", list.work)
 		}
 	})
+}
+
+// large is an ini file of 500 lines of the usual kinds.
+func large() map[string]string {
+	var b strings.Builder
+	b.WriteString("[uwsgi]\nbase = /srv/%n\n")
+	for i := range 100 {
+		fmt.Fprintf(&b, "name%d = %%(base)/%d\nenv = VAR%d=%%(name%d)/$(HOME)\n; comment\nstatic-map = /s%d=%%(base)/s\ntouch-reload = %%d%d\n", i, i, i, i, i, i)
+	}
+	return map[string]string{"app.ini": b.String()}
+}
+
+// BenchmarkLarge reads and expands a file of 500 lines, as each start does.
+func BenchmarkLarge(b *testing.B) {
+	w := memory(large(), map[string]string{"HOME": "/home/ann"})
+	for b.Loop() {
+		list := New(w, options)
+		if err := list.Load("app.ini", Origin{}); err != nil {
+			b.Fatal(err)
+		}
+		if err := list.Expand(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// TestLargeFileCostsLittle has a bound that only a mistake in kind passes: what takes
+// milliseconds must not grow with the square of the lines.
+func TestLargeFileCostsLittle(t *testing.T) {
+	begun := time.Now()
+	list := New(memory(large(), nil), options)
+	if err := list.Load("app.ini", Origin{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := list.Expand(); err != nil {
+		t.Fatal(err)
+	}
+	if len(list.Entries) < 400 || time.Since(begun) > 20*time.Second {
+		t.Errorf("%d options after %v", len(list.Entries), time.Since(begun))
+	}
+}
+
+// TestExpansionStops: whatever values refer to, expansion ends, and an error names the line.
+func TestExpansionStops(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	pieces := []string{"%(a)", "%(b)", "%(c)", "$(APP)", "@(f)", "%(a b + 2)", "%(%(a))", "$(", "@(", "%(", ")", "x", "%%", "%d", "%(_)", " ", "++", "(("}
+	value := func() string {
+		var b strings.Builder
+		for range random.IntN(6) {
+			b.WriteString(pieces[random.IntN(len(pieces))])
+		}
+		return b.String()
+	}
+	for range 60 {
+		text := fmt.Sprintf("[uwsgi]\na = %s\nb = %s\nfor = %s x\nc = %s\nendfor =\nlisten = %s\n", value(), value(), value(), value(), value())
+		list := New(memory(map[string]string{"app.ini": text, "f": value()}, map[string]string{"APP": value()}), options)
+		err := list.Load("app.ini", Origin{})
+		if err == nil {
+			err = list.Expand()
+		}
+		for i := 0; err == nil && i < len(list.Entries); i++ {
+			_, err = list.Filled(list.Entries[i])
+		}
+		if err != nil && !strings.HasPrefix(err.Error(), "app.ini:") {
+			t.Errorf("%q: %v", text, err)
+		}
+		if list.work > 4*maxWork {
+			t.Errorf("%q: %d bytes were written", text, list.work)
+		}
+	}
 }

@@ -30,7 +30,10 @@ const (
 // schemes are the kinds of name beside files that uWSGI knows; https is an addition. The
 // text says why one cannot be read.
 var schemes = []struct{ name, never string }{
-	{name: "exec"}, {name: "fd"}, {name: "http"}, {name: "https"},
+	{name: "exec"},
+	{name: "fd"},
+	{name: "http"},
+	{name: "https"},
 	{"data", "nothing is appended to this binary: write the options into a file"},
 	{"sym", "uWSGI's binary has such symbols, this one has none: write the options into a file"},
 	{"section", "uWSGI's binary has such sections, this one has none: write the options into a file"},
