@@ -6,7 +6,8 @@
 // bytes into these types and back.
 package codec
 
-// Span is a piece of [Request.Buf]: bytes Off up to, not including, End.
+// Span is a piece of [Request.Buf], or of what handlers have added: bytes Off up to, not
+// including, End. [Request.Bytes] reads it.
 // Spans stay right when the bytes move to another buffer, which views would not.
 type Span struct{ Off, End uint32 }
 

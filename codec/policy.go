@@ -14,6 +14,12 @@ type Policy struct {
 	// "X-User" then become the same environ variable, so a client can forge what a
 	// proxy in front sets. Leave it off unless no field of the app is trusted.
 	Underscores bool
+	// Upgrade lets the field Upgrade in, and has [Request].Upgrade tell whether the client
+	// offers to switch protocols. It is for handlers that take connections over.
+	Upgrade bool
+	// Connect lets CONNECT in, likewise. A handler that does not know it must refuse it:
+	// the target is no path.
+	Connect bool
 }
 
 // KeepField reports whether a field with that name reaches the app. It never
@@ -24,7 +30,7 @@ type Policy struct {
 // uwsgi codec, sets Underscores and is otherwise held to the same rules.
 func (p Policy) KeepField(name []byte) bool {
 	if hopByHop(name) {
-		return false
+		return p.Upgrade && len(name) == 7 && EqualName(name, nameUpgrade)
 	}
 	switch len(name) {
 	case 5:

@@ -1,8 +1,9 @@
 package codec
 
-// Request is one request head. A decoder fills it in; it owns no bytes: every
-// Span points into Buf, which is the loop's read buffer while the request is
-// being handled and a copy of the exchange's own after [Request.Retain].
+// Request is one request head. A decoder fills it in and owns no bytes: its spans
+// point into Buf, which is the loop's read buffer while the request is
+// being handled and a copy of the exchange's own after [Request.Retain]. Only what
+// handlers add has bytes of the request's own: see additions.go.
 //
 // The same fields hold a request over HTTP and over the uwsgi protocol, so what
 // is built from them (the WSGI environ, a net/http request) is the same too.
@@ -20,8 +21,8 @@ type Request struct {
 	// received. Over uwsgi they are the HTTP_* variables with that prefix cut
 	// off (so "USER_AGENT"), and CONTENT_TYPE. [EqualName] compares both spellings.
 	Fields []Field
-	// Vars are the other variables of a uwsgi packet, and those of SetVar. A client over
-	// HTTP sets none.
+	// Vars are the other variables of a uwsgi packet, and those of [Request.SetVar]. A client
+	// over HTTP sets none.
 	Vars []Field
 	// ScriptName is the SCRIPT_NAME that a uwsgi packet came with.
 	ScriptName Span
@@ -38,13 +39,23 @@ type Request struct {
 	Head          bool // the method is HEAD
 	KeepAlive     bool // the client wants, and may have, another request on this connection
 	Expect100     bool // the client waits for "100 Continue" before it sends the body
+	Upgrade       bool // the client offers to switch to what its Upgrade field names; only if [Policy].Upgrade
+	Connect       bool // the method is CONNECT, and the target host and port; only if [Policy].Connect
+	Rewritten     bool // path and query are those of [Request.Rewrite], not the target's
 
 	pathState uint8  // what Path returns
 	scratch   []byte // the path where it is not as received
+	own       []byte // what handlers have added
 }
 
-// Bytes returns the bytes at s. They are valid as long as Buf is.
-func (r *Request) Bytes(s Span) []byte { return r.Buf[s.Off:s.End:s.End] }
+// Bytes returns the bytes at s. They are valid as long as Buf is; those that a handler has
+// added, as long as the request.
+func (r *Request) Bytes(s Span) []byte {
+	if s.Off >= ownBytes {
+		return r.own[s.Off-ownBytes : s.End-ownBytes : s.End-ownBytes]
+	}
+	return r.Buf[s.Off:s.End:s.End]
+}
 
 // Get returns the value of the first field with that name, compared with
 // [EqualName], or nil. Over HTTP no field with "_" gets in (unless the policy was
@@ -58,25 +69,6 @@ func (r *Request) Get(name string) []byte {
 	return nil
 }
 
-// SetVar gives the app a variable of the server's own, such as REMOTE_USER, in place of one
-// that the front server has sent. Spans stay right. Views do not move: they show the
-// bytes of before.
-func (r *Request) SetVar(name, value string) {
-	buf := make([]byte, 0, len(r.Buf)+len(name)+len(value))
-	buf = append(append(append(buf, r.Buf...), name...), value...)
-	at := uint32(len(r.Buf))
-	mid := at + uint32(len(name))
-	f := Field{Span{at, mid}, Span{mid, uint32(len(buf))}}
-	r.Buf = buf
-	for i := range r.Vars {
-		if string(r.Bytes(r.Vars[i].Name)) == name {
-			r.Vars[i] = f
-			return
-		}
-	}
-	r.Vars = append(r.Vars, f)
-}
-
 // Memory that a request keeps for the next one, so that one large request does
 // not stay with a connection for good.
 const (
@@ -87,7 +79,7 @@ const (
 // Reset makes r ready for the next request. It keeps the memory of Fields, Vars
 // and the decoded path, up to a bound.
 func (r *Request) Reset() {
-	fields, vars, scratch := r.Fields[:0], r.Vars[:0], r.scratch[:0]
+	fields, vars, scratch, own := r.Fields[:0], r.Vars[:0], r.scratch[:0], r.own[:0]
 	if cap(fields) > keepFields {
 		fields = nil
 	}
@@ -97,7 +89,10 @@ func (r *Request) Reset() {
 	if cap(scratch) > keepScratch {
 		scratch = nil
 	}
-	*r = Request{Fields: fields, Vars: vars, scratch: scratch}
+	if cap(own) > keepScratch {
+		own = nil
+	}
+	*r = Request{Fields: fields, Vars: vars, scratch: scratch, own: own}
 }
 
 // Retain copies the head into dst[:0], grown if need be, makes r point at the

@@ -154,22 +154,3 @@ func TestRequestAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations a request", got)
 	}
 }
-
-func TestSetVar(t *testing.T) {
-	buf := []byte("/pathREMOTE_USERGET next request")
-	r := &Request{Buf: buf[:18:18], RawPath: Span{0, 5}, Method: Span{15, 18}, Vars: []Field{{Span{5, 16}, Span{16, 16}}}}
-	path := r.Path()
-	r.SetVar("REMOTE_USER", "jane")
-	r.SetVar("OTHER", "")
-	r.SetVar("REMOTE_USER", "john")
-	got := map[string]string{}
-	for _, v := range r.Vars {
-		got[string(r.Bytes(v.Name))] = string(r.Bytes(v.Value))
-	}
-	if len(r.Vars) != 2 || got["REMOTE_USER"] != "john" || got["OTHER"] != "" {
-		t.Errorf("variables: %q", got)
-	}
-	if string(path) != "/path" || string(r.Path()) != "/path" || string(r.Bytes(r.Method)) != "RGE" || string(buf[18:]) != "T next request" {
-		t.Errorf("the rest has changed: %q %q %q", path, r.Path(), buf)
-	}
-}

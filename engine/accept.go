@@ -71,12 +71,11 @@ func (a *acceptor) accept(n int, share int64) (more bool) {
 		case unix.EINTR, unix.ECONNABORTED, unix.EPROTO:
 			continue
 		default:
-			// EMFILE, ENFILE, ENOBUFS, ENOMEM: descriptors or memory are out. Clients wait
-			// in the backlog meanwhile.
+			// Descriptors or memory are out, most often. Clients wait in the backlog meanwhile.
 			l.count.noFiles.Add(1)
 			if !a.short {
 				a.short = true
-				l.srv.opt.Logf("cannot accept connections on %s: %v: raise the limit on open files (ulimit -n); trying again every %v", a.listener, err, retryAccept)
+				l.srv.opt.Logf("cannot accept connections on %s: %v: %s; trying again every %v", a.listener, err, remedy(err), retryAccept)
 			}
 			l.After(&a.retry, retryAccept)
 			return false
@@ -89,6 +88,23 @@ func (a *acceptor) accept(n int, share int64) (more bool) {
 		l.opened(a, fd)
 	}
 	return true
+}
+
+// remedy says what an operator can do about an error of accept.
+func remedy(err error) string {
+	switch err {
+	case unix.EMFILE:
+		return "raise the process's limit on open files (ulimit -n)"
+	case unix.ENFILE:
+		return "raise the system's limit on open files (sysctl fs.file-max)"
+	case unix.ENOBUFS, unix.ENOMEM:
+		return "the system has no memory for sockets: give it more, or let fewer connections be open"
+	case unix.EPERM, unix.EACCES:
+		return "a firewall or security module forbids it: look at its log"
+	case unix.EBADF, unix.ENOTSOCK, unix.EINVAL, unix.EOPNOTSUPP:
+		return "it is no listening socket any more: something in this process has closed or replaced it; start the server again"
+	}
+	return "the system's documentation of accept(2) says what it means"
 }
 
 // askBefore is up to how many connections at a time the acceptor asks whether another

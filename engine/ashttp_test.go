@@ -25,7 +25,7 @@ func overNetHTTP(t *testing.T, o Options, h Handler, f func(t *testing.T, srv *S
 				t.Fatal(err)
 			}
 			serve(t, srv, h)
-			front := httptest.NewUnstartedServer(srv.AsHTTP(h))
+			front := httptest.NewUnstartedServer(srv.AsHTTP(WholeBody(h)))
 			if major == 2 {
 				front.EnableHTTP2 = true
 				front.StartTLS()
@@ -233,7 +233,7 @@ func TestAsHTTPRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	serve(t, srv, echo)
-	h := srv.AsHTTP(echo)
+	h := srv.AsHTTP(WholeBody(echo))
 	for _, tt := range []struct {
 		name   string
 		change func(r *http.Request)

@@ -23,12 +23,14 @@ func hello() Handler {
 
 // roundTrips returns a function that sends n pipelined requests on a kept
 // connection and reads their answers. It allocates nothing itself.
-func roundTrips(tb testing.TB, n int) func() {
+func roundTrips(tb testing.TB, n int) func() { return roundTripsOf(tb, n, hello()) }
+
+func roundTripsOf(tb testing.TB, n int, h Handler) func() {
 	srv, err := New(Options{Loops: 1, Logf: tb.Logf})
 	if err != nil {
 		tb.Fatal(err)
 	}
-	serve(tb, srv, hello())
+	serveHeads(tb, srv, h)
 	c := connect(tb, srv, HTTP)
 	tb.Cleanup(func() { _ = c.Close() })
 	raw, err := c.SyscallConn()

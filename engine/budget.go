@@ -162,4 +162,12 @@ func (c *conn) weigh() {
 		c.loop.hold(n - c.weight)
 		c.weight = n
 	}
+	if partial := c.in != nil && c.read == readHead && !c.closing && !c.dead; partial != c.partial {
+		c.partial = partial
+		if partial {
+			c.loop.heads.unfinished++
+		} else {
+			c.loop.heads.unfinished--
+		}
+	}
 }

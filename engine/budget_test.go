@@ -88,12 +88,33 @@ func TestMemoryBound(t *testing.T) {
 				}
 				return resp.StatusCode == 503
 			}
-			if tt.name != "bodies" { // these go to files and leave room
+			switch tt.name {
+			case "heads": // those that are not complete give way, the oldest first
+				for range 2 * clients {
+					if refused() {
+						t.Fatal("a small request is refused, as others have not sent theirs")
+					}
+				}
+				if n := srv.Stats().Refused; n < clients/3 || n > clients {
+					t.Errorf("%d heads of %d were refused", n, clients)
+				}
+				if logs.count("all 2 MiB of memory") != 1 {
+					t.Error("the log does not say why, or too often")
+				}
+				_ = conns[0].SetReadDeadline(time.Now().Add(20 * time.Second))
+				if got, _ := io.ReadAll(conns[0]); !strings.HasPrefix(string(got), "HTTP/1.1 503 ") {
+					t.Errorf("the oldest got %.30q", got)
+				}
+				_ = conns[clients-1].SetReadDeadline(time.Now().Add(10 * time.Millisecond))
+				if got, _ := io.ReadAll(conns[clients-1]); len(got) > 0 {
+					t.Errorf("the youngest got %.30q", got)
+				}
+			default:
 				eventually(t, "a request is refused", refused)
 				if logs.count("all 2 MiB of memory") != 1 {
 					t.Error("the log does not say why, or too often")
 				}
-			} else {
+			case "bodies": // these go to files and leave room
 				eventually(t, "bodies go to files", func() bool { return srv.files.Load() > clients/4 })
 				if refused() {
 					t.Error("a request is refused although bodies can go to files")

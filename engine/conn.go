@@ -26,10 +26,11 @@ type conn struct {
 	gen      uint32 // counts the connections that this struct has been
 	peer     listen.Peer
 
-	read readState
-	x    *Exchange                  // from a request's first byte to the end of its answer
-	in   *bytebufferpool.ByteBuffer // what has been read and not been parsed
-	out  *bytebufferpool.ByteBuffer // output that the socket has not taken; sent from outAt
+	read   readState
+	x      *Exchange                  // from a request's first byte to the end of its answer
+	intake *intake                    // from a head until its body has come, or has been skipped
+	in     *bytebufferpool.ByteBuffer // what has been read and not been parsed
+	out    *bytebufferpool.ByteBuffer // output that the socket has not taken; sent from outAt
 	// outAt is how much of out has been sent.
 	outAt int
 	// file, if not nil, comes after out: fileLeft bytes from fileAt.
@@ -55,11 +56,14 @@ type conn struct {
 	closing  bool // to be closed once the output is out
 	broken   bool // the socket is of no use any more; output is discarded
 	dead     bool // closed
+	patient  bool // what it discards before it closes is a body, so that may take longer
 	lingered int  // bytes discarded while lingering
+	since    int64
 
-	hold   bool // leave the end of each request unread: see conn_hold.go
-	held   int  // bytes that have been peeked at and not been taken
-	weight int  // bytes that budget knows of: see weigh
+	hold    bool // leave the end of each request unread: see conn_hold.go
+	held    int  // bytes that have been peeked at and not been taken
+	weight  int  // bytes that budget knows of: see weigh
+	partial bool // it holds an unfinished head, as of then
 }
 
 // readState is what a connection does with bytes that come in.
@@ -67,8 +71,9 @@ type readState uint8
 
 const (
 	readHead   readState = iota // parse a request head; idle when none has begun
-	readBody                    // decode and spool the request's body
-	readHeld                    // keep them until the request at hand is answered
+	readBody                    // decode the request's body, for who has asked
+	readSkip                    // the same, for nobody: the request has been answered
+	readHeld                    // keep them until the request at hand is answered, or its body asked for
 	readLinger                  // discard them: the connection is about to close
 )
 
@@ -146,7 +151,11 @@ func (c *conn) late() {
 		c.refuse(errHeadTimeout)
 	case deadlineBody:
 		c.loop.count.timeouts.Add(1)
-		c.refuse(errBodyTimeout)
+		if c.read == readSkip {
+			c.close() // its request has been answered
+			return
+		}
+		c.bodyFails(errBodyTimeout)
 	case deadlineWrite:
 		c.loop.count.timeouts.Add(1)
 		if c.x != nil && c.x.outcome.Broken == "" {
@@ -275,11 +284,14 @@ func (c *conn) settle() {
 		if x.phase != phaseEnded || c.file != nil || c.buffered() > pipelineMax {
 			return // an answer must be nearly out before another is begun
 		}
-		keep := x.sent.KeepAlive && c.read == readHeld // as the client was told, also if the server drains since
+		keep := x.sent.KeepAlive && c.read != readLinger // as the client was told, also if the server drains since
 		c.x = nil
 		c.loop.release(x)
 		if keep {
 			c.read = readHead
+			if c.intake != nil {
+				c.read = readSkip
+			}
 			if !c.feeding { // else feed goes on with what it has
 				c.resume()
 				if !c.dead {
@@ -289,6 +301,9 @@ func (c *conn) settle() {
 			return
 		}
 		c.closing = true
+		if c.intake != nil {
+			c.read = readLinger
+		}
 	}
 	if c.closing && c.buffered() == 0 {
 		c.finishClosing()
@@ -297,8 +312,11 @@ func (c *conn) settle() {
 
 // resume takes up reading after an answer.
 func (c *conn) resume() {
-	if c.read <= readBody {
-		c.takeHeld()
+	c.regard()
+	if c.read < readHeld {
+		if c.intake == nil {
+			c.takeHeld() // else fill does, if there is more to come
+		}
 		if c.in != nil {
 			c.feedKept()
 		}
@@ -324,11 +342,14 @@ func (c *conn) begun() bool {
 // rest sees to a connection that has nothing to do until more input comes: its
 // deadline, and that the poller knows it.
 func (c *conn) rest() {
-	if c.dead || c.broken || c.closing || c.feeding || c.moreIn || c.read > readBody {
+	if c.dead || c.broken || c.closing || c.feeding || c.moreIn || c.read >= readHeld {
 		return
 	}
 	draining := c.loop.srv.draining.Load()
 	switch begun := c.begun(); {
+	case c.eof && c.read == readBody:
+		c.bodyEnds()
+		return
 	case c.eof && begun:
 		c.keepHead()
 		c.refuse(errIncomplete)
@@ -337,7 +358,8 @@ func (c *conn) rest() {
 		c.closing = true
 		c.settle()
 		return
-	case c.read == readBody:
+	case c.intake != nil && c.intake.tunnel:
+	case c.read != readHead:
 		if c.deadline != deadlineBody {
 			c.arm(deadlineBody)
 		}
@@ -359,6 +381,11 @@ func (c *conn) finishClosing() {
 	c.freeIn()
 	c.takeHeld() // the answer is whole
 	pending := c.read == readLinger || c.unread
+	if c.intake != nil {
+		pending, c.patient = true, true
+		c.loop.freeIntake(c.intake)
+		c.intake = nil
+	}
 	if c.eof || !pending {
 		c.close()
 		return
@@ -371,6 +398,7 @@ func (c *conn) finishClosing() {
 		return
 	}
 	c.read = readLinger
+	c.since = c.loop.Now()
 	c.arm(deadlineLinger)
 	c.watch()
 	if !c.dead {
@@ -396,7 +424,9 @@ func (x *Exchange) broke(why string) {
 // lost takes n bytes back that have been counted as sent and are not.
 func (c *conn) lost(n int) {
 	if x := c.x; x != nil && x.phase >= phaseStream {
-		x.outcome.BodyBytes = max(0, x.outcome.BodyBytes-int64(n))
+		left := x.outcome.BodyBytes - int64(n)
+		x.outcome.BodyBytes = max(0, left)
+		x.outcome.HeadBytes = max(0, x.outcome.HeadBytes+min(0, left))
 	}
 }
 
@@ -449,6 +479,10 @@ func (c *conn) close() {
 	if x := c.x; x != nil {
 		c.x = nil
 		c.loop.release(x)
+	}
+	if c.intake != nil {
+		c.loop.freeIntake(c.intake)
+		c.intake = nil
 	}
 	c.loop.Disarm(&c.timer)
 	c.loop.Cancel(&c.turn)
@@ -507,46 +541,56 @@ func (c *conn) keepHead() {
 	}
 }
 
-// refuse answers a faulty request and closes the connection.
+// refuse answers a faulty head and closes the connection.
 func (c *conn) refuse(err error) { c.refuseAt(err, codec.Span{}) }
 
 // refuseAt is refuse with the name of the variable or field at fault, in the head at hand.
 func (c *conn) refuseAt(err error, at codec.Span) {
-	status, id := 400, "bad_request"
-	if e, ok := asCodecError(err); ok {
-		status, id = e.Status, e.ID
-	}
 	l := c.loop
-	l.count.refused.Add(1)
 	x := c.x
 	if x == nil {
 		x = l.exchange(c)
 		c.x = x
 	}
-	f := c.refusal(status, id, err, &x.req, at)
-	if status != 503 { // else the operator has been told, and there are many
-		l.srv.opt.OnRefusal(f)
-	}
-	if c.read == readHead {
-		// What a decoder leaves after an error means nothing, but for the log.
-		x.req.Reset()
-		x.req.Proto = protoOf[c.listener.protocol]
-		x.head = append(append(x.head[:0], f.Method...), f.Target...)
-		x.req.Buf = x.head
-		x.req.Method.End = uint32(len(f.Method))
-		x.req.Target = codec.Span{Off: x.req.Method.End, End: uint32(len(x.head))}
-	}
+	f := c.refused(err, at)
+	// What a decoder leaves after an error means nothing, but for the log.
+	x.req.Reset()
+	x.req.Proto = protoOf[c.listener.protocol]
+	x.head = append(append(x.head[:0], f.Method...), f.Target...)
+	x.req.Buf = x.head
+	x.req.Method.End = uint32(len(f.Method))
+	x.req.Target = codec.Span{Off: x.req.Method.End, End: uint32(len(x.head))}
+	c.answerRefused(x, err)
+}
+
+// refuseWhole refuses a request whose head is well and complete.
+func (c *conn) refuseWhole(err error) {
+	c.refused(err, codec.Span{})
+	c.patient = true
+	c.answerRefused(c.x, err)
+}
+
+func (c *conn) answerRefused(x *Exchange, err error) {
 	c.read = readLinger
 	x.phase = phaseHandler
-	l.count.inFlight.Add(1)
-	x.started = l.Now()
+	c.loop.count.inFlight.Add(1)
+	x.started = c.loop.Now()
 	x.req.KeepAlive = false
-	x.out = l.output
-	if status == 503 {
-		x.Reply(x.busy(), []byte(refusalText(status, err)))
-		return
+	x.Refuse(err)
+}
+
+// refused counts a refusal and tells of it.
+func (c *conn) refused(err error, at codec.Span) *Refusal {
+	status, id := 400, "bad_request"
+	if e, ok := asCodecError(err); ok {
+		status, id = e.Status, e.ID
 	}
-	x.ReplyText(status, refusalText(status, err))
+	c.loop.count.refused.Add(1)
+	f := c.refusal(status, id, err, &c.x.req, at)
+	if status != 503 { // else the operator has been told, and there are many
+		c.loop.srv.opt.OnRefusal(f)
+	}
+	return f
 }
 
 var (

@@ -26,14 +26,14 @@ func (ln *Listener) holds() bool { return reactor.ResetsUnread && ln.Unix() }
 // request. A read of n < room bytes has taken all that there was.
 func (c *conn) receive(b []byte) (n, room int, err error) {
 	if c.read == readBody && c.hold {
-		if left := c.x.framing.Left(); left > 1 {
+		if left := c.intake.framing.Left(); left > 1 {
 			b = b[:min(int64(len(b)), left-1)] // all but the last byte
 			n, err = reactor.Read(c.fd, b)
 			return n, len(b), err
 		}
 		b = b[:2] // the last byte; the room for another shows that it is the last
 	}
-	if !c.hold || c.read > readBody {
+	if !c.hold || c.read >= readSkip {
 		n, err = reactor.Read(c.fd, b)
 		return n, len(b), err
 	}

@@ -21,6 +21,8 @@ func (c *conn) fill() {
 		switch {
 		case c.dead || c.broken:
 			return
+		case c.read == readHeld && c.intake != nil:
+			return // whoever asks for the body resumes, or the end of the answer
 		case c.read == readHeld && (c.kept() >= pipelineMax || c.kept() > 0 && c.loop.srv.memoryFull()):
 			return // paused: settle resumes
 		case c.read == readLinger && c.buffered() > 0:
@@ -62,7 +64,7 @@ func (c *conn) fill() {
 			c.unread = false
 		}
 		c.take(buf[:n])
-		if c.held > 0 && !c.dead && c.read <= readBody {
+		if c.held > 0 && !c.dead && c.read < readHeld {
 			c.takeHeld() // the request goes on, or has been answered
 		}
 	}
@@ -73,10 +75,7 @@ func (c *conn) fill() {
 func (c *conn) take(b []byte) {
 	switch {
 	case c.read == readLinger:
-		c.lingered += len(b)
-		if c.lingered > lingerBytes {
-			c.close()
-		}
+		c.discard(len(b))
 		return
 	case c.in != nil:
 		c.in.B = append(c.in.B, b...)
@@ -89,7 +88,7 @@ func (c *conn) take(b []byte) {
 			c.in.B = append(c.in.B, b[n:]...)
 		}
 	}
-	if !c.dead && c.in != nil && c.read == readHead && !c.moreIn && !c.broken && c.loop.srv.noRoom() {
+	if !c.dead && c.in != nil && c.read == readHead && !c.moreIn && !c.broken && c.loop.noRoom() {
 		c.keepHead()
 		c.refuse(errBusy) // rather than keep the beginning of a head
 	}
@@ -154,6 +153,8 @@ func (c *conn) parse(b []byte) (used int) {
 			n = c.feedHead(b[used:])
 		case readBody:
 			n = c.feedBody(b[used:])
+		case readSkip:
+			n = c.skipBody(b[used:])
 		}
 		if n == 0 {
 			break
@@ -170,6 +171,7 @@ func (c *conn) feedHead(b []byte) int {
 	if x == nil {
 		x = l.exchange(c)
 		c.x = x
+		x.started = l.Now()
 	}
 	var n int
 	var err error
@@ -191,7 +193,7 @@ func (c *conn) feedHead(b []byte) int {
 	}
 	c.fresh = false
 	c.versionKnown(&x.req)
-	if l.srv.noRoom() {
+	if l.srv.memoryFull() && l.noRoom() {
 		c.refuse(errBusy)
 		return len(b)
 	}
@@ -203,17 +205,101 @@ func (c *conn) feedHead(b []byte) int {
 	}
 	// The body needs the buffer that the head is in.
 	x.head = x.req.Retain(x.head)
-	c.read = readBody
 	if l.srv.opt.Limits.BodyTooLarge(x.req.ContentLength) {
-		c.refuse(codec.ErrBodyTooLarge)
+		c.refuseWhole(codec.ErrBodyTooLarge)
 		return len(b)
 	}
-	x.framing.Reset(&x.req)
-	c.arm(deadlineBody)
-	if x.req.Expect100 && n == len(b) {
+	in := l.intake()
+	in.framing.Reset(&x.req)
+	in.expect = x.req.Expect100 && n == len(b) // else it does not wait
+	c.intake, x.intake = in, in
+	c.dispatch(x)
+	c.regard()
+	return n
+}
+
+// regard goes by what those who have the exchange want of its body.
+func (c *conn) regard() {
+	in := c.intake
+	if in == nil || c.dead || c.broken || c.read != readBody && c.read != readHeld {
+		return
+	}
+	if !in.wanted() {
+		c.read = readHeld
+		if c.deadline == deadlineBody {
+			c.arm(deadlineNone)
+		}
+		return
+	}
+	c.read = readBody
+	if in.tunnel {
+		return
+	}
+	if in.expect && (c.feeding || c.kept() == 0) && c.x.phase == phaseHandler {
 		c.send(continue100)
 	}
-	return n
+	in.expect = false
+	if !c.dead && c.deadline != deadlineBody {
+		c.arm(deadlineBody)
+	}
+}
+
+// want implements carrier. What is on the stack goes on with the body by itself.
+func (c *conn) want(x *Exchange) {
+	if c.feeding || c.dead || c.broken {
+		return
+	}
+	if x.intake.wanted() {
+		c.inputLater()
+	} else {
+		c.regard()
+	}
+}
+
+// goesOn reports whether another request can follow the one that is being answered. What
+// has come of its body, or will, must then be read and thrown away.
+func (c *conn) goesOn() bool {
+	in := c.intake
+	return in == nil || in.asked() || !in.expect && in.framing.Left() <= skipMost
+}
+
+// skipBody throws away part of a body that nobody has asked for.
+func (c *conn) skipBody(b []byte) int {
+	in := c.intake
+	used := 0
+	for !in.framing.Done() {
+		n, data, err := in.framing.Next(b[used:])
+		in.skipped += int64(len(data))
+		if err != nil || in.skipped > skipMost {
+			c.closing, c.read = true, readLinger
+			c.settle()
+			return len(b)
+		}
+		if n == 0 {
+			c.arm(deadlineBody)
+			return used
+		}
+		used += n
+	}
+	c.loop.freeIntake(in)
+	c.intake, c.read = nil, readHead
+	return used
+}
+
+// discard counts bytes of a connection that is about to be closed. A body has more time, and
+// more room: its sender may look for the answer only when all of it is out.
+func (c *conn) discard(n int) {
+	c.lingered += n
+	most := lingerBytes
+	if c.patient {
+		most = lingerBody
+		if c.loop.Now()-c.since < int64(lingerBodyTime) && c.deadline == deadlineLinger && !c.loop.srv.draining.Load() {
+			c.arm(deadlineLinger)
+		}
+	}
+	if c.lingered > most {
+		c.close()
+	}
 }
 
 func (c *conn) refuseHead(err error, b []byte) {
@@ -244,15 +330,21 @@ func (c *conn) pong() {
 	}
 }
 
-// feedBody decodes part of a body and stores it. It moves the data of all chunks in b
-// together first, so that many small ones cost no more than a large one.
+// feedBody decodes part of a body for whoever has asked for it. It moves the data of all
+// chunks in b together first, so that many small ones cost no more than a large one.
 func (c *conn) feedBody(b []byte) int {
-	x := c.x
+	x, in, l := c.x, c.intake, c.loop
+	gen := x.gen
+	if in.tunnel {
+		l.deliver(x, in.reader, b)
+		c.regard()
+		return len(b)
+	}
 	used, from, got := 0, 0, 0 // the data is got bytes of b, from there on
-	for !x.framing.Done() {
-		n, data, err := x.framing.Next(b[used:])
+	for !in.framing.Done() {
+		n, data, err := in.framing.Next(b[used:])
 		if err != nil {
-			c.refuse(err)
+			c.bodyFails(err)
 			return len(b)
 		}
 		if n == 0 {
@@ -265,35 +357,89 @@ func (c *conn) feedBody(b []byte) int {
 			got += copy(b[from+got:], data)
 		}
 	}
-	if got > 0 {
-		if err := x.body.add(b[from:from+got], c.loop.srv); err != nil {
-			c.refuse(err)
+	done := in.framing.Done()
+	switch {
+	case got == 0:
+	case in.reader != nil:
+		l.deliver(x, in.reader, b[from:from+got])
+	default:
+		if err := x.body.add(b[from:from+got], l.srv); err != nil {
+			c.bodyFails(err)
 			return len(b)
 		}
 	}
-	if !x.framing.Done() {
-		c.arm(deadlineBody)
+	if c.dead || c.intake != in || x.gen != gen {
+		return used // answered by whom it was given to
+	}
+	if !done {
+		if c.deadline == deadlineBody {
+			c.arm(deadlineBody)
+		}
+		c.regard()
 		return used
 	}
 	if x.body.file != nil {
 		if err := x.body.complete(); err != nil {
-			c.refuse(err)
+			c.bodyFails(err)
 			return len(b)
 		}
-		c.loop.count.spooled.Add(1)
+		l.count.spooled.Add(1)
 	}
 	c.corked = c.corked || used < len(b)
-	c.dispatch(x)
+	whole, reader := in.whole, in.reader
+	c.bodyDone(x)
+	l.complete(x, whole, reader)
+	c.stays(x, gen)
 	return used
 }
 
-// dispatch gives a complete request to the handler.
+// bodyDone is called when no more of the body is to come.
+func (c *conn) bodyDone(x *Exchange) {
+	c.loop.freeIntake(c.intake)
+	c.intake, x.intake = nil, nil
+	c.read = readHeld
+	c.arm(deadlineNone)
+}
+
+// bodyEnds handles the end of what the client sends, within a body.
+func (c *conn) bodyEnds() {
+	in, x := c.intake, c.x
+	if !in.tunnel {
+		c.bodyFails(errIncomplete)
+		return
+	}
+	gen, reader := x.gen, in.reader
+	c.bodyDone(x)
+	c.loop.complete(x, nil, reader)
+	c.stays(x, gen)
+}
+
+// bodyFails is for a body that does not come whole. Where another request would begin is
+// not known, so the connection is closed after the answer.
+func (c *conn) bodyFails(err error) {
+	x, reader := c.x, c.intake.reader
+	c.refused(err, codec.Span{})
+	gen := x.gen
+	c.bodyDone(x)
+	c.read = readLinger
+	x.req.KeepAlive, x.sent.KeepAlive = false, false
+	x.taken = true
+	c.loop.failed(x, reader, err)
+	c.stays(x, gen)
+}
+
+// dispatch gives a request to the handler.
 func (c *conn) dispatch(x *Exchange) {
 	l := c.loop
 	c.arm(deadlineNone)
 	c.read = readHeld
 	gen := x.gen
 	l.serve(x, l.srv.handler)
+	c.stays(x, gen)
+}
+
+// stays sees to an exchange that has been with a handler, unless it has ended.
+func (c *conn) stays(x *Exchange, gen uint32) {
 	if x.gen != gen {
 		return
 	}

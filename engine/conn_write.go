@@ -101,12 +101,8 @@ func (c *conn) flush() {
 		c.arm(deadlineNone)
 	}
 	x := c.x
-	if x != nil && x.phase == phaseStream && x.watcher != nil && before > DrainedBelow && after <= DrainedBelow {
-		gen := x.gen
-		x.watcher.Drained(x)
-		if x.gen != gen {
-			return
-		}
+	if x != nil && x.phase == phaseStream && before > DrainedBelow && after <= DrainedBelow && !x.tellDrained() {
+		return
 	}
 	c.settle()
 	if after == 0 {

@@ -44,8 +44,14 @@ func start(t testing.TB, h Handler, o Options, lo ListenOptions) (*Server, strin
 	return srv, ln.String()
 }
 
-// serve runs srv until the test ends.
+// serve runs srv until the test ends. h is called when the body is there.
 func serve(t testing.TB, srv *Server, h Handler) {
+	t.Helper()
+	serveHeads(t, srv, WholeBody(h))
+}
+
+// serveHeads is serve for a handler that is called from the head on.
+func serveHeads(t testing.TB, srv *Server, h Handler) {
 	t.Helper()
 	done := make(chan error, 1)
 	go func() { done <- srv.Serve(h) }()

@@ -1,7 +1,9 @@
 package engine
 
 import (
+	"errors"
 	"os"
+	"strconv"
 	"time"
 
 	"github.com/uwsgo/uwsgo/codec"
@@ -12,13 +14,15 @@ import (
 // read the request: every method but Ref's is for that loop's goroutine, and
 // for none once the exchange has been answered.
 //
+// A handler has it from the head on. The body is asked for: all of it
+// ([Exchange.AwaitBody]) or as it comes ([Exchange.ReadBody]).
+//
 // A response is either whole ([Exchange.Reply], [Exchange.ReplyFile]) or
 // streamed: [Exchange.Start], any number of [Exchange.Write], then
 // [Exchange.End] or [Exchange.Abort].
 type Exchange struct {
-	// Tag is the handler's: what it wants [Options].OnFinish to know.
-	Tag any
-	// Waited is the handler's likewise: how long the request waited to be run.
+	// Waited is the handler's, for [Options].OnFinish: how long the request waited to be run.
+	// What else handlers want others to know they keep under a [Key].
 	Waited time.Duration
 	// Harakiri is what a handler asks of one behind it: how long the request may run, 0
 	// for as long as that one has it, negative for ever.
@@ -27,20 +31,27 @@ type Exchange struct {
 	Quiet bool
 
 	loop *loop
-	conn *conn // nil once the client has gone, and for exchanges of AsHTTP
-	out  Output
+	conn *conn   // nil once the client has gone, and for exchanges of AsHTTP
+	via  carrier // the same connection, or net/http
+	out  Output  // the layer pushed last, else answer
 	gen  uint32
 
 	req     codec.Request
 	resp    codec.Response
 	body    Body
-	head    []byte // what req points into once the loop's buffer is needed again
+	head    []byte  // what req points into once the loop's buffer is needed again
+	intake  *intake // nil once the body has come
+	taken   bool    // by a BodyReader: it is not in body
+	replay  *replay
 	watcher Watcher
+	layers  []Layer
+	values  []any  // by Key
+	valued  uint64 // which of them are in use
 	remote  remote
 
 	decoder http1.Decoder
-	framing http1.Body
 
+	said    said
 	phase   phase
 	started int64
 	sent    http1.Framing
@@ -48,7 +59,41 @@ type Exchange struct {
 	// elsewhere says that they need not come: see codec.BodyElsewhere.
 	elsewhere bool
 	outcome   Outcome
-	ahead     int // bytes of a response by AsHTTP that have not been written yet
+}
+
+// said is how far the handler has answered. Layers may be behind, or ahead, of it.
+type said uint8
+
+const (
+	saidNothing said = iota
+	saidHead
+	saidAll
+)
+
+// carrier is what brings requests and takes responses: a connection, or net/http. What is
+// to be said is settled before it comes here: see respond.go.
+type carrier interface {
+	// want has the body read on, or held, as the intake says.
+	want(x *Exchange)
+	// whole sends a response, with x.sent as [carrier.start] says.
+	whole(x *Exchange, resp *codec.Response, body []byte)
+	// fromFile sends one whose body is in a file. It takes f over, notes in the outcome what
+	// has gone and ends the exchange.
+	fromFile(x *Exchange, resp *codec.Response, f *os.File, off, n int64)
+	// start sends a head, and sets x.sent to what it promises.
+	start(x *Exchange, resp *codec.Response)
+	piece(x *Exchange, p []byte)
+	// end completes a streamed response.
+	end(x *Exchange)
+	// cut breaks one off, so that the client can tell.
+	cut(x *Exchange)
+	// drop ends the exchange without an answer. It reports false where that cannot be.
+	drop(x *Exchange) bool
+	// takeOver sends a head after which bytes go both ways.
+	takeOver(x *Exchange, resp *codec.Response) error
+	// ahead is how many bytes wait for the client.
+	ahead(x *Exchange) int
+	inputEnded(x *Exchange) bool
 }
 
 // phase is how far an exchange has come.
@@ -56,7 +101,7 @@ type phase uint8
 
 const (
 	phaseRequest phase = iota // being read
-	phaseHandler              // the handler has it
+	phaseHandler              // the handler has it, from the complete head on
 	phaseStream               // the response's head has been sent
 	phaseEnded                // answered; output may still wait for the client
 )
@@ -71,7 +116,8 @@ type Ref struct {
 // Request returns the request. It stays valid until the exchange is answered.
 func (x *Exchange) Request() *codec.Request { return &x.req }
 
-// Body returns the request's body, all of it.
+// Body returns the request's body, which is there once it has been awaited: see
+// [Exchange.AwaitBody].
 func (x *Exchange) Body() *Body { return &x.body }
 
 // SpoolBody moves a body that is in memory to a file, for a handler that cannot
@@ -104,6 +150,19 @@ func (x *Exchange) HTTPS() bool { return x.req.HTTPS || x.remote.https }
 // nothing for a unix socket.
 func (x *Exchange) AppendRemoteAddr(dst []byte) []byte { return x.remote.appendAddr(dst) }
 
+// SetRemote gives handlers behind, apps and the log another address of the client, as a front
+// server that can be trusted tells it. An empty one is that of a unix socket.
+func (x *Exchange) SetRemote(addr string, port uint16) {
+	x.remote.text, x.remote.textPort, x.remote.given = addr, port, true
+	if x.req.Proto == codec.UWSGI { // there a variable says it
+		x.req.DelVar("REMOTE_PORT")
+		_ = x.req.SetVar("REMOTE_ADDR", addr)
+		if port != 0 {
+			_ = x.req.SetVar("REMOTE_PORT", strconv.Itoa(int(port)))
+		}
+	}
+}
+
 // RemotePort returns the client's port, 0 for a unix socket.
 func (x *Exchange) RemotePort() uint16 { return x.remote.port() }
 
@@ -114,17 +173,18 @@ func (x *Exchange) Response() *codec.Response {
 	return &x.resp
 }
 
-// Watch has w told when output has drained and when the client has gone. Without
+// Watch has w told when output has drained and when the client has gone. It is for the
+// handler that answers; layers are told by themselves. Without
 // a watcher the engine ends an exchange whose client has gone by itself.
 func (x *Exchange) Watch(w Watcher) { x.watcher = w }
 
 // Streaming reports whether a streamed response has begun, so that Abort is all
 // that is left to say of a failure.
-func (x *Exchange) Streaming() bool { return x.phase == phaseStream }
+func (x *Exchange) Streaming() bool { return x.said == saidHead }
 
 // InputEnded reports whether the client has ended its side of the connection. It may
 // still read a response, or be gone: only writing would tell.
-func (x *Exchange) InputEnded() bool { return x.conn != nil && (x.conn.eof || x.conn.ending) }
+func (x *Exchange) InputEnded() bool { return x.via != nil && x.via.inputEnded(x) }
 
 // Ref returns a handle for other goroutines.
 func (x *Exchange) Ref() Ref { return Ref{x, x.gen} }
@@ -143,58 +203,100 @@ func (r Ref) Post(fn func(x *Exchange)) error {
 	})
 }
 
-// Output is where a response goes. The engine's own sends it to the client; a
-// handler that changes responses on their way, a compressor for one, puts its
-// own before it with [Exchange.SetOutput] and hands what it makes of them to
-// the one it replaced. The calls come in the order of the methods of Exchange
-// that have their names, all on the loop. resp and its views, and p, are
-// valid during the call only. ReplyFile and its caller pass the ownership of f on.
-type Output interface {
-	Reply(x *Exchange, resp *codec.Response, body []byte)
-	ReplyFile(x *Exchange, resp *codec.Response, f *os.File, off, n int64)
-	Start(x *Exchange, resp *codec.Response)
-	Write(x *Exchange, p []byte)
-	End(x *Exchange)
-	Abort(x *Exchange)
+// PostOr is Post for what must hear of an exchange that has ended, too: gone runs on the
+// loop then. Neither runs when there is an error.
+func (r Ref) PostOr(fn func(x *Exchange), gone func()) error {
+	x := r.x
+	return x.loop.Post(func() {
+		if x.gen != r.gen || x.phase == phaseEnded {
+			gone()
+			return
+		}
+		defer x.loop.recovered(x, r.gen)
+		fn(x)
+	})
 }
 
-// Output returns where the response of x goes now.
-func (x *Exchange) Output() Output { return x.out }
+// answers reports whether the handler may answer, and lets go of it.
+func (x *Exchange) answers() bool {
+	if x.said != saidNothing {
+		return false
+	}
+	x.done()
+	return true
+}
 
-// SetOutput makes o the place that the response of x goes to. Before the
-// response has begun.
-func (x *Exchange) SetOutput(o Output) { x.out = o }
+// done is for a handler that has said all.
+func (x *Exchange) done() {
+	x.said, x.watcher, x.replay = saidAll, nil, nil
+	if in := x.intake; in != nil && in.asked() {
+		in.whole, in.reader = nil, nil
+		x.via.want(x)
+	}
+}
 
 // Reply answers with a whole response. body may be reused when it returns.
 // resp.ContentLength is set to the body's length, unless the request is HEAD
 // and it has been set already, or the status is 304: there it is that of a body
 // which is not sent (RFC 9110 8.6). Over uwsgi the same holds of an answer whose body the
 // front server has ([codec.BodyElsewhere]).
-func (x *Exchange) Reply(resp *codec.Response, body []byte) { x.out.Reply(x, resp, body) }
+func (x *Exchange) Reply(resp *codec.Response, body []byte) {
+	if x.answers() {
+		x.out.Reply(x, resp, body)
+	}
+}
 
 // ReplyFile answers with n bytes of f from offset off. It takes ownership of f
 // and closes it.
 func (x *Exchange) ReplyFile(resp *codec.Response, f *os.File, off, n int64) {
+	if !x.answers() {
+		_ = f.Close()
+		return
+	}
 	x.out.ReplyFile(x, resp, f, off, n)
 }
 
 // Start sends the head of a streamed response. Where resp.ContentLength is
 // known, exactly that many bytes must be written before End.
-func (x *Exchange) Start(resp *codec.Response) { x.out.Start(x, resp) }
+func (x *Exchange) Start(resp *codec.Response) {
+	if x.said == saidNothing {
+		x.said = saidHead
+		x.out.Start(x, resp)
+	}
+}
 
 // Write sends a piece of a streamed response. p may be reused when it returns.
 // It never blocks: see [Exchange.Buffered].
-func (x *Exchange) Write(p []byte) { x.out.Write(x, p) }
+func (x *Exchange) Write(p []byte) {
+	if x.said == saidHead {
+		x.out.Write(x, p)
+	}
+}
 
 // End completes a streamed response. Where fewer bytes were written than
 // announced, the connection is closed instead, so that the client knows; but for
 // [codec.BodyElsewhere].
-func (x *Exchange) End() { x.out.End(x) }
+func (x *Exchange) End() {
+	if x.said == saidHead {
+		x.done()
+		x.out.End(x)
+	}
+}
 
 // Abort gives up on a response: where nothing has been sent yet the client gets
 // a 500, otherwise the connection is closed so that it does not take what it
 // has for the whole.
-func (x *Exchange) Abort() { x.out.Abort(x) }
+//
+// After a panic it may be called although all has been said: then it goes past the layers, as
+// one of them may be what has panicked.
+func (x *Exchange) Abort() {
+	if x.said == saidAll {
+		answer{}.Abort(x)
+		return
+	}
+	x.done()
+	x.out.Abort(x)
+}
 
 // AbortFor is Abort with the reason, in a few words, for [Outcome].
 func (x *Exchange) AbortFor(why string) {
@@ -207,14 +309,36 @@ func (x *Exchange) AbortFor(why string) {
 // Drop closes the connection without an answer, as a rule of uWSGI's routing may ask.
 // Behind net/http, and once a response has begun, it does what Abort does.
 func (x *Exchange) Drop() {
-	if x.phase != phaseHandler || x.conn == nil {
+	if x.said != saidNothing || x.phase != phaseHandler {
 		x.Abort()
 		return
 	}
-	x.outcome.Status, x.outcome.Aborted, x.outcome.Broken = 500, true, "no answer, as a rule says"
-	x.sent = http1.Framing{} // without keep-alive
-	x.phase = phaseEnded
-	x.conn.settle()
+	x.done()
+	if !x.via.drop(x) {
+		x.out.Abort(x)
+	}
+}
+
+// ErrNoTakeOver is returned by [Exchange.TakeOver].
+var ErrNoTakeOver = errors.New("the connection cannot be taken over")
+
+// TakeOver makes a tunnel of the client's connection: it sends resp, which is 101 for a
+// request that offers an upgrade, or 200 to CONNECT. From then on Write sends bytes as they
+// are, a reader ([Exchange.ReadBody]) has those of the client as they come, Drained and Gone are told as
+// ever, and End closes the connection once what was written is out. Layers see nothing of it but the
+// end. There is no time limit but that for a client that reads nothing.
+//
+// [codec.Policy] must let such requests in. It is an error, and nothing has been sent, where
+// the request does not ask for resp, and behind net/http.
+func (x *Exchange) TakeOver(resp *codec.Response) error {
+	if x.said != saidNothing || x.phase != phaseHandler || x.intake != nil || !takesOver(&x.req, resp.Status) {
+		return ErrNoTakeOver
+	}
+	if err := x.via.takeOver(x, resp); err != nil {
+		return err
+	}
+	x.said, x.out = saidHead, answer{}
+	return nil
 }
 
 // ReplyText answers with a short plain text. It is meant for messages of the
@@ -239,10 +363,10 @@ func (x *Exchange) busy() *codec.Response {
 // Buffered returns how many bytes of the response wait for the client. Past 1 MiB
 // a producer should stop until its [Watcher] is told that they have drained.
 func (x *Exchange) Buffered() int {
-	if x.conn == nil {
-		return x.ahead
+	if x.via == nil {
+		return 0
 	}
-	return x.conn.buffered()
+	return x.via.ahead(x)
 }
 
 var (

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/uwsgo/uwsgo/codec"
 )
@@ -19,16 +20,28 @@ import (
 // up to 32 KiB go to the client whole; larger ones, and those that h flushes, are
 // streamed, and h waits while its client is more than 1 MiB behind.
 //
+// h is called when the whole body is there, so that slow uploads hold no goroutine: see
+// [StreamHTTP] for the other way.
+//
 // The request's context ends when the client has gone. Hijacking is not supported.
-func FromHTTP(h http.Handler, pool *Pool) Handler { return &httpAdapter{h, pool} }
+func FromHTTP(h http.Handler, pool *Pool) Handler { return &httpAdapter{h, pool, false} }
+
+// StreamHTTP is FromHTTP for a handler that is to see the head before the body has come: a
+// proxy, or one that refuses uploads. The body is asked for when h reads it, and comes as the
+// client sends it. Meanwhile h holds a goroutine of the pool.
+func StreamHTTP(h http.Handler, pool *Pool) Handler { return &httpAdapter{h, pool, true} }
 
 type httpAdapter struct {
 	handler http.Handler
 	pool    *Pool
+	stream  bool
 }
 
 // Serve implements [Handler].
 func (a *httpAdapter) Serve(x *Exchange) {
+	if !a.stream && x.AwaitBody(a) {
+		return
+	}
 	r, err := httpRequest(x)
 	if err != nil {
 		x.ReplyText(http.StatusBadRequest, "Bad Request\n")
@@ -41,6 +54,9 @@ func (a *httpAdapter) Serve(x *Exchange) {
 	w.body, x.body = x.body, Body{}
 	if w.body.Size() > 0 {
 		r.Body = io.NopCloser(w.body.Reader())
+	} else if !x.BodyComplete() {
+		w.input = &httpInput{ref: w.ref, ctx: ctx, came: make(chan struct{}, 1)}
+		r.Body = w.input
 	}
 	if err := a.pool.Go(func() { w.serve(a.handler, r.WithContext(ctx)) }); err != nil {
 		cancel()
@@ -55,10 +71,12 @@ func httpRequest(x *Exchange) (*http.Request, error) {
 	target := string(req.Bytes(req.Target))
 	var u *url.URL
 	var err error
-	switch target {
-	case "*":
+	switch {
+	case target == "*":
 		u = &url.URL{Path: "*"}
-	case "": // a uwsgi packet without REQUEST_URI
+	case req.Connect:
+		u = &url.URL{Host: target}
+	case target == "" || req.Rewritten: // a uwsgi packet without REQUEST_URI, or a handler's path
 		u = &url.URL{Path: string(req.Path()), RawQuery: string(req.Bytes(req.Query))}
 		target = u.RequestURI()
 	default:
@@ -74,7 +92,10 @@ func httpRequest(x *Exchange) (*http.Request, error) {
 		Method: string(req.Bytes(req.Method)), URL: u, RequestURI: target,
 		Proto: "HTTP/" + strconv.Itoa(major) + "." + strconv.Itoa(minor), ProtoMajor: major, ProtoMinor: minor,
 		Header: make(http.Header, len(req.Fields)), Host: string(req.Bytes(req.Authority)),
-		ContentLength: x.body.Size(), Body: http.NoBody,
+		ContentLength: x.ContentLength(), Body: http.NoBody,
+	}
+	if r.ContentLength < 0 {
+		r.TransferEncoding = []string{"chunked"}
 	}
 	for _, f := range req.Fields {
 		name := http.CanonicalHeaderKey(strings.ReplaceAll(string(req.Bytes(f.Name)), "_", "-"))
@@ -99,6 +120,7 @@ func httpRequest(x *Exchange) (*http.Request, error) {
 type httpWriter struct {
 	ref     Ref
 	body    Body
+	input   *httpInput // in place of body, for StreamHTTP
 	header  http.Header
 	status  int
 	head    bool
@@ -288,5 +310,99 @@ func (w *httpWriter) Drained(*Exchange) {
 
 // Gone implements [Watcher].
 func (w *httpWriter) Gone(*Exchange) { w.cancel() }
+
+// httpInput is a request's body as it comes. Read belongs to the handler's goroutine, the
+// methods of a [BodyReader] to the loop.
+type httpInput struct {
+	ref  Ref
+	ctx  context.Context
+	came chan struct{} // there is something in what mu guards
+	ask  sync.Once
+
+	mu   sync.Mutex // guards what follows
+	buf  []byte     // from at on
+	at   int
+	held bool
+	err  error
+}
+
+// inputHigh is how many bytes a handler may be behind its client.
+const inputHigh = 256 << 10
+
+// Read implements io.Reader.
+func (in *httpInput) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	in.ask.Do(func() {
+		if err := in.ref.PostOr(func(x *Exchange) { x.ReadBody(in) }, func() { in.end(errClientGone) }); err != nil {
+			in.end(err)
+		}
+	})
+	for {
+		in.mu.Lock()
+		if n := copy(p, in.buf[in.at:]); n > 0 {
+			in.at += n
+			goOn := in.held && len(in.buf)-in.at < inputHigh/2
+			if goOn {
+				in.held = false
+			}
+			in.mu.Unlock()
+			if goOn {
+				_ = in.ref.Post(func(x *Exchange) { x.HoldBody(false) })
+			}
+			return n, nil
+		}
+		err := in.err
+		in.mu.Unlock()
+		if err != nil {
+			return 0, err
+		}
+		select {
+		case <-in.came:
+		case <-in.ctx.Done():
+			return 0, errClientGone
+		}
+	}
+}
+
+// Close implements io.Closer.
+func (in *httpInput) Close() error { return nil }
+
+// Data implements [BodyReader].
+func (in *httpInput) Data(x *Exchange, p []byte) {
+	in.mu.Lock()
+	if in.at > 0 {
+		in.buf, in.at = in.buf[:copy(in.buf, in.buf[in.at:])], 0
+	}
+	in.buf = append(in.buf, p...)
+	hold := len(in.buf) > inputHigh && !in.held
+	in.held = in.held || hold
+	in.mu.Unlock()
+	if hold {
+		x.HoldBody(true)
+	}
+	in.wake()
+}
+
+// End implements [BodyReader].
+func (in *httpInput) End(*Exchange) { in.end(io.EOF) }
+
+// Failed implements [BodyReader]. The handler answers, as it hears of it.
+func (in *httpInput) Failed(_ *Exchange, err error) { in.end(err) }
+
+func (in *httpInput) end(err error) {
+	in.mu.Lock()
+	in.err = err
+	in.mu.Unlock()
+	in.wake()
+}
+
+func (in *httpInput) wake() {
+	select {
+	case in.came <- struct{}{}:
+	default:
+	}
+}
 
 var errClientGone = errors.New("the client has gone")

@@ -4,7 +4,8 @@ import "github.com/uwsgo/uwsgo/engine/internal/reactor"
 
 // Handler answers requests.
 //
-// Serve runs on the loop that owns x and must not block: it answers, hands x to
+// Serve runs on the loop that owns x, when the head of the request is complete, and must
+// not block: it answers, asks for the body, hands x to
 // something that will answer on the same loop later, or keeps x.Ref() for
 // another goroutine. Whoever keeps x itself must watch it ([Exchange.Watch]), so as
 // to let go of it when the client does. One Handler serves all loops, at the same time; what it

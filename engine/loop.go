@@ -14,12 +14,11 @@ import (
 // loop's goroutine, but for count.
 type loop struct {
 	*reactor.Loop
-	srv    *Server
-	output clientOutput
-
+	srv       *Server
 	conns     []*conn                // the open ones
 	spare     []*conn                // closed ones, for reuse
 	exchanges []*Exchange            // likewise
+	intakes   []*intake              // likewise
 	guests    map[*Exchange]struct{} // the open exchanges of AsHTTP
 	accepting []*acceptor
 	packets   uwsgi.Decoder
@@ -29,6 +28,7 @@ type loop struct {
 	dateEnd   int64
 
 	weight int // bytes that connections hold, as far as budget does not know
+	heads  shedding
 	count  counters
 }
 
@@ -46,9 +46,9 @@ func newLoop(s *Server, index int) (*loop, error) {
 		return nil, err
 	}
 	l := &loop{Loop: r, srv: s, scratch: make([]byte, 0, 2*smallBody), held: make([]byte, keepHead)}
-	l.output = clientOutput{l}
 	l.guests = map[*Exchange]struct{}{}
 	l.packets.Limits = s.opt.Limits
+	l.heads.turn.Fn = l.shed
 	r.OnPanic = func(reason any, stack []byte) {
 		l.count.panics.Add(1)
 		s.opt.logStack(fmt.Sprintf("on event loop %d", index), reason, stack)
@@ -75,9 +75,8 @@ func (l *loop) exchange(c *conn) *Exchange {
 	} else {
 		x = &Exchange{loop: l}
 		x.decoder.Limits, x.decoder.Policy = l.srv.opt.Limits, l.srv.opt.Policy
-		x.framing.Limits = l.srv.opt.Limits
 	}
-	x.conn, x.out = c, l.output
+	x.conn, x.via, x.out = c, c, answer{}
 	x.remote = remote{listener: c.listener, peer: c.peer, https: c.listener.https}
 	x.req.Proto = protoOf[c.listener.protocol]
 	return x
@@ -90,10 +89,16 @@ func (l *loop) release(x *Exchange) {
 		if class := x.outcome.Status / 100; class > 0 && class < len(l.count.status) {
 			l.count.status[class].Add(1)
 		}
+		x.outcome.Duration = time.Duration(l.Now() - x.started)
+		if len(x.layers) > 0 {
+			l.tellEnded(x)
+		}
 		if l.srv.opt.OnFinish != nil {
-			x.outcome.Duration = time.Duration(l.Now() - x.started)
 			l.finish(x)
 		}
+	}
+	if x.valued != 0 {
+		x.emptyValues()
 	}
 	ours := x.conn != nil // or it has been made by AsHTTP, for one request
 	if !ours {
@@ -101,7 +106,8 @@ func (l *loop) release(x *Exchange) {
 	}
 	x.gen++
 	x.phase = phaseEnded
-	x.conn, x.out, x.watcher, x.Tag, x.Waited, x.Harakiri, x.Quiet = nil, nil, nil, nil, 0, 0, false
+	x.conn, x.via, x.out, x.watcher, x.Waited, x.Harakiri, x.Quiet = nil, nil, nil, nil, 0, 0, false
+	x.intake, x.taken, x.replay, x.said = nil, false, nil, saidNothing
 	x.body.free()
 	if !ours || len(l.exchanges) >= spareExchanges {
 		return
@@ -124,16 +130,9 @@ func (l *loop) release(x *Exchange) {
 func (l *loop) gone(x *Exchange) {
 	l.count.gone.Add(1)
 	x.broke(clientGone)
-	x.phase = phaseEnded // nothing that the watcher does is an answer any more
+	x.phase, x.said = phaseEnded, saidAll // nothing that the watcher does is an answer any more
 	l.tellGone(x)
 	l.release(x)
-}
-
-func (l *loop) tellGone(x *Exchange) {
-	if x.watcher != nil {
-		defer l.recovered(nil, 0)
-		x.watcher.Gone(x)
-	}
 }
 
 func (l *loop) finish(x *Exchange) {
@@ -156,9 +155,22 @@ func (l *loop) recovered(x *Exchange, gen uint32) {
 	if r := recover(); r != nil {
 		l.OnPanic(r, debug.Stack())
 		if x != nil && x.gen == gen {
-			x.Abort()
+			l.giveUp(x, gen)
 		}
 	}
+}
+
+// giveUp ends an exchange after a panic.
+func (l *loop) giveUp(x *Exchange, gen uint32) {
+	defer func() {
+		if r := recover(); r != nil { // of a layer
+			l.OnPanic(r, debug.Stack())
+			if x.gen == gen {
+				x.Abort()
+			}
+		}
+	}()
+	x.Abort()
 }
 
 // opened takes in a connection that has just been accepted.

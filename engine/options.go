@@ -29,19 +29,22 @@ const DrainedBelow = 256 << 10
 
 // Bounds that are not options.
 const (
-	outputHigh   = 1 << 20   // a streamed response may be this far ahead of its client
-	pipelineMax  = 64 << 10  // bytes of further requests read while one is being answered
-	acceptLast   = 4096      // connections taken in when accepting ends: the usual backlog
-	writeStep    = 256 << 10 // bytes of an answer sent before the others have their turn
-	acceptShare  = 4 * reactor.Share
-	smallBody    = 32 << 10 // up to here a body is copied behind its head, for one write
-	reserveFiles = 128      // descriptors kept back from connections and files: workers, logs
-	leastMemory  = 32 << 20 // MaxMemory's default is between these
-	mostMemory   = 512 << 20
-	lingerTime   = 2 * time.Second
-	drainIdle    = 500 * time.Millisecond // for a last request on a kept connection while draining
-	lingerBytes  = 256 << 10
-	watchAfter   = 50 * time.Millisecond // see conn.watch
+	outputHigh     = 1 << 20   // a streamed response may be this far ahead of its client
+	pipelineMax    = 64 << 10  // bytes of further requests read while one is being answered
+	acceptLast     = 4096      // connections taken in when accepting ends: the usual backlog
+	writeStep      = 256 << 10 // bytes of an answer sent before the others have their turn
+	acceptShare    = 4 * reactor.Share
+	smallBody      = 32 << 10 // up to here a body is copied behind its head, for one write
+	reserveFiles   = 128      // descriptors kept back from connections and files: workers, logs
+	leastMemory    = 32 << 20 // MaxMemory's default is between these
+	mostMemory     = 512 << 20
+	lingerTime     = 2 * time.Second
+	drainIdle      = 500 * time.Millisecond // for a last request on a kept connection while draining
+	lingerBytes    = 256 << 10
+	lingerBody     = 64 << 20              // the same, where it is a body that nobody asked for,
+	lingerBodyTime = 30 * time.Second      // for so long, with no silence of lingerTime
+	skipMost       = 256 << 10             // more of a body is not skipped to keep a connection
+	watchAfter     = 50 * time.Millisecond // see conn.watch
 )
 
 // Options configures a [Server]. The zero value is a good server; it is

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"log"
 	"runtime/debug"
 	"sync"
 
@@ -24,26 +25,47 @@ type Pool struct {
 }
 
 // NewPool starts size goroutines; up to queue jobs may wait for one. logf is told
-// of panics.
+// of panics; nil means log.Printf.
 func NewPool(size, queue int, logf func(format string, args ...any)) *Pool {
+	if logf == nil {
+		logf = log.Printf
+	}
 	p := &Pool{jobs: make(chan func(), max(queue, 0)), logf: logf}
 	for range max(size, 1) {
-		p.wg.Go(func() {
-			for job := range p.jobs {
-				p.run(job)
-			}
-		})
+		p.wg.Go(p.work)
 	}
 	return p
+}
+
+// work runs jobs. One that ends its goroutine (runtime.Goexit) does not make the pool
+// smaller.
+func (p *Pool) work() {
+	over := false
+	defer func() {
+		if !over {
+			p.wg.Go(p.work)
+		}
+	}()
+	for job := range p.jobs {
+		p.run(job)
+	}
+	over = true
 }
 
 func (p *Pool) run(job func()) {
 	defer func() {
 		if r := recover(); r != nil {
-			p.logf("panic in goroutine pool: %s\n%s", printable.Text(fmt.Sprint(r), false), debug.Stack())
+			p.report(r, debug.Stack())
 		}
 	}()
 	job()
+}
+
+// report logs a panic. What prints the reason, or logs it, may be the embedder's and panic
+// as well.
+func (p *Pool) report(reason any, stack []byte) {
+	defer func() { _ = recover() }()
+	p.logf("panic in goroutine pool: %s\n%s", printable.Text(fmt.Sprint(reason), false), stack)
 }
 
 // Go has a goroutine of the pool run job. It never blocks: it returns

@@ -88,7 +88,7 @@ func (c *conn) refusal(status int, id string, err error, r *codec.Request, at co
 		f.Peer += ":" + strconv.Itoa(int(c.peer.Port))
 	}
 	text := func(b []byte) string { return string(b[:min(len(b), logged)]) }
-	if int(max(r.Method.End, r.Target.End)) <= len(r.Buf) && r.Method.Len() > 0 {
+	if (c.read != readHead || int(max(r.Method.End, r.Target.End)) <= len(r.Buf)) && r.Method.Len() > 0 {
 		f.Method, f.Target = text(r.Bytes(r.Method)), text(r.Bytes(r.Target))
 		if f.Target == "" && r.Proto != codec.UWSGI { // it is where the fault is
 			rest := bytes.TrimPrefix(r.Buf[r.Method.End:], []byte(" "))

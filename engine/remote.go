@@ -9,20 +9,21 @@ import (
 type remote struct {
 	listener *Listener
 	peer     listen.Peer
-	text     string // the address, for exchanges of AsHTTP
+	text     string // the address, for exchanges of AsHTTP, and where a handler gave one
 	textPort uint16
+	given    bool // text counts, also when it is empty
 	https    bool
 }
 
 func (r *remote) appendAddr(dst []byte) []byte {
-	if r.text != "" {
+	if r.given {
 		return append(dst, r.text...)
 	}
 	return r.peer.AppendAddr(dst)
 }
 
 func (r *remote) port() uint16 {
-	if r.text != "" {
+	if r.given {
 		return r.textPort
 	}
 	return r.peer.Port

@@ -3,35 +3,32 @@ package engine
 import (
 	"net/http"
 	"os"
-	"slices"
 
 	"github.com/uwsgo/uwsgo/codec"
 	"github.com/uwsgo/uwsgo/codec/http1"
 )
 
-// clientOutput sends responses to the client: the last [Output] of every
-// exchange that has a connection.
-type clientOutput struct{ l *loop }
+// answer is the last [Output] of every exchange. The rules for responses are here, once
+// for all carriers: what has a body, how long it is, what is too much and what too little.
+type answer struct{}
 
-var crlf = []byte("\r\n")
-
-// head encodes a response's head into the loop's scratch buffer and notes what
-// has become of the exchange.
-func (o clientOutput) head(x *Exchange, resp *codec.Response) []byte {
-	l := o.l
-	keep := x.req.KeepAlive && l.srv.opt.IdleTimeout > 0 && !l.srv.draining.Load()
-	head, sent := http1.AppendHead(l.scratch[:0], &x.req, resp, l.httpDate(), keep)
-	l.scratch = head
-	x.sent = sent
-	x.outcome.Status = resp.Status
-	x.outcome.HeadBytes = int64(len(head))
-	x.outcome.Headers = len(resp.Header)
-	return head
+// fit sees to it that resp can be an answer. One below 200 is none: an interim head leaves
+// the client waiting, and 101 is for [Exchange.TakeOver].
+func (answer) fit(x *Exchange, resp *codec.Response) bool {
+	if resp.Status >= 200 {
+		return true
+	}
+	x.loop.srv.opt.Logf("a handler answers with status %d, which is no answer: the client gets 500", resp.Status)
+	return false
 }
 
 // Reply implements [Output].
-func (o clientOutput) Reply(x *Exchange, resp *codec.Response, body []byte) {
+func (a answer) Reply(x *Exchange, resp *codec.Response, body []byte) {
 	if x.phase != phaseHandler {
+		return
+	}
+	if !a.fit(x, resp) {
+		a.Abort(x)
 		return
 	}
 	if resp.Status != http.StatusNotModified && (!x.req.Head || resp.ContentLength < 0) {
@@ -42,67 +39,30 @@ func (o clientOutput) Reply(x *Exchange, resp *codec.Response, body []byte) {
 			resp.ContentLength = n
 		}
 	}
-	c, head := x.conn, o.head(x, resp)
-	if x.sent.Kind == http1.FrameNone {
-		body = nil
-	}
-	x.outcome.BodyBytes = int64(len(body))
-	x.phase = phaseEnded
-	// One write for the head and a body of usual size.
-	first := min(len(body), max(smallBody, cap(head)-len(head)))
-	o.l.scratch = append(head, body[:first]...)
-	c.send(o.l.scratch)
-	if first < len(body) {
-		c.send(body[first:])
-	}
-	c.settle()
+	x.via.whole(x, resp, body)
 }
 
 // ReplyFile implements [Output].
-func (o clientOutput) ReplyFile(x *Exchange, resp *codec.Response, f *os.File, off, n int64) {
-	if x.phase != phaseHandler {
-		_ = f.Close()
-		return
-	}
-	resp.ContentLength = n
-	c, head := x.conn, o.head(x, resp)
+func (a answer) ReplyFile(x *Exchange, resp *codec.Response, f *os.File, off, n int64) {
 	switch {
-	case x.sent.Kind == http1.FrameNone || n == 0:
+	case x.phase != phaseHandler:
 		_ = f.Close()
-		x.phase = phaseEnded
-		c.send(head)
-	case n <= smallBody:
-		at := len(head)
-		head = slices.Grow(head, int(n))[:at+int(n)]
-		got, err := f.ReadAt(head[at:], off)
+	case !a.fit(x, resp):
 		_ = f.Close()
-		o.l.scratch = head
-		if int64(got) < n { // it may have become shorter
-			o.l.srv.opt.Logf("read %s: %v", f.Name(), err)
-			o.Abort(x)
-			return
-		}
-		x.phase, x.outcome.BodyBytes, x.outcome.File = phaseEnded, n, true
-		c.send(head)
-	case !o.l.srv.takeFile():
-		_ = f.Close()
-		o.Reply(x, x.busy(), []byte("Service Unavailable\n"))
-		return
+		a.Abort(x)
 	default:
-		x.phase, x.outcome.BodyBytes, x.outcome.File = phaseEnded, n, true
-		c.file, c.fileAt, c.fileLeft = f, off, n
-		c.send(head)
-		if !c.blocked && !c.corked {
-			c.flush()
-		}
-		return
+		resp.ContentLength = n
+		x.via.fromFile(x, resp, f, off, n)
 	}
-	c.settle()
 }
 
 // Start implements [Output].
-func (o clientOutput) Start(x *Exchange, resp *codec.Response) {
+func (a answer) Start(x *Exchange, resp *codec.Response) {
 	if x.phase != phaseHandler {
+		return
+	}
+	if !a.fit(x, resp) {
+		a.Abort(x)
 		return
 	}
 	x.phase = phaseStream
@@ -111,21 +71,16 @@ func (o clientOutput) Start(x *Exchange, resp *codec.Response) {
 			resp.ContentLength = -1 // as in Reply: the body will be shorter
 		}
 	}
-	head := o.head(x, resp)
+	x.via.start(x, resp)
 	x.left = x.sent.Length
-	x.conn.send(head)
 }
 
 // Write implements [Output].
-func (o clientOutput) Write(x *Exchange, p []byte) {
-	if x.phase != phaseStream || len(p) == 0 {
+func (answer) Write(x *Exchange, p []byte) {
+	if x.phase != phaseStream || len(p) == 0 || x.sent.Kind == http1.FrameNone {
 		return
 	}
-	c := x.conn
-	switch x.sent.Kind {
-	case http1.FrameNone:
-		return
-	case http1.FrameLength:
+	if x.sent.Kind == http1.FrameLength {
 		if int64(len(p)) > x.left {
 			// The length has been announced; more would be taken for the next answer.
 			p = p[:x.left]
@@ -136,59 +91,37 @@ func (o clientOutput) Write(x *Exchange, p []byte) {
 			}
 		}
 		x.left -= int64(len(p))
-		x.outcome.BodyBytes += int64(len(p)) // before: send takes back what it loses
-		c.send(p)
-	case http1.FrameChunked:
-		x.outcome.BodyBytes += int64(len(p))
-		b := http1.AppendChunkHead(o.l.scratch[:0], len(p))
-		if len(p) <= smallBody {
-			b = append(append(b, p...), crlf...)
-			o.l.scratch = b
-			c.send(b)
-		} else {
-			o.l.scratch = b
-			c.send(b)
-			c.send(p)
-			c.send(crlf)
-		}
-	default:
-		x.outcome.BodyBytes += int64(len(p))
-		c.send(p)
 	}
+	x.outcome.BodyBytes += int64(len(p)) // before: the carrier takes back what it loses
+	x.via.piece(x, p)
 }
 
 // End implements [Output].
-func (o clientOutput) End(x *Exchange) {
+func (a answer) End(x *Exchange) {
 	if x.phase != phaseStream {
 		return
 	}
-	c := x.conn
-	switch {
-	case x.sent.Kind == http1.FrameLength && x.left > 0 && !x.elsewhere:
+	if x.sent.Kind == http1.FrameLength && x.left > 0 && !x.elsewhere {
 		x.broke("the body is shorter than its Content-Length")
-		o.Abort(x)
+		a.Abort(x)
 		return
-	case x.sent.Kind == http1.FrameChunked:
-		o.l.scratch = http1.AppendLastChunk(o.l.scratch[:0])
-		c.send(o.l.scratch)
 	}
-	x.phase = phaseEnded
-	c.settle()
+	x.via.end(x)
 }
 
 // Abort implements [Output].
-func (o clientOutput) Abort(x *Exchange) {
+func (a answer) Abort(x *Exchange) {
 	switch x.phase {
 	case phaseHandler:
 		x.outcome.Broken = "" // what the client gets is whole
 		resp := x.Response()
 		resp.Status = 500
 		resp.Header = append(resp.Header, codec.Header{Name: nameContentType, Value: textPlain})
-		o.Reply(x, resp, []byte("Internal Server Error"))
+		a.Reply(x, resp, []byte("Internal Server Error"))
 	case phaseStream:
 		x.phase = phaseEnded
 		x.broke("the app failed")
-		x.conn.reset()
+		x.via.cut(x)
 	}
 }
 

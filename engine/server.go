@@ -219,7 +219,7 @@ func (s *Server) add(ln *listen.Listener, o ListenOptions) (*Listener, error) {
 }
 
 // Serve answers requests with h until Shutdown or Close and then returns
-// [ErrServerClosed]. It runs the loops on goroutines of their own.
+// [ErrServerClosed]. It is another error, and nothing is served, where a listener cannot be watched. It runs the loops on goroutines of their own.
 func (s *Server) Serve(h Handler) error {
 	s.mu.Lock()
 	if s.state != stateNew {
@@ -230,14 +230,14 @@ func (s *Server) Serve(h Handler) error {
 	s.handler = h
 	listeners := s.listeners
 	s.checkTempDir()
-	for _, l := range s.loops { // before anybody can post drain
-		_ = l.Post(func() {
-			for _, ln := range listeners {
-				if err := l.accept(ln); err != nil {
-					s.opt.Logf("accept on %s: %v", ln, err)
-				}
+	for _, l := range s.loops { // they do not run yet, so they are ours
+		for _, ln := range listeners {
+			if err := l.accept(ln); err != nil {
+				s.state = stateClosed
+				s.mu.Unlock()
+				return errors.Join(fmt.Errorf("accept on %s: %w", ln, err), s.closeUnserved())
 			}
-		})
+		}
 	}
 	s.mu.Unlock()
 

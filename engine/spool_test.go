@@ -202,7 +202,7 @@ func TestNowhereToPutTheBody(t *testing.T) {
 		if fmt.Sprint(statuses) != "[507]" {
 			t.Errorf("got %v %q, want 507", statuses, bodies)
 		}
-		if st := srv.Stats(); st.Refused != 1 || st.Status[5] != 1 || st.Requests != 0 {
+		if st := srv.Stats(); st.Refused != 1 || st.Status[5] != 1 || st.Requests != 1 {
 			t.Errorf("counted %+v", st)
 		}
 	})

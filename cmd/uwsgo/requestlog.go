@@ -16,9 +16,9 @@ import (
 // onFinish returns what is done when an exchange has ended: its bytes are counted
 // for the worker that answered, and its line is logged.
 func (p *program) onFinish() func(*engine.Exchange, engine.Outcome) {
-	count := func(x *engine.Exchange, o engine.Outcome) *wsgi.Origin {
-		origin, _ := x.Tag.(*wsgi.Origin)
-		if origin != nil {
+	count := func(x *engine.Exchange, o engine.Outcome) wsgi.Origin {
+		origin := wsgi.OriginOf(x)
+		if origin.Core != nil {
 			origin.Core.AddTx(o.HeadBytes + o.BodyBytes)
 		}
 		return origin
@@ -107,12 +107,11 @@ func newRequestWriter(f *accesslog.Format, s *logger.Sink, total *atomic.Int64) 
 	return w
 }
 
-func (w *requestWriter) write(x *engine.Exchange, o engine.Outcome, origin *wsgi.Origin) {
+func (w *requestWriter) write(x *engine.Exchange, o engine.Outcome, origin wsgi.Origin) {
 	r := &w.record
 	r.Requests = w.total.Add(1)
 	r.PID, r.Worker, r.Core, r.App, r.AppRequests = 0, 0, 0, -1, -1
-	if origin != nil {
-		c := origin.Core
+	if c := origin.Core; c != nil {
 		r.PID, r.Worker, r.Core, r.App, r.AppRequests = c.PID(), c.WorkerID(), c.ID(), origin.App, int64(c.Answered(origin.App))
 	}
 	r.Status, r.BodySize, r.HeadSize, r.Headers = o.Status, o.BodyBytes, o.HeadBytes, o.Headers
@@ -144,10 +143,10 @@ func (w *requestWriter) write(x *engine.Exchange, o engine.Outcome, origin *wsgi
 	r.User = w.variable("REMOTE_USER")
 	r.Waited = x.Waited.Microseconds()
 	r.Start = w.clock.at(x.Started(), x.Loop().Now()) / 1e3
-	r.ContentLength = x.Body().Size()
+	r.ContentLength = max(x.ContentLength(), 0)
 	r.Vars, r.PacketSize = size(req, r.ContentLength)
 	r.RSS, r.VSZ, r.USS, r.PSS = 0, 0, 0, 0
-	if w.memory != nil && origin != nil {
+	if w.memory != nil && origin.Core != nil {
 		m := w.memory.of(r.PID)
 		r.RSS, r.VSZ, r.USS, r.PSS = m.rss, m.vsz, m.uss, m.pss
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/accesslog"
 	"github.com/uwsgo/uwsgo/cmd/internal/logger"
 	"github.com/uwsgo/uwsgo/engine"
+	"github.com/uwsgo/uwsgo/handler/wsgi"
 )
 
 // withExchange calls do on a loop with a usual request.
@@ -81,8 +82,8 @@ func TestRequestLinesDoNotAllocate(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newRequestWriter(format, openSink(t), new(atomic.Int64))
 			withExchange(t, func(x *engine.Exchange) {
-				w.write(x, finished, nil)
-				if n := testing.AllocsPerRun(1000, func() { w.write(x, finished, nil) }); n > 0 {
+				w.write(x, finished, wsgi.Origin{})
+				if n := testing.AllocsPerRun(1000, func() { w.write(x, finished, wsgi.Origin{}) }); n > 0 {
 					t.Errorf("%v allocations a line", n)
 				}
 			})
@@ -112,7 +113,7 @@ func BenchmarkRequestLog(b *testing.B) {
 			sink := openSink(b)
 			w := newRequestWriter(format, sink, new(atomic.Int64))
 			withExchange(b, func(x *engine.Exchange) {
-				line := func() { w.write(x, finished, nil) }
+				line := func() { w.write(x, finished, wsgi.Origin{}) }
 				run(1000, line)
 				b.ReportAllocs()
 				b.ResetTimer()

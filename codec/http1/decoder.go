@@ -64,6 +64,7 @@ type knownFields struct {
 	close       bool // Connection: close
 	keepAlive   bool // Connection: keep-alive
 	options     int  // options in Connection fields
+	upgrade     bool // Connection: upgrade
 	nominated   bool // Connection has an option that may be a field's name
 	expect      expect
 }
@@ -184,7 +185,10 @@ loop:
 			case "PRI": // reserved for the preface, RFC 9113 11.6
 				return false, codec.ErrHTTP2
 			case "CONNECT":
-				return false, codec.ErrConnect
+				if !d.Policy.Connect {
+					return false, codec.ErrConnect
+				}
+				r.Connect = true
 			}
 			i++
 			d.mark = i
@@ -418,6 +422,7 @@ func (d *Decoder) finish(r *codec.Request) error {
 			return codec.ErrExpect
 		}
 		r.Expect100 = k.expect == expectContinue && r.ContentLength != 0
+		r.Upgrade = k.upgrade && d.Policy.Upgrade && len(r.Get("Upgrade")) > 0
 	} else {
 		r.KeepAlive = k.keepAlive && !k.close
 	}
@@ -466,7 +471,9 @@ func (k *knownFields) connection(value []byte) (nominates bool, err error) {
 			k.close = true
 		case equalFold(option, "keep-alive"):
 			k.keepAlive = true
-		case equalFold(option, "upgrade"), equalFold(option, "te"):
+		case equalFold(option, "upgrade"):
+			k.upgrade = true
+		case equalFold(option, "te"):
 			// dropped as it is
 		default:
 			nominates = true

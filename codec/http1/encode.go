@@ -72,31 +72,14 @@ func AppendHead(dst []byte, req *codec.Request, resp *codec.Response, date []byt
 		return append(dst, "\r\n"...), Framing{Kind: FrameNone, KeepAlive: true}
 	}
 
-	noBody := req.Head || resp.Status == 304
-	f := Framing{Kind: FrameClose, Length: resp.ContentLength, KeepAlive: keepAlive && req.KeepAlive && !closing && !uwsgi}
-	switch {
-	case resp.Status == 204:
-		f.Kind = FrameNone
-	case noBody && (resp.Status == 304 && f.Length < 0 || f.Length == 0 && !lengthGiven):
-		f.Kind = FrameNone
-	case f.Length >= 0:
-		f.Kind = FrameLength
+	f, told := Frame(req, resp, lengthGiven, keepAlive && !closing)
+	switch told {
+	case FrameLength:
 		dst = append(dst, "Content-Length: "...)
-		dst = strconv.AppendInt(dst, f.Length, 10)
+		dst = strconv.AppendInt(dst, resp.ContentLength, 10)
 		dst = append(dst, "\r\n"...)
-	case req.Proto == codec.HTTP11:
-		f.Kind = FrameChunked
+	case FrameChunked:
 		dst = append(dst, "Transfer-Encoding: chunked\r\n"...)
-	}
-	if noBody {
-		f.Kind = FrameNone
-	}
-	switch f.Kind {
-	case FrameClose:
-		f.KeepAlive = false
-		f.Length = 0
-	case FrameNone, FrameChunked:
-		f.Length = 0
 	}
 
 	if uwsgi {
@@ -114,6 +97,57 @@ func AppendHead(dst []byte, req *codec.Request, resp *codec.Response, date []byt
 		dst = append(dst, "Connection: keep-alive\r\n"...)
 	}
 	return append(dst, "\r\n"...), f
+}
+
+// Frame says how the body of resp, the response to req, is sent, and what its head tells of
+// that: in the answer to HEAD and in a 304 it is that of a body which is not sent. lengthGiven
+// is whether resp has a Content-Length field, keepAlive whether the server would keep the
+// connection: see [AppendHead].
+func Frame(req *codec.Request, resp *codec.Response, lengthGiven, keepAlive bool) (f Framing, told FrameKind) {
+	length := resp.ContentLength
+	noBody := req.Head || resp.Status == 304
+	told = FrameClose
+	switch {
+	case resp.Status == 204:
+		told = FrameNone
+	case noBody && (resp.Status == 304 && length < 0 || length == 0 && !lengthGiven):
+		told = FrameNone
+	case length >= 0:
+		told = FrameLength
+	case req.Proto == codec.HTTP11:
+		told = FrameChunked
+	}
+	f = Framing{Kind: told, KeepAlive: keepAlive && req.KeepAlive && req.Proto != codec.UWSGI}
+	if noBody {
+		f.Kind = FrameNone
+	}
+	switch f.Kind {
+	case FrameClose:
+		f.KeepAlive = false
+	case FrameLength:
+		f.Length = length
+	case FrameNone, FrameChunked:
+	}
+	return f, told
+}
+
+// AppendSwitch appends the head of resp, which ends HTTP on its connection: 101, or a 2xx to
+// CONNECT (RFC 9110 7.8, 9.3.6). Of the fields about the connection Upgrade alone is kept.
+func AppendSwitch(dst []byte, req *codec.Request, resp *codec.Response) []byte {
+	dst = appendStatusLine(dst, req, resp)
+	for _, h := range resp.Header {
+		if !codec.KeepResponseField(h.Name) && !equalFold(h.Name, "upgrade") {
+			continue
+		}
+		dst = append(dst, h.Name...)
+		dst = append(dst, ": "...)
+		dst = append(dst, h.Value...)
+		dst = append(dst, "\r\n"...)
+	}
+	if resp.Status == 101 {
+		dst = append(dst, "Connection: Upgrade\r\n"...)
+	}
+	return append(dst, "\r\n"...)
 }
 
 func hasClose(value []byte) bool {

@@ -9,11 +9,19 @@ import (
 
 // parseTarget takes in the target b[from:to], whose characters have been checked
 // and which is not empty: origin-form, absolute-form with http or https, or
-// asterisk-form for OPTIONS (RFC 9112 3.2). Authority-form is for CONNECT alone,
-// which never comes here.
+// asterisk-form for OPTIONS (RFC 9112 3.2). Authority-form is for CONNECT alone, which has
+// no other: there the host must have a port (RFC 9110 9.3.6).
 func parseTarget(b []byte, from, to int, r *codec.Request) error {
 	r.Target = span(from, to)
 	path := from
+	if r.Connect {
+		host := b[from:to]
+		if !validHost(host) || bytes.LastIndexByte(host, ':') <= bytes.LastIndexByte(host, ']') || host[len(host)-1] == ':' {
+			return codec.ErrTargetForm
+		}
+		r.Authority, r.RawPath, r.Query = r.Target, span(to, to), span(to, to)
+		return nil
+	}
 	switch {
 	case b[from] == '/':
 	case to-from == 1 && b[from] == '*':
@@ -110,4 +118,27 @@ func validIPv6(s []byte) bool {
 		}
 	}
 	return colons >= 2 && len(s) <= len("ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255")
+}
+
+// CheckTarget judges a request whose syntax another server has read: its method, target,
+// path, query and host, by the rules for those that come in bytes.
+func CheckTarget(r *codec.Request) error {
+	switch method := r.Bytes(r.Method); {
+	case len(method) == 0 || !grammar.Is(grammar.Token, method):
+		return codec.ErrMethod
+	case len(method) > maxMethod:
+		return codec.ErrMethodTooLong
+	}
+	for _, s := range []codec.Span{r.Target, r.RawPath, r.Query} {
+		if b := r.Bytes(s); !grammar.Is(grammar.Target, b) {
+			return codec.ErrTarget
+		}
+	}
+	if r.Authority.Len() == 0 && r.Proto == codec.HTTP11 {
+		return codec.ErrHostMissing
+	}
+	if r.Authority.Len() > 0 && !validHost(r.Bytes(r.Authority)) {
+		return codec.ErrHost
+	}
+	return checkEscapes(r.Bytes(r.RawPath))
 }

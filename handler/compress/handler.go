@@ -35,8 +35,7 @@ func New(next engine.Handler, o Options) *Handler {
 // Serve implements [engine.Handler].
 func (h *Handler) Serve(x *engine.Exchange) {
 	o := h.outputs.Get().(*output)
-	o.next = x.Output()
 	o.encoding, o.must = negotiate(x.Request(), h.options.OnlyMarked)
-	x.SetOutput(o)
+	x.Push(o)
 	h.next.Serve(x)
 }

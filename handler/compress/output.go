@@ -23,12 +23,12 @@ const (
 	keepBuffer = 128 << 10
 )
 
-// output compresses one response on its way to the next output. It belongs to
+// output compresses one response on its way: a layer. It belongs to
 // the exchange's loop, except that while away is set a goroutine of the pool
-// has the use of source and buffer.
+// has the use of views and buffer.
 type output struct {
+	engine.Pass
 	handler  *Handler
-	next     engine.Output
 	encoding encoding // what the client is to get if the response allows; may be identity
 	must     bool     // the client does not take identity
 
@@ -37,6 +37,7 @@ type output struct {
 	views  []byte // copies of what resp points to, for the time away
 	buffer bytes.Buffer
 	away   bool
+	over   bool // the exchange has ended meanwhile
 
 	stream  encoder // while a compressed response is streamed
 	discard bool    // the same, in answer to HEAD: there is no body
@@ -101,9 +102,7 @@ func (o *output) ReplyFile(x *engine.Exchange, resp *codec.Response, f *os.File,
 		}
 		resp = o.head(resp, identity, true)
 	}
-	x.SetOutput(o.next)
-	o.next.ReplyFile(x, resp, f, off, n)
-	o.free()
+	o.Next().ReplyFile(x, resp, f, off, n)
 }
 
 // Start implements [engine.Output].
@@ -120,7 +119,7 @@ func (o *output) Start(x *engine.Exchange, resp *codec.Response) {
 			o.stream = newEncoder(o.encoding, &o.buffer)
 		}
 	}
-	o.next.Start(x, resp)
+	o.Next().Start(x, resp)
 }
 
 // Write implements [engine.Output].
@@ -129,7 +128,7 @@ func (o *output) Write(x *engine.Exchange, p []byte) {
 		return
 	}
 	if o.stream == nil {
-		o.next.Write(x, p)
+		o.Next().Write(x, p)
 		return
 	}
 	if o.left >= 0 {
@@ -143,7 +142,7 @@ func (o *output) Write(x *engine.Exchange, p []byte) {
 		return // writing to a buffer does not fail
 	}
 	_ = o.stream.Flush()
-	o.next.Write(x, o.buffer.Bytes())
+	o.Next().Write(x, o.buffer.Bytes())
 	o.buffer.Reset()
 }
 
@@ -157,27 +156,21 @@ func (o *output) End(x *engine.Exchange) {
 			return
 		}
 		_ = o.stream.Close()
-		o.next.Write(x, o.buffer.Bytes())
+		o.Next().Write(x, o.buffer.Bytes())
 	}
-	x.SetOutput(o.next)
-	o.next.End(x)
-	o.free()
+	o.Next().End(x)
 }
 
-// Abort implements [engine.Output].
-func (o *output) Abort(x *engine.Exchange) {
-	x.SetOutput(o.next)
-	o.next.Abort(x)
-	if !o.away { // else the goroutine still has it
+// Ended implements [engine.Layer].
+func (o *output) Ended(*engine.Exchange, *engine.Outcome) {
+	if o.over = o.away; !o.over { // else the goroutine still has it
 		o.free()
 	}
 }
 
 // reply ends the exchange with a whole response; x must not be touched any more.
 func (o *output) reply(x *engine.Exchange, resp *codec.Response, body []byte) {
-	x.SetOutput(o.next)
-	o.next.Reply(x, resp, body)
-	o.free()
+	o.Next().Reply(x, resp, body)
 }
 
 // compressed answers with what is in the buffer, or with body where that is no
@@ -210,14 +203,19 @@ func (o *output) leave(x *engine.Exchange, resp *codec.Response, n int64, source
 		if readErr == nil {
 			err = compressAll(o.encoding, &o.buffer, body)
 		}
-		// Where the client has gone by then, o goes with it.
-		_ = ref.Post(func(x *engine.Exchange) {
+		_ = ref.PostOr(func(x *engine.Exchange) {
 			o.away = false
 			if readErr != nil {
 				o.Abort(x)
 				return
 			}
 			o.compressed(x, head, body, err)
+		}, func() {
+			// The client has gone. o may be ours alone, or, where something else in the exchange has
+			// not ended, it is still its layer.
+			if o.away = false; o.over {
+				o.free()
+			}
 		})
 	})
 	if err != nil {
@@ -225,7 +223,6 @@ func (o *output) leave(x *engine.Exchange, resp *codec.Response, n int64, source
 		o.away = false
 		return false
 	}
-	x.Watch(nil) // whoever answered is done with x
 	return true
 }
 

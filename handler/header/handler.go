@@ -90,39 +90,37 @@ func (h *Handler) Serve(x *engine.Exchange) {
 // handler sets under the names in remove. The caller has checked both, with [Parse] and
 // [ParseName], and must not change them before the exchange has ended.
 func Change(x *engine.Exchange, add []codec.Header, remove [][]byte) {
-	o := outputs.Get().(*output)
-	o.add, o.remove, o.next = add, remove, x.Output()
-	x.SetOutput(o)
+	l := layers.Get().(*layer)
+	l.add, l.remove = add, remove
+	x.Push(l)
 }
 
-var outputs = sync.Pool{New: func() any { return new(output) }}
+var layers = sync.Pool{New: func() any { return new(layer) }}
 
-// output changes the head of one response. It stands between handler and client until
-// the response has ended; a body goes through it as it is.
-type output struct {
-	add    []codec.Header
-	remove [][]byte
-	next   engine.Output
-	// started says that the head of a streamed response has been handed on.
+// layer changes the head of one response; a body goes through it as it is.
+type layer struct {
+	engine.Pass
+	add     []codec.Header
+	remove  [][]byte
 	started bool
 	resp    codec.Response // the changed head; Header is kept for reuse
 }
 
 // head returns resp with the headers changed.
-func (o *output) head(resp *codec.Response) *codec.Response {
-	header := o.resp.Header[:0]
+func (l *layer) head(resp *codec.Response) *codec.Response {
+	header := l.resp.Header[:0]
 	for _, h := range resp.Header {
-		if !o.removes(h.Name) {
+		if !l.removes(h.Name) {
 			header = append(header, h)
 		}
 	}
-	o.resp = *resp
-	o.resp.Header = append(header, o.add...)
-	return &o.resp
+	l.resp = *resp
+	l.resp.Header = append(header, l.add...)
+	return &l.resp
 }
 
-func (o *output) removes(name []byte) bool {
-	for _, r := range o.remove {
+func (l *layer) removes(name []byte) bool {
+	for _, r := range l.remove {
 		if len(r) == len(name) && bytes.EqualFold(r, name) {
 			return true
 		}
@@ -130,63 +128,41 @@ func (o *output) removes(name []byte) bool {
 	return false
 }
 
-// leave gives x back to where its response goes.
-func (o *output) leave(x *engine.Exchange) engine.Output {
-	next := o.next
-	o.next = nil
-	x.SetOutput(next)
-	return next
-}
-
-// free keeps o for another exchange.
-func (o *output) free() {
-	header := o.resp.Header
+// Ended implements [engine.Layer].
+func (l *layer) Ended(*engine.Exchange, *engine.Outcome) {
+	header := l.resp.Header
 	clear(header[:cap(header)]) // views of others
-	*o = output{resp: codec.Response{Header: header[:0]}}
-	outputs.Put(o)
+	*l = layer{resp: codec.Response{Header: header[:0]}}
+	layers.Put(l)
 }
 
 // Reply implements [engine.Output].
-func (o *output) Reply(x *engine.Exchange, resp *codec.Response, body []byte) {
-	o.leave(x).Reply(x, o.head(resp), body)
-	o.free()
+func (l *layer) Reply(x *engine.Exchange, resp *codec.Response, body []byte) {
+	l.Next().Reply(x, l.head(resp), body)
 }
 
 // ReplyFile implements [engine.Output].
-func (o *output) ReplyFile(x *engine.Exchange, resp *codec.Response, f *os.File, off, n int64) {
-	o.leave(x).ReplyFile(x, o.head(resp), f, off, n)
-	o.free()
+func (l *layer) ReplyFile(x *engine.Exchange, resp *codec.Response, f *os.File, off, n int64) {
+	l.Next().ReplyFile(x, l.head(resp), f, off, n)
 }
 
-// Start implements [engine.Output]. o stays in its place until the end: an output behind
-// it, a compressor for one, has the body too, and x's output must not be set from here on.
-func (o *output) Start(x *engine.Exchange, resp *codec.Response) {
-	o.started = true
-	o.next.Start(x, o.head(resp))
-}
-
-// Write implements [engine.Output].
-func (o *output) Write(x *engine.Exchange, p []byte) { o.next.Write(x, p) }
-
-// End implements [engine.Output].
-func (o *output) End(x *engine.Exchange) {
-	o.leave(x).End(x)
-	o.free()
+// Start implements [engine.Output].
+func (l *layer) Start(x *engine.Exchange, resp *codec.Response) {
+	l.started = true
+	l.Next().Start(x, l.head(resp))
 }
 
 // Abort implements [engine.Output]. Where nothing has been said yet this is the 500 that
 // the engine would give, with the headers.
-func (o *output) Abort(x *engine.Exchange) {
-	next := o.leave(x)
-	if o.started {
-		next.Abort(x)
-	} else {
-		resp := x.Response()
-		resp.Status = 500
-		resp.Header = append(resp.Header, codec.Header{Name: contentType, Value: textPlain})
-		next.Reply(x, o.head(resp), []byte("Internal Server Error"))
+func (l *layer) Abort(x *engine.Exchange) {
+	if l.started {
+		l.Next().Abort(x)
+		return
 	}
-	o.free()
+	resp := x.Response()
+	resp.Status = 500
+	resp.Header = append(resp.Header, codec.Header{Name: contentType, Value: textPlain})
+	l.Next().Reply(x, l.head(resp), []byte("Internal Server Error"))
 }
 
 var contentType, textPlain = []byte("Content-Type"), []byte("text/plain; charset=utf-8")

@@ -76,8 +76,9 @@ func (a *basicAuth) act(e *eval) (verdict, error) {
 func (a *basicAuth) judge(e *eval, user string, right bool) (verdict, error) {
 	switch {
 	case right:
-		e.r.SetVar("REMOTE_USER", user)
-		e.locate() // the views of before show other bytes
+		if err := e.r.SetVar("REMOTE_USER", user); err != nil {
+			return failed, err
+		}
 		return goOn, nil
 	case a.next:
 		return goOn, nil

@@ -285,7 +285,7 @@ func (e *eval) variable(dst []byte, name string) []byte {
 	case "CONTENT_TYPE":
 		return append(dst, r.Get(name)...)
 	case "CONTENT_LENGTH":
-		if n := e.x.Body().Size(); n > 0 {
+		if n := e.x.ContentLength(); n > 0 {
 			return strconv.AppendInt(dst, n, 10)
 		}
 		return dst

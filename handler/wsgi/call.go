@@ -23,23 +23,17 @@ type call struct {
 	started bool // the head has come
 }
 
-// Origin says which app answered an exchange, and which worker and core ran it.
-// A *Origin is what engine.Exchange.Tag holds for OnFinish, nil where no worker answered.
+// Origin says which app answered an exchange, and which worker and core ran it. Core is
+// nil where no worker answered.
 type Origin struct {
 	Core *worker.Core
 	App  int
 }
 
-// origin returns the one Origin of a core and an app, so that telling it costs no
-// allocation.
-func (l *loopState) origin(core *worker.Core, app int) *Origin {
-	o := l.origins[Origin{core, app}]
-	if o == nil {
-		o = &Origin{core, app}
-		l.origins[*o] = o
-	}
-	return o
-}
+var origin = engine.NewKey[Origin]()
+
+// OriginOf returns which app answered x: for [engine.Options].OnFinish, and for layers.
+func OriginOf(x *engine.Exchange) Origin { return *origin.Of(x) }
 
 const spareCalls = 1024
 
@@ -62,7 +56,8 @@ func (l *loopState) free(c *call) {
 // response fills in the response head that a worker sent. Headers were checked
 // there already; what is wrong all the same is answered with 500 and reported.
 func (c *call) response(core *worker.Core, status []byte, headers *worker.Headers) (*codec.Response, error) {
-	c.x.Tag, c.x.Waited = c.l.origin(core, c.app), c.l.port.Waited()
+	*origin.Of(c.x) = Origin{core, c.app}
+	c.x.Waited = c.l.port.Waited()
 	resp := c.x.Response()
 	code, reason, _ := bytes.Cut(status, space)
 	n, ok := codec.ParseLength(code)
@@ -153,14 +148,7 @@ func (c *call) Fail(err error) {
 	if err == worker.ErrPanicked {
 		// How far the answer got before the panic only the exchange knows, if it has not
 		// ended. It may still tell c that its client has gone, so c is not used again.
-		l := c.l
-		_ = c.ref.Post(func(x *engine.Exchange) {
-			if x.Streaming() {
-				x.Abort()
-			} else {
-				l.refuse(x, err)
-			}
-		})
+		_ = c.ref.Post(func(x *engine.Exchange) { x.Abort() })
 		return
 	}
 	if c.started { // although a handler in between may not have passed it on

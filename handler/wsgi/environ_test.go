@@ -43,10 +43,10 @@ func onLoop(t testing.TB, addr string, o engine.Options, lo engine.ListenOptions
 	l := &loopState{h: &Handler{host: []byte("box")}}
 	served := make(chan error, 1)
 	go func() {
-		served <- srv.Serve(engine.HandlerFunc(func(x *engine.Exchange) {
+		served <- srv.Serve(engine.WholeBody(engine.HandlerFunc(func(x *engine.Exchange) {
 			fn(l, x)
 			x.ReplyText(200, "ok")
-		}))
+		})))
 	}()
 	defer func() {
 		_ = srv.Close()

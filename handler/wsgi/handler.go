@@ -31,7 +31,7 @@ type Options struct {
 }
 
 // Handler is an engine.Handler that answers with the WSGI apps of a pool. After
-// an exchange has ended, [Origin] tells which worker answered it. A handler in front may
+// an exchange has ended, [OriginOf] tells which worker answered it. A handler in front may
 // say how long a request may run, by Harakiri of the exchange, where the pool's
 // HarakiriLeast is set: to the shortest time that it says.
 type Handler struct {
@@ -45,12 +45,11 @@ type Handler struct {
 
 // loopState is what a Handler keeps for each loop. It belongs to the loop.
 type loopState struct {
-	h       *Handler
-	port    *worker.Port
-	spare   []*call
-	origins map[Origin]*Origin // those told so far
-	begun   []beginning
-	text    []byte // scratch
+	h     *Handler
+	port  *worker.Port
+	spare []*call
+	begun []beginning
+	text  []byte // scratch
 }
 
 // New makes a Handler for a pool, whose apps answer at their mountpoints. It must
@@ -71,7 +70,7 @@ func New(pool *worker.Pool, o Options) (*Handler, error) {
 	}
 	h := &Handler{mounts: m, host: []byte(o.ServerName), limits: c.HarakiriLeast > 0, logf: o.Logf, seed: maphash.MakeSeed(), loops: make([]loopState, len(c.Loops))}
 	for i := range h.loops {
-		h.loops[i] = loopState{h: h, port: pool.Port(i), origins: make(map[Origin]*Origin)}
+		h.loops[i] = loopState{h: h, port: pool.Port(i)}
 	}
 	return h, nil
 }
@@ -84,6 +83,9 @@ func (h *Handler) Serve(x *engine.Exchange) {
 	if app == noApp {
 		x.ReplyText(http.StatusNotFound, "Not Found\n")
 		return
+	}
+	if x.AwaitBody(h) {
+		return // a slow upload holds no worker
 	}
 	job := worker.Job{
 		App:    app,

@@ -17,48 +17,48 @@ import (
 	"github.com/uwsgo/uwsgo/engine/worker"
 )
 
-// faulty is an output that panics in one of its methods.
+// faulty is a layer that panics in one of its methods.
 type faulty struct {
-	engine.Output
+	engine.Pass
 	in string
 }
 
-func (f faulty) panics(in string) {
+func (f *faulty) panics(in string) {
 	if f.in == in {
 		panic("as asked in " + in)
 	}
 }
 
-func (f faulty) Reply(x *engine.Exchange, resp *codec.Response, body []byte) {
+func (f *faulty) Reply(x *engine.Exchange, resp *codec.Response, body []byte) {
 	if resp.Status == 200 {
 		f.panics("Reply")
 	}
 	f.panics("any Reply")
-	f.Output.Reply(x, resp, body)
+	f.Next().Reply(x, resp, body)
 }
 
-func (f faulty) ReplyFile(x *engine.Exchange, resp *codec.Response, file *os.File, off, n int64) {
+func (f *faulty) ReplyFile(x *engine.Exchange, resp *codec.Response, file *os.File, off, n int64) {
 	if f.in == "ReplyFile" {
 		_ = file.Close()
 	}
 	f.panics("ReplyFile")
-	f.Output.ReplyFile(x, resp, file, off, n)
+	f.Next().ReplyFile(x, resp, file, off, n)
 }
 
-func (f faulty) Start(x *engine.Exchange, resp *codec.Response) {
+func (f *faulty) Start(x *engine.Exchange, resp *codec.Response) {
 	f.panics("Start")
-	f.Output.Start(x, resp)
+	f.Next().Start(x, resp)
 	f.panics("Start after the head")
 }
 
-func (f faulty) Write(x *engine.Exchange, p []byte) {
+func (f *faulty) Write(x *engine.Exchange, p []byte) {
 	f.panics("Write")
-	f.Output.Write(x, p)
+	f.Next().Write(x, p)
 }
 
-func (f faulty) End(x *engine.Exchange) {
+func (f *faulty) End(x *engine.Exchange) {
 	f.panics("End")
-	f.Output.End(x)
+	f.Next().End(x)
 	f.panics("End after it")
 }
 
@@ -94,7 +94,7 @@ def application(environ, start_response):
 		around: func(next engine.Handler) engine.Handler {
 			return engine.HandlerFunc(func(x *engine.Exchange) {
 				if r := x.Request(); len(r.Bytes(r.Query)) > 0 {
-					x.SetOutput(faulty{x.Output(), *in.Load()})
+					x.Push(&faulty{in: *in.Load()})
 				}
 				next.Serve(x)
 			})

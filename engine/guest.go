@@ -1,0 +1,439 @@
+package engine
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"io"
+	"maps"
+	"net/http"
+	"os"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/uwsgo/uwsgo/codec"
+	"github.com/uwsgo/uwsgo/codec/http1"
+)
+
+// guest is the [carrier] of an exchange of [Server.AsHTTP]. The loop hands pieces of the
+// response to the goroutine that net/http runs the request on, and that starts another
+// one to read the body once somebody asks for it.
+type guest struct {
+	srv   *Server
+	w     http.ResponseWriter
+	ctl   *http.ResponseController
+	body  io.Reader     // nil for none
+	first bool          // of HTTP/1
+	wake  chan struct{} // there is something in what mu guards
+	ended atomic.Bool   // all of the body has been read
+
+	// Owned by the loop.
+	waits   int           // bytes of the response that have not been written yet
+	asked   bool          // the body has been
+	reading bool          // more has been let in, and has not come
+	more    chan struct{} // lets the reader read on
+	size    int64         // bytes of the body so far
+
+	mu     sync.Mutex // guards what follows
+	pieces []piece
+	read   bool // the body is to be read
+	closed bool // nobody takes any more
+}
+
+// piece is a part of a response.
+type piece struct {
+	head   *guestHead // for the first
+	data   []byte
+	file   *os.File
+	off, n int64
+	stream bool // data of a streamed response, whose producer counts on it going out
+	last   bool
+	abort  bool
+}
+
+// guestHead is a response's head.
+type guestHead struct {
+	status int
+	header http.Header
+}
+
+func (g *guest) wakeUp() {
+	select {
+	case g.wake <- struct{}{}:
+	default:
+	}
+}
+
+// put hands a piece on. Those that are the last end the exchange.
+func (g *guest) put(x *Exchange, p piece) {
+	g.waits += len(p.data)
+	x.outcome.BodyBytes += p.n
+	g.mu.Lock()
+	if !g.closed {
+		g.pieces = append(g.pieces, p)
+	} else if p.file != nil {
+		_ = p.file.Close()
+	}
+	g.mu.Unlock()
+	g.wakeUp()
+	if p.last || p.abort {
+		x.phase = phaseEnded
+		x.outcome.Aborted = x.outcome.Aborted || p.abort
+		x.loop.release(x)
+	}
+}
+
+// head keeps a response's head, which is valid during the call only. net/http finds the
+// framing by itself, but for a length.
+func (g *guest) head(x *Exchange, resp *codec.Response) *guestHead {
+	h := &guestHead{status: resp.Status, header: make(http.Header, len(resp.Header))}
+	lengthGiven := false
+	for _, f := range resp.Header {
+		if codec.KeepResponseField(f.Name) {
+			h.header.Add(string(f.Name), string(f.Value))
+		} else if codec.EqualName(f.Name, []byte("Content-Length")) {
+			lengthGiven = true
+		}
+	}
+	sent, told := http1.Frame(&x.req, resp, lengthGiven, false)
+	if told == http1.FrameLength {
+		h.header.Set("Content-Length", strconv.FormatInt(resp.ContentLength, 10))
+	}
+	x.sent = sent
+	x.outcome.Status = resp.Status
+	x.outcome.Headers = len(resp.Header)
+	return h
+}
+
+func (g *guest) whole(x *Exchange, resp *codec.Response, body []byte) {
+	h := g.head(x, resp)
+	if x.sent.Kind == http1.FrameNone {
+		body = nil
+	}
+	x.outcome.BodyBytes = int64(len(body))
+	g.put(x, piece{head: h, data: bytes.Clone(body), last: true})
+}
+
+func (g *guest) fromFile(x *Exchange, resp *codec.Response, f *os.File, off, n int64) {
+	h := g.head(x, resp)
+	if x.sent.Kind == http1.FrameNone {
+		_ = f.Close()
+		g.put(x, piece{head: h, last: true})
+		return
+	}
+	g.put(x, piece{head: h, file: f, off: off, n: n, last: true})
+}
+
+func (g *guest) start(x *Exchange, resp *codec.Response) {
+	g.put(x, piece{head: g.head(x, resp), stream: true})
+}
+
+func (g *guest) piece(x *Exchange, p []byte) {
+	g.put(x, piece{data: bytes.Clone(p), stream: true})
+}
+
+func (g *guest) end(x *Exchange) { g.put(x, piece{last: true}) }
+
+func (g *guest) cut(x *Exchange) { g.put(x, piece{abort: true}) }
+
+func (g *guest) drop(*Exchange) bool { return false }
+
+func (g *guest) takeOver(*Exchange, *codec.Response) error { return ErrNoTakeOver }
+
+func (g *guest) ahead(*Exchange) int { return g.waits }
+
+func (g *guest) inputEnded(*Exchange) bool { return false } // net/http tells when the client has gone
+
+// wrote takes note that n bytes have gone to the client.
+func (g *guest) wrote(x *Exchange, n int) {
+	before := g.waits
+	g.waits -= n
+	if before > DrainedBelow && g.waits <= DrainedBelow {
+		x.tellDrained()
+	}
+}
+
+// want implements carrier.
+func (g *guest) want(x *Exchange) {
+	if !x.intake.wanted() || g.reading {
+		return
+	}
+	g.reading = true
+	if !g.asked {
+		g.asked = true
+		g.mu.Lock()
+		g.read = true
+		g.mu.Unlock()
+		g.wakeUp()
+	}
+	g.more <- struct{}{} // there is room: one is let in at a time
+}
+
+// readBody is a goroutine that reads the body, as far as the loop lets it. Where the
+// response is complete before, net/http ends the read that may be under way: at once, or over HTTP/1
+// when the client sends more or its time is up.
+func (g *guest) readBody(ref Ref, stop chan struct{}) {
+	buf := make([]byte, smallBody)
+	for {
+		select {
+		case <-stop:
+			return
+		case <-g.more:
+		}
+		g.readUntil(time.Now().Add(g.srv.opt.BodyTimeout))
+		n, err := g.body.Read(buf)
+		if err != nil {
+			g.ended.Store(true)
+			g.readUntil(time.Time{}) // net/http goes on to read, to see the client leave
+		}
+		taken := make(chan struct{})
+		posted := ref.PostOr(func(x *Exchange) {
+			defer close(taken)
+			g.came(x, buf[:n], err)
+		}, func() { close(taken) })
+		if posted != nil {
+			return
+		}
+		<-taken
+		if err != nil {
+			return
+		}
+	}
+}
+
+// readUntil bounds a read, where that is supported. Once the handler has returned to
+// net/http the connection is another request's.
+func (g *guest) readUntil(t time.Time) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.closed {
+		_ = g.ctl.SetReadDeadline(t)
+	}
+}
+
+// came takes what has come of the body.
+func (g *guest) came(x *Exchange, p []byte, err error) {
+	g.reading = false
+	in, l, gen := x.intake, x.loop, x.gen
+	if in == nil || !in.asked() {
+		return // it has been answered
+	}
+	if len(p) > 0 {
+		g.size += int64(len(p))
+		var refused error
+		switch {
+		case g.srv.opt.Limits.BodyTooLarge(g.size):
+			refused = codec.ErrBodyTooLarge
+		case in.reader != nil:
+			l.deliver(x, in.reader, p)
+		default:
+			refused = x.body.add(p, g.srv)
+		}
+		if refused != nil {
+			g.fails(x, refused)
+			return
+		}
+		if x.gen != gen || x.intake != in || !in.asked() {
+			return
+		}
+	}
+	switch {
+	case err == nil:
+		g.want(x)
+	case errors.Is(err, io.EOF):
+		if x.body.file != nil {
+			if err := x.body.complete(); err != nil {
+				g.fails(x, err)
+				return
+			}
+			l.count.spooled.Add(1)
+		}
+		whole, reader := in.whole, in.reader
+		x.intake = nil
+		l.complete(x, whole, reader)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		l.count.timeouts.Add(1)
+		g.fails(x, errBodyTimeout)
+	default:
+		g.fails(x, errIncomplete)
+	}
+}
+
+func (g *guest) fails(x *Exchange, err error) {
+	reader := x.intake.reader
+	x.loop.count.refused.Add(1)
+	x.intake = nil
+	x.taken = true
+	x.loop.failed(x, reader, err)
+}
+
+// copyTo writes the response as it comes, until it is complete, the client has
+// gone or the server has been closed.
+func (g *guest) copyTo(r *http.Request, ref Ref) {
+	stop, begun := make(chan struct{}), false
+	defer close(stop)
+	defer g.discard()
+	for {
+		stopped := false
+		select {
+		case <-r.Context().Done():
+			_ = ref.Post(func(x *Exchange) { x.loop.gone(x) })
+			return
+		case <-g.srv.done:
+			stopped = true
+		case <-g.wake:
+		}
+		ahead := 0
+		pieces, read := g.take()
+		if read {
+			go g.readBody(ref, stop)
+		}
+		for _, p := range pieces {
+			begun = true
+			if g.write(p); p.last {
+				return
+			}
+			if p.stream {
+				ahead += len(p.data)
+			}
+		}
+		switch {
+		case stopped && begun:
+			panic(http.ErrAbortHandler)
+		case stopped:
+			ref.x.body.free() // no loop runs that could
+			http.Error(g.w, serverStopping, http.StatusServiceUnavailable)
+			return
+		case len(pieces) > 0:
+			_ = g.ctl.Flush()
+			_ = ref.Post(func(x *Exchange) { g.wrote(x, ahead) })
+		}
+	}
+}
+
+// write writes one piece. Where the response cannot be completed it has net/http
+// close the connection or reset the stream.
+func (g *guest) write(p piece) {
+	if p.abort {
+		panic(http.ErrAbortHandler)
+	}
+	if p.head != nil {
+		maps.Copy(g.w.Header(), p.head.header)
+		if g.first && g.body != nil && !g.ended.Load() {
+			// Else net/http reads on before it sends the head, and no more of the body after that.
+			g.w.Header().Set("Connection", "close")
+		}
+		g.w.WriteHeader(p.head.status)
+	}
+	if p.file != nil {
+		n, err := io.Copy(g.w, io.NewSectionReader(p.file, p.off, p.n))
+		_ = p.file.Close()
+		if n < p.n && !errors.Is(err, http.ErrBodyNotAllowed) {
+			panic(http.ErrAbortHandler) // it has become shorter, or the client has gone
+		}
+	}
+	if len(p.data) > 0 {
+		_, _ = g.w.Write(p.data) // a client that has gone shows in the context
+	}
+}
+
+func (g *guest) take() (pieces []piece, read bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	pieces, read = g.pieces, g.read
+	g.pieces, g.read = nil, false
+	return pieces, read
+}
+
+// discard drops what has not been taken, and all that is still to come.
+func (g *guest) discard() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.closed = true
+	for _, p := range g.pieces {
+		if p.file != nil {
+			_ = p.file.Close()
+		}
+	}
+	g.pieces = nil
+}
+
+// guestRequest makes a request of net/http's. It is judged by the policy and the limits
+// of those that come in on the server's own connections; its syntax net/http has read.
+func guestRequest(r *http.Request, o *Options, req *codec.Request) error {
+	put := func(s string) codec.Span {
+		at := uint32(len(req.Buf))
+		req.Buf = append(req.Buf, s...)
+		return codec.Span{Off: at, End: uint32(len(req.Buf))}
+	}
+	target := r.RequestURI
+	if target == "" { // one that no server has read
+		target = r.URL.RequestURI()
+	}
+	switch {
+	case len(target) > o.Limits.Target:
+		return codec.ErrTargetTooLong
+	case r.Method == http.MethodConnect && !o.Policy.Connect:
+		return codec.ErrConnect
+	}
+	req.Proto = codec.HTTP11
+	if r.ProtoMajor == 1 && r.ProtoMinor == 0 {
+		req.Proto = codec.HTTP10
+	}
+	method := cmp.Or(r.Method, http.MethodGet)
+	req.Method = put(method)
+	req.Head, req.Connect = method == http.MethodHead, method == http.MethodConnect
+	req.Target = put(target)
+	req.Version = put(cmp.Or(r.Proto, "HTTP/1.1"))
+	path := r.URL.EscapedPath()
+	if path == "" && r.URL.Opaque != "" {
+		path = r.URL.Opaque
+	}
+	req.RawPath = put(path)
+	req.Query = put(r.URL.RawQuery)
+	req.Authority = put(r.Host)
+	if err := http1.CheckTarget(req); err != nil {
+		return err
+	}
+	if len(r.Host) > 0 {
+		req.Fields = append(req.Fields, codec.Field{Name: put("Host"), Value: req.Authority})
+	}
+	size, fields := len(req.Buf), 0
+	types := 0
+	for name, values := range r.Header {
+		for _, v := range values {
+			if fields++; fields > o.Limits.Fields {
+				return codec.ErrTooManyFields
+			}
+			if size += len(name) + len(v) + len(": \r\n"); size > o.Limits.Head {
+				return codec.ErrHeadTooLarge
+			}
+			n, b := []byte(name), []byte(v)
+			if codec.EqualName(n, []byte("Content-Type")) {
+				if types++; types > 1 {
+					return codec.ErrContentType
+				}
+			}
+			if !o.Policy.KeepField(n) || codec.EqualName(n, []byte("Host")) || codec.EqualName(n, []byte("Upgrade")) {
+				continue
+			}
+			f := codec.Field{Name: put(name), Value: put(v)}
+			if codec.Validate(&codec.Response{Status: 200, Header: []codec.Header{{Name: n, Value: b}}}) != nil {
+				return codec.ErrFieldValue
+			}
+			req.Fields = append(req.Fields, f)
+		}
+	}
+	if req.ContentLength = r.ContentLength; req.ContentLength == 0 && r.Body != nil && r.Body != http.NoBody {
+		req.ContentLength = -1 // as net/http has it of requests that no server has read
+	}
+	if req.ContentLength < 0 {
+		req.Chunked = req.Proto == codec.HTTP11
+	}
+	if o.Limits.BodyTooLarge(r.ContentLength) {
+		return codec.ErrBodyTooLarge
+	}
+	return nil
+}
