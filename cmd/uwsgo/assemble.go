@@ -187,6 +187,7 @@ func (p *program) startWorkers(ctx context.Context) error {
 		p.pool = nil
 		return err
 	}
+	p.told.Store(p.pool)
 	p.ending.Later(func() { p.withMercy(func(ctx context.Context) { _ = p.pool.Stop(ctx) }) })
 	s := p.pool.Snapshot()
 	p.log.Printf("Python %s at %s (from %s)", s.Python, s.Path, from)

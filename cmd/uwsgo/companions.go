@@ -7,7 +7,6 @@ import (
 
 	"github.com/uwsgo/uwsgo/cmd/internal/companion"
 	"github.com/uwsgo/uwsgo/cmd/internal/cron"
-	"github.com/uwsgo/uwsgo/cmd/internal/stats"
 )
 
 // startCompanions starts what runs beside the server. It ends after the workers, which
@@ -50,24 +49,3 @@ func (p *program) besidesEndBy(stop func(context.Context)) {
 }
 
 func (p *program) withMercy(stop func(context.Context)) { p.ending.Within(p.cfg.Mercy, stop) }
-
-// besides adds to the stats what runs beside the server.
-func (p *program) besides(s *stats.Snapshot) {
-	if g := p.companions.Load(); g != nil {
-		for _, c := range g.Snapshot() {
-			s.Daemons = append(s.Daemons, stats.Daemon{Cmd: c.Command, PID: uint64(c.PID), Respawns: uint64(c.Respawns)})
-		}
-	}
-	if r := p.crons.Load(); r != nil {
-		for _, j := range r.Snapshot() {
-			c := stats.Cron{
-				Minute: j.Minute, Hour: j.Hour, Day: j.Day, Month: j.Month, Week: j.Week,
-				Command: j.Command, Unique: stats.Flag(j.Unique), PID: -1,
-			}
-			if j.PID != 0 {
-				c.PID, c.StartedAt = j.PID, unsigned(j.Started.Unix())
-			}
-			s.Crons = append(s.Crons, c)
-		}
-	}
-}

@@ -156,7 +156,7 @@ func (p *program) obey(c byte) {
 	case c == '-':
 		p.scale(-1)
 	case c == 's':
-		p.logStats()
+		p.observer.Log(p.log.Printf)
 	case strings.IndexByte(unsupportedLetters, c) >= 0:
 		p.log.Printf("master-fifo: command %q is not supported yet", string(c))
 	default:
@@ -171,16 +171,4 @@ func (p *program) scale(by int) {
 		return
 	}
 	p.pool.Scale(by)
-}
-
-// logStats writes the most important numbers into the log.
-func (p *program) logStats() {
-	s := p.snapshot()
-	u := s.Uwsgo
-	p.log.Printf("%d connections, %d requests, %d of them active, %d waiting; answers: %d 2xx, %d 3xx, %d 4xx, %d 5xx",
-		u.Connections, u.Requests, u.RequestsActive, u.QueueLength, u.Responses2xx, u.Responses3xx, u.Responses4xx, u.Responses5xx)
-	for _, w := range s.Workers {
-		p.log.Printf("worker %d (pid: %d): %s, %d requests, %d exceptions, %d respawns, rss %d bytes",
-			w.ID, w.PID, w.Status, w.Requests, w.Exceptions, w.RespawnCount, w.RSS)
-	}
 }

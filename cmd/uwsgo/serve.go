@@ -25,6 +25,7 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/privilege"
 	"github.com/uwsgo/uwsgo/cmd/internal/stats"
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/life"
+	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/observe"
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/succession"
 	"github.com/uwsgo/uwsgo/engine"
 	"github.com/uwsgo/uwsgo/engine/worker"
@@ -68,11 +69,13 @@ type program struct {
 	log      *logger.Logger
 	standard standard
 
-	engine *engine.Server
-	pool   *worker.Pool    // nil when there are only files to serve
-	blocks *engine.Pool    // goroutines for what blocks
-	code   *life.CodeWatch // nil without py-autoreload
-	stats  *stats.Server
+	engine   *engine.Server
+	pool     *worker.Pool                // nil when there are only files to serve
+	told     atomic.Pointer[worker.Pool] // the same, for the observer, who may ask during the start
+	blocks   *engine.Pool                // goroutines for what blocks
+	code     *life.CodeWatch             // nil without py-autoreload
+	stats    *stats.Server
+	observer *observe.Server
 
 	role    *succession.Role // to the servers before and after this one
 	sockets []openSocket
@@ -354,10 +357,11 @@ func (p *program) prepare(ctx context.Context) error {
 	if err := p.listen(inherited); err != nil {
 		return err
 	}
+	p.makeObserver()
 	statsSocket := p.role.Before.Stats(cfg.Stats)
 	if cfg.Stats != "" {
 		o := stats.Options{Mode: cfg.ChmodSocket, Owner: p.owner(), Inherited: statsSocket, HTTP: cfg.StatsHTTP, Minified: cfg.StatsMin, NoCores: cfg.StatsNoCores, Hosts: cfg.StatsHosts}
-		if p.stats, err = stats.New(cfg.Stats, p.snapshot, o); err != nil {
+		if p.stats, err = stats.New(cfg.Stats, p.observer.Snapshot, o); err != nil {
 			return fmt.Errorf("stats: %w", err)
 		}
 		p.stats.KeepFile(o.Inherited != nil)

@@ -52,7 +52,7 @@ func (p *program) heed(sig os.Signal) bool {
 		p.pause()
 	case hook.Stats:
 		p.log.Printf("%s received:", name)
-		p.logStats()
+		p.observer.Log(p.log.Printf)
 	case replaceTask:
 		p.log.Printf("%s received:", name)
 		p.replaceBinary()
