@@ -3,14 +3,8 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"net"
 	"os"
 	"os/signal"
-	"path/filepath"
-	"runtime"
-	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -87,114 +81,26 @@ type program struct {
 	crons      atomic.Pointer[cron.Runner]
 }
 
-// serve runs the server that p.cfg describes until it is stopped, and returns the
-// exit code.
+// serve runs the server that p.cfg describes until it is stopped, and returns the exit
+// code: it starts up, lives, and ends.
 func serve(p *program) int {
-	cfg := p.cfg
-	// A log whose reader has gone must not end the server.
-	// Not with Ignore, which the programs that it starts would inherit.
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	p.start, p.letters = time.Now(), make(chan byte, 16)
-	p.ending = life.NewEnding(func() {
-		_, _ = os.Stderr.WriteString("uwsgo: the end was asked for twice and did not come: ending as it is\n")
-		os.Exit(exitConfig)
-	})
+	p.takeSignals()
 	defer p.ending.Hurry()
 	defer p.ending.Undo()
-	// Signals are never given back: one that comes at the very end must not change the
-	// exit code.
-	signal.Notify(p.ending.Asked, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
-	// What uWSGI reloads or reports on must at least not end the server.
-	p.others = make(chan os.Signal, 8)
-	signal.Notify(p.others, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTSTP)
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	early := make(chan struct{}) // closed when the start is over
-	var over sync.Once
-	defer over.Do(func() { close(early) })
-	go func() {
-		select {
-		case <-p.ending.Asked:
-			cancel() // stopped while it starts
-			p.ending.Insist()
-		case <-early:
-		}
-	}()
+	ctx, giveUp := context.WithCancel(context.Background())
+	defer giveUp()
+	over := p.ending.Early(giveUp)
+	defer over()
 
-	go reapAdopted(p.ending.Patience.Done())
-	p.setProcs()
-	if cfg.Umask >= 0 {
-		syscall.Umask(cfg.Umask)
-	}
-	p.setTitle()
-	if err := p.identify(); err != nil {
+	if err := p.open(); err != nil {
 		return fail(err)
 	}
-	if err := p.openLog(); err != nil {
-		return fail(err)
-	}
-	if err := p.prepare(ctx); err != nil {
-		if ctx.Err() != nil {
-			p.log.Printf("stopped before the start was over")
-			return exitOK
-		}
-		if code, ok := errors.AsType[exitHook](err); ok {
-			p.log.Printf("%v", err)
-			return int(code)
-		}
-		p.tellLosses() // one of them may be why
-		p.complain(err)
-		if _, ok := errors.AsType[*worker.LoadError](err); ok {
-			p.log.Printf("*** no app loaded. GAME OVER ***")
-			return exitApp
-		}
-		if _, ok := errors.AsType[*worker.StartError](err); ok {
-			p.log.Printf("*** no worker serves. GAME OVER ***")
-			return exitApp
-		}
-		return exitConfig
-	}
-	p.makeReloads()
-	p.bindRole()
-	served := make(chan error, 1)
-	handler, err := p.handler()
+	served, err := p.startUp(ctx)
 	if err != nil {
-		p.complain(err)
-		return exitConfig
+		return p.notStarted(ctx, err)
 	}
-	go func() { served <- p.engine.Serve(handler) }()
-	if err := p.announce(ctx); err != nil && ctx.Err() == nil {
-		p.complain(err)
-		p.giveUp()
-		return exitConfig
-	}
-	over.Do(func() { close(early) })
-
-	failed := false
-	watching, unwatch := context.WithCancel(ctx)
-	go p.watchLogs(watching)
-	reloaded := p.reloads.Start(watching, p.causes())
-	for running := true; running; {
-		select {
-		case sig := <-p.ending.Asked:
-			running = p.heed(sig)
-		case sig := <-p.others:
-			running = p.heed(sig)
-		case c := <-p.letters:
-			p.obey(c)
-		case outcome := <-p.role.After.Outcome():
-			running = !p.handOver(outcome)
-		case <-ctx.Done():
-			p.log.Printf("stopped before the start was over: finishing requests, at most %v (again: at once)", cfg.Mercy)
-			running = false
-		case err := <-served:
-			p.log.Printf("uwsgo: %v", err)
-			running, failed = false, true
-		}
-	}
-	unwatch()
-	reloaded()
-	if failed {
+	over()
+	if !p.live(ctx, served) {
 		p.giveUp()
 		return exitConfig
 	}
@@ -206,35 +112,48 @@ func serve(p *program) int {
 	return exitOK
 }
 
-// announce tells everybody that requests are served.
-func (p *program) announce(ctx context.Context) error {
-	if err := p.runHooks(ctx, "master-start"); err != nil {
-		return err
-	}
-	for _, path := range []string{p.cfg.SafePidFile, p.cfg.SafePidFile2} {
-		if err := p.writePidFile(p.path(path, false)); err != nil {
-			return err
+// takeSignals has signals come to the server, and never gives them back: one that comes at
+// the very end must not change the exit code.
+func (p *program) takeSignals() {
+	// A log whose reader has gone must not end the server.
+	// Not with Ignore, which the programs that it starts would inherit.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	p.ending = life.NewEnding(func() {
+		_, _ = os.Stderr.WriteString("uwsgo: the end was asked for twice and did not come: ending as it is\n")
+		os.Exit(exitConfig)
+	})
+	signal.Notify(p.ending.Asked, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
+	// What uWSGI reloads or reports on must at least not end the server.
+	p.others = make(chan os.Signal, 8)
+	signal.Notify(p.others, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTSTP)
+}
+
+// live does what the server is asked for until it is asked for its end, which it reports. It
+// is false where requests cannot be served any more.
+func (p *program) live(ctx context.Context, served <-chan error) bool {
+	watching, unwatch := context.WithCancel(ctx)
+	go p.watchLogs(watching)
+	reloaded := p.reloads.Start(watching, p.causes())
+	defer func() { unwatch(); reloaded() }()
+	for running := true; running; {
+		select {
+		case sig := <-p.ending.Asked:
+			running = p.heed(sig)
+		case sig := <-p.others:
+			running = p.heed(sig)
+		case c := <-p.letters:
+			p.obey(c)
+		case outcome := <-p.role.After.Outcome():
+			running = !p.handOver(outcome)
+		case <-ctx.Done():
+			p.log.Printf("stopped before the start was over: finishing requests, at most %v (again: at once)", p.cfg.Mercy)
+			running = false
+		case err := <-served:
+			p.log.Printf("uwsgo: %v", err)
+			return false
 		}
 	}
-	if err := p.role.TakeOver(ctx); err != nil {
-		return err
-	}
-	if err := p.startCompanions(); err != nil {
-		return err
-	}
-	if err := p.detach(); err != nil {
-		return err
-	}
-	p.ready = true
-	p.startWatchdog()
-	p.startProcs()
-	p.notify(daemon.SdNotifyReady, "serving requests")
-	p.tellLosses()
-	p.log.Printf("*** uwsgo is ready after %v ***", time.Since(p.start).Round(time.Millisecond))
-	if p.cfg.Quick != "" {
-		p.log.Printf("*** %s ***", p.cfg.Quick)
-	}
-	return nil
+	return true
 }
 
 // pause stops accepting connections, or goes on with it.
@@ -298,150 +217,5 @@ func (p *program) giveUp() {
 		over, cancel := context.WithCancel(context.Background())
 		cancel()
 		_ = p.pool.Stop(over)
-	}
-}
-
-// prepare does everything up to the first request, in uWSGI's order: log,
-// directory, sockets, pid file, user, apps.
-func (p *program) prepare(ctx context.Context) error {
-	cfg := p.cfg
-	p.log.Printf("*** Starting uwsgo %s (%s, %d CPUs) on [%s] ***", version, runtime.GOOS+"/"+runtime.GOARCH, runtime.NumCPU(), p.start.Format(time.ANSIC))
-	inherited, err := p.fromSystemd() // first: what is run must not get it
-	if err != nil {
-		return err
-	}
-	handed, err := p.role.Before.Listening()
-	if err != nil {
-		return err
-	}
-	inherited = append(inherited, handed...)
-	if p.started, err = os.Getwd(); err != nil {
-		return fmt.Errorf("current directory: %w", err)
-	}
-	if err := p.runHooks(ctx, "asap"); err != nil {
-		return err
-	}
-	for _, w := range cfg.Warnings {
-		p.log.Printf("*** WARNING: %s ***", w)
-	}
-	if os.Getuid() == 0 && p.identity.UID <= 0 {
-		p.log.Printf("*** WARNING: you are running uwsgo as root, and so runs the app: set uid (and gid) to another user ***")
-	}
-	p.listLoggers()
-	if cfg.Show {
-		var b strings.Builder
-		if err := cfg.ShowConfig(&b); err != nil {
-			return err
-		}
-		p.log.Printf("%s", b.String())
-	}
-	if cfg.Profile != "" {
-		stop := startProfile(cfg.Profile)
-		p.ending.Later(stop)
-	}
-	if len(cfg.Listens) == 0 && !slices.ContainsFunc(inherited, func(s succession.Socket) bool { return s.Always }) {
-		return errors.New("there is no socket to listen on: add http = :8080, or socket = /path/to.sock for nginx")
-	}
-	if p.home, err = os.Getwd(); err != nil { // before chdir
-		return fmt.Errorf("current directory: %w", err)
-	}
-	p.cwd.Store(&p.home)
-	if err := p.runHooks(ctx, "pre-jail", "post-jail", "in-jail"); err != nil {
-		return err
-	}
-	if cfg.Chroot == "" { // else it is below the new root
-		if err := p.chdir(); err != nil {
-			return err
-		}
-	}
-	if err := p.listen(inherited); err != nil {
-		return err
-	}
-	p.makeObserver()
-	statsSocket := p.role.Before.Stats(cfg.Stats)
-	if cfg.Stats != "" {
-		o := stats.Options{Mode: cfg.ChmodSocket, Owner: p.owner(), Inherited: statsSocket, HTTP: cfg.StatsHTTP, Minified: cfg.StatsMin, NoCores: cfg.StatsNoCores, Hosts: cfg.StatsHosts}
-		if p.stats, err = stats.New(cfg.Stats, p.observer.Snapshot, o); err != nil {
-			return fmt.Errorf("stats: %w", err)
-		}
-		p.stats.KeepFile(o.Inherited != nil)
-		p.ending.Later(func() { _ = p.stats.Close() })
-		p.log.Printf("*** Stats server enabled on %s ***", p.stats.Addr())
-		if a, ok := p.stats.Addr().(*net.TCPAddr); ok && a.IP.IsUnspecified() {
-			p.log.Printf("*** WARNING: whoever reaches this machine can read the stats: prefer stats = 127.0.0.1:%d, or a unix socket ***", a.Port)
-		}
-	}
-	// Only now: a second start, which finds the sockets taken, must not touch the
-	// file of the server that runs.
-	if err := p.writePidFile(p.path(cfg.PidFile, true)); err != nil {
-		return err
-	}
-	if err := p.runHooks(ctx, "as-root"); err != nil {
-		return err
-	}
-	if err := p.dropPrivileges(); err != nil {
-		return err
-	}
-	p.ending.Later(p.runAtExit) // after the workers: they are started, and so ended, later
-	if err := p.moveLog(); err != nil {
-		return err
-	}
-	if err := p.writePidFile(p.path(cfg.PidFile2, false)); err != nil {
-		return err
-	}
-	if err := p.openFifos(); err != nil {
-		return err
-	}
-	if err := p.runHooks(ctx, "as-user", "pre-app"); err != nil {
-		return err
-	}
-	if cfg.HasApp() {
-		if err := p.startWorkers(ctx); err != nil {
-			return err
-		}
-		return p.runHooks(ctx, "post-app")
-	}
-	if !cfg.HasFiles() {
-		p.log.Printf("*** WARNING: every request gets 404: %s ***", cfg.NoApp())
-		return nil
-	}
-	p.log.Printf("*** no app to run: serving files only ***")
-	return p.runHooks(ctx, "post-app")
-}
-
-// chdir enters the directory that the app is loaded in.
-func (p *program) chdir() error {
-	base := p.home
-	if p.cfg.Chroot != "" {
-		base = "/"
-	}
-	p.dir = base
-	if p.cfg.Chdir != "" {
-		dir := p.named(p.cfg.Chdir)
-		if !filepath.IsAbs(dir) {
-			dir = filepath.Join(base, dir)
-		}
-		p.dir = dir
-		if err := os.Chdir(dir); err != nil {
-			if reason, ok := errors.AsType[*os.PathError](err); ok {
-				err = reason.Err
-			}
-			return fmt.Errorf("chdir: %s: %w", dir, err)
-		}
-	}
-	cwd, err := os.Getwd()
-	if err != nil {
-		return fmt.Errorf("current directory: %w", err)
-	}
-	p.cwd.Store(&cwd)
-	return nil
-}
-
-// complain logs why the server does not start. Whoever started it looks at the
-// terminal, not into the log file.
-func (p *program) complain(err error) {
-	p.log.Printf("uwsgo: %v", err)
-	if p.cfg.LogTo != "" {
-		fail(err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -81,4 +82,19 @@ func (e *Ending) Undo() {
 		fn()
 	}
 	e.undo = nil
+}
+
+// Early has giveUp called when the end is asked for before over says that the start is over.
+// over may be called again.
+func (e *Ending) Early(giveUp func()) (over func()) {
+	done := make(chan struct{})
+	go func() {
+		select {
+		case <-e.Asked:
+			giveUp()
+			e.Insist()
+		case <-done:
+		}
+	}()
+	return sync.OnceFunc(func() { close(done) })
 }

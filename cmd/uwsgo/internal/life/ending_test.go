@@ -2,6 +2,7 @@ package life
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync/atomic"
 	"syscall"
@@ -80,4 +81,39 @@ func TestWithinEndsInTimeAndWithThePatience(t *testing.T) {
 	e.Within(time.Millisecond, func(ctx context.Context) { <-ctx.Done() })
 	e.Hurry()
 	e.Within(time.Hour, func(ctx context.Context) { <-ctx.Done() })
+}
+
+// The end may be asked for while the start goes on, and only then is the start given up.
+func TestEarly(t *testing.T) {
+	for _, early := range []bool{true, false} {
+		t.Run(fmt.Sprintf("early=%v", early), func(t *testing.T) {
+			defer goleak.VerifyNone(t)
+			e := NewEnding(func() {})
+			e.most = time.Millisecond
+			given := make(chan struct{})
+			over := e.Early(func() { close(given) })
+			if early {
+				e.Ask(syscall.SIGTERM)
+				<-given
+				for e.Patience.Err() == nil { // a second one makes it quick
+					e.Ask(syscall.SIGTERM)
+					time.Sleep(10 * time.Millisecond)
+				}
+			}
+			over()
+			over()
+			if early {
+				return
+			}
+			e.Ask(syscall.SIGTERM)
+			select {
+			case <-given:
+				t.Error("a start that was over has been given up")
+			case sig := <-e.Asked:
+				if sig != syscall.SIGTERM {
+					t.Errorf("got %v", sig)
+				}
+			}
+		})
+	}
 }

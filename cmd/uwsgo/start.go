@@ -1,0 +1,268 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+
+	"github.com/uwsgo/uwsgo/cmd/internal/stats"
+	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/succession"
+	"github.com/uwsgo/uwsgo/engine/worker"
+)
+
+// open becomes what the process is to be before anything else, and opens the log. Errors go
+// to standard error alone.
+func (p *program) open() error {
+	p.start, p.letters = time.Now(), make(chan byte, 16)
+	go reapAdopted(p.ending.Patience.Done())
+	p.setProcs()
+	if p.cfg.Umask >= 0 {
+		syscall.Umask(p.cfg.Umask)
+	}
+	p.setTitle()
+	if err := p.identify(); err != nil {
+		return err
+	}
+	return p.openLog()
+}
+
+// startUp prepares everything, has requests answered, and tells everybody so. served gets why
+// they are answered no more.
+func (p *program) startUp(ctx context.Context) (served <-chan error, err error) {
+	if err := p.prepare(ctx); err != nil {
+		return nil, err
+	}
+	p.makeReloads()
+	p.bindRole()
+	handler, err := p.handler()
+	if err != nil {
+		return nil, err
+	}
+	end := make(chan error, 1)
+	go func() { end <- p.engine.Serve(handler) }()
+	if err := p.announce(ctx); err != nil && ctx.Err() == nil {
+		p.giveUp()
+		return nil, err
+	}
+	return end, nil
+}
+
+// notStarted tells why the server does not start, and returns the exit code.
+func (p *program) notStarted(ctx context.Context, err error) int {
+	if ctx.Err() != nil {
+		p.log.Printf("stopped before the start was over")
+		return exitOK
+	}
+	code, last := verdict(err)
+	if _, asked := errors.AsType[exitHook](err); asked {
+		p.log.Printf("%v", err)
+		return code
+	}
+	p.tellLosses() // one of them may be why
+	p.complain(err)
+	if last != "" {
+		p.log.Printf("%s", last)
+	}
+	return code
+}
+
+// verdict returns the exit code of a start that has failed, and its last line; empty for
+// none.
+func verdict(err error) (code int, last string) {
+	if code, ok := errors.AsType[exitHook](err); ok {
+		return int(code), ""
+	}
+	if _, ok := errors.AsType[*worker.LoadError](err); ok {
+		return exitApp, "*** no app loaded. GAME OVER ***"
+	}
+	if _, ok := errors.AsType[*worker.StartError](err); ok {
+		return exitApp, "*** no worker serves. GAME OVER ***"
+	}
+	return exitConfig, ""
+}
+
+// prepare does everything up to the first request, in uWSGI's order: log,
+// directory, sockets, pid file, user, apps.
+func (p *program) prepare(ctx context.Context) error {
+	cfg := p.cfg
+	p.log.Printf("*** Starting uwsgo %s (%s, %d CPUs) on [%s] ***", version, runtime.GOOS+"/"+runtime.GOARCH, runtime.NumCPU(), p.start.Format(time.ANSIC))
+	inherited, err := p.fromSystemd() // first: what is run must not get it
+	if err != nil {
+		return err
+	}
+	handed, err := p.role.Before.Listening()
+	if err != nil {
+		return err
+	}
+	inherited = append(inherited, handed...)
+	if p.started, err = os.Getwd(); err != nil {
+		return fmt.Errorf("current directory: %w", err)
+	}
+	if err := p.runHooks(ctx, "asap"); err != nil {
+		return err
+	}
+	for _, w := range cfg.Warnings {
+		p.log.Printf("*** WARNING: %s ***", w)
+	}
+	if os.Getuid() == 0 && p.identity.UID <= 0 {
+		p.log.Printf("*** WARNING: you are running uwsgo as root, and so runs the app: set uid (and gid) to another user ***")
+	}
+	p.listLoggers()
+	if cfg.Show {
+		var b strings.Builder
+		if err := cfg.ShowConfig(&b); err != nil {
+			return err
+		}
+		p.log.Printf("%s", b.String())
+	}
+	if cfg.Profile != "" {
+		stop := startProfile(cfg.Profile)
+		p.ending.Later(stop)
+	}
+	if len(cfg.Listens) == 0 && !slices.ContainsFunc(inherited, func(s succession.Socket) bool { return s.Always }) {
+		return errors.New("there is no socket to listen on: add http = :8080, or socket = /path/to.sock for nginx")
+	}
+	if p.home, err = os.Getwd(); err != nil { // before chdir
+		return fmt.Errorf("current directory: %w", err)
+	}
+	p.cwd.Store(&p.home)
+	if err := p.runHooks(ctx, "pre-jail", "post-jail", "in-jail"); err != nil {
+		return err
+	}
+	if cfg.Chroot == "" { // else it is below the new root
+		if err := p.chdir(); err != nil {
+			return err
+		}
+	}
+	if err := p.listen(inherited); err != nil {
+		return err
+	}
+	p.makeObserver()
+	statsSocket := p.role.Before.Stats(cfg.Stats)
+	if cfg.Stats != "" {
+		o := stats.Options{Mode: cfg.ChmodSocket, Owner: p.owner(), Inherited: statsSocket, HTTP: cfg.StatsHTTP, Minified: cfg.StatsMin, NoCores: cfg.StatsNoCores, Hosts: cfg.StatsHosts}
+		if p.stats, err = stats.New(cfg.Stats, p.observer.Snapshot, o); err != nil {
+			return fmt.Errorf("stats: %w", err)
+		}
+		p.stats.KeepFile(o.Inherited != nil)
+		p.ending.Later(func() { _ = p.stats.Close() })
+		p.log.Printf("*** Stats server enabled on %s ***", p.stats.Addr())
+		if a, ok := p.stats.Addr().(*net.TCPAddr); ok && a.IP.IsUnspecified() {
+			p.log.Printf("*** WARNING: whoever reaches this machine can read the stats: prefer stats = 127.0.0.1:%d, or a unix socket ***", a.Port)
+		}
+	}
+	// Only now: a second start, which finds the sockets taken, must not touch the
+	// file of the server that runs.
+	if err := p.writePidFile(p.path(cfg.PidFile, true)); err != nil {
+		return err
+	}
+	if err := p.runHooks(ctx, "as-root"); err != nil {
+		return err
+	}
+	if err := p.dropPrivileges(); err != nil {
+		return err
+	}
+	p.ending.Later(p.runAtExit) // after the workers: they are started, and so ended, later
+	if err := p.moveLog(); err != nil {
+		return err
+	}
+	if err := p.writePidFile(p.path(cfg.PidFile2, false)); err != nil {
+		return err
+	}
+	if err := p.openFifos(); err != nil {
+		return err
+	}
+	if err := p.runHooks(ctx, "as-user", "pre-app"); err != nil {
+		return err
+	}
+	if cfg.HasApp() {
+		if err := p.startWorkers(ctx); err != nil {
+			return err
+		}
+		return p.runHooks(ctx, "post-app")
+	}
+	if !cfg.HasFiles() {
+		p.log.Printf("*** WARNING: every request gets 404: %s ***", cfg.NoApp())
+		return nil
+	}
+	p.log.Printf("*** no app to run: serving files only ***")
+	return p.runHooks(ctx, "post-app")
+}
+
+// chdir enters the directory that the app is loaded in.
+func (p *program) chdir() error {
+	base := p.home
+	if p.cfg.Chroot != "" {
+		base = "/"
+	}
+	p.dir = base
+	if p.cfg.Chdir != "" {
+		dir := p.named(p.cfg.Chdir)
+		if !filepath.IsAbs(dir) {
+			dir = filepath.Join(base, dir)
+		}
+		p.dir = dir
+		if err := os.Chdir(dir); err != nil {
+			if reason, ok := errors.AsType[*os.PathError](err); ok {
+				err = reason.Err
+			}
+			return fmt.Errorf("chdir: %s: %w", dir, err)
+		}
+	}
+	cwd, err := os.Getwd()
+	if err != nil {
+		return fmt.Errorf("current directory: %w", err)
+	}
+	p.cwd.Store(&cwd)
+	return nil
+}
+
+// complain logs why the server does not start. Whoever started it looks at the
+// terminal, not into the log file.
+func (p *program) complain(err error) {
+	p.log.Printf("uwsgo: %v", err)
+	if p.cfg.LogTo != "" {
+		fail(err)
+	}
+}
+
+// announce tells everybody that requests are served.
+func (p *program) announce(ctx context.Context) error {
+	if err := p.runHooks(ctx, "master-start"); err != nil {
+		return err
+	}
+	for _, path := range []string{p.cfg.SafePidFile, p.cfg.SafePidFile2} {
+		if err := p.writePidFile(p.path(path, false)); err != nil {
+			return err
+		}
+	}
+	if err := p.role.TakeOver(ctx); err != nil {
+		return err
+	}
+	if err := p.startCompanions(); err != nil {
+		return err
+	}
+	if err := p.detach(); err != nil {
+		return err
+	}
+	p.ready = true
+	p.startWatchdog()
+	p.startProcs()
+	p.notify(daemon.SdNotifyReady, "serving requests")
+	p.tellLosses()
+	p.log.Printf("*** uwsgo is ready after %v ***", time.Since(p.start).Round(time.Millisecond))
+	if p.cfg.Quick != "" {
+		p.log.Printf("*** %s ***", p.cfg.Quick)
+	}
+	return nil
+}
