@@ -36,10 +36,10 @@ func (p *program) listen(inherited []succession.Socket) error {
 		idle = -1
 	}
 	opt := engine.Options{
-		Loops:  p.loops,
+		Loops:  p.procs.loops,
 		Limits: limits, BodyMemory: int(cfg.PostBuffering), IdleTimeout: idle, MaxMemory: cfg.LimitBuffers,
 		// A worker and its successor have a stream for each thread and loop.
-		ReserveFiles: 128 + 2*p.loops*cfg.Processes*cfg.Threads,
+		ReserveFiles: 128 + 2*p.procs.loops*cfg.Processes*cfg.Threads,
 		HeadTimeout:  cfg.HTTPTimeout, BodyTimeout: cfg.HTTPTimeout, WriteTimeout: cfg.HTTPTimeout,
 		Logf: p.log.Printf, OnFinish: p.onFinish(), OnRefusal: p.logRefusal,
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
 	"github.com/uwsgo/uwsgo/cmd/internal/option"
 	"github.com/uwsgo/uwsgo/cmd/internal/quickstart"
+	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/pidfile"
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/succession"
 	"github.com/uwsgo/uwsgo/engine/worker"
 )
@@ -63,7 +64,7 @@ func run() int {
 		_, _ = os.Stderr.WriteString(config.UsageText)
 		return exitConfig
 	case config.Signal:
-		if err := signalPidFile(cfg.Signal, cfg.Target); err != nil {
+		if err := pidfile.Signal(cfg.Signal, cfg.Target); err != nil {
 			return fail(err)
 		}
 	case config.Read:

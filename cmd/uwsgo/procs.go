@@ -19,54 +19,63 @@ const (
 	eventsMay = 10_000 // none above
 )
 
-// setProcs decides on the number of event loops. The environment's GOMAXPROCS has the
-// last word on that of processors.
-func (p *program) setProcs() {
-	p.loops = max(1, runtime.GOMAXPROCS(0)/8)
-	if os.Getenv("GOMAXPROCS") != "" {
-		p.procs = -1
-		return
-	}
-	if p.cfg.Compress || p.cfg.HTTPGzip {
-		p.procs = 1
-	}
-	runtime.GOMAXPROCS(p.loops + p.procs + 1)
+// procs are the processors of the Go runtime, as the server sets them.
+type procs struct {
+	loops  int // event loops, each with a processor
+	beside int // processors beside theirs
+	fixed  bool
 }
 
-// startProcs has the number of processors follow the load until the end.
-func (p *program) startProcs() {
-	if p.procs < 0 {
-		return
+// setProcs decides on the number of event loops and of processors. The environment's
+// GOMAXPROCS has the last word on that of processors.
+func setProcs(compress bool) procs {
+	p := procs{loops: max(1, runtime.GOMAXPROCS(0)/8)}
+	if os.Getenv("GOMAXPROCS") != "" {
+		p.fixed = true
+		return p
 	}
-	stop, ended := make(chan struct{}), make(chan struct{})
-	p.ending.Later(func() {
-		close(stop)
-		<-ended
-	})
+	if compress {
+		p.beside = 1
+	}
+	runtime.GOMAXPROCS(p.loops + p.beside + 1)
+	return p
+}
+
+// follow has the number of processors follow the load until stop is called. wakeups returns
+// how many events the loops have had.
+func (p procs) follow(wakeups func() uint64) (stop func()) {
+	if p.fixed {
+		return func() {}
+	}
+	over, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
 		tick := time.NewTicker(procsEach)
 		defer tick.Stop()
-		before, more := p.wakeups(), true
+		before, more := wakeups(), true
 		for {
 			select {
 			case <-tick.C:
-			case <-stop:
+			case <-over:
 				return
 			}
-			now := p.wakeups()
+			now := wakeups()
 			had := more
 			more = moreProcs(had, now-before, p.loops)
 			if before = now; more == had {
 				continue
 			}
-			procs := p.loops + p.procs
+			n := p.loops + p.beside
 			if more {
-				procs++
+				n++
 			}
-			runtime.GOMAXPROCS(procs)
+			runtime.GOMAXPROCS(n)
 		}
 	}()
+	return func() {
+		close(over)
+		<-ended
+	}
 }
 
 // moreProcs reports whether there is to be one more processor, as there is or is not,

@@ -1,6 +1,11 @@
 package main
 
-import "testing"
+import (
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"time"
+)
 
 func TestMoreProcs(t *testing.T) {
 	tests := []struct {
@@ -25,5 +30,36 @@ func TestMoreProcs(t *testing.T) {
 				t.Errorf("got %v, want %v", got, tt.want)
 			}
 		})
+	}
+}
+
+// The processors follow the load, unless the environment says how many there are.
+func TestProcsFollowTheLoad(t *testing.T) {
+	before := runtime.GOMAXPROCS(0)
+	defer runtime.GOMAXPROCS(before)
+	wait := func(n int) {
+		t.Helper()
+		for end := time.Now().Add(10 * time.Second); runtime.GOMAXPROCS(0) != n; time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("%d processors, want %d", runtime.GOMAXPROCS(0), n)
+			}
+		}
+	}
+	t.Setenv("GOMAXPROCS", "")
+	p := setProcs(true)
+	wait(p.loops + 2) // the loops', one for compression, one more
+	var events, each atomic.Uint64
+	each.Store(1 << 20)
+	stop := p.follow(func() uint64 { return events.Add(each.Load()) })
+	wait(p.loops + 1) // there is much to do
+	each.Store(0)
+	wait(p.loops + 2)
+	stop()
+
+	t.Setenv("GOMAXPROCS", "3")
+	fixed := setProcs(true)
+	fixed.follow(nil)()
+	if n := runtime.GOMAXPROCS(0); n != p.loops+2 {
+		t.Errorf("%d processors: the environment has the last word", n)
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/stats"
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/life"
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/observe"
+	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/pidfile"
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/succession"
 	"github.com/uwsgo/uwsgo/engine"
 	"github.com/uwsgo/uwsgo/engine/worker"
@@ -36,14 +37,13 @@ type program struct {
 	dir          string
 	noVirtualEnv sync.Once              // it has been said
 	cwd          atomic.Pointer[string] // where it led to at the start, or at the last reload
-	loops        int
 	// self is the file that the program was started from, as an absolute path: after an
 	// upgrade there is another program.
 	self string
 	// virtualenv is the one that self is in, if any; looked for before anything is given up.
 	virtualenv string
 	stdin      []byte // what was read of standard input
-	procs      int    // of the Go runtime beside those of the loops; negative: leave them alone
+	procs      procs  // of the Go runtime
 	// identity is whom the server becomes once its addresses are bound.
 	identity privilege.Identity
 	hookEnv  []config.Env // what hooks of putenv have set
@@ -56,7 +56,7 @@ type program struct {
 	stopping atomic.Bool // a signal to stop has come; see ready-path
 	ending   *life.Ending
 	letters  chan byte // commands of master-fifo
-	pidFiles []string
+	pidFiles []*pidfile.File
 	watchdog time.Duration // how often systemd wants to hear from the server; 0 for never
 	ready    bool          // the start is over: requests are served
 	sink     *logger.Sink

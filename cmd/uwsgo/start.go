@@ -25,7 +25,7 @@ import (
 func (p *program) open() error {
 	p.start, p.letters = time.Now(), make(chan byte, 16)
 	go reapAdopted(p.ending.Patience.Done())
-	p.setProcs()
+	p.procs = setProcs(p.cfg.Compress || p.cfg.HTTPGzip)
 	if p.cfg.Umask >= 0 {
 		syscall.Umask(p.cfg.Umask)
 	}
@@ -257,7 +257,7 @@ func (p *program) announce(ctx context.Context) error {
 	}
 	p.ready = true
 	p.startWatchdog()
-	p.startProcs()
+	p.ending.Later(p.procs.follow(p.wakeups))
 	p.notify(daemon.SdNotifyReady, "serving requests")
 	p.tellLosses()
 	p.log.Printf("*** uwsgo is ready after %v ***", time.Since(p.start).Round(time.Millisecond))
