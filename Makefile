@@ -22,7 +22,7 @@ SHARDS   ?= 2
 INENV     = UWSGO_TESTENV=$(CURDIR)/$(TESTENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test tests unit worker e2e benchenv benchtest chaostest chaos pytest pythons lint fmt cross fuzz bench bench-docs bench-full microbench install clean testenv
+.PHONY: help run build test tests unit worker e2e benchenv benchtest chaostest chaos pytest pythons lint fmt cross fuzz bench bench-docs bench-full microbench release-snapshot packagetest site install clean testenv
 
 help: ## show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -112,6 +112,12 @@ bench-full: build ## every server and workload, some three hours; report in buil
 
 microbench: ## Go benchmarks of codec, engine, handlers and load generator, for benchstat
 	$(GO) test -run '^$$' -bench . -benchmem -count $(COUNT) ./codec/... ./engine/... ./handler/... ./bench/load
+
+release-snapshot: ## build everything of a release into build/dist; the same commit gives the same bytes
+	$(GO) run ./cmd/uwsgo/package/release -out build/dist
+
+packagetest: testenv ## install, serve, upgrade and remove each package in clean roots (root, debootstrap); PARTS="trixie wheels" chooses
+	cmd/uwsgo/package/test/run $(PARTS)
 
 install: build ## install uwsgo into PREFIX/bin (/usr/local/bin)
 	install -d $(DESTDIR)$(PREFIX)/bin
