@@ -119,6 +119,9 @@ release-snapshot: ## build everything of a release into build/dist; the same com
 packagetest: testenv ## install, serve, upgrade and remove each package in clean roots (root, debootstrap); PARTS="trixie wheels" chooses
 	cmd/uwsgo/package/test/run $(PARTS)
 
+site: ## build the documentation as a site into build/site; fails at a dead link
+	PYTHON=$(PYTHON) cmd/uwsgo/package/site/build
+
 install: build ## install uwsgo into PREFIX/bin (/usr/local/bin)
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 755 build/uwsgo $(DESTDIR)$(PREFIX)/bin/uwsgo

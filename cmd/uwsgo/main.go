@@ -58,7 +58,7 @@ func run() int {
 		for _, w := range cfg.Warnings { // such as a file without the section [uwsgi]
 			_, _ = os.Stderr.Write(accesslog.AppendPrintable(nil, []byte("*** WARNING: "+w+" ***\n")))
 		}
-		if there := quickstart.Suggest(os.DirFS("."), os.Getenv); there != "" {
+		if there := quickstart.Suggest(os.DirFS(".")); there != "" {
 			_, _ = os.Stderr.WriteString(there + "\n")
 		}
 		_, _ = os.Stderr.WriteString(config.UsageText)

@@ -25,7 +25,7 @@ const (
 	pasteApp  = "PasteDeploy: write a file app.py that says from paste.deploy import loadapp; application = loadapp(\"config:/path/of/the.ini\"), and give gunicorn's command with app:application"
 )
 
-// settings are those of gunicorn 19 to 25.
+// settings are those of gunicorn 19 to 27.
 var settings = []setting{
 	{name: "config", options: "-c --config"},
 	{name: "wsgi_app"},
@@ -103,12 +103,35 @@ var settings = []setting{
 	{name: "permit_unconventional_http_version", options: "--permit-unconventional-http-version", flag: true, note: "HTTP/1.0 and 1.1 are answered"},
 	{name: "casefold_http_method", options: "--casefold-http-method", flag: true, note: "methods stay as they come"},
 	{name: "forwarder_headers", options: "--forwarder-headers", note: "headers with an underscore are dropped"},
+	{name: "protocol", options: "--protocol"},
+	{name: "uwsgi_allow_ips", options: "--uwsgi-allow-from", ends: "every peer may send uwsgi requests here: bind the socket to an address or a unix socket that the web server alone reaches, and leave this out"},
+	{name: "http_protocols", options: "--http-protocols", note: "HTTP/1.0 and 1.1 are answered"},
+	{name: "http2_cleartext", options: "--http2-cleartext", note: "HTTP/1.0 and 1.1 are answered"},
+	{name: "http2_max_concurrent_streams", options: "--http2-max-concurrent-streams", note: "HTTP/1.0 and 1.1 are answered"},
+	{name: "http2_initial_window_size", options: "--http2-initial-window-size", note: "HTTP/1.0 and 1.1 are answered"},
+	{name: "http2_max_frame_size", options: "--http2-max-frame-size", note: "HTTP/1.0 and 1.1 are answered"},
+	{name: "http2_max_header_list_size", options: "--http2-max-header-list-size", note: "HTTP/1.0 and 1.1 are answered"},
+	{name: "asgi_loop", options: "--asgi-loop", note: "uwsgo runs WSGI apps"},
+	{name: "asgi_lifespan", options: "--asgi-lifespan", note: "uwsgo runs WSGI apps"},
+	{name: "asgi_disconnect_grace_period", options: "--asgi-disconnect-grace-period", note: "uwsgo runs WSGI apps"},
+	{name: "websocket_max_message_size", options: "--websocket-max-message-size", note: "uwsgo runs WSGI apps"},
+	{name: "http_parser", options: "--http-parser", note: notNeeded},
+	{name: "root_path", options: "--root-path", note: "mount = /path=app:app with manage-script-name = true puts an app below a path"},
+	{name: "enable_backlog_metric", options: "--enable-backlog-metric", flag: true, note: "see statsd-host: the stats have the requests that wait"},
+	{name: "dirty_apps", options: "--dirty-app", note: "there are no workers for long tasks: run them beside, with attach-daemon or a queue"},
+	{name: "dirty_workers", options: "--dirty-workers", note: "see dirty-apps"},
+	{name: "dirty_timeout", options: "--dirty-timeout", note: "see dirty-apps"},
+	{name: "dirty_threads", options: "--dirty-threads", note: "see dirty-apps"},
+	{name: "dirty_graceful_timeout", options: "--dirty-graceful-timeout", note: "see dirty-apps"},
+	{name: "control_socket", options: "--control-socket", note: "master-fifo = FILE takes commands"},
+	{name: "control_socket_mode", options: "--control-socket-mode", note: "see control-socket"},
+	{name: "control_socket_disable", options: "--no-control-socket", flag: true, note: notNeeded},
 	{name: "header_map", options: "--header-map", note: "headers with an underscore are dropped"},
 }
 
 // hookNotes say what to do in place of a function of the configuration file.
 var hookNotes = map[string]string{
-	"on_starting": "hook-pre-app runs a command", "when_ready": "hook-accepting and systemd's notify tell of it", "on_exit": "exec-as-user-atexit runs a command",
+	"on_starting": "hook-pre-app runs a command", "when_ready": "systemd's notify tells of it", "on_exit": "exec-as-user-atexit runs a command",
 	"post_fork":        "hook-post-fork runs a command in each worker; in the app, os.register_at_fork(after_in_child=…)",
 	"post_worker_init": "in the app, os.register_at_fork(after_in_child=…)", "pre_request": "a WSGI middleware", "post_request": "a WSGI middleware",
 	"worker_abort": "harakiri logs the Python stack of a late request by itself", "worker_exit": "atexit of Python, in the app", "child_exit": "nothing: the log has each end of a worker",
@@ -216,6 +239,14 @@ func (c *conversion) convertApp() error {
 
 // convertBind makes the addresses.
 func (c *conversion) convertBind(o Options) error {
+	socket := "http-socket"
+	switch protocol := c.last("protocol"); protocol {
+	case "", "http":
+	case "uwsgi":
+		socket = "uwsgi-socket"
+	default:
+		return fmt.Errorf("protocol %s: uwsgo speaks HTTP and uwsgi", protocol)
+	}
 	binds := c.set["bind"]
 	if len(binds) == 0 {
 		binds = []string{"127.0.0.1:8000"}
@@ -229,15 +260,15 @@ func (c *conversion) convertBind(o Options) error {
 			bind = strings.TrimPrefix(strings.TrimSpace(bind), "tcp://")
 			switch path, isUnix := strings.CutPrefix(bind, "unix:"); {
 			case isUnix:
-				c.line("http-socket", strings.TrimPrefix(path, "//"))
+				c.line(socket, strings.TrimPrefix(path, "//"))
 				unix = true
 			case strings.HasPrefix(bind, "fd://"):
 				c.note("%s: sockets that systemd passes are served by themselves", bind)
 			case strings.HasPrefix(bind, "/") || strings.HasPrefix(bind, "./"):
-				c.line("http-socket", bind)
+				c.line(socket, bind)
 				unix = true
 			default:
-				c.line("http-socket", withPort(bind))
+				c.line(socket, withPort(bind))
 			}
 		}
 	}

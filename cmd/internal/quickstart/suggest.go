@@ -25,21 +25,12 @@ const most = 200
 
 // Suggest looks for something to run in a folder, and says with which command; it returns "" where there is nothing
 // that it knows.
-func Suggest(dir fs.FS, getenv func(string) string) string {
+func Suggest(dir fs.FS) string {
 	entries, err := fs.ReadDir(dir, ".")
 	if err != nil {
 		return ""
 	}
 	entries = entries[:min(len(entries), most)]
-	with := ""
-	if getenv("VIRTUAL_ENV") == "" {
-		for _, name := range []string{".venv", "venv"} {
-			if _, err := fs.Stat(dir, name+"/pyvenv.cfg"); err == nil {
-				with = " --virtualenv " + name
-				break
-			}
-		}
-	}
 	found := func(what, command string) string {
 		return fmt.Sprintf("This folder has %s. Run it:\n\n  %s\n", what, command)
 	}
@@ -53,7 +44,7 @@ func Suggest(dir fs.FS, getenv func(string) string) string {
 	}
 	if text := read(dir, "manage.py"); text != "" {
 		if app := django(dir, text); app != "" {
-			return found("a Django project", "uwsgo "+app+with)
+			return found("a Django project", "uwsgo "+app)
 		}
 	}
 	asgi := ""
@@ -63,7 +54,7 @@ func Suggest(dir fs.FS, getenv func(string) string) string {
 			continue
 		}
 		if app := appIn(strings.TrimSuffix(name, ".py"), text); app != "" {
-			return found("an app in "+name, "uwsgo "+app+with)
+			return found("an app in "+name, "uwsgo "+app)
 		}
 		if asgiApp.MatchString(text) {
 			asgi = name
@@ -80,7 +71,7 @@ func Suggest(dir fs.FS, getenv func(string) string) string {
 				module += "." + inner
 			}
 			if app := appIn(module, read(dir, file)); app != "" {
-				return found("an app in "+file, "uwsgo "+app+with)
+				return found("an app in "+file, "uwsgo "+app)
 			}
 		}
 	}

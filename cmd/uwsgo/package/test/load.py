@@ -1,4 +1,4 @@
-"""Ask for a page with some clients until a file is there; fail if any answer is not as it should be."""
+"""Ask for a page until a file is there; fail if any answer is not as it should be."""
 
 import http.client
 import os
