@@ -37,12 +37,14 @@ func newFinding(t *testing.T, title, about string) *finding {
 // figure notes what was measured and has no bound.
 func (f *finding) figure(name string, value any) {
 	f.rows = append(f.rows, row{name: name, value: text(value)})
+	f.t.Logf("%s: %s", name, text(value))
 }
 
 // must notes a figure whose bound holds in every run.
 func (f *finding) must(kept bool, name string, value any, bound string) {
 	f.t.Helper()
 	f.rows = append(f.rows, row{name, text(value), bound, kept})
+	f.t.Logf("%s: %s (%s)", name, text(value), bound)
 	if !kept {
 		f.t.Errorf("%s: %s, want %s", name, text(value), bound)
 	}
