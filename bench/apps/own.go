@@ -25,6 +25,7 @@ type Own struct {
 	Paths    []string          `json:"paths"`    // more folders for imports
 	Site     []string          `json:"site"`     // its virtualenv's site-packages
 	Env      map[string]string `json:"env"`      // environment variables
+	Unset    []string          `json:"unset"`    // those that it must not have
 }
 
 // Name is what a report calls it: "shop.wsgi:app".
@@ -42,6 +43,9 @@ func (o Own) WriteTo(dir string) error {
 	}
 	if o.Site == nil {
 		o.Site = []string{}
+	}
+	if o.Unset == nil {
+		o.Unset = []string{}
 	}
 	if o.Env == nil {
 		o.Env = map[string]string{}

@@ -1,7 +1,7 @@
 """Loads somebody's own app where it lies, as `application`.
 
 Written beside the other apps with OWN before it: {"dir", "module", "file",
-"callable", "paths", "site", "env"}. Servers run it like any other app.
+"callable", "paths", "site", "env", "unset"}. Servers run it like any other app.
 """
 
 import importlib
@@ -13,6 +13,8 @@ import sys
 
 def load(own):
     os.environ.update(own["env"])
+    for name in own["unset"]:
+        os.environ.pop(name, None)
     before = list(sys.path)
     for directory in own["site"]:  # with the .pth files in it
         site.addsitedir(directory)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/uwsgo/uwsgo/bench/apps"
@@ -130,8 +131,14 @@ func within(dir, path string) string {
 // fromConfig takes what says how an app is loaded.
 func fromConfig(cfg *config.Config) (apps.Own, error) {
 	app := apps.Own{Callable: cfg.Callable, Paths: cfg.PythonPath, Env: map[string]string{}}
-	for _, e := range cfg.Env {
-		app.Env[e.Name] = e.Value
+	for _, e := range cfg.Env { // in order: the last word on a variable counts
+		app.Unset = slices.DeleteFunc(app.Unset, func(name string) bool { return name == e.Name })
+		delete(app.Env, e.Name)
+		if e.Unset {
+			app.Unset = append(app.Unset, e.Name)
+		} else {
+			app.Env[e.Name] = e.Value
+		}
 	}
 	switch {
 	case cfg.Module != "":

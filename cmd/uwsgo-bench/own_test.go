@@ -2,13 +2,16 @@ package main
 
 import (
 	"cmp"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/uwsgo/uwsgo/bench/report"
 	"github.com/uwsgo/uwsgo/bench/result"
+	"github.com/uwsgo/uwsgo/cmd/internal/config"
 )
 
 // ownApp is somebody's own app: it imports a neighbour, reads a file beside it, and
@@ -196,5 +199,20 @@ func TestOwnAppMistakes(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What an ini file takes out of the environment the app does not have, whatever came before.
+func TestOwnAppWithoutVariables(t *testing.T) {
+	cfg := new(config.Config)
+	cfg.Module, cfg.Env = "shop", []config.Env{
+		{Name: "A", Value: "1"}, {Name: "A", Unset: true}, {Name: "B", Unset: true}, {Name: "C", Unset: true}, {Name: "C", Value: "2"},
+	}
+	app, err := fromConfig(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !maps.Equal(app.Env, map[string]string{"C": "2"}) || !slices.Equal(app.Unset, []string{"A", "B"}) {
+		t.Errorf("got %v without %v", app.Env, app.Unset)
 	}
 }
