@@ -1,7 +1,10 @@
 package main
 
 import (
+	"os"
 	"slices"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -81,6 +84,8 @@ type requestWriter struct {
 	addr      []byte
 	line      []byte
 	clock     wallClock
+	listener  *engine.Listener // of the last request,
+	digits    int              // and of its port
 }
 
 // wallClock turns times on the loops' clock, which are near the present, into those of the
@@ -144,7 +149,7 @@ func (w *requestWriter) write(x *engine.Exchange, o engine.Outcome, origin wsgi.
 	r.Waited = x.Waited.Microseconds()
 	r.Start = w.clock.at(x.Started(), x.Loop().Now()) / 1e3
 	r.ContentLength = max(x.ContentLength(), 0)
-	r.Vars, r.PacketSize = size(req, r.ContentLength)
+	r.Vars, r.PacketSize = w.size(req, r.ContentLength)
 	r.RSS, r.VSZ, r.USS, r.PSS = 0, 0, 0, 0
 	if w.memory != nil && origin.Core != nil {
 		m := w.memory.of(r.PID)
@@ -155,9 +160,10 @@ func (w *requestWriter) write(x *engine.Exchange, o engine.Outcome, origin wsgi.
 	w.x = nil
 }
 
-// size tells how many uwsgi variables the request makes, counted as uWSGI does,
-// names and values each, and how many bytes a packet of them has.
-func size(r *codec.Request, body int64) (vars, bytes int) {
+// size tells how many uwsgi variables the request makes, counted as uWSGI does, names and
+// values each, and how many bytes a packet of them has. Some are as web servers send them,
+// or as uWSGI makes them of a request over HTTP.
+func (w *requestWriter) size(r *codec.Request, body int64) (vars, bytes int) {
 	add := func(name, value int) {
 		vars += 2
 		bytes += 4 + name + value
@@ -167,16 +173,58 @@ func size(r *codec.Request, body int64) (vars, bytes int) {
 	add(len("PATH_INFO"), len(r.Path()))
 	add(len("QUERY_STRING"), r.Query.Len())
 	add(len("SERVER_PROTOCOL"), r.Version.Len())
-	if r.Proto == codec.UWSGI { // web servers send it with each request
-		add(len("CONTENT_LENGTH"), digits(body))
-	}
+	typed := false
 	for _, f := range r.Fields {
-		add(len("HTTP_")+f.Name.Len(), f.Value.Len())
+		prefix := len("HTTP_")
+		if f.Name.Len() == len(contentType) && isContentType(r.Bytes(f.Name)) {
+			prefix, typed = 0, true
+		}
+		add(prefix+f.Name.Len(), f.Value.Len())
 	}
 	for _, f := range r.Vars {
 		add(f.Name.Len(), f.Value.Len())
 	}
+	if r.Proto == codec.UWSGI {
+		add(len("CONTENT_LENGTH"), digits(body))
+		if !typed {
+			add(len(contentType), 0)
+		}
+		return vars, bytes
+	}
+	if body > 0 {
+		add(len("CONTENT_LENGTH"), digits(body))
+	}
+	add(len("SCRIPT_NAME"), 0)
+	add(len("SERVER_NAME"), hostLength())
+	add(len("SERVER_PORT"), w.port())
+	add(len("REMOTE_ADDR"), len(w.addr))
 	return vars, bytes
+}
+
+const contentType = "CONTENT_TYPE"
+
+// isContentType tells the one field that is no HTTP_ variable from others as long.
+func isContentType(name []byte) bool {
+	return (name[0]|0x20) == 'c' && (name[8]|0x20) == 't' && (name[11]|0x20) == 'e' && (name[7] == '-' || name[7] == '_')
+}
+
+// hostLength is how long SERVER_NAME is in uWSGI: the machine's name.
+var hostLength = sync.OnceValue(func() int {
+	name, _ := os.Hostname()
+	return len(name)
+})
+
+// port is how many digits the port of the listener has.
+func (w *requestWriter) port() int {
+	ln := w.x.Listener()
+	if ln != w.listener { // they are few, and each has many requests
+		w.listener, w.digits = ln, 0
+		if ln != nil && !ln.Unix() {
+			addr := ln.String()
+			w.digits = len(addr) - 1 - strings.LastIndexByte(addr, ':')
+		}
+	}
+	return w.digits
 }
 
 // digits tells how many a positive number has; for 0 none, as for what has no body.

@@ -29,7 +29,7 @@ var logRequests = []map[string]string{
 	{"REQUEST_URI": "/t/empty", "PATH_INFO": "/t/empty", "HTTP_HOST": "other.example:81"},
 	{"REQUEST_URI": "/t/big", "PATH_INFO": "/t/big", "HTTP_X_OWN": "own value"},
 	{"REQUEST_URI": "/t/slow", "PATH_INFO": "/t/slow"},
-	{"REQUEST_URI": "/t/print", "PATH_INFO": "/t/print", "REQUEST_METHOD": "POST", "CONTENT_LENGTH": "3"},
+	{"REQUEST_URI": "/t/print", "PATH_INFO": "/t/print", "REQUEST_METHOD": "POST", "CONTENT_LENGTH": "3", "CONTENT_TYPE": "text/plain"},
 	{"REQUEST_URI": "/t/größe", "PATH_INFO": "/t/größe"},
 	{"REQUEST_URI": "/t/file/f.txt", "PATH_INFO": "/t/file/f.txt"}, // which only some have
 }
@@ -38,7 +38,7 @@ var logRequests = []map[string]string{
 // both servers, and returns the answer.
 func uwsgiRequest(addr string, vars map[string]string) (string, error) {
 	all := [][2]string{{"SERVER_PROTOCOL", "HTTP/1.1"}, {"REMOTE_ADDR", "127.0.0.9"}, {"SERVER_NAME", "localhost"}, {"SERVER_PORT", "80"}}
-	for _, name := range []string{"REQUEST_METHOD", "REQUEST_URI", "PATH_INFO", "QUERY_STRING", "CONTENT_LENGTH", "HTTP_HOST", "HTTP_USER_AGENT", "HTTP_REFERER", "REMOTE_USER", "HTTP_X_FORWARDED_FOR", "HTTP_X_OWN"} {
+	for _, name := range []string{"REQUEST_METHOD", "REQUEST_URI", "PATH_INFO", "QUERY_STRING", "CONTENT_LENGTH", "CONTENT_TYPE", "HTTP_HOST", "HTTP_USER_AGENT", "HTTP_REFERER", "REMOTE_USER", "HTTP_X_FORWARDED_FOR", "HTTP_X_OWN"} {
 		value := vars[name]
 		if name == "REQUEST_METHOD" && value == "" {
 			value = "GET"
@@ -273,5 +273,44 @@ func TestLogAsUWSGI(t *testing.T) {
 				t.Error("nothing was compared")
 			}
 		})
+	}
+}
+
+// TestLogOverHTTPAsUWSGI: also what uWSGI counts of a request that has come over HTTP.
+func TestLogOverHTTPAsUWSGI(t *testing.T) {
+	uwsgi := filepath.Join(testenv(t), "bin", "uwsgi")
+	if _, err := os.Stat(uwsgi); err != nil {
+		t.Skip("SKIP: no reference uWSGI: run make testenv")
+	}
+	lines := func(program string, stop syscall.Signal) string {
+		dir, addr := shortTempDir(t), "127.0.0.1:"+freePort(t)
+		p := servertest.Launch(t, servertest.Command(program, dir, testenv(t), "--http-socket", addr, "--wsgi-file",
+			filepath.Join(root, "cmd/uwsgo/e2e/testdata/logged.py"), "--master", "--logto", "log", "--log-x-forwarded-for"))
+		defer servertest.KillAll(p.Mark)
+		eventually(t, program+" to serve", func() error {
+			_, err := ask("GET", "http://"+addr+"/ready", nil, nil)
+			return err
+		})
+		for _, request := range []string{ // 1.0, as then both close
+			"GET /t/plain?a=b HTTP/1.0\r\nHost: a.example\r\nUser-Agent: a\r\n\r\n",
+			"GET /t/missing HTTP/1.0\r\nHost: a.example\r\nX-Own: own\r\nX-Forwarded-For: 10.0.0.1, 10.0.0.2\r\n\r\n",
+			"POST /t/print HTTP/1.0\r\nHost: a.example\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n\r\nabc",
+		} {
+			sayTo(t, addr, request)
+		}
+		has(t, filepath.Join(dir, "log"), "POST /t/print => generated")
+		_ = p.Cmd.Process.Signal(stop)
+		<-p.Ended
+		b, err := os.ReadFile(filepath.Join(dir, "log"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]string{"log": regexp.MustCompile(`req: \d+/\d+`).ReplaceAllString(comparable(string(b)), "req: N/N")}
+		sortLines(got) // of what comes within 20 ms, that which was printed comes first
+		return got["log"]
+	}
+	// The port has as many digits: freePort gives no others.
+	if diff := cmp.Diff(lines(uwsgi, syscall.SIGQUIT), lines(binary, syscall.SIGTERM)); diff != "" {
+		t.Errorf("uWSGI (-), uwsgo (+):\n%s", diff)
 	}
 }
