@@ -27,7 +27,7 @@ func (c *compiler) condition(option, text string) error {
 		}
 		build := conditions[name]
 		if build == nil {
-			return fmt.Errorf("%q is no condition: there are %s", name, "equal, startswith, endswith, contains, regexp, empty, ishigher, islower, ishigherequal, islowerequal, ipv4in and ipv6in")
+			return fmt.Errorf("%q is no condition: there are %s", name, "equal, startswith, endswith, contains, regexp, empty, ishigher, islower, ishigherequal, islowerequal, ipv4in, ipv6in, exists, isfile, isdir, islink and isexec")
 		}
 		var err error
 		if c.rule.cond, err = build(c, args); err != nil {
@@ -64,19 +64,20 @@ type buildCondition func(c *compiler, args string) (condition, error)
 var conditions map[string]buildCondition
 
 func init() {
-	equal, higher, lower := two(bytes.Equal), two(numbers(func(a, b int64) bool { return a > b })), two(numbers(func(a, b int64) bool { return a < b }))
+	equal, starts := begins(two(bytes.Equal)), begins(two(bytes.HasPrefix))
+	higher, lower := two(numbers(func(a, b int64) bool { return a > b })), two(numbers(func(a, b int64) bool { return a < b }))
 	atLeast, atMost := two(numbers(func(a, b int64) bool { return a >= b })), two(numbers(func(a, b int64) bool { return a <= b }))
 	contains := two(bytes.Contains)
 	conditions = map[string]buildCondition{
 		"equal": equal, "isequal": equal, "eq": equal, "==": equal,
-		"startswith": two(bytes.HasPrefix), "endswith": two(bytes.HasSuffix), "contains": contains, "contain": contains,
+		"startswith": starts, "endswith": two(bytes.HasSuffix), "contains": contains, "contain": contains,
 		"ishigher": higher, ">": higher, "islower": lower, "<": lower,
 		"ishigherequal": atLeast, ">=": atLeast, "islowerequal": atMost, "<=": atMost,
 		"regexp": regexpCondition, "re": regexpCondition, "empty": emptyCondition,
 		"ipv4in": network(true), "ipv6in": network(false),
 	}
-	for _, name := range []string{"exists", "isfile", "isdir", "islink", "isexec"} {
-		conditions[name] = missing("asks the file system, which rules do not do")
+	for name, is := range fileTests {
+		conditions[name] = fileCondition(is)
 	}
 	conditions["incache"] = missing("asks a cache, and there is none")
 	conditions["lord"] = missing("asks a legion, and there is none")
@@ -99,8 +100,20 @@ func pair(args string) (a, b string, err error) {
 
 // compare is a condition on two texts.
 type compare struct {
-	a, b template
-	test func(a, b []byte) bool
+	a, b   template
+	test   func(a, b []byte) bool
+	prefix bool // it holds only where a begins with b
+}
+
+// begins says of a comparison that it holds only where the one begins with the other.
+func begins(build buildCondition) buildCondition {
+	return func(c *compiler, args string) (condition, error) {
+		t, err := build(c, args)
+		if t, ok := t.(*compare); ok {
+			t.prefix = true
+		}
+		return t, err
+	}
 }
 
 func two(test func(a, b []byte) bool) buildCondition {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/uwsgo/uwsgo/codec"
 	"github.com/uwsgo/uwsgo/engine"
@@ -31,6 +32,7 @@ type Options struct {
 type Handler struct {
 	next  engine.Handler
 	rules []*Rule
+	index *index
 	pool  *engine.Pool
 	paths func(r *codec.Request) (script, path []byte)
 	host  string
@@ -60,6 +62,7 @@ func New(next engine.Handler, o Options) (*Handler, error) {
 		}
 		h.rules = append(h.rules, &own)
 	}
+	h.index = newIndex(h.rules)
 	return h, nil
 }
 
@@ -105,8 +108,13 @@ type eval struct {
 	h            *Handler
 	x            *engine.Exchange
 	r            *codec.Request
-	pc           int // the next rule
+	pc           int     // the next rule
+	ahead        []int32 // of each subject of the index, the next rule that may be for it
 	script, path []byte
+
+	status int   // of the response; 0 before there is one
+	size   int64 // of its body, as far as it has gone
+	over   bool  // all has gone
 
 	subject []byte // what the pattern of the rule at hand has matched
 	groups  []int  // and where in it
@@ -132,7 +140,7 @@ const keepScratch = 64 << 10
 
 func (e *eval) free() {
 	clear(e.add)
-	*e = eval{h: e.h, first: e.first[:0], second: e.second[:0], add: e.add[:0], remove: e.remove[:0]}
+	*e = eval{h: e.h, ahead: e.ahead[:0], first: e.first[:0], second: e.second[:0], add: e.add[:0], remove: e.remove[:0]}
 	if cap(e.first)+cap(e.second) <= keepScratch {
 		e.h.evals.Put(e)
 	}
@@ -159,7 +167,13 @@ func (e *eval) two(a, b *template) (one, other []byte) {
 
 // run follows the rules from the next one on, and has the next handler answer after them.
 func (e *eval) run() verdict {
-	for e.pc < len(e.h.rules) {
+	for {
+		if e.pc = min(e.pc, len(e.h.rules)); e.pc < len(e.h.rules) {
+			e.pc = e.h.index.next(e)
+		}
+		if e.pc == len(e.h.rules) {
+			break
+		}
 		r := e.h.rules[e.pc]
 		e.pc++
 		v, err := e.follow(r)
@@ -181,9 +195,6 @@ func (e *eval) run() verdict {
 }
 
 func (e *eval) follow(r *Rule) (verdict, error) {
-	if r.do == nil && r.goTo == nil {
-		return goOn, nil
-	}
 	e.groups = nil
 	if r.cond != nil {
 		ok, err := r.cond.holds(e)
@@ -194,6 +205,7 @@ func (e *eval) follow(r *Rule) (verdict, error) {
 			return goOn, nil
 		}
 	}
+	e.forget()
 	if g := r.goTo; g != nil {
 		to := g.target
 		if to == 0 {
@@ -206,6 +218,18 @@ func (e *eval) follow(r *Rule) (verdict, error) {
 		return goOn, nil
 	}
 	return r.do.act(e)
+}
+
+// began returns when the head of the request was complete.
+func (e *eval) began() time.Time {
+	return time.Now().Add(time.Duration(e.x.Started() - e.x.Loop().Now()))
+}
+
+// forget lets go of what the index has found, as a rule may change the request.
+func (e *eval) forget() {
+	for i := range e.ahead {
+		e.ahead[i] = -1
+	}
 }
 
 // change has the response changed as the rules so far say.

@@ -326,7 +326,7 @@ func TestWhatCannotBeARule(t *testing.T) {
 		{"open_variable", "route-run = log:${HTTP_HOST", "has a ${ that does not end"},
 		{"open_bracket", "route-run = log:${qs[a}", "the ] is missing"},
 		{"time", "route-run = log:${time[hours]}", "there are time[unix]"},
-		{"worker", "route-run = log:${uwsgi[wid]}", "there is uuid alone"},
+		{"worker", "route-run = log:${uwsgi[wid]}", "before a worker is chosen"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			option, value, _ := strings.Cut(tt.rule, " = ")
@@ -348,8 +348,7 @@ func TestWhatIsMissing(t *testing.T) {
 	for rule, want := range map[string]string{
 		"route = ^/ rewrite:/x":                  "rewrite: action rewrite is not supported",
 		"route = ^/(?!x) cache:key=x":            "cache: action cache is not supported",
-		"route-if = isfile:/down break:503":      "break: condition isfile asks the file system, which rules do not do",
-		"route-if-not = exists:/x/$1 static:/x":  "static: action static is not supported",
+		"route-if = lord:a break:503":            "break: condition lord asks a legion, and there is none",
 		"route-if = incache:key=${X} redirect:/": "redirect: condition incache asks a cache, and there is none",
 	} {
 		option, value, _ := strings.Cut(rule, " = ")

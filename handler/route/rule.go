@@ -23,6 +23,9 @@ type Rule struct {
 	vars   []string      // of the environ, that it asks for
 }
 
+// idle reports whether there is nothing to do: a label, or a rule that is left out.
+func (r *Rule) idle() bool { return r.do == nil && r.goTo == nil }
+
 // UnsupportedError tells of a rule that is right in uWSGI and cannot be followed here.
 type UnsupportedError struct {
 	Action string

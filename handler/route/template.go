@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -120,8 +121,10 @@ func (c *compiler) variable(name string) (part, error) {
 			return p, errors.New("there are time[unix] and time[micros]")
 		}
 	case "uwsgi":
-		if argument != "uuid" {
-			return p, errors.New("of uwsgi[…] there is uuid alone")
+		if why, ok := uwsgiValues[argument]; !ok {
+			return p, errors.New("of uwsgi[…] there are uuid, pid, sor, status, rsize and rtime")
+		} else if why != "" {
+			return p, errors.New(why)
 		}
 	case "httptime":
 		if n, err := strconv.Atoi(argument); argument != "" && (err != nil || n < 0 || n > maxHTTPTime) {
@@ -222,12 +225,34 @@ var functions = map[string]function{
 	"hex":    changed(func(dst, value []byte) []byte { return append(dst, bytes.ToUpper(hex.AppendEncode(nil, value))...) }),
 	"upper":  changed(func(dst, value []byte) []byte { return append(dst, mapASCII(value, 'a', 'z')...) }),
 	"lower":  changed(func(dst, value []byte) []byte { return append(dst, mapASCII(value, 'A', 'Z')...) }),
-	"uwsgi": func(dst []byte, _ *eval, _ string) []byte {
+	"uwsgi": func(dst []byte, e *eval, name string) []byte {
+		switch name {
+		case "pid":
+			return strconv.AppendInt(dst, int64(os.Getpid()), 10)
+		case "sor":
+			return strconv.AppendInt(dst, e.began().UnixMicro(), 10)
+		case "status":
+			return strconv.AppendInt(dst, int64(e.status), 10)
+		case "rsize":
+			return strconv.AppendInt(dst, e.size, 10)
+		case "rtime":
+			if !e.over {
+				return append(dst, '0')
+			}
+			return strconv.AppendInt(dst, time.Since(e.began()).Microseconds(), 10)
+		}
 		var b [16]byte
 		_, _ = rand.Read(b[:]) // it never fails
 		b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
 		return fmt.Appendf(dst, "%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 	},
+}
+
+// uwsgiValues are the arguments of ${uwsgi[…]}; a text says why one is not there.
+var uwsgiValues = map[string]string{
+	"uuid": "", "pid": "", "sor": "", "status": "", "rsize": "", "rtime": "",
+	"wid": "rules are followed before a worker is chosen, so there is no wid yet: log it with %(wid) of log-format",
+	"lq":  "the listen queue is not known to rules: the stats server tells it",
 }
 
 func changed(change func(dst, value []byte) []byte) function {

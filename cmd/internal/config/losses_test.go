@@ -73,8 +73,8 @@ func TestWhatProtectsEndsTheStart(t *testing.T) {
 		{"several", "cap = a\nroute = ^/ addvar:A=b\nroute = ^/a addvar:A=b\ncgroup = b", "likewise app.ini:4: route: addvar, app.ini:5: route: addvar, app.ini:6: cgroup; to start without that, write ignore-unsupported = cap,route:addvar,cgroup"},
 		{"one_of_two_given_up", "cap = a\ncgroup = b\nignore-unsupported = cap", "app.ini:4: cgroup: "},
 		{"one_action_given_up", "route = ^/ addvar:A=b\nroute = ^/ ldapauth:R,a:b\nignore-unsupported = route:addvar", "app.ini:4: route: ldapauth: "},
-		{"condition", "route-if = isfile:/srv/down break:503", "app.ini:3: route-if: break: not supported, and it may protect something: condition isfile asks the file system, which rules do not do: refuse the request in the web server in front"},
-		{"another_condition_works", "route-if = equal:a;b break:503\nroute-if-not = exists:/srv/up redirect:/down", "app.ini:4: route-if-not: redirect: "},
+		{"condition", "route-if = incache:key=down break:503", "app.ini:3: route-if: break: not supported, and it may protect something: condition incache asks a cache, and there is none: refuse the request in the web server in front"},
+		{"another_condition_works", "route-if = equal:a;b break:503\nroute-if-not = incache:key=up redirect:/down", "app.ini:4: route-if-not: redirect: "},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			enter(t, map[string]string{"app.ini": "[uwsgi]\nmodule = shop\n" + tt.ini + "\n"})

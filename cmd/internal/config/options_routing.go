@@ -84,7 +84,7 @@ var routingRows = []row{
 		Option: option.Option{
 			Name: "route-if", Kind: option.List, Arg: "RULE", Status: option.Differs,
 			Help: "the same where a condition holds: CONDITION:ARGUMENTS ACTION:ARGUMENTS",
-			Note: "As for route. Conditions that ask files or a cache end the start.",
+			Note: "As for route. Conditions that ask a cache or a legion end the start.",
 		},
 		set: (*resolver).route,
 	},
