@@ -21,7 +21,8 @@ const (
 // fault kills a process that does not keep to the protocol. Any goroutine.
 func (g *supervisor) fault(c *Core) {
 	p := c.process
-	go g.send(message{name: "fault", args: []any{p.place, int(p.pid.Load())}})
+	// Not by the id, which may not be known yet.
+	go g.send(message{name: "fault", args: []any{p.place, int(p.bornAt.Load())}})
 }
 
 // exited deals with the end of a process. pid is 0 when it could not be forked.
@@ -80,9 +81,7 @@ func (g *supervisor) exited(p *process, pid, code int) {
 		if w.present.Load() != nil && w.present.Load() != p {
 			w.due = "" // its successor did not start; recycle asks again
 			if g.chaining {
-				g.pool.log("chain reload failed: the workers that are left stay as they are")
-				g.chainOver(fmt.Errorf("the successor of worker %d did not start", w.number))
-				g.replaceNone()
+				g.chainFailed(fmt.Errorf("the successor of worker %d did not start", w.number))
 			}
 		}
 	}

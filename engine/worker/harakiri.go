@@ -26,7 +26,7 @@ func (g *supervisor) harakiri() {
 	if g.pool.config.lateAfter() <= 0 {
 		return
 	}
-	now := monotonic()
+	now, at := monotonic(), time.Now()
 	for _, p := range g.places {
 		if !p.alive || !p.is(Idle, Draining) {
 			continue
@@ -37,7 +37,7 @@ func (g *supervisor) harakiri() {
 			if claim.id == 0 || limit <= 0 || age < limit || c.condemned == claim {
 				continue
 			}
-			if age -= int64(g.pauses.since(time.Now().Add(-time.Duration(age)))); age < limit {
+			if age -= int64(g.pauses.since(at.Add(-time.Duration(age)), at)); age < limit {
 				continue
 			}
 			c.condemned = claim

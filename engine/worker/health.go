@@ -3,6 +3,7 @@ package worker
 import (
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -68,6 +69,7 @@ func (h *health) look(state byte, progress string) {
 // watch looks at what starts and at the zygotes.
 func (g *supervisor) watch(now time.Time) {
 	if !g.stopping {
+		g.giveUpHanging(now)
 		g.watchStarts(now)
 	}
 	for z := range g.zygotes {
@@ -118,7 +120,7 @@ func (g *supervisor) malformed(z *zygote, why string) {
 // its workers, so their ends are looked for here. It is killed when none is left.
 func (g *supervisor) replaceStuck(z *zygote) {
 	if z == g.next {
-		z.kill() // it has no worker that serves
+		g.abandon(z) // it has no worker that serves
 		return
 	}
 	left := false
@@ -153,10 +155,13 @@ func (g *supervisor) replaceStuck(z *zygote) {
 	}
 }
 
-// pauses are times in which nothing here ran, as when a container was frozen. Workers
-// did not run either, so such time does not count as theirs.
+// pauses are times in which nothing of this process ran, as when a container was frozen.
+// Workers did not run either, so such time does not count as theirs. A goroutine of its
+// own tells them: that the supervisor waits for something is no pause. Any goroutine may
+// call its methods.
 type pauses struct {
-	last time.Time // when something ran
+	mu   sync.Mutex // held for a moment
+	last time.Time  // when something ran
 	list []pause
 }
 
@@ -173,20 +178,47 @@ const (
 	pausesMost = 64
 )
 
+// serve notes that something runs, until done is closed.
+func (s *pauses) serve(done <-chan struct{}) {
+	tick := time.NewTicker(watchEach)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			s.tick(time.Now()) // not what the ticker says, which may be from before a pause
+		case <-done:
+			return
+		}
+	}
+}
+
 // tick notes that something runs.
 func (s *pauses) tick(now time.Time) {
-	if d := now.Sub(s.last); !s.last.IsZero() && d > watchEach+pauseLeast {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p, is := s.present(now); is {
 		if len(s.list) == pausesMost {
 			s.list = slices.Delete(s.list, 0, 1)
 		}
-		s.list = append(s.list, pause{now, d})
+		s.list = append(s.list, p)
 	}
 	s.last = now
 }
 
-// since returns how much of the time since at was a pause.
-func (s *pauses) since(at time.Time) (d time.Duration) {
+// present returns the pause that has just ended, of which tick has not heard yet.
+func (s *pauses) present(now time.Time) (p pause, is bool) {
+	d := now.Sub(s.last)
+	return pause{now, d}, !s.last.IsZero() && d > watchEach+pauseLeast
+}
+
+// since returns how much of the time between at and now was a pause.
+func (s *pauses) since(at, now time.Time) (d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, p := range s.list {
+		d += max(0, min(p.length, p.end.Sub(at)))
+	}
+	if p, is := s.present(now); is {
 		d += max(0, min(p.length, p.end.Sub(at)))
 	}
 	return d

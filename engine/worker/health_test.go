@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -16,15 +17,9 @@ import (
 func TestZygoteObeysNoMore(t *testing.T) {
 	t.Parallel()
 	const hangs = paths + `
-hang = False
 def before():
-    while hang:
+    while os.path.exists(os.environ["TEST_HANG"]):
         time.sleep(600)
-def obey(*_):
-    global hang
-    hang = True
-import signal
-signal.signal(signal.SIGUSR1, obey)
 os.register_at_fork(before=before)
 `
 	for _, c := range []struct {
@@ -35,19 +30,23 @@ os.register_at_fork(before=before)
 	}{
 		{name: "stopped", source: paths, sig: syscall.SIGSTOP, log: "is stopped (SIGSTOP)"},
 		{name: "stopped_lazy", source: paths, sig: syscall.SIGSTOP, lazy: true, log: "is stopped (SIGSTOP)"},
-		{name: "hangs", source: hangs, sig: syscall.SIGUSR1, log: "has not answered"},
+		{name: "hangs", source: hangs, log: "has not answered"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			r := start(t, Config{Apps: []App{app(t, c.source)}, Processes: 2, LazyApps: c.lazy}, 1)
+			hang := t.TempDir() + "/hang"
+			r := start(t, Config{Apps: []App{app(t, c.source)}, Processes: 2, LazyApps: c.lazy, Env: append(os.Environ(), "TEST_HANG="+hang)}, 1)
 			blocked, release := blocker(r)
 			blockedBy := blocked.worker(r)
 			before := r.pool.Snapshot()
-			if err := syscall.Kill(before.Zygote, c.sig); err != nil {
+			if c.sig == 0 {
+				if err := touch(hang); err != nil {
+					t.Fatal(err)
+				}
+				// The next generation is not to hang.
+				time.AfterFunc(time.Second, func() { _ = os.Remove(hang) })
+			} else if err := syscall.Kill(before.Zygote, c.sig); err != nil {
 				t.Fatal(err)
-			}
-			if c.sig != syscall.SIGSTOP {
-				time.Sleep(20 * time.Millisecond) // a handler of Python's runs a moment later
 			}
 			_ = syscall.Kill(before.Workers[2-blockedBy].PID, syscall.SIGKILL)
 			r.waitLog(c.log)
@@ -260,9 +259,16 @@ func TestPauses(t *testing.T) {
 	for _, c := range []struct {
 		since, want time.Duration
 	}{{0, 30 * time.Second}, {time.Second, 30 * time.Second}, {11 * time.Second, 20 * time.Second}, {31 * time.Second, 0}, {40 * time.Second, 0}} {
-		if got := s.since(at.Add(c.since)); got != c.want {
+		if got := s.since(at.Add(c.since), at.Add(31*time.Second)); got != c.want {
 			t.Errorf("since %v: %v, want %v", c.since, got, c.want)
 		}
+	}
+	// One that has just ended counts, although nothing has ticked since.
+	if got := s.since(at.Add(40*time.Second), at.Add(61*time.Second)); got != 21*time.Second {
+		t.Errorf("a pause that has just ended: %v, want 21s", got)
+	}
+	if got := s.since(at.Add(32*time.Second), at.Add(32*time.Second+pauseLeast)); got != 0 {
+		t.Errorf("a moment without a tick: %v, want none", got)
 	}
 	for i := range 2 * pausesMost {
 		s.tick(at.Add(time.Duration(i+2) * time.Minute))
@@ -270,6 +276,67 @@ func TestPauses(t *testing.T) {
 	if len(s.list) != pausesMost {
 		t.Errorf("%d are remembered, want %d", len(s.list), pausesMost)
 	}
+}
+
+// That the supervisor waits for something is no pause: requests run meanwhile.
+func TestBlockedSupervisorIsNoPause(t *testing.T) {
+	t.Parallel()
+	long := watchEach + pauseLeast + 500*time.Millisecond
+	var blocks atomic.Bool
+	r := start(t, Config{
+		Apps: []App{app(t, paths)}, Harakiri: 500 * time.Millisecond,
+		Log: func(line string) {
+			if strings.Contains(line, "obeys again") || strings.Contains(line, "Respawned") {
+				return
+			}
+			if blocks.CompareAndSwap(true, false) {
+				time.Sleep(long)
+			}
+		},
+	}, 1)
+	r.get("/hello").body200("hello")
+	blocks.Store(true)
+	began := time.Now()
+	r.pool.sup.events <- message{name: "chain", answer: make(chan error, 1)} // which logs, on the supervisor
+	blocked, _ := blocker(r)
+	if blocked.wait(); !errors.Is(blocked.err, ErrHarakiri) {
+		t.Errorf("got %v, want %v", blocked.err, ErrHarakiri)
+	}
+	if took := time.Since(began); took < long {
+		t.Errorf("the supervisor did not wait: harakiri came after %v", took)
+	}
+	if lost := r.pool.sup.pauses.since(began, time.Now()); lost != 0 {
+		t.Errorf("%v count as a pause, want none", lost)
+	}
+}
+
+// A worker that cannot be spoken with is killed, although its id is not known yet.
+func TestFaultBeforeTheFork(t *testing.T) {
+	r := start(t, Config{Apps: []App{app(t, paths)}}, 1)
+	zygote, pid := r.pool.Snapshot().Zygote, r.pid(1, 0)
+	if err := syscall.Kill(zygote, syscall.SIGSTOP); err != nil { // so that its report comes late
+		t.Fatal(err)
+	}
+	_ = syscall.Kill(pid, syscall.SIGKILL)
+	if err := syscall.Kill(zygote, syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	var p *process
+	r.wait("the successor's place", func() bool {
+		for _, one := range r.pool.sup.places {
+			if one.is(Starting) {
+				p = one
+				return true
+			}
+		}
+		return r.pool.Snapshot().Workers[0].Respawns > 1
+	})
+	if p == nil {
+		t.Skip("SKIP: it was faster")
+	}
+	r.pool.sup.fault(p.cores[0])
+	r.wait("its end", func() bool { return strings.Count(strings.Join(r.logged(), "\n"), "DAMN ! worker 1") == 2 })
+	r.get("/hello").body200("hello")
 }
 
 // Where the system has no room for all workers those serve that there are, and the others

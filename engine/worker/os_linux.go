@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -97,6 +99,24 @@ func descriptors(pid int) (open int, limit string) {
 
 // recvCloexec has received descriptors closed on exec.
 const recvCloexec = unix.MSG_CMSG_CLOEXEC
+
+// processTree returns the children of all processes.
+func processTree() map[int][]int {
+	children := make(map[int][]int)
+	paths, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, path := range paths {
+		b, _ := os.ReadFile(path)
+		fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+		if err != nil || len(fields) < 2 {
+			continue
+		}
+		if parent, err := strconv.Atoi(fields[1]); err == nil {
+			children[parent] = append(children[parent], pid)
+		}
+	}
+	return children
+}
 
 // processState returns the state of a process as ps shows it, X for one that is gone, and
 // what it has done so far: processor time and page faults.

@@ -59,6 +59,8 @@ func memory(int) (rss, vsz int64) { return 0, 0 }
 
 const recvCloexec = 0
 
+func processTree() map[int][]int { return nil }
+
 func processState(int) (state byte, progress string) { return 0, "" }
 
 // descriptors returns how many a process has open, and how many it may have.

@@ -127,10 +127,27 @@ func (g *supervisor) replaceNext() {
 		}
 	}
 	g.turn = slices.DeleteFunc(g.turn, func(w *worker) bool { return w.present.Load() == nil })
-	if g.chaining && len(g.turn) == 0 {
-		g.pool.log("chain reloading complete")
-		g.chainOver(nil)
+	if !g.chaining || len(g.turn) > 0 {
+		return
 	}
+	// One that died meanwhile is started with the new code, which may not get as far.
+	for _, w := range g.workers {
+		if w.present.Load() == nil && !w.cheap.Load() {
+			if w.delayed {
+				g.chainFailed(fmt.Errorf("worker %d has died, and its successor does not start", w.number))
+			}
+			return
+		}
+	}
+	g.pool.log("chain reloading complete")
+	g.chainOver(nil)
+}
+
+// chainFailed ends a chain reload that goes no further.
+func (g *supervisor) chainFailed(err error) {
+	g.pool.log("chain reload failed: the workers that are left stay as they are")
+	g.chainOver(err)
+	g.replaceNone()
 }
 
 // chainOver ends a chain reload, if there is one, and tells those who wait for it.

@@ -20,16 +20,23 @@ import (
 // workers have taken the place of all others. Those finish the requests that they
 // have, within [Config].Mercy, and go; requests that wait are for the new ones. When
 // an app cannot be loaded everything stays as it was, and the error is returned as by
-// [Start]. Calls while one is under way share one further reload. When ctx ends
-// first, Reload returns its error and the reload goes on. Any goroutine.
+// [Start]. Calls while one is under way share one further reload, and have that one
+// [Pool.GiveWay]. When ctx ends first, Reload returns its error and the reload goes on. Any
+// goroutine.
 func (p *Pool) Reload(ctx context.Context) error { return p.ask(ctx, "reload") }
+
+// GiveWay says that another reload is to follow the one that is under way, if one is: it
+// is given up should its code hang, which is when it takes more than twice as long as the
+// last one took that did not fail, and a second. Any goroutine.
+func (p *Pool) GiveWay() { p.sup.send(message{name: "give way"}) }
 
 // ChainReload replaces the workers one after another, each when the one before is
 // ready, which needs less memory at a time than Reload. For that each worker must
 // import the apps for itself: without [Config].LazyApps it is Reload. It returns when
 // all have been replaced, or as Reload does; when a successor does not start the
 // workers that are left stay as they are. One that begins while another is under way
-// begins that one anew. Any goroutine.
+// begins that one anew. When all workers are replaced at once meanwhile, by Reload or as
+// the zygote has died, it returns what becomes of that. Any goroutine.
 func (p *Pool) ChainReload(ctx context.Context) error { return p.ask(ctx, "chain") }
 
 // Loading returns the id of the process that loads the apps anew, 0 for none. To kill it
@@ -61,10 +68,10 @@ func (g *supervisor) reload(answer chan<- error) {
 		return
 	}
 	if g.next != nil { // it may have read the old code
-		g.asked, g.again = append(g.asked, answer), true
+		g.asked, g.again, g.giveWay = append(g.asked, answer), true, true
 		return
 	}
-	g.replaceNone()
+	g.chainedToWaiting()
 	g.waiting = append(g.waiting, answer)
 	if err := g.startNext(g.pool.config.LazyApps); err != nil {
 		g.failed(err)
@@ -96,7 +103,7 @@ func (g *supervisor) startNext(lazy bool) error {
 	if err != nil {
 		return err
 	}
-	g.next = z
+	g.next, g.begun = z, time.Now()
 	g.loading.Store(int64(z.pid))
 	g.zygotes[z] = true
 	if g.zygote == nil {
@@ -166,6 +173,7 @@ func (g *supervisor) takeOver() {
 	g.zygote, g.next = z, nil
 	g.loading.Store(0)
 	z.since = time.Now()
+	g.took = z.since.Sub(g.begun)
 	g.served = true
 	g.zygotePID.Store(int64(z.pid))
 	g.load.Store(z.load)
@@ -199,10 +207,15 @@ func (g *supervisor) failed(err error) {
 	g.loading.Store(0)
 	if z != nil {
 		if !z.forking {
-			z.kill() // it would finish importing before it listens
+			g.abandon(z) // it would finish importing before it listens
+		} else {
+			defer killStrays(g.straysOf(z))
 		}
 		for _, p := range g.places {
 			if p.alive && p.zygote == z {
+				if p.is(Starting) { // it may import
+					defer killStrays(g.strays(int(p.pid.Load())))
+				}
 				g.retire(p, "")
 			}
 		}
@@ -242,15 +255,44 @@ func (g *supervisor) answer(err error) {
 	for _, c := range g.waiting {
 		c <- err
 	}
-	g.waiting = nil
+	g.waiting, g.giveWay = nil, false
 	if !g.again {
 		return
 	}
 	asked := g.asked
 	g.asked, g.again = nil, false
-	for _, c := range asked {
-		g.reload(c)
+	g.waiting = append(g.waiting, asked[1:]...)
+	g.reload(asked[0])
+}
+
+// chainedToWaiting ends a chain reload, if there is one, for a generation that takes the
+// place of all workers: who waits for its end hears what becomes of that.
+func (g *supervisor) chainedToWaiting() {
+	if g.chaining {
+		g.pool.log("chain reload cut short: all workers are replaced at once")
 	}
+	g.waiting = append(g.waiting, g.chained...)
+	g.chained = nil
+	g.replaceNone()
+}
+
+// giveUpHanging gives up a reload that takes too long while another one waits for its end.
+func (g *supervisor) giveUpHanging(now time.Time) {
+	z := g.next
+	if z == nil || !g.giveWay || !g.served {
+		return
+	}
+	took := now.Sub(g.begun)
+	if took-g.pauses.since(g.begun, now) < 2*g.took+time.Second {
+		return
+	}
+	what := fmt.Sprintf("the zygote (pid: %d) has been %s", z.pid, z.doing.text)
+	for _, p := range g.places {
+		if p.alive && p.zygote == z && p.is(Starting) && p.doing.text != "" {
+			what = fmt.Sprintf("worker %d (pid: %d) has been %s", p.worker.number, p.pid.Load(), p.doing.text)
+		}
+	}
+	g.failed(&StartError{Reason: fmt.Sprintf("%s in a reload that takes %d seconds already, and another one has been asked for: this one is given up, and its processes are killed", what, int(took.Seconds()))})
 }
 
 // restart starts a zygote where there is none.
@@ -305,7 +347,7 @@ func (g *supervisor) zygoteGone(z *zygote) {
 	case z == g.zygote:
 		g.zygote = nil
 		g.zygotePID.Store(0)
-		g.replaceNone()
+		g.chainedToWaiting()
 		g.pool.log(fmt.Sprintf("DAMN ! the zygote (pid: %d) died (%v): its workers go too, trying respawn ...", z.pid, orEnded(z.err)))
 		if g.next != nil {
 			g.zygotePID.Store(int64(g.next.pid))

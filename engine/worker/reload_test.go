@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -274,31 +275,171 @@ func TestReloadAgainAndAgain(t *testing.T) {
 	r.get("/hello").body200("hello")
 }
 
-// Code that never loads holds back the reload to what mends it; the log says a way out.
+// Code that never loads holds nothing back: the next reload takes its place, after a while
+// in which a slow one would have loaded.
 func TestReloadHangs(t *testing.T) {
-	a := app(t, version(1))
+	const hang = "import time\nopen(%q, 'w').close()\nwhile True:\n    try:\n        time.sleep(60)\n    except BaseException:\n        pass\n"
+	for _, c := range []struct {
+		name, source string
+		lazy, tells  bool // tells: by GiveWay, and asks when the first is over
+	}{
+		{name: "import", source: hang},
+		{name: "import_and_tells", source: hang, tells: true},
+		{name: "lazy", source: hang, lazy: true},
+		{name: "lazy_and_tells", source: hang, lazy: true, tells: true},
+		{name: "in_the_fork", source: version(2) + "\ndef hang():\n    open(%q, 'w').close()\n    time.sleep(1000)\nos.register_at_fork(after_in_child=hang)\n"},
+		{name: "signals_blocked", source: "import signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())\n" + hang},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			a := app(t, version(1))
+			r := start(t, Config{Apps: []App{a}, LazyApps: c.lazy}, 1)
+			here := a.File + ".here"
+			rewrite(t, a, fmt.Sprintf(c.source, here))
+			first := make(chan error, 1)
+			go func() { first <- r.pool.Reload(t.Context()) }()
+			r.wait("the code that hangs", func() bool { _, err := os.Stat(here); return err == nil })
+			loading := r.pool.Loading()
+			rewrite(t, a, version(2))
+			r.get("/hello").body200("hello 1")
+			second := make(chan error, 1)
+			if c.tells {
+				r.pool.GiveWay()
+			} else {
+				go func() { second <- r.pool.Reload(t.Context()) }()
+			}
+			if err := <-first; err == nil || !strings.Contains(err.Error(), "another one has been asked for") {
+				t.Errorf("the reload that hangs: %v", err)
+			}
+			if c.tells {
+				second <- r.pool.Reload(t.Context())
+			}
+			if err := <-second; err != nil {
+				t.Errorf("the reload after it: %v", err)
+			}
+			r.waitLog("this one is given up")
+			r.wait("the end of what hung", func() bool { return gonePid(loading) })
+			if pid := r.pool.Loading(); pid != 0 {
+				t.Errorf("process %d is said to load the app", pid)
+			}
+			r.get("/hello").body200("hello 2")
+		})
+	}
+}
+
+// A reload that only takes longer than the next one is asked for is not given up.
+func TestSlowReloads(t *testing.T) {
+	t.Parallel()
+	slow := "import time\ntime.sleep(0.7)\n"
+	a := app(t, slow+version(1))
 	r := start(t, Config{Apps: []App{a}}, 1)
-	here := a.File + ".here"
-	rewrite(t, a, fmt.Sprintf("import time\nopen(%q, 'w').close()\nwhile True:\n    time.sleep(60)\n", here))
-	first, second := make(chan error, 1), make(chan error, 1)
-	go func() { first <- r.pool.Reload(t.Context()) }()
-	r.wait("the code that hangs", func() bool { _, err := os.Stat(here); return err == nil })
-	rewrite(t, a, version(2))
-	go func() { second <- r.pool.Reload(t.Context()) }()
-	r.get("/hello").body200("hello 1")
-	if err := syscall.Kill(r.pool.Loading(), syscall.SIGKILL); err != nil {
-		t.Fatal(err)
+	rewrite(t, a, slow+version(2))
+	var asked sync.WaitGroup
+	for range 5 {
+		asked.Go(func() {
+			if err := r.pool.Reload(context.Background()); err != nil {
+				t.Error(err)
+			}
+		})
+		time.Sleep(150 * time.Millisecond)
 	}
-	if err := <-first; err == nil {
-		t.Error("the reload that was killed succeeded")
-	}
-	if err := <-second; err != nil {
-		t.Errorf("the reload after it: %v", err)
-	}
-	if pid := r.pool.Loading(); pid != 0 {
-		t.Errorf("process %d is said to load the app", pid)
+	asked.Wait()
+	if log := strings.Join(r.logged(), "\n"); strings.Contains(log, "given up") || strings.Count(log, "gracefully killing workers") > 2 {
+		t.Errorf("log: %s", log)
 	}
 	r.get("/hello").body200("hello 2")
+}
+
+// What the app has started at an import that fails, or is given up, ends with it.
+func TestFailedImportLeavesNothing(t *testing.T) {
+	const starts = `
+import os, subprocess, sys, time
+def note(pid):
+    with open(%q, "a") as f:
+        f.write("%%d\n" %% pid)
+note(subprocess.Popen(["sleep", "1000"]).pid)
+note(subprocess.Popen(["sh", "-c", "sleep 1000; true"]).pid)
+pid = os.fork()
+if pid == 0:
+    note(os.getpid())
+    note(subprocess.Popen(["sleep", "1000"]).pid)
+    time.sleep(1000)
+    os._exit(0)
+while open(%[1]q).read().count("\n") < 4:
+    time.sleep(0.005)
+`
+	for _, c := range []struct {
+		name, end string
+		stop      bool
+	}{
+		{name: "raises", end: "raise ValueError('as asked')\n"},
+		{name: "exits", end: "sys.exit(3)\n"},
+		{name: "no_app", end: ""},
+		{name: "hangs", end: "time.sleep(1000)\n", stop: true},
+	} {
+		for _, lazy := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/lazy=%v", c.name, lazy), func(t *testing.T) {
+				t.Parallel()
+				notes := t.TempDir() + "/notes"
+				source := fmt.Sprintf(starts, notes) + c.end
+				left := func() (pids []int) {
+					b, _ := os.ReadFile(notes)
+					for field := range strings.FieldsSeq(string(b)) {
+						if pid, err := strconv.Atoi(field); err == nil && !gonePid(pid) {
+							pids = append(pids, pid)
+						}
+					}
+					return pids
+				}
+				noted := func() bool {
+					b, _ := os.ReadFile(notes)
+					return strings.Count(string(b), "\n") == 4
+				}
+				t.Cleanup(func() {
+					for _, pid := range left() {
+						_ = syscall.Kill(pid, syscall.SIGKILL)
+					}
+				})
+				t.Run("start", func(t *testing.T) {
+					config := Config{Apps: []App{app(t, source)}, LazyApps: lazy}
+					newRig(t, &config, 1)
+					ctx, cancel := context.WithCancel(t.Context())
+					defer cancel()
+					if c.stop {
+						go func() {
+							for !noted() && ctx.Err() == nil {
+								time.Sleep(5 * time.Millisecond)
+							}
+							cancel()
+						}()
+					}
+					if _, err := Start(ctx, config); err == nil || !noted() {
+						t.Fatalf("Start: %v", err)
+					}
+					waitFor(t, "what was started to end", func() bool { return len(left()) == 0 })
+				})
+				t.Run("reload", func(t *testing.T) {
+					_ = os.Remove(notes)
+					a := app(t, version(1))
+					r := start(t, Config{Apps: []App{a}, LazyApps: lazy}, 1)
+					rewrite(t, a, source)
+					if c.stop {
+						go func() {
+							for !noted() && t.Context().Err() == nil {
+								time.Sleep(5 * time.Millisecond)
+							}
+							r.pool.GiveWay()
+						}()
+					}
+					if err := r.pool.Reload(t.Context()); err == nil || !noted() {
+						t.Fatalf("Reload: %v", err)
+					}
+					r.wait("what was started to end", func() bool { return len(left()) == 0 })
+					r.get("/hello").body200("hello 1")
+				})
+			})
+		}
+	}
 }
 
 // Whichever zygote dies, requests are answered afterwards.
@@ -386,6 +527,57 @@ func TestChainReload(t *testing.T) {
 			r.get("/hello").body200("hello 2")
 		}
 	})
+}
+
+// A chain reload whose place something else takes has the outcome of that.
+func TestChainReloadCutShort(t *testing.T) {
+	const held = "import os, time\nopen(os.environ['TEST_GATE'] + '.began', 'w').close()\nwhile not os.path.exists(os.environ['TEST_GATE']):\n    time.sleep(0.005)\n"
+	for _, c := range []struct {
+		name string
+		next string // the code by then
+		do   func(r *rig) error
+		want string // the outcome; empty for success
+		body string
+	}{
+		{"reload", version(3), func(r *rig) error { return r.pool.Reload(r.t.Context()) }, "", "hello 3"},
+		{"reload_that_fails", "1 / 0", func(r *rig) error { _ = r.pool.Reload(r.t.Context()); return nil }, "ZeroDivisionError", "hello 1"},
+		{"zygote_dies", version(3), func(r *rig) error { return syscall.Kill(r.pool.Snapshot().Zygote, syscall.SIGKILL) }, "", "hello 3"},
+		{"successor_dies", version(3), func(r *rig) error {
+			for _, p := range r.pool.Snapshot().Processes {
+				if p.State == Starting {
+					return syscall.Kill(p.PID, syscall.SIGKILL)
+				}
+			}
+			return errors.New("none starts")
+		}, "did not start", "hello 1"},
+		{"stop", version(3), func(r *rig) error { return r.pool.Stop(r.t.Context()) }, ErrStopped.Error(), ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			gate := t.TempDir() + "/gate"
+			a := app(t, version(1))
+			r := start(t, Config{Apps: []App{a}, Processes: 3, LazyApps: true, Env: append(os.Environ(), "TEST_GATE="+gate)}, 1)
+			rewrite(t, a, held+version(2))
+			result := make(chan error, 1)
+			go func() { result <- r.pool.ChainReload(context.Background()) }()
+			r.wait("the first successor", func() bool { _, err := os.Stat(gate + ".began"); return err == nil })
+			rewrite(t, a, c.next)
+			if err := c.do(r); err != nil {
+				t.Error(err)
+			}
+			if err := <-result; (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+				t.Errorf("ChainReload: %v, want %q", err, c.want)
+			}
+			if c.body != "" {
+				for range 6 {
+					r.get("/hello").body200(c.body)
+				}
+			}
+			if strings.Contains(strings.Join(r.logged(), "\n"), "chain reloading complete") {
+				t.Error("the log says that it is complete")
+			}
+		})
+	}
 }
 
 // A process that is to go may have taken a request before the supervisor has heard that

@@ -6,9 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -126,35 +124,25 @@ func TestBodyIsNotPassedOn(t *testing.T) {
 	})
 }
 
-// limits has the zygote lower its limit on descriptors when it gets SIGUSR1, so that there is
-// room for %d more, and raise it again when it gets SIGUSR2.
+// limits has the zygote lower its limit on descriptors, so that there is room for %d more.
 const limits = `
-import resource, signal, os
-before = resource.getrlimit(resource.RLIMIT_NOFILE)
-def lower(*_):
-    free = os.dup(0)
-    os.close(free)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (free + %d, before[1]))
-def raise_(*_):
-    resource.setrlimit(resource.RLIMIT_NOFILE, before)
-signal.signal(signal.SIGUSR1, lower)
-signal.signal(signal.SIGUSR2, raise_)
+import resource, os
+free = os.dup(0)
+os.close(free)
+resource.setrlimit(resource.RLIMIT_NOFILE, (free + %d, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
 `
 
 // Where a process that forks workers, or a worker that starts, has no room for what the server
 // gives it, the start and a reload fail, and a dead worker is tried again.
 func TestNoDescriptorsForAWorker(t *testing.T) {
-	const (
-		least  = "import resource\ndef least():\n    resource.setrlimit(resource.RLIMIT_NOFILE, (3, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))\n"
-		zygote = "lower()\n"
-	)
+	const least = "import resource\ndef least():\n    resource.setrlimit(resource.RLIMIT_NOFILE, (3, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))\n"
 	for _, c := range []struct {
 		name, source string
 		lazy         bool
 		want, stderr string
 	}{
-		{"zygote_all", fmt.Sprintf(limits, 0) + zygote, false, "while it was forking its workers", "Too many open files"},
-		{"zygote_some", fmt.Sprintf(limits, 3) + zygote, false, "no worker could be forked", "it needs 4 file descriptors, and there is room for 1: RLIMIT_NOFILE is"},
+		{"zygote_all", fmt.Sprintf(limits, 0), false, "while it was forking its workers", "Too many open files"},
+		{"zygote_some", fmt.Sprintf(limits, 3), false, "no worker could be forked", "it needs 4 file descriptors, and there is room for 1: RLIMIT_NOFILE is"},
 		{"memory", least + "os.register_at_fork(after_in_child=least)\n", false, "mapping the memory that it shares with the server", "RLIMIT_NOFILE is"},
 		{"memory_lazy", least + "least()\n", true, "mapping the memory that it shares with the server", "RLIMIT_NOFILE is"},
 	} {
@@ -183,24 +171,4 @@ func TestNoDescriptorsForAWorker(t *testing.T) {
 			}
 		})
 	}
-	t.Run("death", func(t *testing.T) {
-		t.Parallel()
-		r := start(t, Config{Apps: []App{app(t, paths+fmt.Sprintf(limits, 1))}, Processes: 2, Threads: 2}, 1)
-		before := r.pool.Snapshot()
-		if err := syscall.Kill(before.Zygote, syscall.SIGUSR1); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(20 * time.Millisecond) // a handler of Python's runs a moment later
-		_ = syscall.Kill(before.Workers[0].PID, syscall.SIGKILL)
-		r.wait("the reason", func() bool { return strings.Contains(r.output(), "cannot fork worker 1: it needs 2 file descriptors") })
-		r.get("/hello").body200("hello")
-		if err := syscall.Kill(before.Zygote, syscall.SIGUSR2); err != nil {
-			t.Fatal(err)
-		}
-		r.pid(1, before.Workers[0].PID)
-		r.get("/hello").body200("hello")
-		if now := r.pool.Snapshot(); now.Zygote != before.Zygote || now.Workers[1].PID != before.Workers[1].PID {
-			t.Errorf("others were replaced: %+v, then %+v", before, now)
-		}
-	})
 }

@@ -76,7 +76,7 @@ func (g *supervisor) watchStarts(now time.Time) {
 			g.signal(p, unix.SIGKILL)
 			continue
 		}
-		if p.doing.app >= 0 || took-g.pauses.since(p.doing.since) < g.pool.config.Mercy {
+		if p.doing.app >= 0 || took-g.pauses.since(p.doing.since, now) < g.pool.config.Mercy {
 			continue
 		}
 		switch {

@@ -21,13 +21,16 @@ func (g *supervisor) anyAlive() bool {
 // quit tells the workers to go when they have nothing left to do.
 func (g *supervisor) quit() {
 	if z := g.next; z != nil && !z.forking {
-		z.kill() // it would finish importing before it listens
+		g.abandon(z) // it would finish importing before it listens
 	}
 	for _, p := range g.places {
 		if p.alive && p.is(Starting) {
+			list := g.strays(int(p.pid.Load()))
 			g.signal(p, unix.SIGKILL) // likewise, and it has no request
+			killStrays(list)
 		}
 	}
+	g.chainOver(ErrStopped)
 	g.answer(ErrStopped)
 	if g.queue >= 0 {
 		_ = unix.Shutdown(g.queue, unix.SHUT_WR)

@@ -48,7 +48,10 @@ type supervisor struct {
 	turn     []*worker      // those that are to be replaced, one after another
 	chaining bool           // they are because of a chain reload
 	chained  []chan<- error // who waits for its end
-	pauses   pauses         // in which nothing here ran
+	giveWay  bool           // another reload waits for the end of the present one
+	begun    time.Time      // when next was started
+	took     time.Duration  // how long the generation that serves took to take over
+	pauses   pauses         // in which nothing here ran; any goroutine
 	nudging  bool           // a nudge will follow
 	nudgeIn  time.Duration  // so long after the present one
 	orphans  []orphan       // killed, and perhaps not gone yet
@@ -152,6 +155,7 @@ func (g *supervisor) supervise() {
 	watch := time.NewTicker(watchEach)
 	defer watch.Stop()
 	g.pauses.tick(time.Now())
+	go g.pauses.serve(g.done)
 	var over <-chan struct{}
 	for {
 		select {
@@ -160,14 +164,12 @@ func (g *supervisor) supervise() {
 				g.handle(m)
 			}
 		case now := <-tick:
-			g.pauses.tick(time.Now()) // now may be from before a pause
 			g.harakiri()
 			g.recycle(now)
 		case now := <-cycle:
 			g.scale(now)
-		case now := <-watch.C:
-			g.pauses.tick(time.Now())
-			g.watch(now)
+		case <-watch.C:
+			g.watch(time.Now()) // what the ticker says may be from before a pause
 		case ctx := <-g.stopReq:
 			g.stopping = true
 			over = ctx.Done()
@@ -249,7 +251,9 @@ func (g *supervisor) handle(m message) {
 			apps := m.apps(1, g.pool.config.Apps)
 			another := p.worker.present.Load() != nil || g.zygote != nil && z == g.next || z == g.zygote && z.load.complete()
 			if p.err = g.outcome(z, apps, m.int(2), another); p.err != nil {
+				list := g.strays(int(p.pid.Load()))
 				g.signal(p, unix.SIGKILL) // it ends by itself only where the app is needed
+				killStrays(list)
 				return
 			}
 			z.load = &load{python: z.load.python, path: z.load.path, apps: apps}
@@ -291,9 +295,7 @@ func (g *supervisor) handle(m message) {
 		g.nudge()
 	case "mercy":
 		if p := g.places[m.int(0)]; p.alive && p.is(Draining) && int(p.retired.UnixNano()) == m.int(1) {
-			now := time.Now()
-			g.pauses.tick(now)
-			if lost := g.pauses.since(p.retired) - time.Duration(m.int(2)); lost > 0 {
+			if lost := g.pauses.since(p.retired, time.Now()) - time.Duration(m.int(2)); lost > 0 {
 				g.after(lost, "mercy", m.int(0), m.int(1), m.int(2)+int(lost))
 				return
 			}
@@ -301,8 +303,8 @@ func (g *supervisor) handle(m message) {
 			g.signal(p, unix.SIGKILL)
 		}
 	case "fault":
-		if p := g.places[m.int(0)]; p.alive && int(p.pid.Load()) == m.int(1) {
-			g.signal(p, unix.SIGKILL)
+		if p := g.places[m.int(0)]; p.alive && int(p.bornAt.Load()) == m.int(1) {
+			g.signal(p, unix.SIGKILL) // its zygote forks it first, if it has not yet
 		}
 	case "short":
 		if p := g.places[m.int(0)]; p.alive && m.int(1) != 0 && int(p.pid.Load()) == m.int(1) {
@@ -315,6 +317,8 @@ func (g *supervisor) handle(m message) {
 		}
 	case "reload":
 		g.reload(m.answer)
+	case "give way":
+		g.giveWay = g.next != nil
 	case "scale":
 		g.scaleBy(m.int(0))
 	case "chain":

@@ -127,15 +127,21 @@ func newRig(t testing.TB, c *Config, loops int) *rig {
 // pypy reports whether the pools of tests run on PyPy.
 func pypy(t testing.TB) bool {
 	t.Helper()
+	return runPython(t, "import sys; print(sys.implementation.name)") == "pypy"
+}
+
+// runPython returns what the Python of tests prints.
+func runPython(t testing.TB, script string) string {
+	t.Helper()
 	path, err := FindPython("")
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.Command(path, "-c", "import sys; print(sys.implementation.name)").Output()
+	out, err := exec.Command(path, "-c", script).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return strings.TrimSpace(string(out)) == "pypy"
+	return strings.TrimSpace(string(out))
 }
 
 func (r *rig) output() string {

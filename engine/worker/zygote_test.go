@@ -158,13 +158,17 @@ func reported(t *testing.T, sent []byte) message {
 func TestMalformedReport(t *testing.T) {
 	t.Parallel()
 	const speaks = paths + `
-import marshal, signal
-def speak(*_):
+import marshal
+def speak():
     data = marshal.dumps(%s, 2)
     os.write(3, len(data).to_bytes(4, "little") + data)
 if %d:
     speak()
-signal.signal(signal.SIGUSR1, speak)
+def at_fork():
+    if os.path.exists(os.environ["TEST_SPEAK"]):
+        os.remove(os.environ["TEST_SPEAK"])
+        speak()
+os.register_at_fork(before=at_fork)
 `
 	for _, c := range []struct {
 		name, report string
@@ -191,14 +195,10 @@ if os.path.exists(os.environ["TEST_SPEAK"]):
 			}, 1)
 			blocked, release := blocker(r)
 			before := r.pool.Snapshot()
-			if c.lazy {
-				if err := touch(speak); err != nil {
-					t.Fatal(err)
-				}
-				if err := syscall.Kill(before.Workers[2-blocked.worker(r)].PID, syscall.SIGKILL); err != nil {
-					t.Fatal(err)
-				}
-			} else if err := syscall.Kill(before.Zygote, syscall.SIGUSR1); err != nil {
+			if err := touch(speak); err != nil {
+				t.Fatal(err)
+			}
+			if err := syscall.Kill(before.Workers[2-blocked.worker(r)].PID, syscall.SIGKILL); err != nil {
 				t.Fatal(err)
 			}
 			r.waitLog("has sent a report that cannot be right")

@@ -17,6 +17,7 @@ head      status and headers: checked, marshalled, remembered
 port      a thread's stream to one of the server's event loops
 trace     tracebacks of what apps raise
 signals   leaves what ends a program to the server
+interrupts  what an app has run in between, held where none of its code runs
 forked    ends what apps fork when it comes back from them
 files     request bodies in files, and wsgi.file_wrapper
 """

@@ -5,11 +5,14 @@ import importlib.machinery
 import importlib.util
 import os
 import sys
-import time
 
-from . import hints, spawned
+from . import hints, interrupts, spawned
 from .forked import leave
-from .trace import report
+from .own import os as own_os
+from .own import time
+from .trace import report, say
+
+getpid, monotonic = own_os.getpid, time.monotonic  # the app may replace what os and time have
 
 ASYNC = 0x80 | 0x200  # of co_flags: a coroutine, an asynchronous generator
 
@@ -18,36 +21,38 @@ class LoadError(Exception):
     """An app that cannot be loaded; the message says why, in one line."""
 
 
-def load_all(config, doing):
+def load_all(config, doing, held):
     """Import each (mount, file, module, callable) of the configuration.
 
-    doing is told what is imported, before: its place among them, and a text.
-    Return the callables, None for what failed, and a report for the server:
-    (mount, seconds, None or why it failed).
+    doing is told what is imported, before: its place among them, and a text. held is what
+    may run in between while an app is imported, see interrupts.
+    Return the callables, None for what failed, a report for the server, (mount, seconds,
+    None or why it failed), and what is held after it.
     """
     found, outcome = [], []
-    pid = os.getpid()
+    pid = getpid()
     for place, (mount, path, module, name) in enumerate(config["apps"]):
         doing(place, f"importing {module or path}")
-        start = time.monotonic()
-        app = reason = None
-        try:
-            app = load(path, module, name, config)
-        except LoadError as e:
+        start = monotonic()
+        reason = None
+
+        def one(path=path, module=module, name=name):
+            return load(path, module, name, config)
+
+        app, e, held = interrupts.run(held, one)
+        if getpid() != pid:
+            leave(e)
+        if isinstance(e, LoadError):
             reason = str(e)
-        except BaseException as e:
-            if os.getpid() != pid:
-                leave(e)
+        elif e is not None:
             report(e)
             reason = why(e)
             if isinstance(e, ModuleNotFoundError) and e.name:
                 cause = hints.explain(e, module, config)
                 reason += f" ({cause})" if cause else ""
-        if os.getpid() != pid:
-            leave()
         found.append(app)
-        outcome.append((mount, time.monotonic() - start, reason))
-    return found, outcome
+        outcome.append((mount, monotonic() - start, reason))
+    return found, outcome, held
 
 
 def load(path, module, name, config):
@@ -198,6 +203,6 @@ def why(e):
 
 def missing(environ, start_response):
     """Answer for an app that could not be loaded."""
-    sys.stderr.write("--- no python application found, check your startup logs for errors ---\n")
+    say("--- no python application found, check your startup logs for errors ---\n")
     start_response("500 Internal Server Error", [("Content-Type", "text/plain")])
     return [b"Internal Server Error"]

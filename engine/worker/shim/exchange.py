@@ -2,8 +2,8 @@
 
 import struct
 
-from . import files
-from .forked import child, leave
+from . import files, forked
+from .forked import leave
 from .head import Known, kind
 from .own import os, thread
 from .port import (
@@ -23,6 +23,9 @@ from .trace import report
 FINISHING = 1 << 32
 
 extent_head = struct.Struct("<QQ").pack
+
+# Of an answer that the worker is about to send whole.
+BEGUN = "the answer has been begun by a write() that ran in between, or that was interrupted"
 
 # What uWSGI raises in write() when the client has gone.
 WRITE_ERROR = "write error"
@@ -143,7 +146,7 @@ class Exchange:
 
     def fail(self, e):
         """Log an exception, and tell the server unless it has its answer."""
-        if child:
+        if not forked.mark[0]:
             leave(e)
         if not self.gone or type(e) is not OSError or e.args != (WRITE_ERROR,):
             report(e, self._name())
@@ -181,7 +184,7 @@ class Exchange:
                 break
             if self.frame is not None and self.bodyless:
                 break
-        if child:
+        if not forked.mark[0]:
             leave()
 
     def _let_end(self, blocks):
@@ -243,11 +246,10 @@ class Exchange:
             return True
         data = self.head.data
         payload = data + extent_head(offset, length)
-        self.started = True
         frame = frame_head(len(payload), self.rid, FILE | len(data)) + payload
         # First: whoever sends the frame, fail for one, must send the descriptor after it.
         self.port.offer(frame, fd)
-        self.frame = frame
+        self._only(frame)
         self.gone = not self.port.give(self)
         self.port.claim[0] = FINISHING
         return True
@@ -282,7 +284,7 @@ class Exchange:
 
     def _block(self, block):
         """Send a block that is not empty; the head goes before the first."""
-        if child:
+        if not forked.mark[0]:
             leave()
         if self.sending:
             raise RuntimeError("the body goes on within a block, or after one that was interrupted")
@@ -302,12 +304,8 @@ class Exchange:
             head = self.head
             if head.bodyless or self.method == "HEAD":
                 return self._end()
-            size = len(block)
-            if head.length == size <= SMALL:
-                self.started = True
-                data = head.data
-                used = len(data)
-                return self._last(used + size, WHOLE | used, data + block)
+            if head.length == len(block) <= SMALL:
+                return self._whole(block, within=True)
             self._start()
         self.sent += len(block)
         if not self.port.data(self.rid, block):
@@ -320,10 +318,24 @@ class Exchange:
         data = self.head.data
         self.port.open(frame_head(len(data), self.rid, HEAD | len(data)) + data)
 
-    def _whole(self, body):
-        self.started = True
+    def _whole(self, body, within=False):
         data = self.head.data
-        self._last(len(data) + len(body), WHOLE | len(data), data + body)
+        frame = frame_head(len(data) + len(body), self.rid, WHOLE | len(data)) + data + body
+        self._only(frame, within)
+        self.port.once(self)
+        self.port.claim[0] = FINISHING
+
+    def _only(self, frame, within=False):
+        """Have a frame be the whole answer.
+
+        A profile function, or what else runs in between, may have begun the answer by a
+        write() of its own. From here on it cannot; within says that a block is being sent.
+        """
+        self.frame = frame
+        if self.started or (self.sending and not within):
+            self.frame = None
+            raise RuntimeError(BEGUN)
+        self.started = True
 
     def _finish(self):
         """The app has no more: complete the answer."""
@@ -331,6 +343,7 @@ class Exchange:
             raise RuntimeError("the app has not called start_response")
         if self.sending:
             raise RuntimeError("the body ends after a block that was interrupted")
+        self.sending = True  # no write() of what runs in between may come among what follows
         self._end()
 
     def _end(self):
@@ -338,7 +351,7 @@ class Exchange:
             self._finish_short(self.sent)
             if not self.started:
                 if not (self.head.length and not self.head.elsewhere) and not self.bodyless:
-                    return self._whole(b"")
+                    return self._whole(b"", within=True)
                 self._start()
         self._last(0, END)
 

@@ -1,11 +1,60 @@
-"""What an app forks, should it come back from the app as if it were the worker."""
+"""What an app forks, should it come back from the app as if it were the worker.
+
+Python's own hooks do not see all of it: C code forks, too. So a worker has a page of
+memory that the kernel empties in whatever is forked, and looks at it each time before it
+takes or sends anything.
+"""
 
 import sys
+from mmap import MAP_ANONYMOUS, MAP_PRIVATE, PAGESIZE, mmap
 
 from .own import os, suppress
-from .trace import report
+from .trace import report, say
 
-child = []  # not empty in what the app of a worker has forked
+MADV_WIPEONFORK = 18  # of Linux, from 4.14 on
+
+mark = b"\1"  # its first item is true in a worker, and not in what that forks
+sockets = []  # by which this process speaks with the server
+
+
+class Asked:
+    """A mark where there are no such pages; a system call for each look."""
+
+    def __init__(self):
+        self.pid = os.getpid()
+
+    def __getitem__(self, _):
+        return os.getpid() == self.pid
+
+
+def serve(*socks):
+    """Say that this process is a worker, which speaks with the server by these sockets."""
+    global mark
+    mark = _page() or Asked()
+    sockets.extend(socks)
+    os.register_at_fork(after_in_child=_let_go)
+
+
+def _page():
+    if not sys.platform.startswith("linux"):
+        return None
+    try:
+        page = mmap(-1, PAGESIZE, flags=MAP_PRIVATE | MAP_ANONYMOUS)
+        page.madvise(MADV_WIPEONFORK)
+    except (AttributeError, OSError, ValueError):
+        return None
+    page[0] = 1
+    return memoryview(page)
+
+
+def _let_go():
+    # Whoever forks without an end must neither speak nor listen there, nor keep others from
+    # seeing that this worker has gone. Python closes a socket whose object goes, when
+    # its number may be that of another file: so the objects know it no more.
+    for sock in sockets:
+        with suppress(OSError):
+            os.close(sock.detach())
+    sockets.clear()
 
 
 def leave(e=None):
@@ -20,11 +69,10 @@ def leave(e=None):
     elif e is not None:
         report(e)
         code = 1
+    say(
+        f"process {os.getpid()}, forked by the app, came back from the app and is ended: "
+        "end such a process with os._exit() when its work is done\n"
+    )
     with suppress(Exception):
-        sys.stderr.write(
-            f"process {os.getpid()}, forked by the app, came back from the app and is ended: "
-            "end such a process with os._exit() when its work is done\n"
-        )
         sys.stdout.flush()
-        sys.stderr.flush()
     os._exit(code & 0xFF)

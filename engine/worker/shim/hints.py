@@ -1,9 +1,15 @@
 """Why a module is not found: what this Python sees, and what is likely to be wrong."""
 
+import fnmatch
 import os
 import sys
+from itertools import islice
 
-MOST = 300  # folders, and names in one, that are looked at
+from .own import time
+
+MOST = 300  # folders that are looked at
+NAMES = 3000  # names in one
+LONGEST = 2.0  # seconds for all of it, as some disks are slow
 
 # Modules that are gone, by the version that no longer has them.
 GONE = {
@@ -20,7 +26,7 @@ GONE = {
 def explain(e, spec, config):
     """Return the likely cause of a ModuleNotFoundError, and write what there is to see."""
     try:
-        cause = next(filter(None, (look(e.name, spec, config) for look in _looks)))
+        cause = _cause(e, spec, config)
         sys.stderr.write(
             f"--- No module named {e.name!r}: this is where it was looked for ---\n"
             f"Python {sys.version.split()[0]} at {sys.executable} "
@@ -33,6 +39,16 @@ def explain(e, spec, config):
         return cause
     except Exception:
         return ""  # the traceback is there
+
+
+def _cause(e, spec, config):
+    _until[:] = [time.monotonic() + LONGEST]
+    try:
+        return next(filter(None, (look(e.name, spec, config) for look in _looks)))
+    except _TooLong:
+        return f"not looked for any longer, as that took {LONGEST:g} seconds"
+    finally:
+        _until.clear()
 
 
 def no_code(module):
@@ -130,11 +146,11 @@ def _elsewhere(name, spec, config):
     folders = []
     for start in dict.fromkeys(filter(None, starts)):
         folders.append(start)
-        for folder in _paths(start, "*/") + _paths(start, ".*/"):
+        for folder in _paths(start, "*"):
             if os.path.exists(os.path.join(folder, "pyvenv.cfg")):
                 homes.append(folder)
             else:
-                folders += [folder, *(_paths(folder, "*/") if start == here else [])]
+                folders += [folder, *(_paths(folder, "[!.]*") if start == here else [])]
     for folder in folders[:MOST]:
         if _has(folder, top) and os.path.abspath(folder) not in map(os.path.abspath, sys.path):
             return f"it is in {folder}, which is not on sys.path: add pythonpath = {folder}"
@@ -153,9 +169,12 @@ def _other_version(name, spec, config):
     for folder in config["pythonpath"]:
         if "/python3" in folder and ours not in folder and _has(folder, top):
             return f"pythonpath {folder} is for another version than {ours[6:]}"
-    places = "/usr/lib/python3/dist-packages", "/usr/local/lib/python3*/*-packages"
-    for place in (*places, os.path.expanduser("~/.local/lib/python3*/site-packages")):
-        for folder in _paths(place):
+    for place in (
+        ("/usr/lib/python3/dist-packages",),
+        ("/usr/local/lib", "python3*", "*-packages"),
+        (os.path.expanduser("~/.local/lib"), "python3*", "site-packages"),
+    ):
+        for folder in _paths(*place):
             if _has(folder, top) and folder not in sys.path:
                 return (
                     f"it is installed in {folder}, which this Python does not look into: "
@@ -225,15 +244,28 @@ def _close(word, names, least):
     )
 
 
-def _paths(*parts):
-    import glob
+class _TooLong(Exception):
+    """The time for all looks is up."""
 
-    return sorted(path.rstrip("/") for path in glob.glob(os.path.join(*parts)))
+
+_until = []  # when it is
+
+
+def _paths(top, *parts):
+    """Return the folders below top that the patterns name, sorted; not more than MOST."""
+    found = [top]
+    for part in parts:
+        below = (os.path.join(f, n) for f in found for n in sorted(fnmatch.filter(_names(f), part)))
+        found = list(islice(filter(os.path.isdir, below), MOST))
+    return found
 
 
 def _names(folder):
+    if _until and time.monotonic() > _until[0]:
+        raise _TooLong
     try:
-        return os.listdir(folder)[: MOST * 10]
+        with os.scandir(folder) as entries:
+            return [entry.name for entry in islice(entries, NAMES)]
     except OSError:
         return []
 
@@ -256,7 +288,7 @@ def _has(folder, name):
 
 def _installed(home, name):
     """Return the site-packages of a virtualenv that have a module, or None."""
-    for site in _paths(home, "lib", "py*", "site-packages"):
+    for site in _paths(os.path.join(home, "lib"), "py*", "site-packages"):
         if _has(site, name):
             return site
     return None

@@ -3,6 +3,8 @@
 import sys
 from traceback import format_exception
 
+from .own import os
+
 _ours = (__package__, "importlib")
 
 
@@ -11,9 +13,9 @@ def report(e, request=""):
 
     request says in whose answer it came, so that the log's line of it can be found.
     """
+    if request:
+        request = f"Exception in the answer to {request}\n"
     try:
-        if request:
-            request = f"Exception in the answer to {request}\n"
         tb = e.__traceback__
         while tb is not None and tb.tb_frame.f_globals.get("__package__") in _ours:
             tb = tb.tb_next
@@ -21,10 +23,21 @@ def report(e, request=""):
             text = "".join(format_exception(type(e), e, tb))
         except BaseException:  # its __str__ fails, or the app has replaced what traceback uses
             text = plain(e, tb)
-        sys.stderr.write(request + text)
-        sys.stderr.flush()
     except BaseException:
-        pass  # a broken stderr must not fail requests, nor what is raised meanwhile
+        text = type(e).__name__ + "\n"  # what is raised meanwhile must not fail requests
+    say(request + text)
+
+
+def say(text):
+    """Write to the log. That a broken stderr, or none, is there must not fail anything."""
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except BaseException:  # of a handler of the app's as well
+        try:
+            os.write(2, text.encode("utf-8", "backslashreplace"))
+        except BaseException:
+            pass
 
 
 def plain(e, tb):

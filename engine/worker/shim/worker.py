@@ -11,13 +11,14 @@ try:
 except ImportError:
     register = None
 
-from . import files, port
+from . import files, forked, port
 from .exchange import Exchange, write_errors
-from .forked import child, leave
+from .forked import leave
 from .own import io, marshal, os, select, signal, socket, suppress, thread, time
 from .port import DROPPED, NEED_BODY, RETURNED, SMALL, Once, Port, frame_head
 from .trace import report
 
+stderr = sys.stderr  # an app may take that away
 CLAIM = 64  # bytes between claims, a cache line
 FINISHED = 2  # in the claim's third word: the thread takes no more requests; 1: it is to
 MISSED = 0.1  # seconds after which a wake-up that went amiss is noticed
@@ -112,6 +113,8 @@ class Streams:
                     p = self.ports[self.poll.poll()[0][0]]
                 self.port = p
             if not p.inbox and self.coming is None and not p.quit:
+                if not forked.mark[0]:
+                    leave()  # before it takes anything away
                 if not counts:
                     counts.extend(map(p.sock.recv_into, (whole,)))
                 come = counts[0]
@@ -168,7 +171,7 @@ def base(config):
     threads, processes = config["threads"], config["processes"]
     environ = {
         "wsgi.version": (1, 0),
-        "wsgi.errors": sys.stderr,
+        "wsgi.errors": sys.stderr or stderr,
         "wsgi.multithread": threads > 1,
         "wsgi.multiprocess": processes > 1,
         "wsgi.run_once": False,
@@ -206,6 +209,7 @@ class Thread:
         "claim",
         "exchange",
         "failures",
+        "first",
         "late",
         "ports",
         "running",
@@ -235,6 +239,7 @@ class Thread:
         self.failures = 0  # in a row
         self.began = 0  # when it last went on
         self.running = True
+        self.first = None  # to be called once, before anything is taken
 
     def run(self):
         """Answer requests until this thread is to finish, or the queue is at its end."""
@@ -264,6 +269,11 @@ class Thread:
     def work(self):
         now = time.monotonic_ns()
         late = self.late
+        if not forked.mark[0]:
+            leave(late)
+        first, self.first = self.first, None
+        if first is not None:
+            first()
         if late is None:
             ident = thread.get_ident()
             for p in self.ports:
@@ -349,12 +359,15 @@ class Thread:
         receive, raw, first = source.receive, buffer.obj, source.HEAD
         taken = None if type(source) is Queue else source.taken
         loads, clock, BytesIO = marshal.loads, time.monotonic_ns, io.BytesIO
+        mark = forked.mark
         size = source.again(buffer)
         # CPython 3.11 makes code fast once an unconditional jump back has been taken often
         # enough: `while size` would have a conditional one.
         while True:
             if not size:
                 return
+            if not mark[0]:
+                leave()
             rid, index, since, values, others, body = loads(buffer)
             port = ports[rid >> 24]
             # Claim before looking at the cancel byte: the server sets that one first and
@@ -414,11 +427,11 @@ class Thread:
             except BaseException as e:
                 exchange.fail(e)
             else:
-                if child:
+                if not mark[0]:
                     leave()
                 # The usual answer, a list of one bytes: no more Python than this.
                 head = exchange.head
-                if type(result) is list and len(result) == 1 and head and not exchange.started:
+                if type(result) is list and len(result) == 1 and head:
                     block = result[0]
                     if type(block) is bytes:
                         size = len(block)
@@ -427,16 +440,20 @@ class Thread:
                             data = head.data
                             used = len(data)
                             frame = frame_head(used + size, rid, used) + data + block
-                            # As Port.put and Port.once do.
-                            port.clear()
-                            exchange.frame = port.frame = frame
-                            port.note(map(port.push, (frame,)))
-                            if port.counts[0] != len(frame):
-                                port.complete()
-                            exchange.port = port.frame = None
+                            # As Exchange._only, Port.put and Port.once do.
+                            exchange.frame = frame
+                            if exchange.started or exchange.sending:
+                                exchange.frame = frame = None
+                            else:
+                                port.clear()
+                                port.frame = frame
+                                port.note(map(port.push, (frame,)))
+                                if port.counts[0] != len(frame):
+                                    port.complete()
+                                exchange.port = port.frame = None
                 if frame is None:
                     exchange.run(result)
-                    if child:
+                    if not mark[0]:
                         leave()
             try:
                 body.close()
@@ -492,11 +509,17 @@ def share(config):
     return memoryview(mmap(config["shared"], config["shared_size"]))
 
 
-def run(config, place, number, fds, memory, apps):
-    """Be a process of worker number (from 1) until the server ends it or the queue.
+class NoThread(Exception):
+    """A thread cannot be started; the message says which, and why."""
+
+
+def prepare(config, place, number, fds, memory, apps, held):
+    """Prepare a process of worker number (from 1), with all of its threads.
 
     place, from 0, says which claims are those of its threads. fds are the streams,
-    thread by thread, each thread's in the order of loops. memory is that of share.
+    thread by thread, each thread's in the order of loops. memory is that of share. held
+    is what may run in between while they serve, see interrupts.
+    Return what serves, until the server ends it or the queue.
     """
     loops, threads = config["loops"], config["threads"]
     cancelled = [memory[at : at + SLOTS] for at in range(config["cancel_at"], len(memory), SLOTS)]
@@ -505,7 +528,6 @@ def run(config, place, number, fds, memory, apps):
     if config["stacks"] >= 0:
         give_stacks(config["stacks"], config["stack_signal"])
     queue = None if config["stream_mode"] else Queue(config["queue"])
-    os.register_at_fork(after_in_child=lambda: child.append(True))
 
     def make(t):
         at = (place * threads + t) * CLAIM
@@ -518,6 +540,10 @@ def run(config, place, number, fds, memory, apps):
 
     # All before any of them takes a request: this may fail.
     made = [make(t) for t in range(threads)]
+    made[0].first = held.give_back
+    for t in made[1:]:
+        t.first = held.give_back_mask
+    forked.serve(*(p.sock for t in made for p in t.ports), *([queue.sock] if queue else []))
 
     def core(t):
         yield_to_loops()
@@ -528,10 +554,13 @@ def run(config, place, number, fds, memory, apps):
         made[t].run()
 
     finished = []
-    wake = thread.allocate_lock()
+    gate, wake = thread.allocate_lock(), thread.allocate_lock()
+    gate.acquire()
     wake.acquire()
 
     def other(t):
+        gate.acquire()
+        gate.release()
         try:
             core(t)
         finally:
@@ -544,19 +573,27 @@ def run(config, place, number, fds, memory, apps):
     size = thread.stack_size(0)
     try:
         for t in range(1, threads):
-            thread.start_new_thread(other, (t,))
+            try:
+                thread.start_new_thread(other, (t,))
+            except Exception as e:  # also of an audit hook of the app's
+                raise NoThread(f"thread {t + 1} of {threads}: {e}") from e
     finally:
         thread.stack_size(size)
-    core(0)
-    while len(finished) < threads - 1:
-        try:
-            while len(finished) < threads - 1:
-                try:
-                    wake.acquire(True, MISSED)
-                except BaseException as e:
-                    report(e)
-        except BaseException:
-            pass
+
+    def go():
+        gate.release()
+        core(0)
+        while len(finished) < threads - 1:
+            try:
+                while len(finished) < threads - 1:
+                    try:
+                        wake.acquire(True, MISSED)
+                    except BaseException as e:
+                        report(e)
+            except BaseException:
+                pass
+
+    return go
 
 
 def name(number, core):

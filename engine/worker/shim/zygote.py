@@ -26,18 +26,22 @@ and the end of the socket: kill the workers and exit. To the server go tuples:
 """
 
 import gc
-import resource
 import sys
 from array import array
 from errno import ENOMEM
+from resource import RLIMIT_AS, RLIMIT_NOFILE, RLIMIT_NPROC, getrlimit, setrlimit
 
-from . import apps, greenlets, imports, signals, title, worker
-from .own import marshal, os, select, signal, socket, suppress, thread
+from . import apps, forked, greenlets, imports, interrupts, signals, title, worker
+from .own import marshal, os, select, signal, socket, suppress, thread, time
 from .port import CLOEXEC
+from .trace import say
 
 PR_SET_PDEATHSIG = 1
 FDS_AT_ONCE = 100  # descriptors in a message; the kernel takes 253
 NO_APP = 22  # the exit code of a worker that cannot load its app, as in uWSGI
+FAREWELL = 5  # seconds that such a worker waits to be ended, with what its app has started
+
+collect, freeze = gc.collect, getattr(gc, "freeze", None)  # PyPy has no freeze
 
 
 class Control:
@@ -84,6 +88,9 @@ class Zygote:
         self.pids = {}  # place -> pid
         self.apps = None
         self.pid = os.getpid()
+        # Nothing of the app's runs in between from here on, but while it is imported.
+        self.held = interrupts.hold()
+        self.mask = self.held.mask  # of signals, as the server has it
         self.prctl = parent_death_signal()
         self.imports = imports.Imports(config, control.send) if config["watch"] else None
 
@@ -92,7 +99,7 @@ class Zygote:
         config = self.config
         outcome = []
         if not config["lazy"]:
-            self.apps, outcome = apps.load_all(config, self.doing(-1))
+            self.apps, outcome, self.held = apps.load_all(config, self.doing(-1), self.held)
             if self.imports:
                 self.imports.tell()
             if thread._count() > 0:
@@ -115,16 +122,16 @@ class Zygote:
 
     def serve(self):
         """Obey the server. Return only in a worker, and then what to run there."""
-        gc.collect()
-        if hasattr(gc, "freeze"):  # not on PyPy
-            gc.freeze()
+        collect()
+        if freeze:
+            freeze()
         wake, woken = socket.socketpair()
         wake.setblocking(False)
         woken.setblocking(False)
         signal.set_wakeup_fd(woken.fileno(), warn_on_full_buffer=False)
-        # The apps' own handler, if any, is put back in workers, and what they have blocked.
+        # The apps' own handler, if any, is put back in workers.
         inherited = signal.signal(signal.SIGCHLD, lambda *_: None)
-        blocked = signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
         poll = select.poll()
         poll.register(wake, select.POLLIN)
         poll.register(self.control.sock, select.POLLIN)
@@ -147,7 +154,6 @@ class Zygote:
                 elif self.fork(place, fds):
                     signal.set_wakeup_fd(-1)
                     signal.signal(signal.SIGCHLD, inherited or signal.SIG_DFL)
-                    signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
                     wake.close()
                     woken.close()
                     return place, number, fds
@@ -162,8 +168,8 @@ class Zygote:
     def short(self, place, number, fds, count):
         """Tell the server that there is no room for a worker's descriptors."""
         close(fds)
-        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        sys.stderr.write(
+        limit = getrlimit(RLIMIT_NOFILE)[0]
+        say(
             f"cannot fork worker {number}: it needs {count} file descriptors, and there is room "
             f"for {len(fds)}: RLIMIT_NOFILE is {limit}: raise it (ulimit -n, LimitNOFILE=), or "
             "have the app leave fewer files open when it is imported\n"
@@ -175,10 +181,10 @@ class Zygote:
         signals.forking(worker=True)
         try:
             pid = os.fork()
-        except OSError as e:
+        except Exception as e:  # also of an audit hook of the app's
             signals.forking(worker=False)
             close(fds)
-            sys.stderr.write(f"cannot fork a worker: {e}\n")
+            say(f"cannot fork a worker: {e}\n")
             self.control.send(("exit", place, 0, 1))
             return False
         signals.forking(worker=False)
@@ -213,6 +219,12 @@ class Zygote:
                     code = os.waitstatus_to_exitcode(status)
                     self.control.send(("exit", place, pid, code))
 
+    def give_up(self, place, number, doing):
+        """End a worker that cannot serve, as it failed at what doing says."""
+        say(f"worker {number} ends, as it failed at {doing}\n")
+        self.doing(place)(-1, doing)
+        os._exit(1)
+
     def end(self):
         """The server has ended, or died."""
         for place, pid in self.pids.items():
@@ -241,32 +253,32 @@ def parent_death_signal():
 
 def limit_address_space(size):
     try:
-        resource.setrlimit(resource.RLIMIT_AS, (size, size))
+        setrlimit(RLIMIT_AS, (size, size))
     except (ValueError, OSError) as e:
-        sys.stderr.write(f"limit-as: cannot limit the address space to {size} bytes: {e}\n")
+        say(f"limit-as: cannot limit the address space to {size} bytes: {e}\n")
 
 
-def run_hooks(steps, prctl, doing):
+def run_hooks(steps, zygote, doing):
     """Do what hook-post-fork says. The worker does not serve when something has failed."""
     # What the app has set here for its own children would hide how these end.
     before = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for action, argument in steps:
         try:
-            code = take_step(action, argument, prctl, doing)
+            code = take_step(action, argument, zygote, doing)
         except (OSError, ValueError) as e:
             code = e
         if code:
             why = f"it failed ({code}), so this worker ends"
             what = argument if action == "exec" else f"{action}:{argument}"
-            sys.stderr.write(f"hook-post-fork: {what}: {why}\n")
+            say(f"hook-post-fork: {what}: {why}\n")
             os._exit(1)
     signal.signal(signal.SIGCHLD, before or signal.SIG_DFL)
 
 
-def take_step(action, argument, prctl, doing):
+def take_step(action, argument, zygote, doing):
     """Do one thing; what it returns is 0 when all is well."""
     if action == "exec":
-        return run_hook(argument, prctl, doing)
+        return run_hook(argument, zygote, doing)
     doing(-1, f"running hook-post-fork: {action}:{argument}")
     if action == "chdir":
         os.chdir(argument)
@@ -279,7 +291,7 @@ def take_step(action, argument, prctl, doing):
     return 0
 
 
-def run_hook(command, prctl, doing):
+def run_hook(command, zygote, doing):
     """Run a command by /bin/sh, as uWSGI does. It and what it starts end with this worker."""
     told, tell = os.pipe()
     pid = os.fork()
@@ -290,9 +302,9 @@ def run_hook(command, prctl, doing):
             # The server has to know the group first, as it ends that when this worker dies.
             if not os.read(told, 1):
                 os._exit(127)
-            if prctl:
-                prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-            signal.pthread_sigmask(signal.SIG_SETMASK, ())
+            if zygote.prctl:
+                zygote.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+            signal.pthread_sigmask(signal.SIG_SETMASK, zygote.mask)
             os.execv("/bin/sh", ["sh", "-c", command])
         finally:
             os._exit(127)
@@ -326,37 +338,49 @@ def main(config):
     try:
         if not zygote.load():
             control.receive()  # the end: last words may go unheard once a process is gone
-            sys.stderr.flush()
+            say("")
             os._exit(0)
         place, number, fds = zygote.serve()
     except (BrokenPipeError, EOFError):
         zygote.end()
     title.of_process(config["names"], number)
     outcome = []
-    run_hooks(config["post_fork"], zygote.prctl, zygote.doing(place))
+    run_hooks(config["post_fork"], zygote, zygote.doing(place))
     if config["lazy"]:
-        zygote.apps, outcome = apps.load_all(config, zygote.doing(place))
+        zygote.apps, outcome, zygote.held = apps.load_all(config, zygote.doing(place), zygote.held)
         if zygote.imports:
             zygote.imports.tell()
     else:
         apps.reseed()
-    # Before the server takes it for one that serves, and has its predecessor go.
+    # All that may fail comes before the server takes it for one that serves, and has its
+    # predecessor go.
     try:
         memory = worker.share(config)
     except OSError as e:
-        limit = f"RLIMIT_NOFILE is {resource.getrlimit(resource.RLIMIT_NOFILE)[0]}"
+        limit = f"RLIMIT_NOFILE is {getrlimit(RLIMIT_NOFILE)[0]}"
         if e.errno == ENOMEM and config["limit_as"]:
             limit = f"limit-as is {config['limit_as']} bytes: raise it, or leave it out"
-        doing = f"mapping the memory that it shares with the server: {e} ({limit})"
-        sys.stderr.write(f"worker {number} ends, as it failed at {doing}\n")
-        zygote.doing(place)(-1, doing)
-        os._exit(1)
-    control.send(("ready", place, outcome, os.getpid()))
+        what = "mapping the memory that it shares with the server"
+        zygote.give_up(place, number, f"{what}: {e} ({limit})")
+
+    def ready():
+        control.send(("ready", place, outcome, os.getpid()))
+
     if config["need_app"] and any(reason for _, _, reason in outcome):
+        ready()
+        time.sleep(FAREWELL)
         raise SystemExit(NO_APP)
+    callables = [app or apps.missing for app in zygote.apps] or [apps.missing]
+    try:
+        go = worker.prepare(config, place, number, fds, memory, callables, zygote.held)
+    except worker.NoThread as e:
+        limit = f"RLIMIT_NPROC is {getrlimit(RLIMIT_NPROC)[0]}"
+        what = "raise that (ulimit -u), or that of the service or container (TasksMax=, pids.max)"
+        zygote.give_up(place, number, f"starting {e} ({limit}: {what})")
+    ready()
     if zygote.imports:
         zygote.imports.watch()
+        forked.sockets.append(control.sock)
     else:
         control.sock.close()
-    callables = [app or apps.missing for app in zygote.apps] or [apps.missing]
-    worker.run(config, place, number, fds, memory, callables)
+    go()

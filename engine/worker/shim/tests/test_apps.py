@@ -3,7 +3,16 @@
 import sys
 
 import pytest
-from shim import apps
+from shim import apps, interrupts
+
+
+def load_all(config):
+    held = interrupts.hold()
+    try:
+        found, outcome, held = apps.load_all(config, lambda *_: None, held)
+        return found, outcome
+    finally:
+        held.give_back()
 
 
 @pytest.fixture
@@ -103,7 +112,7 @@ def test_module(here, source, module, callable, value):
 )
 def test_failure(here, source, spec, reason):
     (here / "mod.py").write_text(source)
-    found, [(mount, seconds, why)] = apps.load_all(config(("/m", *spec)), lambda *_: None)
+    found, [(mount, seconds, why)] = load_all(config(("/m", *spec)))
     assert (found, mount) == ([None], "/m")
     assert seconds >= 0
     assert reason in why
@@ -112,7 +121,7 @@ def test_failure(here, source, spec, reason):
 
 def test_traceback_begins_in_the_app(here, capsys):
     (here / "mod.py").write_text("def f():\n    1 / 0\nf()")
-    apps.load_all(config(("", "mod.py", "", "")), lambda *_: None)
+    load_all(config(("", "mod.py", "", "")))
     err = capsys.readouterr().err
     assert err.count("File ") >= 2
     assert "in f" in err

@@ -13,7 +13,7 @@ import json, os, sys
 root, spec, file, config = sys.argv[1], sys.argv[2], sys.argv[3], json.loads(sys.argv[4])
 user = config.pop("user", None)
 sys.path.insert(0, root)
-from shim import apps
+from shim import apps, interrupts
 sys.path.remove(root)
 sys.path[:] = [p for p in sys.path if p]
 sys.path.insert(0, ".")
@@ -24,7 +24,7 @@ if user:
     os.setgid(user)
     os.setuid(user)
 config["apps"] = [["", file, spec, ""]]
-_, [(mount, seconds, reason)] = apps.load_all(config, lambda *_: None)
+_, [(mount, seconds, reason)], _ = apps.load_all(config, lambda *_: None, interrupts.hold())
 print(reason)
 """
 

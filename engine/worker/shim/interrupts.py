@@ -1,0 +1,86 @@
+"""What an app has run in between: handlers of signals, profile and trace functions.
+
+That is for the app's own code. What it raised in the zygote would end that, and with it all
+workers; so it is held wherever none of the app's code runs, until a worker serves.
+"""
+
+import sys
+from _signal import SIG_BLOCK, SIG_SETMASK, pthread_sigmask
+from signal import valid_signals
+from sys import getprofile, gettrace, setprofile, settrace
+
+from .trace import report
+
+# What the processor raises cannot wait.
+_at_once = {"SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGTRAP", "SIGSYS", "SIGABRT"}
+_all = [s for s in valid_signals() if getattr(s, "name", "") not in _at_once]
+_monitoring = getattr(sys, "monitoring", None)  # from Python 3.12 on
+
+TRIES = 1000  # how often what is raised as this begins is put off
+
+
+class Held:
+    """What has been held: the mask of signals, and functions."""
+
+    __slots__ = ("events", "mask", "profile", "trace")
+
+    def __init__(self):
+        self.mask = None
+        self.profile = self.trace = None
+        self.events = {}  # by tool of sys.monitoring
+
+    def _begin(self):
+        if self.mask is None:
+            self.mask = pthread_sigmask(SIG_BLOCK, ())
+        pthread_sigmask(SIG_BLOCK, _all)
+        # One that raises is dropped by Python itself.
+        self.profile = getprofile() or self.profile
+        setprofile(None)
+        self.trace = gettrace() or self.trace
+        settrace(None)
+        if _monitoring:
+            for tool in range(6):
+                if _monitoring.get_tool(tool) is not None:
+                    self.events[tool] = _monitoring.get_events(tool) or self.events.get(tool, 0)
+                    _monitoring.set_events(tool, 0)
+
+    def give_back_mask(self):
+        """Have this thread get signals again, as far as it got them before."""
+        pthread_sigmask(SIG_SETMASK, self.mask)
+
+    def give_back(self):
+        """Have all of it run again, in this thread."""
+        try:
+            self.give_back_mask()  # handlers of what has come meanwhile run here
+        finally:
+            for tool, events in self.events.items():
+                _monitoring.set_events(tool, events)
+            if self.trace is not None:
+                settrace(self.trace)
+            if self.profile is not None:
+                setprofile(self.profile)
+
+
+def hold():
+    """Hold it. What is raised before that is done goes to the log."""
+    held = Held()
+    for _ in range(TRIES):
+        try:
+            held._begin()
+            break
+        except BaseException as e:
+            report(e)
+    return held
+
+
+def run(held, do):
+    """Call do with what was held. Return (what do returns, what was raised, held anew)."""
+    try:
+        try:
+            held.give_back()
+            result = do()
+            return result, None, hold()
+        except BaseException as e:
+            return None, e, hold()
+    except BaseException as e:
+        return None, e, hold()
