@@ -181,6 +181,39 @@ func TestReloadOfBrokenCode(t *testing.T) {
 	}
 }
 
+// A reload whose code hangs gives way to the next.
+func TestReloadOfCodeThatHangs(t *testing.T) {
+	dir := shortTempDir(t)
+	write(t, dir, "app.py", versioned("v1"))
+	port := freePort(t)
+	base := "http://127.0.0.1:" + port
+	s := start(t, dir, "--http", ":"+port, "--wsgi-file", "app.py", "--processes", "2")
+	s.waitBody(t, base, "v1")
+	s.waitLog(t, "uwsgo is ready")
+	replace(t, dir, "app.py", "import subprocess\nopen('hangs', 'w').close()\nsubprocess.run(['sleep', '10000'])\n")
+	hup := func() {
+		t.Helper()
+		if err := s.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hup()
+	eventually(t, "the import", func() error { _, err := os.Stat(filepath.Join(dir, "hangs")); return err })
+	wantBody(t, get(t, base), 200, "v1")
+	replace(t, dir, "app.py", versioned("v2"))
+	hup()
+	s.waitLog(t, "this one is given up")
+	s.waitBody(t, base, "v2")
+	if n := len(s.processes()); n != 4 {
+		eventually(t, "the server, its zygote and two workers alone", func() error {
+			if n = len(s.processes()); n != 4 {
+				return fmt.Errorf("%d processes", n)
+			}
+			return nil
+		})
+	}
+}
+
 func TestReloadFinishesWhatRuns(t *testing.T) {
 	dir := shortTempDir(t)
 	write(t, dir, "app.py", holdApp)

@@ -487,6 +487,62 @@ func TestStopWhileBinaryIsReplaced(t *testing.T) {
 	l.noOrphans(t)
 }
 
+// What is in the place of the binary may be a script: what it has started ends with it,
+// when the server is stopped meanwhile and when it fails.
+func TestScriptInPlaceOfBinary(t *testing.T) {
+	const import_ = "open('importing', 'w').close()\nimport time\ntime.sleep(10000)\n"
+	for _, tt := range []struct {
+		name, script string
+		fails        bool
+	}{
+		{name: "starts_the_server", script: "BINARY \"$@\"\nexit 1\n"},
+		{name: "starts_it_behind", script: "BINARY \"$@\" &\nwait\n"},
+		{name: "hangs", script: "touch importing\nsleep 10000\nexit 1\n"},
+		{name: "is_not_told", script: "trap '' TERM\ntouch importing\nsleep 10000\nsleep 10000\n"},
+		{name: "fails", script: "sleep 10000 &\nsh -c 'sleep 10000; true' &\nexit 3\n", fails: true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			dir := shortTempDir(t)
+			write(t, dir, "app.py", plainApp)
+			path := filepath.Join(dir, "program")
+			if err := os.Symlink(binary, path); err != nil {
+				t.Fatal(err)
+			}
+			port := freePort(t)
+			cmd := command(dir, "--http", "127.0.0.1:"+port, "--wsgi-file", "app.py", "--pidfile", "app.pid", "--worker-reload-mercy", "2")
+			cmd.Path, cmd.Args[0] = path, "./program"
+			l := runLineage(t, dir, cmd)
+			replace(t, dir, "app.py", import_)
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, []byte("#!/bin/sh\n"+strings.ReplaceAll(tt.script, "BINARY", binary)), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			before := len(l.processes())
+			l.signal(t, syscall.SIGUSR2)
+			if tt.fails {
+				l.waitSaid(t, "the binary is not replaced", 1)
+				eventually(t, "the end of what the script has started", func() error {
+					if n := len(l.processes()); n != before {
+						return fmt.Errorf("%d processes, before %d", n, before)
+					}
+					return nil
+				})
+				wantBody(t, get(t, "http://127.0.0.1:"+port+"/"), 200, "ok")
+				return
+			}
+			eventually(t, "the import", func() error { _, err := os.Stat(filepath.Join(dir, "importing")); return err })
+			l.signal(t, stopSignal)
+			if err := l.wait(t); err != nil {
+				t.Errorf("exit: %v, want 0", err)
+			}
+			l.noOrphans(t)
+		})
+	}
+}
+
 // When the old server dies at the worst moment, the new one serves all the same.
 func TestOldServerDiesWhileItIsReplaced(t *testing.T) {
 	dir := shortTempDir(t)

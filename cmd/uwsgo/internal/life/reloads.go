@@ -16,6 +16,7 @@ type Pool interface {
 	Reload(context.Context) error      // it logs what fails
 	ChainReload(context.Context) error // likewise
 	Loading() int                      // the process that loads the apps; 0 for none
+	GiveWay()                          // another reload is to follow the one that is under way
 }
 
 // Reloads are those that were asked for, and what watches for a reason for more.
@@ -64,8 +65,9 @@ func (r *Reloads) Ask(why string) {
 	}
 	if r.Pool != nil {
 		if pid := r.Pool.Loading(); pid != 0 {
-			why += fmt.Sprintf(", after the one that is under way; if that hangs, kill -9 %d gives it up", pid)
+			why += fmt.Sprintf(", after the one that is under way (process %d), which is given up if it hangs", pid)
 		}
+		r.Pool.GiveWay()
 	}
 	r.whole.ask(r.Logf, why)
 }

@@ -49,14 +49,15 @@ func TestRepeated(t *testing.T) {
 
 // fakePool is a pool whose reloads end as the test says.
 type fakePool struct {
-	err          error
-	loading      int
-	whole, chain atomic.Int64
+	err                   error
+	loading               int
+	whole, chain, gaveWay atomic.Int64
 }
 
 func (p *fakePool) Reload(context.Context) error      { p.whole.Add(1); return p.err }
 func (p *fakePool) ChainReload(context.Context) error { p.chain.Add(1); return p.err }
 func (p *fakePool) Loading() int                      { return p.loading }
+func (p *fakePool) GiveWay()                          { p.gaveWay.Add(1) }
 
 // rig is a Reloads that runs until the end of the test, and what it said.
 type rig struct {
@@ -138,9 +139,13 @@ func TestReload(t *testing.T) {
 		g.wantLine(t, "there are no workers to reload")
 	})
 	t.Run("while_one_loads", func(t *testing.T) {
-		g := newRig(t, &fakePool{loading: 42}, Causes{})
+		pool := &fakePool{loading: 42}
+		g := newRig(t, pool, Causes{})
 		g.Ask("reloading")
-		g.wantLine(t, "reloading, after the one that is under way; if that hangs, kill -9 42 gives it up")
+		g.wantLine(t, "reloading, after the one that is under way (process 42), which is given up if it hangs")
+		if n := pool.gaveWay.Load(); n != 1 {
+			t.Errorf("the pool was told %d times that another is to follow, want once", n)
+		}
 	})
 }
 

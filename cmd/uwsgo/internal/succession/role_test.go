@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -58,11 +60,16 @@ func newChild(t *testing.T, stopBesides ...func()) *child {
 	ready, readyEnd := pipe(t)
 	goEnd, goOn := pipe(t)
 	c := &child{ready: readyEnd, goOn: goEnd, exit: make(chan error, 1)}
-	self, err := os.FindProcess(os.Getpid())
-	if err != nil {
+	other := exec.Command("sleep", "1000") // something to be signalled
+	other.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := other.Start(); err != nil {
 		t.Fatal(err)
 	}
-	c.Successor = follow(self, func() error { return <-c.exit }, ready, goOn, stopBesides)
+	t.Cleanup(func() {
+		_ = other.Process.Kill()
+		_ = other.Wait()
+	})
+	c.Successor = follow(other.Process, func() error { return <-c.exit }, ready, goOn, stopBesides)
 	return c
 }
 
@@ -103,7 +110,7 @@ func TestHandOver(t *testing.T) {
 	if !g.Shared() || !slices.Equal(g.kept, []bool{true}) || !g.After.Serves() {
 		t.Error("the files are still this server's")
 	}
-	if want := []string{fmt.Sprintf("MAINPID=%d READY=1: serving requests", os.Getpid())}; !slices.Equal(g.states, want) {
+	if want := []string{fmt.Sprintf("MAINPID=%d READY=1: serving requests", c.PID())}; !slices.Equal(g.states, want) {
 		t.Errorf("told: %q, want %q", g.states, want)
 	}
 	c.Stop() // it is not this server's to end any more

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync/atomic"
 	"syscall"
 )
 
@@ -93,6 +94,8 @@ func start(spec Spec, stopBesides []func()) (*Successor, error) {
 		cmd.Stdin = bytes.NewReader(spec.Stdin)
 	}
 	cmd.Stdout, cmd.Stderr = spec.Stdout, spec.Stderr
+	// What is called may be a script, whose server is then a child of it.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		return fail(err)
 	}
@@ -103,9 +106,13 @@ func start(spec Spec, stopBesides []func()) (*Successor, error) {
 func follow(process *os.Process, wait func() error, ready, goOn *os.File, stopBesides []func()) *Successor {
 	s := &Successor{process: process, goOn: goOn, out: make(chan error, 1), ended: make(chan struct{})}
 	var status error // once it has ended
+	var serves atomic.Bool
 	go func() {
 		if status = wait(); status == nil {
 			status = errors.New("exit status 0")
+		}
+		if !serves.Load() {
+			s.signal(syscall.SIGKILL) // what it leaves behind
 		}
 		close(s.ended)
 	}()
@@ -117,6 +124,7 @@ func follow(process *os.Process, wait func() error, ready, goOn *os.File, stopBe
 			s.out <- status
 			return
 		}
+		serves.Store(true)
 		for _, stop := range stopBesides {
 			stop()
 		}
@@ -124,6 +132,9 @@ func follow(process *os.Process, wait func() error, ready, goOn *os.File, stopBe
 	}()
 	return s
 }
+
+// signal signals the process and what it has started, as far as those are of its group.
+func (s *Successor) signal(sig syscall.Signal) { _ = syscall.Kill(-s.process.Pid, sig) }
 
 // PID returns its process id.
 func (s *Successor) PID() int { return s.process.Pid }
@@ -142,7 +153,11 @@ func (s *Successor) Serves() bool { return s != nil && s.done }
 // Stop ends a successor that has not taken over.
 func (s *Successor) Stop() {
 	if s != nil && !s.done {
-		_ = s.process.Signal(syscall.SIGTERM)
+		select {
+		case <-s.ended:
+		default:
+			s.signal(syscall.SIGTERM)
+		}
 	}
 }
 
@@ -154,7 +169,7 @@ func (s *Successor) Wait(ctx context.Context) {
 	select {
 	case <-s.ended:
 	case <-ctx.Done():
-		_ = s.process.Kill()
+		s.signal(syscall.SIGKILL)
 		<-s.ended
 	}
 	_ = s.goOn.Close()
