@@ -1,6 +1,8 @@
 package config
 
 import (
+	"errors"
+
 	"github.com/uwsgo/uwsgo/cmd/internal/companion"
 	"github.com/uwsgo/uwsgo/cmd/internal/cron"
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
@@ -38,6 +40,19 @@ var companionRows = []row{
 			Note: "`daemonize=0` and its like switch a key off, where any value switches it on in uWSGI. `uid` and `gid` may be names. A reload leaves daemons alone but for `reloadsignal`.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.companion(e, companion.ParseKeys) },
+	},
+	{
+		Option: option.Option{
+			Name: "attach-control-daemon", Kind: option.List, Arg: "COMMAND", Status: option.Same,
+			Help: "run this shell command beside the server, which stops when it ends",
+		},
+		set: func(r *resolver, e ini.Entry) error {
+			return r.companion(e, func(value string) (companion.Spec, error) {
+				s := companion.New(value)
+				s.Control = true
+				return s, needsCommand(value)
+			})
+		},
 	},
 	{
 		Option: option.Option{
@@ -97,6 +112,13 @@ func (r *resolver) attachDaemon(e ini.Entry) error {
 		r.Companions = append(r.Companions, companion.New(command))
 	}
 	return err
+}
+
+func needsCommand(value string) error {
+	if value == "" {
+		return errors.New("it needs a command")
+	}
+	return nil
 }
 
 func (r *resolver) smartDaemon(e ini.Entry, foreground bool) error {

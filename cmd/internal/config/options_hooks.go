@@ -68,6 +68,28 @@ func makeHookRows() []row {
 	}
 	add("post-fork", "in each worker process, before it serves", " A worker in which one fails ends, and another is tried.")
 	add("master-start", "when requests are served", " `unix_signal:NUMBER FUNCTION` has a signal stop or reload the server, log statistics or pause.")
+	for _, w := range []struct{ name, what, action, stage string }{
+		{"wait-for-fs", "this path is there", "wait_for_fs", "as-root"},
+		{"wait-for-file", "this path is a file", "wait_for_file", "as-root"},
+		{"wait-for-dir", "this path is a directory", "wait_for_dir", "as-root"},
+		{"wait-for-socket", "this address takes connections", "wait_for_socket", "as-user"},
+	} {
+		arg := "PATH"
+		if w.name == "wait-for-socket" {
+			arg = "ADDR"
+		}
+		rows = append(rows, row{
+			Option: option.Option{
+				Name: w.name, Kind: option.List, Arg: arg, Status: option.Differs,
+				Help: "wait until " + w.what + ", at most 60 seconds, before the apps are loaded",
+				Note: "It is a hook of the stage " + w.stage + ". uWSGI takes anything for a file or a directory.",
+			},
+			set: func(r *resolver, e ini.Entry) error {
+				e.Value = w.action + ":" + e.Value
+				return r.hook(w.stage, e)
+			},
+		})
+	}
 	return rows
 }
 

@@ -249,6 +249,26 @@ func TestSignalsByHook(t *testing.T) {
 	}
 }
 
+// TestWaitsAndControl: a start waits for what is to be there, and a daemon with control ends
+// the server.
+func TestWaitsAndControl(t *testing.T) {
+	dir := shortTempDir(t)
+	write(t, dir, "app.py", plainApp)
+	port := freePort(t)
+	s := start(t, dir, "--http", "127.0.0.1:"+port, "--wsgi-file", "app.py", "--wait-for-file", filepath.Join(dir, "late"),
+		"--attach-control-daemon", "until [ -e "+dir+"/end ]; do sleep 0.1; done")
+	s.waitLog(t, "wait_for_file:")
+	write(t, dir, "late", "")
+	s.waitAnswer(t, "http://127.0.0.1:"+port+"/", 200)
+	write(t, dir, "end", "")
+	if err := s.wait(t); err != nil {
+		t.Error(err)
+	}
+	if !strings.Contains(s.log.String(), "end of a daemon received") {
+		t.Error("the log does not say why it stops")
+	}
+}
+
 func TestHookThatEndsTheStart(t *testing.T) {
 	dir := shortTempDir(t)
 	write(t, dir, "app.py", plainApp)
