@@ -9,11 +9,13 @@ import (
 	"os/exec"
 	"os/signal"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/uwsgo/uwsgo/cmd/internal/config"
+	"github.com/uwsgo/uwsgo/cmd/internal/option"
 )
 
 // readyEnv has the descriptor on which a daemon tells that it serves, in the
@@ -27,6 +29,11 @@ const showAtMost = 1 << 20
 // It returns when that serves requests, with exit code 0, or has ended, with its exit
 // code. stdin is what was read of standard input and the daemon has to read too.
 func daemonize(cfg *config.Config, stdin []byte) int {
+	for _, e := range cfg.Entries {
+		if o := config.Options.Lookup(e.Key); o != nil && o.Kind == option.Action && strings.HasPrefix(e.Value, "fd://") {
+			return fail(fmt.Errorf("daemonize: %s: the daemon cannot read %s again: name a file, or - for standard input", e.Origin.Name(e.Key), e.Value))
+		}
+	}
 	path, err := os.Executable()
 	if err != nil {
 		return fail(fmt.Errorf("daemonize: %w", err))

@@ -63,10 +63,10 @@ func (p *program) runHooks(ctx context.Context, stages ...string) error {
 	return nil
 }
 
-// exitHook is an error that asks for the end with a code of its own.
-type exitHook int
+// exitError is a hook that asks for the end with a code of its own.
+type exitError int
 
-func (e exitHook) Error() string {
+func (e exitError) Error() string {
 	return fmt.Sprintf("the hook ends the start with exit code %d", int(e))
 }
 
@@ -79,7 +79,7 @@ func (p *program) runHook(ctx context.Context, h config.Hook) error {
 		p.hookEnv = append(p.hookEnv, config.Env{Name: h.Name, Value: h.Value, Unset: h.Kind == hook.Unsetenv})
 		return nil
 	case hook.Exit:
-		return exitHook(h.Number)
+		return exitError(h.Number)
 	case hook.Signal:
 		p.setTask(syscall.Signal(h.Number), h.Name)
 		return nil

@@ -64,7 +64,7 @@ func (p *program) notStarted(ctx context.Context, err error) int {
 		return exitOK
 	}
 	code, last := verdict(err)
-	if _, asked := errors.AsType[exitHook](err); asked {
+	if _, asked := errors.AsType[exitError](err); asked {
 		p.log.Printf("%v", err)
 		return code
 	}
@@ -79,7 +79,7 @@ func (p *program) notStarted(ctx context.Context, err error) int {
 // verdict returns the exit code of a start that has failed, and its last line; empty for
 // none.
 func verdict(err error) (code int, last string) {
-	if code, ok := errors.AsType[exitHook](err); ok {
+	if code, ok := errors.AsType[exitError](err); ok {
 		return int(code), ""
 	}
 	if _, ok := errors.AsType[*worker.LoadError](err); ok {

@@ -21,7 +21,7 @@ func TestVerdict(t *testing.T) {
 		{"app_does_not_load", fmt.Errorf("start: %w", &worker.LoadError{Reason: "no module"}), 22, "no app loaded"},
 		{"no_worker", &worker.StartError{Reason: "killed"}, 22, "no worker serves"},
 		{"no_python", &worker.PythonError{Path: "python3", Err: errors.New("not found")}, 1, ""},
-		{"as_a_hook_says", fmt.Errorf("hook-asap: %w", exitHook(7)), 7, ""},
+		{"as_a_hook_says", fmt.Errorf("hook-asap: %w", exitError(7)), 7, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			code, last := verdict(tt.err)

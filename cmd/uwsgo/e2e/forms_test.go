@@ -158,3 +158,31 @@ func TestConfigBesideUWSGI(t *testing.T) {
 }
 
 var directive = regexp.MustCompile(`^(ini|yaml|xml|set-ph|show-config|if-.*|for|for-.*|end.*)$`)
+
+// TestDescriptorOfOptions: options from a descriptor, which a daemon could not read again.
+func TestDescriptorOfOptions(t *testing.T) {
+	dir := shortTempDir(t)
+	write(t, dir, "app.py", plainApp)
+	port := freePort(t)
+	write(t, dir, "app.ini", "[uwsgi]\nhttp = 127.0.0.1:"+port+"\nwsgi-file = app.py\n")
+	f, err := os.Open(filepath.Join(dir, "app.ini"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	cmd := command(dir, "--ini", "fd://3")
+	cmd.ExtraFiles = []*os.File{f}
+	s := launch(t, cmd)
+	s.waitAnswer(t, "http://127.0.0.1:"+port+"/", 200)
+	if err := s.stop(t, stopSignal); err != nil {
+		t.Error(err)
+	}
+	if _, err := f.Seek(0, 0); err != nil {
+		t.Fatal(err)
+	}
+	cmd = command(dir, "--ini", "fd://3", "--daemonize", "log")
+	cmd.ExtraFiles = []*os.File{f}
+	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "cannot read fd://3 again") {
+		t.Errorf("%v: %s", err, out)
+	}
+}
