@@ -153,7 +153,9 @@ func TestStopEndsWhatIsLeft(t *testing.T) {
 	if err := s.Stop(over); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v, want it to be canceled", err)
 	}
-	<-answered
+	if err := <-answered; err == nil {
+		t.Error("an answer that was cut off looks whole to its client")
+	}
 }
 
 // A start that fails leaves neither a socket nor a process, and says what to do.
