@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -56,11 +57,12 @@ func Command(args []string, w io.Writer) (done bool, err error) {
 	return true, nil
 }
 
+// plain is a word that a shell takes as it stands.
+var plain = regexp.MustCompile(`^[-_=:./,@%+0-9A-Za-z]+$`)
+
 // quote puts a word into single quotes where a shell would read it otherwise.
 func quote(word string) string {
-	if word != "" && strings.IndexFunc(word, func(r rune) bool {
-		return !strings.ContainsRune("-_=:./,@%+", r) && !(r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z')
-	}) < 0 {
+	if plain.MatchString(word) {
 		return word
 	}
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"

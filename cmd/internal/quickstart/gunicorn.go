@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -125,9 +126,7 @@ func (c *conversion) read(words []string, o Options) error {
 		if err != nil {
 			return err
 		}
-		for name, values := range mine {
-			given[name] = values
-		}
+		maps.Copy(given, mine)
 	}
 	file, named := "gunicorn.conf.py", false
 	if values := given["config"]; len(values) > 0 {
@@ -143,9 +142,7 @@ func (c *conversion) read(words []string, o Options) error {
 		}
 	}
 	slices.Sort(c.hooks)
-	for name, values := range given {
-		c.set[name] = values
-	}
+	maps.Copy(c.set, given)
 	if c.app == "" {
 		c.app = c.last("wsgi_app")
 	}
@@ -225,7 +222,7 @@ func (c *conversion) parse(words []string) (map[string][]string, error) {
 func lookup(name string) (*setting, error) {
 	var found []*setting
 	for i := range settings {
-		for _, option := range strings.Fields(settings[i].options) {
+		for option := range strings.FieldsSeq(settings[i].options) {
 			if option == name {
 				return &settings[i], nil
 			}

@@ -143,11 +143,12 @@ func (w *wheel) addTree(from fs.FS, dir string, s source) error {
 // pack returns the archive. The files that describe it stand last, as PEP 427 advises.
 func (w *wheel) pack() ([]byte, error) {
 	pure := len(w.tags) == 0
-	head := fmt.Sprintf("Wheel-Version: 1.0\nGenerator: uwsgo release\nRoot-Is-Purelib: %t\n", pure)
+	var head strings.Builder
+	fmt.Fprintf(&head, "Wheel-Version: 1.0\nGenerator: uwsgo release\nRoot-Is-Purelib: %t\n", pure)
 	for _, tag := range w.platforms() {
-		head += "Tag: py3-none-" + tag + "\n"
+		head.WriteString("Tag: py3-none-" + tag + "\n")
 	}
-	w.add(w.info()+"/WHEEL", []byte(head), 0o644)
+	w.add(w.info()+"/WHEEL", []byte(head.String()), 0o644)
 	var record strings.Builder
 	for _, f := range w.files {
 		sum := sha256.Sum256(f.content)
