@@ -175,8 +175,8 @@ func addFile(list *ini.List, w word) error {
 	case file == "" && section != "":
 		hint = "; to listen there, write --http " + name
 	}
-	if hint == "" {
-		return err
+	if hint == "" && appWord.MatchString(name) {
+		hint = fmt.Sprintf("; an app %s would be %s.py, which is not here", name, strings.ReplaceAll(name, ".", "/"))
 	}
 	return fmt.Errorf("%w%s", err, hint)
 }

@@ -25,6 +25,9 @@ var (
 func positionalApp(name string, w ini.World) ([]ini.Entry, error) {
 	entry := func(key, value string) ini.Entry { return ini.Entry{Key: key, Value: value, HasValue: true} }
 	file, callable, _ := strings.Cut(name, ":")
+	if filepath.Base(file) == "manage.py" {
+		return nil, fmt.Errorf("%s manages a Django project and is no app: name PROJECT.wsgi:application; uwsgo alone, in that folder, says which", name)
+	}
 	if ext := filepath.Ext(file); ext == ".py" || ext == ".wsgi" && (callable == "" || strings.Contains(file, "/")) {
 		entries := []ini.Entry{entry("wsgi-file", file)}
 		if callable != "" {
@@ -85,7 +88,7 @@ func (c *Config) quick(word string, w ini.World) error {
 	} else if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
 		return fmt.Errorf("PORT=%s in the environment is no port: correct it, or say where to listen with --http", port)
 	}
-	c.Listens = append(c.Listens, Listen{Addr: ":" + port, Protocol: HTTP, Where: "the usual address"})
+	c.Listens = append(c.Listens, Listen{Addr: ":" + port, Protocol: HTTP, Where: "the usual address (--http :9000 names another)"})
 	if !given["processes"] && !given["workers"] && !given["threads"] && !given["cheaper"] {
 		c.Threads = quickThreads
 		c.Processes = min(max(quickLeast, min(w.CPUs, runtime.GOMAXPROCS(0))), quickMost)

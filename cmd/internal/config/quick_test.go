@@ -81,6 +81,8 @@ func TestPositionalAppErrors(t *testing.T) {
 		{"port", "app:app", "http", "PORT=http in the environment is no port"},
 		{"large_port", "app:app", "70000", "is no port"},
 		{"neither_file_nor_module", "nothing", "", "unable to load configuration from nothing"},
+		{"module_that_is_not_there", "shop", "", "an app shop would be shop.py, which is not here"},
+		{"manage_py", "manage.py", "", "name PROJECT.wsgi:application"},
 		{"folder", "src/", "", "unable to load configuration"},
 		{"section", "uwsgi.ini:prod", "", "write --ini uwsgi.ini:prod"},
 	} {
