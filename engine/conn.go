@@ -21,9 +21,10 @@ import (
 type conn struct {
 	loop     *loop
 	listener *Listener
-	fd       int
-	place    int    // in loop.conns
-	gen      uint32 // counts the connections that this struct has been
+	sock     socket
+	link     transport // &sock
+	place    int       // in loop.conns
+	gen      uint32    // counts the connections that this struct has been
 	peer     listen.Peer
 
 	read   readState
@@ -174,7 +175,7 @@ func (c *conn) late() {
 // closeIdle closes a connection that has been idle for too long, unless a request has
 // come in this very moment: to close it would lose the request.
 func (c *conn) closeIdle() {
-	p := []unix.PollFd{{Fd: int32(c.fd), Events: unix.POLLIN}}
+	p := []unix.PollFd{{Fd: int32(c.sock.fd), Events: unix.POLLIN}}
 	if n, err := unix.Poll(p, 0); err != nil || n == 0 {
 		c.close()
 		return
@@ -191,7 +192,7 @@ func (c *conn) watch() {
 		return
 	}
 	c.watched = true
-	if err := c.loop.Add(c.fd, c, true); err != nil {
+	if err := c.loop.Add(c.sock.fd, c, true); err != nil {
 		c.loop.srv.opt.Logf("watch connection: %v", err)
 		c.abandon()
 	}
@@ -212,7 +213,7 @@ func (c *conn) Ready(ev reactor.Events) {
 		c.ending = c.ending || ev&reactor.EndOfInput != 0
 		c.fill()
 	}
-	if ev&reactor.Hangup != 0 && !c.dead && hungUp(c.fd) {
+	if ev&reactor.Hangup != 0 && !c.dead && hungUp(c.sock.fd) {
 		c.abandon()
 	}
 	if !c.dead {
@@ -393,7 +394,7 @@ func (c *conn) finishClosing() {
 	if c.deadline == deadlineLinger {
 		return
 	}
-	if unix.Shutdown(c.fd, unix.SHUT_WR) != nil {
+	if c.link.closeWrite() != nil {
 		c.close()
 		return
 	}
@@ -491,9 +492,9 @@ func (c *conn) close() {
 	c.dropOutput()
 	c.weigh()
 	if c.watched {
-		c.loop.Forget(c.fd)
+		c.loop.Forget(c.sock.fd)
 	}
-	_ = unix.Close(c.fd)
+	c.link.close()
 	c.loop.removed(c)
 }
 

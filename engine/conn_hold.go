@@ -28,16 +28,16 @@ func (c *conn) receive(b []byte) (n, room int, err error) {
 	if c.read == readBody && c.hold {
 		if left := c.intake.framing.Left(); left > 1 {
 			b = b[:min(int64(len(b)), left-1)] // all but the last byte
-			n, err = reactor.Read(c.fd, b)
+			n, err = c.link.read(b)
 			return n, len(b), err
 		}
 		b = b[:2] // the last byte; the room for another shows that it is the last
 	}
 	if !c.hold || c.read >= readSkip {
-		n, err = reactor.Read(c.fd, b)
+		n, err = c.link.read(b)
 		return n, len(b), err
 	}
-	n, err = reactor.Peek(c.fd, b)
+	n, err = c.link.peek(b)
 	c.held = max(n, 0)
 	return n, len(b), err
 }
@@ -45,7 +45,7 @@ func (c *conn) receive(b []byte) (n, room int, err error) {
 // takeHeld takes what has been peeked at.
 func (c *conn) takeHeld() {
 	for c.held > 0 {
-		n, err := reactor.Read(c.fd, c.loop.held[:min(c.held, len(c.loop.held))])
+		n, err := c.link.read(c.loop.held[:min(c.held, len(c.loop.held))])
 		switch {
 		case err == unix.EINTR:
 		case err != nil || n == 0:
@@ -58,9 +58,9 @@ func (c *conn) takeHeld() {
 
 // lookBehind finds out whether there is more input than what is held.
 func (c *conn) lookBehind() {
-	n, err := reactor.Peek(c.fd, c.loop.Buffer())
+	n, err := c.link.peek(c.loop.Buffer())
 	for err == unix.EINTR {
-		n, err = reactor.Peek(c.fd, c.loop.Buffer())
+		n, err = c.link.peek(c.loop.Buffer())
 	}
 	switch {
 	case err != nil:
@@ -78,7 +78,7 @@ func (c *conn) lookBehind() {
 // all of its answer.
 func (c *conn) cutOff() {
 	if !c.listener.Unix() {
-		_ = unix.SetsockoptLinger(c.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+		c.link.cut()
 	}
 }
 

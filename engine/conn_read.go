@@ -201,6 +201,9 @@ func (c *conn) feedHead(b []byte) int {
 	if x.req.ContentLength == 0 && !x.req.Chunked {
 		c.corked = c.corked || n < len(b)
 		c.dispatch(x)
+		if c.intake != nil {
+			c.regard() // it has been taken over
+		}
 		return n
 	}
 	// The body needs the buffer that the head is in.

@@ -49,7 +49,7 @@ func (c *conn) send(p []byte) {
 func (c *conn) write(p []byte) (int, bool) {
 	p = p[:min(len(p), writeStep)]
 	for {
-		n, err := reactor.Write(c.fd, p)
+		n, err := c.link.write(p)
 		switch {
 		case err == unix.EINTR:
 			continue
@@ -145,7 +145,7 @@ func (c *conn) flushFile() bool {
 			c.outputLater()
 			return true
 		}
-		n, err := sendfile(c.fd, c.file, c.fileAt, min(c.fileLeft, writeStep))
+		n, err := c.link.sendFile(c.file, c.fileAt, min(c.fileLeft, writeStep))
 		switch {
 		case err == unix.EINTR:
 			continue

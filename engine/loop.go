@@ -184,7 +184,12 @@ func (l *loop) opened(a *acceptor, fd int) {
 		c = &conn{loop: l}
 		c.timer.Fn, c.turn.Fn = c.late, c.goOn
 	}
-	c.fd, c.listener, c.peer, c.fresh, c.hold = fd, a.listener, a.peer, true, a.listener.holds()
+	c.sock.fd = fd
+	c.link = &c.sock
+	if l.srv.opt.carry != nil {
+		c.link = l.srv.opt.carry(&c.sock)
+	}
+	c.listener, c.peer, c.fresh, c.hold = a.listener, a.peer, true, a.listener.holds()
 	c.place = len(l.conns)
 	l.conns = append(l.conns, c)
 	l.count.accepted.Add(1)

@@ -105,6 +105,8 @@ type Options struct {
 	// ends of lines included, but for those of a panic's stack.
 	Logf func(format string, args ...any)
 
+	carry func(s *socket) transport // in place of the bare descriptor
+
 	logStack func(where string, reason any, stack []byte) // by Logf; reason is that of a panic
 }
 
