@@ -3,6 +3,7 @@ package codec
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -120,7 +121,7 @@ func TestRewrite(t *testing.T) {
 
 func TestAdditionsAllocateNothing(t *testing.T) {
 	r := wire()
-	fields, vars := r.Fields[:len(r.Fields):len(r.Fields)], r.Vars
+	fields, vars := slices.Clip(r.Fields), r.Vars
 	buf := r.Buf
 	name, value, path := []byte("X-Forwarded-For"), []byte("192.0.2.1"), []byte("/x")
 	if n := testing.AllocsPerRun(100, func() {

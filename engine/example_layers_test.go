@@ -281,7 +281,7 @@ func Example_layers() {
 	if err := srv.Shutdown(ctx); err != nil {
 		log.Fatal(err)
 	}
-	<-served
+	fmt.Println(<-served)
 	pool.Close()
 	behind.Close()
 	fmt.Println(counts.answers[2].Load(), "answers of 2xx,", counts.answers[4].Load(), "of 4xx")
@@ -291,6 +291,7 @@ func Example_layers() {
 	// 200 OK /new/page got 0 bytes
 	// 403 Forbidden Forbidden
 	// 101 Switching Protocols s3pPLMBiTxaQ9kYGzzhZRbK+xOo= frames
+	// server closed
 	// 3 answers of 2xx, 1 of 4xx
 }
 

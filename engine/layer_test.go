@@ -109,7 +109,7 @@ func TestLayers(t *testing.T) {
 	} {
 		resp, b := askOnce(t, addr, "GET", request(t, HTTP, "GET", tt.path, ""))
 		ended()
-		if got := s.take(); got != tt.want || string(b) != tt.body {
+		if got := s.take(); got != tt.want || b != tt.body {
 			t.Errorf("%s: %q, %s; want %q, %s", tt.path, b, got, tt.body, tt.want)
 		}
 		if layers := resp.Header.Values("X-Layer"); resp.StatusCode == 200 && fmt.Sprint(layers) != "[b a]" {
@@ -212,10 +212,7 @@ func TestKeys(t *testing.T) {
 }
 
 // countLayer is a layer as a program would have it: one that is used again.
-type countLayer struct {
-	Pass
-	n int
-}
+type countLayer struct{ Pass }
 
 var countLayers = sync.Pool{New: func() any { return new(countLayer) }}
 

@@ -196,8 +196,12 @@ func uwsgiAsker(network, addr string) asker {
 		defer c.Close()
 		_ = c.SetDeadline(time.Now().Add(60 * time.Second))
 		p, err := uwsgi.AppendPacket(nil, 0, 0, []uwsgi.Var{
-			{Name: "REQUEST_METHOD", Value: "POST"}, {Name: "REQUEST_URI", Value: path}, {Name: "PATH_INFO", Value: path},
-			{Name: "SERVER_PROTOCOL", Value: "HTTP/1.1"}, {Name: "HTTP_HOST", Value: "a"}, {Name: "CONTENT_LENGTH", Value: fmt.Sprint(length)},
+			{Name: "REQUEST_METHOD", Value: "POST"},
+			{Name: "REQUEST_URI", Value: path},
+			{Name: "PATH_INFO", Value: path},
+			{Name: "SERVER_PROTOCOL", Value: "HTTP/1.1"},
+			{Name: "HTTP_HOST", Value: "a"},
+			{Name: "CONTENT_LENGTH", Value: fmt.Sprint(length)},
 		})
 		if err != nil {
 			t.Fatal(err)

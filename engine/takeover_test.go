@@ -19,12 +19,15 @@ func (p *pipe) Data(x *Exchange, b []byte) {
 	x.Write(b)
 	x.HoldBody(x.Buffered() > DrainedBelow)
 }
+
 func (p *pipe) Drained(x *Exchange) { x.HoldBody(false) }
 func (p *pipe) Gone(*Exchange)      { p.add("gone") }
+
 func (p *pipe) Failed(x *Exchange, err error) {
 	p.add("failed:%v", err)
 	x.Abort()
 }
+
 func (p *pipe) End(x *Exchange) {
 	p.add("end")
 	x.Write([]byte("bye"))

@@ -208,8 +208,12 @@ func (p *Pool) Config() Config { return p.config }
 // Loops should go on running until then.
 func (p *Pool) Stop(ctx context.Context) error {
 	if p.stop.Swap(true) {
-		<-p.stopped
-		return nil
+		select {
+		case <-p.stopped:
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx) // the first one goes on
+		}
 	}
 	defer close(p.stopped)
 	p.stopping.Store(true)
