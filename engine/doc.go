@@ -1,8 +1,9 @@
 // Package engine is an event-loop server for HTTP/1 and the uwsgi protocol, as
 // a library. A [Server] has one or a few loops, each a goroutine that owns the
-// connections it accepted. A request is read in full (its body into memory or,
-// when large, a temporary file) and given to a [Handler] as an [Exchange]. The
-// handler answers at once or later, whole or piece by piece.
+// connections it accepted. A request is given to a [Handler] as an [Exchange] when its
+// head is complete. The handler asks for the body, whole (in memory or, when large, in a
+// temporary file) or as it comes, and answers at once or later, whole or piece by piece. A
+// [Layer] stands between those behind it and the client.
 //
 // A handler runs on the loop and must not block. Code that blocks, any
 // net/http handler for one, runs in a [Pool] of goroutines: see [FromHTTP].

@@ -329,7 +329,7 @@ var ErrNoTakeOver = errors.New("the connection cannot be taken over")
 // end. There is no time limit but that for a client that reads nothing.
 //
 // [codec.Policy] must let such requests in. It is an error, and nothing has been sent, where
-// the request does not ask for resp, and behind net/http.
+// the request does not ask for resp, behind net/http and over the uwsgi protocol.
 func (x *Exchange) TakeOver(resp *codec.Response) error {
 	if x.said != saidNothing || x.phase != phaseHandler || x.intake != nil || !takesOver(&x.req, resp.Status) {
 		return ErrNoTakeOver

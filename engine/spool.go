@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Body is a request's body, read in full before its handler is called. It
+// Body is a request's body, once a handler has awaited all of it. It
 // belongs to its exchange and goes with it.
 type Body struct {
 	mem  *bytebufferpool.ByteBuffer // all of it, or what is not in the file yet

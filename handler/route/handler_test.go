@@ -395,3 +395,18 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// Rules answer when the head has come: who is refused need not send a body first, and is not
+// asked for one.
+func TestRulesDoNotWaitForTheBody(t *testing.T) {
+	r := start(t, "route = ^/no return:403\nroute = ^/in basicauth:realm,user:right\nroute = ^/to redirect:http://example.org/\n", Options{})
+	const fields = " HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 100\r\n\r\n"
+	for path, want := range map[string]int{"/no": 403, "/in": 401, "/to": 302} {
+		if got := r.talk(r.http, "POST", "POST "+path+fields); got.status != want {
+			t.Errorf("%s over HTTP: %d, want %d", path, got.status, want)
+		}
+		if got := r.packet(0, "REQUEST_METHOD=POST", "REQUEST_URI="+path, "PATH_INFO="+path, "CONTENT_LENGTH=100"); got.status != want {
+			t.Errorf("%s over uwsgi: %d, want %d", path, got.status, want)
+		}
+	}
+}
