@@ -54,7 +54,8 @@ def application(environ, start_response):
 const cforks = `
 import ctypes, gc, os, signal, sys, threading, time
 
-here, libc = ctypes.PyDLL(None), ctypes.CDLL(None)
+libc = ctypes.CDLL(None)
+here = getattr(ctypes, "PyDLL", ctypes.CDLL)(None) # PyPy has only the one
 NOTES = os.environ["TEST_NOTES"]
 
 def note(what):
@@ -154,13 +155,25 @@ def application(environ, start_response):
 // nothing, and is ended when it comes back.
 func TestAppForksInC(t *testing.T) {
 	for _, c := range []struct{ name, want string }{
-		{"returns", "x"}, {"without-the-lock", "x"}, {"raises", "x"}, {"exits", "x"}, {"daemon", "x"},
-		{"yields", "xx"}, {"ends", "x"}, {"closes", "x"}, {"closes-large", strings.Repeat("x", 20000)},
-		{"writes", "xxx"}, {"collected", "x"}, {"handler", "x"},
+		{"returns", "x"},
+		{"without-the-lock", "x"},
+		{"raises", "x"},
+		{"exits", "x"},
+		{"daemon", "x"},
+		{"yields", "xx"},
+		{"ends", "x"},
+		{"closes", "x"},
+		{"closes-large", strings.Repeat("x", 20000)},
+		{"writes", "xxx"},
+		{"collected", "x"},
+		{"handler", "x"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			modes(t, func(t *testing.T, stream bool) {
+				if c.name == "collected" && pypy(t) {
+					t.Skip("SKIP: PyPy collects when it likes")
+				}
 				if stream && c.name == "handler" {
 					t.Skip("SKIP: both wait on one stream then, and Python hears of no fork; a queue has datagrams")
 				}

@@ -300,7 +300,7 @@ func TestRespawnIsThrottled(t *testing.T) {
 func TestLoadErrors(t *testing.T) {
 	dir := t.TempDir()
 	for name, source := range map[string]string{
-		"syntax": "def application(:", "imports": "import nosuchmodule", "other": "def app(environ, start_response): pass",
+		"syntax": "def application(:", "imports": "import nosuchmodule", "other": "def shop(environ, start_response): pass",
 		"raises": "1 / 0", "threads": "import threading, time\nthreading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n1 / 0",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name+".py"), []byte(source), 0o600); err != nil {
@@ -317,7 +317,7 @@ func TestLoadErrors(t *testing.T) {
 		{name: "syntax", app: App{File: "syntax.py"}, reason: "syntax error in syntax.py, line 1"},
 		{name: "no_module", app: App{Module: "nosuchmodule"}, reason: "import error: No module named 'nosuchmodule'"},
 		{name: "import_inside", app: App{Module: "imports"}, reason: "import error: No module named 'nosuchmodule'"},
-		{name: "no_callable", app: App{Module: "other"}, reason: "no callable application in other; did you mean app?"},
+		{name: "no_callable", app: App{Module: "other"}, reason: "no callable application in other; did you mean shop?"},
 		{name: "raises", app: App{Module: "raises:x"}, reason: "ZeroDivisionError"},
 		{name: "lazy", app: App{Module: "raises"}, lazy: true, reason: "ZeroDivisionError"},
 	} {
