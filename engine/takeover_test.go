@@ -64,8 +64,11 @@ func TestTakeOver(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := &story{}
 			finished := make(chan Outcome, 1)
-			srv, err := New(Options{Logf: t.Logf, IdleTimeout: short, BodyTimeout: short, HeadTimeout: time.Minute, Policy: codec.Policy{Upgrade: true, Connect: true},
-				OnFinish: func(_ *Exchange, o Outcome) { finished <- o }})
+			srv, err := New(Options{
+				Logf: t.Logf, IdleTimeout: short, BodyTimeout: short, HeadTimeout: time.Minute,
+				Policy:   codec.Policy{Upgrade: true, Connect: true},
+				OnFinish: func(_ *Exchange, o Outcome) { finished <- o },
+			})
 			if err != nil {
 				t.Fatal(err)
 			}
