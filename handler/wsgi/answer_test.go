@@ -124,7 +124,7 @@ func TestAnswers(t *testing.T) {
 			if method == "" {
 				method = "GET"
 			}
-			closed := filepath.Join(t.TempDir(), "closed")
+			closed := filepath.Join(dir, "closed-"+tt.name)
 			target := tt.target
 			if !strings.Contains(tt.log, "Error") && !strings.Contains(target, "/file") && !strings.Contains(target, "/memory") {
 				sep := "?"

@@ -74,6 +74,13 @@ func start(t testing.TB, s setup) *rig {
 	if s.worker.Apps == nil {
 		s.worker.Apps = []worker.App{{File: "testdata/app.py"}}
 	}
+	if s.worker.Log == nil {
+		s.worker.Log = func(line string) {
+			if strings.Contains(line, "killing it") { // another worker answers, so nothing else shows it
+				t.Error(line)
+			}
+		}
+	}
 	s.worker.Loops, s.worker.Stderr, s.worker.NeedApp = r.srv.Loops(), stderr, true
 	if r.pool, err = worker.Start(t.Context(), s.worker); err != nil {
 		t.Fatalf("%v\n%s", err, r.output())

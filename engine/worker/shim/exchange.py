@@ -329,12 +329,14 @@ class Exchange:
         """Have a frame be the whole answer.
 
         A profile function, or what else runs in between, may have begun the answer by a
-        write() of its own. From here on it cannot; within says that a block is being sent.
+        write() of its own. While sending is set none can; within says that it is set for
+        a block that this frame carries. A frame that is there already stays.
         """
-        self.frame = frame
-        if self.started or (self.sending and not within):
-            self.frame = None
+        was, self.sending = self.sending, True
+        if self.started or self.frame is not None or (was and not within):
+            self.sending = was
             raise RuntimeError(BEGUN)
+        self.frame = frame
         self.started = True
 
     def _finish(self):

@@ -441,10 +441,12 @@ class Thread:
                             used = len(data)
                             frame = frame_head(used + size, rid, used) + data + block
                             # As Exchange._only, Port.put and Port.once do.
-                            exchange.frame = frame
-                            if exchange.started or exchange.sending:
-                                exchange.frame = frame = None
+                            was, exchange.sending = exchange.sending, True
+                            if was or exchange.started or exchange.frame is not None:
+                                exchange.sending = was
+                                frame = None
                             else:
+                                exchange.frame = frame
                                 port.clear()
                                 port.frame = frame
                                 port.note(map(port.push, (frame,)))

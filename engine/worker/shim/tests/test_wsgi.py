@@ -149,6 +149,43 @@ def test_write(serve):
     assert (a.kinds, a.body) == ([HEAD, DATA, DATA, DATA, END], b"abc")
 
 
+@pytest.mark.parametrize(
+    ("method", "status", "headers"),
+    [
+        pytest.param("GET", OK, length(3), id="length_reached"),
+        pytest.param("HEAD", OK, TEXT, id="head"),
+        pytest.param("HEAD", OK, length(3), id="head_with_length"),
+        pytest.param("GET", "204 No Content", TEXT, id="no_content"),
+        pytest.param("GET", "304 Not Modified", length(3), id="not_modified"),
+    ],
+)
+@pytest.mark.parametrize(
+    "result",
+    [
+        pytest.param(lambda: [b"more!"], id="list"),
+        pytest.param(lambda: [b""], id="empty_block"),
+        pytest.param(list, id="empty_list"),
+        pytest.param(lambda: [b"mo", b"re!"], id="list_of_two"),
+        pytest.param(lambda: iter([b"more!"]), id="iterator"),
+        pytest.param(lambda: b"more!", id="bytes"),
+        pytest.param(lambda: [b"x" * 70_000], id="large"),
+    ],
+)
+def test_nothing_follows_the_last_frame(serve, capsys, method, status, headers, result):
+    """What write() has completed is complete, whatever the app returns then."""
+
+    def app(environ, start_response):
+        write = start_response(status, headers)
+        write(b"abc")
+        if environ["QUERY_STRING"] == "twice" and (method == "HEAD" or status != OK):
+            write(b"def")
+        return result()
+
+    server = serve(app)
+    for query in ("", "twice", ""):
+        assert server.get(method, QUERY_STRING=query).kinds[-1] in (WHOLE, END)
+
+
 def test_blocks_reach_server_before_next_is_asked_for(serve):
     asked = threading.Event()
 
