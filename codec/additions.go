@@ -146,6 +146,19 @@ func (r *Request) Rewrite(path, query []byte) error {
 	return nil
 }
 
+// SetMethod gives the handlers behind another method. The answer stays framed for the one
+// that the client sent.
+func (r *Request) SetMethod(method []byte) error {
+	if len(method) == 0 || !grammar.Is(grammar.Token, method) {
+		return fmt.Errorf("method %q: %w", method, ErrAddition)
+	}
+	s, err := r.keep(method)
+	if err == nil {
+		r.Method = s
+	}
+	return err
+}
+
 // SetTarget gives the request another target: REQUEST_URI.
 func (r *Request) SetTarget(target []byte) error {
 	if len(target) == 0 || !grammar.Is(grammar.Target, target) {

@@ -54,6 +54,9 @@ func (r *Request) decodePath() {
 	r.pathState = pathOwn
 }
 
+// Unescape returns a path with its percent-escapes decoded, as [Request.Path] does.
+func Unescape(path []byte) []byte { return unescape(make([]byte, 0, len(path)), path) }
+
 // unescape appends src with its percent-escapes decoded. One that is malformed,
 // which the http1 decoder refuses, is copied as it is.
 func unescape(dst, src []byte) []byte {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -32,20 +33,6 @@ type actionFunc func(e *eval) (verdict, error)
 
 func (f actionFunc) act(e *eval) (verdict, error) { return f(e) }
 
-var actions map[string]func(c *compiler, args string) error
-
-func init() {
-	actions = map[string]func(c *compiler, args string) error{
-		"continue": passes, "last": passes,
-		"break": breaks, "return": returns, "break-with-status": returns,
-		"redirect": redirects(http.StatusFound, "Moved"), "redirect-302": redirects(http.StatusFound, "Moved"),
-		"redirect-301": redirects(http.StatusMovedPermanently, "Moved Permanently"), "redirect-permanent": redirects(http.StatusMovedPermanently, "Moved Permanently"),
-		"basicauth": authenticates(false), "basicauth-next": authenticates(true),
-		"addheader": addsHeader, "delheader": removesHeader, "remheader": removesHeader,
-		"goto": goesTo, "log": logs, "donotlog": isQuiet, "harakiri": limits,
-	}
-}
-
 func passes(c *compiler, _ string) error {
 	c.rule.do = actionFunc(func(*eval) (verdict, error) { return pass, nil })
 	return nil
@@ -72,13 +59,36 @@ type reply struct {
 	body    []byte
 }
 
-func (a *reply) act(e *eval) (verdict, error) {
-	e.change()
-	resp := e.x.Response()
+func (a *reply) act(e *eval) (verdict, error) { return e.say(&whole{reply: *a}), nil }
+
+// whole is a reply that may be a file.
+type whole struct {
+	reply
+	file *os.File
+	size int64
+}
+
+// fill has resp begin as a says.
+func (a *whole) fill(resp *codec.Response) {
 	resp.Status, resp.Reason = a.status, a.reason
 	resp.Header = append(resp.Header, a.headers...)
-	e.x.Reply(resp, a.body)
-	return ended, nil
+}
+
+// say answers the request, or has the answer take the place of another's.
+func (e *eval) say(a *whole) verdict {
+	if e.kind != requests {
+		e.answer = a
+		return ended
+	}
+	e.change()
+	resp := e.x.Response()
+	a.fill(resp)
+	if a.file != nil {
+		e.x.ReplyFile(resp, a.file, 0, a.size)
+	} else {
+		e.x.Reply(resp, a.body)
+	}
+	return ended
 }
 
 var plainText = []codec.Header{{Name: []byte("Content-Type"), Value: []byte("text/plain")}}
@@ -86,7 +96,13 @@ var plainText = []codec.Header{{Name: []byte("Content-Type"), Value: []byte("tex
 // breaks compiles break:STATUS, which answers without a body, and break without one, after
 // which the client gets no answer.
 func breaks(c *compiler, args string) error {
+	if c.rule.table == finals {
+		return passes(c, args)
+	}
 	if args == "" {
+		if c.rule.table != requests {
+			return c.missing("break: cannot take back an answer that is on its way: give it a status, as in break:500")
+		}
 		c.rule.do = actionFunc(func(e *eval) (verdict, error) {
 			e.x.Drop()
 			return ended, nil
@@ -188,6 +204,23 @@ func (a *addHeader) act(e *eval) (verdict, error) {
 	e.add = append(e.add, h)
 	return goOn, nil
 }
+
+// setsHeader compiles setheader:Name: value, which replaces what the app says.
+func setsHeader(c *compiler, args string) error {
+	if err := addsHeader(c, args); err != nil {
+		return err
+	}
+	add := c.rule.do.(*addHeader)
+	name := add.fixed.Name
+	c.rule.do = actionFunc(func(e *eval) (verdict, error) {
+		e.remove = append(e.remove, name)
+		return add.act(e)
+	})
+	return nil
+}
+
+// setsType compiles addcontenttype:TYPE.
+func setsType(c *compiler, args string) error { return setsHeader(c, "Content-Type: "+args) }
 
 func removesHeader(c *compiler, args string) error {
 	name, err := header.ParseName(strings.TrimSuffix(args, ":"))

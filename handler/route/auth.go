@@ -89,7 +89,7 @@ func (a *basicAuth) judge(e *eval, user string, right bool) (verdict, error) {
 // ask has a goroutine of the pool check a password, as that takes long, and goes on when
 // it has been done.
 func (a *basicAuth) ask(e *eval, user, password string) (verdict, error) {
-	ref, rule := e.x.Ref(), e.h.rules[e.pc-1]
+	ref, rule := e.x.Ref(), e.t.rules[e.pc-1]
 	err := e.h.pool.Go(func() {
 		right, err := a.file.check(user, password)
 		_ = ref.Post(func(x *engine.Exchange) {
@@ -121,7 +121,7 @@ func (e *eval) goOn(r *Rule, act func() (verdict, error)) {
 	case err != nil:
 		e.fail(r, err)
 	case v == goOn:
-		v = e.run()
+		v = e.serve()
 	}
 	if v != waits {
 		e.free()

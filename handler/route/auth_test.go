@@ -179,7 +179,7 @@ func TestSlowPasswords(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := h.rules[0].do.(*basicAuth).file
+	file := h.tables[requests].rules[0].do.(*basicAuth).file
 	slow := slowHash{make(chan struct{}, 9), make(chan struct{})}
 	file.users["jane"] = []hash{slow}
 	r = serve(t, r, h)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 	"unsafe"
 )
@@ -18,6 +19,16 @@ type condition interface {
 func (c *compiler) condition(option, text string) error {
 	switch option {
 	case "route-run":
+		return nil
+	case "route-status":
+		if c.rule.table == requests {
+			break
+		}
+		status, err := strconv.Atoi(text)
+		if err != nil || len(text) != 3 {
+			return fmt.Errorf("%q is no status, such as 404", text)
+		}
+		c.rule.cond = hasStatus(status)
 		return nil
 	case "route-if", "route-if-not":
 		c.rule.negate = option == "route-if-not"
@@ -58,6 +69,11 @@ var subjects = map[string]string{
 	"route": "PATH_INFO", "route-uri": "REQUEST_URI", "route-host": "HTTP_HOST", "route-qs": "QUERY_STRING", "route-remote-addr": "REMOTE_ADDR",
 	"route-remote-user": "REMOTE_USER", "route-referer": "HTTP_REFERER", "route-user-agent": "HTTP_USER_AGENT",
 }
+
+// hasStatus is a condition on the response.
+type hasStatus int
+
+func (s hasStatus) holds(e *eval) (bool, error) { return e.status == int(s), nil }
 
 type buildCondition func(c *compiler, args string) (condition, error)
 

@@ -4,16 +4,19 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/uwsgo/uwsgo/codec"
 	"github.com/uwsgo/uwsgo/engine"
 	"github.com/uwsgo/uwsgo/handler/header"
+	"github.com/uwsgo/uwsgo/handler/static"
 )
 
 // Options configures a [Handler].
 type Options struct {
+	// Rules of all tables, those of each in order.
 	Rules []*Rule
 	// Pool checks passwords of htpasswd files, which takes long on purpose. It is needed
 	// where there is such a file.
@@ -23,6 +26,8 @@ type Options struct {
 	Paths func(r *codec.Request) (script, path []byte)
 	// ServerName is SERVER_NAME for requests over HTTP; empty means the host name.
 	ServerName string
+	// Trace hears of each rule that is for a request, before it acts; nil for nobody.
+	Trace func(x *engine.Exchange, r *Rule)
 	// Logf prints what log rules say, and why a request failed; nil drops that.
 	Logf func(format string, args ...any)
 }
@@ -30,20 +35,28 @@ type Options struct {
 // Handler follows rules and has the next handler answer what they let through. It may
 // serve any number of loops.
 type Handler struct {
-	next  engine.Handler
+	next   engine.Handler
+	tables [tableCount]table
+	pool   *engine.Pool
+	files  *static.Files // nil where no rule asks for one
+	paths  func(r *codec.Request) (script, path []byte)
+	host   string
+	trace  func(x *engine.Exchange, r *Rule)
+	logf   func(format string, args ...any)
+	evals  sync.Pool // of *eval
+	layers sync.Pool // of *layer
+}
+
+// table is one of the lists of rules.
+type table struct {
 	rules []*Rule
 	index *index
-	pool  *engine.Pool
-	paths func(r *codec.Request) (script, path []byte)
-	host  string
-	logf  func(format string, args ...any)
-	evals sync.Pool // of *eval
 }
 
 // New returns a Handler in front of next. It reads the htpasswd files of the rules, and
 // returns an error for one that it cannot use, and for a goto that leads nowhere.
 func New(next engine.Handler, o Options) (*Handler, error) {
-	h := &Handler{next: next, pool: o.Pool, paths: o.Paths, host: o.ServerName, logf: o.Logf}
+	h := &Handler{next: next, pool: o.Pool, paths: o.Paths, host: o.ServerName, trace: o.Trace, logf: o.Logf}
 	if h.logf == nil {
 		h.logf = func(string, ...any) {}
 	}
@@ -54,16 +67,31 @@ func New(next engine.Handler, o Options) (*Handler, error) {
 		}
 	}
 	h.evals.New = func() any { return &eval{h: h} }
-	files := map[string]*passwordFile{}
-	for i, rule := range o.Rules {
+	h.layers.New = func() any { return &layer{h: h} }
+	for _, rule := range o.Rules {
 		own := *rule // what is found out here is this handler's
-		if err := h.settle(&own, o.Rules, i, files); err != nil {
-			return nil, fmt.Errorf("%s: %w", rule.Where, err)
+		t := &h.tables[rule.table]
+		t.rules = append(t.rules, &own)
+		if rule.file && h.files == nil {
+			h.files = static.NewFiles()
 		}
-		h.rules = append(h.rules, &own)
 	}
-	h.index = newIndex(h.rules)
+	files := map[string]*passwordFile{}
+	for i := range h.tables {
+		t := &h.tables[i]
+		for at, rule := range t.rules {
+			if err := h.settle(rule, t.rules, at, files); err != nil {
+				return nil, fmt.Errorf("%s: %w", rule.Where, err)
+			}
+		}
+		t.index = newIndex(t.rules)
+	}
 	return h, nil
+}
+
+// has reports whether there are rules in one of these tables.
+func (h *Handler) has(kinds ...tableKind) bool {
+	return slices.ContainsFunc(kinds, func(k tableKind) bool { return len(h.tables[k].rules) > 0 })
 }
 
 // settle does what needs the other rules, or files.
@@ -94,18 +122,31 @@ func (h *Handler) settle(r *Rule, rules []*Rule, at int, files map[string]*passw
 
 // Serve implements [engine.Handler].
 func (h *Handler) Serve(x *engine.Exchange) {
-	e := h.evals.Get().(*eval)
-	e.x, e.r = x, x.Request()
-	e.locate()
-	if e.run() != waits {
+	e := h.eval(x, requests)
+	if h.has(failures, responses, finals) {
+		e.layer = h.layers.Get().(*layer)
+		x.Push(e.layer)
+	}
+	if e.serve() != waits {
 		e.free()
 	}
+}
+
+// eval returns one for a table and an exchange.
+func (h *Handler) eval(x *engine.Exchange, kind tableKind) *eval {
+	e := h.evals.Get().(*eval)
+	e.x, e.r = x, x.Request()
+	e.enter(kind)
+	e.locate()
+	return e
 }
 
 // eval follows the rules for one exchange. It belongs to the loop, or, while a password is
 // checked, to the exchange.
 type eval struct {
 	h            *Handler
+	kind         tableKind
+	t            *table
 	x            *engine.Exchange
 	r            *codec.Request
 	pc           int     // the next rule
@@ -123,6 +164,17 @@ type eval struct {
 
 	add    []codec.Header // to the response
 	remove [][]byte       // from it
+	layer  *layer         // that does so; nil where the request's rules are the only ones
+
+	// In the tables for responses:
+	head   *codec.Response // what there is to send
+	answer *whole          // what takes its place
+}
+
+// enter begins with the rules of a table.
+func (e *eval) enter(kind tableKind) {
+	e.kind, e.t, e.pc = kind, &e.h.tables[kind], 0
+	e.ahead = e.ahead[:0]
 }
 
 // locate finds out the paths of the request.
@@ -165,33 +217,37 @@ func (e *eval) two(a, b *template) (one, other []byte) {
 	return e.one(a), other
 }
 
-// run follows the rules from the next one on, and has the next handler answer after them.
+// serve follows the rules from the next one on, and has the next handler answer after them.
+func (e *eval) serve() verdict {
+	v := e.run()
+	if v == pass {
+		e.change()
+		e.h.next.Serve(e.x)
+	}
+	return v
+}
+
+// run follows the rules from the next one on.
 func (e *eval) run() verdict {
+	rules := e.t.rules
 	for {
-		if e.pc = min(e.pc, len(e.h.rules)); e.pc < len(e.h.rules) {
-			e.pc = e.h.index.next(e)
+		if e.pc = min(e.pc, len(rules)); e.pc < len(rules) {
+			e.pc = e.t.index.next(e)
 		}
-		if e.pc == len(e.h.rules) {
-			break
+		if e.pc == len(rules) {
+			return pass
 		}
-		r := e.h.rules[e.pc]
+		r := rules[e.pc]
 		e.pc++
 		v, err := e.follow(r)
 		if err != nil {
 			e.fail(r, err)
 			return ended
 		}
-		switch v {
-		case goOn:
-		case pass:
-			e.pc = len(e.h.rules)
-		default:
+		if v != goOn {
 			return v
 		}
 	}
-	e.change()
-	e.h.next.Serve(e.x)
-	return pass
 }
 
 func (e *eval) follow(r *Rule) (verdict, error) {
@@ -206,11 +262,14 @@ func (e *eval) follow(r *Rule) (verdict, error) {
 		}
 	}
 	e.forget()
+	if e.h.trace != nil {
+		e.h.trace(e.x, r)
+	}
 	if g := r.goTo; g != nil {
 		to := g.target
 		if to == 0 {
 			var err error
-			if to, err = target(e.h.rules, e.pc-1, string(e.one(&g.to))); err != nil {
+			if to, err = target(e.t.rules, e.pc-1, string(e.one(&g.to))); err != nil {
 				return failed, err
 			}
 		}
@@ -234,7 +293,9 @@ func (e *eval) forget() {
 
 // change has the response changed as the rules so far say.
 func (e *eval) change() {
-	if len(e.add)+len(e.remove) > 0 {
+	if e.layer != nil {
+		e.layer.add, e.layer.remove = append(e.layer.add, e.add...), append(e.layer.remove, e.remove...)
+	} else if len(e.add)+len(e.remove) > 0 {
 		header.Change(e.x, append([]codec.Header(nil), e.add...), append([][]byte(nil), e.remove...))
 	}
 }
@@ -243,5 +304,5 @@ func (e *eval) change() {
 // shut.
 func (e *eval) fail(r *Rule, err error) {
 	e.h.logf("%s: the request is refused: %v", r.Where, err)
-	e.x.ReplyText(http.StatusInternalServerError, "Internal Server Error\n")
+	e.say(&whole{reply: reply{status: http.StatusInternalServerError, headers: plainText, body: []byte("Internal Server Error\n")}})
 }

@@ -346,7 +346,7 @@ func TestWhatCannotBeARule(t *testing.T) {
 
 func TestWhatIsMissing(t *testing.T) {
 	for rule, want := range map[string]string{
-		"route = ^/ rewrite:/x":                  "rewrite: action rewrite is not supported",
+		"route = ^/ send:x":                      "send: action send is not supported",
 		"route = ^/(?!x) cache:key=x":            "cache: action cache is not supported",
 		"route-if = lord:a break:503":            "break: condition lord asks a legion, and there is none",
 		"route-if = incache:key=${X} redirect:/": "redirect: condition incache asks a cache, and there is none",

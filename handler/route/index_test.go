@@ -50,19 +50,20 @@ func TestIndexFindsWhatHolds(t *testing.T) {
 			n := uint32(len(path))
 			*x.Request() = codec.Request{Buf: []byte(path + query), RawPath: codec.Span{End: n}, Query: codec.Span{Off: n, End: n + uint32(len(query))}}
 			e := &eval{h: h, x: x, r: x.Request()}
+			e.enter(requests)
 			e.locate()
 			holds := func(r *Rule) bool {
 				ok, err := r.cond.holds(e)
 				return err == nil && ok != r.negate
 			}
 			var want, got []int
-			for i, r := range h.rules {
+			for i, r := range h.tables[requests].rules {
 				if holds(r) {
 					want = append(want, i)
 				}
 			}
-			for ; e.pc < len(h.rules); e.pc++ {
-				if e.pc = h.index.next(e); e.pc < len(h.rules) && holds(h.rules[e.pc]) {
+			for ; e.pc < len(h.tables[requests].rules); e.pc++ {
+				if e.pc = h.tables[requests].index.next(e); e.pc < len(h.tables[requests].rules) && holds(h.tables[requests].rules[e.pc]) {
 					got = append(got, e.pc)
 				}
 			}
@@ -98,8 +99,9 @@ func TestIndexLeavesOut(t *testing.T) {
 		x := &engine.Exchange{}
 		*x.Request() = codec.Request{Buf: []byte("/shop"), RawPath: codec.Span{End: 5}}
 		e := &eval{h: h, x: x, r: x.Request()}
+		e.enter(requests)
 		e.locate()
-		if at := h.index.next(e); at != len(h.rules) {
+		if at := h.tables[requests].index.next(e); at != len(h.tables[requests].rules) {
 			t.Errorf("%s: rule %d is looked at", name, at)
 		}
 	}

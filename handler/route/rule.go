@@ -13,8 +13,11 @@ type Rule struct {
 	// Where is the rule's origin for messages: the option, unless the caller knows better.
 	Where string
 
+	table  tableKind
+	text   string // as it was written
 	label  string
 	action string
+	file   bool      // it answers with files
 	cond   condition // nil for always
 	negate bool
 	do     action
@@ -42,11 +45,12 @@ func (e *UnsupportedError) Error() string {
 
 // Parse compiles the value of one of uWSGI's options route, route-uri, route-host,
 // route-qs, route-remote-addr, route-remote-user, route-referer, route-user-agent,
-// route-if, route-if-not, route-run and route-label. It returns an *UnsupportedError for
-// conditions and actions of uWSGI that are not here.
+// route-if, route-if-not, route-run and route-label, and of those with error-, response- or
+// final- in front, which have -status as well. It returns an *UnsupportedError for
+// conditions and actions of uWSGI that are not here, or not in that table.
 func Parse(option, value string) (*Rule, error) {
-	r := &Rule{Where: option}
-	if option == "route-label" {
+	r := &Rule{Where: option, text: value}
+	if r.table, option = tableOf(option); option == "route-label" {
 		r.label = value
 		return r, nil
 	}
@@ -63,14 +67,17 @@ func Parse(option, value string) (*Rule, error) {
 		return nil, fmt.Errorf("%q is not of the form %s", value, strings.TrimLeft(forms[option]+" ACTION:ARGUMENTS", " "))
 	}
 	r.action = name
-	build := actions[name]
-	if build == nil {
+	build, ok := actions[name]
+	if !ok {
 		return nil, &UnsupportedError{Action: name}
+	}
+	if !build.in.has(r.table) {
+		return nil, &UnsupportedError{Action: name, Reason: name + ": " + r.table.without()}
 	}
 	c := compiler{rule: r}
 	err := c.condition(option, subject)
 	if err == nil {
-		err = build(&c, args)
+		err = build.compile(&c, args)
 	}
 	if err != nil {
 		return nil, err
@@ -82,13 +89,30 @@ func Parse(option, value string) (*Rule, error) {
 var forms = map[string]string{
 	"route": "REGEX", "route-uri": "REGEX", "route-host": "REGEX", "route-qs": "REGEX", "route-remote-addr": "REGEX",
 	"route-remote-user": "REGEX", "route-referer": "REGEX", "route-user-agent": "REGEX",
-	"route-if": "CONDITION:ARGUMENTS", "route-if-not": "CONDITION:ARGUMENTS", "route-run": "",
+	"route-status": "STATUS", "route-if": "CONDITION:ARGUMENTS", "route-if-not": "CONDITION:ARGUMENTS", "route-run": "",
 }
 
 // compiler makes one rule.
 type compiler struct {
 	rule    *Rule
 	pattern *pattern // whose groups $1 and so on are; nil where there is none
+}
+
+func (c *compiler) missing(reason string) error {
+	return &UnsupportedError{Action: c.rule.action, Reason: reason}
+}
+
+// String returns the rule as it was written, without passwords.
+func (r *Rule) String() string {
+	if strings.HasPrefix(r.action, "basicauth") {
+		if at := strings.Index(r.text, r.action+":"); at >= 0 {
+			realm, who, _ := strings.Cut(r.text[at:], ",")
+			if user, _, ok := strings.Cut(who, ":"); ok {
+				return r.text[:at] + realm + "," + user + ":…"
+			}
+		}
+	}
+	return r.text
 }
 
 // Harakiri returns the time that a harakiri rule asks for, negative for ever; 0 for other

@@ -51,29 +51,6 @@ func note(to *[]string, name string) {
 	}
 }
 
-// rule reads a rule of a routing table that is not there, of errors, responses or ends:
-// REGEX ACTION:ARGUMENTS, or the action alone. What the rule protects is open without it.
-func (r *resolver) rule(e ini.Entry, label, always bool) error {
-	if label {
-		note(&r.Losses.Function, e.Key)
-		return nil
-	}
-	command := e.Value
-	if !always {
-		_, command, _ = strings.Cut(e.Value, " ")
-	}
-	action, _, ok := strings.Cut(strings.TrimLeft(command, " "), ":")
-	if !ok {
-		form := "REGEX ACTION:ARGUMENTS"
-		if always {
-			form = "ACTION:ARGUMENTS"
-		}
-		return e.Origin.Errorf(e.Key, "%q is not of the form %s", e.Value, form)
-	}
-	r.action(e, action, option.Instead(action))
-	return nil
-}
-
 // action notes that an action of a rule is not there.
 func (r *resolver) action(e ini.Entry, action, instead string) {
 	name := e.Key + ":" + action
@@ -94,7 +71,7 @@ func (r *resolver) giveUp(e ini.Entry) error {
 		name = strings.TrimSuffix(strings.TrimPrefix(name, "--"), ":")
 		key, _, action := strings.Cut(name, ":")
 		o := r.list.Lookup(key)
-		routes, _, _ := option.Routes(key)
+		routes := option.Routes(key)
 		switch {
 		case o == nil:
 			return e.Origin.Errorf(e.Key, "%q is no option%s", key, r.list.Hint(key))

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
@@ -10,111 +11,48 @@ import (
 	"github.com/uwsgo/uwsgo/handler/route"
 )
 
-// RouteConfig has the rules of requests, in the order in which they are followed.
+// RouteConfig has the rules of all tables, in the order in which they are followed.
 type RouteConfig struct {
 	Routes []*route.Rule
 }
 
-var routingRows = []row{
-	{
-		Option: option.Option{
-			Name: "route", Kind: option.List, Arg: "RULE", Status: option.Differs,
-			Help: "do something with requests whose PATH_INFO matches: REGEX ACTION:ARGUMENTS",
-			Note: "[routing.md](routing.md) has the actions; others [end the start](#ends-the-start), or are left out where they protect nothing. Patterns are Go's (RE2). The time of harakiri takes the place of --harakiri, so it may be longer, and 0 means none; in uWSGI the shorter one counts.",
-		},
-		set: (*resolver).route,
-	},
-	{
-		Option: option.Option{
-			Name: "route-uri", Kind: option.List, Arg: "RULE", Status: option.Differs,
-			Help: "the same where REQUEST_URI matches",
-			Note: "As for route.",
-		},
-		set: (*resolver).route,
-	},
-	{
-		Option: option.Option{
-			Name: "route-qs", Kind: option.List, Arg: "RULE", Status: option.Differs,
-			Help: "the same where QUERY_STRING matches",
-			Note: "As for route.",
-		},
-		set: (*resolver).route,
-	},
-	{
-		Option: option.Option{
-			Name: "route-host", Kind: option.List, Arg: "RULE", Status: option.Differs,
-			Help: "the same where HTTP_HOST matches",
-			Note: "As for route.",
-		},
-		set: (*resolver).route,
-	},
-	{
-		Option: option.Option{
-			Name: "route-remote-addr", Kind: option.List, Arg: "RULE", Status: option.Differs,
-			Help: "the same where REMOTE_ADDR matches",
-			Note: "As for route.",
-		},
-		set: (*resolver).route,
-	},
-	{
-		Option: option.Option{
-			Name: "route-remote-user", Kind: option.List, Arg: "RULE", Status: option.Differs,
-			Help: "the same where REMOTE_USER matches",
-			Note: "As for route.",
-		},
-		set: (*resolver).route,
-	},
-	{
-		Option: option.Option{
-			Name: "route-referer", Kind: option.List, Arg: "RULE", Status: option.Differs,
-			Help: "the same where HTTP_REFERER matches",
-			Note: "As for route.",
-		},
-		set: (*resolver).route,
-	},
-	{
-		Option: option.Option{
-			Name: "route-user-agent", Kind: option.List, Arg: "RULE", Status: option.Differs,
-			Help: "the same where HTTP_USER_AGENT matches",
-			Note: "As for route.",
-		},
-		set: (*resolver).route,
-	},
-	{
-		Option: option.Option{
-			Name: "route-if", Kind: option.List, Arg: "RULE", Status: option.Differs,
-			Help: "the same where a condition holds: CONDITION:ARGUMENTS ACTION:ARGUMENTS",
-			Note: "As for route. Conditions that ask a cache or a legion end the start.",
-		},
-		set: (*resolver).route,
-	},
-	{
-		Option: option.Option{
-			Name: "route-if-not", Kind: option.List, Arg: "RULE", Status: option.Differs,
-			Help: "the same where a condition does not hold",
-			Note: "As for route-if.",
-		},
-		set: (*resolver).route,
-	},
-	{
-		Option: option.Option{
-			Name: "route-run", Kind: option.List, Arg: "ACTION", Status: option.Differs,
-			Help: "the same for every request: ACTION:ARGUMENTS",
-			Note: "As for route.",
-		},
-		set: (*resolver).route,
-	},
-	{
-		Option: option.Option{
-			Name: "route-label", Kind: option.List, Arg: "NAME", Status: option.Differs,
-			Help: "name a place among the rules for goto",
-			Note: "A goto that leads nowhere, or back, ends the start.",
-		},
-		set: (*resolver).route,
-	},
+var routingRows = slices.Concat(
+	tableRows("route", "do something with requests whose PATH_INFO matches: REGEX ACTION:ARGUMENTS",
+		"[routing.md](routing.md) has the actions; others [end the start](#ends-the-start), or are left out where they protect nothing. Patterns are Go's (RE2). The time of harakiri takes the place of --harakiri, so it may be longer, and 0 means none; in uWSGI the shorter one counts."),
+	tableRows("error-route", "do something with answers to requests whose PATH_INFO matches, once their status is known: REGEX ACTION:ARGUMENTS",
+		"As for route. Followed for each answer, whatever its status, as in uWSGI: see error-route-status. [routing.md](routing.md#answers) says what is different."),
+	tableRows("response-route", "do something with answers to requests whose PATH_INFO matches, before their head goes out: REGEX ACTION:ARGUMENTS",
+		"As for route. [routing.md](routing.md#answers) says what is different."),
+	tableRows("final-route", "do something when a request whose PATH_INFO matches is over: REGEX ACTION:ARGUMENTS",
+		"As for route. [routing.md](routing.md#answers) has the actions."),
+)
+
+// tableRows are the options of one table of rules.
+func tableRows(table, help, note string) []row {
+	rows := []row{{Option: option.Option{Name: table, Kind: option.List, Arg: "RULE", Status: option.Differs, Help: help, Note: note}}}
+	add := func(end, arg, help, note string) {
+		rows = append(rows, row{Option: option.Option{Name: table + end, Kind: option.List, Arg: arg, Status: option.Differs, Help: help, Note: note}})
+	}
+	for _, o := range []struct{ end, variable string }{
+		{"-uri", "REQUEST_URI"}, {"-qs", "QUERY_STRING"}, {"-host", "HTTP_HOST"}, {"-remote-addr", "REMOTE_ADDR"},
+		{"-remote-user", "REMOTE_USER"}, {"-referer", "HTTP_REFERER"}, {"-user-agent", "HTTP_USER_AGENT"},
+	} {
+		add(o.end, "RULE", "the same where "+o.variable+" matches", "As for "+table+".")
+	}
+	if table != "route" {
+		add("-status", "RULE", "the same where the status is that one: STATUS ACTION:ARGUMENTS", "As for "+table+".")
+	}
+	add("-if", "RULE", "the same where a condition holds: CONDITION:ARGUMENTS ACTION:ARGUMENTS", "As for "+table+". Conditions that ask a cache or a legion end the start.")
+	add("-if-not", "RULE", "the same where a condition does not hold", "As for "+table+"-if.")
+	add("-run", "ACTION", "the same for every request: ACTION:ARGUMENTS", "As for "+table+".")
+	add("-label", "NAME", "name a place among the rules for goto", "A goto that leads nowhere, or back, ends the start.")
+	for i := range rows {
+		rows[i].set = (*resolver).route
+	}
+	return rows
 }
 
-// route reads a rule of the table of requests. A rule that cannot be followed leaves its
+// route reads a rule. A rule that cannot be followed leaves its
 // place behind, which goto counts, where it is harmless or given up.
 func (r *resolver) route(e ini.Entry) error {
 	value, err := withSeconds(e)
@@ -142,7 +80,7 @@ func (r *resolver) route(e ini.Entry) error {
 // withSeconds has the time of a harakiri rule in seconds, without unit or comment.
 func withSeconds(e ini.Entry) (string, error) {
 	at := strings.IndexByte(e.Value, ' ') + 1
-	if e.Key == "route-run" {
+	if strings.HasSuffix(e.Key, "-run") {
 		at = 0
 	}
 	action, time, _ := strings.Cut(strings.TrimLeft(e.Value[at:], " "), ":")

@@ -24,12 +24,6 @@ func resolve(list *ini.List, w ini.World) (*Config, error) {
 		if e.Settled && !o.Immediate {
 			continue // a placeholder that has the name of an option of ours
 		}
-		if routes, label, always := option.Routes(o.Name); routes && !o.Status.Supported() {
-			if err := r.rule(e, label, always); err != nil {
-				return nil, err
-			}
-			continue
-		}
 		if !o.Status.Supported() {
 			r.lose(o, e)
 			continue

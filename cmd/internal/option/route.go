@@ -6,27 +6,10 @@ import (
 )
 
 // Routes reports whether the option of that name adds a rule to one of uWSGI's routing
-// tables. label says that its value is the name of a place in the table, always that it is
-// an action without a condition.
-func Routes(name string) (routes, label, always bool) {
-	_, kind, ok := strings.Cut("-"+name, "-route")
-	if !ok {
-		return false, false, false
-	}
-	switch strings.SplitN(name, "route", 2)[0] {
-	case "", "error-", "response-", "final-":
-	default:
-		return false, false, false
-	}
-	switch kind {
-	case "-label":
-		return true, true, false
-	case "-run":
-		return true, false, true
-	case "", "-if", "-if-not", "-uri", "-host", "-qs", "-referer", "-user-agent", "-remote-addr", "-remote-user", "-status":
-		return true, false, false
-	}
-	return false, false, false
+// tables, so that it has actions.
+func Routes(name string) bool {
+	table, kind, ok := strings.Cut("-"+name, "-route")
+	return ok && slices.Contains([]string{"", "-error", "-response", "-final"}, table) && kind != "-label" && (kind == "" || kind[0] == '-')
 }
 
 // harmless are the actions of routes that only log, count, encode or answer quicker, and
@@ -45,31 +28,41 @@ func Harmless(action string) bool { return slices.Contains(harmless, action) }
 
 // instead says for actions what to do in their place.
 var instead = map[string]string{
-	"basicauth":   "have the web server in front ask for the password, with auth_basic in nginx",
-	"break":       "refuse the request in the web server in front, with return or deny in nginx",
-	"redirect":    "redirect in the web server in front, with return in nginx",
-	"addheader":   "route-run with addheader adds one to every response, as add-header does",
-	"harakiri":    "route, route-if and their kin can have this action",
-	"rewrite":     "rewrite in the web server in front, with rewrite in nginx",
-	"fixpathinfo": "have the web server in front say uwsgi_modifier1 30 (nginx), which does the same",
-	"static":      "serve files with static-map or check-static",
+	"basicauth":      "route, route-if and their kin can have this action",
+	"ldapauth":       "have the web server in front ask for the password, with auth_basic in nginx",
+	"break":          "refuse the request in the web server in front, with return or deny in nginx",
+	"access":         "route-if-not with ipv4in and break:403 does the same",
+	"harakiri":       "route, route-if and their kin can have this action",
+	"http":           "requests are not passed on to other servers: do it in the web server in front, with proxy_pass in nginx",
+	"uwsgi":          "requests are not passed on to other servers: do it in the web server in front, with uwsgi_pass in nginx",
+	"send":           "an answer is not put together of pieces: file answers with a file, return with a status",
+	"chdir":          "a worker does not change its folder for a request: the option chdir sets it for all",
+	"sethome":        "a worker has one virtualenv: start one server for each",
+	"setfile":        "apps are loaded at the start: mount = /path=file.py, and setapp:/path",
+	"rpc":            "apps have no functions that rules can call: do it in the app",
+	"template":       "bodies are not filled in: do it in the app",
+	"hash":           "choose among servers in the web server in front, with hash in nginx",
+	"disableheaders": "an answer always has a head: leave the rule out",
+	"goon":           "uWSGI has no such action: a rule that does not answer goes on by itself",
 }
 
 // Instead says what to do in place of a rule with this action.
 func Instead(action string) string {
 	switch action {
-	case "return", "break-with-status", "access":
+	case "return", "break-with-status":
 		action = "break"
-	case "basicauth-next", "ldapauth", "ldapauth-next", "radius", "radius-next", "spnego", "spnego-next", "fcgiauth":
+	case "basicauth-next":
 		action = "basicauth"
-	case "redirect-302", "redirect-301", "redirect-permanent":
-		action = "redirect"
-	case "delheader", "remheader":
-		return "route-run with remheader takes one out of every response, as rem-header does"
-	case "rewrite-last":
-		action = "rewrite"
-	case "file", "file-next", "sendfile", "sendfile-next", "fastfile", "fastfile-next", "static-next":
-		action = "static"
+	case "ldapauth-next", "radius", "radius-next", "spnego", "spnego-next", "fcgiauth":
+		action = "ldapauth"
+	case "httpdumb", "proxyhttp", "httpconnect", "proxyhttpconnect":
+		action = "http"
+	case "proxyuwsgi":
+		action = "uwsgi"
+	case "send-crnl":
+		action = "send"
+	case "call", "rpcret", "rpcblob", "rpcnext", "rpcraw", "rpcvar", "symcall", "symcall-next":
+		action = "rpc"
 	}
 	if s := instead[action]; s != "" {
 		return s
@@ -89,7 +82,4 @@ var variables = []string{
 }
 
 // RouteText says in docs/options.md which actions are left out.
-var RouteText = "in `route…` " + quoted([]string{
-	"addheader", "basicauth", "basicauth-next", "break", "break-with-status", "continue", "delheader", "donotlog", "goto", "harakiri", "last", "log",
-	"redirect", "redirect-301", "redirect-302", "redirect-permanent", "remheader", "return",
-}) + " work, as [routing.md](routing.md) says; there and in the other tables " + quoted(harmless) + " are left out where they do not work, as a lost function; every other action, `rewrite`, `addvar` and `setuser` for three, ends the start."
+var RouteText = "[routing.md](routing.md) has those that work; " + quoted(harmless) + " are left out where they do not work, as a lost function; every other action, `http`, `uwsgi` and `send` for three, ends the start."

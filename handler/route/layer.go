@@ -1,0 +1,167 @@
+package route
+
+import (
+	"bytes"
+	"net/http"
+	"os"
+	"slices"
+
+	"github.com/uwsgo/uwsgo/codec"
+	"github.com/uwsgo/uwsgo/engine"
+)
+
+// layer has the rules for responses followed as one goes to the client: error-route and
+// response-route when its head is there, final-route when all is over. It belongs to one
+// exchange at a time.
+type layer struct {
+	engine.Pass
+	h       *Handler
+	add     []codec.Header // by rules
+	remove  [][]byte       // by rules
+	started bool           // the head has gone on
+	own     *whole         // takes the place of the handler's; sent when that has said all
+	resp    codec.Response // the changed head; Header is kept for reuse
+}
+
+// judge follows the rules for a response. It returns the head to send, or the answer that
+// takes its place, for which the head is not of use.
+func (l *layer) judge(x *engine.Exchange, resp *codec.Response) (*codec.Response, *whole) {
+	h := l.resp.Header[:0]
+	l.resp = *resp
+	l.resp.Header = append(h, resp.Header...)
+	e := l.h.eval(x, failures)
+	e.head = &l.resp
+	var own *whole
+	for _, kind := range []tableKind{failures, responses} {
+		if !l.h.has(kind) {
+			continue
+		}
+		e.enter(kind)
+		e.status, e.answer = l.resp.Status, nil
+		e.run()
+		if e.answer == nil {
+			continue
+		}
+		if own != nil && own.file != nil {
+			_ = own.file.Close()
+		}
+		own = e.answer
+		l.resp.ContentLength, l.resp.Header = -1, l.resp.Header[:0]
+		own.fill(&l.resp)
+	}
+	l.add, l.remove = append(l.add, e.add...), append(l.remove, e.remove...)
+	e.free()
+	l.resp.Header = append(slices.DeleteFunc(l.resp.Header, l.removes), l.add...)
+	return &l.resp, own
+}
+
+func (l *layer) removes(h codec.Header) bool {
+	return slices.ContainsFunc(l.remove, func(name []byte) bool { return len(name) == len(h.Name) && bytes.EqualFold(name, h.Name) })
+}
+
+// send sends what takes the place of the handler's answer.
+func (l *layer) send(x *engine.Exchange, own *whole) {
+	l.own, l.started = nil, true
+	if own.file != nil {
+		l.Next().ReplyFile(x, &l.resp, own.file, 0, own.size)
+		return
+	}
+	l.Next().Reply(x, &l.resp, own.body)
+}
+
+// Reply implements [engine.Output].
+func (l *layer) Reply(x *engine.Exchange, resp *codec.Response, body []byte) {
+	head, own := l.judge(x, resp)
+	l.started = true
+	if own != nil {
+		l.send(x, own)
+		return
+	}
+	l.Next().Reply(x, head, body)
+}
+
+// ReplyFile implements [engine.Output].
+func (l *layer) ReplyFile(x *engine.Exchange, resp *codec.Response, f *os.File, off, n int64) {
+	head, own := l.judge(x, resp)
+	l.started = true
+	if own != nil {
+		_ = f.Close()
+		l.send(x, own)
+		return
+	}
+	l.Next().ReplyFile(x, head, f, off, n)
+}
+
+// Start implements [engine.Output]. The handler goes on although its answer is not wanted: it
+// may not find the exchange over before it has said all.
+func (l *layer) Start(x *engine.Exchange, resp *codec.Response) {
+	head, own := l.judge(x, resp)
+	l.started = true
+	if own != nil {
+		l.own = own
+		return
+	}
+	l.Next().Start(x, head)
+}
+
+// Write implements [engine.Output].
+func (l *layer) Write(x *engine.Exchange, p []byte) {
+	if l.own == nil {
+		l.Next().Write(x, p)
+	}
+}
+
+// End implements [engine.Output].
+func (l *layer) End(x *engine.Exchange) {
+	if l.own != nil {
+		l.send(x, l.own)
+		return
+	}
+	l.Next().End(x)
+}
+
+// Abort implements [engine.Output]. Where nothing has been said yet this is the 500 that
+// the engine would give, by the rules.
+func (l *layer) Abort(x *engine.Exchange) {
+	switch {
+	case l.own != nil:
+		l.send(x, l.own)
+	case l.started:
+		l.Next().Abort(x)
+	default:
+		resp := x.Response()
+		resp.Status = http.StatusInternalServerError
+		resp.Header = append(resp.Header, plainText...)
+		l.Reply(x, resp, []byte("Internal Server Error"))
+	}
+}
+
+// Ended implements [engine.Layer].
+func (l *layer) Ended(x *engine.Exchange, o *engine.Outcome) {
+	if l.own != nil && l.own.file != nil {
+		_ = l.own.file.Close() // the client has gone
+	}
+	if l.h.has(finals) {
+		e := l.h.eval(x, finals)
+		e.status, e.size, e.over = o.Status, o.BodyBytes, true
+		e.run()
+		e.free()
+	}
+	header := l.resp.Header
+	clear(header[:cap(header)]) // views of others
+	clear(l.add)
+	clear(l.remove)
+	*l = layer{h: l.h, add: l.add[:0], remove: l.remove[:0], resp: codec.Response{Header: header[:0]}}
+	l.h.layers.Put(l)
+}
+
+// clearsHeaders compiles clearheaders:STATUS, which leaves of an answer its body alone.
+func clearsHeaders(c *compiler, args string) error {
+	status, reason, err := parseStatus(args)
+	c.rule.do = actionFunc(func(e *eval) (verdict, error) {
+		e.head.Status, e.head.Reason, e.head.Header = status, []byte(reason), e.head.Header[:0]
+		e.status = status
+		return goOn, nil
+	})
+	return err
+}

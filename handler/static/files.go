@@ -1,0 +1,47 @@
+package static
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/uwsgo/uwsgo/engine"
+)
+
+// Files answers with files that others choose by name, such as rules.
+type Files struct{ h Handler }
+
+// NewFiles returns Files with the types of the system.
+func NewFiles() *Files { return &Files{Handler{types: loadTypes(mimeTypes)}} }
+
+// Open opens a regular file. It returns an error for everything else.
+func (s *Files) Open(name string) (f *os.File, size int64, err error) {
+	found, err := regular(os.OpenFile(name, openFlags, 0))
+	if err != nil {
+		return nil, 0, err
+	}
+	return found.File, found.size, nil
+}
+
+// Type returns the Content-Type that the name of a file says, nil where none is known.
+func (s *Files) Type(name string) []byte {
+	if kind, ok := s.h.types[strings.ToLower(filepath.Ext(name))]; ok {
+		return []byte(kind)
+	}
+	return nil
+}
+
+// Found is an open file that has not been sent yet.
+type Found struct {
+	h *Handler
+	f *file
+}
+
+// Find opens a regular file.
+func (s *Files) Find(name string) (Found, error) {
+	f, err := regular(os.OpenFile(name, openFlags, 0))
+	return Found{&s.h, f}, err
+}
+
+// Serve answers with the file as a Handler does: a part of it, or that the client has it.
+func (f Found) Serve(x *engine.Exchange) { f.h.serve(x, f.f) }
