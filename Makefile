@@ -22,7 +22,7 @@ SHARDS   ?= 2
 INENV     = UWSGO_TESTENV=$(CURDIR)/$(TESTENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test tests unit worker e2e benchenv benchtest chaostest chaos pytest pythons lint fmt cross fuzz bench bench-docs bench-full microbench release-snapshot packagetest site install clean testenv
+.PHONY: collections help run build test tests unit worker e2e benchenv benchtest chaostest chaos pytest pythons lint fmt cross fuzz bench bench-docs bench-full microbench release-snapshot packagetest site install clean testenv
 
 help: ## show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -68,6 +68,9 @@ chaostest: testenv tests ## kills, reloads, leaks, hangs and overload, some seco
 
 chaos: testenv ## the same in full, half an hour; writes docs/reliability.md
 	$(INENV) $(GO) test -count=1 -v -timeout 1h ./cmd/uwsgo/chaos -full -report $(CURDIR)/docs/reliability.md
+
+collections: build testenv ## collections of real configurations beside reference uWSGI, some four minutes (root); writes docs/configurations.md
+	$(INENV) $(GO) test -count=1 -timeout 20m ./cmd/uwsgo/collections -program $(CURDIR)/build/uwsgo -report $(CURDIR)/docs/configurations.md
 
 pythons: testenv ## the workers under every Python that can be had, by .ci/pythons; PYTHONS="3.14 pypy3" chooses
 	.ci/pythons $(PYTHONS)

@@ -129,7 +129,7 @@ func (p *program) prepare(ctx context.Context) error {
 		stop := startProfile(cfg.Profile)
 		p.ending.Later(stop)
 	}
-	if len(cfg.Listens) == 0 && !slices.ContainsFunc(inherited, func(s succession.Socket) bool { return s.Always }) {
+	if len(cfg.Listens)+len(cfg.Companions)+len(cfg.Crons) == 0 && !slices.ContainsFunc(inherited, func(s succession.Socket) bool { return s.Always }) {
 		return errors.New("there is no socket to listen on: add http = :8080, or socket = /path/to.sock for nginx")
 	}
 	if p.home, err = os.Getwd(); err != nil { // before chdir

@@ -97,7 +97,7 @@ func TestBadInput(t *testing.T) {
 		{"bad_port", refusal{with("--wsgi-file", "app.py", "--http", ":99999"), exitConfig, []string{"99999"}}},
 		{"missing_ini", refusal{[]string{"absent.ini"}, exitConfig, []string{"absent.ini", "no such file"}}},
 		{"ini_is_a_directory", refusal{[]string{"folder.ini"}, exitConfig, []string{"folder.ini"}}},
-		{"not_a_config", refusal{[]string{"app.py"}, exitConfig, []string{"app.py"}}},
+		{"not_a_config", refusal{[]string{"notes.txt"}, exitConfig, []string{"notes.txt", ".ini"}}},
 		{"bad_number", refusal{with("--wsgi-file", "app.py", "--threads", "four"), exitConfig, []string{"threads", "four"}}},
 		{"bad_number_in_ini", refusal{[]string{"number.ini"}, exitConfig, []string{"processes", "many", "number.ini"}}},
 		{"negative_number", refusal{with("--wsgi-file", "app.py", "--threads", "-1"), exitConfig, []string{"threads", "-1"}}},
@@ -131,6 +131,7 @@ func TestBadInput(t *testing.T) {
 			write(t, dir, "raises.py", "1 / 0\n")
 			write(t, dir, "empty.py", "pass\n")
 			write(t, dir, "number.py", "application = 7\n")
+			write(t, dir, "notes.txt", "http = :0\n")
 			write(t, dir, "noapp.ini", "[uwsgi]\nhttp = :0\nmaster = true\nstats = left.stats\n")
 			write(t, dir, "number.ini", "[uwsgi]\nsocket = left.sock\nwsgi-file = app.py\nprocesses = many\n")
 			write(t, dir, "strict.ini", "[uwsgi]\nstrict = true\nsocket = left.sock\nwsgi-file = app.py\nproceses = 2\n")

@@ -151,6 +151,25 @@ func TestCron(t *testing.T) {
 	}
 }
 
+// TestNoSocketBesideCrons: where something runs beside the app, uWSGI does without an address.
+func TestNoSocketBesideCrons(t *testing.T) {
+	for name, option := range map[string][]string{
+		"cron":   {"--cron", "-1 -1 -1 -1 -1 touch ran"},
+		"daemon": {"--attach-daemon", "touch ran; sleep 10000"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := shortTempDir(t)
+			write(t, dir, "app.py", plainApp)
+			s := start(t, dir, append([]string{"--master", "--wsgi-file", "app.py"}, option...)...)
+			s.waitLog(t, "is ready")
+			eventually(t, "the command", func() error { _, err := os.Stat(filepath.Join(dir, "ran")); return err })
+			if err := s.stop(t, stopSignal); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
 func TestBadCompanions(t *testing.T) {
 	for _, args := range [][]string{
 		{"--cron", "* * * * * date"},
