@@ -167,22 +167,7 @@ func (p *program) startWorkers(ctx context.Context) error {
 		p.ending.Later(p.code.Close)
 		wc.Imported, wc.Unwatched = p.code.Add, cfg.AutoReloadIgnore
 	}
-	if cfg.Module != "" || cfg.WSGIFile != "" {
-		wc.Apps = append(wc.Apps, worker.App{File: p.named(cfg.WSGIFile), Module: cfg.Module, Callable: cfg.Callable})
-	}
-	taken := map[string]bool{}
-	for _, m := range cfg.Mounts {
-		at := strings.TrimRight(m.Prefix, "/")
-		if taken[at] { // as in uWSGI the first one counts
-			p.log.Printf("*** WARNING: %s: mountpoint %s already configured. skip. ***", m.Where, m.Prefix)
-			continue
-		}
-		taken[at] = true
-		p.log.Printf("mounting %s on %s", m.App, m.Prefix)
-		app := mountedApp(m, cfg.Callable)
-		app.File = p.named(app.File)
-		wc.Apps = append(wc.Apps, app)
-	}
+	wc.Apps = p.apps()
 	if p.pool, err = worker.Start(ctx, wc); err != nil {
 		p.pool = nil
 		return err
@@ -198,6 +183,28 @@ func (p *program) startWorkers(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// apps lists what is to be imported.
+func (p *program) apps() (apps []worker.App) {
+	cfg := p.cfg
+	if cfg.Module != "" || cfg.WSGIFile != "" {
+		apps = append(apps, worker.App{File: p.named(cfg.WSGIFile), Module: cfg.Module, Callable: cfg.Callable})
+	}
+	taken := map[string]bool{}
+	for _, m := range cfg.Mounts {
+		at := strings.TrimRight(m.Prefix, "/")
+		if taken[at] { // as in uWSGI the first one counts
+			p.log.Printf("*** WARNING: %s: mountpoint %s already configured. skip. ***", m.Where, m.Prefix)
+			continue
+		}
+		taken[at] = true
+		p.log.Printf("mounting %s on %s", m.App, m.Prefix)
+		app := mountedApp(m, cfg.Callable)
+		app.File = p.named(app.File)
+		apps = append(apps, app)
+	}
+	return apps
 }
 
 // mountedApp tells a file from a module. A file has a slash, or ends as one, as in uWSGI:

@@ -1,22 +1,49 @@
 package main
 
-import "strings"
+import (
+	"os"
+	"path"
+	"strings"
 
-// tellLosses logs which options do not do what they do in uWSGI, in one line for each
-// level.
+	"github.com/uwsgo/uwsgo/cmd/internal/check"
+	"github.com/uwsgo/uwsgo/cmd/internal/config"
+)
+
+// tellLosses logs in one line how many options do not do what they do in uWSGI, which are
+// lost, and the command that says more. What is open by ignore-unsupported has a line of its
+// own.
 func (p *program) tellLosses() {
 	l := p.cfg.Losses
-	for _, level := range []struct {
-		names []string
-		what  string
-	}{
-		{l.Unprotected, "*** WARNING: not protected by, as ignore-unsupported says: %s ***"},
-		{l.Function, "*** WARNING: lost function, as these options are not supported: %s ***"},
-		{l.Changed, "*** changed, as these options are done in another way: %s ***"},
-		{l.Harmless, "*** harmless, as these options have nothing to do: %s ***"},
-	} {
-		if len(level.names) > 0 {
-			p.log.Printf(level.what, strings.Join(level.names, ", "))
+	if len(l.Unprotected) > 0 {
+		p.log.Printf("*** WARNING: not protected by, as ignore-unsupported says: %s ***", strings.Join(l.Unprotected, ", "))
+	}
+	if len(l.Function)+len(l.Changed)+len(l.Harmless) == 0 {
+		return
+	}
+	warning := ""
+	if len(l.Function) > 0 {
+		warning = "WARNING: "
+	}
+	p.log.Printf("*** %s%s; %s tells more ***", warning, check.Sort(p.cfg).Summary(), checkCommand(os.Args))
+}
+
+// checkCommand is the command that checks what a server was started with. Options may hold
+// secrets and are left out.
+func checkCommand(args []string) string {
+	options, files := config.SplitFiles(args[1:])
+	words := append([]string{path.Base(args[0]), "check"}, files...)
+	for i, option := range options {
+		name, value, has := strings.Cut(option, "=")
+		switch name {
+		case "--ini", "--yaml", "--yml", "--json", "--xml", "--toml":
+			if !has && i+1 < len(options) {
+				value = options[i+1]
+			}
+			words = append(words, name, value)
 		}
 	}
+	if len(words) == len("uc") {
+		words = append(words, "with the same options")
+	}
+	return strings.Join(words, " ")
 }

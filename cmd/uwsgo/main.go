@@ -28,6 +28,9 @@ func run() int {
 	if len(os.Args) > 1 && os.Args[1] == "config" {
 		return listConfig(os.Args[2:], os.Stdout)
 	}
+	if len(os.Args) > 1 && os.Args[1] == "check" {
+		return checkConfig(os.Args[2:], os.Stdout)
+	}
 	path := ownPath()
 	before, err := succession.FindPredecessor() // first: what is run must not get it
 	if err != nil {

@@ -92,6 +92,43 @@ func addArgs(list *ini.List, args []string) (files []word, err error) {
 	return files, nil
 }
 
+// SplitFiles parts the words of a command line that name files from those of its options.
+// What is no option is left for Load to complain of.
+func SplitFiles(args []string) (options, files []string) {
+	for i := 0; i < len(args); i++ {
+		arg := args[i]
+		var o *option.Option // whose value is the next word
+		switch {
+		case arg == "--":
+			return options, append(files, args[i+1:]...)
+		case strings.HasPrefix(arg, "--"):
+			prefix, _, has := strings.Cut(arg[2:], "=")
+			if name, err := completeName(prefix); err == nil && !has {
+				o = Options.Lookup(name)
+			}
+		case len(arg) > 1 && arg[0] == '-':
+			for j := 1; j < len(arg); j++ {
+				short := Options.LookupShort(arg[j])
+				if short != nil && short.TakesValue() {
+					if j == len(arg)-1 {
+						o = short
+					}
+					break
+				}
+			}
+		default:
+			files = append(files, arg)
+			continue
+		}
+		options = append(options, arg)
+		if o != nil && o.TakesValue() && !o.Optional && i+1 < len(args) {
+			i++
+			options = append(options, args[i])
+		}
+	}
+	return options, files
+}
+
 // word is a word of the command line that is no option: the name of a file.
 type word struct {
 	name  string

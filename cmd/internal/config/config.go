@@ -55,6 +55,8 @@ type Config struct {
 	Named string // the app as it was named by position; empty for none
 	// Losses are the options that were accepted without doing what they ask for.
 	Losses Losses
+	// LostRules are rules of routes whose action is missing.
+	LostRules []ini.Entry
 	// Entries are all options as they were given, after expansion.
 	Entries []ini.Entry
 }

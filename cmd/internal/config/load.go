@@ -31,6 +31,31 @@ func Load(args, environ []string, w ini.World) (*Config, error) {
 	return c, err
 }
 
+// Examine reads what Load reads, and goes on after values that are mistakes, so that all of
+// them can be told at once. It returns no Config where nothing could be read.
+func Examine(args, environ []string, w ini.World) (*Config, []error) {
+	list, app, err := read(args, environ, w)
+	if err == errHelp {
+		return &Config{Action: Help}, nil
+	}
+	if err != nil {
+		return nil, []error{err}
+	}
+	r := newResolver(list, w)
+	r.mistakes = &[]error{}
+	if err := r.resolve(); err != nil {
+		*r.mistakes = append(*r.mistakes, err)
+	}
+	r.Links = list.Links
+	if app != "" && len(*r.mistakes) == 0 {
+		if err := r.quick(app, w); err != nil {
+			*r.mistakes = append(*r.mistakes, err)
+		}
+	}
+	r.Config.Warnings = list.Warnings
+	return r.Config, *r.mistakes
+}
+
 // read makes the list of all options, expanded. app is the one that was named by position.
 func read(args, environ []string, w ini.World) (list *ini.List, app string, err error) {
 	list = ini.New(w, Options)

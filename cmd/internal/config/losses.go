@@ -35,6 +35,9 @@ func (r *resolver) lose(o *option.Option, e ini.Entry) {
 	}
 }
 
+// Asks reports whether an option is given a value that asks for something.
+func Asks(o *option.Option, e ini.Entry) bool { return asks(o, e) }
+
 // asks reports whether an option is given a value that asks for something.
 func asks(o *option.Option, e ini.Entry) bool {
 	value := strings.TrimSpace(e.Value)
@@ -54,6 +57,7 @@ func note(to *[]string, name string) {
 // action notes that an action of a rule is not there.
 func (r *resolver) action(e ini.Entry, action, instead string) {
 	name := e.Key + ":" + action
+	r.LostRules = append(r.LostRules, e)
 	if option.Harmless(action) {
 		note(&r.Losses.Function, name)
 		return
@@ -107,6 +111,12 @@ func (r *resolver) shut() error {
 	for _, name := range slices.Sorted(maps.Keys(unused)) {
 		e := unused[name]
 		r.list.Warnf("%s: %s is not needed: nothing that uses it would end the start", e.Origin.Name(e.Key), name)
+	}
+	if r.mistakes != nil {
+		for _, d := range open {
+			_ = r.mistake(fmt.Errorf("%s: not supported, and it may protect something: %s; to start without that, write ignore-unsupported = %s", d.where, d.instead, d.name))
+		}
+		return nil
 	}
 	if len(open) == 0 {
 		return nil

@@ -11,31 +11,55 @@ import (
 // resolve gives the options their meaning. Options that inherit brings in are
 // appended to the list and so come last.
 func resolve(list *ini.List, w ini.World) (*Config, error) {
-	r := &resolver{Config: defaults(), list: list, world: w, told: map[string]bool{}}
-	for i := 0; i < len(list.Entries); i++ {
-		e := list.Entries[i]
-		o := Options.Lookup(e.Key)
-		if o == nil {
-			if err := r.unknown(e); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		if e.Settled && !o.Immediate {
-			continue // a placeholder that has the name of an option of ours
-		}
-		if !o.Status.Supported() {
-			r.lose(o, e)
-			continue
-		}
-		if err := r.apply(o, e); err != nil {
-			return nil, err
-		}
-	}
-	if err := r.finish(); err != nil {
+	r := newResolver(list, w)
+	err := r.resolve()
+	if !r.whole {
 		return nil, err
 	}
-	return r.Config, r.shut()
+	return r.Config, err
+}
+
+func newResolver(list *ini.List, w ini.World) *resolver {
+	return &resolver{Config: defaults(), list: list, world: w, told: map[string]bool{}}
+}
+
+// resolve does what all options say.
+func (r *resolver) resolve() error {
+	for i := 0; i < len(r.list.Entries); i++ {
+		if err := r.mistake(r.entry(r.list.Entries[i])); err != nil {
+			return err
+		}
+	}
+	if err := r.mistake(r.finish()); err != nil {
+		return err
+	}
+	r.whole = true
+	return r.shut()
+}
+
+// mistake takes note of an error where all are asked for, and returns it where not.
+func (r *resolver) mistake(err error) error {
+	if err == nil || r.mistakes == nil {
+		return err
+	}
+	*r.mistakes = append(*r.mistakes, err)
+	return nil
+}
+
+// entry does what one option says.
+func (r *resolver) entry(e ini.Entry) error {
+	o := Options.Lookup(e.Key)
+	if o == nil {
+		return r.unknown(e)
+	}
+	if e.Settled && !o.Immediate {
+		return nil // a placeholder that has the name of an option of ours
+	}
+	if !o.Status.Supported() {
+		r.lose(o, e)
+		return nil
+	}
+	return r.apply(o, e)
 }
 
 // resolver is a configuration in the making.
@@ -50,6 +74,8 @@ type resolver struct {
 	hooks        int // of Hooks, those of hook-STAGE, which stand first
 	doors        []door
 	given        map[string]ini.Entry // up, by ignore-unsupported
+	whole        bool                 // all options have been read
+	mistakes     *[]error             // where all are asked for; else nil
 }
 
 // unknown handles a key that is no option: a placeholder, or a mistake.

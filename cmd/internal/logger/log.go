@@ -19,8 +19,11 @@ type Logger struct {
 
 // Printf writes one line; the newline at its end is added where it is missing.
 // Use %q for whatever a client sent, so that it cannot end the line and forge
-// another. Whatever a terminal would act on is escaped.
+// another. Whatever a terminal would act on is escaped. A nil Logger says nothing.
 func (l *Logger) Printf(format string, args ...any) {
+	if l == nil {
+		return
+	}
 	text := fmt.Appendf(nil, format, args...)
 	var line []byte
 	if l.json {

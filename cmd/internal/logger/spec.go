@@ -65,6 +65,18 @@ func ParseSpec(value string) (Spec, error) {
 	return s, err
 }
 
+// Path returns the file that a file logger writes to; empty for all others.
+func (s Spec) Path() string {
+	if s.Kind != "file" {
+		return ""
+	}
+	f, err := parseFile(s.Arg)
+	if err != nil {
+		return ""
+	}
+	return f.path
+}
+
 // String is the logger as it is written.
 func (s Spec) String() string {
 	text := s.Kind

@@ -199,7 +199,7 @@ func TestHarakiriOfRoutes(t *testing.T) {
 	write(t, dir, "app.ini", "[uwsgi]\nhttp = :"+port+"\nwsgi-file = app.py\nthreads = 2\nharakiri = 1\n"+
 		"route = ^/hold harakiri:3600\nroute-uri = short harakiri:1\nroute-host = ^nobody logvar:a=b\n")
 	s := start(t, dir, "app.ini")
-	s.waitLog(t, "lost function, as these options are not supported: route-host:logvar ***")
+	s.waitLog(t, "1 lost (route-host:logvar); ")
 	s.waitAnswer(t, base+"/", 200)
 	long := askLater(base + "/hold")
 	heldBy(t, dir)
