@@ -1,9 +1,11 @@
 package home
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 )
 
 // lay makes files, each with the text given, and programs.
@@ -129,6 +131,45 @@ func TestVersion(t *testing.T) {
 			dir := lay(t, tt.files)
 			t.Parallel() // not before: no program can be run while it is open for writing
 			if got := Version(filepath.Join(dir, "bin", "python")); got != tt.want {
+				t.Errorf("%q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// A shim is not run, where files say what it would run: each of these would print 0.
+func TestVersionOfShim(t *testing.T) {
+	const shim = "#!/bin/sh\necho 0\n"
+	for _, tt := range []struct {
+		name, env string
+		files     map[string]string
+		want      string
+	}{
+		{"global", "", map[string]string{"root/version": "3.12.1\n", "root/versions/3.12.1/bin/python3": ""}, "3.12.1"},
+		{"of_the_folder", "", map[string]string{"work/.python-version": "3.11.2\n", "root/version": "3.12.1\n", "root/versions/3.11.2/bin/python3": ""}, "3.11.2"},
+		{"of_the_folder_above", "", map[string]string{".python-version": "3.11.2\n3.9.9\n", "root/versions/3.11.2/bin/python3": ""}, "3.11.2"},
+		{"of_the_environment", "3.10.3:3.11.2", map[string]string{"work/.python-version": "3.11.2\n", "root/versions/3.10.3/bin/python3": ""}, "3.10.3"},
+		{"not_there", "", map[string]string{"root/version": "3.12.1\n"}, "0"},
+		{"system", "", map[string]string{"root/version": "system\n"}, "0"},
+		{"a_prefix", "3.12", map[string]string{"root/versions/3.12.1/bin/python3": ""}, "0"},
+		{"outside", "../../x", nil, "0"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.files = maps.Clone(tt.files)
+			if tt.files == nil {
+				tt.files = map[string]string{}
+			}
+			tt.files["root/shims/python3"], tt.files["work/app.py"] = shim, ""
+			dir := lay(t, tt.files)
+			t.Setenv("PYENV_VERSION", tt.env)
+			t.Chdir(filepath.Join(dir, "work"))
+			python := filepath.Join(dir, "root", "shims", "python3")
+			got := Version(python)
+			for try := 0; got == "" && try < 20; try++ { // the script is still open in a child of another test
+				time.Sleep(50 * time.Millisecond)
+				got = Version(python)
+			}
+			if got != tt.want {
 				t.Errorf("%q, want %q", got, tt.want)
 			}
 		})

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -13,7 +14,7 @@ import (
 const askTime = time.Second
 
 // Version returns the version of an interpreter; empty where it does not tell. A virtualenv
-// has it in its pyvenv.cfg, which spares running Python.
+// has it in its pyvenv.cfg, and a shim of pyenv in a file as well, which spares running Python.
 func Version(python string) string {
 	text, err := os.ReadFile(filepath.Join(filepath.Dir(filepath.Dir(python)), "pyvenv.cfg"))
 	if err == nil {
@@ -23,6 +24,9 @@ func Version(python string) string {
 				return release(strings.TrimSpace(value))
 			}
 		}
+	}
+	if number := shimmed(python); number != "" {
+		return number
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), askTime)
 	defer cancel()
@@ -39,4 +43,33 @@ func Version(python string) string {
 func release(version string) string {
 	parts := strings.SplitN(version, ".", 4)
 	return strings.Join(parts[:min(3, len(parts))], ".")
+}
+
+var number = regexp.MustCompile(`^[0-9]+\.[0-9]+\.[0-9]+$`)
+
+// shimmed returns the version that a shim of pyenv would run, which takes a shell half a second to find out:
+// ROOT/shims/python3 runs ROOT/versions/VERSION. PYENV_VERSION names it, or the file .python-version of the folder or one
+// above, or else ROOT/version. Empty where it is no shim, or names something else than a version.
+func shimmed(python string) string {
+	shims := filepath.Dir(python)
+	if filepath.Base(shims) != "shims" {
+		return ""
+	}
+	root := filepath.Dir(shims)
+	names := strings.FieldsFunc(os.Getenv("PYENV_VERSION"), func(r rune) bool { return r == ':' })
+	if len(names) == 0 {
+		dir, _ := os.Getwd()
+		for ; len(names) == 0 && dir != "/" && dir != "."; dir = filepath.Dir(dir) {
+			text, _ := os.ReadFile(filepath.Join(dir, ".python-version"))
+			names = strings.Fields(string(text))
+		}
+	}
+	if len(names) == 0 {
+		text, _ := os.ReadFile(filepath.Join(root, "version"))
+		names = strings.Fields(string(text))
+	}
+	if len(names) == 0 || !number.MatchString(names[0]) || !exists(filepath.Join(root, "versions", names[0], "bin", filepath.Base(python))) {
+		return ""
+	}
+	return names[0]
 }

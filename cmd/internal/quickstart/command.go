@@ -99,9 +99,6 @@ json.dump(found, out)
 
 // readSettings runs a configuration file of gunicorn's with the Python of the app.
 func readSettings(file string, named bool) (map[string]any, error) {
-	if module, ok := strings.CutPrefix(file, "python:"); ok {
-		file = strings.ReplaceAll(module, ".", "/") + ".py"
-	}
 	if info, err := os.Stat(file); err != nil || info.IsDir() {
 		if !named && errors.Is(err, os.ErrNotExist) {
 			return nil, nil

@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,17 +23,12 @@ type Options struct {
 }
 
 // FromGunicorn writes the ini file that does what a command does that starts gunicorn:
-// a line for a shell, or the JSON list of a Dockerfile. What cannot be done is in comments; what would leave
+// a line for a shell, or the JSON list of a Dockerfile, as they stand in scripts. What cannot be done is in comments; what would leave
 // a door open is an error.
 func FromGunicorn(w io.Writer, command string, o Options) error {
 	text := strings.TrimSpace(command)
-	split := &shellWords{}
-	var err error
-	if strings.HasPrefix(text, "[") {
-		if err = json.Unmarshal([]byte(text), &split.words); err != nil {
-			return fmt.Errorf("not a JSON list of words: %w", err)
-		}
-	} else if split, err = splitShell(text); err != nil {
+	split, err := splitCommand(text)
+	if err != nil {
 		return err
 	}
 	c := &conversion{set: map[string][]string{}, notes: split.notes}
@@ -40,6 +36,7 @@ func FromGunicorn(w io.Writer, command string, o Options) error {
 	if err != nil {
 		return err
 	}
+	o.Getenv = c.getenv(o.Getenv)
 	if err := c.read(words, o); err != nil {
 		return err
 	}
@@ -62,15 +59,42 @@ func FromGunicorn(w io.Writer, command string, o Options) error {
 	return err
 }
 
+// splitCommand splits a line for a shell, the list of a Dockerfile with or without CMD, or
+// what sh -c gets in either.
+func splitCommand(text string) (*shellWords, error) {
+	split := &shellWords{}
+	var err error
+	if list := strings.TrimSpace(instruction.ReplaceAllString(text, "")); strings.HasPrefix(list, "[") {
+		if err = json.Unmarshal([]byte(list), &split.words); err != nil {
+			return nil, fmt.Errorf("not a JSON list of words: %w", err)
+		}
+	} else if split, err = splitShell(text); err != nil {
+		return nil, err
+	}
+	for i, word := range split.words[:max(0, len(split.words)-2)] {
+		if base := filepath.Base(word); (base == "sh" || base == "bash") && shellFlags.MatchString(split.words[i+1]) {
+			return splitShell(split.words[i+2])
+		}
+	}
+	return split, nil
+}
+
+var (
+	instruction = regexp.MustCompile(`^(?i:CMD|ENTRYPOINT|command:|entrypoint:)\s+`)
+	shellFlags  = regexp.MustCompile(`^-[a-z]*c$`)
+	activation  = regexp.MustCompile(`^(.+)/bin/activate$`)
+)
+
 // conversion is a command on its way to an ini file.
 type conversion struct {
-	app   string
-	set   map[string][]string // settings by gunicorn's names; lists have several values
-	hooks []string            // functions that a configuration file defines
-	env   []string            // NAME=VALUE before the command
-	cd    string              // from cd DIR && before it
-	lines []string
-	notes []string
+	app        string
+	set        map[string][]string // settings by gunicorn's names; lists have several values
+	hooks      []string            // functions that a configuration file defines
+	env        []string            // NAME=VALUE before the command
+	cd         string              // from cd DIR && before it
+	virtualenv string              // from . DIR/bin/activate before it
+	lines      []string
+	notes      []string
 }
 
 func (c *conversion) note(format string, args ...any) {
@@ -84,33 +108,94 @@ func (c *conversion) line(key string, value any) {
 // runners start a program that follows them, and change nothing about it.
 var runners = []string{"exec", "env", "poetry", "pipenv", "uv", "pdm", "hatch", "rye", "run", "python", "python3", "-m", "web:", "nohup", "CMD", "ENTRYPOINT", "sudo", "dumb-init", "tini", "--"}
 
-// find returns the words behind gunicorn, and notes those before it.
+// find returns the words behind gunicorn, and notes those before it and what follows.
 func (c *conversion) find(words []string) ([]string, error) {
-	for i := 0; i < len(words); i++ {
-		word := words[i]
+	begin := 0 // of the command that is looked at
+	var before []string
+	for i, word := range words {
 		name, value, assigns := strings.Cut(word, "=")
 		switch base := filepath.Base(word); {
 		case base == "gunicorn" || strings.HasPrefix(base, "gunicorn3"):
+			for _, w := range before {
+				c.note("%s stands before gunicorn: it may be wanted before uwsgo, too", w)
+			}
+			c.ownVirtualenv(word)
 			rest := words[i+1:]
-			for _, w := range rest {
-				if strings.HasPrefix(w, "\x00") {
-					return nil, fmt.Errorf("%q: give the command of gunicorn alone", strings.TrimSpace(w[1:]))
-				}
+			if end := slices.IndexFunc(rest, isOperator); end >= 0 {
+				c.note("%s behind the command is left out", spoken(rest[end:]))
+				rest = rest[:end]
 			}
 			return rest, nil
-		case word == "cd" && i+2 < len(words) && words[i+2] == "\x00&&":
-			c.cd = words[i+1]
-			i += 2
-		case strings.HasPrefix(word, "\x00"):
+		case word == "\x00&&" || word == "\x00;" || word == "\x00\n":
+			c.earlier(words[begin:i])
+			begin, before = i+1, nil
+		case isOperator(word):
 			return nil, fmt.Errorf("%q: give the command of gunicorn alone", strings.TrimSpace(word[1:]))
 		case assigns && name != "" && !strings.ContainsAny(name, "/.-:"):
 			c.env = append(c.env, name+"="+value)
 		case slices.Contains(runners, base) || strings.HasPrefix(base, "python3."):
 		default:
-			c.note("%s stands before gunicorn: it may be wanted before uwsgo, too", word)
+			before = append(before, word)
 		}
 	}
 	return nil, fmt.Errorf("there is no gunicorn in it: give the whole command, such as 'gunicorn app:app -w 4'")
+}
+
+// earlier treats a command that ends before gunicorn's begins.
+func (c *conversion) earlier(words []string) {
+	if len(words) == 0 {
+		return
+	}
+	assigned := 0 // variables that were taken of it
+	for _, word := range words {
+		if slices.Contains(c.env, word) {
+			assigned++
+		}
+	}
+	switch {
+	case words[0] == "cd" && len(words) == 2:
+		c.cd = words[1]
+		return
+	case (words[0] == "source" || words[0] == ".") && len(words) == 2 && activation.MatchString(words[1]):
+		c.virtualenv = activation.FindStringSubmatch(words[1])[1]
+		return
+	case words[0] == "export" && assigned == len(words)-1:
+		return
+	case words[0] == "set":
+		return
+	}
+	c.env = c.env[:len(c.env)-assigned] // of that command alone
+	c.note("%s runs before gunicorn: run it before uwsgo, too", spoken(words))
+}
+
+// ownVirtualenv notes that a gunicorn with a path may belong to a virtualenv.
+func (c *conversion) ownVirtualenv(word string) {
+	word = word[strings.LastIndexByte(word, '=')+1:] // ExecStart=/srv/app/venv/bin/gunicorn
+	bin := filepath.Dir(word)
+	if dir := filepath.Dir(bin); filepath.Base(bin) == "bin" && !slices.Contains([]string{"/", ".", "/usr", "/usr/local"}, dir) {
+		c.note("%s is a program of %s: write virtualenv = %s, unless uwsgo is installed there", filepath.Base(word), dir, dir)
+	}
+}
+
+func isOperator(word string) bool { return strings.HasPrefix(word, "\x00") }
+
+// spoken is a part of a command for people.
+func spoken(words []string) string { return strings.ReplaceAll(strings.Join(words, " "), "\x00", "") }
+
+// getenv looks at what stands before the command first, as its process does.
+func (c *conversion) getenv(outer func(string) string) func(string) string {
+	given := slices.Clone(c.env)
+	c.env = slices.DeleteFunc(c.env, func(e string) bool {
+		return strings.HasPrefix(e, "GUNICORN_CMD_ARGS=") // it is for gunicorn alone
+	})
+	return func(name string) string {
+		for _, e := range slices.Backward(given) {
+			if value, ok := strings.CutPrefix(e, name+"="); ok {
+				return value
+			}
+		}
+		return outer(name)
+	}
 }
 
 // read takes the settings of the configuration file, of GUNICORN_CMD_ARGS and of the words,
@@ -131,6 +216,12 @@ func (c *conversion) read(words []string, o Options) error {
 	file, named := "gunicorn.conf.py", false
 	if values := given["config"]; len(values) > 0 {
 		file, named = strings.TrimPrefix(values[len(values)-1], "file:"), true
+	}
+	if module, ok := strings.CutPrefix(file, "python:"); ok {
+		file = strings.ReplaceAll(module, ".", "/") + ".py"
+	}
+	if c.cd != "" && !filepath.IsAbs(file) {
+		file = filepath.Join(c.cd, file)
 	}
 	settings, err := o.Settings(file, named)
 	if err != nil {

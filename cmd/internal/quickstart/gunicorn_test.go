@@ -137,6 +137,82 @@ func loads(t *testing.T, lines string) {
 	}
 }
 
+// TestFromGunicornInScripts has commands as they stand in Dockerfiles, units, Procfiles and scripts.
+func TestFromGunicornInScripts(t *testing.T) {
+	for _, tt := range []struct {
+		name, command string
+		want, not     []string
+		notes         []string
+	}{
+		{name: "arguments_before", command: `GUNICORN_CMD_ARGS="--bind=0.0.0.0 --timeout 600" gunicorn app:app`, want: []string{"http-socket = 0.0.0.0:8000", "harakiri = 600"}, not: []string{"env = GUNICORN_CMD_ARGS=--bind=0.0.0.0 --timeout 600"}},
+		{name: "port_and_concurrency_before", command: "PORT=5000 WEB_CONCURRENCY=3 gunicorn app:app", want: []string{"http-socket = 0.0.0.0:5000", "processes = 3", "env = PORT=5000"}},
+		{name: "exported", command: "export PORT=5001 MODE=prod && gunicorn app:app", want: []string{"http-socket = 0.0.0.0:5001", "env = MODE=prod"}},
+		{name: "of_another_command", command: "MODE=setup python manage.py migrate && gunicorn app:app", not: []string{"env = MODE=setup"}, notes: []string{"MODE=setup python manage.py migrate runs before gunicorn"}},
+		{name: "lines", command: "set -e\npython manage.py migrate\nexec gunicorn app:app -w 2", want: []string{"processes = 2"}, notes: []string{"python manage.py migrate runs before gunicorn"}},
+		{name: "semicolon", command: "cd /srv/app; gunicorn app:app", want: []string{"chdir = /srv/app"}},
+		{name: "activated", command: "cd /srv/app && . venv/bin/activate && gunicorn app:app", want: []string{"chdir = /srv/app", "virtualenv = venv"}},
+		{name: "activated_by_source", command: "source /srv/venv/bin/activate && gunicorn app:app", want: []string{"virtualenv = /srv/venv"}},
+		{name: "path_in_virtualenv", command: "ExecStart=/srv/shop/venv/bin/gunicorn app:app", notes: []string{"virtualenv = /srv/shop/venv"}},
+		{name: "background", command: "nohup gunicorn app:app -w 3 > gunicorn.log 2>&1 &", want: []string{"module = app:app", "processes = 3"}, notes: []string{"> gunicorn.log is left out", "2>&1 is left out"}},
+		{name: "tee", command: "gunicorn app:app 2>&1 | tee logs/app.log", want: []string{"module = app:app"}, notes: []string{"| tee logs/app.log behind the command is left out"}},
+		{name: "redirected_in_the_middle", command: `gunicorn app:app >>"my log" -w 2`, want: []string{"processes = 2"}, notes: []string{`>>"my log" is left out`}},
+		{name: "quoted_is_no_redirection", command: `gunicorn app:app --name '>x' -w 2`, want: []string{"procname-prefix-spaced = >x"}},
+		{name: "instruction", command: `CMD ["gunicorn", "-w", "2", "app:app"]`, want: []string{"processes = 2"}},
+		{name: "entrypoint", command: `ENTRYPOINT ["/usr/bin/tini", "--", "gunicorn", "app:app"]`, want: []string{"module = app:app"}},
+		{name: "compose", command: `command: ["gunicorn", "app:app"]`, want: []string{"module = app:app"}},
+		{name: "instruction_as_line", command: "CMD exec gunicorn --bind :$PORT app:app", want: []string{"http-socket = :$(PORT)"}},
+		{name: "shell", command: "sh -c 'gunicorn app:app -b :8000'", want: []string{"http-socket = :8000"}},
+		{name: "shell_in_list", command: `["/bin/bash", "-lc", "cd /srv && gunicorn app:app -b :$PORT"]`, want: []string{"chdir = /srv", "http-socket = :$(PORT)"}},
+		{name: "threads_variable", command: "gunicorn app:app -k gthread --threads $THREADS -t $LIMIT", want: []string{"threads = $(THREADS)"}, not: []string{"harakiri = $(LIMIT)"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			text, notes, err := convert(tt.command, nil, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			lines := strings.Split(text, "\n")
+			for _, want := range tt.want {
+				if !slices.Contains(lines, want) {
+					t.Errorf("no line %q in\n%s", want, text)
+				}
+			}
+			for _, not := range tt.not {
+				if slices.Contains(lines, not) {
+					t.Errorf("the line %q in\n%s", not, text)
+				}
+			}
+			for _, want := range tt.notes {
+				if !strings.Contains(notes, want) {
+					t.Errorf("no note %q in\n%s", want, notes)
+				}
+			}
+		})
+	}
+}
+
+// TestFromGunicornFileInFolder has the configuration file looked for where gunicorn would.
+func TestFromGunicornFileInFolder(t *testing.T) {
+	for command, want := range map[string]string{
+		"cd /srv/app && gunicorn -c conf.py app:app":       "/srv/app/conf.py",
+		"cd /srv/app && gunicorn -c /etc/g.py app:app":     "/etc/g.py",
+		"cd /srv/app && gunicorn app:app":                  "/srv/app/gunicorn.conf.py",
+		"cd /srv/app && gunicorn -c python:a.conf app:app": "/srv/app/a/conf.py",
+		"GUNICORN_CMD_ARGS='-c mine.py' gunicorn app:app":  "mine.py",
+		"gunicorn -c file:conf/g.py app:app":               "conf/g.py",
+	} {
+		t.Run(command, func(t *testing.T) {
+			got := ""
+			err := FromGunicorn(&strings.Builder{}, command, Options{
+				Getenv:   func(string) string { return "" },
+				Settings: func(file string, _ bool) (map[string]any, error) { got = file; return nil, nil },
+			})
+			if err != nil || got != want {
+				t.Errorf("%q, %v, want %q", got, err, want)
+			}
+		})
+	}
+}
+
 func TestFromGunicornErrors(t *testing.T) {
 	for _, tt := range []struct{ name, command, want string }{
 		{"empty", " ", "there is no gunicorn in it"},
@@ -155,8 +231,8 @@ func TestFromGunicornErrors(t *testing.T) {
 		{"factory_with_arguments", "gunicorn 'app:create_app(\"x\")'", "write a file wsgi.py"},
 		{"quote", "gunicorn 'app:app", "the quote ' is not closed"},
 		{"computed", "gunicorn -w $((2 * 4)) app:app", "the shell computes that"},
-		{"two_commands", "python manage.py migrate && gunicorn app:app", "give the command of gunicorn alone"},
-		{"background", "gunicorn app:app &", "give the command of gunicorn alone"},
+		{"piped_into", "cat list | gunicorn app:app", "give the command of gunicorn alone"},
+		{"in_its_place", "uwsgi x.ini || gunicorn app:app", "give the command of gunicorn alone"},
 		{"json", `["gunicorn", 4]`, "not a JSON list of words"},
 		{"threads", "gunicorn --threads many app:app", "is no number of threads"},
 	} {

@@ -146,7 +146,10 @@ func (c *conversion) convert(o Options) error {
 	}
 	class := strings.TrimSpace(c.last("worker_class"))
 	threads := 1
-	if c.has("threads") {
+	later := "" // known only when the server starts
+	if text := c.last("threads"); iniVariable.MatchString(text) {
+		later = text
+	} else if c.has("threads") {
 		n, err := strconv.Atoi(c.last("threads"))
 		if err != nil || n < 1 {
 			return fmt.Errorf("threads: %q is no number of threads", c.last("threads"))
@@ -160,6 +163,7 @@ func (c *conversion) convert(o Options) error {
 	case class == "" || class == "sync" || class == "gthread" || kind == "SyncWorker" || kind == "ThreadWorker":
 	case strings.Contains(strings.ToLower(class), "gevent") || strings.Contains(strings.ToLower(class), "eventlet"):
 		threads = max(threads, green)
+		later = ""
 		c.note("%s: threads take the place of greenlets, %d for each process; raise threads if more requests wait for others at the same time. Clients hold none of them, however slow they are", class, threads)
 	default:
 		c.note("worker-class %s: processes and threads take its place", class)
@@ -181,14 +185,17 @@ func (c *conversion) convert(o Options) error {
 		workers = "1"
 	}
 	c.line("processes", workers)
-	if threads > 1 {
+	switch {
+	case later != "":
+		c.line("threads", later)
+	case threads > 1:
 		c.line("threads", threads)
 	}
 	if !c.has("preload_app") {
 		c.line("lazy-apps", true)
 		c.note("without --preload each worker imports the app for itself, which lazy-apps says. Leave it out, and one import does for all workers: that is faster and takes less memory, if the app opens no connections while it is imported")
 	}
-	c.convertTimes(class == "" && threads == 1 || class == "sync" && threads == 1)
+	c.convertTimes((class == "" || class == "sync") && threads == 1 && later == "")
 	c.convertProcess()
 	c.convertLogs()
 	for _, s := range settings {
@@ -205,6 +212,9 @@ func (c *conversion) convert(o Options) error {
 	}
 	return nil
 }
+
+// iniVariable is what a variable of the shell has become.
+var iniVariable = regexp.MustCompile(`^(?:\$\(\w+\)|%k)$`)
 
 // green is how many threads take the place of a worker's greenlets.
 const green = 32
@@ -233,6 +243,9 @@ func (c *conversion) convertApp() error {
 	for _, e := range append(c.env, c.set["raw_env"]...) {
 		c.line("env", e)
 	}
+	if c.virtualenv != "" {
+		c.line("virtualenv", c.virtualenv)
+	}
 	c.line("module", c.app)
 	return nil
 }
@@ -250,7 +263,9 @@ func (c *conversion) convertBind(o Options) error {
 	binds := c.set["bind"]
 	if len(binds) == 0 {
 		binds = []string{"127.0.0.1:8000"}
-		if o.Getenv("PORT") != "" {
+		if port := o.Getenv("PORT"); slices.Contains(c.env, "PORT="+port) {
+			binds = []string{"0.0.0.0:" + port}
+		} else if port != "" {
 			binds = []string{"0.0.0.0:$(PORT)"}
 		}
 	}

@@ -17,7 +17,10 @@ type shellWords struct {
 
 var variable = regexp.MustCompile(`^\$(?:([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)(?::?-([^}]*))?\})`)
 
-// operators end a command, or join it to others. The one word that may stand before is cd DIR &&.
+// redirection sends the output of a command, or takes its input, elsewhere.
+var redirection = regexp.MustCompile(`^(?:[0-9]*|&)(?:>>|>&|>|<)[ \t]*(?:"[^"]*"|'[^']*'|[^\s;|&<>"']+)`)
+
+// operators end a command, or join it to others.
 var operators = []string{"&&", "||", ";", "|", "&", ">", "<", "\n"}
 
 func splitShell(text string) (*shellWords, error) {
@@ -54,6 +57,10 @@ func splitShell(text string) (*shellWords, error) {
 			text, begun = text[used-1:], true
 		case quote == 0 && (c == ' ' || c == '\t' || c == '\r'):
 			end()
+		case quote == 0 && !begun && redirection.MatchString(text):
+			found := redirection.FindString(text)
+			s.notes = append(s.notes, fmt.Sprintf("%s is left out: the log goes to standard error, or to a file with logto", found))
+			text = text[len(found)-1:]
 		case quote == 0 && operator(text) != "":
 			end()
 			s.words = append(s.words, "\x00"+operator(text))
