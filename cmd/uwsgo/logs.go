@@ -43,6 +43,7 @@ func (p *program) logConfig() logger.Config {
 	if cfg.Chroot != "" {
 		c.Dir = filepath.Join(cfg.Chroot, cfg.Chdir)
 	}
+	c.Encoders = append(c.Encoders, p.vassal.prefix(c)...)
 	c.Access.UID, c.Access.GID = -1, -1
 	if cfg.LogChown {
 		c.Access.UID, c.Access.GID = p.identity.UID, p.identity.GID

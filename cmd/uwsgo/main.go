@@ -32,6 +32,10 @@ func run() int {
 		return checkConfig(os.Args[2:], os.Stdout)
 	}
 	path := ownPath()
+	mine, err := findVassal()
+	if err != nil {
+		return fail(err)
+	}
 	before, err := succession.FindPredecessor() // first: what is run must not get it
 	if err != nil {
 		return fail(err)
@@ -75,7 +79,8 @@ func run() int {
 			return fail(err)
 		}
 	default:
-		if why := cfg.NoApp(); why != "" && cfg.NeedApp {
+		emperor := len(cfg.Emperor.Monitors) > 0
+		if why := cfg.NoApp(); why != "" && cfg.NeedApp && !emperor {
 			if cfg.Show {
 				_ = cfg.ShowConfig(os.Stderr)
 			}
@@ -86,10 +91,15 @@ func run() int {
 		if err != nil {
 			return fail(err)
 		}
-		if cfg.Daemonize != "" && ready == nil && before == nil {
+		// An emperor has its vassals where it can see them: daemonize is the log there.
+		if cfg.Daemonize != "" && ready == nil && before == nil && mine == nil {
 			return daemonize(cfg, input.Bytes())
 		}
-		return serve(&program{cfg: cfg, self: path, virtualenv: worker.OwnVirtualenv(path), stdin: input.Bytes(), daemon: ready, role: succession.NewRole(before)})
+		p := &program{cfg: cfg, self: path, virtualenv: worker.OwnVirtualenv(path), stdin: input.Bytes(), daemon: ready, vassal: mine, role: succession.NewRole(before)}
+		if emperor {
+			return reign(p)
+		}
+		return serve(p)
 	}
 	return exitOK
 }

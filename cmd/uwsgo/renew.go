@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/uwsgo/uwsgo/cmd/internal/config"
+	"github.com/uwsgo/uwsgo/cmd/internal/emperor"
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/life"
 )
@@ -26,6 +27,9 @@ func (p *program) renew() {
 		return
 	}
 	p.renewed.Store(next)
+	if p.restartForEmperor(waiting) {
+		return
+	}
 	if len(waiting) > 0 {
 		p.log.Printf("*** WARNING: these options have changed and wait for a restart, or for SIGUSR2: %s ***", strings.Join(waiting, ", "))
 	}
@@ -51,6 +55,7 @@ func (p *program) causes() life.Causes {
 // reloaded follows the app to where it is now, of which it returns the name, and tells
 // those beside the server that want to know.
 func (p *program) reloaded() string {
+	p.vassal.tell(emperor.Spawned, emperor.Accepting)
 	if g := p.companions.Load(); g != nil {
 		g.Reload()
 	}

@@ -43,6 +43,10 @@ func (p *program) bindRole() {
 // replaceBinary starts the program again, to take the place of this process with its
 // sockets. Only the goroutine of serve calls it.
 func (p *program) replaceBinary() {
+	if p.vassal != nil {
+		p.log.Printf("%v", errVassal)
+		return
+	}
 	if why := p.role.Refusal(os.Getpid(), p.paused.Load(), p.cfg.Chroot != ""); why != "" {
 		p.log.Printf("%s", why)
 		return

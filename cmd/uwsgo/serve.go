@@ -51,6 +51,7 @@ type program struct {
 	// touches them.
 	tasks    map[os.Signal]string
 	others   chan os.Signal // signals that ask for something else than the end
+	vassal   *vassal        // nil for a server that no emperor has started
 	daemon   *os.File       // tells the command that waits for the daemon to be ready; nil without one
 	paused   atomic.Bool
 	stopping atomic.Bool // a signal to stop has come; see ready-path
@@ -126,6 +127,7 @@ func (p *program) takeSignals() {
 	// What uWSGI reloads or reports on must at least not end the server.
 	p.others = make(chan os.Signal, 8)
 	signal.Notify(p.others, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTSTP)
+	p.listenToEmperor()
 }
 
 // live does what the server is asked for until it is asked for its end, which it reports. It

@@ -11,6 +11,7 @@ import (
 // usual is what signals ask for, unless a hook of unix_signal says otherwise.
 var usual = map[os.Signal]string{
 	syscall.SIGHUP: hook.Reload, syscall.SIGTSTP: hook.Pause, syscall.SIGUSR1: hook.Stats, syscall.SIGUSR2: replaceTask,
+	emperorReload: hook.Reload,
 }
 
 // replaceTask is the one that no hook can ask for.
@@ -47,6 +48,9 @@ func (p *program) heed(sig os.Signal) bool {
 	name := signalName(sig)
 	switch task {
 	case hook.Reload:
+		if sig == emperorReload {
+			p.vassal.renewing.Store(true)
+		}
 		p.reloads.Ask(name + " received: reloading")
 	case hook.Pause:
 		p.pause()

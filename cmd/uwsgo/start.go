@@ -15,6 +15,7 @@ import (
 
 	"github.com/coreos/go-systemd/v22/daemon"
 
+	"github.com/uwsgo/uwsgo/cmd/internal/emperor"
 	"github.com/uwsgo/uwsgo/cmd/internal/stats"
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/succession"
 	"github.com/uwsgo/uwsgo/engine/worker"
@@ -104,7 +105,11 @@ func (p *program) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	inherited = append(inherited, handed...)
+	demanded, err := p.vassal.onDemand()
+	if err != nil {
+		return err
+	}
+	inherited = slices.Concat(inherited, handed, demanded)
 	if p.started, err = os.Getwd(); err != nil {
 		return fmt.Errorf("current directory: %w", err)
 	}
@@ -257,6 +262,8 @@ func (p *program) announce(ctx context.Context) error {
 	}
 	p.ready = true
 	p.startWatchdog()
+	p.startHeartbeat()
+	p.vassal.tell(emperor.Spawned, emperor.Accepting, emperor.Loyal)
 	p.ending.Later(p.procs.follow(p.wakeups))
 	p.notify(daemon.SdNotifyReady, "serving requests")
 	p.tellLosses()

@@ -45,6 +45,7 @@ type Config struct {
 	FileConfig
 	LogConfig
 	StatsConfig
+	EmperorConfig
 	ReadingConfig
 
 	// Warnings tell of mistakes and of values that do not hold. Each is one line without

@@ -58,7 +58,7 @@ func TestWhatProtectsEndsTheStart(t *testing.T) {
 		{"http_to_https", "http-to-https = :8080", "app.ini:3: http-to-https: "},
 		{"verify_depth", "ssl-verify-depth = 2", "app.ini:3: ssl-verify-depth: "},
 		{"subscriptions", "subscriptions-sign-check = SHA1:/keys", "app.ini:3: subscriptions-sign-check: "},
-		{"tyrant", "emperor-tyrant = true", "app.ini:3: emperor-tyrant: "},
+		{"emperor_command_socket", "emperor-command-socket = /run/c", "app.ini:3: emperor-command-socket: "},
 		{"flock", "flock = /run/x.lock", "app.ini:3: flock: "},
 		{"no_default_app", "no-default-app = true", "app.ini:3: no-default-app: "},
 		{"pull_header", "pull-header = X-Secret SECRET", "app.ini:3: pull-header: "},

@@ -10,7 +10,6 @@ import (
 // instead says of options that run something else than a WSGI app in uWSGI what to do in
 // their place.
 var instead = []struct{ names, text string }{
-	{"emperor early-emperor", "there is no emperor: start uwsgo once for each of its files, with a systemd template unit for one"},
 	{
 		"ini-paste ini-paste-logged paste pypy-paste pypy-ini-paste",
 		"it is not supported: write a file app.py that says from paste.deploy import loadapp; application = loadapp(\"config:/path/of/the.ini\"), and give wsgi-file = app.py",

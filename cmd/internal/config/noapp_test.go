@@ -21,7 +21,6 @@ func TestNoApp(t *testing.T) {
 		{"paste", "http = :8000\nini-paste = /srv/production.ini", `app.ini:3: ini-paste: it is not supported: write a file app.py that says from paste.deploy import loadapp; application = loadapp("config:/path/of/the.ini"), and give wsgi-file = app.py; ` + add},
 		{"paste_without_http", "paste = config:/srv/production.ini", "app.ini:2: paste: "},
 		{"pecan", "pecan = config.py", "app.ini:2: pecan: "},
-		{"emperor", "emperor = /etc/uwsgi/vassals", "app.ini:2: emperor: there is no emperor: start uwsgo once for each of its files"},
 		{"daemon", "attach-daemon = redis-server", "app.ini:2: attach-daemon: it runs commands beside an app"},
 		{"smart_daemon", "smart-attach-daemon = /x.pid redis-server", "app.ini:2: smart-attach-daemon: "},
 		{"cron", "cron = -1 -1 -1 -1 -1 date", "app.ini:2: cron: it runs commands beside an app"},
@@ -74,7 +73,7 @@ func TestMisplacedValues(t *testing.T) {
 		{"word_behind_a_flag", "--master start", "command line: unable to load configuration from start"},
 		{"behind_a_value", "--processes 4 2", "command line: unable to load configuration from 2"},
 		{"not_behind_it", "--http-keepalive --master 2", `--master takes no value: leave out "2"`},
-		{"value_that_is_missing", "--emperor", "--emperor needs a value: --emperor=VALUE"},
+		{"value_that_is_missing", "--emperor", "--emperor needs a value: --emperor=DIR"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			enter(t, nil)

@@ -51,6 +51,7 @@ var tables = []struct {
 	{option.Requests, routingRows, (*resolver).settleRoutes},
 	{option.Requests, requestRows, (*resolver).settleRequests},
 	{option.Files, fileRows, nil},
+	{option.Emperor, emperorRows, (*resolver).settleEmperor},
 	{option.Logging, loggingRows, nil},
 	{option.Logging, statsRows, nil},
 	{option.Configuration, directiveRows(), nil},
@@ -68,6 +69,7 @@ func defaults() *Config {
 		SystemConfig:    systemDefaults,
 		RequestConfig:   requestDefaults,
 		LogConfig:       logDefaults,
+		EmperorConfig:   emperorDefaults,
 	}
 }
 

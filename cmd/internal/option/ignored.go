@@ -42,5 +42,6 @@ var ignored = []group{
 	{"allowed-modifiers", "no modifier is served but those of WSGI and ping"},
 	{"cgroup-dir-mode", "it only goes with cgroup"},
 	{"ssl-verbose ssl-enable3 ssl-enable-sslv3 ssl-enable-tlsv1 ssl-session-timeout ssl-sessions-timeout ssl-session-use-cache ssl-sessions-use-cache ssl-tmp-dir", "there is no TLS, and options that listen with it end the start"},
-	{"emperor-wait-for-command-ignore propagate-touch", "there is no emperor"},
+	{"propagate-touch", "workers are reloaded by the server, not by signals to each"},
+	{"emperor-subreaper early-emperor imperial-monitor-list imperial-monitors-list", "vassals are children of the emperor, and it looks at directories and patterns"},
 }

@@ -91,6 +91,7 @@ const (
 	System
 	Requests
 	Files
+	Emperor
 	Logging
 	Configuration
 	Other // options that uwsgo only knows by name
@@ -106,6 +107,7 @@ func (s Section) String() string {
 		"User, daemon, service manager",
 		"Requests and limits",
 		"Files and compression",
+		"Emperor and vassals",
 		"Logs and statistics",
 		"Configuration",
 		"Known from uWSGI",

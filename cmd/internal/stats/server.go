@@ -67,7 +67,7 @@ type Options struct {
 // several goroutines.
 type Server struct {
 	listener net.Listener
-	snapshot func() Snapshot
+	document func() ([]byte, error) // the JSON of this moment
 	options  Options
 
 	socket   *engine.Socket
@@ -97,7 +97,20 @@ type reader struct {
 // snapshot is called once per connection, by several goroutines at a time, and
 // must not block. What it returns belongs to the server.
 func New(addr string, snapshot func() Snapshot, options Options) (*Server, error) {
-	s := &Server{snapshot: snapshot, options: options, stop: make(chan struct{}), hosts: hostNames(addr, options.Hosts)}
+	return NewDocument(addr, func() ([]byte, error) {
+		now := snapshot()
+		if options.NoCores {
+			for i := range now.Workers {
+				now.Workers[i].Cores = nil
+			}
+		}
+		return Append(nil, &now, options.Minified)
+	}, options)
+}
+
+// NewDocument is New for another document than that of a Snapshot.
+func NewDocument(addr string, document func() ([]byte, error), options Options) (*Server, error) {
+	s := &Server{document: document, options: options, stop: make(chan struct{}), hosts: hostNames(addr, options.Hosts)}
 	if err := s.listen(addr); err != nil {
 		return nil, err
 	}
@@ -314,15 +327,4 @@ func (s *Server) answer(c net.Conn, in *bufio.Reader) error {
 	response.ContentLength = int64(len(body))
 	response.Body = io.NopCloser(strings.NewReader(string(body)))
 	return response.Write(c)
-}
-
-// document returns the JSON of this moment.
-func (s *Server) document() ([]byte, error) {
-	snapshot := s.snapshot()
-	if s.options.NoCores {
-		for i := range snapshot.Workers {
-			snapshot.Workers[i].Cores = nil
-		}
-	}
-	return Append(nil, &snapshot, s.options.Minified)
 }

@@ -197,10 +197,15 @@ func Append(dst []byte, s *Snapshot, minified bool) ([]byte, error) {
 	if err != nil {
 		return dst, err
 	}
+	return Indent(dst, compact, minified), nil
+}
+
+// Indent adds JSON without blanks to dst as it is, or one field a line.
+func Indent(dst, compact []byte, minified bool) []byte {
 	if minified {
-		return append(dst, compact...), nil
+		return append(dst, compact...)
 	}
-	return appendIndented(dst, compact), nil
+	return appendIndented(dst, compact)
 }
 
 // appendIndented is json.Indent without the space after a colon, which uWSGI

@@ -37,20 +37,29 @@ func (s Socket) IsOf(option string) bool {
 func FromSystemd() ([]Socket, error) {
 	var socks []Socket
 	for _, f := range activation.Files(true) {
-		at := int(f.Fd())
-		addr, err := listensOn(f)
+		s, err := Inherited(f)
 		if err != nil {
-			return nil, fmt.Errorf("inherited descriptor %d is no listening stream socket (systemd: ListenStream=, Accept=no): %w", at, err)
+			return nil, err
 		}
-		// f closes its descriptor some day; this one is the server's.
-		fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 3)
-		_ = f.Close()
-		if err != nil {
-			return nil, fmt.Errorf("inherited descriptor %d: %w", at, err)
-		}
-		socks = append(socks, Socket{FD: fd, Addr: addr, Always: true})
+		socks = append(socks, s)
 	}
 	return socks, nil
+}
+
+// Inherited takes a socket that who has started the server has opened, and closes f.
+func Inherited(f *os.File) (Socket, error) {
+	at := int(f.Fd())
+	addr, err := listensOn(f)
+	if err != nil {
+		return Socket{}, fmt.Errorf("inherited descriptor %d is no listening stream socket (systemd: ListenStream=, Accept=no): %w", at, err)
+	}
+	// f closes its descriptor some day; this one is the server's.
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 3)
+	_ = f.Close()
+	if err != nil {
+		return Socket{}, fmt.Errorf("inherited descriptor %d: %w", at, err)
+	}
+	return Socket{FD: fd, Addr: addr, Always: true}, nil
 }
 
 // listensOn returns the address of a listening stream socket.

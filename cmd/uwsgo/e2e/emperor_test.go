@@ -1,0 +1,149 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// vassalFile is the configuration of a vassal that answers text at a port.
+func vassalFile(t *testing.T, dir, name, port, text string) string {
+	t.Helper()
+	app := write(t, filepath.Dir(dir), name+"."+text+".py", versioned(text))
+	readable(t, app)
+	path := write(t, dir, name, "[uwsgi]\nhttp = 127.0.0.1:"+port+"\nwsgi-file = "+app+"\n")
+	readable(t, path)
+	return path
+}
+
+func emperorDir(t *testing.T) (dir string) {
+	t.Helper()
+	top := shortTempDir(t)
+	if err := os.Chmod(top, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	dir = filepath.Join(top, "v")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// waitBody waits until the server at port answers text.
+func waitBody(t *testing.T, port, text string) {
+	t.Helper()
+	eventually(t, port+" answers "+text, func() error {
+		a, err := ask(http.MethodGet, "http://127.0.0.1:"+port+"/", nil, nil)
+		if err == nil && !strings.Contains(a.body, text) {
+			err = fmt.Errorf("it answers %q", a.body)
+		}
+		return err
+	})
+}
+
+func waitRefused(t *testing.T, port string) {
+	t.Helper()
+	eventually(t, port+" is closed", func() error {
+		if _, err := ask(http.MethodGet, "http://127.0.0.1:"+port+"/", nil, nil); err == nil {
+			return fmt.Errorf("it answers")
+		}
+		return nil
+	})
+}
+
+func TestEmperor(t *testing.T) {
+	dir := emperorDir(t)
+	one, two, moved := freePort(t), freePort(t), freePort(t)
+	vassalFile(t, dir, "one.ini", one, "first")
+	write(t, dir, "note.txt", "[uwsgi]\nhttp = :1\n")
+	s := start(t, filepath.Dir(dir), "--emperor", "v", "--emperor-freq", "1", "--emperor-pidfile", "emperor.pid")
+	waitBody(t, one, "first")
+	vassalFile(t, dir, "two.ini", two, "second")
+	waitBody(t, two, "second")
+	vassalFile(t, dir, "two.ini", two, "third") // a reload
+	waitBody(t, two, "third")
+	vassalFile(t, dir, "two.ini", moved, "third") // a restart
+	waitBody(t, moved, "third")
+	waitRefused(t, two)
+	write(t, dir, "three.ini", "[uwsgi]\nhttp = 127.0.0.1:"+two+"\nwsgi-file = nowhere.py\n")
+	s.waitLog(t, "unloyal bad behaving vassal found: three.ini")
+	vassalFile(t, dir, "three.ini", two, "mended")
+	waitBody(t, two, "mended")
+	if err := os.Remove(filepath.Join(dir, "one.ini")); err != nil {
+		t.Fatal(err)
+	}
+	waitRefused(t, one)
+	waitBody(t, moved, "third")
+	s.waitLog(t, "[two.ini] ")
+	if err := s.stop(t, syscall.SIGINT); err != nil {
+		t.Errorf("exit: %v", err)
+	}
+}
+
+// Vassals of an emperor that is killed end with it.
+func TestEmperorKilled(t *testing.T) {
+	dir := emperorDir(t)
+	port := freePort(t)
+	vassalFile(t, dir, "a.ini", port, "here")
+	s := start(t, dir, "--emperor", dir)
+	waitBody(t, port, "here")
+	if err := s.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = s.wait(t)
+	s.noOrphans(t)
+}
+
+func TestEmperorOfMany(t *testing.T) {
+	dir := emperorDir(t)
+	ports := make([]string, 20)
+	for i := range ports {
+		ports[i] = freePort(t)
+		vassalFile(t, dir, fmt.Sprintf("v%d.ini", i), ports[i], fmt.Sprintf("vassal-%d-", i))
+	}
+	start(t, dir, "--emperor", dir+"/*.ini")
+	for i, port := range ports {
+		waitBody(t, port, fmt.Sprintf("vassal-%d-", i))
+	}
+}
+
+func TestEmperorTyrant(t *testing.T) {
+	_, nobody := publicDir(t)
+	needPython(t, nobody)
+	dir := emperorDir(t)
+	app := write(t, filepath.Dir(dir), "app.py", whoApp)
+	readable(t, app)
+	write(t, dir, "secret", "")
+	mine, roots := freePort(t), freePort(t)
+	for name, port := range map[string]string{"mine.ini": mine, "roots.ini": roots} {
+		readable(t, write(t, dir, name, "[uwsgi]\nhttp = 127.0.0.1:"+port+"\nwsgi-file = "+app+"\n"))
+	}
+	id := credential(t, nobody)
+	if err := os.Chown(filepath.Join(dir, "mine.ini"), int(id.Uid), int(id.Gid)); err != nil {
+		t.Fatal(err)
+	}
+	s := start(t, dir, "--emperor", dir, "--emperor-tyrant")
+	waitBody(t, mine, "("+nobody.Uid+", "+nobody.Uid+", "+nobody.Uid+")")
+	s.waitLog(t, "invalid permissions for vassal roots.ini")
+	waitRefused(t, roots)
+}
+
+func TestEmperorOnDemand(t *testing.T) {
+	dir := emperorDir(t)
+	app := write(t, filepath.Dir(dir), "app.py", plainApp)
+	write(t, dir, "a.ini", "[uwsgi]\nprotocol = http\nwsgi-file = "+app+"\n")
+	s := start(t, dir, "--emperor", dir, "--emperor-on-demand-directory", filepath.Dir(dir))
+	s.waitLog(t, "waiting for connections on socket")
+	if strings.Contains(s.log.String(), "[a.ini] ") {
+		t.Error("it runs before somebody came")
+	}
+	path := filepath.Join(filepath.Dir(dir), "a.socket")
+	if status, err := overUnix(path); err != nil || status != 200 {
+		t.Errorf("%d, %v", status, err)
+	}
+	s.waitLog(t, "vassal a.ini is now loyal")
+}

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+
+	"github.com/uwsgo/uwsgo/cmd/internal/emperor"
+	"github.com/uwsgo/uwsgo/cmd/internal/stats"
+)
+
+// reign runs the emperor that p.cfg describes until it is stopped, and returns the exit code.
+// It has the beginning and the end of a server, and no loops, workers and apps.
+func reign(p *program) int {
+	p.takeSignals()
+	defer p.ending.Hurry()
+	defer p.ending.Undo()
+	if p.cfg.Procnames.Master == "" {
+		p.cfg.Procnames.Master = p.cfg.EmperorName
+	}
+	if err := p.open(); err != nil {
+		return fail(err)
+	}
+	e, err := p.crown()
+	if err != nil {
+		p.complain(err)
+		return exitConfig
+	}
+	asked := make(chan emperor.Ask)
+	over := make(chan struct{})
+	go p.petition(asked, over)
+	e.Run(asked)
+	close(over)
+	p.log.Printf("The Emperor is buried.")
+	return exitOK
+}
+
+// crown prepares all that an emperor needs, in the order of a server.
+func (p *program) crown() (*emperor.Emperor, error) {
+	cfg := p.cfg
+	p.log.Printf("*** Starting uwsgo Emperor %s (%s, %d CPUs) on [%s] ***", version, runtime.GOOS+"/"+runtime.GOARCH, runtime.NumCPU(), p.start.Format(time.ANSIC))
+	inherited, err := p.fromSystemd()
+	if err != nil {
+		return nil, err
+	}
+	if len(inherited) > 0 {
+		p.log.Printf("*** WARNING: an emperor listens nowhere itself: the sockets of systemd stay unused ***")
+	}
+	if p.home, err = os.Getwd(); err != nil {
+		return nil, fmt.Errorf("current directory: %w", err)
+	}
+	p.started = p.home
+	p.cwd.Store(&p.home)
+	for _, w := range cfg.Warnings {
+		p.log.Printf("*** WARNING: %s ***", w)
+	}
+	if err := p.chdir(); err != nil {
+		return nil, err
+	}
+	o := cfg.Emperor
+	o.Program, o.Dir, o.Logf, o.Mercy = p.self, *p.cwd.Load(), p.log.Printf, cfg.Mercy+5*time.Second
+	o.Output = os.Stderr
+	if cfg.LogTo != "" {
+		o.Output = p.sink.File()
+	}
+	governed := -1
+	o.Governing = func(n int) {
+		if n != governed {
+			governed = n
+			p.notify("", fmt.Sprintf("The Emperor is governing %d vassals", n))
+		}
+		if p.watchdog > 0 {
+			_, _ = daemon.SdNotify(false, daemon.SdNotifyWatchdog)
+		}
+	}
+	if p.watchdog > 0 {
+		o.Freq = min(o.Freq, p.watchdog/2)
+	}
+	e, err := emperor.New(o)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.EmperorStats != "" {
+		so := stats.Options{Mode: cfg.ChmodSocket, Owner: p.owner(), HTTP: cfg.StatsHTTP, Minified: cfg.StatsMin, Hosts: cfg.StatsHosts}
+		document := func() ([]byte, error) {
+			text, err := e.Document(version)
+			if err == nil && text == nil {
+				err = errors.New("the emperor has ended")
+			}
+			if err != nil {
+				return nil, err
+			}
+			return stats.Indent(nil, text, so.Minified), nil
+		}
+		s, err := stats.NewDocument(cfg.EmperorStats, document, so)
+		if err != nil {
+			return nil, fmt.Errorf("emperor-stats: %w", err)
+		}
+		p.ending.Later(func() { _ = s.Close() })
+		p.log.Printf("*** Emperor stats server enabled on %s ***", s.Addr())
+	}
+	for _, path := range []string{cfg.PidFile, cfg.EmperorPid} {
+		if err := p.writePidFile(p.path(path, true)); err != nil {
+			return nil, err
+		}
+	}
+	if err := p.dropPrivileges(); err != nil {
+		return nil, err
+	}
+	if err := p.moveLog(); err != nil {
+		return nil, err
+	}
+	for _, path := range []string{cfg.PidFile2, cfg.SafePidFile, cfg.SafePidFile2} {
+		if err := p.writePidFile(p.path(path, false)); err != nil {
+			return nil, err
+		}
+	}
+	if err := p.detach(); err != nil {
+		return nil, err
+	}
+	p.ready = true
+	p.tellLosses()
+	p.notify(daemon.SdNotifyReady, "The Emperor is governing 0 vassals")
+	p.vassal.tell(emperor.Spawned, emperor.Accepting, emperor.Loyal)
+	return e, nil
+}
+
+// petition passes on what is asked of the emperor by signals, and by an emperor above it.
+func (p *program) petition(asked chan<- emperor.Ask, over <-chan struct{}) {
+	look := make(chan os.Signal, 1)
+	signal.Notify(look, syscall.SIGWINCH)
+	ask := func(what emperor.Ask) {
+		select {
+		case asked <- what:
+		case <-over:
+		}
+	}
+	go func() {
+		<-p.ending.Patience.Done()
+		ask(emperor.Hurry)
+	}()
+	for {
+		select {
+		case sig := <-p.ending.Asked:
+			p.log.Printf("%s received: stopping the vassals, at most %v (again: at once)", signalName(sig), p.cfg.Mercy)
+			p.notify(daemon.SdNotifyStopping, "stopping the vassals")
+			ask(emperor.Finish)
+			p.ending.Insist()
+			return
+		case sig := <-p.others:
+			switch sig {
+			case syscall.SIGHUP, emperorReload:
+				p.log.Printf("%s received: all vassals reload", signalName(sig))
+				p.sink.Follow()
+				ask(emperor.ReloadAll)
+			case syscall.SIGUSR1:
+				ask(emperor.Report)
+			case syscall.SIGUSR2:
+				p.log.Printf("SIGUSR2 received: an emperor is not replaced: restart it")
+			}
+		case <-look:
+			ask(emperor.Look)
+		case <-over:
+			return
+		}
+	}
+}

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/uwsgo/uwsgo/cmd/internal/emperor"
+	"github.com/uwsgo/uwsgo/cmd/internal/logger"
+	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/succession"
+)
+
+// vassal is the server's side of the talk with an emperor, uwsgo's or uWSGI's. A nil one has
+// none. The emperor's end is the server's: without it nobody would stop the server.
+type vassal struct {
+	pipe *os.File
+	name string // by which its lines are told from others in the emperor's log; may be empty
+	// renewing says that the emperor has asked for a reload: options that wait for a restart
+	// get one.
+	renewing atomic.Bool
+}
+
+// findVassal returns nil for a server that no emperor has started.
+func findVassal() (*vassal, error) {
+	name := os.Getenv(emperor.NameEnv)
+	text, ok := os.LookupEnv(emperor.FDEnv)
+	_ = os.Unsetenv(emperor.NameEnv) // not for the app
+	_ = os.Unsetenv(emperor.FDEnv)
+	if !ok {
+		return nil, nil
+	}
+	fd, err := strconv.Atoi(text)
+	if err == nil && fd > 2 {
+		_, err = unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
+	}
+	if err != nil || fd < 3 {
+		return nil, fmt.Errorf("%s=%s in the environment: only an emperor sets that, for its vassals; unset it", emperor.FDEnv, text)
+	}
+	unix.CloseOnExec(fd)
+	_ = unix.SetNonblock(fd, true)
+	return &vassal{pipe: os.NewFile(uintptr(fd), "emperor"), name: name}, nil
+}
+
+// prefix is what each line in the emperor's log begins with; nil where lines go elsewhere, or
+// have a form of their own.
+func (v *vassal) prefix(c logger.Config) []logger.Encoder {
+	if v == nil || v.name == "" || c.To != "" || c.JSON || len(c.Loggers)+len(c.RequestLoggers)+len(c.Encoders)+len(c.RequestEncoders) > 0 {
+		return nil
+	}
+	name, err := logger.ParseEncoder("prefix [" + strings.ReplaceAll(v.name, "\n", " ") + "] ")
+	if err != nil {
+		return nil
+	}
+	return []logger.Encoder{name}
+}
+
+// The wishes of an emperor, which signals stand for elsewhere.
+const (
+	emperorReload = request("reload by the emperor")
+	emperorStop   = request("stop by the emperor")
+	emperorLost   = request("lost connection with my emperor !!!")
+)
+
+// listenToEmperor does what the emperor says until its end, which is the server's.
+func (p *program) listenToEmperor() {
+	if p.vassal == nil {
+		return
+	}
+	go func() {
+		b := make([]byte, 1)
+		for {
+			n, err := p.vassal.pipe.Read(b)
+			switch {
+			case n == 0 || err != nil:
+				p.ending.Ask(emperorLost)
+				return
+			case b[0] == emperor.Reload:
+				select {
+				case p.others <- emperorReload:
+				default: // others wait
+				}
+			case b[0] == emperor.StopNow, b[0] == emperor.Stop:
+				p.ending.Ask(emperorStop)
+			}
+		}
+	}()
+}
+
+// tell tells the emperor. One that has gone is noticed elsewhere.
+func (v *vassal) tell(what ...byte) {
+	if v != nil {
+		_, _ = v.pipe.Write(what)
+	}
+}
+
+// startHeartbeat has the emperor told that all event loops do their work.
+func (p *program) startHeartbeat() {
+	if p.vassal == nil || p.cfg.Heartbeat == 0 {
+		return
+	}
+	stop := make(chan struct{})
+	p.ending.Later(func() { close(stop) })
+	go watch(p.engine.Loops(), p.cfg.Heartbeat, stop, func() { p.vassal.tell(emperor.Heartbeat) })
+}
+
+// onDemand takes the socket that an emperor has listened on until somebody came: it is the
+// standard input.
+func (v *vassal) onDemand() ([]succession.Socket, error) {
+	if v == nil {
+		return nil, nil
+	}
+	if on, err := unix.GetsockoptInt(0, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); err != nil || on == 0 {
+		return nil, nil
+	}
+	fd, err := unix.FcntlInt(0, unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		return nil, fmt.Errorf("on-demand socket: %w", err)
+	}
+	s, err := succession.Inherited(os.NewFile(uintptr(fd), "on-demand socket"))
+	if err != nil {
+		return nil, err
+	}
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return nil, err
+	}
+	defer null.Close()
+	return []succession.Socket{s}, replace(int(null.Fd()), 0)
+}
+
+// restartForEmperor ends the server, for its emperor to start it anew, where a reload that the
+// emperor has asked for is not enough.
+func (p *program) restartForEmperor(waiting []string) bool {
+	if p.vassal == nil || !p.vassal.renewing.Swap(false) || len(waiting) == 0 {
+		return false
+	}
+	p.log.Printf("these options have changed and need a restart, which the emperor makes: %s", strings.Join(waiting, ", "))
+	p.ending.Ask(request("restart by the emperor"))
+	return true
+}
+
+// errVassal says that a vassal is restarted otherwise.
+var errVassal = errors.New("a vassal is restarted by its emperor, which would lose sight of a new process: touch its file")
