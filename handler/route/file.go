@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,21 +27,12 @@ func pairs(args string, keys ...string) (map[string]string, error) {
 	m := map[string]string{}
 	for item := range strings.SplitSeq(args, ",") {
 		key, value, ok := strings.Cut(item, "=")
-		if !ok || !contains(keys, key) {
+		if !ok || !slices.Contains(keys, key) {
 			return nil, fmt.Errorf("%q is not of the form KEY=VALUE,… with keys %s", item, strings.Join(keys, ", "))
 		}
 		m[key] = value
 	}
 	return m, nil
-}
-
-func contains(list []string, s string) bool {
-	for _, k := range list {
-		if k == s {
-			return true
-		}
-	}
-	return false
 }
 
 // file compiles file:filename=NAME,status=404 Not Found,content_type=text/html.

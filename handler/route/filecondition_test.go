@@ -31,7 +31,7 @@ func TestFileConditions(t *testing.T) {
 	}
 	for condition, names := range holds {
 		r := start(t, "route-if = "+condition+":"+dir+"${PATH_INFO} break:402\nroute-if-not = "+condition+":"+dir+"/file break:404", Options{})
-		for _, name := range strings.Fields("file program folder link dangling nothing") {
+		for name := range strings.FieldsSeq("file program folder link dangling nothing") {
 			want := 404
 			if condition == "exists" || condition == "isfile" {
 				want = 200
