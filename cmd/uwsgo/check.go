@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -109,7 +110,7 @@ func checkConfig(args []string, out io.Writer) int {
 		reports = append(reports, checkOne(ctx, o, "", options))
 	}
 	for _, file := range files {
-		reports = append(reports, checkOne(ctx, o, file, append(options[:len(options):len(options)], file)))
+		reports = append(reports, checkOne(ctx, o, file, append(slices.Clip(options), file)))
 	}
 	if ctx.Err() != nil {
 		return fail(errors.New("the check was broken off"))

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -46,7 +47,7 @@ func TryImport(ctx context.Context, c Config, as *syscall.Credential) (*Trial, e
 	if c.Env == nil {
 		c.Env = os.Environ()
 	}
-	c.Env = append(c.Env[:len(c.Env):len(c.Env)], "PYTHONDONTWRITEBYTECODE=1")
+	c.Env = append(slices.Clip(c.Env), "PYTHONDONTWRITEBYTECODE=1")
 	// What startZygote gives to a zygote, without what workers share.
 	g := &supervisor{pool: &Pool{config: c}, shared: &shared{}, stacks: &stacks{}}
 	blob, err := g.bootBlob(&c, false)

@@ -9,6 +9,7 @@ package check
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -161,6 +162,9 @@ func (c *checker) run(in Input) {
 func (c *checker) tell(level Level, rule, where, text string) *Finding {
 	f := Finding{Level: level, Rule: rule, Message: text}
 	f.locate(c)
+	if where == "" && f.Option != "" && c.cfg != nil {
+		where = c.where(f.Option, "")
+	}
 	if f.File == "" && where != "" {
 		w := Finding{Message: where + ": "}
 		w.locate(c)
@@ -177,8 +181,7 @@ func (c *checker) at(level Level, rule, option, text string) *Finding {
 
 // where returns the origin of an option, of the value that is meant if there is one.
 func (c *checker) where(name, value string) string {
-	for i := len(c.cfg.Entries) - 1; i >= 0; i-- {
-		e := c.cfg.Entries[i]
+	for _, e := range slices.Backward(c.cfg.Entries) {
 		if o := config.Options.Lookup(e.Key); o != nil && o.Name == name && (value == "" || strings.Contains(e.Value, value)) {
 			return e.Origin.Name(e.Key)
 		}

@@ -25,6 +25,7 @@ func TestCheckAgreesWithTheStart(t *testing.T) {
 		{"no_app", "master = true", "there is no app to run"},
 		{"number", "wsgi-file = app.py\nprocesses = 4x", "app.ini:4: error: processes"},
 		{"unit", "wsgi-file = app.py\nharakiri = 5parsecs", "app.ini:4: error: harakiri"},
+		{"between_options", "wsgi-file = app.py\nprocesses = 3\ncheaper = 4", "app.ini:5: error: cheaper"},
 		{"unknown", "wsgi-file = app.py\nprocesess = 2", "app.ini:4: warning: procesess"},
 		{"unknown_strict", "wsgi-file = app.py\nstrict = true\nprocesess = 2", "app.ini:5: error: procesess"},
 		{"chdir", "wsgi-file = app.py\nchdir = /nonexistent", "app.ini:4: error: chdir"},
