@@ -52,7 +52,7 @@ func Examine(args, environ []string, w ini.World) (*Config, []error) {
 			*r.mistakes = append(*r.mistakes, err)
 		}
 	}
-	r.Config.Warnings = list.Warnings
+	r.Config.Warnings, r.Entries = list.Warnings, list.Entries // also where a mistake came before
 	return r.Config, *r.mistakes
 }
 
