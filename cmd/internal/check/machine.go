@@ -175,9 +175,9 @@ func limits(as privilege.Identity) Limits {
 	return l
 }
 
-// bounded is a limit, -1 where it is none.
-func bounded(n uint64) int64 {
-	if n > 1<<40 {
+// bounded is a limit, -1 where it is none. FreeBSD counts limits in signed numbers.
+func bounded[N int64 | uint64](n N) int64 {
+	if n < 0 || n > 1<<40 {
 		return -1
 	}
 	return int64(n)

@@ -34,8 +34,13 @@ func tableRows(table, help, note string) []row {
 		rows = append(rows, row{Option: option.Option{Name: table + end, Kind: option.List, Arg: arg, Status: option.Differs, Help: help, Note: note}})
 	}
 	for _, o := range []struct{ end, variable string }{
-		{"-uri", "REQUEST_URI"}, {"-qs", "QUERY_STRING"}, {"-host", "HTTP_HOST"}, {"-remote-addr", "REMOTE_ADDR"},
-		{"-remote-user", "REMOTE_USER"}, {"-referer", "HTTP_REFERER"}, {"-user-agent", "HTTP_USER_AGENT"},
+		{"-uri", "REQUEST_URI"},
+		{"-qs", "QUERY_STRING"},
+		{"-host", "HTTP_HOST"},
+		{"-remote-addr", "REMOTE_ADDR"},
+		{"-remote-user", "REMOTE_USER"},
+		{"-referer", "HTTP_REFERER"},
+		{"-user-agent", "HTTP_USER_AGENT"},
 	} {
 		add(o.end, "RULE", "the same where "+o.variable+" matches", "As for "+table+".")
 	}
