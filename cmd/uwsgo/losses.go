@@ -7,6 +7,7 @@ import (
 
 	"github.com/uwsgo/uwsgo/cmd/internal/check"
 	"github.com/uwsgo/uwsgo/cmd/internal/config"
+	"github.com/uwsgo/uwsgo/cmd/internal/shell"
 )
 
 // tellLosses logs in one line how many options do not do what they do in uWSGI, which are
@@ -31,7 +32,10 @@ func (p *program) tellLosses() {
 // secrets and are left out.
 func checkCommand(args []string) string {
 	options, files := config.SplitFiles(args[1:])
-	words := append([]string{path.Base(args[0]), "check"}, files...)
+	words := []string{path.Base(args[0]), "check"}
+	for _, file := range files {
+		words = append(words, shell.Quote(file))
+	}
 	for i, option := range options {
 		name, value, has := strings.Cut(option, "=")
 		switch name {
@@ -39,7 +43,7 @@ func checkCommand(args []string) string {
 			if !has && i+1 < len(options) {
 				value = options[i+1]
 			}
-			words = append(words, name, value)
+			words = append(words, name, shell.Quote(value))
 		}
 	}
 	if len(words) == len("uc") {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
+	"github.com/uwsgo/uwsgo/cmd/internal/shell"
 )
 
 // An app can be named without an option, as in uWSGI and gunicorn: uwsgo app:app, uwsgo app.py.
@@ -101,7 +102,7 @@ func (c *Config) quick(word string, w ini.World) error {
 		}
 	}
 	c.Quick = fmt.Sprintf("%s is served on http://localhost:%s by %d processes with %d threads each. To change that: uwsgo %s --http :%s --processes %d --threads %d",
-		word, port, c.Processes, c.Threads, word, port, c.Processes, c.Threads)
+		word, port, c.Processes, c.Threads, shell.Quote(word), port, c.Processes, c.Threads)
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
+	"github.com/uwsgo/uwsgo/cmd/internal/shell"
 )
 
 // An app named by position, with and without an address.
@@ -69,6 +70,9 @@ func TestPositionalApp(t *testing.T) {
 			}
 			if tt.want.quick && !strings.Contains(c.Quick, "http://localhost"+tt.want.address+" ") {
 				t.Errorf("%q does not say where", c.Quick)
+			}
+			if word, _, _ := strings.Cut(tt.args, " "); tt.want.quick && word != "--master" && !strings.Contains(c.Quick, "uwsgo "+shell.Quote(word)+" --http ") {
+				t.Errorf("%q is no command to paste", c.Quick)
 			}
 		})
 	}

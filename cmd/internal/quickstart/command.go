@@ -10,12 +10,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
 
 	"github.com/uwsgo/uwsgo/cmd/internal/home"
 	"github.com/uwsgo/uwsgo/cmd/internal/manual"
+	"github.com/uwsgo/uwsgo/cmd/internal/shell"
 	"github.com/uwsgo/uwsgo/engine/worker"
 )
 
@@ -36,9 +36,9 @@ func Command(args []string, w io.Writer) (done bool, err error) {
 			return true, errors.New("--from-gunicorn needs the command: uwsgo --from-gunicorn 'gunicorn app:app -w 4'")
 		}
 		if len(rest) > 0 { // not quoted: the shell has split it
-			words := []string{quote(value)}
+			words := []string{shell.Quote(value)}
 			for _, word := range rest {
-				words = append(words, quote(word))
+				words = append(words, shell.Quote(word))
 			}
 			value = strings.Join(words, " ")
 		}
@@ -55,17 +55,6 @@ func Command(args []string, w io.Writer) (done bool, err error) {
 		return false, nil
 	}
 	return true, nil
-}
-
-// plain is a word that a shell takes as it stands.
-var plain = regexp.MustCompile(`^[-_=:./,@%+0-9A-Za-z]+$`)
-
-// quote puts a word into single quotes where a shell would read it otherwise.
-func quote(word string) string {
-	if plain.MatchString(word) {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
 // configTime bounds how long a configuration file of gunicorn's may run.

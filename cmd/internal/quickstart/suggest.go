@@ -6,6 +6,8 @@ import (
 	"path"
 	"regexp"
 	"strings"
+
+	"github.com/uwsgo/uwsgo/cmd/internal/shell"
 )
 
 var (
@@ -40,7 +42,7 @@ func Suggest(dir fs.FS) string {
 		}
 	}
 	if command := web.FindStringSubmatch(read(dir, "Procfile")); command != nil {
-		return found("a Procfile that runs gunicorn", "uwsgo --from-gunicorn "+quote(strings.TrimSpace(command[1]))+" > uwsgi.ini")
+		return found("a Procfile that runs gunicorn", "uwsgo --from-gunicorn "+shell.Quote(strings.TrimSpace(command[1]))+" > uwsgi.ini")
 	}
 	if text := read(dir, "manage.py"); text != "" {
 		if app := django(dir, text); app != "" {
