@@ -20,7 +20,7 @@ var advice = []struct{ prefixes, text string }{
 	{"php cgi psgi perl early-psgi early-perl lua rack rails rb ruby gemset rvm jvm jwsgi ring clojure mono go- gccgo v8 symcall xslt webdav glusterfs gridfs rados pty- asyncio-ring fiber", "uwsgo runs apps in Python alone: keep uWSGI for others"},
 	{"ini-paste paste", "write a file app.py with from paste.deploy import loadapp and application = loadapp(\"config:/path/of/the.ini\"), and give wsgi-file = app.py"},
 	{"pecan", "write a file app.py with from pecan.deploy import deploy and application = deploy(\"config.py\"), and give wsgi-file = app.py"},
-	{"pyrun py-import pyimport python-import import shared-import early-python early-pyimport python-worker-override worker-exec post-pymodule", "import it in the file of the app"},
+	{"py-import pyimport python-import import shared-import early-python early-pyimport post-pymodule", "import it in the file of the app"},
 	{"eval pypy-eval", "write the code into a file and give wsgi-file"},
 	{"pypy", "give module or wsgi-file, and virtualenv with one of PyPy"},
 	{"error-page", "have the app or the web server in front make pages for errors"},

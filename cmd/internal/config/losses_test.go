@@ -45,6 +45,12 @@ func TestWhatProtectsEndsTheStart(t *testing.T) {
 		{"harakiri_where_it_is_not", "error-route-run = harakiri:5", "route, route-if and their kin can have this action"},
 		{"behind_a_harmless_one", "route = ^/health donotlog:\nroute = ^/health last:\nroute = ^/ ldapauth:R,a:b", "app.ini:5: route: ldapauth: "},
 
+		{"script", "pyrun = script.py", "app.ini:3: pyrun: not supported, and it may protect something: the program would not run, and the app would be served in its place"},
+		{"script_by_short_names", "py = script.py\npython = other.py", "app.ini:3: py: not supported, and it may protect something: the program would not run, and the app would be served in its place: run it by the service manager, or beside the app with attach-daemon; likewise app.ini:4: python;"},
+		{"program_as_worker", "worker-exec = /usr/bin/php-cgi", "app.ini:3: worker-exec: "},
+		{"program_as_worker_after_the_hooks", "worker-exec2 = /usr/bin/php-cgi", "app.ini:3: worker-exec2: "},
+		{"script_as_worker", "python-worker-override = worker.py", "app.ini:3: python-worker-override: not supported, and it may protect something: the program would not run"},
+
 		{"cap", "cap = setgid,setuid", "app.ini:3: cap: not supported, and it may protect something: capabilities are not changed"},
 		{"namespace", "namespace = /ns", "app.ini:3: namespace: "},
 		{"unshare", "unshare = pid,net", "app.ini:3: unshare: "},

@@ -19,7 +19,6 @@ var instead = []struct{ names, text string }{
 	{"pypy-wsgi-file", "it is not supported: give wsgi-file, and virtualenv with one of PyPy"},
 	{"eval pypy-eval", "it is not supported: write the code into a file and give wsgi-file"},
 	{"web3 pump wsgi-lite python-raw", "it is not supported: WSGI apps are, by module and wsgi-file"},
-	{"pyrun py python worker-exec worker-exec2 python-worker-override", "it is not supported: uwsgo runs WSGI apps, and other programs beside one with attach-daemon"},
 	{
 		"psgi early-psgi php-app php-docroot php-mount php-index php-allowed-docroot rack rails lua cgi mono-app jwsgi ring-app ring-load v8-jsgi go-load gccgo-load symcall clojure-load webdav-mount xslt-docroot",
 		"uwsgo runs apps in Python alone",

@@ -29,7 +29,6 @@ func TestNoApp(t *testing.T) {
 		{"perl", "psgi = app.pl", "app.ini:2: psgi: uwsgo runs apps in Python alone"},
 		{"router", "http = :80\nhttp-to = 127.0.0.1:3031", "app.ini:3: http-to: uwsgo passes no requests on"},
 		{"fastrouter", "fastrouter = :3031", "app.ini:2: fastrouter: uwsgo passes no requests on"},
-		{"script", "pyrun = script.py", "app.ini:2: pyrun: "},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			enter(t, map[string]string{"app.ini": "[uwsgi]\n" + tt.ini + "\n"})

@@ -56,6 +56,10 @@ var ends = []group{
 		"the mount is not looked at, and the app would write below its bare folder: use RequiresMountsFor= in the systemd unit, or exec-pre-jail with mountpoint -q",
 	},
 	{"never-swap", "memory is not locked, so secrets may be swapped: set MemorySwapMax=0 in the systemd unit"},
+	{
+		"pyrun py python worker-exec worker-exec2 python-worker-override",
+		"the program would not run, and the app would be served in its place: run it by the service manager, or beside the app with attach-daemon",
+	},
 	{"exit no-server", "the configuration says that the server is not to start"},
 }
 
