@@ -205,6 +205,12 @@ func TestNotLoaded(t *testing.T) {
 			[]string{"cannot load app app:app: app in app is an ASGI app, and uwsgo runs WSGI apps: name its WSGI callable"},
 		},
 		{
+			"factory_without_parentheses",
+			map[string]string{"app.py": "def create_app():\n    pass\n"},
+			[]string{"--module", "app:create_app"},
+			[]string{"cannot load app app:create_app: create_app in app cannot be called with the two arguments of a WSGI app", "name it create_app()"},
+		},
+		{
 			"package_of_a_virtualenv",
 			map[string]string{"app.py": "import flaskx\n", "venv/pyvenv.cfg": "", "venv/lib/python3.1/site-packages/flaskx.py": ""},
 			[]string{"--wsgi-file", "app.py"},

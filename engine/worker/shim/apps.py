@@ -14,6 +14,8 @@ from .trace import report, say
 
 getpid, monotonic = own_os.getpid, time.monotonic  # the app may replace what os and time have
 
+FUNCTION = type(lambda: None)
+VARARGS = 0x04  # of co_flags: *args
 ASYNC = 0x80 | 0x200  # of co_flags: a coroutine, an asynchronous generator
 
 
@@ -80,6 +82,11 @@ def load(path, module, name, config):
             "callable (Django: get_wsgi_application()), wrap it in ASGIMiddleware of the package "
             "a2wsgi, or serve it with an ASGI server such as uvicorn"
         )
+    if not takes_both(app):
+        raise LoadError(
+            f"{name} in {module or path} cannot be called with the two arguments of a WSGI app, "
+            f"environ and start_response{'' if factory else way_out(app, name, module)}"
+        )
     return app
 
 
@@ -103,6 +110,35 @@ def no_arguments(factory):
         return False
     given = len(factory.__defaults__ or ())
     return code.co_argcount == given and code.co_kwonlyargcount == len(factory.__kwdefaults__ or ())
+
+
+def takes_both(app):
+    """Tell whether an app can be called with two arguments.
+
+    Only a plain function is judged, and by its code: what a decorator says of its
+    signature is not what a call does. Anything else may take what it likes.
+    """
+    if type(app) is not FUNCTION:
+        return True
+    code = app.__code__
+    least = code.co_argcount - len(app.__defaults__ or ())
+    named = code.co_varnames[code.co_argcount :][: code.co_kwonlyargcount]
+    given = app.__kwdefaults__ or {}
+    most = 2 if code.co_flags & VARARGS else code.co_argcount
+    return least <= 2 <= most and all(n in given for n in named)
+
+
+def way_out(app, name, module):
+    """Return what to do where a function is no app, but perhaps makes one."""
+    if no_arguments(app):
+        return f"; if it makes the app, name it {name}()"
+    if app.__code__.co_argcount > 2:
+        return ""
+    source = module or "that file"
+    return (
+        f"; if it makes the app, write a file wsgi.py that imports it from {source} and says "
+        f"application = {name}(...), and run uwsgo wsgi:application"
+    )
 
 
 def asynchronous(app):

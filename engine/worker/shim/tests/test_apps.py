@@ -192,3 +192,99 @@ def test_asgi_is_refused(here, name):
 def test_wsgi_is_not_taken_for_asgi(here, name):
     (here / "mod.py").write_text(WSGI)
     load("", "mod", name)
+
+
+NEITHER = """
+def none(): return app
+def one(config): return app
+def default(config=None): return app
+def keywords(**config): return app
+def asked(environ, start_response, *, config): return []
+def asked_beside(environ, start_response, *, a=1, b): return []
+def three(self, environ, start_response): return []
+empty = lambda: app
+def app(environ, start_response): return []
+def lying(): return app
+lying.__wrapped__ = app
+def makes(): return none
+"""
+
+BOTH = """
+import functools
+def two(environ, start_response): return []
+def any(*args): return []
+def one_and_any(environ, *args): return []
+def anything(*args, **more): return []
+def default(environ, start_response=None): return []
+def defaults(environ=None, start_response=None): return []
+def third(environ, start_response, config=None): return []
+def keyword(environ, start_response, *, config=None): return []
+def positional(environ, start_response, /): return []
+def keywords(environ, start_response, **more): return []
+def none(): return []
+@functools.wraps(none)
+def wraps_none(*args): return []
+partial = functools.partial(lambda config, environ, start_response: [], 1)
+partial_of_none = functools.partial(none)
+class NoArguments:
+    def __call__(self): return []
+class App:
+    def __call__(self, environ, start_response): return []
+    def method(self, environ, start_response): return []
+    @staticmethod
+    def static(environ, start_response): return []
+    @classmethod
+    def klass(cls, environ, start_response): return []
+class Site:  # as in Flask
+    def wsgi_app(self, environ, start_response): return []
+    def __call__(self, environ, start_response): return self.wsgi_app(environ, start_response)
+    def __getattr__(self, name): raise AttributeError(name)
+class Made:
+    def __init__(self, environ, start_response): pass
+instance, site, no_arguments = App(), Site(), NoArguments()
+bound, static, klass = instance.method, App.static, App.klass
+cached = functools.lru_cache()(none)
+builtin, builtin_type = len, dict
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("none", "if it makes the app, name it none()"),
+        ("default", "if it makes the app, name it default()"),
+        ("keywords", "if it makes the app, name it keywords()"),
+        ("empty", "if it makes the app, name it empty()"),
+        ("lying", "if it makes the app, name it lying()"),
+        ("one", "write a file wsgi.py that imports it from mod and says application = one(...)"),
+        ("asked", "write a file wsgi.py"),
+        ("asked_beside", "write a file wsgi.py"),
+        ("three", "environ and start_response"),
+        ("makes()", "environ and start_response"),
+    ],
+)
+def test_what_cannot_take_both_arguments_is_refused(here, name, hint):
+    (here / "mod.py").write_text(NEITHER)
+    found, [(_, _, why)] = load_all(config(("", "", "mod:" + name, "")))
+    assert found == [None]
+    assert why.startswith(f"{name} in mod cannot be called with the two arguments of a WSGI app")
+    assert hint in why
+    assert ("if it makes" in why) == (name not in ("three", "makes()"))
+
+
+@pytest.mark.parametrize("name", ["none()", "one_of_two()"])
+def test_factory_of_that_hint_works(here, name):
+    source = NEITHER + "def one_of_two(config=None): return app\n"
+    (here / "mod.py").write_text(source)
+    assert load("", "mod", name).__name__ == "app"
+
+
+@pytest.mark.parametrize(
+    "name",
+    "two any one_and_any anything default defaults third keyword positional keywords wraps_none "
+    "partial partial_of_none instance site no_arguments bound static klass Made cached builtin "
+    "builtin_type".split(),
+)
+def test_what_may_take_both_arguments_is_run(here, name):
+    (here / "mod.py").write_text(BOTH)
+    load("", "mod", name)
