@@ -50,8 +50,24 @@ _uwsgo() {
 		before=${COMP_WORDS[COMP_CWORD - 1]} word=
 	fi
 	COMPREPLY=()
-	case $before in
 `)
+	b.WriteString("	local own=\n	case ${COMP_WORDS[1]} in\n")
+	var commands []string
+	for _, c := range Commands {
+		commands = append(commands, c.Name)
+		var flags []string
+		fmt.Fprintf(&b, "	%s)\n		[[ $COMP_CWORD -gt 1 ]] && case $before in\n", c.Name)
+		for _, f := range c.Flags {
+			flags = append(flags, "--"+f.Name)
+			if f.Arg == "" {
+				fmt.Fprintf(&b, "		--%s) before= ;;\n", f.Name)
+			} else {
+				fmt.Fprintf(&b, "		--%s)\n			mapfile -t COMPREPLY < <(compgen -W '%s' -- \"$word\")\n			return\n			;;\n", f.Name, strings.Join(f.Values, " "))
+			}
+		}
+		fmt.Fprintf(&b, "		esac\n		own='%s'\n		;;\n", strings.Join(flags, " "))
+	}
+	b.WriteString("	esac\n	case $before in\n")
 	spell := func(v value) string {
 		var names []string
 		for _, o := range config.Options.Rows() {
@@ -87,11 +103,12 @@ _uwsgo() {
 	}
 	fmt.Fprintf(&b, `	esac
 	if [[ $word == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W '%s' -- "$word")
+		mapfile -t COMPREPLY < <(compgen -W "$own %s" -- "$word")
 		return
 	fi
 	compopt -o filenames
 	mapfile -t COMPREPLY < <(compgen -d -- "$word")
+	[[ $COMP_CWORD -eq 1 ]] && mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -W '%s' -- "$word")
 	local file
 	while IFS= read -r file; do
 		case $file in
@@ -100,7 +117,7 @@ _uwsgo() {
 	done < <(compgen -f -- "$word")
 }
 complete -F _uwsgo uwsgo
-`, strings.Join(all, " "))
+`, strings.Join(all, " "), strings.Join(commands, " "))
 	_, err := io.WriteString(w, strings.ReplaceAll(b.String(), "\t\t\n", ""))
 	return err
 }
@@ -108,7 +125,7 @@ complete -F _uwsgo uwsgo
 // Zsh writes completions for zsh.
 func Zsh(w io.Writer) error {
 	var b strings.Builder
-	b.WriteString("#compdef uwsgo\n# zsh completion for uwsgo; generated from its options.\n\n_arguments -s -S \\\n")
+	b.WriteString("#compdef uwsgo\n# zsh completion for uwsgo; generated from its options.\n\nlocal -a own options\noptions=(\n")
 	actions := map[value]string{words: " ", files: "_files", folders: "_files -/", users: "_users", groups: "_groups"}
 	for _, o := range config.Options.Rows() {
 		help := zshText(o.Help)
@@ -121,7 +138,7 @@ func Zsh(w io.Writer) error {
 				mark, after = "=-", ":"+after
 			}
 		}
-		fmt.Fprintf(&b, "  '*--%s%s[%s]%s' \\\n", o.Name, mark, help, after)
+		fmt.Fprintf(&b, "  '*--%s%s[%s]%s'\n", o.Name, mark, help, after)
 		if o.Short != 0 {
 			mark := ""
 			if v != none {
@@ -130,10 +147,37 @@ func Zsh(w io.Writer) error {
 					mark = "-"
 				}
 			}
-			fmt.Fprintf(&b, "  '*-%c%s[%s]%s' \\\n", o.Short, mark, help, after)
+			fmt.Fprintf(&b, "  '*-%c%s[%s]%s'\n", o.Short, mark, help, after)
 		}
 	}
-	b.WriteString("  '*:app or file:_files -g \"*.(ini|py|wsgi|yml|yaml|json|xml)(-.)\"'\n")
+	b.WriteString(")\n(( CURRENT > 2 )) && case $words[2] in\n")
+	var commands []string
+	for _, c := range Commands {
+		commands = append(commands, c.Name+`:"`+c.Help+`"`)
+		fmt.Fprintf(&b, "%s)\n", c.Name)
+		for _, f := range c.Flags {
+			mark, after := "", ""
+			if f.Arg != "" {
+				mark, after = "=", ":"+strings.ToLower(f.Arg)+": "
+			}
+			if f.Values != nil { // without the space, which makes it a call
+				after = strings.TrimSpace(after) + "(" + strings.Join(f.Values, " ") + ")"
+			}
+			// The same name is another option at a start.
+			fmt.Fprintf(&b, "  options=(${options:#'*--%s'[\\[=]*})\n", f.Name)
+			fmt.Fprintf(&b, "  own+=('--%s%s[%s]%s')\n", f.Name, mark, zshText(f.Help), after)
+		}
+		b.WriteString("  ;;\n")
+	}
+	const apps = `_files -g "*.(ini|py|wsgi|yml|yaml|json|xml)(-.)"`
+	fmt.Fprintf(&b, `esac
+_uwsgo_first() {
+  local -a commands=(%s)
+  _describe -t commands command commands
+  %s
+}
+_arguments -s -S $own $options '1:command, app or file:_uwsgo_first' '*:app or file:%s'
+`, strings.Join(commands, " "), apps, apps)
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -147,6 +191,16 @@ func zshText(s string) string {
 func Fish(w io.Writer) error {
 	var b strings.Builder
 	b.WriteString("# fish completion for uwsgo; generated from its options.\n")
+	for _, c := range Commands {
+		fmt.Fprintf(&b, "complete -c uwsgo -n __fish_use_subcommand -a %s -d '%s'\n", c.Name, fishText(c.Help))
+		for _, f := range c.Flags {
+			fmt.Fprintf(&b, "complete -c uwsgo -n '__fish_seen_subcommand_from %s' -l %s", c.Name, f.Name)
+			if f.Arg != "" {
+				fmt.Fprintf(&b, " -x -a '%s'", strings.Join(f.Values, " "))
+			}
+			fmt.Fprintf(&b, " -d '%s'\n", fishText(f.Help))
+		}
+	}
 	actions := map[value]string{
 		words: " -x", files: " -r -F", folders: " -x -a '(__fish_complete_directories)'",
 		users: " -x -a '(__fish_complete_users)'", groups: " -x -a '(__fish_complete_groups)'",
@@ -159,8 +213,13 @@ func Fish(w io.Writer) error {
 		if v := valueOf(o); v != none && !o.Optional {
 			b.WriteString(actions[v])
 		}
-		fmt.Fprintf(&b, " -d '%s'\n", strings.NewReplacer(`\`, `\\`, "'", `\'`).Replace(o.Help))
+		fmt.Fprintf(&b, " -d '%s'\n", fishText(o.Help))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// fishText escapes text in single quotes.
+func fishText(s string) string {
+	return strings.NewReplacer(`\`, `\\`, "'", `\'`).Replace(s)
 }

@@ -1,5 +1,5 @@
 // Package manual writes what the shell and man know of uwsgo: completions for bash, zsh and
-// fish, and a man page. All of it comes from the table of options, so nothing here names one.
+// fish, and a man page. Options come from their table, so nothing here names one of them.
 package manual
 
 import (
@@ -34,6 +34,12 @@ uwsgo \- application server for Python WSGI apps, with uWSGI's options
 .RI |\~ file .py
 .RI [ options ]
 .br
+.B uwsgo check
+.RI |\~\c
+.B config
+.IR file ...
+.RI [ options ]
+.br
 .BI "uwsgo --from-gunicorn '" "gunicorn app:app ..." '
 .SH DESCRIPTION
 uwsgo serves WSGI apps such as those of Flask and Django over HTTP and over the uwsgi protocol.
@@ -44,8 +50,21 @@ An app alone, by its module and callable or by its file, is served on port 8000,
 Options can be shortened as long as they are unique, can be written into an ini file without the
 dashes, and can be given by the environment: \-\-http\-socket=:8080 is http\-socket = :8080 and
 UWSGI_HTTP_SOCKET=:8080.
-.SH OPTIONS
+.SH COMMANDS
+They take a file or more, and the options of a start besides their own. A file of such a name is
+given by \-\-ini or with ./ before it.
 `)
+	for _, c := range Commands {
+		fmt.Fprintf(&b, ".SS %s\n%s\n", c.Name, line(c.Help))
+		for _, f := range c.Flags {
+			fmt.Fprintf(&b, ".TP\n\\fB\\-\\-%s\\fR", roff(f.Name))
+			if f.Arg != "" {
+				fmt.Fprintf(&b, " \\fI%s\\fR", roff(f.Arg))
+			}
+			b.WriteString("\n" + line(f.Help) + "\n")
+		}
+	}
+	b.WriteString(".SH OPTIONS\n")
 	section := option.Section(255)
 	for _, o := range config.Options.Rows() {
 		if o.Section != section {

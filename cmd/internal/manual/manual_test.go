@@ -75,6 +75,16 @@ var offers = []struct {
 	{"folders", "uwsgo --chdir ", []string{"static"}, []string{"notes.txt"}},
 	{"users", "uwsgo --uid roo", []string{"root"}, nil},
 	{"apps", "uwsgo ", []string{"app.ini", "shop.py"}, []string{"notes.txt"}},
+	{"commands", "uwsgo ", []string{"check", "config"}, nil},
+	{"commands_begun", "uwsgo ch", []string{"check"}, []string{"config"}},
+	{"commands_are_first", "uwsgo app.ini ", nil, []string{"check"}},
+	{"command_is_no_value", "uwsgo --threads ", nil, []string{"check"}},
+	{"files_of_a_command", "uwsgo check ", []string{"app.ini"}, []string{"check"}},
+	{"flags_of_a_command", "uwsgo check --", []string{"--strict", "--format", "--no-import", "--import-timeout", "--file-alone", "--threads"}, nil},
+	{"flags_of_a_command_alone", "uwsgo --", []string{"--threads"}, []string{"--no-import", "--file-alone"}},
+	{"values_of_a_flag", "uwsgo check --format ", []string{"text", "json", "sarif"}, []string{"app.ini"}},
+	{"files_behind_a_flag", "uwsgo config --json ", []string{"app.ini"}, nil},
+	{"flags_of_another_command", "uwsgo config --", []string{"--json"}, []string{"--file-alone"}},
 	{"value", "uwsgo --threads ", nil, []string{"app.ini", "shop.py"}},
 }
 
@@ -134,6 +144,19 @@ func TestZsh(t *testing.T) {
 			t.Errorf("--%s is missing", o.Name)
 		}
 	}
+	for _, c := range Commands {
+		if !strings.Contains(string(text), " "+c.Name+`:"`) && !strings.Contains(string(text), "("+c.Name+`:"`) {
+			t.Errorf("%s is missing", c.Name)
+		}
+		for _, f := range c.Flags {
+			if !strings.Contains(string(text), "own+=('--"+f.Name) {
+				t.Errorf("%s --%s is missing", c.Name, f.Name)
+			}
+		}
+	}
+	if want := ":format:(text json sarif)'"; !strings.Contains(string(text), want) {
+		t.Errorf("%q is missing", want)
+	}
 	out, err := exec.Command(tool(t, "zsh"), "-f", "-n", path).CombinedOutput()
 	if err != nil || len(out) > 0 {
 		t.Errorf("%v: %s", err, out)
@@ -160,7 +183,7 @@ func TestPage(t *testing.T) {
 			t.Errorf("%s is missing", want)
 		}
 	}
-	for _, want := range []string{"UWSGO(1)", "uwsgo 1.2.3", "run requests in this many threads of each worker (default: 1)", "EXIT STATUS"} {
+	for _, want := range []string{"UWSGO(1)", "uwsgo check | config file... [options]", "COMMANDS", "--import-timeout SECS how long", "--file-alone only", "say what a start with a configuration would say", "print the options of a configuration", "uwsgo 1.2.3", "run requests in this many threads of each worker (default: 1)", "EXIT STATUS"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is missing", want)
 		}

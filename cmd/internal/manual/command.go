@@ -1,0 +1,28 @@
+package manual
+
+// Command is what uwsgo does where its name is the first word, in place of serving.
+type Command struct {
+	Name, Help string
+	Flags      []Flag
+}
+
+// Flag is an option of a command alone. Besides these it takes those of a start.
+type Flag struct {
+	Name, Help string
+	Arg        string   // empty for one without a value
+	Values     []string // all that it may be, where they can be listed
+}
+
+// Commands are all there are; what each does is in cmd/uwsgo.
+var Commands = []Command{
+	{"check", "say what a start with a configuration would say, without starting anything", []Flag{
+		{Name: "strict", Help: "exit with 2 where a function is lost"},
+		{Name: "format", Help: "write text, JSON or SARIF", Arg: "FORMAT", Values: []string{"text", "json", "sarif"}},
+		{Name: "no-import", Help: "do not import the app"},
+		{Name: "import-timeout", Help: "how long an import may take, in seconds", Arg: "SECS"},
+		{Name: "file-alone", Help: "only what the files say: nothing of this machine, no import"},
+	}},
+	{"config", "print the options of a configuration after expansion, and where each comes from", []Flag{
+		{Name: "json", Help: "print them as JSON"},
+	}},
+}
