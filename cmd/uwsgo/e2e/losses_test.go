@@ -17,7 +17,7 @@ func TestProtectionThatIsNotThere(t *testing.T) {
 		says      []string
 	}{
 		{"password", "route = ^/ ldapauth:Restricted,url=ldap://x", []string{"app.ini:7: route: ldapauth", "auth_basic", "ignore-unsupported = route:ldapauth"}},
-		{"forbidden_path", "response-route = ^/private break:403", []string{"app.ini:7: response-route: break", "ignore-unsupported = response-route:break"}},
+		{"forbidden_path", "response-route = ^/private rpc:deny", []string{"app.ini:7: response-route: rpc", "ignore-unsupported = response-route:rpc"}},
 		{"addresses", "route-remote-addr = ^192\\. access:deny", []string{"app.ini:7: route-remote-addr: access"}},
 		{"capabilities", "cap = setuid", []string{"app.ini:7: cap", "CapabilityBoundingSet="}},
 		{"client_certificates", "https = :8443,a.crt,a.key,HIGH,!ca.crt", []string{"app.ini:7: https", "no TLS"}},
