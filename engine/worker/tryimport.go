@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"slices"
@@ -14,8 +13,6 @@ import (
 	"sync"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // Trial is what became of an import that was tried.
@@ -50,31 +47,18 @@ func TryImport(ctx context.Context, c Config, as *syscall.Credential) (*Trial, e
 	c.Env = append(slices.Clip(c.Env), "PYTHONDONTWRITEBYTECODE=1")
 	// What startZygote gives to a zygote, without what workers share.
 	g := &supervisor{pool: &Pool{config: c}, shared: &shared{}, stacks: &stacks{}}
-	blob, err := g.bootBlob(&c, false)
+	b, err := g.prepareBoot(&c, false)
 	if err != nil {
 		return nil, err
 	}
-	bootstrap, err := shim.ReadFile("shim/bootstrap.py")
-	if err != nil {
-		return nil, err
-	}
-	fds, err := socketpair(unix.SOCK_STREAM)
-	if err != nil {
-		return nil, err
-	}
-	theirs, ours := os.NewFile(uintptr(fds[1]), "trial"), os.NewFile(uintptr(fds[0]), "trial")
-	defer theirs.Close()
-	conn, err := net.FileConn(ours)
-	_ = ours.Close()
-	if err != nil {
-		return nil, err
-	}
+	conn := b.ours
+	defer b.theirs.Close()
 	defer conn.Close()
 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	printed := &ending{}
-	cmd := exec.CommandContext(ctx, c.Python, "-c", fmt.Sprintf("import os;exec(os.read(3,%d))", len(bootstrap)))
+	cmd := exec.CommandContext(ctx, c.Python, "-c", b.script)
 	cmd.Dir, cmd.Env = c.Dir, c.Env
 	cmd.Stdout, cmd.Stderr = printed, printed
 	nothing, err := os.Open(os.DevNull) // in place of the memory that workers share
@@ -82,19 +66,19 @@ func TryImport(ctx context.Context, c Config, as *syscall.Credential) (*Trial, e
 		return nil, err
 	}
 	defer nothing.Close()
-	cmd.ExtraFiles = []*os.File{theirs, nothing}
+	cmd.ExtraFiles = []*os.File{b.theirs, nothing}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: as}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) } // what it has started, too
 	cmd.WaitDelay = lingering
 	if err := cmd.Start(); err != nil {
 		return nil, &PythonError{Path: c.Python, From: c.PythonFrom, Err: cannotRun(err)}
 	}
-	_ = theirs.Close()
-	z := &zygote{config: &c, conn: conn.(*net.UnixConn), pid: cmd.Process.Pid}
+	_ = b.theirs.Close()
+	z := &zygote{config: &c, conn: conn, pid: cmd.Process.Pid}
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Now()) })
 	defer stop()
 	t := &Trial{}
-	for _, part := range [][]byte{bootstrap, blob} {
+	for _, part := range b.parts {
 		if err == nil {
 			_, err = conn.Write(part)
 		}

@@ -72,13 +72,15 @@ type message struct {
 	answer chan<- error // for what is asked
 }
 
-// startZygote starts a process. What it reports, and in the end a message named
-// "gone", goes to events until done is closed.
-func startZygote(g *supervisor, lazy bool, events chan<- message) (*zygote, error) {
-	c, err := g.anew()
-	if err != nil {
-		return nil, err
-	}
+// boot is what a process of Python needs to become ours: its descriptor 3 is theirs.
+type boot struct {
+	script string   // for python -c
+	parts  [][]byte // to be written to ours. The first apart: it is read at once, and in one piece
+	theirs *os.File // to be closed once the process has it
+	ours   *net.UnixConn
+}
+
+func (g *supervisor) prepareBoot(c *Config, lazy bool) (*boot, error) {
 	blob, err := g.bootBlob(c, lazy)
 	if err != nil {
 		return nil, err
@@ -91,22 +93,36 @@ func startZygote(g *supervisor, lazy bool, events chan<- message) (*zygote, erro
 	if err != nil {
 		return nil, err
 	}
-	theirs := os.NewFile(uintptr(fds[1]), "zygote")
-	defer theirs.Close()
-	ours := os.NewFile(uintptr(fds[0]), "zygote")
+	theirs, ours := os.NewFile(uintptr(fds[1]), "zygote"), os.NewFile(uintptr(fds[0]), "zygote")
 	conn, err := net.FileConn(ours)
 	_ = ours.Close()
 	if err != nil {
+		_ = theirs.Close()
 		return nil, err
 	}
-	z := &zygote{config: c, lazy: lazy, conn: conn.(*net.UnixConn), ended: make(chan struct{}), patience: commandTime}
-	// The last word is there for its room: the names are written over the command line.
 	script := fmt.Sprintf("import os;exec(os.read(3,%d))", len(bootstrap))
-	cmd := exec.Command(c.Python, "-c", script, c.longestName())
+	return &boot{script, [][]byte{bootstrap, blob}, theirs, conn.(*net.UnixConn)}, nil
+}
+
+// startZygote starts a process. What it reports, and in the end a message named
+// "gone", goes to events until done is closed.
+func startZygote(g *supervisor, lazy bool, events chan<- message) (*zygote, error) {
+	c, err := g.anew()
+	if err != nil {
+		return nil, err
+	}
+	b, err := g.prepareBoot(c, lazy)
+	if err != nil {
+		return nil, err
+	}
+	defer b.theirs.Close()
+	z := &zygote{config: c, lazy: lazy, conn: b.ours, ended: make(chan struct{}), patience: commandTime}
+	// The last word is there for its room: the names are written over the command line.
+	cmd := exec.Command(c.Python, "-c", b.script, c.longestName())
 	cmd.Dir = c.Dir
 	cmd.Env = c.Env
 	cmd.Stdout, cmd.Stderr = c.Stderr, c.Stderr
-	cmd.ExtraFiles = []*os.File{theirs, g.shared.file}
+	cmd.ExtraFiles = []*os.File{b.theirs, g.shared.file}
 	if g.queueFile != nil {
 		cmd.ExtraFiles = append(cmd.ExtraFiles, g.queueFile)
 	}
@@ -130,15 +146,14 @@ func startZygote(g *supervisor, lazy bool, events chan<- message) (*zygote, erro
 		}
 	}()
 	if err := <-started; err != nil {
-		_ = conn.Close()
+		_ = b.ours.Close()
 		return nil, &PythonError{Path: c.Python, From: c.PythonFrom, Err: cannotRun(err)}
 	}
 	z.pid = cmd.Process.Pid
 	z.kill = func() { _ = cmd.Process.Kill() }
 	z.goOn = func() { _ = cmd.Process.Signal(unix.SIGCONT) }
 	go z.read(events, g.done)
-	// The bootstrap apart: it is read at once, and in one piece.
-	for _, part := range [][]byte{bootstrap, blob} {
+	for _, part := range b.parts {
 		if err == nil {
 			err = z.write(func() error {
 				_, err := z.conn.Write(part)
@@ -149,7 +164,7 @@ func startZygote(g *supervisor, lazy bool, events chan<- message) (*zygote, erro
 	if err != nil {
 		z.kill()
 		<-z.ended
-		_ = conn.Close()
+		_ = b.ours.Close()
 		return nil, z.noPython()
 	}
 	return z, nil
