@@ -37,7 +37,8 @@ func (n *netHTTP) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Body != nil && r.Body != http.NoBody {
 		g.body, x.intake, g.first = r.Body, &intake{}, r.ProtoMajor == 1
 	}
-	x.remote = remote{https: r.TLS != nil, given: true}
+	x.remote = remote{https: r.TLS != nil, tls: r.TLS, given: true}
+	x.remote.listener, _ = r.Context().Value(listenerKey{}).(*Listener)
 	if host, port, err := net.SplitHostPort(r.RemoteAddr); err == nil {
 		p, _ := strconv.ParseUint(port, 10, 16)
 		x.remote.text, x.remote.textPort = host, uint16(p)

@@ -158,6 +158,9 @@ func (c *conn) weigh() {
 	if c.x != nil {
 		n += cap(c.x.head)
 	}
+	if c.tls != nil && !c.dead {
+		n += tlsWeight + c.tls.pending()
+	}
 	if n != c.weight {
 		c.loop.hold(n - c.weight)
 		c.weight = n

@@ -22,7 +22,8 @@ type conn struct {
 	loop     *loop
 	listener *Listener
 	sock     socket
-	link     transport // &sock
+	link     transport // &sock, or tls
+	tls      *sealed   // nil for what is not encrypted
 	place    int       // in loop.conns
 	gen      uint32    // counts the connections that this struct has been
 	peer     listen.Peer
@@ -181,6 +182,9 @@ func (c *conn) closeIdle() {
 		return
 	}
 	c.unread = true
+	if c.tls != nil {
+		c.tls.awake(false)
+	}
 	c.fill()
 }
 
@@ -211,6 +215,9 @@ func (c *conn) Ready(ev reactor.Events) {
 	if ev&reactor.Readable != 0 {
 		c.unread = true
 		c.ending = c.ending || ev&reactor.EndOfInput != 0
+		if c.tls != nil {
+			c.tls.awake(c.ending)
+		}
 		c.fill()
 	}
 	if ev&reactor.Hangup != 0 && !c.dead && hungUp(c.sock.fd) {
@@ -601,6 +608,7 @@ var (
 	errHTTPOnUWSGI = &codec.Error{ID: "http_on_uwsgi_socket", Status: 400, Message: "this port speaks the uwsgi protocol, not HTTP: " +
 		"put a web server in front (nginx: uwsgi_pass), or listen with http = instead of socket ="}
 	errTLSOnUWSGI = &codec.Error{ID: "tls_on_uwsgi_socket", Status: 400, Message: "this port speaks the uwsgi protocol, not TLS"}
+	errHTTPOnTLS  = &codec.Error{ID: "http_on_https_socket", Status: 400, Message: "this port speaks HTTPS, not HTTP: use an https:// address"}
 	errBusy       = &codec.Error{ID: "busy", Status: 503, Message: "the server has no room for the request now"}
 	errNoSpace    = &codec.Error{ID: "no_space", Status: 507, Message: "the request body could not be stored"}
 )

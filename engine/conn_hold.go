@@ -20,7 +20,7 @@ import (
 
 // holds reports whether connections of ln leave the end of each request unread. Those
 // that turn out to speak HTTP/1.1 stop doing so.
-func (ln *Listener) holds() bool { return reactor.ResetsUnread && ln.Unix() }
+func (ln *Listener) holds() bool { return reactor.ResetsUnread && ln.Unix() && ln.tls == nil }
 
 // receive reads into b, which is some room, or peeks where what comes may end a
 // request. A read of n < room bytes has taken all that there was.
@@ -77,7 +77,7 @@ func (c *conn) lookBehind() {
 // cutOff has the client see, where the connection is closed now, that it did not get
 // all of its answer.
 func (c *conn) cutOff() {
-	if !c.listener.Unix() {
+	if !c.listener.Unix() || c.tls != nil {
 		c.link.cut()
 	}
 }

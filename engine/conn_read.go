@@ -45,6 +45,9 @@ func (c *conn) fill() {
 		switch {
 		case err == unix.EAGAIN:
 			c.unread = false
+			if c.tls != nil && c.tls.phase == sealedHello {
+				c.shake()
+			}
 			c.rest()
 			return
 		case err == unix.EINTR:
@@ -60,7 +63,7 @@ func (c *conn) fill() {
 			return
 		}
 		c.loop.count.bytesIn.Add(uint64(n))
-		if n < room && !c.ending {
+		if n < room && !c.ending && c.tls == nil {
 			c.unread = false
 		}
 		c.take(buf[:n])

@@ -13,6 +13,9 @@ func (c *conn) buffered() int {
 	if c.out != nil {
 		n += len(c.out.B) - c.outAt
 	}
+	if c.tls != nil {
+		n += c.tls.pending()
+	}
 	return n
 }
 
@@ -62,7 +65,7 @@ func (c *conn) write(p []byte) (int, bool) {
 			return 0, false
 		}
 		c.loop.count.bytesOut.Add(uint64(n))
-		if n < len(p) {
+		if n < len(p) || c.tls != nil && c.tls.pending() > 0 {
 			c.block()
 		}
 		return n, true
@@ -93,7 +96,7 @@ func (c *conn) flush() {
 		return
 	}
 	before := c.buffered()
-	if !c.flushBuffer() || !c.flushFile() {
+	if !c.flushBuffer() || !c.flushFile() || !c.flushSealed() {
 		return
 	}
 	after := c.buffered()

@@ -4,21 +4,22 @@ import "sync/atomic"
 
 // counters are written by one loop and read by anyone.
 type counters struct {
-	conns     atomic.Int64
-	accepted  atomic.Uint64
-	requests  atomic.Uint64
-	refused   atomic.Uint64
-	timeouts  atomic.Uint64
-	gone      atomic.Uint64
-	panics    atomic.Uint64
-	bytesIn   atomic.Uint64
-	bytesOut  atomic.Uint64
-	status    [6]atomic.Uint64 // by class
-	noFiles   atomic.Uint64
-	spooled   atomic.Uint64
-	inFlight  atomic.Int64
-	readErrs  atomic.Uint64
-	writeErrs atomic.Uint64
+	conns         atomic.Int64
+	accepted      atomic.Uint64
+	requests      atomic.Uint64
+	refused       atomic.Uint64
+	timeouts      atomic.Uint64
+	gone          atomic.Uint64
+	panics        atomic.Uint64
+	bytesIn       atomic.Uint64
+	bytesOut      atomic.Uint64
+	status        [6]atomic.Uint64 // by class
+	noFiles       atomic.Uint64
+	spooled       atomic.Uint64
+	inFlight      atomic.Int64
+	readErrs      atomic.Uint64
+	writeErrs     atomic.Uint64
+	handshakeErrs atomic.Uint64
 }
 
 // Stats is a reading of a server's counters. All but the first two only grow.
@@ -26,19 +27,20 @@ type Stats struct {
 	Conns    int64 // connections open now
 	InFlight int64 // requests being answered now
 
-	Accepted    uint64 // connections accepted
-	Requests    uint64 // requests read whole and given to the handler
-	Refused     uint64 // requests refused before that: malformed or over a limit
-	Timeouts    uint64 // connections closed as the client was too slow
-	Gone        uint64 // exchanges whose client left before the answer was complete
-	Panics      uint64 // panics in handlers
-	BytesIn     uint64
-	BytesOut    uint64
-	Status      [6]uint64 // answers by class: Status[2] counts 2xx
-	NoFiles     uint64    // times that accepting paused for lack of descriptors
-	Spooled     uint64    // request bodies that went to a file
-	ReadErrors  uint64
-	WriteErrors uint64
+	Accepted        uint64 // connections accepted
+	Requests        uint64 // requests read whole and given to the handler
+	Refused         uint64 // requests refused before that: malformed or over a limit
+	Timeouts        uint64 // connections closed as the client was too slow
+	Gone            uint64 // exchanges whose client left before the answer was complete
+	Panics          uint64 // panics in handlers
+	BytesIn         uint64
+	BytesOut        uint64
+	Status          [6]uint64 // answers by class: Status[2] counts 2xx
+	NoFiles         uint64    // times that accepting paused for lack of descriptors
+	Spooled         uint64    // request bodies that went to a file
+	ReadErrors      uint64
+	WriteErrors     uint64
+	HandshakeErrors uint64 // TLS handshakes that failed
 }
 
 func (c *counters) addTo(s *Stats) {
@@ -59,4 +61,5 @@ func (c *counters) addTo(s *Stats) {
 	s.Spooled += c.spooled.Load()
 	s.ReadErrors += c.readErrs.Load()
 	s.WriteErrors += c.writeErrs.Load()
+	s.HandshakeErrors += c.handshakeErrs.Load()
 }

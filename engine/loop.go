@@ -29,7 +29,9 @@ type loop struct {
 
 	weight int // bytes that connections hold, as far as budget does not know
 	heads  shedding
-	count  counters
+	// shaking are the TLS handshakes under way, the oldest first, and some that are over.
+	shaking []handshake
+	count   counters
 }
 
 // Bounds of what a loop keeps for reuse.
@@ -188,6 +190,10 @@ func (l *loop) opened(a *acceptor, fd int) {
 	c.link = &c.sock
 	if l.srv.opt.carry != nil {
 		c.link = l.srv.opt.carry(&c.sock)
+	}
+	if a.listener.tls != nil {
+		c.tls = newSealed(&c.sock, a.listener)
+		c.link = c.tls
 	}
 	c.listener, c.peer, c.fresh, c.hold = a.listener, a.peer, true, a.listener.holds()
 	c.place = len(l.conns)

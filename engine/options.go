@@ -100,6 +100,9 @@ type Options struct {
 	// OnRefusal, if set, is called on the loop when a request is refused, in place of a
 	// line by Logf. It must not keep r.
 	OnRefusal func(r *Refusal)
+	// OnHandshakeError, if set, is called on the loop when a TLS handshake has failed. Those
+	// of a server on the internet do all day, so nothing is printed otherwise.
+	OnHandshakeError func(ln *Listener, peer string, err error)
 	// Logf prints what an operator should know: refused requests, panics, lack of
 	// descriptors. nil means log.Printf. What a terminal would act on is escaped already,
 	// ends of lines included, but for those of a panic's stack.

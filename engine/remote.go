@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"crypto/tls"
+
 	"github.com/uwsgo/uwsgo/codec"
 	"github.com/uwsgo/uwsgo/engine/internal/listen"
 )
@@ -13,6 +15,7 @@ type remote struct {
 	textPort uint16
 	given    bool // text counts, also when it is empty
 	https    bool
+	tls      *tls.ConnectionState // of a request of AsHTTP
 }
 
 func (r *remote) appendAddr(dst []byte) []byte {

@@ -2,9 +2,11 @@ package engine
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,6 +28,7 @@ type Server struct {
 	loops []*loop
 
 	handler Handler // set by Serve
+	http2   *http2  // likewise; nil where no listener offers it
 
 	conns    atomic.Int64 // open, over all loops
 	budget                // what they hold
@@ -97,6 +100,11 @@ type ListenOptions struct {
 	// HTTPS says that a front server encrypts what comes in here, so that
 	// applications are told https.
 	HTTPS bool
+	// TLS, if set, has clients of an HTTP listener encrypt. Its NextProtos say what they may
+	// speak: "http/1.1" is what remains where there are none, "h2" lets HTTP/2 in, which takes
+	// a goroutine or more for each request. [tls.Config].DynamicRecordSizingDisabled is set:
+	// records are as large as may be. The server clones what it is given.
+	TLS *tls.Config
 	// Address is where a unix socket that is adopted is found, if that is for the server
 	// to know and its file for Unlink to remove: the kernel knows it by another name.
 	Address string
@@ -107,6 +115,7 @@ type Listener struct {
 	ln         *listen.Listener
 	protocol   Protocol
 	https      bool
+	tls        *tls.Config // nil for none
 	setNoDelay bool
 	timeout    time.Duration
 
@@ -115,6 +124,13 @@ type Listener struct {
 
 // Protocol returns what the listener speaks.
 func (ln *Listener) Protocol() Protocol { return ln.protocol }
+
+// TLS reports whether clients encrypt.
+func (ln *Listener) TLS() bool { return ln.tls != nil }
+
+func (ln *Listener) offersHTTP2() bool {
+	return ln.tls != nil && slices.Contains(ln.tls.NextProtos, protoHTTP2)
+}
 
 // String returns the address as uWSGI spells it, with the port that the kernel
 // chose for port 0.
@@ -213,7 +229,11 @@ func (s *Server) add(ln *listen.Listener, o ListenOptions) (*Listener, error) {
 		_ = ln.Close()
 		return nil, errors.New("listen: the server is already serving")
 	}
-	l := &Listener{ln: ln, protocol: o.Protocol, https: o.HTTPS, setNoDelay: ln.SetNoDelay, timeout: o.Timeout}
+	l := &Listener{ln: ln, protocol: o.Protocol, https: o.HTTPS || o.TLS != nil, setNoDelay: ln.SetNoDelay, timeout: o.Timeout}
+	if o.TLS != nil {
+		l.tls = o.TLS.Clone()
+		l.tls.DynamicRecordSizingDisabled = true
+	}
 	s.listeners = append(s.listeners, l)
 	return l, nil
 }
@@ -230,6 +250,9 @@ func (s *Server) Serve(h Handler) error {
 	s.handler = h
 	listeners := s.listeners
 	s.checkTempDir()
+	if slices.ContainsFunc(listeners, (*Listener).offersHTTP2) {
+		s.http2 = newHTTP2(s)
+	}
 	for _, l := range s.loops { // they do not run yet, so they are ours
 		for _, ln := range listeners {
 			if err := l.accept(ln); err != nil {
@@ -248,6 +271,9 @@ func (s *Server) Serve(h Handler) error {
 		wg.Go(func() { errs[i] = l.Run() })
 	}
 	wg.Wait()
+	if s.http2 != nil {
+		s.http2.end()
+	}
 	for _, l := range s.loops {
 		l.end()
 	}
@@ -280,6 +306,9 @@ func (s *Server) Drain(ctx context.Context) error {
 		return nil // nothing has been read
 	case stateServing:
 		s.draining.Store(true)
+		if s.http2 != nil {
+			go s.http2.drain(ctx)
+		}
 		for _, l := range s.loops {
 			_ = l.Post(l.drain)
 		}

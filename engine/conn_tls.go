@@ -1,0 +1,203 @@
+package engine
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"os"
+	"runtime/debug"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/uwsgo/uwsgo/codec/uwsgi"
+)
+
+// shake starts the handshake once the ClientHello is there.
+func (c *conn) shake() {
+	s, l := c.tls, c.loop
+	if !s.wire.helloWhole() {
+		if len(s.wire.in) > helloMax {
+			c.close()
+		}
+		return
+	}
+	if s.wire.in[0] != recordHandshake {
+		c.notTLS()
+		return
+	}
+	s.phase = sealedHandshake
+	gen := c.gen
+	later := func(fn func()) func() {
+		return func() {
+			_ = l.Post(func() {
+				if c.gen == gen && !c.dead {
+					fn()
+				}
+			})
+		}
+	}
+	s.wire.post = later(c.flush)
+	l.shaking = append(l.shaking, handshake{c, gen})
+	l.shedHandshake()
+	go func() {
+		var err error
+		defer func() {
+			if r := recover(); r != nil { // of a function of the embedder's tls.Config
+				l.OnPanic(r, debug.Stack())
+				err = errors.New("panic in the handshake")
+			}
+			later(func() { c.shaken(err) })()
+		}()
+		err = s.conn.HandshakeContext(context.Background())
+	}()
+}
+
+// handshake names a connection of which one is under way.
+type handshake struct {
+	conn *conn
+	gen  uint32
+}
+
+func (h handshake) over() bool {
+	return h.conn.gen != h.gen || h.conn.dead || h.conn.tls.phase != sealedHandshake
+}
+
+// shedHandshake has the oldest handshake give way where there are too many: clients that
+// begin one and say no more must not keep others out.
+func (l *loop) shedHandshake() {
+	if len(l.shaking) <= handshakesMax {
+		return
+	}
+	l.shaking = slices.DeleteFunc(l.shaking, handshake.over)
+	if len(l.shaking) > handshakesMax {
+		oldest := l.shaking[0].conn
+		l.shaking = slices.Delete(l.shaking, 0, 1)
+		l.count.timeouts.Add(1)
+		oldest.close()
+	}
+}
+
+// shaken goes on after the handshake.
+func (c *conn) shaken(err error) {
+	defer c.contain()
+	s, l := c.tls, c.loop
+	s.wire.post = nil
+	if i := slices.Index(l.shaking, handshake{c, c.gen}); i >= 0 {
+		l.shaking = slices.Delete(l.shaking, i, i+1)
+	}
+	if err != nil {
+		l.count.handshakeErrs.Add(1)
+		if l.srv.opt.OnHandshakeError != nil {
+			l.srv.opt.OnHandshakeError(c.listener, string(c.peer.AppendAddr(nil)), err)
+		}
+		s.phase, c.read, c.closing = sealedFailed, readLinger, true
+		c.flush() // the alert; it settles too
+		return
+	}
+	s.phase, s.wire.open = sealedOpen, true
+	if s.conn.ConnectionState().NegotiatedProtocol == protoHTTP2 {
+		c.becomeHTTP2()
+		return
+	}
+	c.unread = true
+	s.awake(false)
+	c.flush()
+	if !c.dead {
+		c.fill()
+	}
+	if !c.dead {
+		c.weigh()
+	}
+}
+
+// notTLS answers a client that has sent something else than TLS.
+func (c *conn) notTLS() {
+	in := c.tls.wire.in
+	if uwsgi.Sniff(in) != uwsgi.KindHTTP {
+		c.close()
+		return
+	}
+	c.link, c.tls = &c.sock, nil
+	c.refuse(errHTTPOnTLS)
+}
+
+// becomeHTTP2 hands the connection to net/http, which serves it on goroutines.
+func (c *conn) becomeHTTP2() {
+	s, srv := c.tls, c.loop.srv
+	if c.watched {
+		_ = c.loop.Remove(c.sock.fd)
+		c.watched = false
+	}
+	f := os.NewFile(uintptr(c.sock.fd), "client")
+	plain, err := net.FileConn(f)
+	_ = f.Close()
+	c.link = handedOver{}
+	if err != nil {
+		srv.opt.Logf("hand over an HTTP/2 connection: %v", err)
+		c.close()
+		return
+	}
+	rest := s.wire.handOver(plain, srv.keepConn())
+	c.close()
+	go func() {
+		if len(rest) > 0 {
+			if _, err := plain.Write(rest); err != nil {
+				_ = s.conn.Close()
+				return
+			}
+		}
+		srv.http2.take(s.conn)
+	}()
+}
+
+// keepConn counts a connection on while it is no longer a loop's, until what it returns is
+// called.
+func (s *Server) keepConn() (over func()) {
+	s.conns.Add(1)
+	return func() {
+		s.conns.Add(-1)
+		if s.full.Load() {
+			s.roomAgain()
+		}
+		if s.draining.Load() {
+			s.checkIdle()
+		}
+	}
+}
+
+// handedOver is the link of a connection that has become another's.
+type handedOver struct{ transport }
+
+func (handedOver) close() {}
+
+// TLS returns the state of the client's TLS connection to this server; nil where there is
+// none, as behind a front server that encrypts. It is made anew by each call.
+func (x *Exchange) TLS() *tls.ConnectionState {
+	switch {
+	case x.remote.tls != nil:
+		return x.remote.tls
+	case x.conn == nil || x.conn.tls == nil || x.conn.tls.phase != sealedOpen:
+		return nil
+	}
+	state := x.conn.tls.conn.ConnectionState()
+	return &state
+}
+
+var _ transport = (*sealed)(nil)
+
+func (c *conn) flushSealed() bool {
+	if c.tls == nil || c.blocked {
+		return true
+	}
+	switch err := c.tls.wire.flush(); {
+	case err == unix.EAGAIN:
+		c.block()
+	case err != nil:
+		c.loop.count.writeErrs.Add(1)
+		c.abandon()
+		return false
+	}
+	return true
+}

@@ -1,0 +1,108 @@
+package engine
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+const protoHTTP2 = "h2"
+
+// Bounds of an HTTP/2 connection. Those of its heads and bodies are the server's.
+const (
+	http2Streams = 128     // requests at a time, as in nginx
+	http2Window  = 1 << 20 // bytes of bodies that may be on their way, over all of them
+	http2Stream  = 256 << 10
+)
+
+// http2 serves the connections that have agreed on HTTP/2. net/http does, on goroutines: its
+// requests go by [Server.AsHTTP].
+type http2 struct {
+	server *http.Server
+	came   chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func newHTTP2(s *Server) *http2 {
+	h := &http2{came: make(chan net.Conn), closed: make(chan struct{})}
+	o := &s.opt
+	h.server = &http.Server{
+		Handler: s.AsHTTP(s.handler), Protocols: new(http.Protocols),
+		ReadHeaderTimeout: o.HeadTimeout, IdleTimeout: max(o.IdleTimeout, time.Second), MaxHeaderBytes: o.Limits.Head,
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams: http2Streams, MaxReceiveBufferPerConnection: http2Window, MaxReceiveBufferPerStream: http2Stream,
+			SendPingTimeout: o.HeadTimeout, WriteByteTimeout: o.WriteTimeout,
+		},
+		ErrorLog: log.New(http2Log{o}, "", 0),
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			if w, ok := c.(*tls.Conn).NetConn().(*wire); ok {
+				ctx = context.WithValue(ctx, listenerKey{}, w.ln)
+			}
+			return ctx
+		},
+	}
+	h.server.Protocols.SetHTTP2(true)
+	go func() { _ = h.server.Serve(h) }()
+	return h
+}
+
+// listenerKey is the context's key of the listener that a request has come in by.
+type listenerKey struct{}
+
+// take has a connection served.
+func (h *http2) take(c *tls.Conn) {
+	select {
+	case h.came <- c:
+	case <-h.closed:
+		_ = c.Close()
+	}
+}
+
+// Accept implements net.Listener.
+func (h *http2) Accept() (net.Conn, error) {
+	select {
+	case c := <-h.came:
+		return c, nil
+	case <-h.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close implements net.Listener.
+func (h *http2) Close() error {
+	h.once.Do(func() { close(h.closed) })
+	return nil
+}
+
+// Addr implements net.Listener.
+func (h *http2) Addr() net.Addr { return wireAddr("") }
+
+// drain tells clients that no more requests are taken, and closes each connection when its
+// last has been answered.
+func (h *http2) drain(ctx context.Context) {
+	if err := h.server.Shutdown(ctx); err != nil && !errors.Is(err, context.Canceled) {
+		_ = h.Close()
+	}
+}
+
+func (h *http2) end() {
+	_ = h.Close()
+	_ = h.server.Close()
+}
+
+// http2Log takes what net/http prints, but for what clients do all day.
+type http2Log struct{ opt *Options }
+
+func (l http2Log) Write(p []byte) (int, error) {
+	if text := strings.TrimSpace(string(p)); !strings.Contains(text, "TLS handshake error") {
+		l.opt.Logf("http2: %s", text)
+	}
+	return len(p), nil
+}
