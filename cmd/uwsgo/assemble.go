@@ -38,8 +38,8 @@ func (p *program) listen(inherited []succession.Socket) error {
 	opt := engine.Options{
 		Loops:  p.procs.loops,
 		Limits: limits, BodyMemory: int(cfg.PostBuffering), IdleTimeout: idle, MaxMemory: cfg.LimitBuffers,
-		// A worker and its successor have a stream for each thread and loop.
-		ReserveFiles: 128 + 2*p.procs.loops*cfg.Processes*cfg.Threads,
+		// A worker and its successor have a stream for each thread and loop, and a channel.
+		ReserveFiles: 128 + 2*cfg.Processes*(1+p.procs.loops*cfg.Threads),
 		HeadTimeout:  cfg.HTTPTimeout, BodyTimeout: cfg.HTTPTimeout, WriteTimeout: cfg.HTTPTimeout,
 		Logf: p.log.Printf, OnFinish: p.onFinish(), OnRefusal: p.logRefusal,
 	}

@@ -20,9 +20,13 @@ const (
 
 // fault kills a process that does not keep to the protocol. Any goroutine.
 func (g *supervisor) fault(c *Core) {
-	p := c.process
+	g.faultAt(c.process.place, c.process.bornAt.Load())
+}
+
+// faultAt kills the process that is at a place since it was born.
+func (g *supervisor) faultAt(place int, born int64) {
 	// Not by the id, which may not be known yet.
-	go g.send(message{name: "fault", args: []any{p.place, int(p.bornAt.Load())}})
+	go g.send(message{name: "fault", args: []any{place, int(born)}})
 }
 
 // exited deals with the end of a process. pid is 0 when it could not be forked.
@@ -111,6 +115,10 @@ func (g *supervisor) end(p *process, sure bool) {
 	p.doing = stage{}
 	p.hangUp()
 	p.set(Dead)
+	if p.peer != nil {
+		p.peer.Close()
+		p.peer = nil
+	}
 	if p.handle != nil {
 		_ = p.handle.Release()
 		p.handle = nil

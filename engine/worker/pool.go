@@ -11,6 +11,7 @@ import (
 
 	"github.com/uwsgo/uwsgo/engine/internal/printable"
 	"github.com/uwsgo/uwsgo/engine/internal/reactor"
+	"github.com/uwsgo/uwsgo/engine/worker/control"
 )
 
 // Loop is an event loop of the engine, for packages that cannot import its own.
@@ -138,6 +139,8 @@ type Config struct {
 	// empty leaves theirs.
 	Names   []string
 	Version string // uwsgi.version in the environ
+	// Control has the services that the uwsgi module of the apps calls; default: none.
+	Control *control.Hub
 }
 
 // Pool is a number of Python processes and threads, fixed or as many as the load needs, that
@@ -182,6 +185,14 @@ func Start(ctx context.Context, c Config) (*Pool, error) {
 		if c.Python, err = FindPython(""); err != nil {
 			return nil, err
 		}
+	}
+	if c.Control == nil {
+		log := c.Log
+		c.Control = control.NewHub(func(format string, args ...any) {
+			if log != nil {
+				log(fmt.Sprintf(format, args...))
+			}
+		})
 	}
 	p := &Pool{config: c, drained: make(chan struct{}, 1), stopped: make(chan struct{})}
 	g, err := newSupervisor(p)

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/uwsgo/uwsgo/engine/worker/control"
 )
 
 // State is what a process is doing.
@@ -90,8 +92,9 @@ type process struct {
 	err     error       // why it could not load its app
 	doing   stage       // while it starts
 	line    int         // the server's end of one of its descriptors, meanwhile; -1 for none
-	hung    bool        // a request was late: it goes as soon as others have ended
-	luck    float64     // 0 to 1: how much of the jitter it has
+	peer    *control.Peer
+	hung    bool    // a request was late: it goes as soon as others have ended
+	luck    float64 // 0 to 1: how much of the jitter it has
 
 	state     atomic.Uint32 // a State: Dead, Starting, Idle (serving) or Draining
 	pid       atomic.Int64

@@ -173,6 +173,7 @@ func (g *supervisor) takeOver() {
 	g.zygote, g.next = z, nil
 	g.loading.Store(0)
 	z.since = time.Now()
+	z.peer.Serving()
 	g.took = z.since.Sub(g.begun)
 	g.served = true
 	g.zygotePID.Store(int64(z.pid))
@@ -321,6 +322,7 @@ type orphan struct {
 func (g *supervisor) zygoteGone(z *zygote) {
 	delete(g.zygotes, z)
 	z.end() // closes its socket
+	z.peer.Close()
 	for _, p := range g.places {
 		if !p.alive || p.zygote != z {
 			continue
@@ -405,6 +407,7 @@ func (g *supervisor) retire(p *process, why string) {
 	starting := p.is(Starting)
 	p.set(Draining)
 	p.retired, p.why = time.Now(), why
+	p.peer.Leaving()
 	p.worker.present.CompareAndSwap(p, nil)
 	for _, port := range g.ports {
 		_ = port.loop.Post(func() { port.apart(p) })

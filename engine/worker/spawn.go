@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -34,10 +35,19 @@ func (g *supervisor) spawn(w *worker, z *zygote) error {
 		}
 	}()
 	streams := make([][]*stream, len(c.Loops))
+	born := reactor.Clock()
+	peer, calls, err := c.Control.Open(w.number, z.generation, func() { g.faultAt(p.place, born) })
+	if err != nil {
+		g.pool.log(fmt.Sprintf("cannot spawn worker %d: %v", w.number, err))
+		g.delay(w)
+		return err
+	}
+	defer calls.Close()
 	for _, core := range p.cores {
 		for l, port := range g.ports {
 			fds, err := socketpair(unix.SOCK_STREAM)
 			if err != nil {
+				peer.Close()
 				for _, list := range streams {
 					for _, st := range list {
 						_ = unix.Close(st.fd)
@@ -60,7 +70,8 @@ func (g *supervisor) spawn(w *worker, z *zygote) error {
 	}
 	p.zygote, p.streams, p.alive, p.why, p.err = z, streams, true, "", nil
 	z.processes++
-	p.bornAt.Store(reactor.Clock()) // before the state, as loops read it then
+	p.peer = peer
+	p.bornAt.Store(born) // before the state, as loops read it then
 	p.set(Starting)
 	p.pid.Store(0)
 	p.spawnedAt.Store(time.Now().UnixNano())
@@ -82,7 +93,7 @@ func (g *supervisor) spawn(w *worker, z *zygote) error {
 			}
 		}
 	}
-	_ = z.spawn(p.place, w.number, theirs) // when it fails, the zygote is gone and says so
+	_ = z.spawn(p.place, w.number, append(slices.Clip(theirs), int(calls.Fd()))) // when it fails, the zygote is gone and says so
 	return nil
 }
 
@@ -92,6 +103,7 @@ func (g *supervisor) spawned(p *process, pid int) {
 		return
 	}
 	p.pid.Store(int64(pid))
+	p.peer.SetPID(pid)
 	p.handle, _ = os.FindProcess(pid)
 	p.spawnedAt.Store(time.Now().UnixNano())
 	w := p.worker
@@ -110,6 +122,7 @@ func (g *supervisor) spawned(p *process, pid int) {
 func (g *supervisor) ready(p *process) {
 	w := p.worker
 	p.set(Idle)
+	p.peer.Serving()
 	p.doing = stage{}
 	p.hangUp()
 	if g.queue < 0 {

@@ -58,6 +58,8 @@ type supervisor struct {
 	burying  bool           // a look at them will follow
 	stopping bool
 	killed   bool
+
+	generations int // zygotes so far
 }
 
 // load is what a zygote, or a worker that imports for itself, has loaded. Immutable.

@@ -40,7 +40,7 @@ func TryImport(ctx context.Context, c Config, as *syscall.Credential) (*Trial, e
 	if _, err := c.Cheaper.withDefaults(c.Processes); err != nil {
 		return nil, err
 	}
-	c.LazyApps, c.ImportOnce, c.Imported, c.Names = false, true, nil, nil
+	c.LazyApps, c.ImportOnce, c.Imported, c.Names, c.Control = false, true, nil, nil, nil
 	if c.Env == nil {
 		c.Env = os.Environ()
 	}

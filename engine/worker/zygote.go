@@ -15,13 +15,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/uwsgo/uwsgo/codec/pymarshal"
+	"github.com/uwsgo/uwsgo/engine/worker/control"
 )
 
 //go:embed shim/*.py
 var shim embed.FS
 
 // modules are the shim's modules, each after what it imports.
-var modules = []string{"__init__", "own", "trace", "forked", "interrupts", "files", "title", "port", "head", "exchange", "spawned", "hints", "apps", "imports", "signals", "greenlets", "worker", "zygote"}
+var modules = []string{"__init__", "own", "trace", "forked", "interrupts", "files", "title", "port", "head", "exchange", "control", "spawned", "hints", "apps", "imports", "signals", "greenlets", "worker", "zygote"}
 
 // Descriptors in the zygote, given to exec.
 const (
@@ -61,6 +62,9 @@ type zygote struct {
 	since     time.Time // when its workers took over
 	processes int       // those whose end is not dealt with
 	ending    bool
+
+	peer       *control.Peer // what it calls, apart from what it reports
+	generation int           // its number
 }
 
 // message is what a zygote reports, or what the supervisor is asked for: its name
@@ -117,6 +121,15 @@ func startZygote(g *supervisor, lazy bool, events chan<- message) (*zygote, erro
 	}
 	defer b.theirs.Close()
 	z := &zygote{config: c, lazy: lazy, conn: b.ours, ended: make(chan struct{}), patience: commandTime}
+	g.generations++
+	z.generation = g.generations
+	peer, calls, err := c.Control.Open(0, z.generation, func() { z.kill() })
+	if err != nil {
+		_ = b.ours.Close()
+		return nil, err
+	}
+	z.peer = peer
+	defer calls.Close()
 	// The last word is there for its room: the names are written over the command line.
 	cmd := exec.Command(c.Python, "-c", b.script, c.longestName())
 	cmd.Dir = c.Dir
@@ -129,6 +142,7 @@ func startZygote(g *supervisor, lazy bool, events chan<- message) (*zygote, erro
 	if g.stacks.write != nil {
 		cmd.ExtraFiles = append(cmd.ExtraFiles, g.stacks.write)
 	}
+	cmd.ExtraFiles = append(cmd.ExtraFiles, calls)
 	cmd.SysProcAttr = zygoteAttr()
 	started := make(chan error)
 	go func() {
@@ -146,10 +160,12 @@ func startZygote(g *supervisor, lazy bool, events chan<- message) (*zygote, erro
 		}
 	}()
 	if err := <-started; err != nil {
+		peer.Close()
 		_ = b.ours.Close()
 		return nil, &PythonError{Path: c.Python, From: c.PythonFrom, Err: cannotRun(err)}
 	}
 	z.pid = cmd.Process.Pid
+	peer.SetPID(z.pid)
 	z.kill = func() { _ = cmd.Process.Kill() }
 	z.goOn = func() { _ = cmd.Process.Signal(unix.SIGCONT) }
 	go z.read(events, g.done)
@@ -164,6 +180,7 @@ func startZygote(g *supervisor, lazy bool, events chan<- message) (*zygote, erro
 	if err != nil {
 		z.kill()
 		<-z.ended
+		peer.Close()
 		_ = b.ours.Close()
 		return nil, z.noPython()
 	}
@@ -244,13 +261,17 @@ func (g *supervisor) bootBlob(c *Config, lazy bool) ([]byte, error) {
 		apps = append(apps, []any{a.Mount, a.File, a.Module, a.Callable})
 	}
 	host, _ := os.Hostname()
-	queue, stacks, next := -1, -1, queueFD
+	queue, stacks, calls, next := -1, -1, -1, queueFD
 	if g.queueFile != nil {
 		queue = next
 		next++
 	}
 	if g.stacks.write != nil {
 		stacks = next
+		next++
+	}
+	if c.Control != nil {
+		calls = next
 	}
 	blob, err := pymarshal.Marshal([]any{sources, map[string]any{
 		"apps": apps, "lazy": lazy, "once": c.ImportOnce, "python_from": c.PythonFrom, "started_in": c.StartedIn, "need_app": c.NeedApp,
@@ -259,7 +280,7 @@ func (g *supervisor) bootBlob(c *Config, lazy bool) ([]byte, error) {
 		"limit_as": c.LimitAS, "stream_mode": c.StreamMode, "watch": c.Imported != nil, "unwatched": unwatched,
 		"write_errors": []any{c.WriteErrors.Silent, c.WriteErrors.Tolerant, c.WriteErrors.Thrown},
 		"stacks":       stacks, "stack_signal": stackSignal,
-		"control": controlFD, "queue": queue, "shared": sharedFD,
+		"control": controlFD, "queue": queue, "shared": sharedFD, "calls": calls,
 		"shared_size": len(g.shared.mem), "cancel_at": g.shared.cancelAt,
 		"names": c.Names, "version": []byte(c.Version), "node": []byte(host),
 	}})

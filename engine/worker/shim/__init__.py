@@ -14,6 +14,7 @@ imports   tells the server which files that took
 worker    the threads of one worker process: take a request, run it, next
 exchange  one request and its answer, by PEP 3333
 head      status and headers: checked, marshalled, remembered
+control   the channel to the server, for all but requests
 port      a thread's stream to one of the server's event loops
 trace     tracebacks of what apps raise
 signals   leaves what ends a program to the server

@@ -73,6 +73,16 @@ def hold():
     return held
 
 
+class blocked:
+    """Starts threads that get no signals: as a context, which nothing may run in but that."""
+
+    def __enter__(self):
+        self.mask = pthread_sigmask(SIG_BLOCK, _all)
+
+    def __exit__(self, *_):
+        pthread_sigmask(SIG_SETMASK, self.mask)
+
+
 def run(held, do):
     """Call do with what was held. Return (what do returns, what was raised, held anew)."""
     try:

@@ -11,7 +11,7 @@ try:
 except ImportError:
     register = None
 
-from . import files, forked, port
+from . import control, files, forked, port
 from .exchange import Exchange, write_errors
 from .forked import leave
 from .own import io, marshal, os, select, signal, socket, suppress, thread, time
@@ -545,7 +545,8 @@ def prepare(config, place, number, fds, memory, apps, held):
     made[0].first = held.give_back
     for t in made[1:]:
         t.first = held.give_back_mask
-    forked.serve(*(p.sock for t in made for p in t.ports), *([queue.sock] if queue else []))
+    socks = [p.sock for t in made for p in t.ports]
+    forked.serve(*socks, *([queue.sock] if queue else []), control.channel.sock)
 
     def core(t):
         yield_to_loops()

@@ -31,7 +31,7 @@ from array import array
 from errno import ENOMEM
 from resource import RLIMIT_AS, RLIMIT_NOFILE, RLIMIT_NPROC, getrlimit, setrlimit
 
-from . import apps, forked, greenlets, imports, interrupts, signals, title, worker
+from . import apps, control, forked, greenlets, imports, interrupts, signals, title, worker
 from .own import marshal, os, select, signal, socket, suppress, thread, time
 from .port import CLOEXEC
 from .trace import say
@@ -318,7 +318,8 @@ def run_hook(command, zygote, doing):
 
 
 def main(config):
-    for fd in (config["control"], config["queue"], config["shared"], config["stacks"]):
+    for name in ("control", "queue", "shared", "stacks", "calls"):
+        fd = config[name]
         if fd >= 0:
             os.set_inheritable(fd, False)
     title.of_process(config["names"], 0)
@@ -333,16 +334,18 @@ def main(config):
     if config["limit_as"]:
         limit_address_space(config["limit_as"])
     greenlets.settle()
-    control = Control(config["control"])
-    zygote = Zygote(control, config)
+    server = Control(config["control"])
+    zygote = Zygote(server, config)
+    control.begin(config["calls"])
     try:
         if not zygote.load():
-            control.receive()  # the end: last words may go unheard once a process is gone
+            server.receive()  # the end: last words may go unheard once a process is gone
             say("")
             os._exit(0)
         place, number, fds = zygote.serve()
     except (BrokenPipeError, EOFError):
         zygote.end()
+    control.begin(fds.pop())
     title.of_process(config["names"], number)
     outcome = []
     run_hooks(config["post_fork"], zygote, zygote.doing(place))
@@ -364,7 +367,7 @@ def main(config):
         zygote.give_up(place, number, f"{what}: {e} ({limit})")
 
     def ready():
-        control.send(("ready", place, outcome, os.getpid()))
+        server.send(("ready", place, outcome, os.getpid()))
 
     if config["need_app"] and any(reason for _, _, reason in outcome):
         ready()
@@ -380,7 +383,7 @@ def main(config):
     ready()
     if zygote.imports:
         zygote.imports.watch()
-        forked.sockets.append(control.sock)
+        forked.sockets.append(server.sock)
     else:
-        control.sock.close()
+        server.sock.close()
     go()

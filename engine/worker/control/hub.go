@@ -1,0 +1,117 @@
+package control
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Service answers a call of a process. The arguments are what pymarshal.Unmarshal makes of
+// them, and so is the answer. The error of a *[Refusal] says which Python exception is
+// raised; of any other error it is OSError. A panic counts as an error. The goroutine of the
+// process's channel runs it, and reads nothing more of that process meanwhile.
+type Service func(p *Peer, args []any) (any, error)
+
+// Refusal is an error of a [Service] that becomes a certain exception in Python.
+type Refusal struct {
+	Kind string // ValueError, RuntimeError, OSError
+	Text string
+}
+
+func (r *Refusal) Error() string { return r.Text }
+
+// Refuse returns a *Refusal that becomes a ValueError.
+func Refuse(format string, args ...any) error {
+	return &Refusal{"ValueError", fmt.Sprintf(format, args...)}
+}
+
+// Observer is told of processes. The supervisor of the workers calls it, in the order of
+// events, so it must not block.
+type Observer interface {
+	// Serving says that a process takes requests from now on; a zygote, that its workers do.
+	Serving(p *Peer)
+	// Leaving says that a process takes no more requests.
+	Leaving(p *Peer)
+	// Gone says that a process has ended. It comes once for every process that Serving or
+	// a service has been called for.
+	Gone(p *Peer)
+}
+
+// Hub has the channels of all processes, and the services behind them. Services and
+// observers are registered before the first process is started; all else may be called by
+// any goroutine.
+type Hub struct {
+	logf      func(format string, args ...any)
+	services  map[string]Service
+	observers []Observer
+
+	mu    sync.Mutex
+	peers map[*Peer]struct{}
+}
+
+// NewHub returns a hub that reports through logf, which any goroutine may call.
+func NewHub(logf func(format string, args ...any)) *Hub {
+	return &Hub{logf: logf, services: make(map[string]Service), peers: make(map[*Peer]struct{})}
+}
+
+// Handle has calls of a name answered by a service.
+func (h *Hub) Handle(name string, s Service) { h.services[name] = s }
+
+// Observe has o told of processes.
+func (h *Hub) Observe(o Observer) { h.observers = append(h.observers, o) }
+
+// Peers returns the processes that have a channel.
+func (h *Hub) Peers() []*Peer {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	list := make([]*Peer, 0, len(h.peers))
+	for p := range h.peers {
+		list = append(list, p)
+	}
+	return list
+}
+
+// Open makes the channel of a process that is about to be started, and returns the
+// process's end. number is the worker's, 0 for a zygote; generation tells zygotes apart, and
+// is the same for the workers of one. fault is called once, by any goroutine, when the
+// process sends what is no frame: it has to be ended.
+func (h *Hub) Open(number, generation int, fault func()) (*Peer, *os.File, error) {
+	fds, err := socketpair()
+	if err != nil {
+		return nil, nil, fmt.Errorf("channel to a process: %w", err)
+	}
+	ours, theirs := os.NewFile(uintptr(fds[0]), "control"), os.NewFile(uintptr(fds[1]), "control")
+	conn, err := net.FileConn(ours)
+	_ = ours.Close()
+	if err != nil {
+		_ = theirs.Close()
+		return nil, nil, fmt.Errorf("channel to a process: %w", err)
+	}
+	p := &Peer{
+		Worker: number, Generation: generation,
+		hub: h, conn: conn, fault: fault, out: make(chan []byte, outbox), done: make(chan struct{}),
+	}
+	h.mu.Lock()
+	h.peers[p] = struct{}{}
+	h.mu.Unlock()
+	go p.read()
+	go p.write()
+	return p, theirs, nil
+}
+
+func socketpair() ([2]int, error) {
+	syscall.ForkLock.RLock() // what is started meanwhile must not get them
+	defer syscall.ForkLock.RUnlock()
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	if err != nil {
+		return fds, err
+	}
+	for _, fd := range fds {
+		unix.CloseOnExec(fd)
+	}
+	return fds, nil
+}

@@ -1,0 +1,169 @@
+package control
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+)
+
+// outbox is how many frames may wait for a process that does not read.
+const outbox = 256
+
+// Errors of [Peer.Tell].
+var (
+	ErrGone = errors.New("the process has gone")
+	ErrBusy = errors.New("the process does not read what it is told")
+)
+
+// Peer is a process at the other end of a channel. Any goroutine may call its methods.
+type Peer struct {
+	Worker     int // its number from 1; 0 for a zygote
+	Generation int // that of its zygote
+
+	hub   *Hub
+	conn  net.Conn
+	fault func()
+	out   chan []byte
+	done  chan struct{} // closed by Close
+	once  sync.Once
+	pid   atomic.Int64
+}
+
+// PID returns the process's id, 0 as long as that is not known.
+func (p *Peer) PID() int { return int(p.pid.Load()) }
+
+// SetPID says which id the process has.
+func (p *Peer) SetPID(pid int) { p.pid.Store(int64(pid)) }
+
+// String names the process for the log.
+func (p *Peer) String() string {
+	if p.Worker == 0 {
+		return fmt.Sprintf("the zygote (pid: %d)", p.PID())
+	}
+	return fmt.Sprintf("worker %d (pid: %d)", p.Worker, p.PID())
+}
+
+// Tell sends a notice. It never waits: ErrBusy says that too much waits already, ErrGone
+// that nobody will read it; neither has sent anything.
+func (p *Peer) Tell(name string, args ...any) error {
+	b, err := appendFrame(nil, append([]any{0, name}, args...)...)
+	if err != nil {
+		return err
+	}
+	select {
+	case <-p.done:
+		return ErrGone
+	default:
+	}
+	select {
+	case p.out <- b:
+		return nil
+	default:
+		return ErrBusy
+	}
+}
+
+// Serving, Leaving and Close tell the observers of a process. The supervisor calls them.
+func (p *Peer) Serving() {
+	for _, o := range p.hub.observers {
+		o.Serving(p)
+	}
+}
+
+// Leaving says that the process takes no more requests.
+func (p *Peer) Leaving() {
+	for _, o := range p.hub.observers {
+		o.Leaving(p)
+	}
+}
+
+// Close ends the channel: the process has ended, or is being ended.
+func (p *Peer) Close() {
+	p.once.Do(func() {
+		close(p.done)
+		_ = p.conn.Close()
+		p.hub.mu.Lock()
+		delete(p.hub.peers, p)
+		p.hub.mu.Unlock()
+		for _, o := range p.hub.observers {
+			o.Gone(p)
+		}
+	})
+}
+
+// read answers what the process calls, until its end.
+func (p *Peer) read() {
+	r := bufio.NewReader(p.conn)
+	for {
+		c, err := readCall(r)
+		switch {
+		case errors.Is(err, errFrame):
+			select {
+			case <-p.done:
+			default:
+				p.hub.logf("%s has sent what the server does not understand, on the channel of the uwsgi module (%v): it is ended", p, err)
+				p.fault()
+			}
+			return
+		case err != nil:
+			return // it has gone, or has closed its end
+		}
+		value, err := p.answer(c)
+		if c.id == 0 {
+			if err != nil {
+				p.hub.logf("%s: %s: %v", p, c.name, err)
+			}
+			continue
+		}
+		var b []byte
+		if err == nil {
+			b, err = appendFrame(nil, c.id, value)
+		}
+		if err != nil {
+			kind := "OSError"
+			if refusal, ok := errors.AsType[*Refusal](err); ok {
+				kind = refusal.Kind
+			}
+			text := err.Error()
+			if b, err = appendFrame(nil, -c.id, kind, text); err != nil { // no UTF-8
+				b, _ = appendFrame(nil, -c.id, kind, fmt.Sprintf("%+q", text[:min(len(text), 1000)]))
+			}
+		}
+		select {
+		case p.out <- b:
+		case <-p.done:
+			return
+		}
+	}
+}
+
+// answer runs the service that a call names.
+func (p *Peer) answer(c call) (value any, err error) {
+	defer func() {
+		if reason := recover(); reason != nil {
+			err = fmt.Errorf("%s failed: %v", c.name, reason)
+		}
+	}()
+	s := p.hub.services[c.name]
+	if s == nil {
+		return nil, &Refusal{"NotImplementedError", fmt.Sprintf("this server has no service named %.100q", c.name)}
+	}
+	return s(p, c.args)
+}
+
+// write sends what is to go out, so that nobody else waits for the process.
+func (p *Peer) write() {
+	for {
+		select {
+		case b := <-p.out:
+			if _, err := p.conn.Write(b); err != nil {
+				return
+			}
+		case <-p.done:
+			return
+		}
+	}
+}

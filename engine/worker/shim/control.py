@@ -1,0 +1,207 @@
+"""The channel to the server, for all but requests; engine/worker/control draws the frames.
+
+Any thread may call. Without a subscription nothing waits at the channel: who calls reads
+the answer. Once somebody has subscribed, a thread of its own reads, in workers only, as a
+zygote must not have threads.
+"""
+
+from collections import deque
+
+from . import interrupts
+from .own import marshal, os, socket, thread
+from .trace import report
+
+MOST = 1 << 20  # bytes of a frame; the server takes no more
+
+KINDS = {
+    "ValueError": ValueError,
+    "RuntimeError": RuntimeError,
+    "NotImplementedError": NotImplementedError,
+}
+
+
+class Call:
+    """A call whose answer is not there yet."""
+
+    __slots__ = ("answer", "gate")
+
+    def __init__(self):
+        self.answer = None  # as it came, a list
+        self.gate = thread.allocate_lock()  # released when the answer has come
+        self.gate.acquire()
+
+
+class Channel:
+    """One process's end.
+
+    As in Port, what is raised in between must not cut a frame: what has gone is counted by
+    the C code that sends, and the next to send completes what is left.
+    """
+
+    def __init__(self, fd):
+        self.sock = socket.socket(fileno=fd)
+        self.sock.setblocking(True)
+        self.pid = os.getpid()
+        self.lock = thread.RLock()  # a handler of a signal may call while a call is at hand
+        self.last = 0  # number of the last call
+        self.calls = {}  # number -> Call
+        self.frame = b""  # being sent
+        self.counts = deque()  # what of it has gone
+        self.inbox = deque()  # pieces of the frame that comes
+        self.handlers = {}  # name of a notice -> function
+        self.receiving = False  # a call reads just now
+        self.reader = 0  # the thread that reads, 0 for none
+
+    def call(self, name, *args):
+        """Ask the server, and return its answer. What it refuses is raised."""
+        call = Call()
+        with self.lock:
+            self.last += 1
+            number = self.last
+            self.calls[number] = call
+            try:
+                self._send((number, name, *args))
+                if not self.reader:
+                    self._read_for(call)
+            finally:
+                if call.answer is not None or not self.reader:
+                    self.calls.pop(number, None)
+        if call.answer is None and self.reader:
+            try:
+                if thread.get_ident() == self.reader:
+                    while call.answer is None:
+                        self._receive()
+                else:
+                    call.gate.acquire()
+            finally:
+                self.calls.pop(number, None)
+        answer = call.answer
+        if answer is None:
+            raise gone()
+        if answer[0] < 0:
+            raise KINDS.get(answer[1], OSError)(answer[2])
+        return answer[1]
+
+    def tell(self, name, *args):
+        """Send a notice."""
+        with self.lock:
+            self._send((0, name, *args))
+
+    def subscribe(self, name, handler):
+        """Have handler called with the arguments of each notice of a name.
+
+        It runs in the thread that reads, so it must not take long.
+        """
+        self.handlers[name] = handler
+
+    def serve(self):
+        """Have a thread read from now on. Only in a worker."""
+        with self.lock:
+            if self.reader or self.receiving:
+                return
+            gate = thread.allocate_lock()
+            gate.acquire()
+
+            def run():
+                self.reader = thread.get_ident()
+                gate.release()
+                try:
+                    while True:
+                        self._receive()
+                except OSError:
+                    pass  # the server has gone, or the app has closed this
+                except BaseException as e:
+                    report(e)
+                for call in list(self.calls.values()):
+                    call.gate.release()
+
+            # A signal that went to that thread would not wake the one that handles it.
+            with interrupts.blocked():
+                thread.start_new_thread(run, ())
+            gate.acquire()
+
+    def _send(self, message):
+        if os.getpid() != self.pid:
+            raise OSError("a process that the app has forked cannot speak with the server")
+        data = marshal.dumps(message, 2)
+        if len(data) > MOST:
+            raise ValueError(f"{len(data)} bytes are more than the {MOST} that a message may have")
+        self._complete()
+        self.counts.clear()
+        self.frame = len(data).to_bytes(4, "little") + data
+        self._complete()
+
+    def _complete(self):
+        while (at := sum(self.counts)) < len(self.frame):
+            self.counts.extend(map(self.sock.send, (self.frame[at:],)))
+        self.frame = b""
+        self.counts.clear()
+
+    def _read_for(self, call):
+        outer, self.receiving = self.receiving, True
+        try:
+            while call.answer is None:
+                self._receive()
+        finally:
+            self.receiving = outer
+
+    def _receive(self):
+        """Take one frame."""
+        size = 4 + int.from_bytes(self._gather(4)[:4], "little")
+        data = self._gather(size)
+        self.inbox.clear()
+        message = marshal.loads(data[4:])
+        number = message[0]
+        if number:
+            call = self.calls.get(abs(number))
+            if call is not None:
+                call.answer = message
+                call.gate.release()
+            return
+        handler = self.handlers.get(message[1])
+        if handler is not None:
+            try:
+                handler(*message[2:])
+            except BaseException as e:
+                report(e)
+
+    def _gather(self, size):
+        while len(data := b"".join(self.inbox)) < size:
+            self.inbox.extend(map(self.sock.recv, (size - len(data),)))
+            if not self.inbox[-1]:
+                raise gone()
+        return data
+
+
+class Silence:
+    """What takes the place of a channel where there is no server, as in a trial import."""
+
+    def call(self, name, *args):
+        raise OSError("no server: this process only tries whether the apps can be imported")
+
+    def tell(self, name, *args):
+        pass
+
+    def subscribe(self, name, handler):
+        pass
+
+    def serve(self):
+        pass
+
+
+def gone():
+    return ConnectionResetError("the server has gone")
+
+
+channel = Silence()
+
+
+def begin(fd):
+    """Speak by this descriptor from now on, in this process. A worker drops its zygote's."""
+    global channel
+    before, channel = channel, Channel(fd) if fd >= 0 else Silence()
+    if type(before) is Channel:
+        if type(channel) is Channel:
+            channel.handlers = before.handlers
+        before.sock.close()
+    return channel
