@@ -431,7 +431,7 @@ func (g *supervisor) retire(p *process, why string) {
 			g.signal(p, unix.SIGKILL)
 			return
 		}
-		g.nudgeIn = nudgeFirst
+		g.nudged = 0
 		g.nudge()
 		return
 	}
@@ -450,47 +450,46 @@ func (g *supervisor) retire(p *process, why string) {
 	})
 }
 
-// How soon, at first and at last, threads that wait for a request are woken again
-// while one of them is to finish. The kernel wakes them in turn, so as a rule once is
-// enough; a process that stands still must not have the queue fill.
+// How long after each other threads that wait for a request are woken while one of them
+// is to finish: at first, and after several rounds in which all of them were.
 const (
-	nudgeFirst = 20 * time.Millisecond
-	nudgeLast  = time.Second
+	nudgeFirst = time.Millisecond
+	nudgeLast  = 20 * time.Millisecond
 )
 
-// nudge wakes the threads that wait in the queue, so that those that are to finish
-// see it: it sends an empty datagram for each.
+// nudge wakes one of the threads that wait in the queue, by an empty datagram, so that those
+// that are to finish see it. The kernel wakes them in turn. The next is woken when this one
+// has taken its datagram: several at once would be taken by those that run first, and
+// the same threads would be left without one each time.
 func (g *supervisor) nudge() {
 	if g.nudging || g.stopping {
 		return
 	}
-	threads, draining, waits := 0, false, false
+	waiting, draining, left := 0, false, false
 	for _, p := range g.places {
 		if !p.alive || !p.is(Idle, Draining) {
 			continue
 		}
-		threads += len(p.cores)
-		for _, c := range p.cores {
-			id, _ := g.shared.claim(c.index)
-			waits = waits || p.is(Draining) && id == 0 && !g.shared.finished(c.index)
-		}
 		draining = draining || p.is(Draining)
+		for _, c := range p.cores {
+			if id, _ := g.shared.claim(c.index); id == 0 && !g.shared.finished(c.index) {
+				waiting++
+				left = left || p.is(Draining)
+			}
+		}
 	}
 	if !draining {
-		g.nudgeIn = nudgeFirst
 		return
 	}
-	if !waits {
-		threads = 0 // all of them are busy: look again later
-	}
-	for range threads {
-		if wake(g.queue) != nil {
-			break // so full that nobody waits
+	pause := nudgeLast
+	if left { // else all of them are busy, and see it when they have finished
+		if !queued(g.queue) && wake(g.queue) == nil {
+			g.nudged++
 		}
+		pause = min(nudgeFirst<<min(g.nudged/waiting, 10), nudgeLast)
 	}
 	g.nudging = true
-	g.after(g.nudgeIn, "nudge")
-	g.nudgeIn = min(2*g.nudgeIn, nudgeLast)
+	g.after(pause, "nudge")
 }
 
 // wake sends an empty datagram.

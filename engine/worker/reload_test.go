@@ -141,6 +141,23 @@ func TestReloadWhileWorkersDie(t *testing.T) {
 	}
 }
 
+// Threads that wait are woken so that each hears that it is to finish, however many others
+// wait at the same queue and are quicker to take what wakes them.
+func TestReloadOfManyThatWait(t *testing.T) {
+	r := start(t, Config{Apps: []App{app(t, paths)}, Processes: 4, Threads: 4}, 1)
+	for range 10 {
+		old := r.pool.Snapshot()
+		if err := r.pool.Reload(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		told := time.Now()
+		r.alone(old.Processes)
+		if took := time.Since(told); took > 10*time.Second {
+			t.Errorf("the former workers went after %v", took)
+		}
+	}
+}
+
 // Reloads leave neither descriptors nor processes behind.
 func TestReloadLeavesNothing(t *testing.T) {
 	r := start(t, Config{Apps: []App{app(t, paths)}, Processes: 2, Threads: 2, Harakiri: time.Minute}, 2)

@@ -53,7 +53,7 @@ type supervisor struct {
 	took     time.Duration  // how long the generation that serves took to take over
 	pauses   pauses         // in which nothing here ran; any goroutine
 	nudging  bool           // a nudge will follow
-	nudgeIn  time.Duration  // so long after the present one
+	nudged   int            // how many threads were woken since a process was retired
 	orphans  []orphan       // killed, and perhaps not gone yet
 	burying  bool           // a look at them will follow
 	stopping bool
