@@ -130,6 +130,7 @@ func (p *program) startWorkers(ctx context.Context) error {
 	cfg := p.cfg
 	from := ""
 	wc := worker.Config{
+		Imports: cfg.Imports, Optimize: cfg.Optimize, PasteLogger: cfg.PasteLogger, NoFileWrapper: cfg.NoFileWrapper,
 		StartedIn: p.home, PythonPath: cfg.PythonPath, Argv: strings.Fields(cfg.PyArgv),
 		Processes: cfg.Processes, Threads: cfg.Threads, Cheaper: cfg.Cheaper, LazyApps: cfg.LazyApps, ImportOnce: cfg.ImportOnce, NeedApp: cfg.NeedApp,
 		Harakiri: cfg.Harakiri, HarakiriMercy: cfg.HarakiriMercy, HarakiriVerbose: cfg.HarakiriVerbose, Mercy: cfg.Mercy,
@@ -188,8 +189,20 @@ func (p *program) startWorkers(ctx context.Context) error {
 // apps lists what is to be imported.
 func (p *program) apps() (apps []worker.App) {
 	cfg := p.cfg
-	if cfg.Module != "" || cfg.WSGIFile != "" {
+	// As in uWSGI, where several of these are given the first is the app.
+	switch {
+	case cfg.Module != "" || cfg.WSGIFile != "":
 		apps = append(apps, worker.App{File: p.named(cfg.WSGIFile), Module: cfg.Module, Callable: cfg.Callable})
+	case cfg.Pecan != "":
+		apps = append(apps, worker.App{Pecan: p.named(cfg.Pecan)})
+	case cfg.Paste != "":
+		paste := cfg.Paste
+		if cfg.PasteAtStart && !filepath.IsAbs(paste) {
+			paste = filepath.Join(p.home, paste)
+		}
+		apps = append(apps, worker.App{Paste: paste, Callable: cfg.PasteName})
+	case cfg.Eval != "":
+		apps = append(apps, worker.App{Eval: cfg.Eval, Callable: cfg.Callable})
 	}
 	taken := map[string]bool{}
 	for _, m := range cfg.Mounts {
@@ -201,6 +214,9 @@ func (p *program) apps() (apps []worker.App) {
 		taken[at] = true
 		p.log.Printf("mounting %s on %s", m.App, m.Prefix)
 		app := mountedApp(m, cfg.Callable)
+		if app.Paste != "" {
+			app.Callable = cfg.PasteName
+		}
 		app.File = p.named(app.File)
 		apps = append(apps, app)
 	}
@@ -212,6 +228,10 @@ func (p *program) apps() (apps []worker.App) {
 // there is such a file.
 func mountedApp(m config.Mount, callable string) worker.App {
 	app := worker.App{Mount: m.Prefix, Callable: callable}
+	if file, _, _ := strings.Cut(m.App, "#"); filepath.Ext(file) == ".ini" {
+		app.Paste = m.App
+		return app
+	}
 	name, own, found := strings.Cut(m.App, ":")
 	ext := filepath.Ext(name)
 	file := ext == ".py" || ext == ".wsgi"
@@ -237,7 +257,7 @@ func (p *program) handler() (engine.Handler, error) {
 	var h engine.Handler = engine.HandlerFunc(func(x *engine.Exchange) { x.ReplyText(404, "Not Found\n") })
 	rules := route.Options{Rules: cfg.Routes, Logf: p.log.Printf}
 	if p.pool != nil {
-		apps, err := wsgi.New(p.pool, wsgi.Options{ManageScriptName: cfg.ManageScriptName, Logf: p.log.Printf})
+		apps, err := wsgi.New(p.pool, wsgi.Options{ManageScriptName: cfg.ManageScriptName, NoDefaultApp: cfg.NoDefaultApp, Logf: p.log.Printf})
 		if err != nil {
 			return nil, err
 		}

@@ -163,6 +163,7 @@ func tryImport(ctx context.Context, cfg *config.Config, place check.Place) (*wor
 	var err error
 	wc := worker.Config{
 		Dir: place.Dir, StartedIn: place.Home, Argv: strings.Fields(cfg.PyArgv), Env: p.environ(), Apps: p.apps(), NeedApp: cfg.NeedApp,
+		Imports: cfg.Imports, Optimize: cfg.Optimize, PasteLogger: cfg.PasteLogger,
 		Processes: cfg.Processes, Threads: cfg.Threads, Cheaper: cfg.Cheaper, LimitAS: cfg.LimitAS, Version: version,
 	}
 	for _, path := range cfg.PythonPath {

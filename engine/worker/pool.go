@@ -23,13 +23,36 @@ type App struct {
 	File     string // wsgi-file: run as a module named uwsgi_file_<path>
 	Module   string // module, or module:callable; used instead of File
 	Callable string // in the file or module; default "application"; "name()" is called to get the app
+
+	// Paste, Pecan and Eval, where not empty, make the app in another way: that of a
+	// PasteDeploy URI, such as config:/srv/production.ini, where Callable is the name of its
+	// app; that of a configuration file of Pecan's; and Python code that has the callable.
+	Paste, Pecan, Eval string
+}
+
+// way returns what the shim makes the app from, and how.
+func (a App) way() (from, how string) {
+	switch {
+	case a.Module != "":
+		return "", ""
+	case a.File != "":
+		return a.File, ""
+	case a.Pecan != "":
+		return a.Pecan, "pecan"
+	case a.Paste != "":
+		return a.Paste, "paste"
+	}
+	return a.Eval, "eval"
 }
 
 // String returns the app as it would be given on the command line.
 func (a App) String() string {
-	s := a.File
+	s, how := a.way()
 	if a.Module != "" {
 		s = a.Module
+	}
+	if how == "eval" {
+		s = "the code of eval"
 	}
 	if a.Callable != "" && !strings.Contains(a.Module, ":") {
 		s += ":" + a.Callable
@@ -39,6 +62,9 @@ func (a App) String() string {
 	}
 	return s
 }
+
+// Import is a module that is imported before the apps, or a file with a slash or .py in it.
+type Import struct{ Option, What string }
 
 // Step is something that a process does before it serves: one of its fields says what.
 type Step struct {
@@ -69,11 +95,18 @@ type Config struct {
 	Env        []string // of the Python processes, as K=V; nil for the server's own
 	PythonPath []string // each put in front of sys.path, after "."
 	Argv       []string // sys.argv after "uwsgi"
-	Apps       []App
-	Processes  int // default 1
-	Threads    int // of each process; default 1
-	Cheaper    Cheaper
-	LazyApps   bool // each worker imports the apps for itself, after the fork
+	Optimize   int      // Python's level of optimization: 1 is -O, 2 is -OO
+	// Imports are imported before the apps are. What fails is logged.
+	Imports []Import
+	Apps    []App
+	// PasteLogger has the logging of a PasteDeploy file set up before its app is made.
+	PasteLogger bool
+	// NoFileWrapper leaves wsgi.file_wrapper out of the environ.
+	NoFileWrapper bool
+	Processes     int // default 1
+	Threads       int // of each process; default 1
+	Cheaper       Cheaper
+	LazyApps      bool // each worker imports the apps for itself, after the fork
 	// ImportOnce has the zygote import the apps even where that starts threads. They run
 	// there and in no worker. Without it each worker imports such apps for itself, as with
 	// LazyApps: a fork leaves threads behind, and whatever they hold locked. On PyPy that

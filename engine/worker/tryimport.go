@@ -58,7 +58,7 @@ func TryImport(ctx context.Context, c Config, as *syscall.Credential) (*Trial, e
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	printed := &ending{}
-	cmd := exec.CommandContext(ctx, c.Python, "-c", b.script)
+	cmd := exec.CommandContext(ctx, c.Python, c.interpreterArgs(b.script)...)
 	cmd.Dir, cmd.Env = c.Dir, c.Env
 	cmd.Stdout, cmd.Stderr = printed, printed
 	nothing, err := os.Open(os.DevNull) // in place of the memory that workers share

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -131,7 +132,7 @@ func startZygote(g *supervisor, lazy bool, events chan<- message) (*zygote, erro
 	z.peer = peer
 	defer calls.Close()
 	// The last word is there for its room: the names are written over the command line.
-	cmd := exec.Command(c.Python, "-c", b.script, c.longestName())
+	cmd := exec.Command(c.Python, append(c.interpreterArgs(b.script), c.longestName())...)
 	cmd.Dir = c.Dir
 	cmd.Env = c.Env
 	cmd.Stdout, cmd.Stderr = c.Stderr, c.Stderr
@@ -185,6 +186,14 @@ func startZygote(g *supervisor, lazy bool, events chan<- message) (*zygote, erro
 		return nil, z.noPython()
 	}
 	return z, nil
+}
+
+// interpreterArgs are those that have the interpreter run a script.
+func (c *Config) interpreterArgs(script string) []string {
+	if c.Optimize > 0 {
+		return []string{"-" + strings.Repeat("O", min(c.Optimize, 2)), "-c", script}
+	}
+	return []string{"-c", script}
 }
 
 // longestName returns what leaves room for each of the names.
@@ -258,7 +267,12 @@ func (g *supervisor) bootBlob(c *Config, lazy bool) ([]byte, error) {
 	}
 	apps := make([]any, 0, len(c.Apps))
 	for _, a := range c.Apps {
-		apps = append(apps, []any{a.Mount, a.File, a.Module, a.Callable})
+		from, how := a.way()
+		apps = append(apps, []any{a.Mount, from, a.Module, a.Callable, how})
+	}
+	imports := make([]any, 0, len(c.Imports))
+	for _, i := range c.Imports {
+		imports = append(imports, []any{i.Option, i.What})
 	}
 	host, _ := os.Hostname()
 	queue, stacks, calls, next := -1, -1, -1, queueFD
@@ -274,7 +288,7 @@ func (g *supervisor) bootBlob(c *Config, lazy bool) ([]byte, error) {
 		calls = next
 	}
 	blob, err := pymarshal.Marshal([]any{sources, map[string]any{
-		"apps": apps, "lazy": lazy, "once": c.ImportOnce, "python_from": c.PythonFrom, "started_in": c.StartedIn, "need_app": c.NeedApp,
+		"apps": apps, "imports": imports, "paste_logger": c.PasteLogger, "file_wrapper": !c.NoFileWrapper, "lazy": lazy, "once": c.ImportOnce, "python_from": c.PythonFrom, "started_in": c.StartedIn, "need_app": c.NeedApp,
 		"argv": c.Argv, "pythonpath": c.PythonPath, "post_fork": steps(c.PostFork),
 		"processes": c.Processes, "threads": c.Threads, "loops": len(c.Loops),
 		"limit_as": c.LimitAS, "stream_mode": c.StreamMode, "watch": c.Imported != nil, "unwatched": unwatched,

@@ -23,6 +23,8 @@ type Options struct {
 	// Without it an app is found by the SCRIPT_NAME of a uwsgi request alone, PATH_INFO
 	// stays as it is, and where there is no default app the first one takes its place.
 	ManageScriptName bool
+	// NoDefaultApp answers 404 where a request has a SCRIPT_NAME that no app has.
+	NoDefaultApp bool
 	// ServerName is SERVER_NAME for requests over HTTP; empty means the host name.
 	ServerName string
 	// Logf prints why an app's answer could not be sent; nil drops that. Tracebacks
@@ -56,7 +58,7 @@ type loopState struct {
 // serve on the server whose loops the pool was started with.
 func New(pool *worker.Pool, o Options) (*Handler, error) {
 	c := pool.Config()
-	m, err := newMounts(c.Apps, o.ManageScriptName)
+	m, err := newMounts(c.Apps, o)
 	if err != nil {
 		return nil, err
 	}

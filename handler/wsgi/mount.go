@@ -16,10 +16,11 @@ type mounts struct {
 	prefix   [][]byte // of each app; "" for the default app
 	manage   bool     // see Options.ManageScriptName
 	fallback int      // the default app, or noApp
+	strict   bool     // see Options.NoDefaultApp
 }
 
-func newMounts(apps []worker.App, manage bool) (*mounts, error) {
-	m := &mounts{manage: manage, fallback: noApp}
+func newMounts(apps []worker.App, o Options) (*mounts, error) {
+	m := &mounts{manage: o.ManageScriptName, strict: o.NoDefaultApp, fallback: noApp}
 	for i, app := range apps {
 		if strings.Trim(app.Mount, "/") == "" && app.Mount != "" && m.fallback != noApp && apps[m.fallback].Mount == "" {
 			// As in uWSGI: the app without a mountpoint answers there.
@@ -41,7 +42,7 @@ func newMounts(apps []worker.App, manage bool) (*mounts, error) {
 		}
 		m.prefix = append(m.prefix, []byte(prefix))
 	}
-	if m.fallback == noApp && !manage && len(apps) > 0 {
+	if m.fallback == noApp && !o.ManageScriptName && !o.NoDefaultApp && len(apps) > 0 {
 		// As in uWSGI: the first app answers what is meant for no other. With
 		// ManageScriptName that would hand /myappfoo to /myapp, so there it gets 404.
 		m.fallback = 0
@@ -86,6 +87,9 @@ func (m *mounts) choose(id, script, path []byte) (app int, newScript, newPath []
 		if i := m.find(name); i != noApp {
 			return i, script, path
 		}
+	}
+	if m.strict && len(name) > 0 && m.find(name) == noApp {
+		return noApp, script, path
 	}
 	return m.fallback, script, path
 }

@@ -20,7 +20,7 @@ func TestChoose(t *testing.T) {
 	for _, tt := range []struct {
 		name             string
 		mounts           []string
-		manage           bool
+		manage, strict   bool
 		id, script, path string
 		app              int
 		wantScript       string
@@ -58,12 +58,19 @@ func TestChoose(t *testing.T) {
 		{name: "path_unmanaged", mounts: shop, path: "/shop/x", app: 0, wantPath: "/shop/x"},
 		{name: "first_is_default_unmanaged", mounts: []string{"/shop", "/blog"}, path: "/blog", app: 0, wantPath: "/blog"},
 
+		{name: "strict_known", mounts: shop, strict: true, script: "/shop", path: "/x", app: 1, wantScript: "/shop", wantPath: "/x"},
+		{name: "strict_unknown", mounts: shop, strict: true, script: "/none", path: "/x", app: noApp},
+		{name: "strict_without_script", mounts: shop, strict: true, path: "/x", app: 0, wantPath: "/x"},
+		{name: "strict_without_default", mounts: []string{"/shop"}, strict: true, path: "/x", app: noApp},
+		{name: "strict_managed", mounts: shop, manage: true, strict: true, script: "/none", path: "/shop/x", app: 1, wantScript: "/shop", wantPath: "/x"},
+		{name: "strict_managed_unknown", mounts: shop, manage: true, strict: true, script: "/none", path: "/x", app: noApp},
+
 		{name: "appid", mounts: shop, id: "/blog", script: "/shop", path: "/x", app: 3, wantScript: "/shop", wantPath: "/x"},
 		{name: "appid_unknown", mounts: shop, id: "/none", script: "/shop", path: "/x", app: 1, wantScript: "/shop", wantPath: "/x"},
 		{name: "appid_before_path", mounts: shop, manage: true, id: "/blog", path: "/shop", app: 3, wantPath: "/shop"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			m, err := newMounts(apps(tt.mounts...), tt.manage)
+			m, err := newMounts(apps(tt.mounts...), Options{ManageScriptName: tt.manage, NoDefaultApp: tt.strict})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -91,7 +98,7 @@ func TestMountErrors(t *testing.T) {
 		{"no_slash", []string{"a"}, `mountpoint "a" must begin with a slash: /a`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if _, err := newMounts(apps(tt.mounts...), true); err == nil || !strings.Contains(err.Error(), tt.want) {
+			if _, err := newMounts(apps(tt.mounts...), Options{ManageScriptName: true}); err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("error %v, want %q", err, tt.want)
 			}
 		})

@@ -12,8 +12,15 @@ type AppConfig struct {
 	Module           string // module[:callable]; Module and WSGIFile can both be empty
 	WSGIFile         string // relative to Chdir
 	Callable         string // empty for the usual names, where an app is named by position
+	Pecan            string // a configuration file of Pecan's
+	Paste            string // a URI of PasteDeploy, or a path
+	PasteAtStart     bool   // a path counts from where the server was started, not from Chdir
+	PasteName        string // the name of the app in that file
+	PasteLogger      bool   // its logging is set up
+	Eval             string // Python code that has the app
 	Mounts           []Mount
 	ManageScriptName bool
+	NoDefaultApp     bool
 	NeedApp          bool // end with exit code 22 when an app does not load
 	LazyApps         bool
 	ImportOnce       bool // lazy-apps = false was given: whatever threads the import starts
@@ -30,7 +37,7 @@ type Mount struct {
 
 // HasApp reports whether there is an app to run.
 func (c *AppConfig) HasApp() bool {
-	return c.Module != "" || c.WSGIFile != "" || len(c.Mounts) > 0
+	return c.Module != "" || c.WSGIFile != "" || c.Pecan != "" || c.Paste != "" || c.Eval != "" || len(c.Mounts) > 0
 }
 
 var applicationRows = []row{
@@ -57,8 +64,53 @@ var applicationRows = []row{
 	},
 	{
 		Option: option.Option{
+			Name: "paste", Kind: option.Text, Arg: "URI", Status: option.Differs,
+			Help: "run the app of a PasteDeploy file, config:/path/production.ini for one, which the package PasteDeploy reads",
+			Note: "A path may be relative, and may stand without config:.",
+		},
+		set: func(r *resolver, e ini.Entry) error { return setText(&r.Paste, e, "config:/path/of/the.ini") },
+	},
+	{
+		Option: option.Option{
+			Name: "paste-name", Kind: option.Text, Arg: "NAME", Default: "main", Status: option.Same,
+			Help: "the name of the app or pipeline in the PasteDeploy file",
+		},
+		set: func(r *resolver, e ini.Entry) error { return setText(&r.PasteName, e, "the name of a section") },
+	},
+	{
+		Option: option.Option{
+			Name: "paste-logger", Kind: option.Flag, Status: option.Differs,
+			Help: "set up the logging of the PasteDeploy file",
+			Note: "%(here)s and %(__file__)s are filled in, as pserve does. What is wrong is logged.",
+		},
+		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.PasteLogger, e) },
+	},
+	{
+		Option: option.Option{
+			Name: "pecan", Kind: option.Text, Arg: "FILE", Status: option.Same,
+			Help: "run the app of this configuration file of Pecan's",
+		},
+		set: func(r *resolver, e ini.Entry) error { return setText(&r.Pecan, e, "a file name") },
+	},
+	{
+		Option: option.Option{
+			Name: "eval", Kind: option.Text, Arg: "CODE", Status: option.Same,
+			Help: "run the app that this Python code has",
+		},
+		set: func(r *resolver, e ini.Entry) error { return setText(&r.Eval, e, "Python code") },
+	},
+	{
+		Option: option.Option{
+			Name: "no-default-app", Kind: option.Flag, Status: option.Differs,
+			Help: "answer requests whose SCRIPT_NAME no app has with an error, in place of the default app",
+			Note: "The error is 404; in uWSGI it is 500.",
+		},
+		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.NoDefaultApp, e) },
+	},
+	{
+		Option: option.Option{
 			Name: "mount", Aliases: []string{"worker-mount"}, Kind: option.List, Arg: "/PREFIX=APP", Status: option.Differs,
-			Help: "run an app (module:callable or a file) below a path",
+			Help: "run an app (module:callable, a file, or the .ini of PasteDeploy) below a path",
 			Note: "With manage-script-name, a path that no mount covers is answered with 404 unless module or wsgi-file names the app for it; in uWSGI the first mount gets it, as here without manage-script-name.",
 		},
 		set: (*resolver).mount,
@@ -94,6 +146,13 @@ var applicationRows = []row{
 		},
 		set: (*resolver).always,
 	},
+}
+
+// iniPaste reads ini-paste, whose options package ini has read.
+func (r *resolver) iniPaste(e ini.Entry) error {
+	r.PasteAtStart = true
+	r.PasteLogger = r.PasteLogger || e.Key == "ini-paste-logged"
+	return setText(&r.Paste, e, "a file name")
 }
 
 func (r *resolver) mount(e ini.Entry) error {

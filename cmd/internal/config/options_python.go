@@ -2,10 +2,12 @@ package config
 
 import (
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
 	"github.com/uwsgo/uwsgo/cmd/internal/option"
+	"github.com/uwsgo/uwsgo/engine/worker"
 )
 
 // PythonConfig is what the Python processes get.
@@ -15,9 +17,12 @@ type PythonConfig struct {
 	PyArgv     string   // words of sys.argv after the program's name
 	Env        []Env
 	// Links are the directories of configuration files that were named by way of links.
-	Links      []ini.Link
-	Chdir      string
-	AutoReload bool // when Python code changes
+	Links         []ini.Link
+	Chdir         string
+	AutoReload    bool // when Python code changes
+	Imports       []worker.Import
+	Optimize      int // Python's -O
+	NoFileWrapper bool
 	// AutoReloadIgnore are the modules whose files do not count.
 	AutoReloadIgnore []string
 }
@@ -39,7 +44,7 @@ var pythonRows = []row{
 	},
 	{
 		Option: option.Option{
-			Name: "pythonpath", Aliases: []string{"python-path", "pp"}, Kind: option.List, Arg: "DIR", Status: option.Same,
+			Name: "pythonpath", Aliases: []string{"python-path", "pp", "early-pythonpath", "early-python-path"}, Kind: option.List, Arg: "DIR", Status: option.Same,
 			Help: "put this directory, or those that match a glob pattern, in front of sys.path",
 		},
 		set:   (*resolver).pythonPath,
@@ -89,6 +94,36 @@ var pythonRows = []row{
 	},
 	{
 		Option: option.Option{
+			Name: "import", Aliases: []string{"pyimport", "py-import", "python-import"}, Kind: option.List, Arg: "MODULE", Status: option.Differs,
+			Help: "import this Python module, or run this file, before the app is loaded",
+			Note: "One that fails is named in a warning; as in uWSGI the start goes on.",
+		},
+		set: (*resolver).imports,
+	},
+	{
+		Option: option.Option{
+			Name: "shared-import", Aliases: []string{"shared-pyimport", "shared-py-import", "shared-python-import", "early-pyimport", "early-python-import"}, Kind: option.List, Arg: "MODULE", Status: option.Differs,
+			Help: "import this Python module in all processes of Python, before those of import",
+			Note: "With lazy-apps each worker imports it for itself. The server itself runs no Python.",
+		},
+		set: (*resolver).imports,
+	},
+	{
+		Option: option.Option{
+			Name: "optimize", Short: 'O', Kind: option.Plain, Arg: "LEVEL", Status: option.Same,
+			Help: "run Python with this level of optimization: 1 leaves out assert, 2 also docstrings",
+		},
+		set: func(r *resolver, e ini.Entry) error { return setNumber(&r.Optimize, e, 2) },
+	},
+	{
+		Option: option.Option{
+			Name: "wsgi-disable-file-wrapper", Kind: option.Flag, Status: option.Same,
+			Help: "leave wsgi.file_wrapper out of the environ",
+		},
+		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.NoFileWrapper, e) },
+	},
+	{
+		Option: option.Option{
 			Name: "py-autoreload", Aliases: []string{"py-auto-reload", "python-autoreload", "python-auto-reload"}, Kind: option.Seconds, Arg: "SECONDS", Status: option.Differs,
 			Help: "reload when a file of the app's Python code changes; for development",
 			Note: "Any number but 0 does: the system tells of changes at once. Every .py file beside an imported one counts; the standard library and site-packages do not.",
@@ -104,6 +139,25 @@ var pythonRows = []row{
 			return addText(&r.AutoReloadIgnore, e, "the name of a Python module")
 		},
 	},
+}
+
+// imports adds a module. Those of shared-import come before all of import.
+func (r *resolver) imports(e ini.Entry) error {
+	what, err := text(e, "the name of a Python module, or a file")
+	if err != nil {
+		return err
+	}
+	one := worker.Import{Option: "import", What: what}
+	at := len(r.Imports)
+	if strings.HasPrefix(e.Key, "shared-") || strings.HasPrefix(e.Key, "early-") {
+		one.Option = "shared-import"
+		at = 0
+		for at < len(r.Imports) && r.Imports[at].Option == one.Option {
+			at++
+		}
+	}
+	r.Imports = slices.Insert(r.Imports, at, one)
+	return nil
 }
 
 // pythonPath adds the directories that match, or the value itself.

@@ -99,8 +99,9 @@ var rowOf = func() map[string]*row {
 // directiveRows are the directives of package ini. Most have acted when options are resolved.
 func directiveRows() (rows []row) {
 	late := map[string]setter{
-		"inherit": func(r *resolver, e ini.Entry) error { return r.list.Inherit(e) },
-		"strict":  (*resolver).always, "allow-remote-config": (*resolver).always,
+		"ini-paste": (*resolver).iniPaste,
+		"inherit":   func(r *resolver, e ini.Entry) error { return r.list.Inherit(e) },
+		"strict":    (*resolver).always, "allow-remote-config": (*resolver).always,
 	}
 	for _, o := range ini.Directives() {
 		rows = append(rows, row{Option: o, set: late[o.Name]})

@@ -46,6 +46,13 @@ var directives = []directive{
 	},
 	{
 		Option: option.Option{
+			Name: "ini-paste", Aliases: []string{"ini-paste-logged"}, Kind: option.Action, Arg: "FILE", Immediate: true, Status: option.Same,
+			Help: "read options from this ini file, and run the app that PasteDeploy finds in it; ini-paste-logged sets up its logging, too",
+		},
+		act: func(l *List, e Entry) error { return l.load(e.Value, own, e, true) },
+	},
+	{
+		Option: option.Option{
 			Name: "yaml", Aliases: []string{"yml"}, Short: 'y', Kind: option.Action, Arg: "FILE[:SECTION]", Immediate: true, Status: option.Differs,
 			Help: "read options from the block uwsgi: of this YAML file, or another",
 			Note: "Read as by uWSGI with libyaml; what is no YAML is read line by line, as by one without.",

@@ -30,6 +30,7 @@ var ignored = []group{
 		"it tunes a part that uwsgo does not have",
 	},
 	{"honour-range", "static files always honour ranges"},
+	{"early-python", "Python is there before anything of the app's"},
 	{"wsgi-strict", "responses always follow PEP 3333"},
 	{"http-quiet http-connect-timeout http-gracetime http-resubscribe", "there is no separate http router"},
 	{"reaper", "children of the app are left to the app, and orphans are reaped"},

@@ -33,13 +33,14 @@ def load_all(config, doing, held):
     """
     found, outcome = [], []
     pid = getpid()
-    for place, (mount, path, module, name) in enumerate(config["apps"]):
-        doing(place, f"importing {module or path}")
+    held = import_all(config, doing, held)
+    for place, (mount, path, module, name, way) in enumerate(config["apps"]):
+        doing(place, f"importing {module or ('the code of eval' if way == 'eval' else path)}")
         start = monotonic()
         reason = None
 
-        def one(path=path, module=module, name=name):
-            return load(path, module, name, config)
+        def one(path=path, module=module, name=name, way=way):
+            return load(path, module, name, config, way)
 
         app, e, held = interrupts.run(held, one)
         if getpid() != pid:
@@ -57,9 +58,41 @@ def load_all(config, doing, held):
     return found, outcome, held
 
 
-def load(path, module, name, config):
-    """Return the callable that a wsgi-file or a module[:callable] names."""
-    if module:
+def import_all(config, doing, held):
+    """Import what import and its kin name. As in uWSGI, what fails does not end the start."""
+    pid = getpid()
+    for option, what in config["imports"]:
+        doing(-1, f"importing {what}")
+
+        def one(what=what):
+            if "/" in what or what.endswith(".py"):
+                load_file(what, config, "")
+            else:
+                importlib.import_module(what)
+
+        _, e, held = interrupts.run(held, one)
+        if getpid() != pid:
+            leave(e)
+        if e is None:
+            continue
+        reason = str(e)
+        if not isinstance(e, LoadError):
+            report(e)
+            reason = why(e)
+        say(f"*** WARNING: {option} = {what}: {reason}; the start goes on without it ***\n")
+    return held
+
+
+def load(path, module, name, config, way=""):
+    """Return the callable that a wsgi-file or a module[:callable] names.
+
+    way is empty for those. Otherwise it says what path is: see WAYS.
+    """
+    if way in WAYS:
+        return check(WAYS[way](path, name, config), way, path, "", False)
+    if way == "eval":
+        target, path = evaluate(path), "the code of eval"
+    elif module:
         module, _, own = module.partition(":")
         name = own or name
         target = importlib.import_module(module)
@@ -74,6 +107,11 @@ def load(path, module, name, config):
             raise LoadError(f"no callable {name} in {module or path}{candidates(target)}")
     if factory:
         app = app()
+    return check(app, name, path, module, factory)
+
+
+def check(app, name, path, module, factory):
+    """Return an app, or raise LoadError if it is none."""
     if not callable(app):
         raise LoadError(f"{name} in {module or path} is not callable but {type(app).__name__}")
     if asynchronous(app):
@@ -88,6 +126,71 @@ def load(path, module, name, config):
             f"environ and start_response{'' if factory else way_out(app, name, module)}"
         )
     return app
+
+
+def paste(uri, name, config):
+    """Return the app of a PasteDeploy URI. A path is one of a file, as config: says."""
+    if ":" not in uri:
+        uri = "config:" + uri
+    scheme, _, rest = uri.partition(":")
+    file, mark, section = rest.partition("#")
+    if scheme == "config":
+        file = os.path.abspath(file)  # PasteDeploy takes no other
+        if not os.path.isfile(file):
+            raise LoadError(f"file not found: {file}")
+        uri = f"config:{file}{mark}{section}"
+        if config["paste_logger"]:
+            set_up_logging(file)
+    try:
+        from paste.deploy import loadapp
+    except ModuleNotFoundError as e:
+        name_package(e, "paste", "PasteDeploy")
+        raise
+    return loadapp(uri, name or None)
+
+
+def set_up_logging(file):
+    """Do what the sections loggers, handlers and formatters of a file say."""
+    from logging.config import fileConfig
+
+    try:
+        fileConfig(file, {"__file__": file, "here": os.path.dirname(file)})
+    except Exception as e:
+        report(e)
+        say(f"*** WARNING: paste-logger: {file}: {why(e)}; the start goes on without it ***\n")
+
+
+def pecan(file, name, config):
+    """Return the app of a configuration file of Pecan's."""
+    if not os.path.isfile(file):
+        raise LoadError(f"file not found: {file} (in {os.getcwd()})")
+    try:
+        from pecan.deploy import deploy
+    except ModuleNotFoundError as e:
+        name_package(e, "pecan", "pecan")
+        raise
+    return deploy(file)
+
+
+WAYS = {"paste": paste, "pecan": pecan}
+
+
+def name_package(e, module, package):
+    """Raise LoadError where it is the package that an option needs which is missing."""
+    if e.name in (module, f"{module}.deploy"):
+        raise LoadError(
+            f"{module} needs the package {package}, which this Python does not have: "
+            f"{sys.executable or 'python'} -m pip install {package}"
+        ) from e
+
+
+def evaluate(code):
+    """Run the code of eval as the module that it is in uWSGI."""
+    name = "uwsgi_eval_config"
+    module = type(sys)(name)
+    sys.modules[name] = module
+    exec(compile(code, name, "exec", dont_inherit=True), module.__dict__)
+    return module
 
 
 def usual(target):
@@ -158,9 +261,9 @@ def asynchronous(app):
     )
 
 
-def load_file(path, config):
+def load_file(path, config, prefix="uwsgi_file_"):
     """Run a file as a module of the name that uWSGI gives it."""
-    name = "uwsgi_file_" + path.removesuffix(".py").replace("/", "_").replace(".", "_")
+    name = prefix + path.removesuffix(".py").replace("/", "_").replace(".", "_")
     if not os.path.isfile(path):
         cause = hints.missing_file(path, config)
         cause = f"; {cause}" if cause else ""

@@ -180,6 +180,8 @@ def base(config):
         "uwsgi.version": config["version"],
         "uwsgi.node": config["node"],
     }
+    if not config["file_wrapper"]:
+        del environ["wsgi.file_wrapper"]
     return environ
 
 

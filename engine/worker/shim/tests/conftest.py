@@ -147,6 +147,19 @@ class Server:
 
 
 @pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [".", *sys.path])
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    sys.path_importer_cache.pop(".", None)  # that of the directory before
+    before = set(sys.modules)
+    (tmp_path / "sub").mkdir()
+    yield tmp_path
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
+
+
+@pytest.fixture
 def serve():
     """Return a function that serves apps until the test ends."""
     servers = []

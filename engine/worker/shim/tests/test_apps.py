@@ -15,26 +15,13 @@ def load_all(config):
         held.give_back()
 
 
-@pytest.fixture
-def here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [".", *sys.path])
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    sys.path_importer_cache.pop(".", None)  # that of the directory before
-    before = set(sys.modules)
-    (tmp_path / "sub").mkdir()
-    yield tmp_path
-    for name in set(sys.modules) - before:
-        del sys.modules[name]
-
-
 def config(*specs, **more):
-    usual = {"pythonpath": [], "started_in": "/", "python_from": "PATH"}
-    return {"apps": list(specs), **usual, **more}
+    usual = {"pythonpath": [], "started_in": "/", "python_from": "PATH", "paste_logger": False}
+    return {"apps": [(*spec, "")[:5] for spec in specs], "imports": [], **usual, **more}
 
 
-def load(path, module, name):
-    return apps.load(path, module, name, config())
+def load(path, module, name, way=""):
+    return apps.load(path, module, name, config(), way)
 
 
 APP = "def application(environ, start_response): pass\n"

@@ -23,7 +23,7 @@ sys.dont_write_bytecode = True
 if user:
     os.setgid(user)
     os.setuid(user)
-config["apps"] = [["", file, spec, ""]]
+config["apps"] = [["", file, spec, "", ""]]
 _, [(mount, seconds, reason)], _ = apps.load_all(config, lambda *_: None, interrupts.hold())
 print(reason)
 """
@@ -33,6 +33,7 @@ def reason(cwd, module, file="", **config):
     import json
 
     config = {"pythonpath": [], "started_in": str(cwd), "python_from": "PATH", **config}
+    config["imports"] = []
     root = str(pathlib.Path(__file__).parents[2])
     command = [sys.executable, "-c", SCRIPT, root, module, file, json.dumps(config)]
     run = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=60)

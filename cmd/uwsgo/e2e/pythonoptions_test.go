@@ -1,0 +1,118 @@
+package e2e
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// factsApp answers with what options have changed in its process.
+const factsApp = `
+import sys
+order = [n for n in ("early", "shared", "first") if n in sys.modules]
+
+def application(environ, start_response):
+    start_response("200 OK", [])
+    facts = {
+        "imports": ",".join(order), "asserts": __debug__, "optimize": sys.flags.optimize,
+        "wrapper": "wsgi.file_wrapper" in environ,
+    }
+    return [" ".join(f"{k}={v}" for k, v in facts.items()).encode()]
+`
+
+// TestPythonOptions looks at what options change in the processes of Python.
+func TestPythonOptions(t *testing.T) {
+	testenv(t)
+	dir := shortTempDir(t)
+	write(t, dir, "app.py", factsApp)
+	for _, name := range []string{"early", "shared", "first"} {
+		write(t, dir, name+".py", "")
+	}
+	write(t, dir, "broken.py", "1 / 0\n")
+	port := freePort(t)
+	s := start(t, dir, "--http", "127.0.0.1:"+port, "--wsgi-file", "app.py", "--import", "first", "--shared-import", "shared",
+		"--early-pyimport", "early", "--pyimport", "./broken.py", "-O", "2", "--wsgi-disable-file-wrapper")
+	wantBody(t, s.waitAnswer(t, "http://127.0.0.1:"+port+"/", 200), 200, "imports=early,shared,first asserts=False optimize=2 wrapper=False")
+	s.waitLog(t, "WARNING: import = ./broken.py: ZeroDivisionError: division by zero; the start goes on without it")
+}
+
+const pasteIni = `
+[app:main]
+use = call:shop:make
+greeting = main
+
+[app:other]
+use = call:shop:make
+greeting = other
+
+[uwsgi]
+chdir = /
+pythonpath = %d
+processes = 1
+
+[loggers]
+keys = root
+[handlers]
+keys = file
+[formatters]
+keys = plain
+[logger_root]
+level = INFO
+handlers = file
+[handler_file]
+class = FileHandler
+args = ("%(here)s/app.log",)
+formatter = plain
+[formatter_plain]
+format = %(name)s: %(message)s
+`
+
+const pasteApp = `
+import logging
+def make(global_config, greeting):
+    def application(environ, start_response):
+        logging.getLogger("shop").info("asked for " + environ["SCRIPT_NAME"])
+        start_response("200 OK", [])
+        return [greeting.encode()]
+    return application
+`
+
+// TestPaste starts apps of a PasteDeploy file as Pyramid's documentation does, by files named
+// from where the server is started.
+func TestPaste(t *testing.T) {
+	if err := exec.Command(python(t), "-c", "import paste.deploy").Run(); err != nil {
+		t.Skip("SKIP: the package PasteDeploy is not there: make testenv")
+	}
+	for _, tt := range []struct {
+		name string
+		args []string
+		path string
+		want string
+		logs bool
+	}{
+		{"ini_paste", []string{"--ini-paste", "production.ini"}, "/", "main", false},
+		{"ini_paste_logged", []string{"--ini-paste-logged", "production.ini"}, "/", "main", true},
+		{"paste", []string{"--ini", "production.ini", "--paste", "config:DIR/production.ini"}, "/", "main", false},
+		{"paste_name_and_logger", []string{"--ini", "production.ini", "--paste", "config:DIR/production.ini", "--paste-name", "other", "--paste-logger"}, "/", "other", true},
+		{"mount", []string{"--ini", "production.ini", "--mount", "/a=config:DIR/production.ini#other", "--manage-script-name"}, "/a/b", "other", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			dir := shortTempDir(t)
+			write(t, dir, "production.ini", pasteIni)
+			write(t, dir, "shop.py", pasteApp)
+			port := freePort(t)
+			args := []string{"--http", "127.0.0.1:" + port}
+			for _, arg := range tt.args {
+				args = append(args, strings.ReplaceAll(arg, "DIR", dir))
+			}
+			s := start(t, dir, args...)
+			wantBody(t, s.waitAnswer(t, "http://127.0.0.1:"+port+tt.path, 200), 200, tt.want)
+			log, err := os.ReadFile(dir + "/app.log")
+			if tt.logs != strings.Contains(string(log), "shop: asked for") {
+				t.Errorf("the app's log has %q (%v)", log, err)
+			}
+		})
+	}
+}
