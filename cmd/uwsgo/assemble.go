@@ -281,7 +281,7 @@ func (p *program) handler() (engine.Handler, error) {
 		p.blocks = engine.NewPool(runtime.NumCPU(), 256, p.log.Printf)
 		p.ending.Later(p.blocks.Close)
 	}
-	if cfg.Compress || cfg.HTTPGzip {
+	if cfg.Compress || cfg.HTTPGzip || slices.ContainsFunc(cfg.Routes, (*route.Rule).Compresses) {
 		h = compress.New(h, compress.Options{Pool: p.blocks, OnlyMarked: !cfg.Compress})
 	}
 	if len(cfg.Routes) > 0 {

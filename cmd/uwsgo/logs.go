@@ -110,6 +110,11 @@ func (p *program) requestFormat() *accesslog.Format {
 		}
 		return accesslog.Default(o)
 	}
+	for _, rule := range cfg.Routes {
+		if name := rule.LogVariable(); name != "" {
+			o.Own = append(o.Own, name)
+		}
+	}
 	format := accesslog.Compile(cfg.LogFormat, o)
 	for _, name := range format.Unknown() {
 		p.log.Printf("*** WARNING: log-format: %%(%s) is not known and is logged as - ***", name)

@@ -13,6 +13,7 @@ import (
 	"github.com/uwsgo/uwsgo/codec"
 	"github.com/uwsgo/uwsgo/engine"
 	"github.com/uwsgo/uwsgo/engine/worker"
+	"github.com/uwsgo/uwsgo/handler/route"
 	"github.com/uwsgo/uwsgo/handler/wsgi"
 )
 
@@ -109,6 +110,7 @@ func (c *wallClock) at(started, now int64) int64 {
 func newRequestWriter(f *accesslog.Format, s *logger.Sink, total *atomic.Int64) *requestWriter {
 	w := &requestWriter{format: f, filter: accesslog.Filter{All: true}, sink: s, total: total}
 	w.record.Var = w.variable
+	w.record.Own = func(name string) []byte { return route.LogVariable(w.x, name) }
 	return w
 }
 

@@ -28,7 +28,7 @@ var (
 // is compressed for clients that take it, and whether the app marked it with
 // uWSGI-Encoding.
 func (o *output) inspect(resp *codec.Response, size int64) (eligible, marked bool) {
-	eligible = size != 0
+	eligible, marked = size != 0, o.asked
 	switch {
 	case resp.Status < 200, resp.Status == 204, resp.Status == 206, resp.Status == 304:
 		eligible = false
@@ -39,7 +39,7 @@ func (o *output) inspect(resp *codec.Response, size int64) (eligible, marked boo
 	worthwhile := false
 	for _, h := range resp.Header {
 		if is(h.Name, uwsgiEncoding) {
-			marked = bytes.EqualFold(h.Value, encodingNames[gzipped])
+			marked = marked || bytes.EqualFold(h.Value, encodingNames[gzipped])
 		}
 		if is(h.Name, contentType) {
 			worthwhile = compressible(h.Value) && (size < 0 || size >= minSize)

@@ -31,6 +31,7 @@ type output struct {
 	handler  *Handler
 	encoding encoding // what the client is to get if the response allows; may be identity
 	must     bool     // the client does not take identity
+	asked    bool     // a handler in front wants the response to be compressed
 
 	resp   codec.Response // the changed head; Header is kept for reuse
 	etag   []byte

@@ -1,6 +1,7 @@
 package route
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net/http"
@@ -10,6 +11,8 @@ import (
 	"time"
 
 	"github.com/uwsgo/uwsgo/codec"
+	"github.com/uwsgo/uwsgo/engine"
+	"github.com/uwsgo/uwsgo/handler/compress"
 	"github.com/uwsgo/uwsgo/handler/header"
 )
 
@@ -272,6 +275,41 @@ func logs(c *compiler, args string) error {
 		return goOn, nil
 	})
 	return err
+}
+
+// logVars are what logvar rules have set of an exchange.
+var logVars = engine.NewKey[map[string][]byte]()
+
+// LogVariable returns what a logvar rule has set for the log of x, nil for nothing.
+func LogVariable(x *engine.Exchange, name string) []byte { return (*logVars.Of(x))[name] }
+
+// logsVariable compiles logvar:NAME=VALUE, which log-format has as %(NAME).
+func logsVariable(c *compiler, args string) error {
+	name, value, ok := strings.Cut(args, "=")
+	if !ok || name == "" {
+		return fmt.Errorf("%q is not of the form NAME=VALUE", args)
+	}
+	text, err := c.template(value, true)
+	c.rule.logVar = name
+	c.rule.do = actionFunc(func(e *eval) (verdict, error) {
+		vars := logVars.Of(e.x)
+		if *vars == nil {
+			*vars = map[string][]byte{}
+		}
+		(*vars)[name] = bytes.Clone(e.one(&text))
+		return goOn, nil
+	})
+	return err
+}
+
+// compresses compiles gzip.
+func compresses(c *compiler, _ string) error {
+	c.rule.gzip = true
+	c.rule.do = actionFunc(func(e *eval) (verdict, error) {
+		*compress.Asked.Of(e.x) = true
+		return goOn, nil
+	})
+	return nil
 }
 
 func isQuiet(c *compiler, _ string) error {

@@ -207,7 +207,10 @@ func regexpCondition(c *compiler, args string) (condition, error) {
 func (m *matches) holds(e *eval) (bool, error) {
 	subject := e.one(&m.subject)
 	at, ok := m.pattern.match(subject, m.groups)
-	e.subject, e.groups = subject, at
+	if at != nil { // the action's templates use the same scratch
+		e.matched = append(e.matched[:0], subject...)
+		e.subject, e.groups = e.matched, at
+	}
 	return ok, nil
 }
 

@@ -159,6 +159,7 @@ type eval struct {
 
 	subject []byte // what the pattern of the rule at hand has matched
 	groups  []int  // and where in it
+	matched []byte // scratch: a copy of subject
 	first   []byte // scratch: what templates make
 	second  []byte
 
@@ -192,8 +193,8 @@ const keepScratch = 64 << 10
 
 func (e *eval) free() {
 	clear(e.add)
-	*e = eval{h: e.h, ahead: e.ahead[:0], first: e.first[:0], second: e.second[:0], add: e.add[:0], remove: e.remove[:0]}
-	if cap(e.first)+cap(e.second) <= keepScratch {
+	*e = eval{h: e.h, ahead: e.ahead[:0], matched: e.matched[:0], first: e.first[:0], second: e.second[:0], add: e.add[:0], remove: e.remove[:0]}
+	if cap(e.matched)+cap(e.first)+cap(e.second) <= keepScratch {
 		e.h.evals.Put(e)
 	}
 }

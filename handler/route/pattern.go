@@ -8,10 +8,15 @@ import (
 	"regexp/syntax"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // pattern is a compiled regular expression. Most rules miss most requests, by the first
 // bytes, so those are compared before the expression is asked.
+//
+// It is about bytes, as PCRE's are in uWSGI: "." is one of them, and \xc3\xa9 two. Go's are about
+// characters, so the expression has a character for each byte, and so gets a subject that is not
+// ASCII.
 type pattern struct {
 	re     *regexp.Regexp // nil where prefix says all
 	prefix []byte         // that the subject must begin with
@@ -22,18 +27,46 @@ type pattern struct {
 }
 
 func compilePattern(expr string) (*pattern, error) {
-	re, err := regexp.Compile(expr)
+	wide := string(widen(nil, []byte(expr)))
+	tree, err := syntax.Parse(wide, syntax.Perl)
 	if err != nil {
 		return nil, patternError(expr, err)
 	}
-	p := &pattern{re: re}
-	tree, err := syntax.Parse(expr, syntax.Perl)
-	if err != nil {
-		return nil, fmt.Errorf("%w in %q", err, expr)
+	if r, ok := beyondBytes(tree); ok {
+		return nil, fmt.Errorf("%U in %q is no byte: write the bytes that it has in UTF-8, as in \\xc3\\xa9", r, expr)
 	}
-	p.dollar = hasDollar(tree)
+	p := &pattern{dollar: hasDollar(tree)}
+	if p.re, err = regexp.Compile(wide); err != nil {
+		return nil, patternError(expr, err)
+	}
 	p.anchored(tree)
 	return p, nil
+}
+
+// widen appends a character for each byte.
+func widen(dst, b []byte) []byte {
+	for _, c := range b {
+		dst = utf8.AppendRune(dst, rune(c))
+	}
+	return dst
+}
+
+// beyondBytes returns a character that an expression asks for and that no byte stands for. A class
+// may have some: what it leaves out, such as [^/], has all others.
+func beyondBytes(tree *syntax.Regexp) (rune, bool) {
+	if tree.Op == syntax.OpLiteral {
+		for _, r := range tree.Rune {
+			if r > 0xFF {
+				return r, true
+			}
+		}
+	}
+	for _, sub := range tree.Sub {
+		if r, ok := beyondBytes(sub); ok {
+			return r, ok
+		}
+	}
+	return 0, false
 }
 
 // anchored finds out what a subject must begin with.
@@ -45,14 +78,12 @@ func (p *pattern) anchored(tree *syntax.Regexp) {
 	if tree.Op != syntax.OpConcat || tree.Sub[0].Op != syntax.OpBeginText {
 		return
 	}
-	var prefix strings.Builder
 	whole := true
 	for _, sub := range tree.Sub[1:] {
-		if whole = whole && addLiteral(&prefix, sub); !whole {
+		if whole = whole && p.addLiteral(sub); !whole {
 			break
 		}
 	}
-	p.prefix = []byte(prefix.String())
 	if len(tree.Sub) == 2 && tree.Sub[1].Op == syntax.OpLiteral && whole {
 		p.re = nil
 	}
@@ -60,24 +91,25 @@ func (p *pattern) anchored(tree *syntax.Regexp) {
 
 // addLiteral adds what every match of tree begins with. It reports whether that is all of
 // a match.
-func addLiteral(prefix *strings.Builder, tree *syntax.Regexp) (whole bool) {
+func (p *pattern) addLiteral(tree *syntax.Regexp) (whole bool) {
 	switch tree.Op {
 	case syntax.OpLiteral:
-		// U+FFFD stands for bytes that are no UTF-8, too.
-		if tree.Flags&syntax.FoldCase != 0 || slices.Contains(tree.Rune, '\uFFFD') {
+		if tree.Flags&syntax.FoldCase != 0 {
 			return false
 		}
-		prefix.WriteString(string(tree.Rune))
+		for _, r := range tree.Rune {
+			p.prefix = append(p.prefix, byte(r))
+		}
 		return true
 	case syntax.OpCapture, syntax.OpConcat:
 		for _, sub := range tree.Sub {
-			if !addLiteral(prefix, sub) {
+			if !p.addLiteral(sub) {
 				return false
 			}
 		}
 		return true
 	case syntax.OpPlus:
-		addLiteral(prefix, tree.Sub[0])
+		p.addLiteral(tree.Sub[0])
 	}
 	return false
 }
@@ -156,9 +188,30 @@ func (p *pattern) match(subject []byte, groups bool) (at []int, ok bool) {
 }
 
 func (p *pattern) try(subject []byte, groups bool) ([]int, bool) {
-	if !groups {
-		return nil, p.re.Match(subject)
+	plain := isASCII(subject)
+	asked := subject
+	if !plain {
+		asked = widen(make([]byte, 0, 2*len(subject)), subject)
 	}
-	at := p.re.FindSubmatchIndex(subject)
+	if !groups {
+		return nil, p.re.Match(asked)
+	}
+	at := p.re.FindSubmatchIndex(asked)
+	if !plain {
+		for i, end := range at {
+			if end > 0 {
+				at[i] = utf8.RuneCount(asked[:end])
+			}
+		}
+	}
 	return at, at != nil
+}
+
+func isASCII(b []byte) bool {
+	for _, c := range b {
+		if c >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }

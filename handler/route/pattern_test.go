@@ -50,7 +50,7 @@ func TestPatternsOfPCRE(t *testing.T) {
 func TestPrefixes(t *testing.T) {
 	for expr, want := range map[string]string{
 		`^/a`: "/a", `^/(a)b`: "/ab", `^/a(b|c)`: "/a", `^/ab*`: "/a", `^/ab+`: "/ab", `^/(?:ab)+c`: "/ab", `^(/a/)(.*)`: "/a/", `\A/a`: "/a", `^/a\.b`: "/a.b",
-		`/a`: "", `^(?i)/a`: "", `(?i)^/a`: "", `^/[ab]`: "/", `^/a?`: "/", `^/a|^/b`: "", `^/a{2,3}`: "/", "^/\ufffda": "", `(?m)^/a`: "", `^$`: "", `^/a$`: "/a",
+		`/a`: "", `^(?i)/a`: "", `(?i)^/a`: "", `^/[ab]`: "/", `^/a?`: "/", `^/a|^/b`: "", `^/a{2,3}`: "/", "^/\ufffda": "/\ufffda", "^/\xc3\xa9": "/é", `^/\xc3\xa9`: "/é", `(?m)^/a`: "", `^$`: "", `^/a$`: "/a",
 	} {
 		p, err := compilePattern(expr)
 		if err != nil {
@@ -59,5 +59,42 @@ func TestPrefixes(t *testing.T) {
 		if got := string(p.prefix); got != want {
 			t.Errorf("%s: prefix %q, want %q", expr, got, want)
 		}
+	}
+}
+
+// Patterns are about bytes, as in uWSGI.
+func TestPatternsOfBytes(t *testing.T) {
+	for _, tt := range []struct {
+		expr, subject string
+		want          string // $1, or "-" for no match
+	}{
+		{`^/caf\xc3(\xa9)$`, "/caf\xc3\xa9", "\xa9"},
+		{"^/café(.)$", "/café!", "!"},
+		{`^/caf(..)$`, "/café", "é"},
+		{`^/caf.$`, "/café", "-"},
+		{`^/([^/]+)/b`, "/é\xff/b", "é\xff"},
+		{`^/a(\xff)`, "/a\xff", "\xff"},
+		{`(?i)^/(K)`, "/k", "k"},
+		{`(?i)^/K`, "/\u212a", "-"},
+		{`/(b)$`, "/é/b\n", "b"},
+		{`^/(\w+)`, "/é", "-"},
+		{`(x)?$`, "é", ""},
+	} {
+		p, err := compilePattern(tt.expr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := "-"
+		if at, ok := p.match([]byte(tt.subject), true); ok {
+			if got = ""; at[2] >= 0 {
+				got = tt.subject[at[2]:at[3]]
+			}
+		}
+		if got != tt.want {
+			t.Errorf("%s on %q: %q, want %q", tt.expr, tt.subject, got, tt.want)
+		}
+	}
+	if _, err := compilePattern(`\x{20ac}`); err == nil || !strings.Contains(err.Error(), "U+20AC") {
+		t.Errorf("a character that is no byte: %v", err)
 	}
 }

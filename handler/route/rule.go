@@ -24,6 +24,8 @@ type Rule struct {
 	goTo   *goTo
 	limit  time.Duration // of harakiri
 	vars   []string      // of the environ, that it asks for
+	logVar string        // that it sets for the log
+	gzip   bool          // it has answers compressed
 }
 
 // idle reports whether there is nothing to do: a label, or a rule that is left out.
@@ -118,6 +120,13 @@ func (r *Rule) String() string {
 // Harakiri returns the time that a harakiri rule asks for, negative for ever; 0 for other
 // rules.
 func (r *Rule) Harakiri() time.Duration { return r.limit }
+
+// LogVariable returns the name of the variable of the log that the rule sets, if it sets one.
+func (r *Rule) LogVariable() string { return r.logVar }
+
+// Compresses reports whether the rule has answers compressed, for which there has to be a
+// compress.Handler behind.
+func (r *Rule) Compresses() bool { return r.gzip }
 
 // Variables returns the names of the environ's variables that the rule asks for.
 func (r *Rule) Variables() []string { return slices.Clone(r.vars) }

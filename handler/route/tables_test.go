@@ -11,6 +11,7 @@ import (
 
 	"github.com/uwsgo/uwsgo/codec"
 	"github.com/uwsgo/uwsgo/engine"
+	"github.com/uwsgo/uwsgo/handler/compress"
 )
 
 // shows answers with what the request has become, as the path says: whole, in pieces, a
@@ -249,5 +250,38 @@ func TestChangesBelowAMountpoint(t *testing.T) {
 	r := serve(t, &rig{t: t}, h)
 	if a := r.get("/shop/old"); !strings.HasPrefix(a.body, "GET /shop/new?") {
 		t.Errorf("%+v", a)
+	}
+}
+
+// A rule has the log told of what it knows, and compresses where the client takes it.
+func TestLogVariablesAndGzip(t *testing.T) {
+	r := &rig{t: t}
+	rules := parse(t, "route = ^/(\\w+) logvar:first=$1\nroute-run = logvar:mime=${mime[PATH_INFO]}\nroute = \\.css$ gzip:")
+	h, err := New(compress.New(engine.HandlerFunc(func(x *engine.Exchange) {
+		r.logf("%s %s", LogVariable(x, "first"), LogVariable(x, "mime"))
+		if LogVariable(x, "none") != nil {
+			r.logf("a variable that no rule sets is there")
+		}
+		app(x)
+	}), compress.Options{OnlyMarked: true}), Options{Rules: rules})
+	if err != nil {
+		t.Fatal(err)
+	}
+	serve(t, r, h)
+	for target, want := range map[string]string{"/site" + strings.Repeat("s", 500) + ".css": "gzip", "/other.png": ""} {
+		if got := r.get(target, "Accept-Encoding: gzip").header.Get("Content-Encoding"); got != want {
+			t.Errorf("%s: Content-Encoding %q", target, got)
+		}
+		if got := r.get(target).header.Get("Content-Encoding"); got != "" {
+			t.Errorf("%s, and the client takes none: %q", target, got)
+		}
+	}
+	if got := r.logged(); !strings.Contains(got, "ss text/css") || !strings.Contains(got, "other image/png") || strings.Contains(got, "no rule sets") {
+		t.Errorf("the log has %q", got)
+	}
+	for _, rule := range []string{"logvar:a", "logvar:=b"} {
+		if _, err := Parse("route-run", rule); err == nil {
+			t.Errorf("%s compiles", rule)
+		}
 	}
 }

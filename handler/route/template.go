@@ -104,10 +104,11 @@ func (c *compiler) variable(name string) (part, error) {
 	}
 	p := part{function: functions[fn], argument: argument}
 	if p.function == nil {
-		return p, fmt.Errorf("%q is not known: there are cookie, qs, time, httptime, base64, hex, upper, lower and uwsgi", fn)
+		return p, fmt.Errorf("%q is not known: there are cookie, qs, mime, time, httptime, base64, hex, upper, lower and uwsgi", fn)
 	}
 	switch fn {
-	case "base64", "hex", "upper", "lower":
+	case "base64", "hex", "upper", "lower", "mime":
+		c.rule.file = c.rule.file || fn == "mime" // the types are those of files
 		if err := checkVariable(argument); err != nil {
 			return p, err
 		}
@@ -220,6 +221,9 @@ var functions = map[string]function{
 	"httptime": func(dst []byte, _ *eval, seconds string) []byte {
 		n, _ := strconv.Atoi(seconds) // checked; empty is 0
 		return time.Now().Add(time.Duration(n)*time.Second).UTC().AppendFormat(dst, http.TimeFormat)
+	},
+	"mime": func(dst []byte, e *eval, name string) []byte {
+		return append(dst, e.h.files.Type(string(e.variable(nil, name)))...)
 	},
 	"base64": changed(func(dst, value []byte) []byte { return base64.StdEncoding.AppendEncode(dst, value) }),
 	"hex":    changed(func(dst, value []byte) []byte { return append(dst, bytes.ToUpper(hex.AppendEncode(nil, value))...) }),

@@ -15,6 +15,8 @@ type Options struct {
 	// Date is the strftime format of %(ftime): log-date's where logformat-strftime
 	// is set. Empty means the format of %(ltime).
 	Date string
+	// Own are the names of variables that Record.Own has.
+	Own []string
 }
 
 // Format is a compiled log-format: a list of segments, each a piece of text or
@@ -232,6 +234,14 @@ func (f *Format) variable(name string, o Options) value {
 		return func(dst []byte, r *Record) []byte { return append(dst, r.Broken...) }
 	case " broken":
 		return appendBroken
+	}
+	if slices.Contains(o.Own, name) {
+		return func(dst []byte, r *Record) []byte {
+			if r.Own == nil {
+				return append(dst, '-')
+			}
+			return appendText(dst, r.Own(name))
+		}
 	}
 	f.unknown = append(f.unknown, name)
 	return func(dst []byte, _ *Record) []byte { return append(dst, '-') }

@@ -282,3 +282,26 @@ func ExampleCompile() {
 	// 192.0.2.1 "GET /" 200 12 "evil\"\u000a192.0.2.9 \"GET /admin"
 	// adr
 }
+
+// Variables of the server's own have a value where they were set.
+func TestOwnVariables(t *testing.T) {
+	f := Compile("%(who) %(team) %(other)", Options{Own: []string{"who", "team"}})
+	if got := f.Unknown(); len(got) != 1 || got[0] != "other" {
+		t.Errorf("unknown: %q", got)
+	}
+	own := func(name string) []byte {
+		if name == "who" {
+			return []byte("a\nb")
+		}
+		return nil
+	}
+	for _, r := range []*Record{{Own: own}, {}} {
+		want := "- - -"
+		if r.Own != nil {
+			want = `a\u000ab - -`
+		}
+		if got := strings.TrimSpace(string(f.Append(nil, r))); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}

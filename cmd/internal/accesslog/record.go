@@ -31,6 +31,8 @@ type Record struct {
 	// the WSGI environ; nil when there is none. It is asked for %(var.NAME), %(uagent)
 	// and %(referer) only. Make it once a loop, not once a request; it may be nil.
 	Var func(name string) []byte
+	// Own returns a variable that was set for the log, likewise.
+	Own func(name string) []byte
 
 	Start    int64 // when the request came, µs of Unix time
 	Duration int64 // µs from Start to the end of the response

@@ -151,11 +151,11 @@ func TestWhatIsHarmlessStarts(t *testing.T) {
 		{"switched_off", "thunder-lock = false\nlazy = no\nmule = 0\nhttps = false\nspooler =", Losses{}},
 		{"condition_that_is_not_taken", "if-env = NO_SUCH_VARIABLE\nroute = ^/.* ldapauth:Realm,%(_)\nendif =", Losses{}},
 		{"placeholders_of_such_names", "set-ph = realm=x\nresolved = y\nmodule = %(realm)%(resolved)", Losses{}},
-		{"routes_that_only_log", "route = ^/health donotlog:\nroute-run = log:x\nroute-if = equal:a;b logvar:a b\nroute-uri = ^/ continue:\nfinal-route-run = log:x\nerror-route = ^/ last:\nfinal-route-run = cachestore:x\nerror-route = ^/ metricinc:x", Losses{
-			Function: []string{"route-if:logvar", "final-route-run:cachestore", "error-route:metricinc"},
+		{"routes_that_only_log", "route = ^/health donotlog:\nroute-run = log:x\nroute-if = equal:a;b metricset:a b\nroute-uri = ^/ continue:\nfinal-route-run = log:x\nerror-route = ^/ last:\nfinal-route-run = cachestore:x\nerror-route = ^/ metricinc:x", Losses{
+			Function: []string{"route-if:metricset", "final-route-run:cachestore", "error-route:metricinc"},
 		}},
-		{"routes_that_compress", "route-if = contains:${HTTP_ACCEPT_ENCODING};gzip goto:_gzip\nroute-run = last:\nroute-label = _gzip\nroute-run = gzip:\nroute-run = chunked:\nroute-run = last:", Losses{
-			Function: []string{"route-run:gzip"},
+		{"routes_that_compress", "route-if = contains:${HTTP_ACCEPT_ENCODING};gzip goto:_gzip\nroute-run = last:\nroute-label = _gzip\nroute-run = gzip:\nroute-run = tofile:x\nroute-run = chunked:\nroute-run = last:", Losses{
+			Function: []string{"route-run:tofile"},
 		}},
 		{"routes_that_cache", "route = ^/ cache:key=x\nroute-run = cachestore:key=x", Losses{Function: []string{"route:cache", "route-run:cachestore"}}},
 		{"given_up", "cap = a\nroute = ^/ send:A=b\nroute-run = ldapauth:A,b\nignore-unsupported = cap route:send,\nignore-unsupported = --route-run:ldapauth:", Losses{

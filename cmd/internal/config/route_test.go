@@ -8,7 +8,7 @@ import (
 
 func TestRules(t *testing.T) {
 	enter(t, map[string]string{"app.ini": "[uwsgi]\nmodule = shop\nsocket = :3031\nroute = ^/reports/\\d+$ harakiri:300 ; five minutes\nroute-host = ^b\\.  harakiri:1\n" +
-		"route-uri = \\?all harakiri:0\nroute-run = harakiri:2m\nroute = ^/health donotlog:\nroute-run = logvar:a=b\nroute-label = x\nroute-run = basicauth:R,a:b,c\nroute-if = equal:${my_param};1 break:403\n"})
+		"route-uri = \\?all harakiri:0\nroute-run = harakiri:2m\nroute = ^/health donotlog:\nroute-run = alarm:a b\nroute-label = x\nroute-run = basicauth:R,a:b,c\nroute-if = equal:${my_param};1 break:403\n"})
 	c, err := load([]string{"app.ini"}, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -22,7 +22,7 @@ func TestRules(t *testing.T) {
 	if strings.Join(got, "|") != want {
 		t.Errorf("got  %s\nwant %s", strings.Join(got, "|"), want)
 	}
-	if l := fmt.Sprint(c.Losses.Function); l != "[route-run:logvar]" {
+	if l := fmt.Sprint(c.Losses.Function); l != "[route-run:alarm]" {
 		t.Errorf("lost: %s", l)
 	}
 }

@@ -14,9 +14,9 @@ func Routes(name string) bool {
 
 // harmless are the actions of routes that only log, count, encode or answer quicker, and
 // those that choose the next rule, which is nothing where no other action is left. What any
-// other action does may keep somebody out, or something in.
+// other action does may keep somebody out, or something in: cachevar sets what a rule behind may ask for.
 var harmless = []string{
-	"alarm", "cache", "cache-continue", "cache-store", "cachedec", "cachediv", "cacheinc", "cachemul", "cacheset", "cachestore", "cachevar",
+	"alarm", "cache", "cache-continue", "cache-store", "cachedec", "cachediv", "cacheinc", "cachemul", "cacheset", "cachestore",
 	"chunked", "continue", "donotlog", "donotoffload", "expires", "fixcl", "flush", "forcecl", "goto", "gzip", "last", "log", "logvar",
 	"memcached", "memcached-continue", "memcached-store", "memcachedstore", "metricdec", "metricdiv", "metricinc", "metricmul", "metricset",
 	"offload", "redis", "redis-continue", "redis-store", "redisstore", "setprocname", "signal", "to-file", "tofile",

@@ -23,80 +23,6 @@ def application(environ, start_response):
     return [("app %s %s" % (environ.get("REMOTE_USER"), environ["PATH_INFO"])).encode()]
 `
 
-// Rules, and what the reference uWSGI 2.0.31 answers (built with PCRE): its status, the
-// headers that rules have to do with, and the body. Where there is a uWSGI with routing
-// (UWSGO_ROUTING_UWSGI names one) it is asked as well.
-var routed = []struct {
-	rules, target, header string
-	want                  string // "none" where no answer comes
-}{
-	{"route = ^/a break:403", "/a", "", "403 text/plain"},
-	{"route = ^/a break:403 Forbidden", "/a", "", "403 text/plain"},
-	{"route = ^/a break:", "/a", "", "none"},
-	{"route = ^/a break:403", "/A", "", "200 text/plain app None /A"},
-	{"route = a$ break:403", "/ba%0a", "", "403 text/plain"},
-	{"route = ^/a$ break:403", "/ab", "", "200 text/plain app None /ab"},
-	{"route = ^/a return:403", "/a", "", "403 text/plain Forbidden"},
-	{"route = ^/a break-with-status:404", "/a", "", "404 text/plain Not Found"},
-	{"route = ^/a(.*) redirect:https://h/$1?${QUERY_STRING}", "/a/x?q=1", "", "302 Location=https://h//x?q=1 Moved"},
-	{"route = ^/ redirect-302:/x", "/", "", "302 Location=/x Moved"},
-	{"route = ^/ redirect-301:/x", "/", "", "301 Location=/x Moved Permanently"},
-	{"route-if = equal:${HTTP_X_FORWARDED_PROTO};http redirect-permanent:https://${HTTP_HOST}${REQUEST_URI}", "/a?b", "X-Forwarded-Proto: http", "301 Location=https://h.example/a?b Moved Permanently"},
-	{"route-if = equal:${HTTP_X_FORWARDED_PROTO};http redirect-permanent:https://${HTTP_HOST}${REQUEST_URI}", "/a", "X-Forwarded-Proto: https", "200 text/plain app None /a"},
-	{"route = ^/ redirect:/a$$b$x$1$", "/", "", "302 Location=/a$$b$x Moved"},
-	{"route = ^/(x)?a redirect:/$1b$2", "/a", "", "302 Location=/b Moved"},
-	{"route-if = regexp:${QUERY_STRING};id=(.) redirect:/$1", "/?id=7", "", "302 Location=/7 Moved"},
-	{"route-run = redirect:/${cookie[b]}${qs[c]}", "/?a=1&c=2&c=3", "Cookie: a=1; b=5 ; b=6", "302 Location=/52 Moved"},
-	{"route-run = redirect:/${hex[QUERY_STRING]}${base64[QUERY_STRING]}", "/?Jo", "", "302 Location=/4A6FSm8= Moved"},
-	{"route-run = redirect:/${REMOTE_ADDR}${HTTP_X_NONE}${SCRIPT_NAME}${REQUEST_METHOD}${SERVER_PROTOCOL}", "/", "", "302 Location=/127.0.0.1GETHTTP/1.1 Moved"},
-	{"route-uri = ^/.61 break:403", "/%61", "", "403 text/plain"},
-	{"route-uri = ^/a break:403", "/%61", "", "200 text/plain app None /a"},
-	{"route-qs = b=1 break:403", "/?a&b=1", "", "403 text/plain"},
-	{`route-host = ^h\.example$ break:403`, "/", "", "403 text/plain"},
-	{`route-remote-addr = ^127\. break:403`, "/", "", "403 text/plain"},
-	{"route-remote-user = ^$ break:403", "/", "", "403 text/plain"},
-	{"route-referer = evil break:403", "/", "Referer: http://evil/", "403 text/plain"},
-	{"route-user-agent = Bot break:403", "/", "User-Agent: aBot", "403 text/plain"},
-	{"route-if = startswith:${PATH_INFO};/a break:403", "/ab", "", "403 text/plain"},
-	{"route-if = endswith:${PATH_INFO};b break:403", "/ab", "", "403 text/plain"},
-	{"route-if = contains:${PATH_INFO};.git break:403", "/x/.git/y", "", "403 text/plain"},
-	{"route-if-not = isequal:${REQUEST_METHOD};POST break:403", "/", "", "403 text/plain"},
-	{"route-if = ==:${REQUEST_METHOD};GET break:403", "/", "", "403 text/plain"},
-	{"route-if = empty:${HTTP_X_KEY} break:403", "/", "", "403 text/plain"},
-	{"route-if-not = empty:${HTTP_X_KEY} break:403", "/", "X-Key: 1", "403 text/plain"},
-	{"route-if = ishigher:${HTTP_X_N};5 break:403", "/", "X-N: 6x", "403 text/plain"},
-	{"route-if = ishigher:${HTTP_X_N};5 break:403", "/", "X-N: 5", "200 text/plain app None /"},
-	{"route-if = >=:${HTTP_X_N};5 break:403", "/", "X-N: 5", "403 text/plain"},
-	{"route-if = islower:${HTTP_X_N};5 break:403", "/", "", "403 text/plain"},
-	{"route-if = islowerequal:${HTTP_X_N};-5 break:403", "/", "X-N: -5", "403 text/plain"},
-	{"route-if = ipv4in:${REMOTE_ADDR};127.0.0.0/8 break:403", "/", "", "403 text/plain"},
-	{"route-if-not = ipv4in:${REMOTE_ADDR};10.0.0.0/8 break:403", "/", "", "403 text/plain"},
-	{"route-if = ipv6in:${HTTP_X_IP};2001:db8::/33 break:403", "/", "X-Ip: 2001:db8::1", "403 text/plain"},
-	{"route-if = ipv6in:${HTTP_X_IP};2001:db8::/33 break:403", "/", "X-Ip: 2001:db8:8000::1", "200 text/plain app None /"},
-	{"route = ^/h last:\nroute-run = break:403", "/h", "", "200 text/plain app None /h"},
-	{"route = ^/h continue:\nroute-run = break:403", "/x", "", "403 text/plain"},
-	{"route = ^/a goto:end\nroute-run = break:403\nroute-label = end\nroute-run = return:404", "/a", "", "404 text/plain Not Found"},
-	{"route = ^/a goto:end\nroute-run = break:403\nroute-label = end\nroute-run = return:404", "/b", "", "403 text/plain"},
-	{"route = ^/a goto:2\nroute-run = break:403\nroute-run = return:404", "/a", "", "404 text/plain Not Found"},
-	{"route = ^/s addheader:X-A: b${QUERY_STRING}", "/s?c", "", "200 text/plain X-A=bc app None /s"},
-	{"route = ^/s addheader:X-A: b", "/t", "", "200 text/plain app None /t"},
-	{"route-run = addheader:X-A: b\nroute-run = break:403", "/", "", "403 text/plain X-A=b"},
-	{"route-run = remheader:content-type", "/", "", "200 app None /"},
-	{"route-run = delheader:Content-Type", "/", "", "200 app None /"},
-	{"route-run = basicauth:My realm,u:p", "/", "", `401 WWW-Authenticate=Basic realm="My realm" Unauthorized`},
-	{"route-run = basicauth:R,u:p", "/", "Authorization: Basic dTpw", "200 text/plain app u /"},
-	{"route-run = basicauth:R,u:p", "/", "Authorization: Basic dTpx", `401 WWW-Authenticate=Basic realm="R" Unauthorized`},
-	{"route-run = basicauth:R,u:p,$1:${x}", "/", "Authorization: Basic dTpwLCQxOiR7eH0=", "200 text/plain app u /"},
-	{"route-run = basicauth-next:R,a:b\nroute-run = basicauth:R,u:p", "/", "Authorization: Basic dTpw", "200 text/plain app u /"},
-	{"route-run = basicauth-next:R,a:b", "/", "Authorization: Basic dTpw", "200 text/plain app None /"},
-	{"route-run = basicauth-next:R,a:b", "/", "", `401 WWW-Authenticate=Basic realm="R" Unauthorized`},
-	{"route-run = basicauth:R,", "/", "Authorization: Basic dTpw", `401 WWW-Authenticate=Basic realm="R" Unauthorized`},
-	{"route-run = basicauth:R,users", "/", "Authorization: Basic Y3J5cHQ6c2VjcmV0", "200 text/plain app crypt /"},
-	{"route-run = basicauth:R,users", "/", "Authorization: Basic c2hhOnNlY3JldA==", "200 text/plain app sha /"},
-	{"route-run = basicauth:R,users", "/", "Authorization: Basic c2hhOnNlY3JlVA==", `401 WWW-Authenticate=Basic realm="R" Unauthorized`},
-	{"route-run = basicauth:R,u:p\nroute-remote-user = ^u$ return:404", "/", "Authorization: Basic dTpw", "404 text/plain Not Found"},
-}
-
 // rawAsk sends bytes and tells of the answer what rules have to do with.
 func rawAsk(network, addr, request string) (string, error) {
 	c, err := net.Dial(network, addr)
@@ -127,56 +53,6 @@ func rawAsk(network, addr, request string) (string, error) {
 		}
 	}
 	return strings.TrimSpace(got + " " + string(body)), err
-}
-
-// Each row has a server of its own, and gets what uWSGI answers.
-func TestRulesAsReference(t *testing.T) {
-	type shape struct {
-		name string
-		cmd  func(dir, port string) *exec.Cmd
-	}
-	shapes := []shape{{"uwsgo", func(dir, port string) *exec.Cmd { return command(dir, "--http-socket", "127.0.0.1:"+port, "rules.ini") }}}
-	if reference := os.Getenv("UWSGO_ROUTING_UWSGI"); reference != "" {
-		shapes = append(shapes, shape{"uwsgi", func(dir, port string) *exec.Cmd {
-			cmd := exec.Command(reference, "--http-socket", "127.0.0.1:"+port, "--die-on-term", "--ini", "rules.ini")
-			cmd.Dir = dir
-			return cmd
-		}})
-	}
-	for i, tt := range routed {
-		for _, shape := range shapes {
-			t.Run(fmt.Sprintf("%d/%s", i, shape.name), func(t *testing.T) {
-				t.Parallel()
-				dir := shortTempDir(t)
-				write(t, dir, "app.py", routedApp)
-				write(t, dir, "users", "crypt:abNANd1rDfiNc\nsha:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n")
-				// A file of its own, as uWSGI takes a comma or $( for its own in some places.
-				write(t, dir, "rules.ini", "[uwsgi]\nwsgi-file = app.py\n"+tt.rules+"\n")
-				port := freePort(t)
-				cmd := shape.cmd(dir, port)
-				cmd.Stdout, cmd.Stderr = io.Discard, io.Discard
-				if err := cmd.Start(); err != nil {
-					t.Fatal(err)
-				}
-				t.Cleanup(func() {
-					_ = cmd.Process.Kill()
-					_ = cmd.Wait()
-				})
-				request := "GET " + tt.target + " HTTP/1.1\r\nHost: h.example\r\nConnection: close\r\n"
-				if tt.header != "" {
-					request += tt.header + "\r\n"
-				}
-				var got string
-				eventually(t, "an answer", func() (err error) {
-					got, err = rawAsk("tcp", "127.0.0.1:"+port, request+"\r\n")
-					return err
-				})
-				if got != tt.want {
-					t.Errorf("%s\n%s %s\ngot  %s\nwant %s", tt.rules, tt.target, tt.header, got, tt.want)
-				}
-			})
-		}
-	}
 }
 
 // One server with rules of every kind, over HTTP and uwsgi: they hold for files and the
