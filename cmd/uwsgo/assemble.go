@@ -130,6 +130,7 @@ func (p *program) startWorkers(ctx context.Context) error {
 	cfg := p.cfg
 	from := ""
 	wc := worker.Config{
+		Exceptions: cfg.Exceptions, Affinity: cfg.Affinity,
 		Imports: cfg.Imports, Optimize: cfg.Optimize, PasteLogger: cfg.PasteLogger, NoFileWrapper: cfg.NoFileWrapper,
 		StartedIn: p.home, PythonPath: cfg.PythonPath, Argv: strings.Fields(cfg.PyArgv),
 		Processes: cfg.Processes, Threads: cfg.Threads, Cheaper: cfg.Cheaper, LazyApps: cfg.LazyApps, ImportOnce: cfg.ImportOnce, NeedApp: cfg.NeedApp,
@@ -142,6 +143,9 @@ func (p *program) startWorkers(ctx context.Context) error {
 		Log: func(line string) { p.log.Printf("%s", line) },
 	}
 	wc.Anew = p.findAnew
+	if cfg.Stdin {
+		wc.Stdin = os.Stdin
+	}
 	var err error
 	if wc.Python, from, err = p.interpreter(); err != nil {
 		return err

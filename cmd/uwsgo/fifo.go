@@ -40,7 +40,9 @@ const unsupportedLetters = "BCERSW"
 // obey does what a letter asks for. Only the goroutine of serve calls it.
 func (p *program) obey(c byte) {
 	switch {
-	case c == 'r' || c == 'w':
+	case c == 'w':
+		p.reloads.AskWorkers("master-fifo: w: reloading")
+	case c == 'r':
 		p.reloads.Ask(fmt.Sprintf("master-fifo: %c: reloading", c))
 	case c == 'f':
 		p.log.Printf("master-fifo: f:")

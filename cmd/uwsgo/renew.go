@@ -41,11 +41,17 @@ func (p *program) makeReloads() {
 	if p.pool != nil {
 		p.reloads.Pool = p.pool
 	}
+	if p.cfg.ExitOnReload {
+		p.reloads.Instead = func(why string) {
+			p.log.Printf("%s", why)
+			p.ending.Ask(request("exit-on-reload: a reload was asked for"))
+		}
+	}
 }
 
 // causes are what reloads are made for by themselves.
 func (p *program) causes() life.Causes {
-	c := life.Causes{Touch: p.under(p.cfg.TouchReload...), TouchChain: p.under(p.cfg.TouchChainReload...)}
+	c := life.Causes{Touch: p.under(p.cfg.TouchReload...), TouchChain: p.under(p.cfg.TouchChainReload...), TouchWorkers: p.under(p.cfg.TouchWorkers...), Contents: p.under(p.cfg.FSReload...)}
 	if p.code != nil {
 		c.Code = p.code.Changed
 	}

@@ -97,6 +97,7 @@ func verdict(err error) (code int, last string) {
 func (p *program) prepare(ctx context.Context) error {
 	cfg := p.cfg
 	p.log.Printf("*** Starting uwsgo %s (%s, %d CPUs) on [%s] ***", version, runtime.GOOS+"/"+runtime.GOARCH, runtime.NumCPU(), p.start.Format(time.ANSIC))
+	p.limitFiles()
 	inherited, err := p.fromSystemd() // first: what is run must not get it
 	if err != nil {
 		return err
@@ -203,6 +204,23 @@ func (p *program) prepare(ctx context.Context) error {
 	p.log.Printf("*** no app to run: serving files only ***")
 	return p.runHooks(ctx, "post-app")
 }
+
+// limitFiles sets how many descriptors this process, and those that it starts, may have. As
+// in uWSGI, a limit that cannot be set is no reason not to start.
+func (p *program) limitFiles() {
+	if p.cfg.MaxFD == 0 {
+		return
+	}
+	var limit syscall.Rlimit
+	setBoth(&limit.Cur, &limit.Max, p.cfg.MaxFD)
+	// Not by x/sys: this one also has what is started get the limit.
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		p.log.Printf("*** WARNING: max-fd: the limit cannot be %d: %v: it needs root, or LimitNOFILE= in the systemd unit ***", p.cfg.MaxFD, err)
+	}
+}
+
+// setBoth sets two fields whose type depends on the system.
+func setBoth[T int64 | uint64](a, b *T, n int) { *a, *b = T(n), T(n) }
 
 // chdir enters the directory that the app is loaded in.
 func (p *program) chdir() error {

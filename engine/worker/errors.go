@@ -42,6 +42,17 @@ var (
 	ErrStopped = errors.New("the worker pool has stopped")
 )
 
+// RaisedError is [ErrAppFailed] with what the client is to get, as [Exceptions].Tell asks for.
+type RaisedError struct {
+	Page string // plain text
+}
+
+// Error returns the text of [ErrAppFailed]; the page may be long.
+func (e *RaisedError) Error() string { return ErrAppFailed.Error() }
+
+// Unwrap returns [ErrAppFailed].
+func (e *RaisedError) Unwrap() error { return ErrAppFailed }
+
 // LoadError is returned by [Start] when an app cannot be loaded and
 // [Config].NeedApp is set. The traceback, if there is one, is on stderr.
 type LoadError struct {

@@ -63,6 +63,17 @@ func (a App) String() string {
 	return s
 }
 
+// Exceptions say what is done about what apps raise while they answer.
+type Exceptions struct {
+	// Tell has the client get the traceback, with status 500, where the answer has not
+	// begun. For development: it shows what the app is made of.
+	Tell bool
+	// Any has the process replaced after each exception, the others after one whose class,
+	// text, or "class: text" is in the list. It finishes the requests that it has.
+	Any                   bool
+	Types, Values, Traces []string
+}
+
 // Import is a module that is imported before the apps, or a file with a slash or .py in it.
 type Import struct{ Option, What string }
 
@@ -101,6 +112,11 @@ type Config struct {
 	Apps    []App
 	// PasteLogger has the logging of a PasteDeploy file set up before its app is made.
 	PasteLogger bool
+	// Exceptions say what is done about what apps raise, besides the traceback in the log.
+	Exceptions Exceptions
+	// Affinity is on how many processors each worker runs, 0 for all (Linux). Worker 2 has
+	// those behind the ones of worker 1, and so on, from the first again after the last.
+	Affinity int
 	// NoFileWrapper leaves wsgi.file_wrapper out of the environ.
 	NoFileWrapper bool
 	Processes     int // default 1
@@ -167,6 +183,7 @@ type Config struct {
 
 	Loops  []*Loop           // those that have a Port; at most [MaxLoops]
 	Log    func(line string) // gets uWSGI's log lines, from any goroutine; default: none
+	Stdin  *os.File          // stdin of the apps; default: /dev/null
 	Stderr *os.File          // stdout and stderr of the apps; default: os.Stderr
 	// Names are what ps shows for the zygote and, by number, for the workers (Linux);
 	// empty leaves theirs.

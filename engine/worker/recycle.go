@@ -114,6 +114,17 @@ func (g *supervisor) replaceShort(p *process) {
 	g.fill()
 }
 
+// replaceRaised replaces a process whose app has raised what [Exceptions] name.
+func (g *supervisor) replaceRaised(p *process) {
+	w := p.worker
+	if !p.is(Idle) || w.due != "" || w.delayed || g.stopping {
+		return
+	}
+	w.due = "an exception was raised (reload-on-exception)"
+	g.turn = append(g.turn, w)
+	g.fill()
+}
+
 // replaceNext starts the successor of one worker that is to be replaced, if no
 // process is starting.
 func (g *supervisor) replaceNext() {

@@ -213,8 +213,10 @@ func (st *stream) expected(k kind, id uint32, size, head int) bool {
 		return (st.headed || s.client == nil) && head == 0 && size == 0
 	case kindNeedBody:
 		return st.open == 0 && head == 0 && size == 0
-	case kindAbort, kindFailed:
-		return head == 0 && size == 0
+	case kindAbort:
+		return head <= renew && size == 0
+	case kindFailed:
+		return head <= renew && size <= maxPage
 	case kindDropped:
 		return !st.headed && head == 0 && size == 0
 	case kindReturned:
@@ -229,6 +231,9 @@ func (st *stream) frame(k kind, id uint32, payload []byte, head int) error {
 	p := st.port
 	s := &p.slots[id&slotMask]
 	headed := st.headed
+	if (k == kindAbort || k == kindFailed) && head == renew {
+		go p.sup.send(message{name: "raised", args: []any{st.core.process.place, st.core.PID()}})
+	}
 	switch k {
 	case kindHead:
 		st.open, st.headed = id, true
@@ -286,8 +291,11 @@ func (st *stream) frame(k kind, id uint32, payload []byte, head int) error {
 	case kindAbort, kindFailed:
 		// The thread may have been interrupted before it knew whether the head is out.
 		err := ErrAppFailed
-		if headed {
+		switch {
+		case headed:
 			err = ErrAborted
+		case len(payload) > 0:
+			err = &RaisedError{Page: string(payload)}
 		}
 		st.core.counts.apps[s.app].exceptions.Add(1)
 		if c := st.end(id); c != nil {

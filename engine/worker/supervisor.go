@@ -308,6 +308,10 @@ func (g *supervisor) handle(m message) {
 		if p := g.places[m.int(0)]; p.alive && int(p.bornAt.Load()) == m.int(1) {
 			g.signal(p, unix.SIGKILL) // its zygote forks it first, if it has not yet
 		}
+	case "raised":
+		if p := g.places[m.int(0)]; p.alive && m.int(1) != 0 && int(p.pid.Load()) == m.int(1) {
+			g.replaceRaised(p)
+		}
 	case "short":
 		if p := g.places[m.int(0)]; p.alive && m.int(1) != 0 && int(p.pid.Load()) == m.int(1) {
 			g.replaceShort(p)

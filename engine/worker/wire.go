@@ -24,6 +24,13 @@ const frameHead = 12
 // maxHead bounds a marshalled head, in bytes; the shim keeps to it.
 const maxHead = 1 << 20
 
+// renew says of an abort or a failure that the process is to be replaced, in place of the
+// length of a head; and maxPage bounds what the client gets of a failure.
+const (
+	renew   = 1
+	maxPage = 32 << 10
+)
+
 // maxFrame bounds every frame that is read as one piece: a head and the largest
 // body that the shim sends whole.
 const maxFrame = maxHead + 64<<10

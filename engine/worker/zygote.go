@@ -136,6 +136,9 @@ func startZygote(g *supervisor, lazy bool, events chan<- message) (*zygote, erro
 	cmd.Dir = c.Dir
 	cmd.Env = c.Env
 	cmd.Stdout, cmd.Stderr = c.Stderr, c.Stderr
+	if c.Stdin != nil {
+		cmd.Stdin = c.Stdin
+	}
 	cmd.ExtraFiles = []*os.File{b.theirs, g.shared.file}
 	if g.queueFile != nil {
 		cmd.ExtraFiles = append(cmd.ExtraFiles, g.queueFile)
@@ -261,10 +264,6 @@ func (g *supervisor) bootBlob(c *Config, lazy bool) ([]byte, error) {
 		}
 		sources = append(sources, []any{name, string(text)})
 	}
-	unwatched := []any{}
-	for _, name := range c.Unwatched {
-		unwatched = append(unwatched, name)
-	}
 	apps := make([]any, 0, len(c.Apps))
 	for _, a := range c.Apps {
 		from, how := a.way()
@@ -288,10 +287,12 @@ func (g *supervisor) bootBlob(c *Config, lazy bool) ([]byte, error) {
 		calls = next
 	}
 	blob, err := pymarshal.Marshal([]any{sources, map[string]any{
-		"apps": apps, "imports": imports, "paste_logger": c.PasteLogger, "file_wrapper": !c.NoFileWrapper, "lazy": lazy, "once": c.ImportOnce, "python_from": c.PythonFrom, "started_in": c.StartedIn, "need_app": c.NeedApp,
+		"exceptions": []any{c.Exceptions.Tell, c.Exceptions.Any, texts(c.Exceptions.Types), texts(c.Exceptions.Values), texts(c.Exceptions.Traces)},
+		"affinity":   c.Affinity,
+		"apps":       apps, "imports": imports, "paste_logger": c.PasteLogger, "file_wrapper": !c.NoFileWrapper, "lazy": lazy, "once": c.ImportOnce, "python_from": c.PythonFrom, "started_in": c.StartedIn, "need_app": c.NeedApp,
 		"argv": c.Argv, "pythonpath": c.PythonPath, "post_fork": steps(c.PostFork),
 		"processes": c.Processes, "threads": c.Threads, "loops": len(c.Loops),
-		"limit_as": c.LimitAS, "stream_mode": c.StreamMode, "watch": c.Imported != nil, "unwatched": unwatched,
+		"limit_as": c.LimitAS, "stream_mode": c.StreamMode, "watch": c.Imported != nil, "unwatched": texts(c.Unwatched),
 		"write_errors": []any{c.WriteErrors.Silent, c.WriteErrors.Tolerant, c.WriteErrors.Thrown},
 		"stacks":       stacks, "stack_signal": stackSignal,
 		"control": controlFD, "queue": queue, "shared": sharedFD, "calls": calls,
@@ -299,6 +300,15 @@ func (g *supervisor) bootBlob(c *Config, lazy bool) ([]byte, error) {
 		"names": c.Names, "version": []byte(c.Version), "node": []byte(host),
 	}})
 	return frame(blob), err
+}
+
+// texts is a list of the shim's.
+func texts(list []string) []any {
+	out := make([]any, 0, len(list))
+	for _, s := range list {
+		out = append(out, s)
+	}
+	return out
 }
 
 // steps is what the shim makes of steps: what to do, and its argument.

@@ -150,7 +150,10 @@ func appID(r *codec.Request) []byte {
 
 // refuse answers a request that the pool does not take, or fails.
 func (l *loopState) refuse(x *engine.Exchange, err error) {
+	raised, tell := errors.AsType[*worker.RaisedError](err)
 	switch {
+	case tell:
+		x.ReplyText(http.StatusInternalServerError, raised.Page)
 	case errors.Is(err, worker.ErrTooLarge):
 		x.ReplyText(http.StatusRequestHeaderFieldsTooLarge, "Request Header Fields Too Large\n")
 	case errors.Is(err, worker.ErrAppFailed), errors.Is(err, worker.ErrPanicked):

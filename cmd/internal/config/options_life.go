@@ -13,6 +13,9 @@ type LifeConfig struct {
 	Mercy            time.Duration // how long requests may go on at a reload or a stop
 	TouchReload      []string      // files, relative to Chdir
 	TouchChainReload []string
+	TouchWorkers     []string // the same for the workers alone
+	FSReload         []string // files and directories whose contents count
+	ExitOnReload     bool
 	Vacuum           bool
 	DrainDelay       time.Duration // of serving as usual before a stop
 	ReadyPath        string        // where the server tells whether it takes requests
@@ -51,6 +54,29 @@ var lifeRows = []row{
 			Help: "replace the workers one by one when this file is touched; needs --lazy-apps",
 		},
 		set: func(r *resolver, e ini.Entry) error { return addText(&r.TouchChainReload, e, "a file name") },
+	},
+	{
+		Option: option.Option{
+			Name: "touch-workers-reload", Kind: option.List, Arg: "FILE", Status: option.Differs,
+			Help: "reload the workers when this file is touched, also with --exit-on-reload",
+			Note: "Loads the app anew, as touch-reload does.",
+		},
+		set: func(r *resolver, e ini.Entry) error { return addText(&r.TouchWorkers, e, "a file name") },
+	},
+	{
+		Option: option.Option{
+			Name: "fs-reload", Aliases: []string{"fs-brutal-reload"}, Kind: option.List, Arg: "PATH", Status: option.Differs,
+			Help: "reload when this file changes, or something in this directory does",
+			Note: "Looked at once a second, without what lies deeper in a directory. fs-brutal-reload finishes requests, too.",
+		},
+		set: func(r *resolver, e ini.Entry) error { return addText(&r.FSReload, e, "a path") },
+	},
+	{
+		Option: option.Option{
+			Name: "exit-on-reload", Kind: option.Flag, Status: option.Same,
+			Help: "end the server, with exit code 0, where it would reload, for a service manager to start it again",
+		},
+		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.ExitOnReload, e) },
 	},
 	{
 		Option: option.Option{

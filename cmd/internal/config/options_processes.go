@@ -1,14 +1,19 @@
 package config
 
 import (
+	"math"
+
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
 	"github.com/uwsgo/uwsgo/cmd/internal/option"
 )
 
 // ProcessConfig is how many workers there are.
 type ProcessConfig struct {
-	Processes int // at least 1
-	Threads   int // per process, at least 1
+	Processes int  // at least 1
+	Threads   int  // per process, at least 1
+	Affinity  int  // processors of each worker; 0 for all
+	MaxFD     int  // descriptors that the server and each worker may have; 0 leaves it
+	Stdin     bool // workers have the server's
 }
 
 var processDefaults = ProcessConfig{Processes: 1, Threads: 1}
@@ -50,6 +55,44 @@ var processRows = []row{
 		},
 		set: (*resolver).always,
 	},
+	{
+		Option: option.Option{
+			Name: "cpu-affinity", Kind: option.Int, Arg: "N", Status: option.Differs,
+			Help: "run each worker on N processors of its own, in turn (Linux)",
+			Note: "Of those that the server may run on, in a container for one; uWSGI counts from 0.",
+		},
+		set: func(r *resolver, e ini.Entry) error { return setNumber(&r.Affinity, e, maxProcesses) },
+	},
+	{
+		Option: option.Option{
+			Name: "max-fd", Kind: option.Int, Arg: "N", Status: option.Differs,
+			Help: "let the server and each worker have N descriptors open; more than the system's limit needs root",
+			Note: "At least 256. Where it cannot be set, the log says so, and the limit stays as it is.",
+		},
+		set: (*resolver).maxFD,
+	},
+	{
+		Option: option.Option{
+			Name: "honour-stdin", Kind: option.Flag, Status: option.Differs,
+			Help: "give the app the server's standard input, so that breakpoint() and pdb can be used",
+			Note: "Run one worker with one thread. Without it standard input is /dev/null.",
+		},
+		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.Stdin, e) },
+	},
+}
+
+// leastFD is how many descriptors a server needs in any case.
+const leastFD = 256
+
+func (r *resolver) maxFD(e ini.Entry) error {
+	if err := setNumber(&r.MaxFD, e, math.MaxInt32); err != nil {
+		return err
+	}
+	if r.MaxFD > 0 && r.MaxFD < leastFD {
+		r.list.Warnf("%s: %d is too few for clients, files and workers, so the limit is %d", e.Origin.Name(e.Key), r.MaxFD, leastFD)
+		r.MaxFD = leastFD
+	}
+	return nil
 }
 
 func (r *resolver) settleProcesses() error {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
 	"github.com/uwsgo/uwsgo/cmd/internal/option"
+	"github.com/uwsgo/uwsgo/engine/worker"
 )
 
 // RecyclingConfig says when workers are replaced; 0 for never.
@@ -15,6 +16,8 @@ type RecyclingConfig struct {
 	MaxLifetime, MaxLifetimeDelta, MinLifetime time.Duration
 	ReloadOnRSS, ReloadOnAS, EvilRSS, EvilAS   int64 // bytes
 	LimitAS                                    int64 // bytes of address space of a worker; 0 for no limit
+	// Exceptions also say whether clients get tracebacks.
+	Exceptions worker.Exceptions
 }
 
 var recyclingDefaults = RecyclingConfig{MinLifetime: 10 * time.Second}
@@ -23,6 +26,45 @@ var recyclingDefaults = RecyclingConfig{MinLifetime: 10 * time.Second}
 const maxRequests = 1_000_000_000_000
 
 var recyclingRows = []row{
+	{
+		Option: option.Option{
+			Name: "reload-on-exception", Kind: option.Flag, Status: option.Differs,
+			Help: "replace a worker after the app has raised an exception",
+			Note: "It finishes the requests of its other threads, and the new one is ready first.",
+		},
+		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.Exceptions.Any, e) },
+	},
+	{
+		Option: option.Option{
+			Name: "reload-on-exception-type", Kind: option.List, Arg: "CLASS", Status: option.Differs,
+			Help: "replace a worker after the app has raised an exception of this class, OperationalError or django.db.utils.OperationalError for one",
+			Note: "uWSGI compares the text of the exception with it.",
+		},
+		set: func(r *resolver, e ini.Entry) error { return addText(&r.Exceptions.Types, e, "a class") },
+	},
+	{
+		Option: option.Option{
+			Name: "reload-on-exception-value", Kind: option.List, Arg: "TEXT", Status: option.Same,
+			Help: "replace a worker after the app has raised an exception with this text",
+		},
+		set: func(r *resolver, e ini.Entry) error { return addText(&r.Exceptions.Values, e, "a text") },
+	},
+	{
+		Option: option.Option{
+			Name: "reload-on-exception-repr", Kind: option.List, Arg: "CLASS: TEXT", Status: option.Differs,
+			Help: "replace a worker after the app has raised this exception, by class and text",
+			Note: "uWSGI compares the text alone with it.",
+		},
+		set: func(r *resolver, e ini.Entry) error { return addText(&r.Exceptions.Traces, e, "CLASS: TEXT") },
+	},
+	{
+		Option: option.Option{
+			Name: "catch-exceptions", Kind: option.Flag, Status: option.Differs,
+			Help: "show the traceback of an exception to the client; for development",
+			Note: "Without the variables of the request. It shows what the app is made of to whoever makes it fail.",
+		},
+		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.Exceptions.Tell, e) },
+	},
 	{
 		Option: option.Option{
 			Name: "max-requests", Short: 'R', Kind: option.Int, Arg: "N", Status: option.Differs,

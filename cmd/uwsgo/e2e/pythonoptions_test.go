@@ -1,9 +1,11 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -35,6 +37,72 @@ func TestPythonOptions(t *testing.T) {
 		"--early-pyimport", "early", "--pyimport", "./broken.py", "-O", "2", "--wsgi-disable-file-wrapper")
 	wantBody(t, s.waitAnswer(t, "http://127.0.0.1:"+port+"/", 200), 200, "imports=early,shared,first asserts=False optimize=2 wrapper=False")
 	s.waitLog(t, "WARNING: import = ./broken.py: ZeroDivisionError: division by zero; the start goes on without it")
+}
+
+// TestExceptions has an app raise, with the options for that.
+func TestExceptions(t *testing.T) {
+	testenv(t)
+	dir := shortTempDir(t)
+	write(t, dir, "app.py", `
+import os
+def application(environ, start_response):
+    if environ["PATH_INFO"] == "/raise":
+        raise LookupError("shelf")
+    start_response("200 OK", [])
+    return [str(os.getpid()).encode()]
+`)
+	port := freePort(t)
+	base := "http://127.0.0.1:" + port
+	s := start(t, dir, "--http", "127.0.0.1:"+port, "--wsgi-file", "app.py", "--catch-exceptions", "--reload-on-exception-repr", "LookupError: shelf")
+	first := s.waitAnswer(t, base+"/", 200).body
+	page := get(t, base+"/raise")
+	if page.status != 500 || !strings.HasPrefix(page.body, `uWSGI exceptions catcher for "GET /raise"`) || !strings.HasSuffix(page.body, "LookupError: shelf\n") {
+		t.Errorf("status %d, page %q", page.status, page.body)
+	}
+	s.waitLog(t, "an exception was raised (reload-on-exception)")
+	eventually(t, "another worker answers", func() error {
+		if body := get(t, base+"/").body; body == first {
+			return fmt.Errorf("worker %s answers still", body)
+		}
+		return nil
+	})
+}
+
+// TestProcessOptions looks at what options change for the processes.
+func TestProcessOptions(t *testing.T) {
+	testenv(t)
+	dir := shortTempDir(t)
+	write(t, dir, "app.py", `
+import os, resource, sys
+def application(environ, start_response):
+    if environ["PATH_INFO"] == "/debug":
+        breakpoint()
+    start_response("200 OK", [])
+    where = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+    return [f"{resource.getrlimit(resource.RLIMIT_NOFILE)} {where}".encode()]
+`)
+	port := freePort(t)
+	base := "http://127.0.0.1:" + port
+	cmd := command(dir, "--http", "127.0.0.1:"+port, "--wsgi-file", "app.py", "--max-fd", "700", "--cpu-affinity", "1", "--honour-stdin", "--exit-on-reload")
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stdin.Close()
+	s := launch(t, cmd)
+	wantBody(t, s.waitAnswer(t, base+"/", 200), 200, "(700, 700) 1")
+	if _, err := stdin.Write([]byte("p 'it is', 6*7\nc\n")); err != nil {
+		t.Fatal(err)
+	}
+	wantBody(t, get(t, base+"/debug"), 200, "(700, 700) 1")
+	s.waitLog(t, "('it is', 42)")
+	if err := s.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.wait(t); err != nil {
+		t.Errorf("it ends with %v", err)
+	}
+	s.waitLog(t, "exit-on-reload")
 }
 
 const pasteIni = `

@@ -13,11 +13,13 @@ from .port import (
     FAILED,
     FILE,
     HEAD,
+    PAGE,
+    RENEW,
     SMALL,
     WHOLE,
     frame_head,
 )
-from .trace import report
+from .trace import report, text_of
 
 # A claim of a request that has been answered while the app still works on it.
 FINISHING = 1 << 32
@@ -61,6 +63,10 @@ class Exchange:
     raises = True  # write() raises
     throws = False  # so does the place where a generator stands
     patient = False  # an iterable is read to its end
+
+    # What is done about what an app raises: see exceptions.
+    tells = False  # its client gets the traceback
+    renews = None  # a function that says whether the process is to be replaced
 
     def start_response(self, status, response_headers, exc_info=None):
         """What the app gets as its second argument."""
@@ -148,11 +154,22 @@ class Exchange:
         """Log an exception, and tell the server unless it has its answer."""
         if not forked.mark[0]:
             leave(e)
-        if not self.gone or type(e) is not OSError or e.args != (WRITE_ERROR,):
+        meant = not self.gone or type(e) is not OSError or e.args != (WRITE_ERROR,)
+        if meant:
             report(e, self._name())
         if self.frame is None:
-            self._last(0, ABORT if self.started else FAILED)
+            what, page = ABORT if self.started else FAILED, b""
+            if self.tells and not self.started:
+                page = self._page(e)
+            if meant and self.renews is not None and self.renews(e):
+                what |= RENEW
+            self._last(len(page), what, page)
         self.port.once(self)
+
+    def _page(self, e):
+        """Return the traceback for the client, as catch-exceptions asks for it."""
+        text = f'uWSGI exceptions catcher for "{self._name()}"\n\n{text_of(e)}'
+        return text.encode("utf-8", "backslashreplace")[:PAGE]
 
     def settle(self, e):
         """End a request in which something was raised that was not the app's."""
@@ -374,6 +391,31 @@ def write_errors(silent, tolerant, only):
     Exchange.raises = not (silent or tolerant)
     Exchange.throws = only and not silent
     Exchange.patient = tolerant or only
+
+
+def exceptions(tell, any_, types, values, reprs):
+    """Say what is done about what apps raise.
+
+    tell is catch-exceptions, any_ reload-on-exception, the rest its kin with -type,
+    -value and -repr.
+    """
+    Exchange.tells = tell
+    if not (any_ or types or values or reprs):
+        return
+
+    def renews(e):
+        if any_:
+            return True
+        name = type(e).__name__
+        if name in types or f"{type(e).__module__}.{name}" in types:
+            return True
+        try:
+            value = str(e)
+        except BaseException:  # its __str__ is the app's code as well
+            return False
+        return value in values or f"{name}: {value}" in reprs
+
+    Exchange.renews = staticmethod(renews)
 
 
 def content(block):

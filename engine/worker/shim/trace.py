@@ -15,17 +15,21 @@ def report(e, request=""):
     """
     if request:
         request = f"Exception in the answer to {request}\n"
+    say(request + text_of(e))
+
+
+def text_of(e):
+    """Return the traceback of an exception from the app's first frame on."""
     try:
         tb = e.__traceback__
         while tb is not None and tb.tb_frame.f_globals.get("__package__") in _ours:
             tb = tb.tb_next
         try:
-            text = "".join(format_exception(type(e), e, tb))
+            return "".join(format_exception(type(e), e, tb))
         except BaseException:  # its __str__ fails, or the app has replaced what traceback uses
-            text = plain(e, tb)
+            return plain(e, tb)
     except BaseException:
-        text = type(e).__name__ + "\n"  # what is raised meanwhile must not fail requests
-    say(request + text)
+        return type(e).__name__ + "\n"  # what is raised meanwhile must not fail requests
 
 
 def say(text):

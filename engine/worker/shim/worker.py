@@ -12,7 +12,7 @@ except ImportError:
     register = None
 
 from . import control, files, forked, port
-from .exchange import Exchange, write_errors
+from .exchange import Exchange, exceptions, write_errors
 from .forked import leave
 from .own import io, marshal, os, select, signal, socket, suppress, thread, time
 from .port import DROPPED, NEED_BODY, RETURNED, SMALL, Once, Port, frame_head
@@ -529,6 +529,7 @@ def prepare(config, place, number, fds, memory, apps, held):
     cancelled = [memory[at : at + SLOTS] for at in range(config["cancel_at"], len(memory), SLOTS)]
     environ = base(config)
     write_errors(*config["write_errors"])
+    exceptions(*config["exceptions"])
     if config["stacks"] >= 0:
         give_stacks(config["stacks"], config["stack_signal"])
     queue = None if config["stream_mode"] else Queue(config["queue"])

@@ -258,6 +258,19 @@ def limit_address_space(size):
         say(f"limit-as: cannot limit the address space to {size} bytes: {e}\n")
 
 
+def map_to_processors(number, count):
+    """Have a worker run on so many processors, the next worker on those behind them."""
+    try:
+        there = sorted(os.sched_getaffinity(0))
+        first = (number - 1) * count
+        chosen = [there[(first + i) % len(there)] for i in range(min(count, len(there)))]
+        os.sched_setaffinity(0, chosen)
+    except (OSError, AttributeError) as e:  # there is no such function on macOS
+        say(f"cpu-affinity: cannot map worker {number} to processors: {e}\n")
+        return
+    say(f"mapping worker {number} to CPUs: {' '.join(map(str, chosen))}\n")
+
+
 def run_hooks(steps, zygote, doing):
     """Do what hook-post-fork says. The worker does not serve when something has failed."""
     # What the app has set here for its own children would hide how these end.
@@ -347,6 +360,8 @@ def main(config):
         zygote.end()
     control.begin(fds.pop())
     title.of_process(config["names"], number)
+    if config["affinity"]:
+        map_to_processors(number, config["affinity"])
     outcome = []
     run_hooks(config["post_fork"], zygote, zygote.doing(place))
     if config["lazy"]:

@@ -27,6 +27,9 @@ type Reloads struct {
 	Notify func(state, status string)
 	// Asked is called when a reload is asked for; nil for nothing.
 	Asked func()
+	// Instead is called in place of a reload of the whole server, which is exit-on-reload;
+	// nil where there is none.
+	Instead func(why string)
 	// Renew is called before each reload, to find out what holds for it.
 	Renew func()
 	// Enter is called when one is over; it returns the directory of the app.
@@ -41,6 +44,8 @@ type Reloads struct {
 // Causes are what reloads are made for by themselves.
 type Causes struct {
 	Touch, TouchChain []string      // files, looked at each Every
+	TouchWorkers      []string      // the same for the workers alone
+	Contents          []string      // files, and directories whose contents count
 	Every             time.Duration // 0: a second
 	Code              <-chan string // tells which file of the app has changed; nil for nobody
 }
@@ -58,8 +63,17 @@ func (r *Reloads) Start(ctx context.Context, c Causes) (wait func()) {
 	return running.Wait
 }
 
-// Ask has the workers load the app anew. why is for the log.
+// Ask has the server reload. why is for the log.
 func (r *Reloads) Ask(why string) {
+	if r.Instead != nil {
+		r.Instead(why)
+		return
+	}
+	r.AskWorkers(why)
+}
+
+// AskWorkers has the workers load the app anew, whatever a reload of the server is.
+func (r *Reloads) AskWorkers(why string) {
 	if r.Asked != nil {
 		r.Asked()
 	}
@@ -114,9 +128,10 @@ func (r *repeated) serve(ctx context.Context) {
 
 // watch reloads when files change, until ctx ends.
 func (r *Reloads) watch(ctx context.Context, c Causes) {
-	all, chain := newTouched(c.Touch), newTouched(c.TouchChain)
+	all, chain := newTouched(c.Touch, false), newTouched(c.TouchChain, false)
+	workers, contents := newTouched(c.TouchWorkers, false), newTouched(c.Contents, true)
 	var tick <-chan time.Time
-	if len(all.paths)+len(chain.paths) > 0 {
+	if len(all.paths)+len(chain.paths)+len(workers.paths)+len(contents.paths) > 0 {
 		if c.Every == 0 {
 			c.Every = touchEach
 		}
@@ -131,6 +146,12 @@ func (r *Reloads) watch(ctx context.Context, c Causes) {
 		case <-tick:
 			if path := all.look(); path != "" {
 				r.Ask(fmt.Sprintf("*** %s has been touched... grace them all !!! ***", path))
+			}
+			if path := contents.look(); path != "" {
+				r.Ask(fmt.Sprintf("*** %s has changed... grace them all !!! ***", path))
+			}
+			if path := workers.look(); path != "" {
+				r.AskWorkers(fmt.Sprintf("*** %s has been touched... workers reload !!! ***", path))
 			}
 			if path := chain.look(); path != "" {
 				r.AskChain(fmt.Sprintf("*** %s has been touched... chain reload !!! ***", path))

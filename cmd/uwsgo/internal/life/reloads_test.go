@@ -149,6 +149,21 @@ func TestReload(t *testing.T) {
 	})
 }
 
+// With exit-on-reload a reload of the server is its end; one of the workers is not.
+func TestInstead(t *testing.T) {
+	pool := &fakePool{}
+	g := newRig(t, pool, Causes{})
+	var asked []string
+	g.Instead = func(why string) { asked = append(asked, why) }
+	g.Ask("SIGHUP")
+	g.AskWorkers("workers alone")
+	g.wantLine(t, "workers alone")
+	g.wantLine(t, "*** uwsgo has reloaded after ")
+	if n := pool.whole.Load(); n != 1 || !slices.Equal(asked, []string{"SIGHUP"}) {
+		t.Errorf("%d reloads, and instead of one %q", n, asked)
+	}
+}
+
 // Reloads that overlap, one of them of the binary, are one to the service manager.
 func TestTellOnce(t *testing.T) {
 	g := newRig(t, &fakePool{}, Causes{})
@@ -162,16 +177,17 @@ func TestTellOnce(t *testing.T) {
 func TestCauses(t *testing.T) {
 	dir := t.TempDir()
 	touch, chain := filepath.Join(dir, "touch"), filepath.Join(dir, "chain")
+	workers, contents := filepath.Join(dir, "workers"), filepath.Join(dir, "contents")
 	code := make(chan string)
 	pool := &fakePool{}
-	g := newRig(t, pool, Causes{Touch: []string{touch}, TouchChain: []string{chain}, Every: time.Millisecond, Code: code})
+	g := newRig(t, pool, Causes{Touch: []string{touch}, TouchChain: []string{chain}, TouchWorkers: []string{workers}, Contents: []string{contents}, Every: time.Millisecond, Code: code})
 	code <- "/srv/app/shop.py"
 	g.wantLine(t, "module/file /srv/app/shop.py has been modified")
-	for _, path := range []string{touch, chain} {
+	for _, path := range []string{touch, chain, workers, contents} {
 		if err := os.WriteFile(path, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		g.wantLine(t, path+" has been touched")
+		g.wantLine(t, path+" has ")
 	}
 	for end := time.Now().Add(patient); pool.whole.Load() == 0 || pool.chain.Load() == 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {

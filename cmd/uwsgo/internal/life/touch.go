@@ -10,14 +10,16 @@ import (
 // touch options do. It belongs to one goroutine.
 type touched struct {
 	paths []string
+	deep  bool        // what stands in a directory counts, too
 	seen  []time.Time // zero for a file that is not there
+	count []int       // of what stands in a directory
 }
 
 // touchEach is how often files are looked at; uWSGI's interval.
 const touchEach = time.Second
 
-func newTouched(paths []string) *touched {
-	t := &touched{paths: paths, seen: make([]time.Time, len(paths))}
+func newTouched(paths []string, deep bool) *touched {
+	t := &touched{paths: paths, deep: deep, seen: make([]time.Time, len(paths)), count: make([]int, len(paths))}
 	t.look()
 	return t
 }
@@ -25,16 +27,41 @@ func newTouched(paths []string) *touched {
 // look returns a file that has changed, or come, since the last look; empty for none.
 func (t *touched) look() (path string) {
 	for i, name := range t.paths {
-		var at time.Time
-		if info, err := os.Stat(name); err == nil {
-			at = info.ModTime()
-		}
-		if !at.IsZero() && !at.Equal(t.seen[i]) {
+		at, count := t.state(name)
+		if !at.IsZero() && (!at.Equal(t.seen[i]) || count != t.count[i]) {
 			path = name
 		}
-		t.seen[i] = at
+		t.seen[i], t.count[i] = at, count
 	}
 	return path
+}
+
+// mostEntries bounds what is looked at in a directory.
+const mostEntries = 10_000
+
+// state returns when a file was modified last, for a directory whose contents count also
+// what stands in it, of which it returns the number.
+func (t *touched) state(name string) (at time.Time, count int) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return at, 0
+	}
+	at = info.ModTime()
+	if !t.deep || !info.IsDir() {
+		return at, 0
+	}
+	dir, err := os.Open(name)
+	if err != nil {
+		return at, 0
+	}
+	defer dir.Close()
+	entries, _ := dir.ReadDir(mostEntries)
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil && info.ModTime().After(at) {
+			at = info.ModTime()
+		}
+	}
+	return at, len(entries)
 }
 
 // Watched are files, and what is done when one of them is touched.
@@ -48,7 +75,7 @@ func Watch(ctx context.Context, all ...Watched) {
 	var seen []*touched
 	paths := 0
 	for _, w := range all {
-		seen = append(seen, newTouched(w.Paths))
+		seen = append(seen, newTouched(w.Paths, false))
 		paths += len(w.Paths)
 	}
 	if paths == 0 {
