@@ -27,17 +27,13 @@ import (
 // and binds the other addresses.
 func (p *program) listen(inherited []succession.Socket) error {
 	cfg := p.cfg
-	limits := codec.Limits{Head: cfg.BufferSize, Target: cfg.BufferSize, Body: cfg.LimitPost}
-	if limits.Body == 0 {
-		limits.Body = -1
-	}
 	idle := cfg.KeepAlive
 	if idle == 0 {
 		idle = -1
 	}
 	opt := engine.Options{
 		Loops:  p.procs.loops,
-		Limits: limits, BodyMemory: int(cfg.PostBuffering), IdleTimeout: idle, MaxMemory: cfg.LimitBuffers,
+		Limits: limitsOf(cfg), BodyMemory: int(cfg.PostBuffering), IdleTimeout: idle, MaxMemory: cfg.LimitBuffers,
 		// A worker and its successor have a stream for each thread and loop, and a channel.
 		ReserveFiles: 128 + 2*cfg.Processes*(1+p.procs.loops*cfg.Threads),
 		HeadTimeout:  cfg.HTTPTimeout, BodyTimeout: cfg.HTTPTimeout, WriteTimeout: cfg.HTTPTimeout,
@@ -74,6 +70,15 @@ func (p *program) listen(inherited []succession.Socket) error {
 		}
 	}
 	return nil
+}
+
+// limitsOf returns the limits of requests.
+func limitsOf(cfg *config.Config) codec.Limits {
+	limits := codec.Limits{Head: cfg.BufferSize, Target: cfg.BufferSize, Body: cfg.LimitPost}
+	if limits.Body == 0 {
+		limits.Body = -1
+	}
+	return limits
 }
 
 // bind makes one listener with open, of the socket that was inherited, if one was, and
@@ -260,6 +265,11 @@ func (p *program) handler() (engine.Handler, error) {
 	cfg := p.cfg
 	var h engine.Handler = engine.HandlerFunc(func(x *engine.Exchange) { x.ReplyText(404, "Not Found\n") })
 	rules := route.Options{Rules: cfg.Routes, Logf: p.log.Printf}
+	if cfg.Compress || cfg.HTTPGzip || len(cfg.Routes) > 0 {
+		p.blocks = engine.NewPool(runtime.NumCPU(), 256, p.log.Printf)
+		p.ending.Later(p.blocks.Close)
+		rules.Pool = p.blocks
+	}
 	if p.pool != nil {
 		apps, err := wsgi.New(p.pool, wsgi.Options{ManageScriptName: cfg.ManageScriptName, NoDefaultApp: cfg.NoDefaultApp, Logf: p.log.Printf})
 		if err != nil {
@@ -267,6 +277,13 @@ func (p *program) handler() (engine.Handler, error) {
 		}
 		h, rules.Paths = apps, apps.Paths
 	}
+	return p.chain(h, rules, nil)
+}
+
+// chain puts what answers before the app in front of it. passed, where not nil, wraps what
+// requests come to that rules let through.
+func (p *program) chain(h engine.Handler, rules route.Options, passed func(engine.Handler) engine.Handler) (engine.Handler, error) {
+	cfg := p.cfg
 	if cfg.HasFiles() {
 		o := static.Options{Check: p.under(cfg.CheckStatic...), Index: cfg.StaticIndex, SkipExt: cfg.StaticSkip, Safe: p.under(cfg.StaticSafe...), Logf: p.log.Printf}
 		for _, m := range cfg.StaticMaps {
@@ -281,16 +298,14 @@ func (p *program) handler() (engine.Handler, error) {
 			return nil, err
 		}
 	}
-	if cfg.Compress || cfg.HTTPGzip || len(cfg.Routes) > 0 {
-		p.blocks = engine.NewPool(runtime.NumCPU(), 256, p.log.Printf)
-		p.ending.Later(p.blocks.Close)
-	}
 	if cfg.Compress || cfg.HTTPGzip || slices.ContainsFunc(cfg.Routes, (*route.Rule).Compresses) {
-		h = compress.New(h, compress.Options{Pool: p.blocks, OnlyMarked: !cfg.Compress})
+		h = compress.New(h, compress.Options{Pool: rules.Pool, OnlyMarked: !cfg.Compress})
+	}
+	if passed != nil {
+		h = passed(h)
 	}
 	if len(cfg.Routes) > 0 {
 		var err error
-		rules.Pool = p.blocks
 		if h, err = route.New(h, rules); err != nil {
 			return nil, err
 		}

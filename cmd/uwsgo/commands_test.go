@@ -10,7 +10,7 @@ import (
 
 // Completions and the man page have the flags that the commands themselves tell of.
 func TestCommandsAreInTheManual(t *testing.T) {
-	usages := map[string]string{"check": checkUsage, "config": configUsage}
+	usages := map[string]string{"check": checkUsage, "config": configUsage, "route": routeUsage}
 	for _, c := range manual.Commands {
 		var got, want []string
 		for _, f := range c.Flags {

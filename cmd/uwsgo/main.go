@@ -31,6 +31,9 @@ func run() int {
 	if len(os.Args) > 1 && os.Args[1] == "check" {
 		return checkConfig(os.Args[2:], os.Stdout)
 	}
+	if len(os.Args) > 1 && os.Args[1] == "route" {
+		return tryRoute(os.Args[2:], os.Stdout)
+	}
 	path := ownPath()
 	mine, err := findVassal()
 	if err != nil {

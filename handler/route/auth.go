@@ -117,6 +117,7 @@ func (a *basicAuth) ask(e *eval, user, password string) (verdict, error) {
 // goOn ends an action that has waited, and follows the rules after it.
 func (e *eval) goOn(r *Rule, act func() (verdict, error)) {
 	v, err := act()
+	e.tell(r, v, err)
 	switch {
 	case err != nil:
 		e.fail(r, err)

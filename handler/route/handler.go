@@ -26,8 +26,9 @@ type Options struct {
 	Paths func(r *codec.Request) (script, path []byte)
 	// ServerName is SERVER_NAME for requests over HTTP; empty means the host name.
 	ServerName string
-	// Trace hears of each rule that is for a request, before it acts; nil for nobody.
-	Trace func(x *engine.Exchange, r *Rule)
+	// Trace hears of each rule that was for a request, once it has acted; nil for nobody. It runs on
+	// the loop.
+	Trace func(s Step)
 	// Logf prints what log rules say, and why a request failed; nil drops that.
 	Logf func(format string, args ...any)
 }
@@ -41,7 +42,7 @@ type Handler struct {
 	files  *static.Files // nil where no rule asks for one
 	paths  func(r *codec.Request) (script, path []byte)
 	host   string
-	trace  func(x *engine.Exchange, r *Rule)
+	trace  func(s Step)
 	logf   func(format string, args ...any)
 	evals  sync.Pool // of *eval
 	layers sync.Pool // of *layer
@@ -157,10 +158,11 @@ type eval struct {
 	size   int64 // of its body, as far as it has gone
 	over   bool  // all has gone
 
-	subject []byte // what the pattern of the rule at hand has matched
-	groups  []int  // and where in it
-	matched []byte // scratch: a copy of subject
-	first   []byte // scratch: what templates make
+	subject []byte   // what the pattern of the rule at hand has matched
+	groups  []int    // and where in it
+	before  snapshot // what there was before the rule at hand; for Options.Trace alone
+	matched []byte   // scratch: a copy of subject
+	first   []byte   // scratch: what templates make
 	second  []byte
 
 	add    []codec.Header // to the response
@@ -263,21 +265,28 @@ func (e *eval) follow(r *Rule) (verdict, error) {
 		}
 	}
 	e.forget()
-	if e.h.trace != nil {
-		e.h.trace(e.x, r)
+	e.snap()
+	v, err := e.act(r)
+	if v != waits {
+		e.tell(r, v, err)
 	}
-	if g := r.goTo; g != nil {
-		to := g.target
-		if to == 0 {
-			var err error
-			if to, err = target(e.t.rules, e.pc-1, string(e.one(&g.to))); err != nil {
-				return failed, err
-			}
+	return v, err
+}
+
+func (e *eval) act(r *Rule) (verdict, error) {
+	g := r.goTo
+	if g == nil {
+		return r.do.act(e)
+	}
+	to := g.target
+	if to == 0 {
+		var err error
+		if to, err = target(e.t.rules, e.pc-1, string(e.one(&g.to))); err != nil {
+			return failed, err
 		}
-		e.pc = to
-		return goOn, nil
 	}
-	return r.do.act(e)
+	e.pc = to
+	return goOn, nil
 }
 
 // began returns when the head of the request was complete.

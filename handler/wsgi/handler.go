@@ -58,7 +58,20 @@ type loopState struct {
 // serve on the server whose loops the pool was started with.
 func New(pool *worker.Pool, o Options) (*Handler, error) {
 	c := pool.Config()
-	m, err := newMounts(c.Apps, o)
+	h, err := newHandler(c.Apps, o, len(c.Loops))
+	if err != nil {
+		return nil, err
+	}
+	h.limits = c.HarakiriLeast > 0
+	for i := range h.loops {
+		h.loops[i].port = pool.Port(i)
+	}
+	return h, nil
+}
+
+// newHandler makes a Handler without a pool.
+func newHandler(apps []worker.App, o Options, loops int) (*Handler, error) {
+	m, err := newMounts(apps, o)
 	if err != nil {
 		return nil, err
 	}
@@ -70,9 +83,9 @@ func New(pool *worker.Pool, o Options) (*Handler, error) {
 	if o.Logf == nil {
 		o.Logf = func(string, ...any) {}
 	}
-	h := &Handler{mounts: m, host: []byte(o.ServerName), limits: c.HarakiriLeast > 0, logf: o.Logf, seed: maphash.MakeSeed(), loops: make([]loopState, len(c.Loops))}
+	h := &Handler{mounts: m, host: []byte(o.ServerName), logf: o.Logf, seed: maphash.MakeSeed(), loops: make([]loopState, loops)}
 	for i := range h.loops {
-		h.loops[i] = loopState{h: h, port: pool.Port(i)}
+		h.loops[i].h = h
 	}
 	return h, nil
 }

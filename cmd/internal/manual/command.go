@@ -25,4 +25,15 @@ var Commands = []Command{
 	{"config", "print the options of a configuration after expansion, and where each comes from", []Flag{
 		{Name: "json", Help: "print them as JSON"},
 	}},
+	{"route", "tell what the rules of a configuration do with a request", []Flag{
+		{Name: "url", Help: "ask for this URL, or path and query", Arg: "URL"},
+		{Name: "method", Help: "the method, GET", Arg: "METHOD"},
+		{Name: "header", Help: "send this header field, any number", Arg: "NAME: VALUE"},
+		{Name: "data", Help: "send this body", Arg: "TEXT"},
+		{Name: "remote-addr", Help: "whose request it is, 127.0.0.1", Arg: "ADDR"},
+		{Name: "var", Help: "ask over the uwsgi protocol, with this variable", Arg: "NAME=VALUE"},
+		{Name: "status", Help: "what the app answers, 200", Arg: "STATUS"},
+		{Name: "expect", Help: "exit with 2 if somebody else answers, or with another status", Arg: "WHO", Values: []string{"app", "file", "rule", "server", "closed"}},
+		{Name: "json", Help: "print it as JSON"},
+	}},
 }

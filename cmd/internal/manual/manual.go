@@ -37,6 +37,8 @@ uwsgo \- application server for Python WSGI apps, with uWSGI's options
 .B uwsgo check
 .RI |\~\c
 .B config
+.RI |\~\c
+.B route
 .IR file ...
 .RI [ options ]
 .br

@@ -187,3 +187,64 @@ func TestRulesThatCannotBe(t *testing.T) {
 		})
 	}
 }
+
+// uwsgo route tells what a start would do with a request, and a script may go by its exit code.
+func TestRouteCommand(t *testing.T) {
+	dir := shortTempDir(t)
+	files := filepath.Join(dir, "files")
+	if err := os.Mkdir(files, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	write(t, files, "a.css", "css")
+	write(t, dir, "app.ini", "[uwsgi]\nhttp = :8080\nmount = /shop=app.py\nmanage-script-name = true\nstatic-map = /files="+files+"\n"+
+		"route = ^/admin basicauth:Admin,jane:secret\nroute = ^/admin addheader:X-Who: ${REMOTE_USER}\nroute = ^/old/(.*) rewrite:/files/$1\nroute = ^/gone break:\n"+
+		"route-remote-addr = ^10\\. return:403\nroute-host = ^www\\.(.*) redirect:https://$1${REQUEST_URI}\nerror-route-status = 404 addheader:X-Missing: ${PATH_INFO}\nfinal-route = ^/admin log:${uwsgi[status]} for ${REMOTE_USER}\n")
+	for _, tt := range []struct {
+		name, args string
+		code       int
+		says       []string
+	}{
+		{"no_rule", "--url /shop/x?a=b", 0, []string{"no rule matches", "the app /shop=app.py", "PATH_INFO = /x", "SCRIPT_NAME = /shop", "QUERY_STRING = a=b", "SERVER_PORT = 8080", "the app answers", "200 OK"}},
+		{"password_is_missing", "--url /shop/admin", 3, []string{"app.ini:6: route = ^/admin basicauth:Admin,jane:…", "answers", "HTTP/1.1 401", `WWW-Authenticate: Basic realm="Admin"`, "401 for"}},
+		{"password", "--url /shop/admin --header Authorization:Basic|amFuZTpzZWNyZXQ=", 0, []string{"REMOTE_USER = jane", "response X-Who = jane", "X-Who: jane", "200 for jane"}},
+		{"file", "--url /old/a.css", 0, []string{"PATH_INFO: /old/a.css -> /files/a.css", "a file answers", "text/css"}},
+		{"closed", "--url /gone", 3, []string{"closed without an answer"}},
+		{"address", "--url /shop/ --remote-addr 10.1.2.3", 3, []string{"app.ini:10: route-remote-addr", "403 Forbidden"}},
+		{"host", "--url http://www.shop.example/a", 3, []string{"Location: https://shop.example/a"}},
+		{"status", "--url /shop/x --status 404", 0, []string{"error-route-status", "X-Missing: /x"}},
+		{"front_server", "--url https://h/shop/admin --var REMOTE_USER=front", 0, []string{"HTTPS = on", "REMOTE_USER = front", "wsgi.url_scheme = https"}},
+		{"method", "--url /shop/x --method POST --data abc", 0, []string{"REQUEST_METHOD = POST", "CONTENT_LENGTH = 3"}},
+		{"no_such_app", "--url /other", 3, []string{"the server answers", "404"}},
+		{"malformed", "--url /%zz", 3, []string{"400"}},
+		{"as_expected", "--url /shop/admin --expect 401", 0, nil},
+		{"rule_as_expected", "--url /shop/admin --expect rule", 0, nil},
+		{"closed_as_expected", "--url /gone --expect closed", 0, nil},
+		{"unexpected", "--url /shop/admin --expect app", 2, []string{"app was expected, and it is rule 401"}},
+		{"json", "--url /shop/admin --json", 3, []string{`"answered_by": "rule"`, `"rule": "app.ini:6: route"`, `"status": 401`, `"then": "answer"`}},
+		{"no_url", "", 1, []string{"--url"}},
+		{"blank", "--url /a|b", 1, []string{"%20"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			args := []string{"route", "app.ini"}
+			for word := range strings.FieldsSeq(tt.args) {
+				args = append(args, strings.ReplaceAll(word, "|", " "))
+			}
+			cmd := command(dir, args...)
+			out, _ := cmd.CombinedOutput()
+			if code := cmd.ProcessState.ExitCode(); code != tt.code {
+				t.Errorf("exit code %d, want %d", code, tt.code)
+			}
+			for _, want := range tt.says {
+				if !strings.Contains(string(out), want) {
+					t.Errorf("it does not say %q", want)
+				}
+			}
+			if strings.Contains(string(out), "jane:secret") {
+				t.Error("it tells the password")
+			}
+			if t.Failed() {
+				t.Logf("%s", out)
+			}
+		})
+	}
+}
