@@ -183,7 +183,7 @@ func TestPage(t *testing.T) {
 			t.Errorf("%s is missing", want)
 		}
 	}
-	for _, want := range []string{"UWSGO(1)", "uwsgo check | config file... [options]", "COMMANDS", "--import-timeout SECS how long", "--file-alone only", "say what a start with a configuration would say", "print the options of a configuration", "uwsgo 1.2.3", "run requests in this many threads of each worker (default: 1)", "EXIT STATUS"} {
+	for _, want := range []string{"UWSGO(1)", "uwsgo check | config | route file... [options]", "COMMANDS", "--import-timeout SECS how long", "--file-alone only", "say what a start with a configuration would say", "print the options of a configuration", "uwsgo 1.2.3", "run requests in this many threads of each worker (default: 1)", "EXIT STATUS"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is missing", want)
 		}
