@@ -39,6 +39,8 @@ type conn struct {
 	file     *os.File
 	fileAt   int64
 	fileLeft int64
+	warmTo   int64 // up to there the file has been read into memory
+	warming  bool  // a goroutine does
 
 	timer    reactor.Timer
 	deadline deadline
@@ -522,9 +524,8 @@ func (c *conn) dropOutput() {
 
 func (c *conn) closeFile() {
 	if c.file != nil {
-		_ = c.file.Close()
-		c.file, c.fileLeft = nil, 0
-		c.loop.srv.giveFile()
+		c.loop.srv.closeFile(c.file, c.fileAt+c.fileLeft)
+		c.file, c.fileLeft, c.warmTo, c.warming = nil, 0, 0, false
 	}
 }
 

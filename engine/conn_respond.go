@@ -32,6 +32,7 @@ func (c *conn) whole(x *Exchange, resp *codec.Response, body []byte) {
 		body = nil
 	}
 	x.outcome.BodyBytes = int64(len(body))
+	x.outcome.File = x.FromFile && len(body) > 0
 	x.phase = phaseEnded
 	// One write for the head and a body of usual size.
 	first := min(len(body), max(smallBody, cap(head)-len(head)))
@@ -50,22 +51,16 @@ func (c *conn) fromFile(x *Exchange, resp *codec.Response, f *os.File, off, n in
 		_ = f.Close()
 		x.phase = phaseEnded
 		c.send(head)
-	case n <= smallBody:
-		at := len(head)
-		head = slices.Grow(head, int(n))[:at+int(n)]
-		got, err := f.ReadAt(head[at:], off)
+	case n <= smallBody && c.inline(x, f, off, n):
 		_ = f.Close()
-		l.scratch = head
-		if int64(got) < n { // it may have become shorter
-			l.srv.opt.Logf("read %s: %v", f.Name(), err)
-			answer{}.Abort(x)
-			return
-		}
-		x.phase, x.outcome.BodyBytes, x.outcome.File = phaseEnded, n, true
-		c.send(head)
+	case n <= smallBody && shorter(f, off+n):
+		l.srv.opt.Logf("%s has become shorter than it was when it was opened", f.Name())
+		_ = f.Close()
+		x.out.Abort(x)
+		return
 	case !l.srv.takeFile():
 		_ = f.Close()
-		answer{}.Reply(x, x.busy(), []byte("Service Unavailable\n"))
+		x.out.Reply(x, x.busy(), []byte("Service Unavailable\n"))
 		return
 	default:
 		x.phase, x.outcome.BodyBytes, x.outcome.File = phaseEnded, n, true
@@ -77,6 +72,26 @@ func (c *conn) fromFile(x *Exchange, resp *codec.Response, f *os.File, off, n in
 		return
 	}
 	c.settle()
+}
+
+// inline sends a small file together with the head, which is in l.scratch. It reports false where
+// the file would have to be waited for.
+func (c *conn) inline(x *Exchange, f *os.File, off, n int64) bool {
+	l := c.loop
+	at := len(l.scratch)
+	head := slices.Grow(l.scratch, int(n))
+	l.scratch = head
+	if !readResident(f, head[at:at+int(n)], off) {
+		return false
+	}
+	x.phase, x.outcome.BodyBytes, x.outcome.File = phaseEnded, n, true
+	c.send(head[:at+int(n)])
+	return true
+}
+
+func shorter(f *os.File, size int64) bool {
+	info, err := f.Stat()
+	return err != nil || info.Size() < size
 }
 
 func (c *conn) start(x *Exchange, resp *codec.Response) { c.send(c.head(x, resp)) }

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"sync"
+
 	"github.com/valyala/bytebufferpool"
 	"golang.org/x/sys/unix"
 
@@ -148,7 +150,11 @@ func (c *conn) flushFile() bool {
 			c.outputLater()
 			return true
 		}
-		n, err := c.link.sendFile(c.file, c.fileAt, min(c.fileLeft, writeStep))
+		step := min(c.fileLeft, writeStep)
+		if !c.warm(step) {
+			return true
+		}
+		n, err := c.link.sendFile(c.file, c.fileAt, step)
 		switch {
 		case err == unix.EINTR:
 			continue
@@ -175,6 +181,34 @@ func (c *conn) flushFile() bool {
 	}
 	return true
 }
+
+// warm reports whether the next n bytes of the file can be sent without a wait for a disk. If not, a
+// goroutine reads them, and then the output goes on.
+func (c *conn) warm(n int64) bool {
+	if c.warming {
+		return false
+	}
+	if c.fileAt+n <= c.warmTo || resident(c.file, c.fileAt, n) {
+		return true
+	}
+	l, f, gen, at := c.loop, c.file, c.gen, c.fileAt
+	err := l.srv.do(func() {
+		p := fileSteps.Get().(*[writeStep]byte)
+		_, _ = f.ReadAt(p[:n], at) // of an error sendfile tells
+		fileSteps.Put(p)
+		_ = l.Post(func() {
+			if c.gen != gen || c.file != f {
+				return
+			}
+			c.warming, c.warmTo = false, at+n
+			c.outputLater()
+		})
+	})
+	c.warming = err == nil
+	return err != nil // with too much to do already the loop waits itself
+}
+
+var fileSteps = sync.Pool{New: func() any { return new([writeStep]byte) }}
 
 // reset closes the connection so that the client can tell that it did not get
 // everything, even where only the close would mark the end.

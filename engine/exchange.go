@@ -29,6 +29,8 @@ type Exchange struct {
 	Harakiri time.Duration
 	// Quiet asks for no line in the request log. It is for [Options].OnFinish to heed.
 	Quiet bool
+	// FromFile says of a response in memory that it is the content of a file: see [Outcome].File.
+	FromFile bool
 
 	loop *loop
 	conn *conn   // nil once the client has gone, and for exchanges of AsHTTP

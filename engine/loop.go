@@ -108,7 +108,7 @@ func (l *loop) release(x *Exchange) {
 	}
 	x.gen++
 	x.phase = phaseEnded
-	x.conn, x.via, x.out, x.watcher, x.Waited, x.Harakiri, x.Quiet = nil, nil, nil, nil, 0, 0, false
+	x.conn, x.via, x.out, x.watcher, x.Waited, x.Harakiri, x.Quiet, x.FromFile = nil, nil, nil, nil, 0, 0, false, false
 	x.intake, x.taken, x.replay, x.said = nil, false, nil, saidNothing
 	x.body.free()
 	if !ours || len(l.exchanges) >= spareExchanges {

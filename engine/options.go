@@ -81,6 +81,10 @@ type Options struct {
 	// file can be written there they go to memory, on Linux, within MaxMemory.
 	TempDir string
 
+	// DiskThreads is how many goroutines may wait for disks, so that loops do not: they write large
+	// bodies to files, and read files that are not in memory. 0 means 8.
+	DiskThreads int
+
 	// HeadTimeout bounds the time from a request's first byte, for a connection's
 	// first request from its acceptance, to a complete head. Beyond it: 408, close;
 	// a client that has sent nothing at all is not answered.
@@ -140,6 +144,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.BodyMemory <= 0 {
 		o.BodyMemory = DefaultBodyMemory
+	}
+	if o.DiskThreads <= 0 {
+		o.DiskThreads = diskThreads
 	}
 	if o.TempDir == "" {
 		o.TempDir = os.TempDir()

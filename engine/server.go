@@ -32,6 +32,7 @@ type Server struct {
 
 	conns    atomic.Int64 // open, over all loops
 	budget                // what they hold
+	disk                  // what may wait for disks
 	draining atomic.Bool
 	drained  atomic.Int64 // loops that accept no more
 	idleOnce sync.Once
@@ -277,6 +278,7 @@ func (s *Server) Serve(h Handler) error {
 	for _, l := range s.loops {
 		l.end()
 	}
+	s.disk.close()
 	for _, ln := range listeners {
 		_ = ln.close()
 	}
@@ -364,6 +366,7 @@ func (s *Server) Close() error {
 }
 
 func (s *Server) closeUnserved() error {
+	s.disk.close()
 	var errs []error
 	for _, l := range s.loops {
 		errs = append(errs, l.Close())

@@ -27,9 +27,8 @@ const (
 	gather = 64 << 10 // bytes of a body that are collected for one write to its file
 	// rescueMax is how much of a body is moved to memory when its file takes no more.
 	rescueMax = 32 << 20
-	// slowClose is the size from which a file is closed apart from the loop: to free a
-	// large one takes the kernel a while.
-	slowClose = 4 << 20
+	// slowClose is the size from which a file is closed apart from the loop.
+	slowClose = 1 << 20
 )
 
 // Size returns the length of the body in bytes.
@@ -202,17 +201,21 @@ func (b *Body) free() {
 		b.srv.hold(-b.weight)
 	}
 	if f, s := b.file, b.srv; f != nil {
-		end := func() {
-			_ = f.Close()
-			s.giveFile()
-		}
-		if b.stored >= slowClose {
-			go end()
-		} else {
-			end()
-		}
+		s.closeFile(f, b.stored)
 	}
 	*b = Body{}
+}
+
+// closeFile closes a file of that size that takeFile has counted. It may be the last that holds on
+// to it, and to free a large one takes the system a while.
+func (s *Server) closeFile(f *os.File, size int64) {
+	end := func() {
+		_ = f.Close()
+		s.giveFile()
+	}
+	if size < slowClose || s.do(end) != nil {
+		end()
+	}
 }
 
 // outOfFiles tells a lack of descriptors from other errors.

@@ -487,7 +487,7 @@ func TestGoneWhileAway(t *testing.T) {
 func BenchmarkCompressAll(b *testing.B) {
 	for _, e := range []encoding{gzipped, zstandard} {
 		for _, body := range []string{page, huge[:loopSize]} {
-			b.Run(string(e.name())+"/size="+sizeName(len(body)), func(b *testing.B) {
+			b.Run(string(e.Name())+"/size="+sizeName(len(body)), func(b *testing.B) {
 				var out bytes.Buffer
 				in := []byte(body)
 				b.SetBytes(int64(len(body)))

@@ -39,7 +39,7 @@ func (o *output) inspect(resp *codec.Response, size int64) (eligible, marked boo
 	worthwhile := false
 	for _, h := range resp.Header {
 		if is(h.Name, uwsgiEncoding) {
-			marked = marked || bytes.EqualFold(h.Value, encodingNames[gzipped])
+			marked = marked || bytes.EqualFold(h.Value, gzipped.Name())
 		}
 		if is(h.Name, contentType) {
 			worthwhile = compressible(h.Value) && (size < 0 || size >= minSize)
@@ -81,7 +81,7 @@ func (o *output) head(resp *codec.Response, e encoding, varies bool) *codec.Resp
 	}
 	o.resp = codec.Response{Status: resp.Status, Reason: resp.Reason, Header: header, ContentLength: resp.ContentLength}
 	if e != identity {
-		o.resp.Header = append(o.resp.Header, codec.Header{Name: contentEncoding, Value: e.name()})
+		o.resp.Header = append(o.resp.Header, codec.Header{Name: contentEncoding, Value: e.Name()})
 		o.resp.ContentLength = -1
 	}
 	return &o.resp

@@ -57,7 +57,7 @@ func TestNegotiate(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			got, must := negotiate(request(test.give...), test.onlyGzip)
 			if got != test.want || must != test.wantMust {
-				t.Errorf("got %s, %v, want %s, %v", got.name(), must, test.want.name(), test.wantMust)
+				t.Errorf("got %s, %v, want %s, %v", got.Name(), must, test.want.Name(), test.wantMust)
 			}
 		})
 	}
@@ -73,7 +73,7 @@ func FuzzNegotiate(f *testing.F) {
 			t.Error("identity is refused and chosen")
 		}
 		if again, _ := negotiate(request(value, ""), false); again != best {
-			t.Errorf("an empty field changes %s to %s", best.name(), again.name())
+			t.Errorf("an empty field changes %s to %s", best.Name(), again.Name())
 		}
 	})
 }
