@@ -36,6 +36,7 @@ func (p *program) listen(inherited []succession.Socket) error {
 		Limits: limitsOf(cfg), BodyMemory: int(cfg.PostBuffering), IdleTimeout: idle, MaxMemory: cfg.LimitBuffers,
 		// A worker and its successor have a stream for each thread and loop, and a channel.
 		ReserveFiles: 128 + 2*cfg.Processes*(1+p.procs.loops*cfg.Threads),
+		DiskThreads:  cfg.DiskThreads,
 		HeadTimeout:  cfg.HTTPTimeout, BodyTimeout: cfg.HTTPTimeout, WriteTimeout: cfg.HTTPTimeout,
 		Logf: p.log.Printf, OnFinish: p.onFinish(), OnRefusal: p.logRefusal,
 	}
@@ -259,6 +260,32 @@ func mountedApp(m config.Mount, callable string) worker.App {
 	return app
 }
 
+// staticFiles says which files are served.
+func (p *program) staticFiles() static.Options {
+	cfg := p.cfg
+	o := static.Options{
+		Check: p.under(cfg.CheckStatic...), DocumentRoot: cfg.DocRoot, Index: cfg.StaticIndex, Listing: cfg.StaticList,
+		SkipExt: cfg.StaticSkip, Safe: p.under(cfg.StaticSafe...), Siblings: cfg.Siblings, Expires: cfg.Expires,
+		Immutable: cfg.Immutable, MimeFiles: p.under(cfg.MimeFiles...),
+	}
+	maps := func(list []config.StaticMap) (maps []static.Map) {
+		for _, m := range list {
+			maps = append(maps, static.Map{Prefix: m.Prefix, Path: p.under(m.Path)[0], KeepPrefix: m.KeepPrefix})
+		}
+		return maps
+	}
+	o.Maps, o.Fallback = maps(cfg.StaticMaps), maps(cfg.Fallbacks)
+	if cfg.Static404 != "" {
+		o.NotFound = p.under(cfg.Static404)[0]
+	}
+	for _, m := range cfg.Mounts {
+		if strings.Trim(m.Prefix, "/") != "" {
+			o.FallbackExcept = append(o.FallbackExcept, m.Prefix)
+		}
+	}
+	return o
+}
+
 // handler puts together what answers requests: files first, then the apps, compression
 // around both, rules around those, and headers around all.
 func (p *program) handler() (engine.Handler, error) {
@@ -285,12 +312,17 @@ func (p *program) handler() (engine.Handler, error) {
 func (p *program) chain(h engine.Handler, rules route.Options, passed func(engine.Handler) engine.Handler) (engine.Handler, error) {
 	cfg := p.cfg
 	if cfg.HasFiles() {
-		o := static.Options{Check: p.under(cfg.CheckStatic...), Index: cfg.StaticIndex, SkipExt: cfg.StaticSkip, Safe: p.under(cfg.StaticSafe...), Logf: p.log.Printf}
+		o := p.staticFiles()
+		o.Logf = p.log.Printf
 		for _, m := range cfg.StaticMaps {
-			o.Maps = append(o.Maps, static.Map{Prefix: m.Prefix, Path: p.under(m.Path)[0], KeepPrefix: m.KeepPrefix})
 			p.log.Printf("[uwsgi-static] added mapping for %s => %s", m.Prefix, m.Path)
 			if _, err := os.Stat(m.Path); err != nil {
 				p.log.Printf("*** WARNING: static-map %s: nothing is served from there until it exists: %v ***", m.Prefix, err)
+			}
+		}
+		for _, name := range cfg.MimeFiles {
+			if _, err := os.Stat(name); err != nil {
+				p.log.Printf("*** WARNING: mimefile %s: no types are read from there: %v ***", name, err)
 			}
 		}
 		var err error

@@ -186,12 +186,8 @@ func tryImport(ctx context.Context, cfg *config.Config, place check.Place) (*wor
 func tryHandlers(cfg *config.Config, dir string) (err error) {
 	p := &program{cfg: cfg, home: dir, dir: dir}
 	var h engine.Handler = engine.HandlerFunc(func(*engine.Exchange) {})
-	o := static.Options{Check: p.under(cfg.CheckStatic...), Index: cfg.StaticIndex, SkipExt: cfg.StaticSkip, Safe: p.under(cfg.StaticSafe...)}
-	for _, m := range cfg.StaticMaps {
-		o.Maps = append(o.Maps, static.Map{Prefix: m.Prefix, Path: p.under(m.Path)[0], KeepPrefix: m.KeepPrefix})
-	}
 	if cfg.HasFiles() {
-		if h, err = static.New(h, o); err != nil {
+		if h, err = static.New(h, p.staticFiles()); err != nil {
 			return err
 		}
 	}

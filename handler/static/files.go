@@ -12,15 +12,15 @@ import (
 type Files struct{ h Handler }
 
 // NewFiles returns Files with the types of the system.
-func NewFiles() *Files { return &Files{Handler{types: loadTypes(mimeTypes)}} }
+func NewFiles() *Files { return &Files{Handler{finder: finder{types: loadTypes(nil)}}} }
 
 // Open opens a regular file. It returns an error for everything else.
 func (s *Files) Open(name string) (f *os.File, size int64, err error) {
-	found, err := regular(os.OpenFile(name, openFlags, 0))
+	found, err := s.Find(name)
 	if err != nil {
 		return nil, 0, err
 	}
-	return found.File, found.size, nil
+	return found.f.File, found.f.size, nil
 }
 
 // Type returns the Content-Type that the name of a file says, nil where none is known.
@@ -39,7 +39,8 @@ type Found struct {
 
 // Find opens a regular file.
 func (s *Files) Find(name string) (Found, error) {
-	f, err := regular(os.OpenFile(name, openFlags, 0))
+	opened, err := os.OpenFile(name, openFlags, 0)
+	f, err := s.h.regular(opened, err, name)
 	return Found{&s.h, f}, err
 }
 

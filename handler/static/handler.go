@@ -1,21 +1,19 @@
 package static
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
 	"path/filepath"
-	"slices"
-	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/uwsgo/uwsgo/codec"
 	"github.com/uwsgo/uwsgo/engine"
+	"github.com/uwsgo/uwsgo/handler/internal/coding"
 )
 
 // maxPath bounds the paths that are looked up, in bytes: PATH_MAX on Linux.
@@ -39,15 +37,38 @@ type Options struct {
 	Check []string
 	// Maps are looked through in order.
 	Maps []Map
+	// DocumentRoot looks files up below the folder that the front server calls DOCUMENT_ROOT, after
+	// Maps (check-static-docroot).
+	DocumentRoot bool
 	// Index are the names of static-index: the first that is a file is served for a
 	// folder. Folders without one go to the next handler.
 	Index []string
+	// Listing answers for a folder without an index with the names that are in it.
+	Listing bool
 	// SkipExt are the ends of names, such as ".py", of files that are not served but
 	// left to the next handler (static-skip-ext), in upper or lower case. The names that
-	// were asked for count, and those that links lead to.
+	// were asked for count, and those that links lead to; the end of a coding, such as ".gz", does not.
 	SkipExt []string
 	// Safe are folders that links may lead to from elsewhere (static-safe).
 	Safe []string
+	// Siblings says which files are answered for by those beside them that are compressed, where
+	// the client takes that.
+	Siblings Siblings
+	// Expires says until when clients may keep files without asking. The first that fits counts.
+	Expires []Expires
+	// Immutable has names, without their folders, whose content never changes: clients keep them for a year.
+	Immutable Matcher
+	// Fallback are files that answer for all paths below Prefix that name no file, and
+	// look like those of pages: of an app that runs in the browser.
+	Fallback []Map
+	// FallbackExcept are prefixes that a Fallback with a shorter one is not for.
+	FallbackExcept []string
+	// NotFound is a file that is sent with 404 where a path below one of Maps names no file. Without
+	// it such a path goes to the next handler.
+	NotFound string
+	// MimeFiles have types in the format of /etc/mime.types, which is read where there are none. What
+	// they say goes before what is built in.
+	MimeFiles []string
 	// Logf is told why a file could not be opened, once in ten seconds. Default: nobody.
 	Logf func(format string, args ...any)
 }
@@ -55,34 +76,26 @@ type Options struct {
 // Handler serves files, and has the next handler answer what is none. It may
 // serve any number of loops.
 type Handler struct {
-	next  engine.Handler
-	roots []*root
-	index []string
-	skip  []string // in lower case
-	safe  []*root
-	types types
-	logf  func(format string, args ...any)
-	told  atomic.Int64 // when logf was, in Unix nanoseconds
-}
-
-// root is a folder, or a file, and the paths that it answers for.
-type root struct {
-	prefix     string // "" or "/…", without a slash at its end
-	path       string
-	keepPrefix bool
-	folder     atomic.Pointer[folder]
-}
-
-// folder is an open root and what it was when it was opened.
-type folder struct {
-	*os.Root
-	info os.FileInfo
+	next     engine.Handler
+	roots    []*root // of Check, then of Maps
+	maps     []*root
+	fallback []*root
+	except   []string
+	notFound *root
+	docRoots *docRoots // nil without
+	finder
+	memory memory
+	told   atomic.Int64 // when logf was, in Unix nanoseconds
+	logf   func(format string, args ...any)
 }
 
 // New returns a Handler in front of next. Relative paths are taken from the
 // current folder. It returns an error for a map that could never match.
 func New(next engine.Handler, o Options) (*Handler, error) {
-	h := &Handler{next: next, index: o.Index, types: loadTypes(mimeTypes), logf: o.Logf}
+	h := &Handler{next: next, logf: o.Logf, except: o.FallbackExcept}
+	h.index, h.listing, h.siblings, h.expires = o.Index, o.Listing, o.Siblings, newExpirations(o.Expires)
+	h.immutable = o.Immutable
+	h.types = loadTypes(o.MimeFiles)
 	for _, end := range o.SkipExt {
 		if end == "" || strings.Contains(end, "/") {
 			return nil, fmt.Errorf("static-skip-ext %q: write the end of a name, such as .py", end)
@@ -103,15 +116,23 @@ func New(next engine.Handler, o Options) (*Handler, error) {
 		}
 		h.roots = append(h.roots, &root{path: path})
 	}
-	for _, m := range o.Maps {
-		if !strings.HasPrefix(m.Prefix, "/") || m.Path == "" {
-			return nil, fmt.Errorf("static-map %s=%s: write it as /prefix=folder", m.Prefix, m.Path)
-		}
-		path, err := filepath.Abs(m.Path)
+	var err error
+	if h.maps, err = mapped("static-map", o.Maps); err != nil {
+		return nil, err
+	}
+	if h.fallback, err = mapped("static-fallback", o.Fallback); err != nil {
+		return nil, err
+	}
+	h.roots = append(h.roots, h.maps...)
+	if o.DocumentRoot {
+		h.docRoots = &docRoots{}
+	}
+	if o.NotFound != "" {
+		path, err := filepath.Abs(o.NotFound)
 		if err != nil {
-			return nil, fmt.Errorf("static-map %s=%s: %w", m.Prefix, m.Path, err)
+			return nil, fmt.Errorf("static-404 %s: %w", o.NotFound, err)
 		}
-		h.roots = append(h.roots, &root{prefix: strings.TrimRight(m.Prefix, "/"), path: path, keepPrefix: m.KeepPrefix})
+		h.notFound = &root{path: path}
 	}
 	for _, name := range o.Index {
 		if name == "" || name != filepath.Base(name) {
@@ -121,66 +142,211 @@ func New(next engine.Handler, o Options) (*Handler, error) {
 	return h, nil
 }
 
+func mapped(option string, maps []Map) (roots []*root, err error) {
+	for _, m := range maps {
+		if !strings.HasPrefix(m.Prefix, "/") || m.Path == "" {
+			return nil, fmt.Errorf("%s %s=%s: write it as /prefix=folder", option, m.Prefix, m.Path)
+		}
+		path, err := filepath.Abs(m.Path)
+		if err != nil {
+			return nil, fmt.Errorf("%s %s=%s: %w", option, m.Prefix, m.Path, err)
+		}
+		roots = append(roots, &root{prefix: strings.TrimRight(m.Prefix, "/"), path: path, keepPrefix: m.KeepPrefix})
+	}
+	return roots, nil
+}
+
 // Serve implements [engine.Handler].
 func (h *Handler) Serve(x *engine.Exchange) {
 	r := x.Request()
-	path := r.Path()
-	if (r.Head || string(r.Bytes(r.Method)) == "GET") && plain(r, path) {
-		for _, d := range h.roots {
-			name, ok := d.name(path)
-			if !ok {
-				continue
-			}
-			f, err := h.find(d, name)
-			if err != nil && len(h.safe) > 0 && refusal(err) == 0 {
-				f, err = h.findSafe(d, name)
-			}
-			if err == nil {
-				h.serve(x, f)
-				return
-			}
-			if status := refusal(err); status != 0 {
-				if status == http.StatusServiceUnavailable {
-					h.tell(d, err)
+	q := query{path: string(r.Path()), now: x.Loop().Now()}
+	if !r.Head && string(r.Bytes(r.Method)) != "GET" || !plain(r) || !h.covers(q.path) {
+		h.next.Serve(x)
+		return
+	}
+	if h.siblings.any() {
+		q.takes = coding.Accepted(r)
+	}
+	if f := h.memory.find(q); f != nil {
+		h.serve(x, f)
+		return
+	}
+	if h.docRoots != nil {
+		q.docRoot = string(r.Var("DOCUMENT_ROOT"))
+	}
+	q.page = len(h.fallback) > 0 && wantsPage(r, q.path)
+	q.hot = true
+	f, err := h.lookUp(q)
+	if err != errCold {
+		h.answer(x, f, err)
+		return
+	}
+	q.hot = false
+	if x.Offload(
+		func() { f, err = h.lookUp(q) },
+		func(x *engine.Exchange) { h.answer(x, f, err) },
+		func() { f.close() },
+	) != nil {
+		refuse(x, http.StatusServiceUnavailable)
+	}
+}
+
+// answer answers with what a look-up has found.
+func (h *Handler) answer(x *engine.Exchange, f *file, err error) {
+	if err == nil {
+		h.serve(x, f)
+		return
+	}
+	status := refusal(err)
+	switch status {
+	case 0:
+		h.next.Serve(x)
+		return
+	case http.StatusServiceUnavailable:
+		h.tell(err)
+	}
+	refuse(x, status)
+}
+
+// covers reports whether a path may be that of a file.
+func (h *Handler) covers(path string) bool {
+	if h.docRoots != nil {
+		return true
+	}
+	for _, d := range h.roots {
+		if d.covers(path) {
+			return true
+		}
+	}
+	for _, d := range h.fallback {
+		if d.covers(path) {
+			return true
+		}
+	}
+	return false
+}
+
+// query is what is looked up, apart from the exchange: a goroutine may do it.
+type query struct {
+	path    string
+	takes   coding.Weights // codings
+	docRoot string
+	page    bool  // the client takes a page that stands for the path
+	hot     bool  // errCold where it would have to be waited for
+	now     int64 // on the clock of the loops
+}
+
+// errCold is for what cannot be told without a wait for the disk.
+var errCold = errors.New("not in memory")
+
+// lookUp opens the file that a path names, or one that stands for it. What an error means is told by
+// refusal.
+func (h *Handler) lookUp(q query) (*file, error) {
+	for _, d := range h.roots {
+		if d.covers(q.path) {
+			if f, err := h.in(d, q); err == nil || err == errCold || refusal(err) != 0 {
+				if err == nil {
+					h.memory.keep(f, q)
 				}
-				refuse(x, status)
-				return
+				return f, err
 			}
 		}
 	}
-	h.next.Serve(x)
+	if d := h.docRoots.of(q.docRoot); d != nil {
+		if f, err := h.in(d, q); err == nil || err == errCold || refusal(err) != 0 {
+			return f, err
+		}
+	}
+	if q.page {
+		for _, d := range h.fallback {
+			if d.covers(q.path) && !below(h.except, q.path, len(d.prefix)) {
+				return h.in(d, q)
+			}
+		}
+	}
+	if h.notFound != nil {
+		for _, d := range h.maps {
+			if d.covers(q.path) {
+				f, err := h.in(h.notFound, q)
+				if err == nil {
+					f.status = http.StatusNotFound
+				}
+				return f, err
+			}
+		}
+	}
+	return nil, errNoFile
+}
+
+// in looks below d, and where links lead to a folder of Safe.
+func (h *Handler) in(d *root, q query) (*file, error) {
+	name := d.name(q.path)
+	f, err := h.find(d, name, q)
+	if err != nil && err != errCold && len(h.safe) > 0 && refusal(err) == 0 {
+		if q.hot {
+			return nil, errCold
+		}
+		f, err = h.findSafe(d, name, q)
+	}
+	if err != nil && err != errCold && refusal(err) == http.StatusServiceUnavailable {
+		err = fmt.Errorf("below %s: %w", d.path, err)
+	}
+	return f, err
 }
 
 // plain reports whether a path may name a file. One with dot segments, or with a slash
 // that is encoded, does not: a front server may have taken it for something else than
 // the file system would, and have let it through although the file's own path is denied.
-func plain(r *codec.Request, path []byte) bool {
+func plain(r *codec.Request) bool {
+	path := r.Path()
 	return len(path) <= maxPath && !codec.HasDotSegment(path) && !r.EncodedSlash()
 }
 
-// name returns what the path asks for, as a name below the root.
-func (d *root) name(path []byte) (string, bool) {
-	if len(path) < len(d.prefix) || string(path[:len(d.prefix)]) != d.prefix {
-		return "", false
+// wantsPage reports whether a request looks like one for a page: it takes HTML, and its last segment
+// is no name of a file.
+func wantsPage(r *codec.Request, path string) bool {
+	if strings.Contains(path[strings.LastIndexByte(path, '/')+1:], ".") {
+		return false
 	}
-	rest := path[len(d.prefix):]
-	if len(rest) > 0 && rest[0] != '/' {
-		return "", false
-	}
-	if d.keepPrefix {
-		rest = path
-	}
-	return string(rest), true
+	accept := field(r, "Accept")
+	return accept == nil || strings.Contains(string(accept), "text/html") || strings.Contains(string(accept), "*/*")
 }
 
-var errNoFile = errors.New("no regular file")
+// below reports whether path is below one of the prefixes that are longer than that.
+func below(prefixes []string, path string, longer int) bool {
+	for _, p := range prefixes {
+		p = strings.TrimRight(p, "/")
+		if rest, ok := strings.CutPrefix(path, p); ok && len(p) > longer && (rest == "" || rest[0] == '/') {
+			return true
+		}
+	}
+	return false
+}
 
-// file is an open regular file.
-type file struct {
-	*os.File
-	size     int64
-	modified time.Time
-	noSlash  bool // it is the index of a folder that was asked for without the slash
+// docRoots are the roots that front servers have named.
+type docRoots struct {
+	mu    sync.Mutex
+	roots map[string]*root
+}
+
+// mostDocRoots bounds those that are remembered.
+const mostDocRoots = 1024
+
+func (s *docRoots) of(path string) *root {
+	if s == nil || !filepath.IsAbs(path) {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d := s.roots[path]
+	if d == nil {
+		d = &root{path: path}
+		if s.roots == nil || len(s.roots) >= mostDocRoots {
+			s.roots = map[string]*root{}
+		}
+		s.roots[path] = d
+	}
+	return d
 }
 
 // refusal returns the status for a file that is there and cannot be opened, and 0
@@ -206,268 +372,10 @@ func refusal(err error) int {
 const often = 10 * time.Second
 
 // tell logs that a file which is there could not be opened.
-func (h *Handler) tell(d *root, err error) {
+func (h *Handler) tell(err error) {
 	now, told := time.Now().UnixNano(), h.told.Load()
 	if h.logf == nil || told != 0 && now-told < int64(often) || !h.told.CompareAndSwap(told, now) {
 		return
 	}
-	h.logf("a file below %s cannot be opened, so its requests are answered with 503: %v", d.path, err)
-}
-
-func refuse(x *engine.Exchange, status int) {
-	resp := x.Response()
-	resp.Status = status
-	if status == http.StatusServiceUnavailable {
-		resp.Header = append(resp.Header, codec.Header{Name: []byte("Retry-After"), Value: []byte("1")})
-	}
-	resp.Header = append(resp.Header, codec.Header{Name: []byte("Content-Type"), Value: []byte("text/plain; charset=utf-8")})
-	x.Reply(resp, []byte(http.StatusText(status)+"\n"))
-}
-
-// errForbidden is for a file that the server must not read.
-var errForbidden = errors.New("the file cannot be read")
-
-// openIn opens the file of that name below top.
-func openIn(top *folder, name string) (*os.File, error) {
-	f, err := top.OpenFile(name, openFlags, 0)
-	if errors.Is(err, os.ErrPermission) {
-		// Where it is a folder on the way, nobody knows whether there is such a file.
-		if info, statErr := top.Stat(name); statErr == nil && info.Mode().IsRegular() {
-			err = errForbidden
-		}
-	}
-	return f, err
-}
-
-// find opens the file of that name below d, or the index of the folder of that name. What
-// an error means is told by refusal.
-func (h *Handler) find(d *root, name string) (*file, error) {
-	info, err := os.Stat(d.path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.IsDir() {
-		if len(h.skip) > 0 {
-			real, err := filepath.EvalSymlinks(d.path)
-			if err != nil {
-				return nil, err
-			}
-			if h.skips(real) || h.skips(d.path) {
-				return nil, errNoFile
-			}
-		}
-		return regular(os.OpenFile(d.path, openFlags, 0))
-	}
-	top, err := d.open(info)
-	if err != nil {
-		return nil, err
-	}
-	slash := strings.HasSuffix(name, "/") // asks for a folder
-	if name = strings.Trim(name, "/"); name == "" {
-		name = "."
-	}
-	if !slash {
-		if err := h.skipsIn(top, name); err != nil {
-			return nil, err
-		}
-		f, err := openIn(top, name)
-		if err != nil {
-			return nil, err
-		}
-		if info, err = f.Stat(); err != nil || !info.IsDir() {
-			return regular(f, err)
-		}
-		_ = f.Close()
-	}
-	for _, i := range h.index {
-		var found *file
-		err := h.skipsIn(top, name+"/"+i)
-		if err == nil {
-			found, err = regular(openIn(top, name+"/"+i))
-		}
-		if err == nil {
-			found.noSlash = !slash
-			return found, nil
-		}
-		if refusal(err) != 0 {
-			return nil, err
-		}
-	}
-	return nil, errNoFile
-}
-
-// findSafe does what find does where links lead from d into a folder of Safe.
-func (h *Handler) findSafe(d *root, name string) (*file, error) {
-	if h.skips(strings.TrimRight(name, "/")) || slices.Contains(strings.Split(name, "/"), "..") {
-		return nil, errNoFile
-	}
-	real, err := filepath.EvalSymlinks(d.path + "/" + strings.Trim(name, "/"))
-	if err != nil {
-		return nil, err
-	}
-	for _, safe := range h.safe {
-		folder, err := filepath.EvalSymlinks(safe.path)
-		if err != nil {
-			continue
-		}
-		rest, below := strings.CutPrefix(real, folder)
-		if !below || rest != "" && rest[0] != '/' {
-			continue
-		}
-		if strings.HasSuffix(name, "/") {
-			rest += "/"
-		}
-		return h.find(safe, rest)
-	}
-	return nil, errNoFile
-}
-
-// skips reports whether a file of that name is left to the next handler.
-func (h *Handler) skips(name string) bool {
-	for _, end := range h.skip {
-		if len(name) >= len(end) && strings.EqualFold(name[len(name)-len(end):], end) {
-			return true
-		}
-	}
-	return false
-}
-
-// maxLinks bounds the links that one name leads through, as Linux does.
-const maxLinks = 40
-
-// skipsIn is skips for the file below top, under each name that it has on the way through
-// links. It returns an error for one to be skipped, and where that cannot be told: the
-// content may be anything.
-func (h *Handler) skipsIn(top *folder, name string) error {
-	if len(h.skip) == 0 {
-		return nil
-	}
-	for range maxLinks {
-		if h.skips(name) {
-			return errNoFile
-		}
-		info, err := top.Lstat(name)
-		if err != nil {
-			return err // there is no such file, or it is outside
-		}
-		if info.Mode()&os.ModeSymlink == 0 {
-			return nil
-		}
-		target, err := top.Readlink(name)
-		if err != nil {
-			return err
-		}
-		if strings.HasPrefix(target, "/") {
-			return errNoFile
-		}
-		name = strings.TrimRight(name[:strings.LastIndexByte(name, '/')+1]+target, "/")
-	}
-	return errNoFile
-}
-
-// open opens the folder that is at the root's path now. It is kept open as long
-// as the same folder is there, which halves the time of a lookup. The old one is
-// closed by the garbage collector, since another loop may be using it.
-func (d *root) open(info os.FileInfo) (*folder, error) {
-	if now := d.folder.Load(); now != nil && os.SameFile(now.info, info) {
-		return now, nil
-	}
-	opened, err := os.OpenRoot(d.path)
-	if err != nil {
-		return nil, err
-	}
-	if info, err = opened.Stat("."); err != nil {
-		_ = opened.Close()
-		return nil, err
-	}
-	now := &folder{opened, info}
-	d.folder.Store(now)
-	return now, nil
-}
-
-// regular makes a file of what has been opened, unless that has failed or is
-// something else: a folder, a FIFO, a device.
-func regular(f *os.File, err error) (*file, error) {
-	if f == nil {
-		return nil, err
-	}
-	var info os.FileInfo
-	if err == nil {
-		info, err = f.Stat()
-	}
-	if err == nil && !info.Mode().IsRegular() {
-		err = errNoFile
-	}
-	if err != nil {
-		_ = f.Close()
-		return nil, err
-	}
-	return &file{File: f, size: info.Size(), modified: info.ModTime()}, nil
-}
-
-// redirect sends the client to the same path with a slash at its end. The address
-// is relative, hence right behind a proxy that serves the path elsewhere, and can
-// lead to no other host. It returns false when the target has that slash already:
-// what a web server in front made of it has not.
-func redirect(x *engine.Exchange) bool {
-	r := x.Request()
-	target, query, asked := bytes.Cut(r.Bytes(r.Target), []byte("?"))
-	segment := target[bytes.LastIndexByte(target, '/')+1:]
-	if len(segment) == 0 {
-		return false
-	}
-	location := append(append([]byte("./"), segment...), '/')
-	if asked {
-		location = append(append(location, '?'), query...)
-	}
-	resp := x.Response()
-	resp.Status = 301
-	resp.Header = append(resp.Header, codec.Header{Name: []byte("Location"), Value: location})
-	x.Reply(resp, nil)
-	return true
-}
-
-// serve answers with the file, a part of it, or why not. It takes f over.
-func (h *Handler) serve(x *engine.Exchange, f *file) {
-	if f.noSlash && redirect(x) {
-		_ = f.Close()
-		return
-	}
-	v := f.validators()
-	resp := x.Response()
-	resp.Header = append(resp.Header,
-		codec.Header{Name: []byte("Last-Modified"), Value: v.modified},
-		codec.Header{Name: []byte("ETag"), Value: v.etag})
-	if status := v.check(x.Request()); status != 200 {
-		_ = f.Close()
-		resp.Status = status
-		x.Reply(resp, nil)
-		return
-	}
-	resp.Header = append(resp.Header, codec.Header{Name: []byte("Accept-Ranges"), Value: []byte("bytes")})
-	part, verdict := v.part(x.Request(), f.size)
-	if verdict != rangeNone {
-		resp.Header = append(resp.Header, codec.Header{Name: []byte("Content-Range"), Value: part.appendContentRange(nil, verdict, f.size)})
-	}
-	if verdict == rangeUnsatisfiable {
-		_ = f.Close()
-		resp.Status = 416
-		x.Reply(resp, nil)
-		return
-	}
-	if verdict == rangeValid {
-		resp.Status = 206
-	}
-	resp.Header = append(resp.Header, codec.Header{Name: []byte("Content-Type"), Value: h.types.of(f.Name())})
-	x.ReplyFile(resp, f.File, part.from, part.size)
-}
-
-// validators returns what tells this version of the file from others.
-func (f *file) validators() validators {
-	v := validators{at: f.modified.Truncate(time.Second)}
-	v.modified = f.modified.UTC().AppendFormat(nil, httpTime)
-	v.etag = strconv.AppendInt([]byte{'"'}, f.modified.UnixNano(), 16)
-	v.etag = strconv.AppendInt(append(v.etag, '-'), f.size, 16)
-	v.etag = append(v.etag, '"')
-	return v
+	h.logf("a file cannot be opened, so its requests are answered with 503: %v", err)
 }

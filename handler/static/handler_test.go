@@ -632,9 +632,9 @@ func TestTypes(t *testing.T) {
 	if err := os.WriteFile(path, []byte("# comment\ntext/x-own\town OWN2 # more\napplication/x-other css\nnonsense foo\nimage/lonely\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	loaded, missing := loadTypes(path), loadTypes(path+"-missing")
+	loaded, missing := loadTypes([]string{path}), loadTypes([]string{path + "-missing"})
 	for name, want := range map[string]string{
-		"a.own": "text/x-own", "a.own2": "text/x-own", "a.css": "text/css", "a.foo": "application/octet-stream",
+		"a.own": "text/x-own", "a.own2": "text/x-own", "a.css": "application/x-other", "a.foo": "application/octet-stream",
 		"a": "application/octet-stream", "a.tar.gz": "application/gzip", "A.HTML": "text/html",
 	} {
 		if got := string(loaded.of(name)); got != want {
@@ -651,24 +651,33 @@ func FuzzLookup(f *testing.F) {
 	for _, seed := range []string{"/s/a.css", "/s/../secret", "/s/folder/secret", "/s/docs/../../secret", "/s/outside", "/s//etc/passwd", "/s/./a.css/", "/s/\x00", "/s"} {
 		f.Add(seed)
 	}
-	h := &Handler{index: []string{"index.html"}}
+	h := &finder{index: []string{"index.html"}}
 	r := root{prefix: "/s", path: filepath.Join(tree(f), "root")}
 	f.Fuzz(func(t *testing.T, path string) {
-		name, ok := r.name([]byte(path))
-		if !ok {
+		if !r.covers(path) {
 			return
 		}
-		found, err := h.find(&r, name)
-		if err != nil {
-			return
+		var names [2]string
+		for i, hot := range []bool{false, true} {
+			found, err := h.find(&r, r.name(path), query{hot: hot})
+			if err == errCold && hot {
+				return
+			}
+			if err != nil {
+				continue
+			}
+			defer found.Close()
+			names[i] = found.path
+			content, err := io.ReadAll(found)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if string(content) == "SECRET" || int64(len(content)) != found.size || !found.at.Equal(modified.Truncate(time.Second)) {
+				t.Errorf("%q serves %s", path, found.Name())
+			}
 		}
-		defer found.Close()
-		content, err := io.ReadAll(found)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if string(content) == "SECRET" || int64(len(content)) != found.size || !found.modified.Equal(modified) {
-			t.Errorf("%q serves %s", path, found.Name())
+		if names[0] != names[1] {
+			t.Errorf("%q is %q on the disk and %q in memory", path, names[0], names[1])
 		}
 	})
 }
@@ -690,15 +699,17 @@ func packet(t *testing.T, vars ...string) string {
 // BenchmarkFind is what a loop does for a file, and for a request that is not for
 // one where check-static looks.
 func BenchmarkFind(b *testing.B) {
-	h, d := &Handler{}, root{path: filepath.Join(tree(b), "root")}
-	for _, name := range []string{"a.css", "docs/index.html", "missing"} {
-		b.Run("name="+strings.ReplaceAll(name, "/", "_"), func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				if f, err := h.find(&d, "/"+name); err == nil {
-					_ = f.Close()
+	h, d := &finder{}, root{path: filepath.Join(tree(b), "root")}
+	for _, hot := range []bool{false, true} {
+		for _, name := range []string{"a.css", "docs/index.html", "missing"} {
+			b.Run(fmt.Sprintf("name=%s/hot=%v", strings.ReplaceAll(name, "/", "_"), hot), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					if f, err := h.find(&d, "/"+name, query{hot: hot}); err == nil {
+						_ = f.Close()
+					}
 				}
-			}
-		})
+			})
+		}
 	}
 }

@@ -80,25 +80,38 @@ var webTypes = types{
 	".zst":         "application/zstd",
 }
 
-// loadTypes returns the types in a file in the format of /etc/mime.types, under
-// those of the web. The file need not exist.
-func loadTypes(path string) types {
+// loadTypes returns the types in files in the format of /etc/mime.types, and under them those of the
+// web. Where no file is named it is /etc/mime.types, under those of the web. Files need not exist.
+func loadTypes(paths []string) types {
 	all := make(types)
-	if f, err := os.Open(path); err == nil {
-		defer f.Close()
-		lines := bufio.NewScanner(io.LimitReader(f, maxTypes))
-		for lines.Scan() {
-			line, _, _ := strings.Cut(lines.Text(), "#")
-			words := strings.Fields(line)
-			for i := 1; i < len(words); i++ {
-				if strings.Contains(words[0], "/") {
-					all["."+strings.ToLower(words[i])] = words[0]
-				}
+	if len(paths) == 0 {
+		all.read(mimeTypes)
+		maps.Copy(all, webTypes)
+		return all
+	}
+	maps.Copy(all, webTypes)
+	for _, path := range paths {
+		all.read(path)
+	}
+	return all
+}
+
+func (t types) read(path string) {
+	f, err := os.Open(path)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	lines := bufio.NewScanner(io.LimitReader(f, maxTypes))
+	for lines.Scan() {
+		line, _, _ := strings.Cut(lines.Text(), "#")
+		words := strings.Fields(line)
+		for i := 1; i < len(words); i++ {
+			if strings.Contains(words[0], "/") {
+				t["."+strings.ToLower(words[i])] = words[0]
 			}
 		}
 	}
-	maps.Copy(all, webTypes)
-	return all
 }
 
 // of returns the Content-Type for a file of that name. Unknown ones are

@@ -401,7 +401,7 @@ func TestErrors(t *testing.T) {
 		{name: "unknown_option", args: "--proceses 4", want: "--proceses: unknown option; did you mean --processes?"},
 		{name: "unknown_option_like_nothing", args: "--entirely-else", want: "--entirely-else: unknown option; --help lists the options"},
 		{name: "unknown_flag", args: "-MZ", want: `-Z: unknown option in "-MZ"; --help lists the options`},
-		{name: "ambiguous", args: "--static x", want: "--static: the option is ambiguous, it could be --static-check, --static-index, --static-map"},
+		{name: "ambiguous", args: "--static-s x", want: "--static-s: the option is ambiguous, it could be --static-safe, --static-skip-ext"},
 		{name: "ambiguous_and_more", args: "--emperor- x", want: " more"},
 		{name: "no_name", args: "--=x", want: "--: unknown option"},
 		{name: "value_of_a_flag", args: "--master=true", want: `--master takes no value: leave out "=true"`},

@@ -1,11 +1,15 @@
 package config
 
 import (
+	"regexp"
 	"strings"
+	"time"
 
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
 	"github.com/uwsgo/uwsgo/cmd/internal/option"
 	"github.com/uwsgo/uwsgo/handler/header"
+	"github.com/uwsgo/uwsgo/handler/route"
+	"github.com/uwsgo/uwsgo/handler/static"
 )
 
 // FileConfig says which files are served, and what all responses get.
@@ -15,8 +19,19 @@ type FileConfig struct {
 	StaticIndex []string // file names
 	StaticSkip  []string // ends of names of files that are not served
 	StaticSafe  []string // directories that links may lead to
-	AddHeader   []string // "Name: value" for every response
-	RemHeader   []string // names of headers that no response gets
+	DocRoot     bool     // serve files of the DOCUMENT_ROOT that the front server names
+	StaticList  bool     // answer for directories with what is in them
+	Static404   string   // a file
+	Fallbacks   []StaticMap
+	Siblings    static.Siblings
+	Expires     []static.Expires
+	Immutable   static.Matcher
+	MimeFiles   []string
+	XSendfile   []string    // directories of the files that apps name
+	XAccel      []StaticMap // likewise, by paths
+	DiskThreads int         // 0 for the server's choice
+	AddHeader   []string    // "Name: value" for every response
+	RemHeader   []string    // names of headers that no response gets
 	Compress    bool
 	HTTPGzip    bool // compress what the app marks with uWSGI-Encoding: gzip
 }
@@ -30,7 +45,7 @@ type StaticMap struct {
 
 // HasFiles reports whether there are files to serve.
 func (c *FileConfig) HasFiles() bool {
-	return len(c.StaticMaps) > 0 || len(c.CheckStatic) > 0
+	return len(c.StaticMaps) > 0 || len(c.CheckStatic) > 0 || c.DocRoot || len(c.Fallbacks) > 0
 }
 
 var fileRows = []row{
@@ -84,6 +99,121 @@ var fileRows = []row{
 	},
 	{
 		Option: option.Option{
+			Name: "check-static-docroot", Kind: option.Flag, Status: option.Same,
+			Help: "serve a file of the DOCUMENT_ROOT that the web server in front names, when the request's path names one",
+		},
+		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.DocRoot, e) },
+	},
+	{
+		Option: option.Option{
+			Name: "static-list", Kind: option.Flag, Status: option.Own,
+			Help: "answer for a directory that has no static-index with the names of what is in it",
+			Note: "Names that begin with a dot, links, and what static-skip-ext has are left out.",
+		},
+		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.StaticList, e) },
+	},
+	{
+		Option: option.Option{
+			Name: "static-404", Kind: option.Text, Arg: "FILE", Status: option.Own,
+			Help: "answer 404 with this file where a path below a static-map names no file; without it the app is asked",
+			Note: "For what the app answers see `error-route-status`.",
+		},
+		set: func(r *resolver, e ini.Entry) error { return setText(&r.Static404, e, "a file") },
+	},
+	{
+		Option: option.Option{
+			Name: "static-fallback", Kind: option.List, Arg: "/PREFIX=FILE", Status: option.Own,
+			Help: "answer with this file for pages below the prefix that are no file, as apps that run in the browser want it",
+			Note: "For GET and HEAD by clients that take HTML, where the last part of the path has no dot. Paths below a mount that is longer than the prefix go to its app.",
+		},
+		set: func(r *resolver, e ini.Entry) error { return r.prefixed(&r.Fallbacks, e, "file", false) },
+	},
+	{
+		Option: option.Option{
+			Name: "static-gzip-all", Kind: option.Flag, Status: option.Differs,
+			Help: "answer with FILE.br, FILE.zst or FILE.gz in place of a static FILE where there is one that the client takes",
+			Note: noteSiblings,
+		},
+		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.Siblings.All, e) },
+	},
+	{
+		Option: option.Option{
+			Name: "static-gzip-dir", Aliases: []string{"static-gzip-prefix"}, Kind: option.List, Arg: "DIR", Status: option.Differs,
+			Help: "the same for files whose full names begin so",
+			Note: "As for `static-gzip-all`.",
+		},
+		set: func(r *resolver, e ini.Entry) error { return addText(&r.Siblings.Folders, e, "a directory") },
+	},
+	{
+		Option: option.Option{
+			Name: "static-gzip-ext", Aliases: []string{"static-gzip-suffix"}, Kind: option.List, Arg: ".EXT", Status: option.Differs,
+			Help: "the same for files whose names end so",
+			Note: "As for `static-gzip-all`.",
+		},
+		set: func(r *resolver, e ini.Entry) error {
+			return addText(&r.Siblings.Ends, e, "the end of a name, such as .css")
+		},
+	},
+	{
+		Option: option.Option{
+			Name: "static-gzip", Kind: option.List, Arg: "PATTERN", Status: option.Differs,
+			Help: "the same for files whose full names match",
+			Note: "As for `static-gzip-all`. Patterns are Go's (RE2).",
+		},
+		set: func(r *resolver, e ini.Entry) error {
+			p, err := filePattern(e, e.Value)
+			r.Siblings.Patterns = append(r.Siblings.Patterns, p)
+			return err
+		},
+	},
+	expiresRow("static-expires", "PATTERN SECONDS", "whose full names match", static.ByFile, false),
+	expiresRow("static-expires-mtime", "PATTERN SECONDS", "whose full names match, from their last change on", static.ByFile, true),
+	expiresRow("static-expires-path-info", "PATTERN SECONDS", "where the path of the request matches", static.ByPath, false),
+	expiresRow("static-expires-path-info-mtime", "PATTERN SECONDS", "where the path of the request matches, from the file's last change on", static.ByPath, true),
+	expiresRow("static-expires-uri", "PATTERN SECONDS", "where the path and query of the request match", static.ByURI, false),
+	expiresRow("static-expires-uri-mtime", "PATTERN SECONDS", "where the path and query of the request match, from the file's last change on", static.ByURI, true),
+	expiresRow("static-expires-type", "TYPE=SECONDS", "of this Content-Type", static.ByType, false),
+	expiresRow("static-expires-type-mtime", "TYPE=SECONDS", "of this Content-Type, from their last change on", static.ByType, true),
+	{
+		Option: option.Option{
+			Name: "static-immutable", Kind: option.Text, Arg: "PATTERN", Status: option.Own,
+			Help: "let clients keep static files whose names match for a year without asking; true means names with a hash, as bundlers and Django make them",
+			Note: "`Cache-Control: public, max-age=31536000, immutable`. The name without its directories counts.",
+		},
+		set: func(r *resolver, e ini.Entry) error {
+			switch strings.ToLower(e.Value) {
+			case "", "true", "on", "yes", "1":
+				r.Immutable = static.HashedNames
+				return nil
+			case "false", "off", "no", "0":
+				r.Immutable = nil
+				return nil
+			}
+			p, err := filePattern(e, e.Value)
+			if err == nil {
+				r.Immutable = p
+			}
+			return err
+		},
+	},
+	{
+		Option: option.Option{
+			Name: "mimefile", Aliases: []string{"mime-file"}, Kind: option.List, Arg: "FILE", Status: option.Differs,
+			Help: "read the types of static files from here, in place of /etc/mime.types",
+			Note: "The types of the web are built in, and this file goes before them.",
+		},
+		set: func(r *resolver, e ini.Entry) error { return addText(&r.MimeFiles, e, "a file") },
+	},
+	{
+		Option: option.Option{
+			Name: "offload-threads", Aliases: []string{"offload-thread"}, Kind: option.Int, Arg: "N", Default: "8", Status: option.Differs,
+			Help: "how many goroutines may wait for disks: for files that are not in memory, and to store large bodies",
+			Note: "In uWSGI threads that send answers, for each worker; here that never holds a worker. 0 means the default.",
+		},
+		set: func(r *resolver, e ini.Entry) error { return setNumber(&r.DiskThreads, e, 1024) },
+	},
+	{
+		Option: option.Option{
 			Name: "add-header", Kind: option.List, Arg: "NAME: VALUE", Status: option.Differs,
 			Help: "add this header to every response, files and errors included",
 			Note: "`Connection: close` closes, other values for Connection do nothing. What is no header, and one that says how long the body is, ends the start.",
@@ -114,15 +244,71 @@ var fileRows = []row{
 	},
 }
 
+const noteSiblings = "By the weights that the client gives (uWSGI looks whether the name occurs), br before zstd before gzip, with `Vary` and an ETag of its own. uWSGI has no zstd."
+
+// filePattern compiles a pattern for names of files.
+func filePattern(e ini.Entry, pattern string) (*regexp.Regexp, error) {
+	if pattern == "" {
+		return nil, e.Origin.Errorf(e.Key, "it needs a pattern such as \\.css$")
+	}
+	re, err := route.Regexp(pattern)
+	if err != nil {
+		return nil, e.Origin.Errorf(e.Key, "%w", err)
+	}
+	return re, nil
+}
+
+// expiresRow is an option of the static-expires family.
+func expiresRow(name, arg, which string, by static.ExpiresBy, modified bool) row {
+	note := "The first that fits counts, in uWSGI's order: file, path-info, uri, type (uWSGI sends one header for each). Also with 304."
+	if by != static.ByType {
+		note += " Patterns are Go's (RE2)."
+	}
+	return row{
+		Option: option.Option{
+			Name: name, Kind: option.List, Arg: arg, Status: option.Differs,
+			Help: "send an Expires header, so many seconds ahead, with static files " + which, Note: note,
+		},
+		set: func(r *resolver, e ini.Entry) error {
+			x := static.Expires{By: by, Modified: modified}
+			sep := " "
+			if by == static.ByType {
+				sep = "="
+			}
+			what, after, ok := strings.Cut(e.Value, sep)
+			if !ok || what == "" {
+				return e.Origin.Errorf(e.Key, "%q is not of the form %s", e.Value, arg)
+			}
+			seconds, err := quantity(ini.Entry{Key: e.Key, Value: strings.TrimSpace(after), HasValue: true, Origin: e.Origin}, times, maxSeconds)
+			if err != nil {
+				return err
+			}
+			x.After = time.Duration(seconds) * time.Second
+			if x.Type = what; by != static.ByType {
+				x.Type = ""
+				if x.Pattern, err = filePattern(e, what); err != nil {
+					return err
+				}
+			}
+			r.Expires = append(r.Expires, x)
+			return nil
+		},
+	}
+}
+
 func (r *resolver) staticMap(e ini.Entry, keep bool) error {
-	prefix, path, err := pair(e, "/prefix=directory")
+	return r.prefixed(&r.StaticMaps, e, "directory", keep)
+}
+
+func (r *resolver) prefixed(to *[]StaticMap, e ini.Entry, what string, keep bool) error {
+	prefix, path, err := pair(e, "/prefix="+what)
 	if err != nil {
 		return err
 	}
 	if path == "" {
-		return e.Origin.Errorf(e.Key, "%q names no directory for the path", e.Value)
+		return e.Origin.Errorf(e.Key, "%q names no %s for the path", e.Value, what)
 	}
-	r.StaticMaps = append(r.StaticMaps, StaticMap{Prefix: prefix, Path: path, KeepPrefix: keep})
+	*to = append(*to, StaticMap{Prefix: prefix, Path: path, KeepPrefix: keep})
 	return nil
 }
 

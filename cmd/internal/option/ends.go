@@ -74,8 +74,6 @@ var changed = []group{
 	{"max-vars", "a request may have 100 header fields"},
 	{"response-headers-limit", "a response head may have 1 MiB"},
 	{"harakiri-queue-threshold harakiri-no-arh no-harakiri-arh no-harakiri-after-req-hook", "harakiri holds for each request while it runs"},
-	{"mime-file mimefile", "the types of the web are built in, and /etc/mime.types adds others"},
-	{"static-gzip static-gzip-all static-gzip-dir static-gzip-prefix static-gzip-ext static-gzip-suffix", "the files themselves are sent; compress compresses them"},
 	{"disable-sendfile file-serve-mode fileserve-mode", "files are sent by sendfile(2)"},
 	{"no-site py-executable py-sys-executable py-program-name py-programname", "the Python of virtualenv runs as it is"},
 	{"reload-os-env start_response-nodelay", "environ and responses are as PEP 3333 has them"},

@@ -1,0 +1,399 @@
+package static
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"github.com/uwsgo/uwsgo/handler/internal/coding"
+)
+
+// root is a folder, or a file, and the paths that it answers for.
+type root struct {
+	prefix     string // "" or "/…", without a slash at its end
+	path       string
+	keepPrefix bool
+	folder     atomic.Pointer[folder]
+}
+
+// folder is an open root and what it was when it was opened.
+type folder struct {
+	*os.Root
+	info  os.FileInfo
+	real  string   // its path without links
+	local *os.File // the same, where its file system is on a disk of this machine; else nil
+}
+
+// covers reports whether a path is below the prefix.
+func (d *root) covers(path string) bool {
+	return strings.HasPrefix(path, d.prefix) && (len(path) == len(d.prefix) || path[len(d.prefix)] == '/')
+}
+
+// name returns what a path that d covers asks for, as a name below it.
+func (d *root) name(path string) string {
+	if d.keepPrefix {
+		return path
+	}
+	return path[len(d.prefix):]
+}
+
+// finder is how files are looked for, and what is known of them by their names.
+type finder struct {
+	index     []string
+	listing   bool
+	skip      []string // in lower case
+	safe      []*root
+	siblings  Siblings
+	expires   expirations
+	immutable Matcher
+	types     types
+}
+
+var errNoFile = errors.New("no regular file")
+
+// errForbidden is for a file that the server must not read.
+var errForbidden = errors.New("the file cannot be read")
+
+// openIn opens the file of that name below top.
+func openIn(top *folder, name string) (*os.File, error) {
+	f, err := top.OpenFile(name, openFlags, 0)
+	if errors.Is(err, os.ErrPermission) {
+		// Where it is a folder on the way, nobody knows whether there is such a file.
+		if info, statErr := top.Stat(name); statErr == nil && info.Mode().IsRegular() {
+			err = errForbidden
+		}
+	}
+	return f, err
+}
+
+// open opens what has that name below top, unless the name, or one that links lead to, is to be skipped.
+func (h *finder) open(top *folder, name string, hot bool) (*os.File, error) {
+	if hot {
+		if h.skips(name) {
+			return nil, errNoFile
+		}
+		return openHot(top, name, len(h.skip) > 0)
+	}
+	if err := h.skipsIn(top, name); err != nil {
+		return nil, err
+	}
+	f, err := openIn(top, name)
+	if err != nil || len(h.skip) == 0 {
+		return f, err
+	}
+	// The links may have been changed since.
+	if real, ok := realName(f); ok && h.skips(real) {
+		_ = f.Close()
+		return nil, errNoFile
+	}
+	return f, nil
+}
+
+// find opens the file of that name below d, or the index of the folder of that name. What
+// an error means is told by refusal.
+func (h *finder) find(d *root, name string, q query) (*file, error) {
+	top, err := d.open(q.hot)
+	if err != nil {
+		return nil, err
+	}
+	if top == nil {
+		return h.only(d, q)
+	}
+	slash := strings.HasSuffix(name, "/") // asks for a folder
+	if name = strings.Trim(name, "/"); name == "" {
+		name = "."
+	}
+	if !slash {
+		f, err := h.open(top, name, q.hot)
+		if err != nil {
+			return nil, err
+		}
+		info, err := f.Stat()
+		if err != nil || !info.IsDir() {
+			return h.chosen(d, top, name, f, err, q)
+		}
+		_ = f.Close()
+	}
+	for _, i := range h.index {
+		f, err := h.open(top, name+"/"+i, q.hot)
+		found, err := h.chosen(d, top, name+"/"+i, f, err, q)
+		if err == nil {
+			found.noSlash = !slash
+			return found, nil
+		}
+		if err == errCold || refusal(err) != 0 {
+			return nil, err
+		}
+	}
+	if h.listing {
+		if q.hot {
+			return nil, errCold
+		}
+		return h.list(top, name, slash)
+	}
+	return nil, errNoFile
+}
+
+// only opens the file that d is.
+func (h *finder) only(d *root, q query) (*file, error) {
+	if len(h.skip) > 0 {
+		real, err := filepath.EvalSymlinks(d.path)
+		if err != nil {
+			return nil, err
+		}
+		if h.skips(real) || h.skips(d.path) {
+			return nil, errNoFile
+		}
+	}
+	f, err := os.OpenFile(d.path, openFlags, 0)
+	found, err := h.regular(f, err, d.path)
+	if err != nil {
+		return nil, err
+	}
+	found.path = d.path
+	if found.varies = h.siblings.cover(d.path); found.varies {
+		for _, c := range codings(q.takes) {
+			f, err := os.OpenFile(d.path+c.Suffix(), openFlags, 0)
+			if sibling, err := h.regular(f, err, d.path); err == nil {
+				sibling.path = d.path + c.Suffix()
+				return found.replacedBy(sibling, c), nil
+			}
+		}
+	}
+	return found, nil
+}
+
+// chosen makes a file of what has been opened, or of a sibling of it that the client takes.
+func (h *finder) chosen(d *root, top *folder, name string, f *os.File, err error, q query) (*file, error) {
+	full := ""
+	if err == nil {
+		full = top.real + "/" + strings.TrimPrefix(name, "./")
+	}
+	found, err := h.regular(f, err, full)
+	if err != nil {
+		return nil, err
+	}
+	found.path = d.path + "/" + name
+	if found.varies = h.siblings.cover(full) || h.siblings.cover(found.path); !found.varies {
+		return found, nil
+	}
+	for _, c := range codings(q.takes) {
+		f, err := h.open(top, name+c.Suffix(), q.hot)
+		if err == errCold {
+			found.close()
+			return nil, err
+		}
+		if sibling, err := h.regular(f, err, full); err == nil {
+			sibling.path = found.path + c.Suffix()
+			return found.replacedBy(sibling, c), nil
+		}
+	}
+	return found, nil
+}
+
+// findSafe does what find does where links lead from d into a folder of Safe.
+func (h *finder) findSafe(d *root, name string, q query) (*file, error) {
+	if h.skips(strings.TrimRight(name, "/")) || slices.Contains(strings.Split(name, "/"), "..") {
+		return nil, errNoFile
+	}
+	real, err := filepath.EvalSymlinks(d.path + "/" + strings.Trim(name, "/"))
+	if err != nil {
+		return nil, err
+	}
+	for _, safe := range h.safe {
+		folder, err := filepath.EvalSymlinks(safe.path)
+		if err != nil {
+			continue
+		}
+		rest, below := strings.CutPrefix(real, folder)
+		if !below || rest != "" && rest[0] != '/' {
+			continue
+		}
+		if strings.HasSuffix(name, "/") {
+			rest += "/"
+		}
+		f, err := h.find(safe, rest, q)
+		if err == nil {
+			f.path = "" // another than was asked for
+		}
+		return f, err
+	}
+	return nil, errNoFile
+}
+
+// skips reports whether a file of that name is left to the next handler. A name that says that the content is
+// compressed is that of the content.
+func (h *finder) skips(name string) bool {
+	for {
+		for _, end := range h.skip {
+			if len(name) >= len(end) && strings.EqualFold(name[len(name)-len(end):], end) {
+				return true
+			}
+		}
+		bare := withoutCoding(name)
+		if bare == name {
+			return false
+		}
+		name = bare
+	}
+}
+
+// withoutCoding takes the end of a coding off a name.
+func withoutCoding(name string) string {
+	for _, end := range [...]string{".gz", ".br", ".zst", ".bz2", ".xz", ".zip"} {
+		if len(name) > len(end) && strings.EqualFold(name[len(name)-len(end):], end) {
+			return name[:len(name)-len(end)]
+		}
+	}
+	return name
+}
+
+// maxLinks bounds the links that one name leads through, as Linux does.
+const maxLinks = 40
+
+// skipsIn is skips for the file below top, under each name that it has on the way through
+// links. It returns an error for one to be skipped, and where that cannot be told: the
+// content may be anything.
+func (h *finder) skipsIn(top *folder, name string) error {
+	if len(h.skip) == 0 {
+		return nil
+	}
+	for range maxLinks {
+		if h.skips(name) {
+			return errNoFile
+		}
+		info, err := top.Lstat(name)
+		if err != nil {
+			return err // there is no such file, or it is outside
+		}
+		if info.Mode()&os.ModeSymlink == 0 {
+			return nil
+		}
+		target, err := top.Readlink(name)
+		if err != nil {
+			return err
+		}
+		if strings.HasPrefix(target, "/") {
+			return errNoFile
+		}
+		name = strings.TrimRight(name[:strings.LastIndexByte(name, '/')+1]+target, "/")
+	}
+	return errNoFile
+}
+
+// open opens the folder that is at the root's path now; nil is for a file. It is kept open as long
+// as the same folder is there, which halves the time of a lookup. The old one is
+// closed by the garbage collector, since another loop may be using it.
+func (d *root) open(hot bool) (*folder, error) {
+	now := d.folder.Load()
+	switch {
+	case hot && now == nil:
+		return nil, missing(d.path)
+	case hot && now.local == nil:
+		return nil, errCold
+	}
+	info, err := os.Stat(d.path)
+	if err == nil && now != nil && os.SameFile(now.info, info) {
+		return now, nil
+	}
+	if hot {
+		return nil, errCold
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		return nil, nil
+	}
+	opened, err := os.OpenRoot(d.path)
+	if err != nil {
+		return nil, err
+	}
+	if info, err = opened.Stat("."); err != nil {
+		_ = opened.Close()
+		return nil, err
+	}
+	now = &folder{Root: opened, info: info, real: d.path, local: openLocal(opened)}
+	if real, err := filepath.EvalSymlinks(d.path); err == nil {
+		now.real = real
+	}
+	d.folder.Store(now)
+	return now, nil
+}
+
+// file is a regular file that has been found, or what stands for one. It is not changed any more when it
+// is in memory, as loops share it then.
+type file struct {
+	*os.File // nil where data has the content
+	data     []byte
+	path     string // where it is; empty where that is not the whole story
+	id       identity
+	size     int64
+	noSlash  bool // it is the index of a folder that was asked for without the slash
+	made     bool // by us, so that it has no validators
+	status   int  // to be sent with it; 0 is 200
+	validators
+	head
+}
+
+// head is what the name of a file says for a response.
+type head struct {
+	contentType []byte
+	coding      coding.Coding
+	varies      bool     // by Accept-Encoding
+	expires     *Expires // by the name
+	expiresType *Expires // by the type
+	immutable   bool
+}
+
+// regular makes a file of what has been opened, unless that has failed or is
+// something else: a folder, a FIFO, a device. full is its path.
+func (h *finder) regular(f *os.File, err error, full string) (*file, error) {
+	if f == nil {
+		return nil, err
+	}
+	var info os.FileInfo
+	if err == nil {
+		info, err = f.Stat()
+	}
+	if err == nil && !info.Mode().IsRegular() {
+		err = errNoFile
+	}
+	if err != nil {
+		_ = f.Close()
+		return nil, err
+	}
+	found := &file{File: f, size: info.Size(), id: identify(info)}
+	found.validators = validatorsOf(info.ModTime(), info.Size())
+	found.contentType = h.types.of(full)
+	found.immutable = h.immutable != nil && h.immutable.MatchString(filepath.Base(full))
+	found.expires, found.expiresType = h.expires.of(full, found.contentType)
+	return found, nil
+}
+
+// replacedBy returns the sibling in that coding in f's place.
+func (f *file) replacedBy(sibling *file, c coding.Coding) *file {
+	f.close()
+	sibling.head = f.head
+	sibling.coding = c
+	// A sibling is made of the file, and may have its time.
+	sibling.etag = append(append(sibling.etag[:len(sibling.etag)-1], '-'), append(c.Name(), '"')...)
+	return sibling
+}
+
+// close lets go of a file that is not sent. f may be nil.
+func (f *file) close() {
+	if f != nil && f.File != nil {
+		_ = f.File.Close()
+	}
+}
+
+// identity tells one version of a file from others.
+type identity struct {
+	dev, ino   uint64
+	size       int64
+	mtim, ctim int64 // nanoseconds
+}

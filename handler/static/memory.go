@@ -1,0 +1,126 @@
+package static
+
+import (
+	"sync"
+	"time"
+
+	"github.com/uwsgo/uwsgo/handler/internal/coding"
+)
+
+// memory keeps small files that are asked for often. Each request looks whether the file is as it
+// was, which is one system call; once a second it is looked up anew, as another may have
+// come before it. Any loop may use it, and goroutines that look files up.
+type memory struct {
+	mu    sync.Mutex
+	files map[memoryKey]*kept
+	bytes int64
+}
+
+// Bounds of what is kept, in bytes, and how long a look-up holds.
+const (
+	keepMost    = 32 << 10
+	keepAll     = 16 << 20
+	keepOverMap = 512 // that a file costs beside its content and names, about
+	keepFor     = time.Second
+)
+
+// keepSettled is how old a change has to be for a file's time to tell it from the next.
+var keepSettled = 2 * time.Second
+
+type memoryKey struct {
+	path  string
+	takes uint8 // which codings, of those that clients like as much
+}
+
+type kept struct {
+	*file
+	until int64 // on the clock of the loops
+}
+
+// takes makes a key of what a client takes. What has an order among codings of its own is not kept.
+func takes(w coding.Weights) (bits uint8, ok bool) {
+	for i, c := range [...]coding.Coding{coding.Gzip, coding.Zstd, coding.Brotli} {
+		switch w[c] {
+		case 1000:
+			bits |= 1 << i
+		case 0, coding.Unset:
+		default:
+			return 0, false
+		}
+	}
+	return bits, w[coding.Identity] <= 0 || w[coding.Identity] == 1000
+}
+
+// find returns the file for a path, if it is here and as it is on the disk.
+func (m *memory) find(q query) *file {
+	bits, ok := takes(q.takes)
+	if !ok {
+		return nil
+	}
+	m.mu.Lock()
+	f := m.files[memoryKey{q.path, bits}]
+	m.mu.Unlock()
+	if f == nil || q.now >= f.until {
+		return nil
+	}
+	if now, ok := identityAt(f.path); !ok || now != f.id {
+		return nil
+	}
+	return f.file
+}
+
+// keep reads a file into memory, if it is small, and keeps it if that is of use.
+func (m *memory) keep(f *file, q query) {
+	if f.File == nil || f.size > keepMost || f.id == (identity{}) {
+		return
+	}
+	bits, ok := takes(q.takes)
+	key := memoryKey{q.path, bits}
+	m.mu.Lock()
+	old := m.files[key]
+	m.mu.Unlock()
+	if old != nil && old.id == f.id && old.path == f.path {
+		f.data = old.data
+	} else {
+		f.data = make([]byte, f.size)
+		if q.hot && !readHot(f.File, f.data) {
+			return
+		}
+		if !q.hot {
+			if n, _ := f.File.ReadAt(f.data, 0); n < len(f.data) {
+				return
+			}
+		}
+	}
+	f.close()
+	f.File = nil
+	if !ok || f.path == "" || time.Since(time.Unix(0, f.id.mtim)) < keepSettled || time.Since(time.Unix(0, f.id.ctim)) < keepSettled {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.files == nil {
+		m.files = map[memoryKey]*kept{}
+	}
+	m.drop(key)
+	for other := range m.files { // whichever comes
+		if m.bytes+weight(key, f) <= keepAll {
+			break
+		}
+		m.drop(other)
+	}
+	m.files[key] = &kept{f, q.now + int64(keepFor)}
+	m.bytes += weight(key, f)
+}
+
+func weight(key memoryKey, f *file) int64 {
+	return f.size + int64(len(key.path)+len(f.path)) + keepOverMap
+}
+
+// drop forgets a file. The caller has the lock.
+func (m *memory) drop(key memoryKey) {
+	if f := m.files[key]; f != nil {
+		delete(m.files, key)
+		m.bytes -= weight(key, f.file)
+	}
+}

@@ -1,0 +1,104 @@
+package static
+
+import (
+	"errors"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// resolveCached has openat2(2) fail where a name would have to be looked up on the disk (Linux 5.12).
+const resolveCached = 0x20
+
+// openHot opens what has that name below top, if that is known without a look at the disk; else the
+// error is errCold. A name that leads through a link may be refused likewise.
+func openHot(top *folder, name string, noLinks bool) (*os.File, error) {
+	if top.local == nil {
+		return nil, errCold
+	}
+	how := unix.OpenHow{Flags: uint64(openFlags | unix.O_CLOEXEC), Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_XDEV | unix.RESOLVE_NO_MAGICLINKS | resolveCached}
+	if noLinks {
+		how.Resolve |= unix.RESOLVE_NO_SYMLINKS
+	}
+	fd, err := unix.Openat2(int(top.local.Fd()), name, &how)
+	switch err {
+	case nil:
+		return os.NewFile(uintptr(fd), name), nil
+	case unix.ENOENT, unix.ENOTDIR:
+		return nil, err
+	}
+	return nil, errCold // as for reasons that only the slow way tells apart
+}
+
+// missing returns the error that a path is known to have without a look at the disk, else errCold.
+func missing(path string) error {
+	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: resolveCached}
+	fd, err := unix.Openat2(unix.AT_FDCWD, path, &how)
+	switch err {
+	case nil:
+		_ = unix.Close(fd)
+	case unix.ENOENT, unix.ENOTDIR:
+		return err
+	}
+	return errCold
+}
+
+// openLocal opens a folder for openHot, if its file system is on a disk of this machine: another may wait
+// for a network or a program although it knows the name.
+func openLocal(top *os.Root) *os.File {
+	f, err := top.Open(".")
+	if err != nil {
+		return nil
+	}
+	var fs unix.Statfs_t
+	if unix.Fstatfs(int(f.Fd()), &fs) == nil {
+		switch int64(fs.Type) { //nolint:unconvert // 32 bits on some systems
+		case unix.EXT4_SUPER_MAGIC, unix.XFS_SUPER_MAGIC, unix.BTRFS_SUPER_MAGIC, unix.TMPFS_MAGIC, unix.F2FS_SUPER_MAGIC, unix.OVERLAYFS_SUPER_MAGIC,
+			unix.SQUASHFS_MAGIC, unix.EROFS_SUPER_MAGIC_V1, unix.RAMFS_MAGIC, zfsMagic, bcachefsMagic:
+			return f
+		}
+	}
+	_ = f.Close()
+	return nil
+}
+
+const (
+	zfsMagic      = 0x2fc12fc1
+	bcachefsMagic = 0xca451a4e
+)
+
+// realName returns the path of an open file without links.
+func realName(f *os.File) (string, bool) {
+	name, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(int(f.Fd())))
+	return strings.TrimSuffix(name, " (deleted)"), err == nil
+}
+
+// identify returns what tells this version of a file from others.
+func identify(info os.FileInfo) identity {
+	s, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return identity{}
+	}
+	return identity{dev: s.Dev, ino: s.Ino, size: s.Size, mtim: s.Mtim.Nano(), ctim: s.Ctim.Nano()}
+}
+
+// identityAt is identify for the file that is at path now.
+func identityAt(path string) (identity, bool) {
+	var s unix.Stat_t
+	for {
+		err := unix.Stat(path, &s)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		return identity{dev: s.Dev, ino: s.Ino, size: s.Size, mtim: s.Mtim.Nano(), ctim: s.Ctim.Nano()}, err == nil
+	}
+}
+
+// readHot reads a file from memory. It reports false where that has not all of it.
+func readHot(f *os.File, p []byte) bool {
+	n, err := unix.Preadv2(int(f.Fd()), [][]byte{p}, 0, unix.RWF_NOWAIT)
+	return n == len(p) && err == nil
+}

@@ -1,0 +1,21 @@
+//go:build !linux
+
+package static
+
+import "os"
+
+// Only Linux tells what it knows without a look at the disk: elsewhere goroutines do all of it.
+
+func openHot(*folder, string, bool) (*os.File, error) { return nil, errCold }
+
+func missing(string) error { return errCold }
+
+func openLocal(*os.Root) *os.File { return nil }
+
+func realName(*os.File) (string, bool) { return "", false }
+
+func identify(os.FileInfo) identity { return identity{} }
+
+func identityAt(string) (identity, bool) { return identity{}, false }
+
+func readHot(*os.File, []byte) bool { return false }

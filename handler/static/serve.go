@@ -1,0 +1,202 @@
+package static
+
+import (
+	"bytes"
+	"errors"
+	"html"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/uwsgo/uwsgo/codec"
+	"github.com/uwsgo/uwsgo/engine"
+	"github.com/uwsgo/uwsgo/handler/internal/coding"
+)
+
+var (
+	nameAcceptRanges    = []byte("Accept-Ranges")
+	nameCacheControl    = []byte("Cache-Control")
+	nameContentEncoding = []byte("Content-Encoding")
+	nameContentRange    = []byte("Content-Range")
+	nameContentType     = []byte("Content-Type")
+	nameETag            = []byte("ETag")
+	nameLastModified    = []byte("Last-Modified")
+	nameLocation        = []byte("Location")
+	nameRetryAfter      = []byte("Retry-After")
+	nameVary            = []byte("Vary")
+
+	inBytes        = []byte("bytes")
+	acceptEncoding = []byte("Accept-Encoding")
+	forAYear       = []byte("public, max-age=31536000, immutable")
+	plainText      = []byte("text/plain; charset=utf-8")
+)
+
+func refuse(x *engine.Exchange, status int) {
+	resp := x.Response()
+	resp.Status = status
+	if status == http.StatusServiceUnavailable {
+		resp.Header = append(resp.Header, codec.Header{Name: nameRetryAfter, Value: []byte("1")})
+	}
+	resp.Header = append(resp.Header, codec.Header{Name: nameContentType, Value: plainText})
+	x.Reply(resp, []byte(http.StatusText(status)+"\n"))
+}
+
+// redirect sends the client to the same path with a slash at its end. The address
+// is relative, hence right behind a proxy that serves the path elsewhere, and can
+// lead to no other host. It returns false when the target has that slash already:
+// what a web server in front made of it has not.
+func redirect(x *engine.Exchange) bool {
+	r := x.Request()
+	target, query, asked := bytes.Cut(r.Bytes(r.Target), []byte("?"))
+	segment := target[bytes.LastIndexByte(target, '/')+1:]
+	if len(segment) == 0 {
+		return false
+	}
+	location := append(append([]byte("./"), segment...), '/')
+	if asked {
+		location = append(append(location, '?'), query...)
+	}
+	resp := x.Response()
+	resp.Status = 301
+	resp.Header = append(resp.Header, codec.Header{Name: nameLocation, Value: location})
+	x.Reply(resp, nil)
+	return true
+}
+
+// serve answers with the file, a part of it, or why not. It takes f over.
+func (h *Handler) serve(x *engine.Exchange, f *file) {
+	if f.noSlash && redirect(x) {
+		f.close()
+		return
+	}
+	h.send(x, x.Response(), f)
+}
+
+// send answers with f and the headers that resp has already.
+func (h *finder) send(x *engine.Exchange, resp *codec.Response, f *file) {
+	r := x.Request()
+	header := resp.Header
+	if f.varies {
+		header = append(header, codec.Header{Name: nameVary, Value: acceptEncoding})
+	}
+	if f.made || f.status != 0 {
+		if f.status != 0 {
+			resp.Status = f.status
+		}
+		resp.Header = f.content(header)
+		f.reply(x, resp, part{0, f.size})
+		return
+	}
+	header = append(header,
+		codec.Header{Name: nameLastModified, Value: f.modified},
+		codec.Header{Name: nameETag, Value: f.etag})
+	header = h.expires.appendTo(header, r, f)
+	if f.immutable {
+		header = append(header, codec.Header{Name: nameCacheControl, Value: forAYear})
+	}
+	if status := f.check(r); status != 200 {
+		f.close()
+		resp.Status, resp.Header = status, header
+		x.Reply(resp, nil)
+		return
+	}
+	header = append(header, codec.Header{Name: nameAcceptRanges, Value: inBytes})
+	part, verdict := f.part(r, f.size)
+	if verdict != rangeNone {
+		header = append(header, codec.Header{Name: nameContentRange, Value: part.appendContentRange(nil, verdict, f.size)})
+	}
+	if verdict == rangeUnsatisfiable {
+		f.close()
+		resp.Status, resp.Header = 416, header
+		x.Reply(resp, nil)
+		return
+	}
+	if verdict == rangeValid {
+		resp.Status = 206
+	}
+	resp.Header = f.content(header)
+	f.reply(x, resp, part)
+}
+
+// content adds what the content is.
+func (f *file) content(header []codec.Header) []codec.Header {
+	if f.coding != coding.Identity {
+		header = append(header, codec.Header{Name: nameContentEncoding, Value: f.coding.Name()})
+	}
+	if f.contentType == nil {
+		return header
+	}
+	return append(header, codec.Header{Name: nameContentType, Value: f.contentType})
+}
+
+func (f *file) reply(x *engine.Exchange, resp *codec.Response, p part) {
+	if f.File != nil {
+		x.ReplyFile(resp, f.File, p.from, p.size)
+		return
+	}
+	if x.Request().Head {
+		resp.ContentLength = p.size
+	}
+	x.FromFile = !f.made
+	x.Reply(resp, f.data[p.from:p.from+p.size])
+}
+
+// validatorsOf returns what tells a version of a file from others.
+func validatorsOf(modified time.Time, size int64) validators {
+	v := validators{at: modified.Truncate(time.Second)}
+	v.modified = modified.UTC().AppendFormat(nil, httpTime)
+	v.etag = strconv.AppendInt([]byte{'"'}, modified.UnixNano(), 16)
+	v.etag = strconv.AppendInt(append(v.etag, '-'), size, 16)
+	v.etag = append(v.etag, '"')
+	return v
+}
+
+// mostListed bounds the names of a listing.
+const mostListed = 10_000
+
+// list makes a page of the names in a folder.
+func (h *finder) list(top *folder, name string, slash bool) (*file, error) {
+	dir, err := top.OpenFile(name, openFlags, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	entries, err := dir.ReadDir(mostListed)
+	if err != nil && len(entries) == 0 {
+		if _, statErr := dir.Stat(); statErr != nil || !errors.Is(err, io.EOF) {
+			return nil, err
+		}
+	}
+	slices.SortFunc(entries, func(a, b os.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	var page bytes.Buffer
+	page.WriteString("<!doctype html>\n<meta charset=\"utf-8\">\n<title>Files</title>\n<pre>\n")
+	if name != "." {
+		page.WriteString("<a href=\"../\">../</a>\n")
+	}
+	for _, e := range entries {
+		shown := e.Name()
+		if strings.HasPrefix(shown, ".") || h.skips(shown) {
+			continue
+		}
+		switch {
+		case e.IsDir():
+			shown += "/"
+		case !e.Type().IsRegular():
+			continue // a link may lead to what is not served
+		}
+		link := (&url.URL{Path: "./" + shown}).EscapedPath()
+		page.WriteString("<a href=\"" + html.EscapeString(link) + "\">" + html.EscapeString(shown) + "</a>\n")
+	}
+	if len(entries) == mostListed {
+		page.WriteString("…\n")
+	}
+	page.WriteString("</pre>\n")
+	f := &file{data: page.Bytes(), size: int64(page.Len()), made: true, noSlash: !slash}
+	f.contentType = []byte("text/html; charset=utf-8")
+	return f, nil
+}
