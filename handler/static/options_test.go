@@ -280,7 +280,8 @@ func TestChanges(t *testing.T) {
 	}
 	write("a", "one")
 	write("new", "three")
-	defer func(d time.Duration) { keepSettled = d }(keepSettled)
+	before := keepSettled
+	t.Cleanup(func() { keepSettled = before }) // after the server has ended
 	keepSettled = 50 * time.Millisecond
 	addr := start(t, Options{Check: []string{dir}}, engine.ListenOptions{})
 	want := func(what, content string) {
