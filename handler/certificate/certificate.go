@@ -1,0 +1,453 @@
+// Package certificate makes the TLS settings of a listener of certificates in files: it
+// chooses by the name that a client asks for, and reads files anew when they have changed, so
+// that renewals need no restart and end no connection.
+//
+// It never goes on with less than it was asked for. A file that cannot be used ends [New];
+// one that becomes unusable later leaves what was read before, and is told of.
+package certificate
+
+import (
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Pair is a certificate with its key, and what is asked of clients that use it.
+type Pair struct {
+	// Cert is a file of certificates in PEM: that of the server first, those between it and
+	// the authority after it. A file Cert.ocsp beside it, if there is one, is an OCSP answer
+	// in DER, which is stapled.
+	Cert string
+	// Key is the file of the private key in PEM. It must not be readable by others. Empty
+	// means Cert.
+	Key string
+	// Ciphers restricts those of TLS 1.2, in OpenSSL's spelling. Words for groups of them
+	// (HIGH, !aNULL) change nothing: all that are offered are strong. Those of TLS 1.3 are
+	// not a matter of choice.
+	Ciphers string
+	// ClientCA is a file of authorities in PEM whose certificates clients may show; after
+	// an exclamation mark, must. Empty asks for none.
+	ClientCA string
+}
+
+// Site is a pair for clients that ask for a name.
+type Site struct {
+	// Name is the name, in any case; or *.example.org for those one level below.
+	Name string
+	// Pattern is in place of Name: names that it matches.
+	Pattern *regexp.Regexp
+	Pair
+}
+
+// Options configures a [Store].
+type Options struct {
+	Pair         // for clients that ask for no name, or an unknown one
+	Sites []Site // the first that fits counts, names before patterns
+	// Dir, if set, has NAME.crt, NAME.key and perhaps NAME.ca for more names, of which
+	// the files are looked for when a client asks for one. DirCiphers is for all of them.
+	Dir, DirCiphers string
+	// HTTP2 offers HTTP/2 beside HTTP/1.1.
+	HTTP2 bool
+	// Oldest is the oldest version of TLS that is spoken. 0 means 1.2.
+	Oldest uint16
+	// Depth bounds the certificates between a client's and its authority; 0 means 1,
+	// as in uWSGI.
+	Depth int
+	// Logf is told of certificates that were read anew, or could not be. nil means nowhere.
+	Logf func(format string, args ...any)
+}
+
+// lookEach is how long files are not looked at again. They are looked at when a client comes,
+// by the goroutine of its handshake.
+const lookEach = time.Second
+
+// sitesMost bounds the names of Options.Dir that are kept.
+const sitesMost = 4096
+
+// Store chooses certificates. Any goroutine may call its methods.
+type Store struct {
+	opt     Options
+	first   *entry
+	sites   []siteEntry
+	tickets *tickets
+
+	mu   sync.Mutex // guards what follows
+	dir  map[string]*entry
+	miss map[string]time.Time // names that Dir does not have, and when it was looked for them
+}
+
+type siteEntry struct {
+	Site
+	*entry
+}
+
+// New reads the files.
+func New(o Options) (*Store, error) {
+	if o.Logf == nil {
+		o.Logf = func(string, ...any) {}
+	}
+	if o.Oldest == 0 {
+		o.Oldest = tls.VersionTLS12
+	}
+	s := &Store{opt: o, tickets: newTickets(), dir: map[string]*entry{}, miss: map[string]time.Time{}}
+	var err error
+	if s.first, err = s.entry(o.Pair); err != nil {
+		return nil, err
+	}
+	for _, site := range o.Sites {
+		e, err := s.entry(site.Pair)
+		if err != nil {
+			return nil, err
+		}
+		site.Name = strings.ToLower(site.Name)
+		s.sites = append(s.sites, siteEntry{site, e})
+	}
+	return s, nil
+}
+
+// Config returns settings for a listener, which go on to follow the store.
+func (s *Store) Config() *tls.Config {
+	c := s.first.config().Clone()
+	c.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		return s.choose(hello.ServerName).config(), nil
+	}
+	return c
+}
+
+// Look has files read anew that have changed. Connections that are open are left alone.
+func (s *Store) Look() {
+	s.first.look(0)
+	for _, site := range s.sites {
+		site.look(0)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.miss)
+	for _, e := range s.dir {
+		e.look(0)
+	}
+}
+
+// choose returns the entry for a name that a client has asked for.
+func (s *Store) choose(name string) *entry {
+	name = strings.ToLower(strings.TrimSuffix(name, "."))
+	e := s.find(name)
+	e.look(lookEach)
+	return e
+}
+
+func (s *Store) find(name string) *entry {
+	if name == "" {
+		return s.first
+	}
+	for _, site := range s.sites {
+		if site.Pattern == nil && nameFits(site.Name, name) {
+			return site.entry
+		}
+	}
+	for _, site := range s.sites {
+		if site.Pattern != nil && site.Pattern.MatchString(name) {
+			return site.entry
+		}
+	}
+	if e := s.fromDir(name); e != nil {
+		return e
+	}
+	return s.first
+}
+
+func nameFits(pattern, name string) bool {
+	if rest, wild := strings.CutPrefix(pattern, "*."); wild {
+		_, parent, _ := strings.Cut(name, ".")
+		return parent == rest
+	}
+	return pattern == name
+}
+
+// fromDir looks for a name in Options.Dir; nil where it is not there.
+func (s *Store) fromDir(name string) *entry {
+	if s.opt.Dir == "" || !fileName(name) {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.dir[name]; e != nil {
+		return e
+	}
+	if at, missed := s.miss[name]; missed && time.Since(at) < lookEach {
+		return nil
+	}
+	p := Pair{Cert: filepath.Join(s.opt.Dir, name+".crt"), Key: filepath.Join(s.opt.Dir, name+".key"), Ciphers: s.opt.DirCiphers}
+	if ca := filepath.Join(s.opt.Dir, name+".ca"); exists(ca) {
+		p.ClientCA = ca
+	}
+	if exists(p.Cert) && exists(p.Key) && len(s.dir) < sitesMost {
+		e, err := s.entry(p)
+		if err == nil {
+			s.dir[name] = e
+			return e
+		}
+		s.opt.Logf("certificate of %s: %v", name, err)
+	}
+	if len(s.miss) >= sitesMost {
+		clear(s.miss)
+	}
+	s.miss[name] = time.Now()
+	return nil
+}
+
+// fileName reports whether a client's name can be part of a file name: nothing but the
+// letters of host names.
+func fileName(name string) bool {
+	return name[0] != '.' && !strings.ContainsFunc(name, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '.' || r == '-' || r == '_')
+	})
+}
+
+func exists(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && info.Mode().IsRegular()
+}
+
+// entry is a pair as it was last read.
+type entry struct {
+	store   *Store
+	pair    Pair
+	tickets *tickets
+	now     atomic.Pointer[settings]
+
+	mu     sync.Mutex // guards what follows
+	looked time.Time
+	seen   []stamp
+}
+
+// settings are those of a pair.
+type settings struct {
+	*tls.Config
+	tickets atomic.Uint64 // number of the newest key that it has
+}
+
+// stamp is how a changed file is told. A link that leads elsewhere, too.
+type stamp struct {
+	file  string
+	size  int64
+	mtime time.Time
+	inode any
+}
+
+func (s *Store) entry(p Pair) (*entry, error) {
+	if p.Key == "" {
+		p.Key = p.Cert
+	}
+	e := &entry{store: s, pair: p, tickets: s.tickets, looked: time.Now()}
+	if p.ClientCA != "" {
+		e.tickets = newTickets()
+	}
+	e.seen = e.stamps()
+	c, err := e.read()
+	if err != nil {
+		return nil, err
+	}
+	e.now.Store(&settings{Config: c})
+	return e, nil
+}
+
+// config returns the settings as of now.
+func (e *entry) config() *tls.Config {
+	c := e.now.Load()
+	e.tickets.give(c)
+	return c.Config
+}
+
+// look reads the files anew where they have changed, unless they have been looked at within
+// the last while.
+func (e *entry) look(while time.Duration) {
+	if !e.mu.TryLock() {
+		return // another does
+	}
+	defer e.mu.Unlock()
+	if time.Since(e.looked) < while {
+		return
+	}
+	e.looked = time.Now()
+	seen := e.stamps()
+	if slices.Equal(seen, e.seen) {
+		return
+	}
+	e.seen = seen
+	c, err := e.read()
+	if err != nil {
+		e.store.opt.Logf("%v: the certificate that was read before is used on", err)
+		return
+	}
+	e.now.Store(&settings{Config: c})
+	e.store.opt.Logf("certificate %s was read anew: it is good until %s", e.pair.Cert, c.Certificates[0].Leaf.NotAfter.UTC().Format(time.DateOnly))
+}
+
+func (e *entry) files() []string {
+	files := []string{e.pair.Cert, e.pair.Key, e.pair.Cert + ".ocsp"}
+	if ca := strings.TrimPrefix(e.pair.ClientCA, "!"); ca != "" {
+		files = append(files, ca)
+	}
+	return files
+}
+
+func (e *entry) stamps() (all []stamp) {
+	for _, name := range e.files() {
+		st := stamp{file: name}
+		if info, err := os.Stat(name); err == nil {
+			st.size, st.mtime, st.inode = info.Size(), info.ModTime(), inode(info)
+		}
+		all = append(all, st)
+	}
+	return all
+}
+
+func (e *entry) read() (*tls.Config, error) {
+	p, o := e.pair, &e.store.opt
+	cert, err := readPair(p)
+	if err != nil {
+		return nil, err
+	}
+	c := &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: o.Oldest, NextProtos: []string{"http/1.1"}}
+	if o.HTTP2 {
+		c.NextProtos = []string{"h2", "http/1.1"}
+	}
+	if c.CipherSuites, err = ciphers(p.Ciphers); err != nil {
+		return nil, err
+	}
+	if ca, must := strings.CutPrefix(p.ClientCA, "!"); ca != "" {
+		c.ClientAuth = tls.VerifyClientCertIfGiven
+		if must {
+			c.ClientAuth = tls.RequireAndVerifyClientCert
+		}
+		if c.ClientCAs, err = readPool(ca); err != nil {
+			return nil, err
+		}
+		c.VerifyConnection = within(max(o.Depth, 1))
+	}
+	return c, nil
+}
+
+// within refuses chains with more than depth certificates between a client's and its
+// authority's.
+func within(depth int) func(tls.ConnectionState) error {
+	return func(state tls.ConnectionState) error {
+		if len(state.PeerCertificates) == 0 || slices.ContainsFunc(state.VerifiedChains, func(chain []*x509.Certificate) bool { return len(chain)-1 <= depth }) {
+			return nil
+		}
+		return fmt.Errorf("the client's certificate is further than %d from its authority (ssl-verify-depth)", depth)
+	}
+}
+
+func readPair(p Pair) (tls.Certificate, error) {
+	none := tls.Certificate{}
+	if err := private(p.Key); err != nil {
+		return none, err
+	}
+	cert, err := tls.LoadX509KeyPair(p.Cert, p.Key)
+	if err != nil {
+		if path, ok := errors.AsType[*os.PathError](err); ok {
+			return none, fmt.Errorf("read the certificate: %w", path)
+		}
+		return none, fmt.Errorf("certificate %s and key %s: %w", p.Cert, p.Key, err)
+	}
+	if staple, err := os.ReadFile(p.Cert + ".ocsp"); err == nil && len(staple) < 64<<10 {
+		cert.OCSPStaple = staple
+	}
+	return cert, nil
+}
+
+// private refuses a key that anybody on the machine can read.
+func private(name string) error {
+	info, err := os.Stat(name)
+	switch {
+	case err != nil:
+		return fmt.Errorf("read the key: %w", err)
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("read the key: %s is no file", name)
+	case info.Mode().Perm()&0o007 != 0:
+		return fmt.Errorf("the key %s can be read by everybody on this machine: chmod o= %s", name, name)
+	}
+	return nil
+}
+
+func readPool(name string) (*x509.CertPool, error) {
+	b, err := os.ReadFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("read the authorities of clients: %w", err)
+	}
+	pool, n := x509.NewCertPool(), 0
+	for rest := b; ; {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			break
+		}
+		if block.Type != "CERTIFICATE" {
+			continue
+		}
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("authorities of clients, %s: %w", name, err)
+		}
+		pool.AddCert(cert)
+		n++
+	}
+	if n == 0 {
+		return nil, fmt.Errorf("authorities of clients: %s holds no certificate in PEM", name)
+	}
+	return pool, nil
+}
+
+// tickets are the keys of session tickets. All certificates without authorities for clients
+// share them, so that a session goes on after a renewal; each with authorities has its own, or
+// a client could go on at one site with what it has shown to another.
+type tickets struct {
+	mu     sync.Mutex
+	keys   [][32]byte // the newest first
+	made   time.Time
+	number atomic.Uint64 // of the newest
+}
+
+// How long a key makes tickets, and how many keys are kept to read them.
+const (
+	ticketsEach = 12 * time.Hour
+	ticketsKept = 4
+)
+
+func newTickets() *tickets {
+	t := &tickets{}
+	t.renew()
+	return t
+}
+
+func (t *tickets) renew() {
+	var key [32]byte
+	_, _ = rand.Read(key[:]) // it never fails
+	t.keys = append([][32]byte{key}, t.keys[:min(len(t.keys), ticketsKept-1)]...)
+	t.made = time.Now()
+	t.number.Add(1)
+}
+
+// give sees to it that s has the keys of now.
+func (t *tickets) give(s *settings) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if time.Since(t.made) > ticketsEach {
+		t.renew()
+	}
+	if n := t.number.Load(); s.tickets.Swap(n) != n {
+		s.SetSessionTicketKeys(t.keys)
+	}
+}
