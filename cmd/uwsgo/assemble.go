@@ -16,6 +16,7 @@ import (
 	"github.com/uwsgo/uwsgo/codec"
 	"github.com/uwsgo/uwsgo/engine"
 	"github.com/uwsgo/uwsgo/engine/worker"
+	"github.com/uwsgo/uwsgo/handler/certificate"
 	"github.com/uwsgo/uwsgo/handler/compress"
 	"github.com/uwsgo/uwsgo/handler/header"
 	"github.com/uwsgo/uwsgo/handler/route"
@@ -39,6 +40,15 @@ func (p *program) listen(inherited []succession.Socket) error {
 		DiskThreads:  cfg.DiskThreads,
 		HeadTimeout:  cfg.HTTPTimeout, BodyTimeout: cfg.HTTPTimeout, WriteTimeout: cfg.HTTPTimeout,
 		Logf: p.log.Printf, OnFinish: p.onFinish(), OnRefusal: p.logRefusal,
+	}
+	if cfg.TLSErrors {
+		opt.OnHandshakeError = func(ln *engine.Listener, peer string, err error) {
+			p.log.Printf("TLS handshake with %s on %s failed: %v", peer, ln, err)
+		}
+	}
+	p.secure = certificate.HandlerOptions{
+		Stores: map[*engine.Listener]*certificate.Store{}, Redirects: map[*engine.Listener]uint16{},
+		ExportCert: cfg.ExportCert, StrictTransport: cfg.StrictTransport,
 	}
 	var err error
 	if p.engine, err = engine.New(opt); err != nil {
@@ -94,6 +104,14 @@ func (p *program) bind(l config.Listen, inherited *succession.Socket, open func(
 	if l.Protocol == config.Uwsgi {
 		o.Protocol, o.Timeout, kind = engine.UWSGI, cfg.SocketTimeout, "uwsgi"
 	}
+	var store *certificate.Store
+	if l.TLS != nil {
+		var err error
+		if store, err = p.certificates(l); err != nil {
+			return fmt.Errorf("%s: %w", l.Where, err)
+		}
+		o.TLS, kind = store.Config(), kind+"s"
+	}
 	how := "bound to"
 	if inherited != nil {
 		how, o.Address = "inherited as", inherited.Address
@@ -102,6 +120,12 @@ func (p *program) bind(l config.Listen, inherited *succession.Socket, open func(
 	ln, err := open(o)
 	if err != nil {
 		return fmt.Errorf("%s: %w", l.Where, err)
+	}
+	if store != nil {
+		p.secure.Stores[ln] = store
+	}
+	if l.ToHTTPS {
+		p.secure.Redirects[ln] = l.HTTPSPort
 	}
 	p.sockets = append(p.sockets, openSocket{ln, l.Addr, inherited != nil && inherited.Always})
 	p.ending.Later(func() { // a start that fails leaves nothing behind
@@ -118,6 +142,36 @@ func (p *program) bind(l config.Listen, inherited *succession.Socket, open func(
 		p.log.Printf("*** WARNING: listen = %d is more than this system allows (net.core.somaxconn): it holds fewer ***", cfg.Backlog)
 	}
 	return nil
+}
+
+// certificates reads those of an address, and those of the sites. As in uWSGI their files are
+// named from where the server was started.
+func (p *program) certificates(l config.Listen) (*certificate.Store, error) {
+	cfg := p.cfg
+	from := func(path string) string {
+		if path == "" || filepath.IsAbs(path) {
+			return path
+		}
+		return filepath.Join(p.started, path)
+	}
+	pair := func(c config.Certificate) certificate.Pair {
+		authorities, must := strings.CutPrefix(c.ClientCA, "!")
+		return certificate.Pair{
+			Cert: from(c.Cert), Key: from(c.Key), Ciphers: c.Ciphers,
+			ClientCA: from(authorities), ClientMust: must,
+		}
+	}
+	o := certificate.Options{
+		Pair: pair(*l.TLS), DirCiphers: cfg.SiteDirCiphers, HTTP2: cfg.HTTP2 && l.Protocol == config.HTTP,
+		Depth: cfg.VerifyDepth, Logf: p.log.Printf,
+	}
+	if cfg.SiteDir != "" {
+		o.Dir = from(cfg.SiteDir)
+	}
+	for _, s := range cfg.Sites {
+		o.Sites = append(o.Sites, certificate.Site{Name: s.Name, Pattern: s.Pattern, Pair: pair(s.Certificate)})
+	}
+	return certificate.New(o)
 }
 
 func (p *program) vacuum(ln *engine.Listener) {
@@ -343,6 +397,9 @@ func (p *program) chain(h engine.Handler, rules route.Options, passed func(engin
 		}
 	}
 	h = p.withReadiness(h)
+	if len(p.secure.Stores)+len(p.secure.Redirects) > 0 {
+		h = certificate.NewHandler(h, p.secure)
+	}
 	if len(cfg.AddHeader)+len(cfg.RemHeader) > 0 {
 		return header.New(h, header.Options{Add: cfg.AddHeader, Remove: cfg.RemHeader})
 	}

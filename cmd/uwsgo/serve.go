@@ -24,6 +24,7 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/succession"
 	"github.com/uwsgo/uwsgo/engine"
 	"github.com/uwsgo/uwsgo/engine/worker"
+	"github.com/uwsgo/uwsgo/handler/certificate"
 )
 
 // program is one run of the server, from its configuration to its end.
@@ -72,7 +73,8 @@ type program struct {
 	stats    *stats.Server
 	observer *observe.Server
 
-	role    *succession.Role // to the servers before and after this one
+	secure  certificate.HandlerOptions // what encrypts, and what sends on to it
+	role    *succession.Role           // to the servers before and after this one
 	sockets []openSocket
 
 	reloads *life.Reloads

@@ -36,9 +36,10 @@ type Pair struct {
 	// (HIGH, !aNULL) change nothing: all that are offered are strong. Those of TLS 1.3 are
 	// not a matter of choice.
 	Ciphers string
-	// ClientCA is a file of authorities in PEM whose certificates clients may show; after
-	// an exclamation mark, must. Empty asks for none.
-	ClientCA string
+	// ClientCA is a file of authorities in PEM whose certificates clients may show, or must
+	// where ClientMust is set. Empty asks for none.
+	ClientCA   string
+	ClientMust bool
 }
 
 // Site is a pair for clients that ask for a name.
@@ -297,8 +298,8 @@ func (e *entry) look(while time.Duration) {
 
 func (e *entry) files() []string {
 	files := []string{e.pair.Cert, e.pair.Key, e.pair.Cert + ".ocsp"}
-	if ca := strings.TrimPrefix(e.pair.ClientCA, "!"); ca != "" {
-		files = append(files, ca)
+	if e.pair.ClientCA != "" {
+		files = append(files, e.pair.ClientCA)
 	}
 	return files
 }
@@ -327,12 +328,12 @@ func (e *entry) read() (*tls.Config, error) {
 	if c.CipherSuites, err = ciphers(p.Ciphers); err != nil {
 		return nil, err
 	}
-	if ca, must := strings.CutPrefix(p.ClientCA, "!"); ca != "" {
+	if p.ClientCA != "" {
 		c.ClientAuth = tls.VerifyClientCertIfGiven
-		if must {
+		if p.ClientMust {
 			c.ClientAuth = tls.RequireAndVerifyClientCert
 		}
-		if c.ClientCAs, err = readPool(ca); err != nil {
+		if c.ClientCAs, err = readPool(p.ClientCA); err != nil {
 			return nil, err
 		}
 		c.VerifyConnection = within(max(o.Depth, 1))

@@ -9,6 +9,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/uwsgo/uwsgo/codec"
 	"github.com/uwsgo/uwsgo/engine"
@@ -24,9 +25,9 @@ type HandlerOptions struct {
 	Redirects map[*engine.Listener]uint16
 	// ExportCert gives the app the client's certificate in PEM, as HTTPS_CC.
 	ExportCert bool
-	// StrictTransport, if not 0, is for how many seconds browsers are told to come by https
+	// StrictTransport, if not 0, is for how long browsers are told to come by https
 	// alone (RFC 6797). It is for whole hosts: any plain site of the same name is out of their reach.
-	StrictTransport int
+	StrictTransport time.Duration
 }
 
 // Handler does for requests what goes with TLS: it tells the app who the client is, as
@@ -46,7 +47,7 @@ type Handler struct {
 func NewHandler(next engine.Handler, o HandlerOptions) *Handler {
 	h := &Handler{next: next, opt: o}
 	if o.StrictTransport > 0 {
-		h.strict = []codec.Header{{Name: []byte("Strict-Transport-Security"), Value: fmt.Appendf(nil, "max-age=%d", o.StrictTransport)}}
+		h.strict = []codec.Header{{Name: []byte("Strict-Transport-Security"), Value: fmt.Appendf(nil, "max-age=%d", int64(o.StrictTransport/time.Second))}}
 	}
 	return h
 }

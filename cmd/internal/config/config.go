@@ -29,6 +29,7 @@ type Config struct {
 	Action Action
 
 	ListenConfig
+	TLSConfig
 	AppConfig
 	PythonConfig
 	ProcessConfig

@@ -49,7 +49,7 @@ func TestLoad(t *testing.T) {
 		{
 			name: "long_options", args: []string{"--http", ":8080", "--processes=4", "--threads", "2", "--master"},
 			want: func(c *Config) {
-				c.Listens = []Listen{{":8080", HTTP, "http", "--http"}}
+				c.Listens = []Listen{{Addr: ":8080", Protocol: HTTP, Option: "http", Where: "--http"}}
 				c.Processes, c.Threads = 4, 2
 			},
 		},
@@ -63,7 +63,7 @@ func TestLoad(t *testing.T) {
 			name: "bundled_flags", args: []string{"-LMp4", "-s", ":3031", "-wshop.wsgi", "-iT"},
 			want: func(c *Config) {
 				c.LogFilter.All, c.Processes = false, 4
-				c.Listens = []Listen{{":3031", Uwsgi, "socket", "--socket"}}
+				c.Listens = []Listen{{Addr: ":3031", Protocol: Uwsgi, Option: "socket", Where: "--socket"}}
 				c.Module = "shop.wsgi"
 			},
 		},
@@ -81,11 +81,11 @@ func TestLoad(t *testing.T) {
 			want: func(c *Config) {
 				c.Protocol = HTTP
 				c.Listens = []Listen{
-					{":1", HTTP, "http", "app.ini:2: http"},
-					{":2", HTTP, "http-socket", "app.ini:3: http-socket"},
-					{":3", HTTP, "http11-socket", "app.ini:4: http11-socket"},
-					{"/s", HTTP, "socket", "app.ini:5: socket"},
-					{"@a", Uwsgi, "uwsgi-socket", "app.ini:6: uwsgi-socket"},
+					{Addr: ":1", Protocol: HTTP, Option: "http", Where: "app.ini:2: http"},
+					{Addr: ":2", Protocol: HTTP, Option: "http-socket", Where: "app.ini:3: http-socket"},
+					{Addr: ":3", Protocol: HTTP, Option: "http11-socket", Where: "app.ini:4: http11-socket"},
+					{Addr: "/s", Protocol: HTTP, Option: "socket", Where: "app.ini:5: socket"},
+					{Addr: "@a", Protocol: Uwsgi, Option: "uwsgi-socket", Where: "app.ini:6: uwsgi-socket"},
 				}
 			},
 		},
@@ -109,7 +109,7 @@ func TestLoad(t *testing.T) {
 		{
 			name: "socket_and_stats_on_one_path", args: []string{"app.ini"}, ini: "http = :80\nsocket = x.sock\nstats = x.sock\n",
 			want: func(c *Config) {
-				c.Listens = []Listen{{":80", HTTP, "http", "app.ini:2: http"}}
+				c.Listens = []Listen{{Addr: ":80", Protocol: HTTP, Option: "http", Where: "app.ini:2: http"}}
 				c.Stats = "x.sock"
 			},
 			warning: "x.sock is also the path of a socket",
@@ -118,10 +118,10 @@ func TestLoad(t *testing.T) {
 			name: "comments_behind_addresses", args: []string{"app.ini"}, ini: "http = 127.0.0.1:80; web\nsocket = [::1]:81 # x\nuwsgi-socket = :82;\nstats = 127.0.0.1:83 ; x\nhttp-socket = /run/a:1; b\n",
 			want: func(c *Config) {
 				c.Listens = []Listen{
-					{"127.0.0.1:80", HTTP, "http", "app.ini:2: http"},
-					{"[::1]:81", Uwsgi, "socket", "app.ini:3: socket"},
-					{":82", Uwsgi, "uwsgi-socket", "app.ini:4: uwsgi-socket"},
-					{"/run/a:1; b", HTTP, "http-socket", "app.ini:6: http-socket"},
+					{Addr: "127.0.0.1:80", Protocol: HTTP, Option: "http", Where: "app.ini:2: http"},
+					{Addr: "[::1]:81", Protocol: Uwsgi, Option: "socket", Where: "app.ini:3: socket"},
+					{Addr: ":82", Protocol: Uwsgi, Option: "uwsgi-socket", Where: "app.ini:4: uwsgi-socket"},
+					{Addr: "/run/a:1; b", Protocol: HTTP, Option: "http-socket", Where: "app.ini:6: http-socket"},
 				}
 				c.Stats = "127.0.0.1:83"
 			},

@@ -57,12 +57,6 @@ func TestWhatProtectsEndsTheStart(t *testing.T) {
 		{"cgroup", "cgroup = /sys/fs/cgroup/x", "app.ini:3: cgroup: "},
 		{"limit_nproc", "limit-nproc = 50", "app.ini:3: limit-nproc: "},
 		{"jail", "jail = /jail", "app.ini:3: jail: "},
-		{"https", "https = :8443,a.crt,a.key,HIGH,ca.crt", "app.ini:3: https: not supported, and it may protect something: there is no TLS yet"},
-		{"https_socket", "https-socket = :8443,a.crt,a.key", "app.ini:3: https-socket: "},
-		{"ssl_socket", "ssl-socket = :8443,a.crt,a.key", "app.ini:3: ssl-socket: "},
-		{"suwsgi_socket", "suwsgi-socket = :8443,a.crt,a.key", "app.ini:3: suwsgi-socket: "},
-		{"http_to_https", "http-to-https = :8080", "app.ini:3: http-to-https: "},
-		{"verify_depth", "ssl-verify-depth = 2", "app.ini:3: ssl-verify-depth: "},
 		{"subscriptions", "subscriptions-sign-check = SHA1:/keys", "app.ini:3: subscriptions-sign-check: "},
 		{"emperor_command_socket", "emperor-command-socket = /run/c", "app.ini:3: emperor-command-socket: "},
 		{"flock", "flock = /run/x.lock", "app.ini:3: flock: "},
@@ -148,7 +142,7 @@ func TestWhatIsHarmlessStarts(t *testing.T) {
 		{"levels", "thunder-lock = true\nlazy = true\nspooler = a\nalarm = b\nspooler = c\nthunder-lock = 1", Losses{
 			Function: []string{"spooler", "alarm"}, Changed: []string{"lazy"}, Harmless: []string{"thunder-lock"},
 		}},
-		{"switched_off", "thunder-lock = false\nlazy = no\nmule = 0\nhttps = false\nspooler =", Losses{}},
+		{"switched_off", "thunder-lock = false\nlazy = no\nmule = 0\nfastrouter = false\nspooler =", Losses{}},
 		{"condition_that_is_not_taken", "if-env = NO_SUCH_VARIABLE\nroute = ^/.* ldapauth:Realm,%(_)\nendif =", Losses{}},
 		{"placeholders_of_such_names", "set-ph = realm=x\nresolved = y\nmodule = %(realm)%(resolved)", Losses{}},
 		{"routes_that_only_log", "route = ^/health donotlog:\nroute-run = log:x\nroute-if = equal:a;b metricset:a b\nroute-uri = ^/ continue:\nfinal-route-run = log:x\nerror-route = ^/ last:\nfinal-route-run = cachestore:x\nerror-route = ^/ metricinc:x", Losses{

@@ -37,6 +37,10 @@ type Listen struct {
 	Protocol Protocol
 	Option   string // the option that asked for it, as written: http, http-socket, …
 	Where    string // its origin for messages, like "app.ini:3: http"
+
+	TLS       *Certificate // for clients that encrypt; nil for others
+	ToHTTPS   bool         // every request is sent on to https
+	HTTPSPort uint16       // the port to name there; 0 for the usual
 }
 
 var listeningRows = []row{

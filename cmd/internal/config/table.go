@@ -37,6 +37,7 @@ var tables = []struct {
 	settle  func(*resolver) error
 }{
 	{option.Listening, listeningRows, (*resolver).settleListening},
+	{option.Listening, tlsRows, (*resolver).settleTLS},
 	{option.Application, applicationRows, nil},
 	{option.Python, pythonRows, nil},
 	{option.Processes, processRows, (*resolver).settleProcesses},
@@ -62,6 +63,7 @@ var tables = []struct {
 func defaults() *Config {
 	return &Config{
 		ListenConfig:    listenDefaults,
+		TLSConfig:       tlsDefaults,
 		AppConfig:       appDefaults,
 		ProcessConfig:   processDefaults,
 		RecyclingConfig: recyclingDefaults,

@@ -6,13 +6,10 @@ package option
 var ends = []group{
 	// Who may send a request, and what becomes of it.
 	{
-		"https https2 https-socket ssl-socket suwsgi-socket http-to-https sslrouter sslrouter2",
-		"there is no TLS yet: have a web server in front do it, nginx with proxy_pass or uwsgi_pass for one, and listen with http or socket",
+		"sslrouter sslrouter2 sslrouter-session-context",
+		"TLS is not passed on to other servers: https = ADDR,CERT,KEY serves the app by TLS",
 	},
-	{
-		"https-export-cert https-session-context sslrouter-session-context sni sni-dir sni-dir-ciphers sni-regexp ssl-option ssl-verify-depth",
-		"there is no TLS yet: set it in the web server in front",
-	},
+	{"ssl-option", "flags of OpenSSL mean nothing to another library: TLS 1.2 and 1.3 are spoken, with strong ciphers, without compression and renegotiation, so leave it out if that is enough"},
 	{"vhost vhost-host", "each host would get the app of every other: start one server for each, and have the web server in front choose by host"},
 	{"log-drain log-filter", "lines that are to be left out, of secrets perhaps, would be logged: filter the log where it goes, or leave out lines of requests with disable-logging, or with route and donotlog"},
 	{"http-path-info-no-decode-slashes", "PATH_INFO is decoded as a whole: refuse encoded slashes in the web server in front"},

@@ -41,7 +41,9 @@ var ignored = []group{
 	{"spooler-quiet fastrouter-quiet rawrouter-quiet sslrouter-quiet", "there is nothing that could be loud"},
 	{"allowed-modifiers", "no modifier is served but those of WSGI and ping"},
 	{"cgroup-dir-mode", "it only goes with cgroup"},
-	{"ssl-verbose ssl-enable3 ssl-enable-sslv3 ssl-enable-tlsv1 ssl-session-timeout ssl-sessions-timeout ssl-session-use-cache ssl-sessions-use-cache ssl-tmp-dir", "there is no TLS, and options that listen with it end the start"},
+	{"ssl-enable3 ssl-enable-sslv3 ssl-enable-tlsv1", "TLS 1.2 is the oldest version that is spoken: the older ones are broken, and clients have left them behind"},
+	{"ssl-session-timeout ssl-sessions-timeout ssl-session-use-cache ssl-sessions-use-cache https-session-context", "sessions go on by tickets, whose keys change every twelve hours"},
+	{"ssl-tmp-dir", "certificates are read from files"},
 	{"propagate-touch", "workers are reloaded by the server, not by signals to each"},
 	{"emperor-subreaper early-emperor imperial-monitor-list imperial-monitors-list", "vassals are children of the emperor, and it looks at directories and patterns"},
 }

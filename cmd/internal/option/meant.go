@@ -67,12 +67,13 @@ func init() {
 		{"disable-logging", "disable-log disable-logs no-logging no-log disable-access-log no-access-log disable-log-requests"},
 		{"stats", "stat stats-socket status statistics stats-address"},
 		{"static-map", "static static-path static-url static-root static-dir static-files static-path-mount static-path-route alias document-root"},
+		{"https", "certfile keyfile ca-certs ssl-certfile ssl-keyfile tls ssl cert key https-bind ssl-cert ssl-key"},
 		{"compress", "gzip compression http-gzip enable-compression"},
 
 		// There is nothing to put in their place.
 		{"", "worker-class worker-connections worker-tmp-dir accesslog access-log access-logfile log-level loglevel log-buffering " +
-			"capture-output preload preload-app forwarded-allow-ips debug certfile keyfile ca-certs ssl-certfile ssl-keyfile tls ssl cert key " +
-			"interface ws http2 server-name server project project-name domain spew check-config print-config limit-request-fields statsd-host " +
+			"capture-output preload preload-app forwarded-allow-ips debug "  +
+			"interface ws server-name server project project-name domain spew check-config print-config limit-request-fields statsd-host " +
 			"fd env-file proxy-headers url-scheme threads-per-worker version-string test-app"},
 	} {
 		for name := range strings.FieldsSeq(pair.written) {

@@ -162,7 +162,7 @@ func TestComplete(t *testing.T) {
 		{"only_one_works_here", "thread", []string{"threads"}},
 		{"aliases_of_one_option_are_one", "virt", []string{"virtualenv"}},
 		{"prefix_of_one_option", "http-k", []string{"http-keepalive"}},
-		{"those_that_work_come_first", "http-", []string{"http-auto-gzip", "http-keepalive", "http-socket", "http-timeout"}},
+		{"those_that_work_come_first", "http-", []string{"http-auto-gzip", "http-keepalive", "http-socket", "http-timeout", "http-to-https"}},
 		{"none", "nonsense", nil},
 		{"none_works_and_several_are_known", "max-worker", []string{"max-worker-lifetime", "max-worker-lifetime-delta"}},
 	} {
@@ -182,9 +182,9 @@ func TestNearest(t *testing.T) {
 		"vaccum": "vacuum", "vaccuum": "vacuum", "app": "module", "wsgi-app": "module", "application": "callable", "script": "wsgi-file", "pid": "pidfile",
 		"daemon": "daemonize", "keepalive": "http-keepalive", "keep-alive": "http-keepalive", "graceful-timeout": "worker-reload-mercy", "backlog": "listen",
 		"max-requests-jitter": "max-requests-delta", "limit-request-line": "buffer-size", "limit-max-requests": "max-requests", "client_max_body_size": "limit-post",
-		"autoreload": "py-autoreload", "gzip": "compress", "static": "static-map", "exec-pre": "exec-asap", "proc-name-prefix": "procname-prefix",
+		"autoreload": "py-autoreload", "gzip": "compress", "certfile": "https", "ssl": "https", "static": "static-map", "exec-pre": "exec-asap", "proc-name-prefix": "procname-prefix",
 		// Nothing does what these do.
-		"worker-class": "", "worker-connections": "", "preload": "", "loglevel": "", "log-buffering": "", "access-logfile": "", "certfile": "", "debug": "", "project": "",
+		"worker-class": "", "worker-connections": "", "preload": "", "loglevel": "", "log-buffering": "", "access-logfile": "", "debug": "", "project": "",
 		// Written in another way.
 		"wsgi_file": "wsgi-file", "buffer_size": "buffer-size", "WSGI-FILE": "wsgi-file", "Processes": "processes", "--http-socket": "http-socket", "uwsgi-module": "module",
 		"UWSGI_MODULE": "module", "static map": "static-map", "Worker": "processes",
