@@ -72,7 +72,7 @@ func init() {
 
 		// There is nothing to put in their place.
 		{"", "worker-class worker-connections worker-tmp-dir accesslog access-log access-logfile log-level loglevel log-buffering " +
-			"capture-output preload preload-app forwarded-allow-ips debug "  +
+			"capture-output preload preload-app forwarded-allow-ips debug " +
 			"interface ws server-name server project project-name domain spew check-config print-config limit-request-fields statsd-host " +
 			"fd env-file proxy-headers url-scheme threads-per-worker version-string test-app"},
 	} {
