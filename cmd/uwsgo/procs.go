@@ -14,9 +14,12 @@ import (
 // 20 µs, and gives it back, at the price of five switches between threads. So one more is
 // there while loops have less than so many events a second.
 const (
-	procsEach = 100 * time.Millisecond
-	eventsFew = 7_000  // a second and loop: one more below
-	eventsMay = 10_000 // none above
+	procsEach = 100 * time.Millisecond // how often the load is looked at
+	procsIdle = time.Second            // while there is none: hundreds of vassals may have nothing to do
+	eventsFew = 7_000                  // a second and loop: one more below
+	eventsMay = 10_000                 // none above
+	// eventsSome within procsEach are a load, however small.
+	eventsSome = 10
 )
 
 // procs are the processors of the Go runtime, as the server sets them.
@@ -50,18 +53,23 @@ func (p procs) follow(wakeups func() uint64) (stop func()) {
 	over, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
-		tick := time.NewTicker(procsEach)
-		defer tick.Stop()
+		pause := procsEach
+		timer := time.NewTimer(pause)
+		defer timer.Stop()
 		before, more := wakeups(), true
 		for {
 			select {
-			case <-tick.C:
+			case <-timer.C:
 			case <-over:
 				return
 			}
 			now := wakeups()
-			had := more
-			more = moreProcs(had, now-before, p.loops)
+			had, events := more, (now-before)*uint64(procsEach)/uint64(pause)
+			more = moreProcs(had, events, p.loops)
+			if pause = min(2*pause, procsIdle); events >= eventsSome || !more {
+				pause = procsEach
+			}
+			timer.Reset(pause)
 			if before = now; more == had {
 				continue
 			}
