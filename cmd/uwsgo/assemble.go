@@ -100,6 +100,9 @@ func (p *program) bind(l config.Listen, inherited *succession.Socket, open func(
 	if o.Owner == "" {
 		o.Owner = p.owner()
 	}
+	if o.Mode == 0 && cfg.Daemonize != "" && cfg.Umask < 0 && p.vassal == nil {
+		o.Mode = 0o777 // as uWSGI's daemons have no umask: nginx may be another user
+	}
 	kind := "http"
 	if l.Protocol == config.Uwsgi {
 		o.Protocol, o.Timeout, kind = engine.UWSGI, cfg.SocketTimeout, "uwsgi"

@@ -45,6 +45,7 @@ func (p *program) logConfig() logger.Config {
 	}
 	c.Encoders = append(c.Encoders, p.vassal.prefix(c)...)
 	c.Access.UID, c.Access.GID = -1, -1
+	c.UID, c.GID = p.identity.UID, p.identity.GID
 	if cfg.LogChown {
 		c.Access.UID, c.Access.GID = p.identity.UID, p.identity.GID
 	}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -251,6 +252,36 @@ func TestAccess(t *testing.T) {
 	settle(s)
 	if mode() != 0o604 {
 		t.Errorf("mode %v after a rotation", mode())
+	}
+}
+
+// As in uWSGI loggers' files are the user's, and that of logto is root's. What is there stays as it is.
+func TestOwnerOfLoggers(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("SKIP: only root can give files away")
+	}
+	dir := t.TempDir()
+	path := func(name string) string { return filepath.Join(dir, name) }
+	if err := os.WriteFile(path("there"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := Config{To: path("base"), UID: 54321, GID: 54322}
+	for _, name := range []string{"made", "there"} {
+		spec, err := ParseSpec("file:" + path(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Loggers = append(c.Loggers, spec)
+	}
+	openConfig(t, c)
+	for name, want := range map[string][2]uint32{"base": {0, 0}, "made": {54321, 54322}, "there": {0, 0}} {
+		info, err := os.Stat(path(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if st := info.Sys().(*syscall.Stat_t); st.Uid != want[0] || st.Gid != want[1] {
+			t.Errorf("%s belongs to %d:%d, want %v", name, st.Uid, st.Gid, want)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package logger
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -36,8 +37,11 @@ type Config struct {
 	JSON                      bool       // log-json: what is no request line becomes JSON
 	Date                      string     // log-date: the strftime format that lines of the server begin with; empty for none
 	Access                    Access     // of files
-	Open                      Opener     // of files; nil for os.OpenFile
-	Changed                   func()     // called when File has changed; any goroutine
+	// UID and GID are whom root gives the files that it makes for loggers, but not that of
+	// logto: uWSGI opens them as this user. 0 for root.
+	UID, GID int
+	Open     Opener // of files; nil for os.OpenFile
+	Changed  func() // called when File has changed; any goroutine
 }
 
 // target is where lines end up.
@@ -252,7 +256,7 @@ func (s *Sink) target(spec Spec) (t *target, late, err error) {
 		if t := s.opened(f.path); t != nil {
 			return t, nil, nil
 		}
-		out, err = s.openFile(f, false)
+		out, err = s.openFile(f, s.give, false)
 	case "socket", "syslog", "rsyslog":
 		out, late, err = s.datagrams(spec)
 	default:
@@ -335,7 +339,7 @@ func (s *Sink) openBase(to string) (out output, late, err error) {
 		}
 		return d, late, nil
 	}
-	f, err := s.openFile(fileSpec{path: to, maxSize: s.config.MaxSize, backup: s.config.BackupName}, s.config.Truncate)
+	f, err := s.openFile(fileSpec{path: to, maxSize: s.config.MaxSize, backup: s.config.BackupName}, s.config.Open, s.config.Truncate)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -350,12 +354,33 @@ func (s *Sink) openBase(to string) (out output, late, err error) {
 	return f, nil, nil
 }
 
-func (s *Sink) openFile(spec fileSpec, truncate bool) (*file, error) {
-	f, err := openFile(spec, s.config.Open, s.config.Access, truncate)
+func (s *Sink) openFile(spec fileSpec, open Opener, truncate bool) (*file, error) {
+	f, err := openFile(spec, open, s.config.Access, truncate)
 	if err == nil {
 		f.report = s.log.Printf
 	}
 	return f, err
+}
+
+// give opens a file as Open does. One that root makes belongs to the user of loggers.
+func (s *Sink) give(path string, mode os.FileMode) (*os.File, error) {
+	_, err := os.Lstat(path)
+	f, failed := s.config.Open(path, mode)
+	if failed != nil || !errors.Is(err, os.ErrNotExist) || os.Geteuid() != 0 || s.config.UID <= 0 {
+		return f, failed
+	}
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() || info.Size() > 0 {
+		return f, nil
+	}
+	gid := s.config.GID
+	if gid <= 0 {
+		gid = -1
+	}
+	if err := f.Chown(s.config.UID, gid); err != nil {
+		_ = f.Close()
+		return nil, err
+	}
+	return f, nil
 }
 
 // watch has the log tell when lines for a target are lost.

@@ -330,12 +330,13 @@ def others():
                 command = f.read().replace(b"\0", b" ").decode(errors="replace").strip()
         except OSError:
             continue
-        if command and not re.search(r"stage\.py|uwsg|^uWSGI ", command):
+        if command and not re.search(r"stage\.py|uwsg|uWSGI (master|worker|http|zygote)", command):
             found.add(command)
     return sorted(found)
 
 
 made = {}
+told = ""  # into logs
 logged = set()
 started = set()
 losses = set()
@@ -350,6 +351,10 @@ for path, (mode, uid, gid) in held().items():
             content = ""
         if MARK in content and not path.endswith(".py"):
             logged.add(path)
+        if path.endswith(".log") and not content:
+            continue  # uWSGI makes those of loggers with their first line
+        if path.endswith(".log") and path != "/server.log":
+            told += content[-3000:]
         if "*** Starting uW" in content or "*** Starting uwsgo" in content:
             started.add(path)
         for names in re.findall(
@@ -359,7 +364,7 @@ for path, (mode, uid, gid) in held().items():
     if mode[0] != "d" and path != "/server.log":
         made[path] = [mode[0] if mode[0] == "l" else mode, uid, gid]
 with open("/server.log", errors="replace") as f:
-    tail = f.read()[-3000:]
+    tail = f.read()[-3000:] + told
 alive = bool(answers) if background else server.poll() is None
 print(
     "SEEN "
