@@ -28,6 +28,12 @@ func (c *checker) listens(tell bool) (all []address) {
 			c.tell(Error, Addresses, where, err.Error())
 		}
 	}
+	if isEmperor(c.cfg) {
+		if c.cfg.EmperorStats != "" {
+			add(c.cfg.EmperorStats, c.where("emperor-stats", ""), true)
+		}
+		return all
+	}
 	for _, l := range c.cfg.Listens {
 		add(l.Addr, l.Where, false)
 	}

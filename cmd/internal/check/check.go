@@ -124,6 +124,10 @@ func (c *checker) action() {
 // run checks what a server is made of.
 func (c *checker) run(in Input) {
 	cfg := c.cfg
+	if isEmperor(cfg) {
+		c.emperor(in)
+		return
+	}
 	if why := cfg.NoApp(); why != "" {
 		level := Warning
 		if cfg.NeedApp {

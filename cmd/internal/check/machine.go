@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/uwsgo/uwsgo/cmd/internal/emperor"
 	"github.com/uwsgo/uwsgo/cmd/internal/privilege"
 )
 
@@ -33,6 +34,8 @@ type Machine struct {
 	// Served reports whether somebody listens on a unix socket: a path, or @ and a name.
 	Served func(path string) bool
 	Limits func(as privilege.Identity) Limits
+	// Vassals finds the files of one value of emperor, which begins in dir.
+	Vassals func(value, dir string, how emperor.Finding) ([]emperor.File, error)
 }
 
 // Limits are those that a server would have; -1 for none, or where it is not known.
@@ -46,7 +49,7 @@ type Limits struct {
 
 // OS is the machine that this process runs on.
 func OS() Machine {
-	m := Machine{UID: os.Geteuid(), Stat: os.Stat, Lstat: os.Lstat, Lookup: privilege.Lookup, Access: access, Bind: bind, Served: served, Limits: limits}
+	m := Machine{UID: os.Geteuid(), Stat: os.Stat, Lstat: os.Lstat, Lookup: privilege.Lookup, Access: access, Bind: bind, Served: served, Limits: limits, Vassals: emperor.Find}
 	m.Cwd, _ = os.Getwd()
 	return m
 }

@@ -89,6 +89,11 @@ type Finding struct {
 	TyrantNofollow bool     // its own owner
 }
 
+// Find returns the files that one value of emperor finds now. Relative paths begin in dir.
+func Find(value, dir string, how Finding) ([]File, error) {
+	return newMonitor(value, dir).scan(how)
+}
+
 // scan returns the files there are. An error says that they are not known now.
 func (m *monitor) scan(how Finding) ([]File, error) {
 	dir, names := m.dir, []string(nil)
