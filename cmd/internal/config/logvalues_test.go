@@ -44,3 +44,17 @@ func TestLogValues(t *testing.T) {
 		})
 	}
 }
+
+// A file logger without a path writes nowhere in uWSGI, and the server starts.
+func TestFileLoggerWithoutPath(t *testing.T) {
+	for _, line := range []string{"logger = file", "req-logger = file", "logger-req = file"} {
+		enter(t, map[string]string{"app.ini": "[uwsgi]\nmodule = shop\n" + line + "\n"})
+		c, err := load([]string{"app.ini", "--http", ":8000"}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(c.Log.Loggers)+len(c.Log.RequestLoggers) > 0 || !strings.Contains(strings.Join(c.Warnings, "\n"), "app.ini:3: ") {
+			t.Errorf("%s: %+v, warnings %q", line, c.Log, c.Warnings)
+		}
+	}
+}

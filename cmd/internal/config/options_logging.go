@@ -166,28 +166,28 @@ var loggingRows = []row{
 			Help: "write the log by a logger: file:PATH, stdio, fd:N, socket:ADDR, syslog:IDENT or rsyslog:ADDR,IDENT; one with a name gets what --log-route sends to it",
 			Note: "Kinds that are not there (redislog, mongodblog, zeromq and others) end the start, and so does one that cannot be opened. uWSGI opens them with the first line.",
 		},
-		set: func(r *resolver, e ini.Entry) error { return addLogger(&r.Log.Loggers, e, e.Value) },
+		set: func(r *resolver, e ini.Entry) error { return r.addLogger(&r.Log.Loggers, e, e.Value) },
 	},
 	{
 		Option: option.Option{
 			Name: "req-logger", Aliases: []string{"logger-req", "worker-logger-req"}, Kind: option.List, Arg: "[NAME ]KIND[:ARG]", Status: option.Same,
 			Help: "write the lines of requests by a logger of their own",
 		},
-		set: func(r *resolver, e ini.Entry) error { return addLogger(&r.Log.RequestLoggers, e, e.Value) },
+		set: func(r *resolver, e ini.Entry) error { return r.addLogger(&r.Log.RequestLoggers, e, e.Value) },
 	},
 	{
 		Option: option.Option{
 			Name: "log-syslog", Kind: option.List, Arg: "IDENT", Optional: true, Status: option.Same,
 			Help: "the same as --logger syslog:IDENT",
 		},
-		set: func(r *resolver, e ini.Entry) error { return addLogger(&r.Log.Loggers, e, "syslog:"+ident(e)) },
+		set: func(r *resolver, e ini.Entry) error { return r.addLogger(&r.Log.Loggers, e, "syslog:"+ident(e)) },
 	},
 	{
 		Option: option.Option{
 			Name: "log-socket", Kind: option.List, Arg: "ADDR", Status: option.Same,
 			Help: "the same as --logger socket:ADDR",
 		},
-		set: func(r *resolver, e ini.Entry) error { return addLogger(&r.Log.Loggers, e, "socket:"+e.Value) },
+		set: func(r *resolver, e ini.Entry) error { return r.addLogger(&r.Log.Loggers, e, "socket:"+e.Value) },
 	},
 	{
 		Option: option.Option{
@@ -388,8 +388,12 @@ func ident(e ini.Entry) string {
 	return e.Value
 }
 
-func addLogger(to *[]logger.Spec, e ini.Entry, value string) error {
+func (r *resolver) addLogger(to *[]logger.Spec, e ini.Entry, value string) error {
 	spec, err := logger.ParseSpec(value)
+	if strings.TrimSpace(value) == "file" {
+		r.list.Warnf("%s: a file logger without a path writes nowhere, in uWSGI too: lines go where they would without it; write file:/path", e.Origin.Name(e.Key))
+		return nil
+	}
 	if err != nil {
 		return e.Origin.Errorf(e.Key, "%w", err)
 	}

@@ -145,8 +145,9 @@ def python(path, more=""):
         f.write(APP + extra + more)
 
 
-def app(spec):
-    if spec.endswith((".py", ".wsgi")) or "/" in spec:
+def app(spec, ends=(".py",)):
+    """Make what is imported by that name; mysite.wsgi is a module, but a file of a mount."""
+    if spec.endswith(ends) or "/" in spec:
         python(spec.partition(":")[0])
         return
     module, _, called = spec.partition(":")
@@ -172,7 +173,7 @@ for value in get("wsgi-file", "file"):
     python(value)
 for value in get("mount"):
     if "=" in value:
-        app(value.split("=", 1)[1])
+        app(value.split("=", 1)[1], (".py", ".wsgi"))
 for value in get(
     "socket",
     "uwsgi-socket",
@@ -229,6 +230,18 @@ def held():
     return found
 
 
+checked = None
+if program == "/uwsgo":
+    checked = subprocess.run(
+        [program, "check", form, arg],
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        env=env,
+        cwd=root,
+        timeout=20,
+        check=False,
+    )
 before = held()
 with open("/server.log", "w") as log:
     server = subprocess.Popen(
@@ -335,6 +348,7 @@ def others():
     return sorted(found)
 
 
+routed = re.findall(r"\w+ file:([^,; ]+)", "\n".join(get("logger", "req-logger")))
 made = {}
 told = ""  # into logs
 logged = set()
@@ -377,6 +391,9 @@ print(
             "made": made,
             "others": others(),
             "losses": sorted(losses),
+            "routed": routed,
+            "check": -1 if checked is None else checked.returncode,
+            "checked": "" if checked is None else (checked.stdout + checked.stderr)[:1500],
             "options": len(options),
             "tail": tail,
             "error": listed.stderr[-300:],
