@@ -35,7 +35,7 @@ func (n *netHTTP) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g := &guest{srv: n.srv, w: w, ctl: http.NewResponseController(w), wake: make(chan struct{}, 1), more: make(chan struct{}, 1)}
 	x := &Exchange{loop: l, via: g, out: answer{}, req: req}
 	if r.Body != nil && r.Body != http.NoBody {
-		g.body, x.intake, g.first = r.Body, &intake{}, r.ProtoMajor == 1
+		g.body, x.intake, g.first = r.Body, newIntake(), r.ProtoMajor == 1
 	}
 	x.remote = remote{https: r.TLS != nil, tls: r.TLS, given: true}
 	x.remote.listener, _ = r.Context().Value(listenerKey{}).(*Listener)

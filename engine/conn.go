@@ -373,6 +373,9 @@ func (c *conn) rest() {
 		if c.deadline != deadlineBody {
 			c.arm(deadlineBody)
 		}
+		if c.read == readBody {
+			c.intake.waits(c.loop)
+		}
 	case begun, c.fresh && !draining:
 		if c.deadline != deadlineHead {
 			c.arm(deadlineHead)

@@ -262,11 +262,29 @@ func (c *conn) want(x *Exchange) {
 	}
 }
 
+// incoming implements carrier.
+func (c *conn) incoming(*Exchange) bool {
+	if c.unread || c.moreIn || c.kept() > 0 {
+		return true
+	}
+	p := []unix.PollFd{{Fd: int32(c.sock.fd), Events: unix.POLLIN}}
+	n, err := unix.Poll(p, 0)
+	return err == nil && n > 0
+}
+
 // goesOn reports whether another request can follow the one that is being answered. What
-// has come of its body, or will, must then be read and thrown away.
+// has come of its body, or will, must then be read and thrown away. One of which nothing has
+// come for so long that the answer was begun without it most likely never comes: what its
+// sender sends next is another request, and must not be taken for that body.
 func (c *conn) goesOn() bool {
 	in := c.intake
-	return in == nil || in.asked() || !in.expect && in.framing.Left() <= skipMost
+	switch {
+	case in == nil:
+		return true
+	case in.overdue && !in.begun:
+		return false
+	}
+	return in.asked() || !in.expect && in.framing.Left() <= skipMost
 }
 
 // skipBody throws away part of a body that nobody has asked for.
@@ -341,6 +359,7 @@ func (c *conn) pong() {
 func (c *conn) feedBody(b []byte) int {
 	x, in, l := c.x, c.intake, c.loop
 	gen := x.gen
+	in.begun = true
 	if in.tunnel {
 		l.deliver(x, in.reader, b)
 		c.regard()
@@ -423,14 +442,14 @@ func (c *conn) bodyEnds() {
 // bodyFails is for a body that does not come whole. Where another request would begin is
 // not known, so the connection is closed after the answer.
 func (c *conn) bodyFails(err error) {
-	x, reader := c.x, c.intake.reader
+	x, whole, reader := c.x, c.intake.whole, c.intake.reader
 	c.refused(err, codec.Span{})
 	gen := x.gen
 	c.bodyDone(x)
 	c.read = readLinger
 	x.req.KeepAlive, x.sent.KeepAlive = false, false
 	x.taken = true
-	c.loop.failed(x, reader, err)
+	c.loop.failed(x, whole, reader, err)
 	c.stays(x, gen)
 }
 

@@ -96,6 +96,8 @@ type carrier interface {
 	// ahead is how many bytes wait for the client.
 	ahead(x *Exchange) int
 	inputEnded(x *Exchange) bool
+	// incoming reports whether something has come that has not been read yet.
+	incoming(x *Exchange) bool
 }
 
 // phase is how far an exchange has come.
@@ -191,6 +193,15 @@ func (x *Exchange) InputEnded() bool { return x.via != nil && x.via.inputEnded(x
 // Ref returns a handle for other goroutines.
 func (x *Exchange) Ref() Ref { return Ref{x, x.gen} }
 
+// Get returns the exchange, nil once it has been answered or its client has gone. It is for
+// the loop's goroutine.
+func (r Ref) Get() *Exchange {
+	if r.x == nil || r.x.gen != r.gen || r.x.phase == phaseEnded {
+		return nil
+	}
+	return r.x
+}
+
 // Post has fn run with the exchange on its loop, unless the exchange has been
 // answered, or its client has gone, by then. It returns an error when the server
 // has been closed. A panic in fn ends the exchange as one in a handler does. Any
@@ -232,7 +243,7 @@ func (x *Exchange) answers() bool {
 func (x *Exchange) done() {
 	x.said, x.watcher, x.replay = saidAll, nil, nil
 	if in := x.intake; in != nil && in.asked() {
-		in.whole, in.reader = nil, nil
+		in.whole, in.reader, in.without = nil, nil, nil
 		x.via.want(x)
 	}
 }

@@ -146,6 +146,8 @@ func (g *guest) ahead(*Exchange) int { return g.waits }
 
 func (g *guest) inputEnded(*Exchange) bool { return false } // net/http tells when the client has gone
 
+func (g *guest) incoming(*Exchange) bool { return false } // its reader posts what comes
+
 // wrote takes note that n bytes have gone to the client.
 func (g *guest) wrote(x *Exchange, n int) {
 	before := g.waits
@@ -161,6 +163,7 @@ func (g *guest) want(x *Exchange) {
 		return
 	}
 	g.reading = true
+	x.intake.waits(x.loop)
 	if !g.asked {
 		g.asked = true
 		g.mu.Lock()
@@ -221,6 +224,7 @@ func (g *guest) came(x *Exchange, p []byte, err error) {
 		return // it has been answered
 	}
 	if len(p) > 0 {
+		in.begun = true
 		g.size += int64(len(p))
 		var refused error
 		switch {
@@ -251,6 +255,7 @@ func (g *guest) came(x *Exchange, p []byte, err error) {
 			l.count.spooled.Add(1)
 		}
 		whole, reader := in.whole, in.reader
+		l.Disarm(&in.timer)
 		x.intake = nil
 		l.complete(x, whole, reader)
 	case errors.Is(err, os.ErrDeadlineExceeded):
@@ -262,11 +267,12 @@ func (g *guest) came(x *Exchange, p []byte, err error) {
 }
 
 func (g *guest) fails(x *Exchange, err error) {
-	reader := x.intake.reader
+	whole, reader := x.intake.whole, x.intake.reader
 	x.loop.count.refused.Add(1)
+	x.loop.Disarm(&x.intake.timer)
 	x.intake = nil
 	x.taken = true
-	x.loop.failed(x, reader, err)
+	x.loop.failed(x, whole, reader, err)
 }
 
 // copyTo writes the response as it comes, until it is complete, the client has

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"io"
+	"time"
 
 	"github.com/uwsgo/uwsgo/codec"
 	"github.com/uwsgo/uwsgo/codec/http1"
@@ -34,6 +35,13 @@ type intake struct {
 	expect  bool       // the client waits for "100 Continue"
 	tunnel  bool       // there is no end: the handler has taken the connection over
 	skipped int64      // bytes that nobody asked for
+	begun   bool       // something of it has come
+	overdue bool       // the handler has begun without it
+
+	x       *Exchange
+	without Handler       // to be called should nothing of it have come by
+	by      int64         // then, on the loop's clock
+	timer   reactor.Timer // armed while the loop waits for that
 }
 
 // asked reports whether somebody has asked for the body.
@@ -45,10 +53,16 @@ func (in *intake) wanted() bool { return in.asked() && !in.held }
 // spareIntakes bounds what a loop keeps for reuse.
 const spareIntakes = 256
 
+func newIntake() *intake {
+	in := &intake{}
+	in.timer.Fn = in.late
+	return in
+}
+
 func (l *loop) intake() *intake {
 	n := len(l.intakes)
 	if n == 0 {
-		in := &intake{}
+		in := newIntake()
 		in.framing.Limits = l.srv.opt.Limits
 		return in
 	}
@@ -58,7 +72,8 @@ func (l *loop) intake() *intake {
 }
 
 func (l *loop) freeIntake(in *intake) {
-	*in = intake{framing: in.framing}
+	l.Disarm(&in.timer)
+	*in = intake{framing: in.framing, timer: in.timer}
 	if len(l.intakes) < spareIntakes {
 		l.intakes = append(l.intakes, in)
 	}
@@ -90,6 +105,50 @@ func (x *Exchange) AwaitBody(h Handler) (wait bool) {
 	in.whole, in.held = h, false
 	x.via.want(x)
 	return true
+}
+
+// AwaitBodyFor is AwaitBody for a handler that can begin without the body: h is called when
+// it is there, and without should not one byte of it have come so long after the head. Front
+// servers announce bodies that they never send. In without, [Exchange.BodyComplete] reports
+// false, and the body is still awaited, for as long as ever, unless without answers.
+func (x *Exchange) AwaitBodyFor(h, without Handler, after time.Duration) (wait bool) {
+	if in := x.intake; in != nil && !in.begun && in.reader == nil {
+		in.x, in.without, in.by = x, without, x.started+int64(after)
+	}
+	return x.AwaitBody(h)
+}
+
+// BodyWaiter is a handler, given to [Exchange.AwaitBody], that hears of a body that does
+// not come whole. It answers, by [Exchange.Refuse] for one, or aborts. Without it the
+// engine answers.
+type BodyWaiter interface {
+	Handler
+	BodyFailed(x *Exchange, err error)
+}
+
+// BodyBegun reports whether something of the request's body has come, or there is none.
+func (x *Exchange) BodyBegun() bool { return x.intake == nil || x.intake.begun }
+
+// waits is called by carriers while nothing of a body comes that somebody has asked for.
+func (in *intake) waits(l *loop) {
+	if in.without != nil && !in.begun && !in.timer.Armed() {
+		l.Arm(&in.timer, in.by)
+	}
+}
+
+// late is called when the time for the first byte is up.
+func (in *intake) late() {
+	x, without := in.x, in.without
+	if without == nil || in.begun || in.whole == nil || x.phase == phaseEnded {
+		return
+	}
+	l := x.loop
+	if x.via.incoming(x) { // the loop is late itself
+		l.After(&in.timer, reactor.Tick)
+		return
+	}
+	in.without, in.overdue = nil, true
+	l.complete(x, without, nil)
 }
 
 // WholeBody makes a handler that calls h once the whole body is there.
@@ -227,11 +286,15 @@ func (l *loop) complete(x *Exchange, whole Handler, r BodyReader) {
 	}
 }
 
-// failed answers for a body that does not come, or has its reader do so.
-func (l *loop) failed(x *Exchange, r BodyReader, err error) {
+// failed answers for a body that does not come, or has whoever asked for it do so.
+func (l *loop) failed(x *Exchange, whole Handler, r BodyReader, err error) {
 	defer l.recovered(x, x.gen)
 	if r != nil {
 		r.Failed(x, err)
+		return
+	}
+	if w, ok := whole.(BodyWaiter); ok {
+		w.BodyFailed(x, err)
 		return
 	}
 	x.Refuse(err)

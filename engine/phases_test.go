@@ -57,6 +57,19 @@ func (h *phases) Serve(x *Exchange) {
 				}
 			})
 		}()
+	case "/without": // the handler begins without a body that does not come
+		if !x.AwaitBodyFor(HandlerFunc(func(x *Exchange) { x.ReplyText(200, fmt.Sprint("with ", x.Body().Size())) }),
+			HandlerFunc(func(x *Exchange) { x.ReplyText(200, fmt.Sprint("without, complete: ", x.BodyComplete())) }), 50*time.Millisecond) {
+			x.ReplyText(200, "with 0")
+		}
+	case "/without_waits": // and takes it when it comes after all
+		w := &phasesWaiter{h: h}
+		if !x.AwaitBodyFor(w, HandlerFunc(func(x *Exchange) {
+			h.refs <- x.Ref()
+			x.AwaitBody(w)
+		}), 50*time.Millisecond) {
+			w.Serve(x)
+		}
 	case "/ask": // likewise, when the test says so
 		x.Watch(phasesWatch{h, path})
 		h.refs <- x.Ref()
@@ -122,6 +135,16 @@ func (r *phasesReader) End(x *Exchange) {
 
 func (r *phasesReader) Failed(x *Exchange, err error) {
 	r.h.failed <- err
+	x.Refuse(err)
+}
+
+// phasesWaiter answers when the body has come, or does not.
+type phasesWaiter struct{ h *phases }
+
+func (w *phasesWaiter) Serve(x *Exchange) { x.ReplyText(200, fmt.Sprint("with ", x.Body().Size())) }
+
+func (w *phasesWaiter) BodyFailed(x *Exchange, err error) {
+	w.h.failed <- err
 	x.Refuse(err)
 }
 
@@ -666,3 +689,73 @@ type early struct{}
 func (r *early) Data(x *Exchange, _ []byte) { x.ReplyText(200, "early") }
 func (r *early) End(*Exchange)              { panic("called after the answer") }
 func (r *early) Failed(*Exchange, error)    { panic("called after the answer") }
+
+// A handler that can do without a body begins when nothing of it has come for a while. It
+// hears when the body comes after all, or does not.
+func TestBeginWithoutBody(t *testing.T) {
+	overCarriers(t, Options{BodyTimeout: 2 * time.Second}, func(t *testing.T, _ *Server, h *phases, ask asker) {
+		if h == nil {
+			t.Skip("net/http handlers have no such way")
+		}
+		held := func() (io.Reader, *io.PipeWriter) {
+			r, w := io.Pipe()
+			t.Cleanup(func() { _ = w.Close() })
+			return r, w
+		}
+		t.Run("nothing_comes", func(t *testing.T) {
+			r, _ := held()
+			if status, got := ask(t, "/without", r, 5, false); status != 200 || got != "without, complete: false" {
+				t.Errorf("got %d %q", status, got)
+			}
+		})
+		t.Run("it_comes_in_time", func(t *testing.T) {
+			if status, got := ask(t, "/without", strings.NewReader("12345"), 5, false); status != 200 || got != "with 5" {
+				t.Errorf("got %d %q", status, got)
+			}
+		})
+		t.Run("none_is_announced", func(t *testing.T) {
+			if status, got := ask(t, "/without", nil, 0, false); status != 200 || got != "with 0" {
+				t.Errorf("got %d %q", status, got)
+			}
+		})
+		t.Run("it_has_begun", func(t *testing.T) {
+			r, w := held()
+			go func() {
+				_, _ = w.Write([]byte("1"))
+				time.Sleep(200 * time.Millisecond)
+				_, _ = w.Write([]byte("2345"))
+				_ = w.Close()
+			}()
+			if status, got := ask(t, "/without", r, 5, false); status != 200 || got != "with 5" {
+				t.Errorf("got %d %q", status, got)
+			}
+		})
+		t.Run("it_comes_after_all", func(t *testing.T) {
+			r, w := held()
+			go func() {
+				ref := <-h.refs
+				_ = ref.Post(func(x *Exchange) {
+					if x.BodyBegun() || ref.Get() != x {
+						t.Error("it has begun, or the exchange is not to be had")
+					}
+				})
+				_, _ = w.Write([]byte("12345"))
+				_ = w.Close()
+			}()
+			if status, got := ask(t, "/without_waits", r, 5, false); status != 200 || got != "with 5" {
+				t.Errorf("got %d %q", status, got)
+			}
+		})
+		t.Run("it_never_comes", func(t *testing.T) {
+			if strings.Contains(t.Name(), "net_http") {
+				t.Skip("net/http reads on before it sends the answer")
+			}
+			r, _ := held()
+			status, _ := ask(t, "/without_waits", r, 5, false)
+			<-h.refs
+			if err := <-h.failed; status != 408 || !errors.Is(err, errBodyTimeout) {
+				t.Errorf("got %d, the handler %v", status, err)
+			}
+		})
+	})
+}

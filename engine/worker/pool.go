@@ -204,6 +204,7 @@ type Pool struct {
 	stopped  chan struct{} // closed at the end of the first Stop
 	stop     atomic.Bool
 	lanes    laneCounts
+	late     lateCount
 }
 
 // Start imports the apps and starts the workers. It returns when requests can be
@@ -245,6 +246,7 @@ func Start(ctx context.Context, c Config) (*Pool, error) {
 		})
 	}
 	p := &Pool{config: c, drained: make(chan struct{}, 1), stopped: make(chan struct{})}
+	p.late.waits = make([]atomic.Bool, len(c.Loops))
 	g, err := newSupervisor(p)
 	if err != nil {
 		return nil, err

@@ -18,6 +18,8 @@ type Body struct {
 	// stays the caller's and must stay open until the request has ended or is
 	// cancelled. Its position is moved.
 	File *os.File
+	// Late says that File is a [LateBody]'s.
+	Late bool
 }
 
 // Job is what a [Port] is told of a request besides its environ and body.
@@ -32,15 +34,24 @@ type Job struct {
 	// Harakiri is how long the request may run, in place of [Config].Harakiri: 0 for that,
 	// negative for ever. It counts where [Config].HarakiriLeast is set.
 	Harakiri time.Duration
+	// BodyDue says that the body is a [LateBody]. Such requests together hold at most a
+	// quarter of the threads, at least one; what is beyond it gets [ErrBodyDue]. What they
+	// take says nothing of their route, so it is not looked at.
+	BodyDue bool
 }
 
 // Port is a loop's access to the pool. All methods belong to the loop's goroutine.
 type Port struct {
+	// OnLateRoom, where not nil, is called when a request with [Job].BodyDue may be begun that
+	// could not before. It is set before the first request, and then immutable.
+	OnLateRoom func()
+
 	// Immutable.
 	loop      *reactor.Loop
 	pool      *Pool
 	sup       *supervisor
 	index     int
+	threads   int   // that there are to serve, over all loops
 	limit     int   // requests sent and not answered
 	most      int64 // requests begun and not ended, over all loops
 	unchecked int64 // so many of this loop are always within it
@@ -138,6 +149,7 @@ type slot struct {
 	reuse     uint8
 	lane      uint8
 	late      bool // it was not claimed when its time was up, see Port.expire
+	lateBody  bool // it is one of those that lateCount counts
 	told      bool // a frame of it has come, so it has begun
 }
 
@@ -176,12 +188,15 @@ func newPort(p *Pool, g *supervisor, index int) *Port {
 // size notes how many threads there are to serve.
 func (p *Port) size(threads int, now int64) {
 	c, loops := &p.pool.config, len(p.pool.config.Loops)
-	p.limit = threads + queueAhead
+	p.threads, p.limit = threads, threads+queueAhead
 	p.most = int64(threads + max(c.Queue, 0))
 	p.unchecked = int64(threads / loops)
 	if !c.NoLanes {
 		p.lanes.share = laneShare(threads)
 		p.lanes.first = laneFirst(threads)
+	}
+	if waits := &p.pool.late.waits[p.index]; waits.Load() && waits.CompareAndSwap(true, false) && p.OnLateRoom != nil {
+		_ = p.loop.Post(p.OnLateRoom) // there may be more by now
 	}
 	p.flow[laneFast].resize(max(1, threads/loops), now)
 	p.flow[laneSlow].resize(max(1, int(p.lanes.share)/loops), now)
@@ -200,6 +215,9 @@ func (p *Port) Begin(c Client, j Job) (dst []byte, id uint32, err error) {
 	if p.lanes.share > 0 && now >= p.lanes.look {
 		p.look(now)
 	}
+	if j.BodyDue {
+		j.Route = 0
+	}
 	r := p.lanes.find(j.Route, now)
 	lane := uint8(laneFast)
 	if r != nil && r.slow {
@@ -213,13 +231,19 @@ func (p *Port) Begin(c Client, j Job) (dst []byte, id uint32, err error) {
 		p.shed.Add(1)
 		return nil, 0, ErrQueueTimeout
 	}
+	if j.BodyDue && !p.mayBeLate() {
+		return nil, 0, ErrBodyDue
+	}
 	i, ok := p.take()
 	if !ok {
+		if j.BodyDue {
+			p.lateEnded()
+		}
 		p.refused.Add(1)
 		return nil, 0, ErrQueueFull
 	}
 	s := &p.slots[i]
-	s.client, s.state = c, slotBegun
+	s.client, s.state, s.lateBody = c, slotBegun, j.BodyDue
 	s.route, s.lane, s.app = r, lane, counted(j.App)
 	s.begunAt, s.askedAt = now, now-int64(j.Waited)
 	p.deadlines.set(i, j.Harakiri)
@@ -263,7 +287,7 @@ func (p *Port) Send(id uint32, dst []byte, body Body) error {
 	}
 	switch {
 	case body.File != nil:
-		dst = pymarshal.AppendBool(dst, true)
+		dst = pymarshal.AppendBool(dst, !body.Late)
 	case len(body.Bytes) > 0:
 		dst = pymarshal.AppendBytes(dst, body.Bytes)
 	default:

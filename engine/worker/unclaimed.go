@@ -165,7 +165,9 @@ func (p *Port) move(i int) bool {
 	*n = slot{
 		client: s.client, body: s.body, route: s.route, begunAt: s.begunAt, askedAt: s.askedAt, lane: s.lane,
 		kept: s.kept, first: first, moves: s.moves + 1, deaths: s.deaths, state: slotWaiting, reuse: n.reuse,
+		lateBody: s.lateBody,
 	}
+	s.lateBody = false
 	if dead {
 		n.deaths++
 	}
@@ -250,6 +252,9 @@ func (p *Port) lose(i int) {
 
 // abandon marks a slot whose request a thread may still pass over.
 func (p *Port) abandon(s *slot) {
+	if s.lateBody {
+		p.lateEnded()
+	}
 	*s = slot{reuse: s.reuse, state: slotLost, sentAt: s.barredAt, moved: s.moved}
 	p.lost++
 }
@@ -277,6 +282,9 @@ func (p *Port) unname(first uint32) {
 
 // vacate frees a slot of which neither worker nor client knows.
 func (p *Port) vacate(i int) {
+	if p.slots[i].lateBody {
+		p.lateEnded()
+	}
 	p.slots[i] = slot{reuse: p.slots[i].reuse}
 	if p.cancel[i] != 0 { // workers read it, so it is not written without need
 		p.cancel[i] = 0

@@ -23,7 +23,7 @@ import (
 var shim embed.FS
 
 // modules are the shim's modules, each after what it imports.
-var modules = []string{"__init__", "own", "trace", "forked", "interrupts", "files", "title", "port", "head", "exchange", "control", "spawned", "hints", "apps", "imports", "signals", "greenlets", "worker", "zygote"}
+var modules = []string{"__init__", "own", "trace", "forked", "interrupts", "files", "title", "late", "port", "head", "exchange", "control", "spawned", "hints", "apps", "imports", "signals", "greenlets", "worker", "zygote"}
 
 // Descriptors in the zygote, given to exec.
 const (

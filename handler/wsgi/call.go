@@ -21,6 +21,10 @@ type call struct {
 	app     int
 	owed    int  // bytes that wait for the client and have not been credited
 	started bool // the head has come
+
+	route   uint64
+	late    *worker.LateBody // of a request that has begun without its body
+	bodyErr error            // why that does not come
 }
 
 // Origin says which app answered an exchange, and which worker and core ran it. Core is
@@ -47,7 +51,10 @@ func (l *loopState) call() *call {
 }
 
 func (l *loopState) free(c *call) {
-	c.x, c.ref, c.owed, c.started = nil, engine.Ref{}, 0, false
+	if c.late != nil {
+		l.closeLate(c)
+	}
+	*c = call{l: l}
 	if len(l.spare) < spareCalls {
 		l.spare = append(l.spare, c)
 	}
@@ -149,12 +156,18 @@ func (c *call) Fail(err error) {
 		// How far the answer got before the panic only the exchange knows, if it has not
 		// ended. It may still tell c that its client has gone, so c is not used again.
 		_ = c.ref.Post(func(x *engine.Exchange) { x.Abort() })
+		if c.late != nil {
+			c.l.closeLate(c)
+		}
 		return
 	}
 	if c.started { // although a handler in between may not have passed it on
 		c.x.AbortFor(reason(err))
 	} else {
 		c.x.Waited = c.l.port.Waited()
+		if c.bodyErr != nil && errors.Is(err, worker.ErrAppFailed) {
+			err = c.bodyErr
+		}
 		c.l.refuse(c.x, err)
 	}
 	c.l.free(c)

@@ -46,7 +46,7 @@ func (l *loopState) appendEnviron(dst []byte, x *engine.Exchange, script, path [
 		l.text = strconv.AppendUint(l.text[:0], uint64(port), 10)
 		dst = appendVar(dst, keyRemotePort, l.text)
 	}
-	if size := x.Body().Size(); size > 0 || expectsBody(r.Bytes(r.Method)) {
+	if size := x.ContentLength(); size > 0 || size == 0 && expectsBody(r.Bytes(r.Method)) {
 		l.text = strconv.AppendInt(l.text[:0], size, 10)
 		dst = appendVar(dst, keyContentLength, l.text)
 	}

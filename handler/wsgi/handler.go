@@ -42,7 +42,8 @@ type Handler struct {
 	limits bool // the pool heeds limits of some requests
 	logf   func(format string, args ...any)
 	seed   maphash.Seed // of routes
-	loops  []loopState  // by loop
+	late   engine.Handler
+	loops  []loopState // by loop
 }
 
 // loopState is what a Handler keeps for each loop. It belongs to the loop.
@@ -52,6 +53,12 @@ type loopState struct {
 	spare []*call
 	begun []beginning
 	text  []byte // scratch
+	// late are requests that wait for their bodies, or until they may begin without; some
+	// may have ended.
+	late     []engine.Ref
+	lateKeep int // from so many on it is gone through for those
+	// reads are routes whose apps have read a body before it came.
+	reads map[uint64]struct{}
 }
 
 // New makes a Handler for a pool, whose apps answer at their mountpoints. It must
@@ -63,8 +70,11 @@ func New(pool *worker.Pool, o Options) (*Handler, error) {
 		return nil, err
 	}
 	h.limits = c.HarakiriLeast > 0
+	h.late = withoutBody{h}
 	for i := range h.loops {
-		h.loops[i].port = pool.Port(i)
+		l := &h.loops[i]
+		l.port = pool.Port(i)
+		l.port.OnLateRoom = l.lateRoom
 	}
 	return h, nil
 }
@@ -92,20 +102,37 @@ func newHandler(apps []worker.App, o Options, loops int) (*Handler, error) {
 
 // Serve implements engine.Handler.
 func (h *Handler) Serve(x *engine.Exchange) {
+	if err := h.begin(x, nil); err != nil {
+		h.loops[x.Loop().Index()].refuse(x, err)
+	}
+}
+
+// begin hands a request to the pool, unless it answers or awaits the body itself. late is
+// the body of one that begins without. An error is one of the pool's, and x is still to be
+// answered.
+func (h *Handler) begin(x *engine.Exchange, late *worker.LateBody) error {
 	l := &h.loops[x.Loop().Index()]
 	r := x.Request()
 	app, script, path := h.mounts.choose(appID(r), r.Bytes(r.ScriptName), r.Path())
 	if app == noApp {
 		x.ReplyText(http.StatusNotFound, "Not Found\n")
-		return
+		return nil
 	}
-	if x.AwaitBody(h) {
-		return // a slow upload holds no worker
+	if late == nil && x.AwaitBodyFor(h, h.late, firstByte) {
+		return nil // a slow upload holds no worker
+	}
+	route := l.route(app, r.Bytes(r.Method), r.Path())
+	if late != nil {
+		if _, reads := l.reads[route]; reads {
+			late.Close()
+			return nil // it would only wait in a thread, and so waits here
+		}
 	}
 	job := worker.Job{
-		App:    app,
-		Route:  l.route(app, r.Bytes(r.Method), r.Path()),
-		Waited: waited(r.Get("X-Request-Start"), time.Now),
+		App:     app,
+		Route:   route,
+		Waited:  waited(r.Get("X-Request-Start"), time.Now),
+		BodyDue: late != nil,
 	}
 	if h.limits {
 		job.Harakiri = x.Harakiri
@@ -114,32 +141,39 @@ func (h *Handler) Serve(x *engine.Exchange) {
 	dst, id, err := l.port.Begin(c, job)
 	if err != nil {
 		l.free(c)
-		l.refuse(x, err)
-		return
+		return err
 	}
 	dst = l.appendEnviron(dst, x, script, path)
-	body := x.Body()
-	if body.File() == nil && len(dst)+len(body.Bytes()) > worker.MaxRequest-bodyHead {
+	var body worker.Body
+	if late != nil {
+		body = late.Body()
+	} else if body, err = l.body(x, len(dst)); err != nil {
+		l.port.Cancel(id)
+		l.free(c)
+		return err
+	}
+	if err := l.port.Send(id, dst, body); err != nil {
+		l.free(c)
+		return err
+	}
+	c.x, c.ref, c.id, c.app, c.late, c.route = x, x.Ref(), id, app, late, route
+	x.Watch(c)
+	if late != nil {
+		x.AwaitBody(c) // from here on c hears of it
+	}
+	return nil
+}
+
+// body returns the body of a request that is so long without.
+func (l *loopState) body(x *engine.Exchange, size int) (worker.Body, error) {
+	b := x.Body()
+	if b.File() == nil && size+len(b.Bytes()) > worker.MaxRequest-bodyHead {
 		// The server keeps larger bodies in memory than the queue takes.
 		if err := x.SpoolBody(); err != nil {
-			l.port.Cancel(id)
-			l.free(c)
-			var e *codec.Error
-			if errors.As(err, &e) && e.Status == http.StatusServiceUnavailable {
-				l.refuse(x, err)
-				return
-			}
-			x.ReplyText(http.StatusInsufficientStorage, "Insufficient Storage\n")
-			return
+			return worker.Body{}, err
 		}
 	}
-	if err := l.port.Send(id, dst, worker.Body{Bytes: body.Bytes(), File: body.File()}); err != nil {
-		l.free(c)
-		l.refuse(x, err)
-		return
-	}
-	c.x, c.ref, c.id, c.app = x, x.Ref(), id, app
-	x.Watch(c)
+	return worker.Body{Bytes: b.Bytes(), File: b.File()}, nil
 }
 
 // Paths returns the SCRIPT_NAME and PATH_INFO that the app gets of a request.
@@ -161,12 +195,16 @@ func appID(r *codec.Request) []byte {
 	return nil
 }
 
-// refuse answers a request that the pool does not take, or fails.
+// refuse answers a request that the pool does not take, or fails, or whose body cannot be
+// stored.
 func (l *loopState) refuse(x *engine.Exchange, err error) {
 	raised, tell := errors.AsType[*worker.RaisedError](err)
+	stored, fault := errors.AsType[*codec.Error](err)
 	switch {
 	case tell:
 		x.ReplyText(http.StatusInternalServerError, raised.Page)
+	case fault && stored.Status != http.StatusServiceUnavailable:
+		x.Refuse(err)
 	case errors.Is(err, worker.ErrTooLarge):
 		x.ReplyText(http.StatusRequestHeaderFieldsTooLarge, "Request Header Fields Too Large\n")
 	case errors.Is(err, worker.ErrAppFailed), errors.Is(err, worker.ErrPanicked):

@@ -13,6 +13,7 @@ from array import array
 from collections import deque
 from errno import ECONNRESET
 
+from .late import LateBody
 from .own import io, os, select, socket
 
 # Kinds of frames. HEAD, WHOLE and FILE begin with a marshalled (status, headers).
@@ -306,8 +307,8 @@ class Port:
             if not self.inbox[-1]:
                 return
 
-    def take_body(self, ask):
-        """Ask for the file with the request's body, by a Once.
+    def take_body(self, ask, late):
+        """Ask for the file with the request's body, by a Once, or for a late one's socket.
 
         Return None when the client has gone. The file is kept until forget_body, so that
         to be asked again does no harm.
@@ -318,9 +319,13 @@ class Port:
             return None
         if not self.bodies:
             self.opened = True
-            self.bodies.extend(map(io.open, (fds[0],), ("rb",), (64 << 10,)))
+            if late:
+                self.bodies.extend(map(LateBody, (fds[0],)))
+            else:
+                self.bodies.extend(map(io.open, (fds[0],), ("rb",), (64 << 10,)))
         body = self.bodies[0]
-        body.seek(0)  # the descriptor shares its position with the server's
+        if not late:
+            body.seek(0)  # the descriptor shares its position with the server's
         return body
 
     def _body_letter(self):

@@ -354,7 +354,7 @@ class Thread:
         The id is the loop (7 bits), a number that changes (8), the slot (16); since is when
         it began to wait, in seconds of the clock of claims; values are those
         of VARIABLES, others a dict with the rest of the environ; the body is None, bytes,
-        or True for one in a file.
+        True for one in a file, or False for one that is still to come.
         """
         claim, ports, apps, fresh = self.claim, self.ports, self.apps, self.base.copy
         buffer, source = self.buffer, self.source
@@ -386,17 +386,17 @@ class Thread:
                 self.drop(port, frame_head(0, rid, DROPPED))
                 size = receive(buffer)
                 continue
-            if body is True:
+            if body is None or type(body) is bytes:
+                body = BytesIO(body)
+            else:
                 if self.ask is None:
                     self.ask = Once(port, frame_head(0, rid, NEED_BODY))
-                body = port.take_body(self.ask)
+                body = port.take_body(self.ask, not body)
                 if body is None:
                     claim[0] = 0
                     self.drop(port, frame_head(0, rid, DROPPED))
                     size = receive(buffer)
                     continue
-            else:
-                body = BytesIO(body)
             environ = fresh()
             (
                 environ["wsgi.url_scheme"],
