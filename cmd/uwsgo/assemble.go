@@ -345,10 +345,12 @@ func (p *program) staticFiles() static.Options {
 
 // handler puts together what answers requests: files first, then the apps, compression
 // around both, rules around those, and headers around all.
+// handler puts together what answers requests: files first, then the apps, rules
+// around both, compression around those, and headers around all.
 func (p *program) handler() (engine.Handler, error) {
 	cfg := p.cfg
 	var h engine.Handler = engine.HandlerFunc(func(x *engine.Exchange) { x.ReplyText(404, "Not Found\n") })
-	rules := route.Options{Rules: cfg.Routes, Logf: p.log.Printf}
+	rules := route.Options{Rules: cfg.Routes, Collects: cfg.Collects, Logf: p.log.Printf}
 	if cfg.Compress || cfg.HTTPGzip || len(cfg.Routes) > 0 {
 		p.blocks = engine.NewPool(runtime.NumCPU(), 256, p.log.Printf)
 		p.ending.Later(p.blocks.Close)
@@ -387,17 +389,17 @@ func (p *program) chain(h engine.Handler, rules route.Options, passed func(engin
 			return nil, err
 		}
 	}
-	if cfg.Compress || cfg.HTTPGzip || slices.ContainsFunc(cfg.Routes, (*route.Rule).Compresses) {
-		h = compress.New(h, compress.Options{Pool: rules.Pool, OnlyMarked: !cfg.Compress})
-	}
 	if passed != nil {
 		h = passed(h)
 	}
-	if len(cfg.Routes) > 0 {
+	if len(cfg.Routes)+len(cfg.Collects) > 0 {
 		var err error
 		if h, err = route.New(h, rules); err != nil {
 			return nil, err
 		}
+	}
+	if cfg.Compress || cfg.HTTPGzip || slices.ContainsFunc(cfg.Routes, (*route.Rule).Compresses) {
+		h = compress.New(h, compress.Options{Pool: rules.Pool, OnlyMarked: !cfg.Compress})
 	}
 	h = p.withReadiness(h)
 	if len(p.secure.Stores)+len(p.secure.Redirects) > 0 {

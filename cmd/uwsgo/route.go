@@ -272,7 +272,7 @@ func (t *trial) run(cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	h, err := p.chain(apps, route.Options{Rules: cfg.Routes, Pool: pool, Paths: apps.Paths, Logf: logf, Trace: func(s route.Step) {
+	h, err := p.chain(apps, route.Options{Rules: cfg.Routes, Collects: cfg.Collects, Pool: pool, Paths: apps.Paths, Logf: logf, Trace: func(s route.Step) {
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		t.Steps = append(t.Steps, s)

@@ -25,7 +25,7 @@ type Handler struct {
 	outputs sync.Pool // of *output
 }
 
-// Asked is set on an exchange by a handler in front that wants its response to be taken as one
+// Asked is set on an exchange by a handler behind that wants its response to be taken as one
 // that is marked: see [Options].
 var Asked = engine.NewKey[bool]()
 
@@ -40,7 +40,6 @@ func New(next engine.Handler, o Options) *Handler {
 func (h *Handler) Serve(x *engine.Exchange) {
 	o := h.outputs.Get().(*output)
 	o.encoding, o.must = negotiate(x.Request(), h.options.OnlyMarked)
-	o.asked = *Asked.Of(x)
 	x.Push(o)
 	h.next.Serve(x)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/uwsgo/uwsgo/codec"
+	"github.com/uwsgo/uwsgo/engine"
 )
 
 var (
@@ -27,8 +28,8 @@ var (
 // inspect says whether resp, with a body of size bytes (-1 if that is not known),
 // is compressed for clients that take it, and whether the app marked it with
 // uWSGI-Encoding.
-func (o *output) inspect(resp *codec.Response, size int64) (eligible, marked bool) {
-	eligible, marked = size != 0, o.asked
+func (o *output) inspect(x *engine.Exchange, resp *codec.Response, size int64) (eligible, marked bool) {
+	eligible, marked = size != 0, *Asked.Of(x)
 	switch {
 	case resp.Status < 200, resp.Status == 204, resp.Status == 206, resp.Status == 304:
 		eligible = false

@@ -31,7 +31,6 @@ type output struct {
 	handler  *Handler
 	encoding encoding // what the client is to get if the response allows; may be identity
 	must     bool     // the client does not take identity
-	asked    bool     // a handler in front wants the response to be compressed
 
 	resp   codec.Response // the changed head; Header is kept for reuse
 	etag   []byte
@@ -51,7 +50,7 @@ func (o *output) Reply(x *engine.Exchange, resp *codec.Response, body []byte) {
 	if x.Request().Head {
 		size = max(resp.ContentLength, 0)
 	}
-	eligible, marked := o.inspect(resp, size)
+	eligible, marked := o.inspect(x, resp, size)
 	switch {
 	case !eligible && !marked:
 		o.reply(x, resp, body)
@@ -73,7 +72,7 @@ func (o *output) Reply(x *engine.Exchange, resp *codec.Response, body []byte) {
 
 // ReplyFile implements [engine.Output].
 func (o *output) ReplyFile(x *engine.Exchange, resp *codec.Response, f *os.File, off, n int64) {
-	eligible, marked := o.inspect(resp, n)
+	eligible, marked := o.inspect(x, resp, n)
 	eligible = eligible && n <= maxFile
 	read := func() ([]byte, error) {
 		defer f.Close()
@@ -108,7 +107,7 @@ func (o *output) ReplyFile(x *engine.Exchange, resp *codec.Response, f *os.File,
 
 // Start implements [engine.Output].
 func (o *output) Start(x *engine.Exchange, resp *codec.Response) {
-	eligible, marked := o.inspect(resp, resp.ContentLength)
+	eligible, marked := o.inspect(x, resp, resp.ContentLength)
 	switch {
 	case !eligible && !marked:
 	case !eligible || o.encoding == identity:

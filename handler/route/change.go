@@ -113,6 +113,7 @@ func addsVariable(c *compiler, args string) error {
 	if err := settable(c, name); err != nil {
 		return err
 	}
+	c.rule.sets = name
 	return sets(name)(c, value)
 }
 

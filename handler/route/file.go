@@ -92,6 +92,22 @@ func (a *sendFile) act(e *eval) (verdict, error) {
 	return e.say(&whole{reply: reply{status: a.status, reason: a.reason, headers: []codec.Header{h}}, file: f, size: size}), nil
 }
 
+// inPlace has a file take the place of an answer.
+func (e *eval) inPlace(name string, next bool) (verdict, error) {
+	f, size, err := e.h.files.Open(name)
+	switch {
+	case err != nil && next:
+		return goOn, nil
+	case err != nil:
+		return failed, err
+	}
+	a := &whole{reply: reply{status: http.StatusOK}, file: f, size: size}
+	if kind := e.h.files.Type(name); kind != nil {
+		a.headers = []codec.Header{{Name: []byte("Content-Type"), Value: kind}}
+	}
+	return e.say(a), nil
+}
+
 // noFile answers where there is no such file. An answer that is there already does not go out
 // in place of it.
 func (e *eval) noFile(err error) (verdict, error) {
@@ -116,6 +132,9 @@ func staticFile(next bool) func(c *compiler, args string) error {
 			file, err := e.fileName(&name)
 			if err != nil {
 				return failed, err
+			}
+			if e.kind != requests {
+				return e.inPlace(file, next)
 			}
 			f, err := e.h.files.Find(file)
 			switch {

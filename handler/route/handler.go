@@ -18,6 +18,8 @@ import (
 type Options struct {
 	// Rules of all tables, those of each in order.
 	Rules []*Rule
+	// Collects are the headers of answers that become variables.
+	Collects []Collect
 	// Pool checks passwords of htpasswd files, which takes long on purpose. It is needed
 	// where there is such a file.
 	Pool *engine.Pool
@@ -36,16 +38,17 @@ type Options struct {
 // Handler follows rules and has the next handler answer what they let through. It may
 // serve any number of loops.
 type Handler struct {
-	next   engine.Handler
-	tables [tableCount]table
-	pool   *engine.Pool
-	files  *static.Files // nil where no rule asks for one
-	paths  func(r *codec.Request) (script, path []byte)
-	host   string
-	trace  func(s Step)
-	logf   func(format string, args ...any)
-	evals  sync.Pool // of *eval
-	layers sync.Pool // of *layer
+	next     engine.Handler
+	tables   [tableCount]table
+	collects []Collect
+	pool     *engine.Pool
+	files    *static.Files // nil where no rule asks for one
+	paths    func(r *codec.Request) (script, path []byte)
+	host     string
+	trace    func(s Step)
+	logf     func(format string, args ...any)
+	evals    sync.Pool // of *eval
+	layers   sync.Pool // of *layer
 }
 
 // table is one of the lists of rules.
@@ -57,7 +60,7 @@ type table struct {
 // New returns a Handler in front of next. It reads the htpasswd files of the rules, and
 // returns an error for one that it cannot use, and for a goto that leads nowhere.
 func New(next engine.Handler, o Options) (*Handler, error) {
-	h := &Handler{next: next, pool: o.Pool, paths: o.Paths, host: o.ServerName, trace: o.Trace, logf: o.Logf}
+	h := &Handler{next: next, collects: o.Collects, pool: o.Pool, paths: o.Paths, host: o.ServerName, trace: o.Trace, logf: o.Logf}
 	if h.logf == nil {
 		h.logf = func(string, ...any) {}
 	}
@@ -124,7 +127,7 @@ func (h *Handler) settle(r *Rule, rules []*Rule, at int, files map[string]*passw
 // Serve implements [engine.Handler].
 func (h *Handler) Serve(x *engine.Exchange) {
 	e := h.eval(x, requests)
-	if h.has(failures, responses, finals) {
+	if h.has(failures, responses, finals) || len(h.collects) > 0 {
 		e.layer = h.layers.Get().(*layer)
 		x.Push(e.layer)
 	}

@@ -29,6 +29,9 @@ func (l *layer) judge(x *engine.Exchange, resp *codec.Response) (*codec.Response
 	h := l.resp.Header[:0]
 	l.resp = *resp
 	l.resp.Header = append(h, resp.Header...)
+	if len(l.h.collects) > 0 {
+		l.h.collect(x, &l.resp)
+	}
 	e := l.h.eval(x, failures)
 	e.head = &l.resp
 	var own *whole

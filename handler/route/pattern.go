@@ -24,9 +24,26 @@ type pattern struct {
 	// ends the subject as well, and so do the patterns of Django and others: were
 	// "^/admin$" not to match "/admin\n" here, the app would be asked for it.
 	dollar bool
+	// ahead is what the subject must match as well, or where it is refused must not: a look-ahead
+	// behind a fixed beginning, as in ^(?!www\.) or ^/(?!static/).
+	ahead   *pattern
+	refused bool
 }
 
 func compilePattern(expr string) (*pattern, error) {
+	if rest, ahead, refused, ok := cutLookAhead(expr); ok {
+		p, err := compilePattern(rest)
+		if err != nil {
+			return nil, err
+		}
+		if p.ahead, err = compilePattern(ahead); err != nil {
+			return nil, err
+		}
+		if p.ahead.groupCount() == 0 { // PCRE counts its groups
+			p.refused = refused
+			return p, nil
+		}
+	}
 	wide := string(widen(nil, []byte(expr)))
 	tree, err := syntax.Parse(wide, syntax.Perl)
 	if err != nil {
@@ -41,6 +58,53 @@ func compilePattern(expr string) (*pattern, error) {
 	}
 	p.anchored(tree)
 	return p, nil
+}
+
+// lookAhead is the beginning of a pattern up to a look-ahead whose place is the same in every match.
+var lookAhead = regexp.MustCompile(`^\^((?:[\w/%:;,=&@~<>!" -]|\\[^\w\s])*)\(\?([!=])`)
+
+// cutLookAhead takes one out of a pattern: ^/(?!static/)(.*) matches what ^/(.*) does and
+// ^/(?:static/) does not.
+func cutLookAhead(expr string) (rest, ahead string, refused, ok bool) {
+	m := lookAhead.FindStringSubmatch(expr)
+	if m == nil {
+		return "", "", false, false
+	}
+	behind := expr[len(m[0]):]
+	end := outside(behind, ')')
+	if end < 0 {
+		return "", "", false, false
+	}
+	inner, behind := behind[:end], behind[end+1:]
+	if behind != "" && strings.IndexByte("*+?{", behind[0]) >= 0 || outside(behind, '|') >= 0 {
+		return "", "", false, false
+	}
+	return "^" + m[1] + behind, "^" + m[1] + "(?:" + inner + ")", m[2] == "!", true
+}
+
+// outside returns where a character stands in a pattern outside of groups, classes and escapes; -1
+// for nowhere.
+func outside(expr string, want byte) int {
+	depth, class := 0, -1 // where a class began
+	for i := 0; i < len(expr); i++ {
+		switch c := expr[i]; {
+		case c == '\\':
+			i++
+		case class >= 0:
+			if first := strings.TrimPrefix(expr[class:i], "[^"); c == ']' && first != "" && first != "[" {
+				class = -1
+			}
+		case c == want && depth == 0:
+			return i
+		case c == '[':
+			class = i
+		case c == '(':
+			depth++
+		case c == ')':
+			depth--
+		}
+	}
+	return -1
 }
 
 // widen appends a character for each byte.
@@ -174,6 +238,11 @@ func hasDollar(tree *syntax.Regexp) bool {
 func (p *pattern) match(subject []byte, groups bool) (at []int, ok bool) {
 	if !bytes.HasPrefix(subject, p.prefix) {
 		return nil, false
+	}
+	if p.ahead != nil {
+		if _, ok := p.ahead.match(subject, false); ok == p.refused {
+			return nil, false
+		}
 	}
 	if p.re == nil {
 		if groups {

@@ -8,7 +8,10 @@ import (
 // What PCRE alone understands is refused, with the part that is meant.
 func TestPatternsOfPCRE(t *testing.T) {
 	for _, tt := range []struct{ expr, part string }{
-		{`^/(?!static)`, "(?!"},
+		{`^/.*(?!static)`, "(?!"},
+		{`^(?!(a))b`, "(?!"},
+		{`^(?!a)|b`, "(?!"},
+		{`^a*(?!b)`, "(?!"},
 		{`a(?=b)`, "(?="},
 		{`(?<!a)b`, "(?<!"},
 		{`(?<=a)b`, "(?<="},
@@ -96,5 +99,30 @@ func TestPatternsOfBytes(t *testing.T) {
 	}
 	if _, err := compilePattern(`\x{20ac}`); err == nil || !strings.Contains(err.Error(), "U+20AC") {
 		t.Errorf("a character that is no byte: %v", err)
+	}
+}
+
+// A look-ahead behind a fixed beginning is another pattern that must not match, or must.
+func TestLookAhead(t *testing.T) {
+	for _, tt := range []struct{ expr, hits, misses string }{
+		{`^(?!localhost:8000$)`, "localhost other:8000 localhost:80001", "localhost:8000 localhost:8000\n"},
+		{`^(?!www\.)(.*)$`, "shop.example ww", "www.shop.example"},
+		{`^/(?!static/|media/)`, "/ /statics /x/static/", "/static/ /media/a x"},
+		{`^/(?!static/).*\.php$`, "/a.php", "/static/a.php /a.phpx"},
+		{`^/(?=[)a]b)`, "/)b /abc", "/cb"},
+		{`^/a\.b(?!c)`, "/a.b /a.bd", "/a.bc /axb"},
+		{`^(?!.*(?i:bot)).`, "Mozilla", "aBot"},
+	} {
+		p, err := compilePattern(tt.expr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, list := range []string{tt.hits, tt.misses} {
+			for subject := range strings.SplitSeq(list, " ") {
+				if _, ok := p.match([]byte(subject), i == 0); ok != (i == 0) {
+					t.Errorf("%s on %q: %v", tt.expr, subject, ok)
+				}
+			}
+		}
 	}
 }

@@ -23,7 +23,9 @@ type Rule struct {
 	do     action
 	goTo   *goTo
 	limit  time.Duration // of harakiri
-	vars   []string      // of the environ, that it asks for
+	vars   []string      // of the environ, that it asks for,
+	asked  int           // so many of them in its condition
+	sets   string        // the variable of the environ that it sets; empty for none of its own
 	logVar string        // that it sets for the log
 	gzip   bool          // it has answers compressed
 }
@@ -78,6 +80,7 @@ func Parse(option, value string) (*Rule, error) {
 	}
 	c := compiler{rule: r}
 	err := c.condition(option, subject)
+	r.asked = len(r.vars)
 	if err == nil {
 		err = build.compile(&c, args)
 	}
@@ -125,11 +128,17 @@ func (r *Rule) Harakiri() time.Duration { return r.limit }
 func (r *Rule) LogVariable() string { return r.logVar }
 
 // Compresses reports whether the rule has answers compressed, for which there has to be a
-// compress.Handler behind.
+// compress.Handler in front.
 func (r *Rule) Compresses() bool { return r.gzip }
 
-// Variables returns the names of the environ's variables that the rule asks for.
-func (r *Rule) Variables() []string { return slices.Clone(r.vars) }
+// Variables returns the names of the environ's variables that the condition of the rule asks
+// for, and its action.
+func (r *Rule) Variables() (condition, action []string) {
+	return slices.Clone(r.vars[:r.asked]), slices.Clone(r.vars[r.asked:])
+}
+
+// Sets returns the name of the variable that an addvar rule sets, empty for other rules.
+func (r *Rule) Sets() string { return r.sets }
 
 // Least returns the shortest time that the rules give a request, 0 for none: what
 // worker.Config.HarakiriLeast has to know.

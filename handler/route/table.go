@@ -67,7 +67,7 @@ func init() {
 		"addheader": {answers, addsHeader}, "delheader": {answers, removesHeader}, "remheader": {answers, removesHeader},
 		"setheader": {answers, setsHeader}, "addcontenttype": {answers, setsType}, "expires": {answers, expires},
 		"clearheaders": {onResponses, clearsHeaders}, "resetheaders": {onResponses, clearsHeaders},
-		"log": {onAll, logs}, "logvar": {onAll, logsVariable}, "gzip": {onRequests, compresses}, "donotlog": {onAll, isQuiet}, "harakiri": {onRequests, limits},
+		"log": {onAll, logs}, "logvar": {onAll, logsVariable}, "gzip": {answers, compresses}, "donotlog": {onAll, isQuiet}, "harakiri": {onRequests, limits},
 
 		"rewrite": {onRequests, rewrites(false)}, "rewrite-last": {onRequests, rewrites(true)},
 		"addvar": {onAll, addsVariable}, "setuser": {onAll, sets("REMOTE_USER")}, "setremoteuser": {onAll, sets("REMOTE_USER")},
@@ -80,7 +80,7 @@ func init() {
 
 		"file": {answers, file(false)}, "sendfile": {answers, file(false)}, "fastfile": {answers, file(false)},
 		"file-next": {answers, file(true)}, "sendfile-next": {answers, file(true)}, "fastfile-next": {answers, file(true)},
-		"static": {onRequests, staticFile(false)}, "static-next": {onRequests, staticFile(true)},
+		"static": {answers, staticFile(false)}, "static-next": {answers, staticFile(true)},
 
 		// How a body is framed is the server's to say, and it always does so rightly.
 		"chunked": {answers, nothing}, "fixcl": {answers, nothing}, "forcecl": {answers, nothing}, "flush": {answers, nothing}, "donotoffload": {answers, nothing}, "offload": {answers, nothing},

@@ -257,18 +257,19 @@ func TestChangesBelowAMountpoint(t *testing.T) {
 func TestLogVariablesAndGzip(t *testing.T) {
 	r := &rig{t: t}
 	rules := parse(t, "route = ^/(\\w+) logvar:first=$1\nroute-run = logvar:mime=${mime[PATH_INFO]}\nroute = \\.css$ gzip:")
-	h, err := New(compress.New(engine.HandlerFunc(func(x *engine.Exchange) {
+	rules = append(rules, parse(t, "response-route-uri = later gzip:")...)
+	routed, err := New(engine.HandlerFunc(func(x *engine.Exchange) {
 		r.logf("%s %s", LogVariable(x, "first"), LogVariable(x, "mime"))
 		if LogVariable(x, "none") != nil {
 			r.logf("a variable that no rule sets is there")
 		}
 		app(x)
-	}), compress.Options{OnlyMarked: true}), Options{Rules: rules})
+	}), Options{Rules: rules})
 	if err != nil {
 		t.Fatal(err)
 	}
-	serve(t, r, h)
-	for target, want := range map[string]string{"/site" + strings.Repeat("s", 500) + ".css": "gzip", "/other.png": ""} {
+	serve(t, r, compress.New(routed, compress.Options{OnlyMarked: true}))
+	for target, want := range map[string]string{"/site" + strings.Repeat("s", 500) + ".css": "gzip", "/later" + strings.Repeat("s", 500): "gzip", "/other.png": ""} {
 		if got := r.get(target, "Accept-Encoding: gzip").header.Get("Content-Encoding"); got != want {
 			t.Errorf("%s: Content-Encoding %q", target, got)
 		}

@@ -60,7 +60,6 @@ func TestWhatProtectsEndsTheStart(t *testing.T) {
 		{"subscriptions", "subscriptions-sign-check = SHA1:/keys", "app.ini:3: subscriptions-sign-check: "},
 		{"emperor_command_socket", "emperor-command-socket = /run/c", "app.ini:3: emperor-command-socket: "},
 		{"flock", "flock = /run/x.lock", "app.ini:3: flock: "},
-		{"pull_header", "pull-header = X-Secret SECRET", "app.ini:3: pull-header: "},
 		{"zeromq", "log-zeromq = tcp://127.0.0.1:1", "app.ini:3: log-zeromq: "},
 		{"inject", "inject-before = common.ini", "app.ini:3: inject-before: "},
 		{"own_option", "declare-option = deny=route=$1 break:403", "app.ini:3: declare-option: "},

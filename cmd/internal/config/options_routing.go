@@ -13,7 +13,8 @@ import (
 
 // RouteConfig has the rules of all tables, in the order in which they are followed.
 type RouteConfig struct {
-	Routes []*route.Rule
+	Routes   []*route.Rule
+	Collects []route.Collect
 }
 
 var routingRows = slices.Concat(
@@ -25,6 +26,22 @@ var routingRows = slices.Concat(
 		"As for route. [routing.md](routing.md#answers) says what is different."),
 	tableRows("final-route", "do something when a request whose PATH_INFO matches is over: REGEX ACTION:ARGUMENTS",
 		"As for route. [routing.md](routing.md#answers) has the actions."),
+	[]row{
+		{
+			Option: option.Option{
+				Name: "collect-header", Aliases: []string{"response-header-collect"}, Kind: option.List, Arg: "HEADER VAR", Status: option.Same,
+				Help: "have the value of a header of the answer in a variable, for error-route, response-route and final-route: HEADER VAR",
+			},
+			set: func(r *resolver, e ini.Entry) error { return r.collect(e, false) },
+		},
+		{
+			Option: option.Option{
+				Name: "pull-header", Aliases: []string{"response-header-pull"}, Kind: option.List, Arg: "HEADER VAR", Status: option.Same,
+				Help: "the same, and take the header out of the answer",
+			},
+			set: func(r *resolver, e ini.Entry) error { return r.collect(e, true) },
+		},
+	},
 )
 
 // tableRows are the options of one table of rules.
@@ -82,6 +99,15 @@ func (r *resolver) route(e ini.Entry) error {
 	return nil
 }
 
+func (r *resolver) collect(e ini.Entry, pull bool) error {
+	c, err := route.ParseCollect(e.Value, pull)
+	if err != nil {
+		return e.Origin.Errorf(e.Key, "%w", err)
+	}
+	r.Collects = append(r.Collects, c)
+	return nil
+}
+
 // withSeconds has the time of a harakiri rule in seconds, without unit or comment.
 func withSeconds(e ini.Entry) (string, error) {
 	at := strings.IndexByte(e.Value, ' ') + 1
@@ -109,10 +135,23 @@ func (r *resolver) settleRoutes() error {
 			return nil
 		}
 	}
+	own := map[string]bool{}
 	for _, rule := range r.Routes {
-		for _, name := range rule.Variables() {
-			if !option.Variable(name) {
+		own[rule.Sets()] = true
+	}
+	for _, c := range r.Collects {
+		own[c.Var] = true
+	}
+	for _, rule := range r.Routes {
+		condition, action := rule.Variables()
+		for _, name := range condition {
+			if !option.Variable(name) && !own[name] {
 				return fmt.Errorf("%s: ${%s}: requests over HTTP have no such variable", rule.Where, name)
+			}
+		}
+		for _, name := range action {
+			if !option.Variable(name) && !own[name] {
+				r.list.Warnf("%s: ${%s}: requests over HTTP have no such variable: it is empty", rule.Where, name)
 			}
 		}
 	}

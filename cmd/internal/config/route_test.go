@@ -26,3 +26,32 @@ func TestRules(t *testing.T) {
 		t.Errorf("lost: %s", l)
 	}
 }
+
+// A variable that rules or answers set is known. In an action one that nobody sets is empty.
+func TestVariablesOfRules(t *testing.T) {
+	for _, tt := range []struct{ name, rules, err, warning string }{
+		{"addvar", "route-run = addvar:FOO=1\nroute-if = equal:${FOO};1 break:403", "", ""},
+		{"collected", "collect-header = X-A OF_APP\nresponse-route-if = equal:${OF_APP};1 addheader:X-B: 1", "", ""},
+		{"unknown_in_an_action", "route-run = addheader:X-A: ${SITE_DOMAIN}", "", "${SITE_DOMAIN}: requests over HTTP have no such variable"},
+		{"unknown_in_a_condition", "route-if = equal:${REMOTE_ADR};1 break:403", "${REMOTE_ADR}: requests over HTTP have no such variable", ""},
+		{"no_header", "collect-header = X-A", "is not of the form HEADER VAR", ""},
+		{"no_name", "pull-header = X-A a-b", "is not the name of a variable", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			enter(t, map[string]string{"app.ini": "[uwsgi]\nmodule = shop\nhttp = :8080\n" + tt.rules + "\n"})
+			c, err := load([]string{"app.ini"}, nil)
+			if tt.err != "" {
+				if err == nil || !strings.Contains(err.Error(), tt.err) {
+					t.Errorf("got %v, want %s", err, tt.err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.Join(c.Warnings, "\n"); (got == "") != (tt.warning == "") || !strings.Contains(got, tt.warning) {
+				t.Errorf("warnings %q, want %q", got, tt.warning)
+			}
+		})
+	}
+}

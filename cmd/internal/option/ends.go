@@ -13,7 +13,6 @@ var ends = []group{
 	{"vhost vhost-host", "each host would get the app of every other: start one server for each, and have the web server in front choose by host"},
 	{"log-drain log-filter", "lines that are to be left out, of secrets perhaps, would be logged: filter the log where it goes, or leave out lines of requests with disable-logging, or with route and donotlog"},
 	{"http-path-info-no-decode-slashes", "PATH_INFO is decoded as a whole: refuse encoded slashes in the web server in front"},
-	{"pull-header", "the header would reach the client: take it out with rem-header, if no route needs what it stores"},
 	{"tuntap-router-firewall-in tuntap-router-firewall-out tuntap-device-rule tuntap-use-credentials", "there is no tuntap router: use the system's firewall"},
 	{
 		"subscriptions-sign-check subscriptions-sign-check-tolerance subscriptions-sign-skip-uid subscriptions-credentials-check subscriptions-use-credentials subscription-vassal-required",

@@ -158,7 +158,7 @@ func TestRulesThatCannotBe(t *testing.T) {
 		name, rules string
 		says        []string
 	}{
-		{"look_ahead", "route = ^/(?!static) break:403", []string{"app.ini:4: route", "(?!", "route-if-not"}},
+		{"look_ahead", "route = ^/.*(?!static) break:403", []string{"app.ini:4: route", "(?!", "route-if-not"}},
 		{"label", "route-run = goto:nowhere", []string{"app.ini:4: route-run", `there is no label "nowhere"`}},
 		{"no_file", "route = ^/ basicauth:R,none", []string{"app.ini:4: route", "none"}},
 		{"hash", "route = ^/ basicauth:R,users", []string{"app.ini:4: route", "users: line 1", "htpasswd -B"}},

@@ -135,6 +135,7 @@ func rulesOf(blocks []routeBlock) string {
 
 // pairsApp answers with its environ. The status is in the path, as in /status/404.
 const pairsApp = `
+import os
 SKIP = ("HTTP_X_CASE", "REMOTE_PORT", "SERVER_PORT", "SERVER_NAME", "UWSGI_ROUTER", "DOCUMENT_ROOT")
 def application(environ, start_response):
     path = environ["PATH_INFO"]
@@ -142,6 +143,10 @@ def application(environ, start_response):
     headers = [("Content-Type", "text/plain"), ("X-App", "1")]
     if "cookies" in path:
         headers += [("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")]
+    if path == "/pull":
+        headers.append(("X-Pull", "2"))
+    if path == "/sendfile":
+        headers.append(("X-Sendfile", os.getcwd() + "/page.html"))
     start_response(status + " Some Words", headers)
     lines = []
     for key, value in sorted(environ.items()):
@@ -181,7 +186,7 @@ func startRouted(t *testing.T, program, rules string) *routeServer {
 	// A file of its own, as uWSGI takes a comma or $( for its own in some places. A route in which no rule
 	// stands has no request but the first one answered.
 	write(t, dir, "rules.ini", "[uwsgi]\nhttp-socket = "+s.http+"\nsocket = "+s.uwsgi+"\nwsgi-file = app.py\nmaster = true\nneed-app = true\ndisable-logging = true\ndie-on-term = true\nstatic-map = /files=folder\n"+
-		"buffer-size = 16384\n"+strings.ReplaceAll(rules, "DIR", dir))
+		"buffer-size = 16384\ncollect-header = X-App X_OF_APP\npull-header = X-Pull PULLED\ncollect-header = X-Sendfile X_SENDFILE\ncollect-header = Content-Type OF_TYPE\n"+strings.ReplaceAll(rules, "DIR", dir))
 	cmd := servertest.Command(program, dir, testenv(t), "--ini", "rules.ini")
 	p := servertest.Launch(t, cmd)
 	t.Cleanup(func() {
