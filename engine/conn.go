@@ -47,6 +47,7 @@ type conn struct {
 	turn     reactor.Turn // goOn: what is put off until others have had their turn
 
 	fresh    bool // no request has come yet
+	proxied  bool // what ProxyProtocol asks for has been dealt with
 	watched  bool // registered with the poller
 	unread   bool // the kernel may hold bytes that have not been read
 	ending   bool // the poller has seen the client end its side: read on until the end shows

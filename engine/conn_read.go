@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/uwsgo/uwsgo/codec"
+	"github.com/uwsgo/uwsgo/codec/proxy"
 	"github.com/uwsgo/uwsgo/codec/uwsgi"
 	"github.com/uwsgo/uwsgo/engine/internal/reactor"
 )
@@ -176,6 +177,11 @@ func (c *conn) feedHead(b []byte) int {
 		c.x = x
 		x.started = l.Now()
 	}
+	if !c.proxied {
+		if n, done := c.feedProxy(b); !done || n > 0 {
+			return n
+		}
+	}
 	var n int
 	var err error
 	if c.listener.protocol == UWSGI {
@@ -337,6 +343,9 @@ func (c *conn) refuseHead(err error, b []byte) {
 		case uwsgi.KindTLS:
 			err = errTLSOnUWSGI
 		}
+	}
+	if _, n, bad := proxy.Parse(b); n > 0 && bad == nil {
+		err = errProxyUnread
 	}
 	c.refuseAt(err, at)
 }

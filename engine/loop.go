@@ -196,6 +196,7 @@ func (l *loop) opened(a *acceptor, fd int) {
 		c.link = c.tls
 	}
 	c.listener, c.peer, c.fresh, c.hold = a.listener, a.peer, true, a.listener.holds()
+	c.proxied = a.listener.proxy == nil
 	c.place = len(l.conns)
 	l.conns = append(l.conns, c)
 	l.count.accepted.Add(1)

@@ -106,6 +106,8 @@ type ListenOptions struct {
 	// a goroutine or more for each request. [tls.Config].DynamicRecordSizingDisabled is set:
 	// records are as large as may be. The server clones what it is given.
 	TLS *tls.Config
+	// ProxyProtocol, if set, has the clients of an HTTP listener told by a proxy. Not with TLS.
+	ProxyProtocol *ProxyProtocol
 	// Address is where a unix socket that is adopted is found, if that is for the server
 	// to know and its file for Unlink to remove: the kernel knows it by another name.
 	Address string
@@ -117,6 +119,7 @@ type Listener struct {
 	protocol   Protocol
 	https      bool
 	tls        *tls.Config // nil for none
+	proxy      *ProxyProtocol
 	setNoDelay bool
 	timeout    time.Duration
 
@@ -230,7 +233,11 @@ func (s *Server) add(ln *listen.Listener, o ListenOptions) (*Listener, error) {
 		_ = ln.Close()
 		return nil, errors.New("listen: the server is already serving")
 	}
-	l := &Listener{ln: ln, protocol: o.Protocol, https: o.HTTPS || o.TLS != nil, setNoDelay: ln.SetNoDelay, timeout: o.Timeout}
+	if o.ProxyProtocol != nil && (o.TLS != nil || o.Protocol != HTTP) {
+		_ = ln.Close()
+		return nil, errors.New("listen: the PROXY protocol is read where HTTP is spoken without TLS, and nowhere else")
+	}
+	l := &Listener{ln: ln, proxy: o.ProxyProtocol, protocol: o.Protocol, https: o.HTTPS || o.TLS != nil, setNoDelay: ln.SetNoDelay, timeout: o.Timeout}
 	if o.TLS != nil {
 		l.tls = o.TLS.Clone()
 		l.tls.DynamicRecordSizingDisabled = true

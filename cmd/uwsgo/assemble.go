@@ -104,6 +104,9 @@ func (p *program) bind(l config.Listen, inherited *succession.Socket, open func(
 		o.Mode = 0o777 // as uWSGI's daemons have no umask: nginx may be another user
 	}
 	kind := "http"
+	if l.Protocol == config.HTTP {
+		o.ProxyProtocol = cfg.Proxy
+	}
 	if l.Protocol == config.Uwsgi {
 		o.Protocol, o.Timeout, kind = engine.UWSGI, cfg.SocketTimeout, "uwsgi"
 	}

@@ -23,7 +23,6 @@ var advice = []struct{ prefixes, text string }{
 	{"error-page", "have the app or the web server in front make pages for errors"},
 	{"reload-on", "use max-requests, reload-on-rss or reload-on-as"},
 	{"cheap die-on-idle idle", "the server serves as long as it runs: use socket activation of systemd to start it on demand"},
-	{"enable-proxy-protocol http-enable-proxy-protocol", "the PROXY protocol is not read: have the load balancer send X-Forwarded-For"},
 	{"honour-stdin daemons-honour-stdin", "for a debugger use breakpoint() with a remote one, or the server of the framework"},
 	{"collect-header response-header-collect", "log response headers in the app"},
 	{"log-", "filter or ship lines behind standard error, with vector or fluent-bit for two"},

@@ -8,6 +8,7 @@ import (
 
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
 	"github.com/uwsgo/uwsgo/cmd/internal/option"
+	"github.com/uwsgo/uwsgo/engine"
 )
 
 // ListenConfig says where to listen.
@@ -18,6 +19,12 @@ type ListenConfig struct {
 	ChmodSocket fs.FileMode // mode of unix sockets; 0 leaves it to the umask
 	ChownSocket string      // user[:group] of unix sockets; empty leaves it
 	ReusePort   bool        // other servers may listen on the same TCP ports
+	// ProxyProtocol has HTTP connections begin with a header that says whose they are, where
+	// one of ProxyFrom sends it: a network, or unix.
+	ProxyProtocol bool
+	ProxyFrom     []string
+	// Proxy is made of these; nil without ProxyProtocol.
+	Proxy *engine.ProxyProtocol
 }
 
 var listenDefaults = ListenConfig{Protocol: Uwsgi}
@@ -44,6 +51,22 @@ type Listen struct {
 }
 
 var listeningRows = []row{
+	{
+		Option: option.Option{
+			Name: "enable-proxy-protocol", Aliases: []string{"http-enable-proxy-protocol"}, Kind: option.Flag, Arg: "BOOL", Optional: true, Status: option.Differs,
+			Help: "on addresses for HTTP, take the client's address from the header of the PROXY protocol that a load balancer sends, version 1 or 2",
+			Note: "Only from those that --proxy-protocol-from names; from others it is refused with 400, and the log says so. uWSGI believes everybody, and reads version 1.",
+		},
+		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.ProxyProtocol, e) },
+	},
+	{
+		Option: option.Option{
+			Name: "proxy-protocol-from", Kind: option.List, Arg: "NETWORKS", Default: "127.0.0.0/8,::1,unix", Status: option.Own,
+			Help: "who may send the header of the PROXY protocol: addresses, networks (10.0.0.0/8) and the word unix, separated by commas",
+			Note: "Those that are named have to send it; without this option the machine itself may, and need not.",
+		},
+		set: func(r *resolver, e ini.Entry) error { return addText(&r.ProxyFrom, e, "addresses or networks") },
+	},
 	{
 		Option: option.Option{
 			Name: "http", Aliases: []string{"httprouter"}, Kind: option.List, Arg: "ADDR", Status: option.Differs,
@@ -164,7 +187,7 @@ func (r *resolver) settleListening() error {
 			r.Listens[i].Protocol = r.Protocol
 		}
 	}
-	return nil
+	return r.settleProxy()
 }
 
 // yieldToStats leaves out unix sockets that have the path of the statistics, which in uWSGI

@@ -20,6 +20,19 @@ type Peer struct {
 	Family Family
 }
 
+// PeerOf returns the peer at an address.
+func PeerOf(a netip.AddrPort) Peer {
+	p := Peer{Port: a.Port()}
+	if a.Addr().Is4() {
+		v4 := a.Addr().As4()
+		p.Family = FamilyInet4
+		copy(p.Addr[:], v4[:])
+		return p
+	}
+	p.setIP6(a.Addr().As16())
+	return p
+}
+
 // AppendAddr appends the address as text, as REMOTE_ADDR has it: 192.0.2.1,
 // 2001:db8::1, and nothing at all for a unix socket. IPv6 zones are left out.
 // At most 39 bytes are appended.
