@@ -150,6 +150,16 @@ func (x *Exchange) Listener() *Listener { return x.remote.listener }
 // front server or the listener says.
 func (x *Exchange) HTTPS() bool { return x.req.HTTPS || x.remote.https }
 
+// SetHTTPS tells handlers behind, and apps, whether the client encrypts, as a front server that can
+// be trusted tells it.
+func (x *Exchange) SetHTTPS(on bool) {
+	x.req.HTTPS, x.remote.https = on, on
+	if x.req.Proto == codec.UWSGI {
+		x.req.DelVar("HTTPS")
+		x.req.DelVar("UWSGI_SCHEME")
+	}
+}
+
 // AppendRemoteAddr appends the client's address as text: an IP address, or
 // nothing for a unix socket.
 func (x *Exchange) AppendRemoteAddr(dst []byte) []byte { return x.remote.appendAddr(dst) }

@@ -18,6 +18,7 @@ import (
 	"github.com/uwsgo/uwsgo/engine/worker"
 	"github.com/uwsgo/uwsgo/handler/certificate"
 	"github.com/uwsgo/uwsgo/handler/compress"
+	"github.com/uwsgo/uwsgo/handler/forwarded"
 	"github.com/uwsgo/uwsgo/handler/header"
 	"github.com/uwsgo/uwsgo/handler/route"
 	"github.com/uwsgo/uwsgo/handler/static"
@@ -407,6 +408,13 @@ func (p *program) chain(h engine.Handler, rules route.Options, passed func(engin
 	h = p.withReadiness(h)
 	if len(p.secure.Stores)+len(p.secure.Redirects) > 0 {
 		h = certificate.NewHandler(h, p.secure)
+	}
+	if len(cfg.TrustedProxies) > 0 {
+		proxies, err := forwarded.Parse(cfg.TrustedProxies)
+		if err != nil {
+			return nil, err
+		}
+		h = forwarded.New(h, proxies)
 	}
 	if len(cfg.AddHeader)+len(cfg.RemHeader) > 0 {
 		return header.New(h, header.Options{Add: cfg.AddHeader, Remove: cfg.RemHeader})

@@ -7,23 +7,25 @@ import (
 
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
 	"github.com/uwsgo/uwsgo/cmd/internal/option"
+	"github.com/uwsgo/uwsgo/handler/forwarded"
 )
 
 // RequestConfig bounds requests.
 type RequestConfig struct {
-	BufferSize    int           // bytes of a request head, 32 KiB to 1 MiB
-	HTTPTimeout   time.Duration // silence of an HTTP client within a request
-	SocketTimeout time.Duration // silence of a uwsgi client within a request
-	KeepAlive     time.Duration // idle time of an HTTP connection; 0 closes after each request
-	QueueSize     int           // requests that may wait for a worker; 0 for none
-	QueueTimeout  time.Duration // how long each may; 0 for ever
-	Lanes         bool          // keep slow routes from taking every thread
-	LimitPost     int64         // bytes of a request body; 0 for no limit
-	LimitBuffers  int64         // bytes of all connections; 0 for the server's choice
-	NoWriteErrors bool          // write() says nothing of a client that has gone
-	WriteErrors   int           // how many of them are borne
-	ThrowErrors   bool          // they are raised in the app alone
-	PostBuffering int64         // bytes of a body kept in memory; 0 for the server's choice
+	BufferSize     int           // bytes of a request head, 32 KiB to 1 MiB
+	HTTPTimeout    time.Duration // silence of an HTTP client within a request
+	SocketTimeout  time.Duration // silence of a uwsgi client within a request
+	KeepAlive      time.Duration // idle time of an HTTP connection; 0 closes after each request
+	QueueSize      int           // requests that may wait for a worker; 0 for none
+	QueueTimeout   time.Duration // how long each may; 0 for ever
+	Lanes          bool          // keep slow routes from taking every thread
+	LimitPost      int64         // bytes of a request body; 0 for no limit
+	LimitBuffers   int64         // bytes of all connections; 0 for the server's choice
+	NoWriteErrors  bool          // write() says nothing of a client that has gone
+	WriteErrors    int           // how many of them are borne
+	ThrowErrors    bool          // they are raised in the app alone
+	TrustedProxies []string      // networks of front servers that may say who the client is: see package forwarded
+	PostBuffering  int64         // bytes of a body kept in memory; 0 for the server's choice
 }
 
 var requestDefaults = RequestConfig{
@@ -47,6 +49,14 @@ const (
 const maxQueueSize = 60_000
 
 var requestRows = []row{
+	{
+		Option: option.Option{
+			Name: "trusted-proxy", Kind: option.List, Arg: "NETWORKS", Status: option.Own,
+			Help: "take the client's address, scheme, host and prefix from Forwarded, X-Forwarded-… and X-Real-IP where a front server with one of these addresses sends them: 10.0.0.0/8, 192.0.2.1, loopback, unix",
+			Note: "From anybody else those headers are taken out of requests then. Without it apps get them as they come, and they change nothing.",
+		},
+		set: (*resolver).trustedProxy,
+	},
 	{
 		Option: option.Option{
 			Name: "buffer-size", Short: 'b', Kind: option.Size, Arg: "BYTES", Default: "32768", Status: option.Differs,
@@ -186,5 +196,17 @@ func (r *resolver) settleRequests() error {
 	if r.LimitBuffers > 0 {
 		r.LimitBuffers = max(r.LimitBuffers, minBuffers)
 	}
+	return nil
+}
+
+func (r *resolver) trustedProxy(e ini.Entry) error {
+	words := strings.FieldsFunc(e.Value, func(c rune) bool { return c == ',' || c == ' ' })
+	if len(words) == 0 {
+		return e.Origin.Errorf(e.Key, "the networks of the front servers are missing, such as 10.0.0.0/8, loopback or unix")
+	}
+	if _, err := forwarded.Parse(words); err != nil {
+		return e.Origin.Errorf(e.Key, "%w", err)
+	}
+	r.TrustedProxies = append(r.TrustedProxies, words...)
 	return nil
 }
