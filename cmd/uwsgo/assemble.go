@@ -239,6 +239,7 @@ func (p *program) startWorkers(ctx context.Context) error {
 		p.ending.Later(p.code.Close)
 		wc.Imported, wc.Unwatched = p.code.Add, cfg.AutoReloadIgnore
 	}
+	wc.Control, wc.Module = p.services(), p.module()
 	wc.Apps = p.apps()
 	if p.pool, err = worker.Start(ctx, wc); err != nil {
 		p.pool = nil

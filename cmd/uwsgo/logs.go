@@ -118,7 +118,7 @@ func (p *program) requestFormat() *accesslog.Format {
 	}
 	format := accesslog.Compile(cfg.LogFormat, o)
 	for _, name := range format.Unknown() {
-		p.log.Printf("*** WARNING: log-format: %%(%s) is not known and is logged as - ***", name)
+		p.log.Printf("*** WARNING: log-format: %%(%s) is none of the server's: it is logged as - unless the app sets it (uwsgi.set_logvar) ***", name)
 	}
 	for _, name := range format.Secret() {
 		p.log.Printf("*** WARNING: log-format: %%(var.%s) holds passwords and is logged as - ***", name)

@@ -28,7 +28,7 @@ func (p *program) onFinish() func(*engine.Exchange, engine.Outcome) {
 		return origin
 	}
 	filter := p.cfg.LogFilter
-	if filter == (accesslog.Filter{}) {
+	if filter == (accesslog.Filter{}) && p.cfg.Module == "" && p.cfg.WSGIFile == "" && len(p.cfg.Mounts) == 0 {
 		return func(x *engine.Exchange, o engine.Outcome) { count(x, o) }
 	}
 	format := p.requestFormat()
@@ -40,6 +40,10 @@ func (p *program) onFinish() func(*engine.Exchange, engine.Outcome) {
 	}
 	writers := make([]*requestWriter, worker.MaxLoops) // each loop has its own
 	return func(x *engine.Exchange, o engine.Outcome) {
+		if filter == (accesslog.Filter{}) && !wsgi.LogsThis(x) {
+			count(x, o)
+			return
+		}
 		w := &writers[x.Loop().Index()]
 		if *w == nil {
 			*w = newRequestWriter(format, p.sink, total)
@@ -110,7 +114,12 @@ func (c *wallClock) at(started, now int64) int64 {
 func newRequestWriter(f *accesslog.Format, s *logger.Sink, total *atomic.Int64) *requestWriter {
 	w := &requestWriter{format: f, filter: accesslog.Filter{All: true}, sink: s, total: total}
 	w.record.Var = w.variable
-	w.record.Own = func(name string) []byte { return route.LogVariable(w.x, name) }
+	w.record.Own = func(name string) []byte {
+		if value := wsgi.LogVariable(w.x, name); value != nil {
+			return value
+		}
+		return route.LogVariable(w.x, name)
+	}
 	return w
 }
 
@@ -130,7 +139,7 @@ func (w *requestWriter) write(x *engine.Exchange, o engine.Outcome, origin wsgi.
 	if o.Aborted {
 		r.WriteErrors = 1
 	}
-	if x.Quiet || !w.filter.Wants(r) {
+	if (x.Quiet || !w.filter.Wants(r)) && !wsgi.LogsThis(x) {
 		return
 	}
 	w.x = x

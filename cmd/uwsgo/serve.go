@@ -17,6 +17,7 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/cron"
 	"github.com/uwsgo/uwsgo/cmd/internal/logger"
 	"github.com/uwsgo/uwsgo/cmd/internal/privilege"
+	"github.com/uwsgo/uwsgo/cmd/internal/signals"
 	"github.com/uwsgo/uwsgo/cmd/internal/stats"
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/life"
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/observe"
@@ -69,6 +70,7 @@ type program struct {
 	pool     *worker.Pool                // nil when there are only files to serve
 	told     atomic.Pointer[worker.Pool] // the same, for the observer, who may ask during the start
 	blocks   *engine.Pool                // goroutines for what blocks
+	signals  *signals.Router             // of the uwsgi module; nil without a pool
 	code     *life.CodeWatch             // nil without py-autoreload
 	stats    *stats.Server
 	observer *observe.Server

@@ -191,6 +191,8 @@ type Config struct {
 	Version string // uwsgi.version in the environ
 	// Control has the services that the uwsgi module of the apps calls; default: none.
 	Control *control.Hub
+	// Module is what the uwsgi module tells without asking.
+	Module Module
 }
 
 // Pool is a number of Python processes and threads, fixed or as many as the load needs, that

@@ -221,6 +221,8 @@ func (st *stream) expected(k kind, id uint32, size, head int) bool {
 		return !st.headed && head == 0 && size == 0
 	case kindReturned:
 		return st.open == 0 && head == 0 && 0 < size && size <= MaxRequest
+	case kindLogVariable:
+		return head == 0 && 0 < size && size <= maxLogVariable
 	default:
 		return false
 	}
@@ -230,6 +232,9 @@ func (st *stream) expected(k kind, id uint32, size, head int) bool {
 func (st *stream) frame(k kind, id uint32, payload []byte, head int) error {
 	p := st.port
 	s := &p.slots[id&slotMask]
+	if k == kindLogVariable {
+		return st.logVariable(s, id, payload)
+	}
 	headed := st.headed
 	if (k == kindAbort || k == kindFailed) && head == renew {
 		go p.sup.send(message{name: "raised", args: []any{st.core.process.place, st.core.PID()}})

@@ -6,16 +6,17 @@ package worker
 type kind uint8
 
 const (
-	kindWhole    kind = iota // head and whole body
-	kindHead                 // head of a streamed answer
-	kindData                 // a piece of its body
-	kindEnd                  // its end
-	kindAbort                // the app failed after the head had gone out
-	kindFailed               // the app failed before
-	kindFile                 // head, then uint64 offset and length in a file
-	kindNeedBody             // the request's body is in a file: send its descriptor
-	kindDropped              // the request was cancelled before it ran
-	kindReturned             // the request as it was sent: the thread finishes, another is to have it
+	kindWhole       kind = iota // head and whole body
+	kindHead                    // head of a streamed answer
+	kindData                    // a piece of its body
+	kindEnd                     // its end
+	kindAbort                   // the app failed after the head had gone out
+	kindFailed                  // the app failed before
+	kindFile                    // head, then uint64 offset and length in a file
+	kindNeedBody                // the request's body is in a file: send its descriptor
+	kindDropped                 // the request was cancelled before it ran
+	kindReturned                // the request as it was sent: the thread finishes, another is to have it
+	kindLogVariable             // a marshalled (name, value) for the log, before or within the answer; no name: log this request
 )
 
 // frameHead is the length of the head of a frame from a worker thread.

@@ -23,7 +23,7 @@ import (
 var shim embed.FS
 
 // modules are the shim's modules, each after what it imports.
-var modules = []string{"__init__", "own", "trace", "forked", "interrupts", "files", "title", "late", "port", "head", "exchange", "control", "spawned", "hints", "apps", "imports", "signals", "greenlets", "worker", "zygote"}
+var modules = []string{"__init__", "own", "trace", "forked", "interrupts", "files", "title", "late", "port", "head", "exchange", "control", "locks", "events", "spawned", "hints", "apps", "imports", "signals", "greenlets", "worker", "module", "zygote"}
 
 // Descriptors in the zygote, given to exec.
 const (
@@ -286,6 +286,10 @@ func (g *supervisor) bootBlob(c *Config, lazy bool) ([]byte, error) {
 	if c.Control != nil {
 		calls = next
 	}
+	module, err := g.module(c)
+	if err != nil {
+		return nil, err
+	}
 	blob, err := pymarshal.Marshal([]any{sources, map[string]any{
 		"exceptions": []any{c.Exceptions.Tell, c.Exceptions.Any, texts(c.Exceptions.Types), texts(c.Exceptions.Values), texts(c.Exceptions.Traces)},
 		"affinity":   c.Affinity,
@@ -297,7 +301,7 @@ func (g *supervisor) bootBlob(c *Config, lazy bool) ([]byte, error) {
 		"stacks":       stacks, "stack_signal": stackSignal,
 		"control": controlFD, "queue": queue, "shared": sharedFD, "calls": calls,
 		"shared_size": len(g.shared.mem), "cancel_at": g.shared.cancelAt,
-		"names": c.Names, "version": []byte(c.Version), "node": []byte(host),
+		"names": c.Names, "version": []byte(c.Version), "module": module, "node": []byte(host),
 	}})
 	return frame(blob), err
 }

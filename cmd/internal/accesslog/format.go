@@ -15,7 +15,7 @@ type Options struct {
 	// Date is the strftime format of %(ftime): log-date's where logformat-strftime
 	// is set. Empty means the format of %(ltime).
 	Date string
-	// Own are the names of variables that Record.Own has.
+	// Own are the names of variables that Record.Own has for sure; it may have others.
 	Own []string
 }
 
@@ -235,16 +235,15 @@ func (f *Format) variable(name string, o Options) value {
 	case " broken":
 		return appendBroken
 	}
-	if slices.Contains(o.Own, name) {
-		return func(dst []byte, r *Record) []byte {
-			if r.Own == nil {
-				return append(dst, '-')
-			}
-			return appendText(dst, r.Own(name))
-		}
+	if !slices.Contains(o.Own, name) {
+		f.unknown = append(f.unknown, name)
 	}
-	f.unknown = append(f.unknown, name)
-	return func(dst []byte, _ *Record) []byte { return append(dst, '-') }
+	return func(dst []byte, r *Record) []byte {
+		if r.Own == nil {
+			return append(dst, '-')
+		}
+		return appendText(dst, r.Own(name))
+	}
 }
 
 // date returns the value of a date of the request.

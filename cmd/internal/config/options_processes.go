@@ -14,6 +14,7 @@ type ProcessConfig struct {
 	Affinity  int  // processors of each worker; 0 for all
 	MaxFD     int  // descriptors that the server and each worker may have; 0 leaves it
 	Stdin     bool // workers have the server's
+	Locks     int  // of uwsgi.lock, besides the first
 }
 
 var processDefaults = ProcessConfig{Processes: 1, Threads: 1}
@@ -22,6 +23,7 @@ var processDefaults = ProcessConfig{Processes: 1, Threads: 1}
 const (
 	maxProcesses = 10_000
 	maxThreads   = 10_000
+	maxLocks     = 10_000
 )
 
 var processRows = []row{
@@ -46,6 +48,13 @@ var processRows = []row{
 			Help: "run requests in this many threads of each worker",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setNumber(&r.Threads, e, maxThreads) },
+	},
+	{
+		Option: option.Option{
+			Name: "locks", Kind: option.Int, Arg: "N", Default: "0", Status: option.Same,
+			Help: "give apps the locks 0 to N of uwsgi.lock",
+		},
+		set: func(r *resolver, e ini.Entry) error { return setNumber(&r.Locks, e, maxLocks) },
 	},
 	{
 		Option: option.Option{

@@ -119,7 +119,7 @@ legion-freq legion-join legion-lord legion-mcast legion-node legion-node-joined 
 legion-quorum legion-scroll legion-scroll-list-max-size legion-scroll-max-size legion-setup
 legion-skew-tolerance legion-smart-attach-daemon legion-smart-attach-daemon2 legion-tolerance
 legion-unlord libjail limit-as limit-nproc listen-queue-alarm load-file-in-cache
-load-file-in-cache-gzip lock-engine locks log-4xx! log-5xx! log-alarm log-backupname log-big
+load-file-in-cache-gzip lock-engine log-4xx! log-5xx! log-alarm log-backupname log-big
 log-date? log-drain log-encoder log-filter log-format-strftime! log-ioerror log-master!
 log-master-bufsize log-master-req-stream! log-master-stream! log-maxsize log-micros! log-prefix?
 log-reopen! log-req-encoder log-req-route log-route log-sendfile log-slow log-socket log-syslog?

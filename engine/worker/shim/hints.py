@@ -121,8 +121,6 @@ def _gone(name, spec, config):
             if version == "2":
                 return f"{top} is of Python 2: the code has to be ported to Python 3"
             return f"Python has no {top} any more from {version} on: use an earlier one, or port"
-    if top in ("uwsgi", "uwsgidecorators"):
-        return f"{top} is there in uWSGI alone: guard the import with try and except ImportError"
     return None
 
 

@@ -11,6 +11,7 @@ import _io
 import _signal
 import _socket
 import _thread
+import fcntl as _fcntl
 import marshal as _marshal
 import os as _os
 import select as _select
@@ -25,6 +26,7 @@ def _copy(module):
     return copy
 
 
+fcntl = _copy(_fcntl)
 io = _copy(_io)
 marshal = _copy(_marshal)
 os = _copy(_os)

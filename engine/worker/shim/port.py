@@ -29,6 +29,7 @@ FILE = 6 << 24  # head, then offset and length in a file; the descriptor follows
 NEED_BODY = 7 << 24  # the request's body is in a file: send its descriptor
 DROPPED = 8 << 24  # the request was cancelled before it ran
 RETURNED = 9 << 24  # the request as it came: this process is to finish, another may have it
+LOG_VARIABLE = 10 << 24  # marshalled (name, value) for the log; no name: log this request
 
 # Tags of what comes from the server; all others are numbers of streamed answers.
 DESCRIPTOR = 0  # n = 1: a descriptor comes with it, or may be sent; 0: the client has gone

@@ -13,10 +13,19 @@ def of_process(names, number):
     name = names[number] if number < len(names) else ""
     name = name.encode("utf-8", "surrogateescape")
     if name:
-        with suppress(OSError), open("/proc/self/comm", "wb", buffering=0) as comm:
-            comm.write(name[:COMM])
+        say(name)
     else:
-        name = b"uwsgo worker %d" % number if number else b"uwsgo zygote"
+        _write(b"uwsgo worker %d" % number if number else b"uwsgo zygote")
+
+
+def say(name):
+    """Call this process so, in ps and for the kernel."""
+    with suppress(OSError), open("/proc/self/comm", "wb", buffering=0) as comm:
+        comm.write(name[:COMM])
+    _write(name)
+
+
+def _write(name):
     # The command line, which ps shows, is memory of the process like any other. Python
     # has its own copy of it by now.
     with suppress(OSError, ValueError, IndexError):

@@ -11,7 +11,7 @@ try:
 except ImportError:
     register = None
 
-from . import control, files, forked, port
+from . import control, events, files, forked, port
 from .exchange import Exchange, exceptions, write_errors
 from .forked import leave
 from .own import io, marshal, os, select, signal, socket, suppress, thread, time
@@ -47,6 +47,8 @@ VARIABLES = (
 )
 
 METHOD = VARIABLES.index("REQUEST_METHOD")
+
+running = {}  # id of a thread -> its Thread
 
 
 class Queue:
@@ -213,6 +215,7 @@ class Thread:
         "failures",
         "first",
         "late",
+        "number",
         "ports",
         "running",
         "source",
@@ -242,6 +245,7 @@ class Thread:
         self.began = 0  # when it last went on
         self.running = True
         self.first = None  # to be called once, before anything is taken
+        self.number = 0  # among those of the worker
 
     def run(self):
         """Answer requests until this thread is to finish, or the queue is at its end."""
@@ -556,6 +560,8 @@ def prepare(config, place, number, fds, memory, apps, held):
         name(number, t)
         # From here on the server takes it for one that may have a request; it says first
         # that this thread is to finish, and looks then. So one of the two sees the other.
+        running[thread.get_ident()] = made[t]
+        made[t].number = t
         made[t].claim[3] = thread.get_native_id()
         made[t].run()
 
@@ -588,6 +594,8 @@ def prepare(config, place, number, fds, memory, apps, held):
 
     def go():
         gate.release()
+        if events.handlers:
+            events.serve(made[0] if threads == 1 else None)
         core(0)
         while len(finished) < threads - 1:
             try:

@@ -31,7 +31,18 @@ from array import array
 from errno import ENOMEM
 from resource import RLIMIT_AS, RLIMIT_NOFILE, RLIMIT_NPROC, getrlimit, setrlimit
 
-from . import apps, control, forked, greenlets, imports, interrupts, signals, title, worker
+from . import (
+    apps,
+    control,
+    forked,
+    greenlets,
+    imports,
+    interrupts,
+    module,
+    signals,
+    title,
+    worker,
+)
 from .own import marshal, os, select, signal, socket, suppress, thread, time
 from .port import CLOEXEC
 from .trace import say
@@ -350,6 +361,7 @@ def main(config):
     server = Control(config["control"])
     zygote = Zygote(server, config)
     control.begin(config["calls"])
+    module.install(config)
     try:
         if not zygote.load():
             server.receive()  # the end: last words may go unheard once a process is gone
@@ -359,6 +371,7 @@ def main(config):
     except (BrokenPipeError, EOFError):
         zygote.end()
     control.begin(fds.pop())
+    module.become(number)
     title.of_process(config["names"], number)
     if config["affinity"]:
         map_to_processors(number, config["affinity"])
@@ -370,6 +383,7 @@ def main(config):
             zygote.imports.tell()
     else:
         apps.reseed()
+    zygote.held = module.post_fork(zygote.held, zygote.doing(place))
     # All that may fail comes before the server takes it for one that serves, and has its
     # predecessor go.
     try:
@@ -402,3 +416,4 @@ def main(config):
     else:
         server.sock.close()
     go()
+    module.at_exit()

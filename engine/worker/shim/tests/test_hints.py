@@ -106,7 +106,6 @@ def site(home, version=None):
             id="third_party",
         ),
         pytest.param(["app.py:import urllib2"], "app", {}, "is of Python 2", id="python2"),
-        pytest.param(["app.py:import uwsgi"], "app", {}, "in uWSGI alone", id="uwsgi"),
         pytest.param(
             [
                 "fast/__init__.py:import fast.core",

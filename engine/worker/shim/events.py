@@ -1,0 +1,135 @@
+"""Signals of uWSGI: numbers that the server sends to workers, which call the app's functions.
+
+They are offered to all workers that may have them; the first that asks gets it. So one
+that dies before has taken nothing away. A worker with one thread calls the functions in
+that thread, while it has no request, as uWSGI does. One with more calls them in a thread
+of their own, beside its requests.
+"""
+
+from collections import deque
+
+from . import control, interrupts
+from .own import signal, thread, time
+from .trace import report
+
+WAKE = signal.SIGURG  # does nothing where nobody handles it
+PATIENCE = 0.05  # seconds between looks at a thread that is busy
+
+handlers = {}  # number -> function
+offered = deque()  # (id, number)
+waiters = []  # [number or -1, gate, what came], of signal_wait
+_wake = thread.allocate_lock()  # locked while nothing is offered
+_wake.acquire()
+_state = {"runs": False, "busy": False}
+
+
+def register(number, function):
+    handlers[number] = function
+
+
+def offer(ident, number):
+    """What the server tells."""
+    offered.append((ident, number))
+    try:
+        _wake.release()
+    except RuntimeError:
+        pass  # it has been woken already
+
+
+def serve(main=None):
+    """Have signals handled from now on; in a worker that serves, or is about to.
+
+    main is the Thread that is the process's only one, where it calls this.
+    """
+    if _state["runs"]:
+        return
+    _state["runs"] = True
+    if main is not None and signal.getsignal(WAKE) in (signal.SIG_DFL, None):
+        try:
+            signal.signal(WAKE, _woken)
+            _state["main"] = main, thread.get_ident()
+        except ValueError:
+            pass  # not in the main thread: another handles them
+    control.channel.serve()
+    with interrupts.blocked():
+        thread.start_new_thread(_run, ())
+
+
+def _run():
+    while True:
+        _wake.acquire()
+        wait = 0.001
+        while offered:
+            main, ident = _state.get("main", (None, 0))
+            if main is None or signal.getsignal(WAKE) is not _woken:
+                _handle()
+                continue
+            if not main.claim[0] and not main.buffer[0] and not _state["busy"]:
+                try:
+                    signal.pthread_kill(ident, WAKE)
+                except OSError:
+                    return  # the process ends
+            time.sleep(wait)
+            wait = min(2 * wait, PATIENCE)
+
+
+def _woken(signum, frame):
+    """Runs in the main thread, between any two instructions of it."""
+    main = _state["main"][0]
+    if main.claim[0] or main.buffer[0] or _state["busy"]:
+        return  # in the middle of a request, or of this
+    _handle()
+
+
+def _handle():
+    _state["busy"] = True
+    try:
+        while offered:
+            try:
+                ident, number = offered.popleft()
+            except IndexError:
+                break
+            main = _state.get("main", (None,))[0]
+            if main is not None and main.claim[2]:
+                continue  # this process takes nothing more
+            if control.channel.call("take signal", ident):
+                handle(number)
+    except OSError:
+        offered.clear()  # the server has gone
+    except BaseException as e:
+        report(e)
+    finally:
+        _state["busy"] = False
+
+
+def handle(number):
+    """Call the function of a signal."""
+    function = handlers.get(number)
+    if function is None:
+        return
+    try:
+        function(number)
+    except BaseException as e:
+        report(e)
+    for waiter in list(waiters):
+        if waiter[0] in (-1, number):
+            waiter[2] = number
+            waiters.remove(waiter)
+            waiter[1].release()
+
+
+def wait(number):
+    """Wait until this process has handled a signal, any for -1. Return its number."""
+    gate = thread.allocate_lock()
+    gate.acquire()
+    waiter = [number, gate, None]
+    waiters.append(waiter)
+    main = _state.get("main", (None, 0))
+    if main[1] == thread.get_ident():
+        # Nobody else handles signals: so this thread does.
+        while waiter[2] is None:
+            _handle()
+            time.sleep(0.01)
+        return waiter[2]
+    gate.acquire()
+    return waiter[2]

@@ -1,0 +1,823 @@
+"""The module uwsgi, as apps import it.
+
+Names, arguments and results are those of uWSGI 2.0 under Python 3: text and bytes go in,
+bytes come out. What only some configurations of uWSGI have (spooler, queue, shared areas,
+snmp) is missing without them here, too, as apps look for it with hasattr. What uWSGI has
+and this server does not raises NotImplementedError.
+"""
+
+import sys
+from collections import deque
+from types import ModuleType
+
+from . import control, events, interrupts, title, worker
+from .forked import leave
+from .locks import Locks
+from .own import io, marshal, os, select, socket, suppress, thread, time
+from .own import signal as system
+from .port import LOG_VARIABLE, frame_head
+from .trace import report, say
+
+# What is there only if the configuration has one of these options.
+OPTIONAL = {
+    "spool send_to_spooler set_spooler_frequency spooler_jobs spooler_pid spooler_pids "
+    "spooler_get_task spoolers": ("spooler", "spooler-external"),
+    "sharedarea_read sharedarea_write sharedarea_readbyte sharedarea_writebyte sharedarea_read8 "
+    "sharedarea_write8 sharedarea_readlong sharedarea_writelong sharedarea_read64 "
+    "sharedarea_write64 sharedarea_read32 sharedarea_write32 sharedarea_read16 "
+    "sharedarea_write16 sharedarea_inclong sharedarea_inc64 sharedarea_inc32 sharedarea_dec64 "
+    "sharedarea_dec32 sharedarea_rlock sharedarea_wlock sharedarea_unlock sharedarea_memoryview "
+    "sharedarea_object": ("sharedarea",),
+    "queue_get queue_set queue_last queue_push queue_pull queue_pop queue_slot "
+    "queue_pull_slot queue_size": ("queue",),
+    "snmp_set_counter32 snmp_set_counter64 snmp_set_gauge snmp_incr_counter32 "
+    "snmp_incr_counter64 snmp_incr_gauge snmp_decr_counter32 snmp_decr_counter64 "
+    "snmp_decr_gauge snmp_set_community": ("snmp",),
+}
+
+# What does nothing but raise, and why.
+UNSUPPORTED = {
+    "websocket_handshake websocket_recv websocket_recv_nb websocket_send "
+    "websocket_send_binary": "WebSockets of the uwsgi module are not there yet",
+    "connection_fd ready_fd": "the server holds the client's connection, not the worker",
+    "async_sleep async_connect": "this server has no asynchronous modes: use threads",
+    "disconnect": "return the answer, and go on in the close() of what is returned",
+    "add_var": "the environ is the app's: change that",
+    "route": "rules are for the configuration (route = …)",
+    "SymbolsImporter SymbolsZipImporter ZipImporter": "modules are imported as Python does it",
+}
+
+# What does nothing without these options, as in uWSGI, and is not supported with them.
+CACHE = ("cache", "cache2")
+METRICS = ("enable-metrics", "metric", "metrics-dir")
+LEGION = ("legion", "legion-mcast", "legion-node")
+MULES = ("mule", "mules", "farm")
+QUIET = {
+    "cache_get": (CACHE, None),
+    "cache_set": (CACHE, None),
+    "cache_update": (CACHE, None),
+    "cache_del": (CACHE, None),
+    "cache_exists": (CACHE, None),
+    "cache_clear": (CACHE, None),
+    "cache_inc": (CACHE, None),
+    "cache_dec": (CACHE, None),
+    "cache_mul": (CACHE, None),
+    "cache_div": (CACHE, None),
+    "cache_num": (CACHE, 0),
+    "cache_keys": (CACHE, ValueError("no local uWSGI cache available")),
+    "metric_inc": (METRICS, None),
+    "metric_dec": (METRICS, None),
+    "metric_mul": (METRICS, None),
+    "metric_div": (METRICS, None),
+    "metric_set": (METRICS, None),
+    "metric_set_max": (METRICS, None),
+    "metric_set_min": (METRICS, None),
+    "metric_get": (METRICS, 0),
+    "i_am_the_lord": (LEGION, False),
+    "lord_scroll": (LEGION, None),
+    "scrolls": (LEGION, None),
+    "mule_msg": (MULES, ValueError("no mule configured")),
+    "mule_get_msg": (MULES, ValueError("you can receive mule messages only in a mule !!!")),
+    "farm_get_msg": (MULES, ValueError("you can receive farm messages only in a mule !!!")),
+    "farm_msg": (MULES, None),
+    "alarm": (("alarm",), None),
+}
+
+PIECE = 64 << 10
+
+module = None  # once it is made
+_config = {}
+_number = 0  # of this process's worker, 0 in a zygote
+_variables = {}  # thread -> (request, what set_logvar has set)
+_rpc = {}  # name -> function
+_locks = None
+_received = {}  # thread -> the last signal that signal_wait has seen
+
+
+def install(config):
+    """Make the module, for apps to import."""
+    global module, _locks
+    _config.update(config)
+    _locks = Locks(config["shared"], 1 + config["module"]["locks"])
+    control.channel.subscribe("signal", events.offer)
+    module = ModuleType("uwsgi")
+    names = vars(module)
+    names.update(_constants(_config["module"]))
+    opt = module.opt
+    for name, value in list(globals().items()):
+        if getattr(value, "exported", False):
+            names[name] = value
+    for group, why in UNSUPPORTED.items():
+        for name in group.split():
+            names[name] = _unsupported(name, why)
+    for name, (options, result) in QUIET.items():
+        given = [o for o in options if o in opt]
+        names[name] = (
+            _unsupported(name, f"the option {given[0]} has no effect")
+            if given
+            else _quiet(name, result)
+        )
+    missing = {}
+    for group, options in OPTIONAL.items():
+        given = [o for o in options if o in opt]
+        for name in group.split():
+            if given:
+                names[name] = _unsupported(name, f"the option {given[0]} has no effect")
+            else:
+                missing[name] = options[0]
+
+    def absent(name):
+        if name == "env":
+            return _environ()
+        why = f": it is there with the option {missing[name]}" if name in missing else ""
+        raise AttributeError(f"module 'uwsgi' has no attribute {name!r}{why}")
+
+    module.__getattr__ = absent
+    sys.modules["uwsgi"] = module
+    sys.meta_path.append(Decorators(_config["module"]["decorators"]))
+
+
+class Decorators:
+    """Finds the module uwsgidecorators where none is installed: so it comes last."""
+
+    def __init__(self, source):
+        self.source = source
+
+    def find_spec(self, name, path=None, target=None):
+        if name != "uwsgidecorators":
+            return None
+        from importlib.machinery import ModuleSpec
+
+        return ModuleSpec(name, self, origin="<uwsgo>/uwsgidecorators.py")
+
+    def create_module(self, spec):
+        return None
+
+    def exec_module(self, target):
+        code = compile(self.source, "<uwsgo>/uwsgidecorators.py", "exec", dont_inherit=True)
+        exec(code, vars(target))
+
+
+def become(number):
+    """Say that this process is a worker now."""
+    global _number
+    _number = number
+    _locks.begin()
+
+
+def post_fork(held, doing):
+    """Call what the app wants called in each worker, before it serves.
+
+    held is what may run in between meanwhile, see interrupts; returned is what is held after.
+    """
+    if "post_fork_hook" not in vars(module):
+        return held
+    pid = os.getpid()
+    doing(-1, "running uwsgi.post_fork_hook")
+    _, e, held = interrupts.run(held, lambda: _call_hook("post_fork_hook"))
+    if os.getpid() != pid:
+        leave(e)
+    return held
+
+
+def at_exit():
+    """Call what the app wants called as a worker ends; Python's own atexit comes after."""
+    _call_hook("atexit")
+
+
+def _call_hook(name):
+    hook = vars(module).get(name) if module is not None else None
+    if hook is not None:
+        try:
+            hook()
+        except BaseException as e:
+            report(e)
+
+
+def _constants(given):
+    version = given["version"]
+    numbers = [int(n) for n in version.split(".") if n.isdigit()] + [0] * 4
+    found = {
+        "SPOOL_OK": -2,
+        "SPOOL_RETRY": -1,
+        "SPOOL_IGNORE": 0,
+        "version": version.encode(),
+        "version_info": (*numbers[:4], b""),
+        "hostname": _config["node"],
+        "numproc": _config["processes"],
+        "has_threads": 1,
+        "cores": _config["threads"],
+        "buffer_size": given["buffer_size"],
+        "started_on": given["started_on"],
+        "applications": None,
+        "is_a_reload": given["is_a_reload"],
+        "loop": None,
+        "unbit": None,
+        "sockets": [],
+        "opt": {},
+    }
+    for name in ("mode", "pidfile"):
+        if given[name]:
+            found[name] = given[name]
+    opt = found["opt"]
+    for key, value in given["opt"]:
+        if key not in opt:
+            opt[key] = value
+        elif type(opt[key]) is list:
+            opt[key].append(value)
+        else:
+            opt[key] = [opt[key], value]
+    now = time.time()
+    magic = {
+        "%": "%",
+        "(": "%(",
+        "[": "\x1b",
+        "V": version,
+        "v": os.getcwd(),
+        "k": str(os.cpu_count() or 1),
+        "t": str(given["started_on"]),
+        "T": str(int(now * 1e6)),
+        "u": str(os.getuid()),
+        "g": str(os.getgid()),
+    }
+    found["magic_table"] = {
+        **{k.encode(): os.fsencode(v) for k, v in magic.items()},
+        b"h": found["hostname"],
+    }
+    with suppress(ImportError, KeyError):
+        import grp
+        import pwd
+
+        found["magic_table"][b"U"] = pwd.getpwuid(os.getuid()).pw_name.encode()
+        found["magic_table"][b"G"] = grp.getgrgid(os.getgid()).gr_name.encode()
+    return found
+
+
+def _unsupported(name, why):
+    def function(*args, **kwargs):
+        raise NotImplementedError(f"uwsgo has no uwsgi.{name}: {why}")
+
+    function.__name__ = function.__qualname__ = name
+    return function
+
+
+def _quiet(name, result):
+    def function(*args, **kwargs):
+        if isinstance(result, Exception):
+            raise type(result)(*result.args)
+        return result
+
+    function.__name__ = function.__qualname__ = name
+    return function
+
+
+def export(function):
+    """Have a function be in the module."""
+    function.exported = True
+    function.__module__ = "uwsgi"
+    return function
+
+
+# Arguments, as C code takes them.
+
+
+def _text(value, what="argument"):
+    """Return the bytes of a str."""
+    if isinstance(value, str):
+        return value.encode()
+    raise TypeError(f"{what} must be str, not {type(value).__name__}")
+
+
+def _data(value, what="argument"):
+    """Return the bytes of a str, or of what has bytes."""
+    if isinstance(value, str):
+        return value.encode()
+    try:
+        return bytes(memoryview(value))
+    except TypeError:
+        raise TypeError(
+            f"{what} must be str or a bytes-like object, not {type(value).__name__}"
+        ) from None
+
+
+def _int(value, least=-(1 << 31), most=(1 << 31) - 1):
+    if not hasattr(value, "__index__"):
+        raise TypeError(f"{type(value).__name__!r} object cannot be interpreted as an integer")
+    value = value.__index__()
+    if not least <= value <= most:
+        raise OverflowError(f"{value} is not between {least} and {most}")
+    return value
+
+
+def _byte(value):
+    return _int(value, 0, 255)
+
+
+# The request that the calling thread runs.
+
+
+def _exchange():
+    at = worker.running.get(thread.get_ident())
+    exchange = at.exchange if at is not None else None
+    if type(exchange) is not worker.Exchange or exchange.port is None:
+        raise RuntimeError("there is no request in this thread")
+    return exchange
+
+
+def _environ():
+    """Return the environ of the request, which the thread's own code has at hand."""
+    frame = sys._getframe(1)
+    code = worker.Thread.serve.__code__
+    while frame is not None:
+        if frame.f_code is code:
+            environ = frame.f_locals.get("environ")
+            if environ is not None:
+                return environ
+            break
+        frame = frame.f_back
+    raise AttributeError("uwsgi.env is there only while a request runs, in its own thread")
+
+
+# Who this is.
+
+
+@export
+def worker_id():
+    return _number
+
+
+@export
+def mule_id():
+    return 0
+
+
+@export
+def masterpid():
+    return _config["module"]["server"]
+
+
+@export
+def i_am_the_spooler():
+    return None
+
+
+@export
+def in_farm(name=""):
+    _text(name)
+    return None
+
+
+@export
+def ready():
+    return True if _number else None
+
+
+@export
+def accepting(value=1):
+    _int(value)
+    return None
+
+
+@export
+def setprocname(name):
+    title.say(_text(name))
+
+
+@export
+def set_warning_message(message):
+    _text(message)
+    return True
+
+
+# The server.
+
+
+@export
+def reload():
+    return _signal_server(system.SIGHUP)
+
+
+@export
+def stop():
+    return _signal_server(system.SIGQUIT)
+
+
+def _signal_server(signum):
+    try:
+        os.kill(_config["module"]["server"], signum)
+    except OSError as e:
+        say(f"cannot signal the server: {e}\n")
+        return None
+    return True
+
+
+@export
+def log(message):
+    say(_text(message).decode() + "\n")
+    return True
+
+
+@export
+def logsize():
+    return 0
+
+
+@export
+def micros():
+    return int(time.time() * 1e6)
+
+
+@export
+def mem():
+    """Return bytes of resident and of virtual memory."""
+    with suppress(OSError, ValueError, IndexError):
+        with io.open("/proc/self/statm", "rb", buffering=0) as f:
+            size, resident = f.read().split()[:2]
+        page = os.sysconf("SC_PAGE_SIZE")
+        return int(resident) * page, int(size) * page
+    return 0, 0
+
+
+@export
+def total_requests():
+    return control.channel.call("requests")[0]
+
+
+@export
+def request_id():
+    at = worker.running.get(thread.get_ident())
+    return control.channel.call("requests")[1 + (at.number if at is not None else 0)]
+
+
+@export
+def listen_queue(number=0):
+    return control.channel.call("listen queue", _int(number))
+
+
+@export
+def workers():
+    found = []
+    for one in control.channel.call("workers"):
+        one = dict(one)
+        one["status"] = one["status"].encode()
+        one["apps"] = tuple(
+            {k: v.encode() if type(v) is str else v for k, v in app.items()} for app in one["apps"]
+        )
+        found.append(one)
+    return tuple(found)
+
+
+# Locks.
+
+
+@export
+def lock(number=0):
+    _locks.lock(_lock_number(number))
+
+
+@export
+def unlock(number=0):
+    _locks.unlock(_lock_number(number))
+
+
+@export
+def is_locked(number=0):
+    return _locks.locked(_lock_number(number))
+
+
+def _lock_number(number):
+    if not 0 <= _int(number) < len(_locks.threads):
+        raise ValueError("Invalid lock number")
+    return number
+
+
+# Signals.
+
+
+@export
+def register_signal(number, target, function):
+    number, name = _byte(number), _text(target).decode()
+    if number in events.handlers and not _number:
+        say("[uwsgi-signal] you cannot re-register a signal as the master !!!\n")
+        raise ValueError("unable to register signal")
+    control.channel.call("register signal", number, name)
+    events.register(number, function)
+    if worker.running:
+        events.serve(worker.running.get(thread.get_ident()) if _config["threads"] == 1 else None)
+    where = name or "default, any worker"
+    say(f"[uwsgi-signal] signum {number} registered (wid: {_number} target: {where})\n")
+
+
+@export
+def signal_registered(number):
+    return True if _byte(number) in events.handlers else None
+
+
+@export
+def signal(number, remote=None):
+    _byte(number)
+    if remote is not None:
+        raise NotImplementedError("uwsgo sends no signals to other servers: use HTTP")
+    control.channel.call("send signal", number)
+
+
+@export
+def signal_wait(number=-1):
+    if number != -1:
+        _byte(number)
+    _received[thread.get_ident()] = -1
+    _received[thread.get_ident()] = events.wait(number)
+    return b""
+
+
+@export
+def signal_received():
+    return _received.get(thread.get_ident(), 0)
+
+
+@export
+def add_timer(number, seconds):
+    control.channel.call("add timer", _byte(number), _int(seconds))
+
+
+@export
+def add_rb_timer(number, seconds, iterations=0):
+    control.channel.call("add rb timer", _byte(number), _int(seconds), _int(iterations))
+
+
+@export
+def add_cron(number, minute, hour, day, month, week):
+    fields = [_int(n) for n in (minute, hour, day, month, week)]
+    control.channel.call("add cron", _byte(number), *fields)
+    return True
+
+
+@export
+def add_file_monitor(number, path):
+    control.channel.call("add file monitor", _byte(number), _text(path).decode())
+
+
+# The request.
+
+
+@export
+def start_response(*args, **kwargs):
+    return _exchange().start_response(*args, **kwargs)
+
+
+@export
+def cl():
+    length = _exchange().others.get("CONTENT_LENGTH") or "0"
+    return int(length) if length.isdigit() else 0
+
+
+@export
+def log_this_request():
+    _tell_log(_exchange(), b"", b"")
+
+
+@export
+def set_logvar(key, value):
+    """Set what %(key) of log-format becomes in this request's line."""
+    key, value = _data(key), _data(value)
+    exchange = _exchange()
+    _own(exchange)[key] = value
+    _tell_log(exchange, key, value)
+
+
+@export
+def get_logvar(key):
+    return _own(_exchange()).get(_data(key))
+
+
+def _own(exchange):
+    ident = thread.get_ident()
+    rid, found = _variables.get(ident, (None, None))
+    if rid != exchange.rid:
+        found = {}
+        _variables[ident] = exchange.rid, found
+    return found
+
+
+def _tell_log(exchange, key, value):
+    if exchange.frame is not None:
+        return  # the answer has gone out, and its line is being written
+    data = marshal.dumps((key, value), 2)
+    if len(data) > PIECE:
+        raise ValueError(f"{len(data)} bytes are too many for the log")
+    exchange.port.send(frame_head(len(data), exchange.rid, LOG_VARIABLE) + data)
+
+
+@export
+def chunked_read(timeout=0):
+    """Return the next piece of the request's body, b"" at its end."""
+    _int(timeout)
+    _exchange()
+    body = _environ()["wsgi.input"]
+    return body.read1(PIECE) if hasattr(body, "read1") else body.read(PIECE)
+
+
+@export
+def chunked_read_nb():
+    return chunked_read()
+
+
+@export
+def sendfile(what, chunk=0, pos=0, size=0):
+    """Send a file, by name or open, as the body of the answer."""
+    if hasattr(what, "fileno"):
+        fd, mine = what.fileno(), None
+    elif isinstance(what, int):
+        fd, mine = what, None
+    else:
+        try:
+            fd = mine = os.open(os.fsdecode(_data(what)), os.O_RDONLY)
+        except OSError as e:
+            say(f"{e}\n")
+            return None
+    write = _exchange().write
+    try:
+        pos, left = _int(pos), _int(size) or os.fstat(fd).st_size - pos
+        while left > 0:
+            block = os.pread(fd, min(PIECE, left), pos)
+            if not block:
+                break
+            write(block)
+            pos += len(block)
+            left -= len(block)
+    finally:
+        if mine is not None:
+            os.close(mine)
+    return True
+
+
+@export
+def offload(*args):
+    return b""
+
+
+@export
+def suspend():
+    return True
+
+
+@export
+def green_schedule():
+    return True
+
+
+# Descriptors.
+
+
+@export
+def send(what, *data):
+    if not data:
+        raise NotImplementedError("uwsgo has no uwsgi.send(data): answer as PEP 3333 has it")
+    try:
+        os.write(_int(what), _data(*data))
+    except OSError as e:
+        say(f"write(): {e}\n")
+        return None
+    return True
+
+
+@export
+def recv(fd, size=4096):
+    try:
+        return os.read(_int(fd), min(_int(size), 4096)) or None
+    except OSError:
+        return None
+
+
+@export
+def close(fd):
+    with suppress(OSError):
+        os.close(_int(fd))
+
+
+@export
+def connect(address, timeout=0):
+    """Return a descriptor that is connected to host:port or to a unix socket, -1 for none."""
+    address = _text(address).decode()
+    host, colon, port = address.rpartition(":")
+    try:
+        if colon and port.isdigit():
+            info = socket.getaddrinfo(host or "127.0.0.1", int(port), 0, socket.SOCK_STREAM)[0]
+            sock, to = socket.socket(*info[:3]), info[4]
+        else:
+            sock, to = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM), address
+            to = "\0" + address[1:] if address[:1] == "@" else address
+        try:
+            sock.settimeout(_int(timeout) or None)
+            sock.connect(to)
+            return sock.detach()
+        finally:
+            sock.close()
+    except OSError as e:
+        say(f"uwsgi.connect({address!r}): {e}\n")
+        return -1
+
+
+@export
+def is_connected(fd):
+    try:
+        sock = socket.socket(fileno=os.dup(_int(fd)))
+    except OSError:
+        return False
+    try:
+        return sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
+    except OSError:
+        return False
+    finally:
+        sock.close()
+
+
+@export
+def wait_fd_read(fd, timeout=0):
+    return _wait_fd(fd, select.POLLIN, timeout)
+
+
+@export
+def wait_fd_write(fd, timeout=0):
+    return _wait_fd(fd, select.POLLOUT, timeout)
+
+
+def _wait_fd(fd, what, timeout):
+    poll = select.poll()
+    poll.register(_int(fd), what)
+    return bool(poll.poll(_int(timeout) * 1000 or None))
+
+
+# Files.
+
+
+@export
+def extract(name):
+    try:
+        with io.open(_text(name), "rb") as f:
+            return f.read() or None
+    except OSError as e:
+        say(f"{e}\n")
+        return None
+
+
+@export
+def embedded_data(name):
+    raise ValueError(f"unable to find symbol {_text(name).decode()}")
+
+
+@export
+def parsefile(name):
+    """Return the variables of a uwsgi packet in a file, None if it holds none."""
+    data = extract(name)
+    if data is None or len(data) < 4 or data[0] not in (0, 17):
+        return None
+    pieces, at, end = deque(), 4, 4 + int.from_bytes(data[1:3], "little")
+    while at + 2 <= end <= len(data):
+        size = int.from_bytes(data[at : at + 2], "little")
+        pieces.append(data[at + 2 : at + 2 + size])
+        at += 2 + size
+    if at != end or len(pieces) % 2:
+        return None
+    return dict(zip(list(pieces)[::2], list(pieces)[1::2]))
+
+
+# RPC, within this process.
+
+
+@export
+def register_rpc(name, function, argc=0):
+    _byte(argc)
+    _rpc[_text(name)] = function
+    return True
+
+
+@export
+def rpc_list():
+    return tuple(_rpc)
+
+
+@export
+def call(*args):
+    if not args or not all(isinstance(a, bytes) for a in args):
+        raise ValueError("unable to call rpc function")
+    function = _rpc.get(args[0])
+    if function is None:
+        return None
+    try:
+        result = function(*args[1:])
+    except Exception as e:
+        report(e)
+        return None
+    if isinstance(result, str):
+        return result.encode() or None
+    return bytes(result) or None if isinstance(result, (bytes, bytearray, memoryview)) else None
+
+
+@export
+def rpc(*args):
+    if len(args) < 2 or not isinstance(args[1], bytes):
+        raise ValueError("unable to call rpc function")
+    if args[0]:
+        raise NotImplementedError("uwsgo has no RPC to other servers: use HTTP")
+    return call(*args[1:])

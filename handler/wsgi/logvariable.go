@@ -1,0 +1,48 @@
+package wsgi
+
+import (
+	"bytes"
+
+	"github.com/uwsgo/uwsgo/engine"
+	"github.com/uwsgo/uwsgo/engine/worker"
+)
+
+// mostLogVariables bounds how many variables one request sets for the log, and their bytes.
+const (
+	mostLogVariables = 64
+	mostLogBytes     = 64 << 10
+)
+
+// logged is what an app has said of an exchange's line in the log.
+type logged struct {
+	vars  map[string][]byte
+	bytes int
+	wants bool
+}
+
+var logVars = engine.NewKey[logged]()
+
+// LogVariable returns what the app has set for the log of x by uwsgi.set_logvar, nil for
+// nothing.
+func LogVariable(x *engine.Exchange, name string) []byte { return logVars.Of(x).vars[name] }
+
+// LogsThis reports whether the app has asked by uwsgi.log_this_request that x be logged.
+func LogsThis(x *engine.Exchange) bool { return logVars.Of(x).wants }
+
+// LogVariable implements worker.LogClient.
+func (c *call) LogVariable(_ *worker.Core, name, value []byte) {
+	l := logVars.Of(c.x)
+	if len(name) == 0 {
+		l.wants = true
+		return
+	}
+	_, again := l.vars[string(name)]
+	l.bytes += len(name) + len(value)
+	if l.bytes > mostLogBytes || !again && len(l.vars) >= mostLogVariables {
+		return
+	}
+	if l.vars == nil {
+		l.vars = make(map[string][]byte)
+	}
+	l.vars[string(name)] = bytes.Clone(value)
+}
