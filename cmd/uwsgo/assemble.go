@@ -348,8 +348,6 @@ func (p *program) staticFiles() static.Options {
 	return o
 }
 
-// handler puts together what answers requests: files first, then the apps, compression
-// around both, rules around those, and headers around all.
 // handler puts together what answers requests: files first, then the apps, rules
 // around both, compression around those, and headers around all.
 func (p *program) handler() (engine.Handler, error) {

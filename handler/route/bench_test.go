@@ -78,3 +78,21 @@ func BenchmarkMiss(b *testing.B) {
 		}
 	})
 }
+
+// Reading 1,000 rules, and a start with them.
+func BenchmarkStart(b *testing.B) {
+	for _, kind := range kinds {
+		if kind.name == "address" {
+			continue // there are 256 of them
+		}
+		ini := manyRules(1000, kind.rule)
+		b.Run(kind.name+"/rules=1000", func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := New(engine.HandlerFunc(func(*engine.Exchange) {}), Options{Rules: parse(b, ini), ServerName: "h"}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

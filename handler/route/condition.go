@@ -54,12 +54,16 @@ func (c *compiler) condition(option, text string) error {
 	if variable == "" {
 		return fmt.Errorf("%s adds no rule", option)
 	}
+	if variable == "HTTP_HOST" {
+		text = foldHost(text)
+	}
 	p, err := compilePattern(text)
 	if err != nil {
 		return err
 	}
 	c.pattern = p
 	m := &matches{subject: template{parts: []part{{variable: variable, view: views[variable]}}}, pattern: p}
+	m.subject.unify()
 	c.rule.cond = m
 	return nil
 }
@@ -142,8 +146,14 @@ func two(test func(a, b []byte) bool) buildCondition {
 		if t.a, err = c.template(left, false); err != nil {
 			return nil, err
 		}
-		t.b, err = c.template(right, false)
-		return t, err
+		if t.b, err = c.template(right, false); err != nil {
+			return nil, err
+		}
+		t.a.unify()
+		t.b.unify()
+		t.a.foldAs(&t.b)
+		t.b.foldAs(&t.a)
+		return t, nil
 	}
 }
 
@@ -196,6 +206,9 @@ func regexpCondition(c *compiler, args string) (condition, error) {
 	m := &matches{}
 	if m.subject, err = c.template(left, false); err != nil {
 		return nil, err
+	}
+	if m.subject.unify(); m.subject.isHost() {
+		expr = foldHost(expr)
 	}
 	if m.pattern, err = compilePattern(expr); err != nil {
 		return nil, err

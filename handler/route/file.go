@@ -73,7 +73,14 @@ func (a *sendFile) act(e *eval) (verdict, error) {
 	if err != nil {
 		return failed, err
 	}
-	f, size, err := e.h.files.Open(name)
+	if e.doubled && !fixedName(&a.name) {
+		err = os.ErrNotExist
+	}
+	var f *os.File
+	var size int64
+	if err == nil {
+		f, size, err = e.h.files.Open(name)
+	}
 	switch {
 	case err != nil && a.next:
 		return goOn, nil
@@ -90,6 +97,11 @@ func (a *sendFile) act(e *eval) (verdict, error) {
 		return failed, err
 	}
 	return e.say(&whole{reply: reply{status: a.status, reason: a.reason, headers: []codec.Header{h}}, file: f, size: size}), nil
+}
+
+func fixedName(t *template) bool {
+	_, fixed := t.fixed()
+	return fixed
 }
 
 // inPlace has a file take the place of an answer.
@@ -135,6 +147,12 @@ func staticFile(next bool) func(c *compiler, args string) error {
 			}
 			if e.kind != requests {
 				return e.inPlace(file, next)
+			}
+			if e.doubled && !fixedName(&name) {
+				if next {
+					return goOn, nil
+				}
+				return e.noFile(os.ErrNotExist)
 			}
 			f, err := e.h.files.Find(file)
 			switch {

@@ -1,6 +1,7 @@
 package route
 
 import (
+	"bytes"
 	"fmt"
 	"net/http"
 	"os"
@@ -127,6 +128,11 @@ func (h *Handler) settle(r *Rule, rules []*Rule, at int, files map[string]*passw
 // Serve implements [engine.Handler].
 func (h *Handler) Serve(x *engine.Exchange) {
 	e := h.eval(x, requests)
+	if h.has(requests) && bytes.Contains(x.Request().Path(), doubleSlash) {
+		// A file has one name: /files//secret is not to lead past a rule about ^/files/secret.
+		e.doubled = true
+		*static.NotAFile.Of(x) = true
+	}
 	if h.has(failures, responses, finals) || len(h.collects) > 0 {
 		e.layer = h.layers.Get().(*layer)
 		x.Push(e.layer)
@@ -135,6 +141,8 @@ func (h *Handler) Serve(x *engine.Exchange) {
 		e.free()
 	}
 }
+
+var doubleSlash = []byte("//")
 
 // eval returns one for a table and an exchange.
 func (h *Handler) eval(x *engine.Exchange, kind tableKind) *eval {
@@ -157,14 +165,16 @@ type eval struct {
 	ahead        []int32 // of each subject of the index, the next rule that may be for it
 	script, path []byte
 
-	status int   // of the response; 0 before there is one
-	size   int64 // of its body, as far as it has gone
-	over   bool  // all has gone
+	doubled bool  // the path of the client has an empty segment
+	status  int   // of the response; 0 before there is one
+	size    int64 // of its body, as far as it has gone
+	over    bool  // all has gone
 
 	subject []byte   // what the pattern of the rule at hand has matched
 	groups  []int    // and where in it
 	before  snapshot // what there was before the rule at hand; for Options.Trace alone
 	matched []byte   // scratch: a copy of subject
+	spelled []byte   // scratch: a host or method
 	first   []byte   // scratch: what templates make
 	second  []byte
 
@@ -198,7 +208,7 @@ const keepScratch = 64 << 10
 
 func (e *eval) free() {
 	clear(e.add)
-	*e = eval{h: e.h, ahead: e.ahead[:0], matched: e.matched[:0], first: e.first[:0], second: e.second[:0], add: e.add[:0], remove: e.remove[:0]}
+	*e = eval{h: e.h, ahead: e.ahead[:0], matched: e.matched[:0], spelled: e.spelled[:0], first: e.first[:0], second: e.second[:0], add: e.add[:0], remove: e.remove[:0]}
 	if cap(e.matched)+cap(e.first)+cap(e.second) <= keepScratch {
 		e.h.evals.Put(e)
 	}

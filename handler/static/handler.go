@@ -156,11 +156,15 @@ func mapped(option string, maps []Map) (roots []*root, err error) {
 	return roots, nil
 }
 
+// NotAFile is set on an exchange by a handler in front whose request may not come to a file,
+// because its path is another name of one.
+var NotAFile = engine.NewKey[bool]()
+
 // Serve implements [engine.Handler].
 func (h *Handler) Serve(x *engine.Exchange) {
 	r := x.Request()
 	q := query{path: string(r.Path()), now: x.Loop().Now()}
-	if !r.Head && string(r.Bytes(r.Method)) != "GET" || !plain(r) || !h.covers(q.path) {
+	if *NotAFile.Of(x) || !r.Head && string(r.Bytes(r.Method)) != "GET" || !plain(r) || !h.covers(q.path) {
 		h.next.Serve(x)
 		return
 	}
