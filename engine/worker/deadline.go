@@ -37,37 +37,3 @@ func (d deadlines) of(id uint64) int64 {
 	}
 	return d[id&slotMask].Load()
 }
-
-// lateAfter is the time that no request can be late before; 0: none can.
-func (c *Config) lateAfter() time.Duration {
-	if c.Harakiri > 0 && (c.HarakiriLeast <= 0 || c.Harakiri < c.HarakiriLeast) {
-		return c.Harakiri
-	}
-	return max(c.HarakiriLeast, 0)
-}
-
-// portOf returns the port whose request a claim is of.
-func (g *supervisor) portOf(id uint64) *Port {
-	return g.ports[min(int(id>>loopShift), len(g.ports)-1)]
-}
-
-// running returns what a core has claimed, and for how long that may run.
-func (g *supervisor) running(c *Core) (claim condemned, limit int64) {
-	id, since := g.shared.claim(c.index)
-	usual := int64(g.pool.config.Harakiri)
-	switch {
-	case id == 0:
-		return condemned{}, 0
-	case id < finishing:
-		if limit = g.portOf(id).deadlines.of(id); limit == 0 {
-			limit = usual
-		}
-		if again, _ := g.shared.claim(c.index); again != id {
-			return condemned{}, 0 // it has ended, and its slot may be another's by now
-		}
-		c.began, c.limit = since, limit
-	case c.began != since: // its answer is out; it was too short to be seen before
-		c.began, c.limit = since, usual
-	}
-	return condemned{id, since}, c.limit
-}

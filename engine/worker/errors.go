@@ -2,7 +2,8 @@ package worker
 
 import (
 	"errors"
-	"fmt"
+
+	"github.com/uwsgo/uwsgo/engine/worker/internal/supervisor"
 )
 
 // What [Client.Fail] is told, and what [Port.Begin] and [Port.Send] return.
@@ -42,7 +43,7 @@ var (
 	// close where the answer has begun.
 	ErrPanicked = errors.New("what sends the answer panicked")
 	// ErrStopped: [Pool.Stop] has been called. 503.
-	ErrStopped = errors.New("the worker pool has stopped")
+	ErrStopped = supervisor.ErrStopped
 )
 
 // RaisedError is [ErrAppFailed] with what the client is to get, as [Exceptions].Tell asks for.
@@ -55,43 +56,3 @@ func (e *RaisedError) Error() string { return ErrAppFailed.Error() }
 
 // Unwrap returns [ErrAppFailed].
 func (e *RaisedError) Unwrap() error { return ErrAppFailed }
-
-// LoadError is returned by [Start] when an app cannot be loaded and
-// [Config].NeedApp is set. The traceback, if there is one, is on stderr.
-type LoadError struct {
-	App    App
-	Reason string // one line: what is missing or wrong, and what may have been meant
-}
-
-// Error returns the app and the reason.
-func (e *LoadError) Error() string {
-	return fmt.Sprintf("cannot load app %s: %s", e.App, e.Reason)
-}
-
-// StartError is returned by [Start] when the processes of the apps end, or cannot be
-// made, before they serve, and it is not known to be the fault of an app.
-type StartError struct {
-	Reason string // one line: what happened while what was done
-}
-
-// Error returns the reason.
-func (e *StartError) Error() string { return e.Reason }
-
-// PythonError says that no Python interpreter can be run, and what to do.
-type PythonError struct {
-	Path string // what was tried
-	From string // where the path is from; see [Config].PythonFrom
-	Err  error
-}
-
-// Error returns what was tried and why it failed.
-func (e *PythonError) Error() string {
-	from := ""
-	if e.From != "" {
-		from = " (from " + e.From + ")"
-	}
-	return fmt.Sprintf("python interpreter %s%s: %v", e.Path, from, e.Err)
-}
-
-// Unwrap returns the reason.
-func (e *PythonError) Unwrap() error { return e.Err }

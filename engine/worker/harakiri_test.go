@@ -8,6 +8,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/uwsgo/uwsgo/engine/worker/internal/proc"
+	"github.com/uwsgo/uwsgo/engine/worker/internal/shared"
 )
 
 func TestHarakiri(t *testing.T) {
@@ -24,7 +27,7 @@ func TestHarakiri(t *testing.T) {
 			fmt.Sprintf("*** HARAKIRI ON WORKER 1 (pid: %d, try: 1, graceful: no) ***", pid),
 			"] 127.0.0.1 - GET /wait since ", "] running for 0.", " in thread uWSGIWorker1Core",
 		}
-		if stackSignal != 0 {
+		if proc.StackSignal != 0 {
 			want = append(want, `app.py", line`, " in application", "HARAKIRI: -- syscall> ", "HARAKIRI: -- wchan> ")
 		}
 		for _, text := range want {
@@ -49,16 +52,14 @@ func (c *call) late() { c.aged(c.r.pool.config.Harakiri) }
 func (c *call) aged(d time.Duration) {
 	r := c.r
 	r.t.Helper()
-	g := r.pool.sup
-	for _, p := range g.places {
-		for _, core := range p.cores {
-			if id, _ := g.shared.claim(core.index); id == uint64(c.id) {
-				r.on(c.loop, func(p *Port) { // it was sent before
-					p.slots[c.id&slotMask].sentAt -= int64(d)
-					atomic.StoreUint64(g.shared.word(core.index, 8), uint64(monotonic()-int64(d)))
-				})
-				return
-			}
+	l := r.pool.plane
+	for _, core := range l.cores {
+		if id, _ := l.shared.Claim(core.index); id == uint64(c.id) {
+			r.on(c.loop, func(p *Port) { // it was sent before
+				p.slots[c.id&slotMask].sentAt -= int64(d)
+				atomic.StoreUint64(l.shared.Word(core.index, 8), uint64(shared.Monotonic()-int64(d)))
+			})
+			return
 		}
 	}
 	r.t.Fatal("the request does not run")
@@ -81,7 +82,7 @@ func TestHarakiriSparesOthers(t *testing.T) {
 		}
 		release()
 		spared.wait().body200("waited")
-		r.waitLog(fmt.Sprintf("worker 1 (pid: %d) ended, killed by signal 9", pid))
+		r.waitLog(fmt.Sprintf("worker 1 (pid: %d) exited, killed by signal 9", pid))
 		r.alone([]ProcessStats{{PID: pid}})
 	})
 }
@@ -141,7 +142,7 @@ def application(environ, start_response):
 
 // C code that keeps the interpreter's lock does not hide where it hangs.
 func TestHarakiriStackWithoutInterpreter(t *testing.T) {
-	if stackSignal == 0 {
+	if proc.StackSignal == 0 {
 		t.Skip("no stacks on this system")
 	}
 	r := start(t, Config{Apps: []App{app(t, `
@@ -157,20 +158,6 @@ def application(environ, start_response):
 		where = " in application"
 	}
 	r.waitLog(where)
-}
-
-// What is told of a process that died just then is not taken for the one that is being
-// forked in its place.
-func TestHarakiriOfTheDead(t *testing.T) {
-	w := newWorker(1, 1)
-	g := &supervisor{pool: &Pool{}, places: w.places}
-	p := w.places[0]
-	p.alive = true
-	p.set(Starting)
-	g.handle(message{name: "late", args: []any{p.place, 0}})
-	if p.hung {
-		t.Error("a process that has only begun was taken to hang")
-	}
 }
 
 // Requests with a time of their own are late after that or never, others after the
@@ -221,44 +208,6 @@ func TestHarakiriOfItsOwn(t *testing.T) {
 				}
 			})
 		})
-	}
-}
-
-// The time of a request holds until its app has closed it, although its slot is used
-// again; and a slot's next request has nothing of it.
-func TestRunning(t *testing.T) {
-	const usual, own, id, next = 60, 300, 1<<reuseShift | 7, 2<<reuseShift | 7
-	shared, err := newShared(1, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := Config{Harakiri: usual, HarakiriLeast: own}
-	port := &Port{deadlines: newDeadlines(&c)}
-	g := &supervisor{pool: &Pool{config: c}, shared: shared, ports: []*Port{port}}
-	core := &Core{}
-	for _, step := range []struct {
-		name      string
-		own       time.Duration // of the slot's request
-		id        uint64        // of the claim
-		since     int64
-		want      condemned
-		wantLimit int64
-	}{
-		{"nothing", 0, 0, 0, condemned{}, 0},
-		{"runs", own, id, 1000, condemned{id, 1000}, own},
-		{"closes_and_the_slot_is_free", own, finishing, 1000, condemned{finishing, 1000}, own},
-		{"closes_and_the_slot_has_another", 0, finishing, 1000, condemned{finishing, 1000}, own},
-		{"next_runs", 0, next, 2000, condemned{next, 2000}, usual},
-		{"for_ever", -1, id, 3000, condemned{id, 3000}, -1},
-		{"closes_for_ever", 0, finishing, 3000, condemned{finishing, 3000}, -1},
-		{"not_seen_before_it_closes", -1, finishing, 4000, condemned{finishing, 4000}, usual},
-	} {
-		port.deadlines.set(7, step.own)
-		atomic.StoreUint64(shared.word(0, 8), uint64(step.since))
-		atomic.StoreUint64(shared.word(0, 0), step.id)
-		if claim, limit := g.running(core); claim != step.want || limit != step.wantLimit {
-			t.Errorf("%s: got %v, %d; want %v, %d", step.name, claim, limit, step.want, step.wantLimit)
-		}
 	}
 }
 

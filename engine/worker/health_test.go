@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/uwsgo/uwsgo/engine/worker/internal/shared"
 )
 
 // A zygote that is stopped, or hangs, forks nothing and tells of no death. It is replaced,
@@ -67,13 +69,9 @@ os.register_at_fork(before=before)
 func (c *call) worker(r *rig) (number int) {
 	r.t.Helper()
 	r.wait("a worker to have the request", func() bool {
-		for _, w := range r.pool.sup.workers {
-			for _, p := range w.places {
-				for _, core := range p.cores {
-					if id, _ := r.pool.sup.shared.claim(core.index); id != 0 && id == uint64(c.id) {
-						number = w.number
-					}
-				}
+		for _, core := range r.pool.plane.cores {
+			if id, _ := r.pool.plane.shared.Claim(core.index); id != 0 && id == uint64(c.id) {
+				number = core.WorkerID()
 			}
 		}
 		return number != 0
@@ -200,88 +198,10 @@ func TestHookHangs(t *testing.T) {
 	})
 }
 
-func TestHealth(t *testing.T) {
-	type look struct {
-		state    byte
-		progress string
-		owed     int
-	}
-	times := func(n int, l look) (looks []look) {
-		for range n {
-			looks = append(looks, l)
-		}
-		return looks
-	}
-	busy := func(n int) (looks []look) {
-		for i := range n {
-			looks = append(looks, look{'S', fmt.Sprint(i), 1})
-		}
-		return looks
-	}
-	for _, c := range []struct {
-		name  string
-		looks []look
-		stuck bool
-	}{
-		{"idle", times(1000, look{'S', "", 0}), false},
-		{"imports for long", times(1000, look{'D', "", 0}), false},
-		{"stopped for a moment", times(stoppedLooks-1, look{'T', "", 0}), false},
-		{"stopped", times(stoppedLooks, look{'T', "", 0}), true},
-		{"looked at by a debugger", times(1000, look{'t', "", 0}), false},
-		{"goes on", append(times(10, look{'T', "", 0}), look{'S', "", 0}), false},
-		{"owes for a moment", times(quietLooks-1, look{'S', "", 1}), false},
-		{"owes and does nothing", times(quietLooks+1, look{'S', "", 1}), true},
-		{"hangs in a page fault", times(quietLooks+1, look{'D', "", 1}), true},
-		{"waits for a processor", times(overdueLooks-1, look{'R', "", 1}), false},
-		{"is swapped in", busy(overdueLooks - 1), false},
-		{"runs for ever", busy(overdueLooks), true},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			var h health
-			for _, l := range c.looks {
-				h.owed = l.owed
-				h.look(l.state, l.progress)
-			}
-			if (h.stuck != "") != c.stuck {
-				t.Errorf("stuck: %q, want %v", h.stuck, c.stuck)
-			}
-		})
-	}
-}
-
-// Time in which everything stood still, as when a container is paused, is nobody's.
-func TestPauses(t *testing.T) {
-	var s pauses
-	at := time.Now()
-	s.tick(at)
-	s.tick(at.Add(time.Second))
-	s.tick(at.Add(31 * time.Second))
-	for _, c := range []struct {
-		since, want time.Duration
-	}{{0, 30 * time.Second}, {time.Second, 30 * time.Second}, {11 * time.Second, 20 * time.Second}, {31 * time.Second, 0}, {40 * time.Second, 0}} {
-		if got := s.since(at.Add(c.since), at.Add(31*time.Second)); got != c.want {
-			t.Errorf("since %v: %v, want %v", c.since, got, c.want)
-		}
-	}
-	// One that has just ended counts, although nothing has ticked since.
-	if got := s.since(at.Add(40*time.Second), at.Add(61*time.Second)); got != 21*time.Second {
-		t.Errorf("a pause that has just ended: %v, want 21s", got)
-	}
-	if got := s.since(at.Add(32*time.Second), at.Add(32*time.Second+pauseLeast)); got != 0 {
-		t.Errorf("a moment without a tick: %v, want none", got)
-	}
-	for i := range 2 * pausesMost {
-		s.tick(at.Add(time.Duration(i+2) * time.Minute))
-	}
-	if len(s.list) != pausesMost {
-		t.Errorf("%d are remembered, want %d", len(s.list), pausesMost)
-	}
-}
-
 // That the supervisor waits for something is no pause: requests run meanwhile.
 func TestBlockedSupervisorIsNoPause(t *testing.T) {
 	t.Parallel()
-	long := watchEach + pauseLeast + 500*time.Millisecond
+	long := 3*time.Second + 500*time.Millisecond
 	var blocks atomic.Bool
 	r := start(t, Config{
 		Apps: []App{app(t, paths)}, Harakiri: 500 * time.Millisecond,
@@ -297,16 +217,13 @@ func TestBlockedSupervisorIsNoPause(t *testing.T) {
 	r.get("/hello").body200("hello")
 	blocks.Store(true)
 	began := time.Now()
-	r.pool.sup.events <- message{name: "chain", answer: make(chan error, 1)} // which logs, on the supervisor
+	go func() { _ = r.pool.ChainReload(t.Context()) }() // which logs, on the supervisor
 	blocked, _ := blocker(r)
 	if blocked.wait(); !errors.Is(blocked.err, ErrHarakiri) {
 		t.Errorf("got %v, want %v", blocked.err, ErrHarakiri)
 	}
 	if took := time.Since(began); took < long {
 		t.Errorf("the supervisor did not wait: harakiri came after %v", took)
-	}
-	if lost := r.pool.sup.pauses.since(began, time.Now()); lost != 0 {
-		t.Errorf("%v count as a pause, want none", lost)
 	}
 }
 
@@ -321,10 +238,10 @@ func TestFaultBeforeTheFork(t *testing.T) {
 	if err := syscall.Kill(zygote, syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
-	var p *process
+	var p *shared.Process
 	r.wait("the successor's place", func() bool {
-		for _, one := range r.pool.sup.places {
-			if one.is(Starting) {
+		for _, one := range r.pool.sup.Processes() {
+			if one.Is(shared.Starting) {
 				p = one
 				return true
 			}
@@ -334,7 +251,7 @@ func TestFaultBeforeTheFork(t *testing.T) {
 	if p == nil {
 		t.Skip("SKIP: it was faster")
 	}
-	r.pool.sup.fault(p.cores[0])
+	r.pool.sup.Fault(p)
 	r.wait("its end", func() bool { return strings.Count(strings.Join(r.logged(), "\n"), "DAMN ! worker 1") == 2 })
 	r.get("/hello").body200("hello")
 }

@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/uwsgo/uwsgo/engine/worker/internal/proc"
 )
 
 // LateBody is a request's body that is still to come when the app begins. The app's
@@ -32,7 +34,7 @@ func (b *LateBody) Read() bool { return b.read }
 
 // NewLateBody makes one. It is an error when there are no descriptors left for it.
 func NewLateBody() (*LateBody, error) {
-	fds, err := socketpair(unix.SOCK_STREAM)
+	fds, err := proc.Socketpair(unix.SOCK_STREAM)
 	if err != nil {
 		return nil, fmt.Errorf("socket for a body that is still to come: %w", err)
 	}
@@ -116,7 +118,7 @@ func (p *Port) lateEnded() {
 	c.running.Add(-1)
 	for i := range c.waits {
 		if c.waits[i].Load() && c.waits[i].CompareAndSwap(true, false) {
-			if other := p.sup.ports[i]; other.OnLateRoom != nil {
+			if other := p.plane.ports[i]; other.OnLateRoom != nil {
 				_ = other.loop.Post(other.OnLateRoom)
 			}
 		}

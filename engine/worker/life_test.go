@@ -20,6 +20,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/uwsgo/uwsgo/engine/internal/reactor"
+	"github.com/uwsgo/uwsgo/engine/worker/internal/policy"
+	"github.com/uwsgo/uwsgo/engine/worker/internal/proc"
 )
 
 func TestWorkerDies(t *testing.T) {
@@ -164,7 +166,7 @@ func TestRequestIsLostWhileOthersWait(t *testing.T) {
 func (r *rig) lose() {
 	r.t.Helper()
 	buf := make([]byte, MaxRequest)
-	if n, _, err := unix.Recvfrom(int(r.pool.sup.queueFile.Fd()), buf, unix.MSG_DONTWAIT); n == 0 || err != nil {
+	if n, _, err := unix.Recvfrom(r.pool.sup.Receiver(), buf, unix.MSG_DONTWAIT); n == 0 || err != nil {
 		r.t.Fatalf("nothing to take from the queue: %v", err)
 	}
 }
@@ -207,7 +209,7 @@ func TestZygoteDiesAndPidIsReused(t *testing.T) {
 	t.Cleanup(func() { _ = other.Process.Kill() })
 	r := start(t, Config{Apps: []App{app(t, paths)}}, 1)
 	worker, zygote := r.pid(1, 0), r.pool.Snapshot().Zygote
-	r.pool.sup.workers[0].present.Load().pid.Store(int64(other.Process.Pid))
+	r.pool.sup.Workers()[0].Present.Load().PID.Store(int64(other.Process.Pid))
 	if err := syscall.Kill(zygote, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
@@ -282,15 +284,15 @@ def application(e, sr):
 		t.Fatal(err)
 	}
 	r.waitLog("Respawned uWSGI worker 1")
-	if took := time.Since(began); took < 2*respawnDelay {
-		t.Errorf("a third try came after %v, want a pause of %v before each", took, respawnDelay)
+	if took := time.Since(began); took < 2*policy.RespawnDelay {
+		t.Errorf("a third try came after %v, want a pause of %v before each", took, policy.RespawnDelay)
 	}
 	r.get("/").body200("hello")
 }
 
 func TestRespawnIsThrottled(t *testing.T) {
 	r := start(t, Config{Apps: []App{app(t, paths)}}, 1)
-	for range youngLimit {
+	for range 2 {
 		r.get("/die")
 	}
 	r.waitLog("worker respawning too fast !!! i have to sleep a bit (2 seconds)...")
@@ -568,14 +570,6 @@ func TestNoPython(t *testing.T) {
 
 // A Python that is too old is told by its version, before anything else is tried with it.
 func TestOldPython(t *testing.T) {
-	z := &zygote{config: &Config{Python: "/v/bin/python", PythonFrom: FromOption}}
-	for version, want := range map[string]string{
-		"2.7.18": "needs uWSGI", "3.8.18": "3.9 or later: make the virtualenv again", "3.9.0": "", "3.14.1": "", "4.0.0": "",
-	} {
-		if err := z.python(version); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: got %v, want %q", version, err, want)
-		}
-	}
 	found := false
 	for _, name := range []string{"python2.7", "python2", "python3.6", "python3.7", "python3.8"} {
 		path, err := exec.LookPath(name)
@@ -707,7 +701,7 @@ func TestSnapshot(t *testing.T) {
 	if w.ID != 1 || w.PID == 0 || !w.Busy() || w.Requests != 6 || w.Delta != 6 || w.Exceptions != 1 || w.Respawns != 1 || w.Tx != 500 || w.LastSpawn.IsZero() {
 		t.Errorf("worker: %+v", w)
 	}
-	if hasQueue && (w.RSS < 1<<20 || w.VSZ < w.RSS) {
+	if proc.HasQueue && (w.RSS < 1<<20 || w.VSZ < w.RSS) {
 		t.Errorf("rss %d, vsz %d", w.RSS, w.VSZ)
 	}
 	if len(w.Cores) != 2 || w.Cores[0].Requests+w.Cores[1].Requests != 6 {

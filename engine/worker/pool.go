@@ -4,203 +4,27 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
 
-	"github.com/uwsgo/uwsgo/engine/internal/printable"
 	"github.com/uwsgo/uwsgo/engine/internal/reactor"
 	"github.com/uwsgo/uwsgo/engine/worker/control"
+	"github.com/uwsgo/uwsgo/engine/worker/internal/proc"
+	"github.com/uwsgo/uwsgo/engine/worker/internal/supervisor"
+	"github.com/uwsgo/uwsgo/engine/worker/internal/zygote"
 )
 
 // Loop is an event loop of the engine, for packages that cannot import its own.
 type Loop = reactor.Loop
-
-// App is a WSGI app: what to import, and the callable in it.
-type App struct {
-	Mount    string // mountpoint, such as /shop; empty for the default app
-	File     string // wsgi-file: run as a module named uwsgi_file_<path>
-	Module   string // module, or module:callable; used instead of File
-	Callable string // in the file or module; default "application"; "name()" is called to get the app
-
-	// Paste, Pecan and Eval, where not empty, make the app in another way: that of a
-	// PasteDeploy URI, such as config:/srv/production.ini, where Callable is the name of its
-	// app; that of a configuration file of Pecan's; and Python code that has the callable.
-	Paste, Pecan, Eval string
-}
-
-// way returns what the shim makes the app from, and how.
-func (a App) way() (from, how string) {
-	switch {
-	case a.Module != "":
-		return "", ""
-	case a.File != "":
-		return a.File, ""
-	case a.Pecan != "":
-		return a.Pecan, "pecan"
-	case a.Paste != "":
-		return a.Paste, "paste"
-	}
-	return a.Eval, "eval"
-}
-
-// String returns the app as it would be given on the command line.
-func (a App) String() string {
-	s, how := a.way()
-	if a.Module != "" {
-		s = a.Module
-	}
-	if how == "eval" {
-		s = "the code of eval"
-	}
-	if a.Callable != "" && !strings.Contains(a.Module, ":") {
-		s += ":" + a.Callable
-	}
-	if a.Mount != "" {
-		s = a.Mount + "=" + s
-	}
-	return s
-}
-
-// Exceptions say what is done about what apps raise while they answer.
-type Exceptions struct {
-	// Tell has the client get the traceback, with status 500, where the answer has not
-	// begun. For development: it shows what the app is made of.
-	Tell bool
-	// Any has the process replaced after each exception, the others after one whose class,
-	// text, or "class: text" is in the list. It finishes the requests that it has.
-	Any                   bool
-	Types, Values, Traces []string
-}
-
-// Import is a module that is imported before the apps, or a file with a slash or .py in it.
-type Import struct{ Option, What string }
-
-// Step is something that a process does before it serves: one of its fields says what.
-type Step struct {
-	Command string // for a shell
-	Chdir   string // the directory to go to
-	Setenv  string // NAME=VALUE to set, or NAME to take away
-}
-
-// WriteErrors says what an app hears of a client that has gone while it answers. By default
-// write() raises OSError, and an iterable is closed without having come to its end.
-type WriteErrors struct {
-	Silent   bool // write() raises nothing
-	Tolerant bool // likewise, and an iterable is read to its end
-	Thrown   bool // OSError is raised where a generator stands; an iterable is read to its end
-}
-
-// Config says which apps are run and how. Loops is needed; zero values of the rest
-// are sensible.
-type Config struct {
-	Python     string // interpreter; default: FindPython("")
-	PythonFrom string // where that path is from, for messages: one of the From constants
-	Dir        string // working directory of the apps; default: the server's
-	StartedIn  string // where the server was started: what relative paths may have been meant from, for messages
-	// Anew, where not nil, is called before each generation with a copy of this, to find
-	// anew what may have moved or changed: it may set Python, PythonFrom, Dir, PythonPath,
-	// Env and Argv. Its error ends the start, or the reload. One goroutine at a time calls it.
-	Anew       func(*Config) error
-	Env        []string // of the Python processes, as K=V; nil for the server's own
-	PythonPath []string // each put in front of sys.path, after "."
-	Argv       []string // sys.argv after "uwsgi"
-	Optimize   int      // Python's level of optimization: 1 is -O, 2 is -OO
-	// Imports are imported before the apps are. What fails is logged.
-	Imports []Import
-	Apps    []App
-	// PasteLogger has the logging of a PasteDeploy file set up before its app is made.
-	PasteLogger bool
-	// Exceptions say what is done about what apps raise, besides the traceback in the log.
-	Exceptions Exceptions
-	// Affinity is on how many processors each worker runs, 0 for all (Linux). Worker 2 has
-	// those behind the ones of worker 1, and so on, from the first again after the last.
-	Affinity int
-	// NoFileWrapper leaves wsgi.file_wrapper out of the environ.
-	NoFileWrapper bool
-	Processes     int // default 1
-	Threads       int // of each process; default 1
-	Cheaper       Cheaper
-	LazyApps      bool // each worker imports the apps for itself, after the fork
-	// ImportOnce has the zygote import the apps even where that starts threads. They run
-	// there and in no worker. Without it each worker imports such apps for itself, as with
-	// LazyApps: a fork leaves threads behind, and whatever they hold locked. On PyPy that
-	// is always so.
-	ImportOnce bool
-	// PostFork is what each worker process does, one after another, once it has been forked,
-	// before it serves. What fails ends the process.
-	PostFork []Step
-	// NeedApp has Start fail when an app cannot be loaded. Else such an app answers
-	// 500, as in uWSGI. A reload that cannot load an app fails either way.
-	NeedApp bool
-	// Harakiri is how long a request may run, counted from when a worker takes it.
-	// Then its client gets an answer, and its process, whose thread cannot be stopped,
-	// is replaced: a successor is started, the requests of other threads end, and it is
-	// killed. 0 means for ever; it is looked at four times a second or more.
-	Harakiri time.Duration
-	// HarakiriLeast is the shortest of the times that requests have of their own, see
-	// [Job].Harakiri; 0: none has one.
-	HarakiriLeast time.Duration
-	// HarakiriMercy is how long those requests may take; default: Mercy.
-	HarakiriMercy time.Duration
-	// HarakiriSignal, where not 0, is sent to the process of a late request, once, so that
-	// the app can tell what it was doing or give up. Then the late request, too, has
-	// HarakiriMercy to end, unless the pool is being stopped. That should be short, as a
-	// worker has room for four processes. An app that does not handle the signal may be
-	// ended by it, and other requests of the process with it.
-	HarakiriSignal syscall.Signal
-	// HarakiriVerbose logs the system call in which the thread is, too (Linux).
-	HarakiriVerbose bool
-	// WriteErrors says what apps hear of clients that have gone.
-	WriteErrors WriteErrors
-	// Limits say when processes are replaced.
-	Limits Limits
-	// LimitAS bounds the address space of each process in bytes, as RLIMIT_AS does.
-	LimitAS int64
-	// Mercy is how long a process that is replaced may go on with the requests that it
-	// has before it is killed. Default: 60 s.
-	Mercy time.Duration
-	// Imported, where not nil, is told the files of the modules that the apps import, as
-	// they do; not those of the standard library and site-packages, nor of the modules
-	// named in Unwatched. The supervisor calls it, which waits meanwhile.
-	Imported  func(files []string)
-	Unwatched []string
-	// Queue bounds the requests that wait for a worker, over all loops; more get
-	// [ErrQueueFull]. Default 16384; negative: none waits.
-	Queue int
-	// QueueTimeout bounds how long a request waits for a worker. One that has waited for
-	// longer is never run, and one that would have to is refused at once: they get
-	// [ErrQueueTimeout]. 0 means for ever.
-	QueueTimeout time.Duration
-	// NoLanes lets slow routes take every thread. Without it, where there are two threads
-	// or more, those that have proved slow hold at most three quarters of them while
-	// there are fast ones. See [Job].Route.
-	NoLanes bool
-	// StreamMode gives each thread its requests on its own stream, as it is done where
-	// the system has no SOCK_SEQPACKET, so that this can be tested elsewhere.
-	StreamMode bool
-
-	Loops  []*Loop           // those that have a Port; at most [MaxLoops]
-	Log    func(line string) // gets uWSGI's log lines, from any goroutine; default: none
-	Stdin  *os.File          // stdin of the apps; default: /dev/null
-	Stderr *os.File          // stdout and stderr of the apps; default: os.Stderr
-	// Names are what ps shows for the zygote and, by number, for the workers (Linux);
-	// empty leaves theirs.
-	Names   []string
-	Version string // uwsgi.version in the environ
-	// Control has the services that the uwsgi module of the apps calls; default: none.
-	Control *control.Hub
-	// Module is what the uwsgi module tells without asking.
-	Module Module
-}
 
 // Pool is a number of Python processes and threads, fixed or as many as the load needs, that
 // run WSGI apps. Any
 // goroutine may call its methods; Ports belong to their loops.
 type Pool struct {
 	config   Config
-	sup      *supervisor
+	sup      *supervisor.Supervisor
+	plane    *plane
 	stopping atomic.Bool
 	drained  chan struct{} // holds a token when a Port may have become idle
 	stopped  chan struct{} // closed at the end of the first Stop
@@ -216,7 +40,7 @@ type Pool struct {
 func Start(ctx context.Context, c Config) (*Pool, error) {
 	c.Processes, c.Threads = max(c.Processes, 1), max(c.Threads, 1)
 	var err error
-	if c.Cheaper, err = c.Cheaper.withDefaults(c.Processes); err != nil {
+	if c.Cheaper, err = c.Cheaper.WithDefaults(c.Processes); err != nil {
 		return nil, err
 	}
 	if c.Queue == 0 {
@@ -231,7 +55,7 @@ func Start(ctx context.Context, c Config) (*Pool, error) {
 	if len(c.Loops) == 0 || len(c.Loops) > MaxLoops {
 		return nil, fmt.Errorf("a worker pool needs 1 to %d event loops, not %d", MaxLoops, len(c.Loops))
 	}
-	if !hasQueue {
+	if !proc.HasQueue {
 		c.StreamMode = true
 	}
 	if c.Python == "" {
@@ -249,19 +73,18 @@ func Start(ctx context.Context, c Config) (*Pool, error) {
 	}
 	p := &Pool{config: c, drained: make(chan struct{}, 1), stopped: make(chan struct{})}
 	p.late.waits = make([]atomic.Bool, len(c.Loops))
-	g, err := newSupervisor(p)
-	if err != nil {
+	if p.sup, err = supervisor.New(c); err != nil {
 		return nil, err
 	}
-	p.sup = g
-	if err := g.start(ctx); err != nil {
+	p.plane = newPlane(p, p.sup)
+	if err := p.sup.Start(ctx, p.plane); err != nil {
 		return nil, err
 	}
 	return p, nil
 }
 
 // Port returns the access for the loop with the given place in Config.Loops.
-func (p *Pool) Port(loop int) *Port { return p.sup.ports[loop] }
+func (p *Pool) Port(loop int) *Port { return p.plane.ports[loop] }
 
 // Config returns what the pool was started with, defaults filled in.
 func (p *Pool) Config() Config { return p.config }
@@ -282,14 +105,8 @@ func (p *Pool) Stop(ctx context.Context) error {
 	}
 	defer close(p.stopped)
 	p.stopping.Store(true)
-	for {
-		active := int64(0)
-		for _, port := range p.sup.ports {
-			active += port.active.Load()
-		}
-		if active == 0 {
-			break
-		}
+	p.sup.Drain()
+	for p.plane.Active() > 0 {
 		select {
 		case <-p.drained:
 			continue
@@ -297,7 +114,7 @@ func (p *Pool) Stop(ctx context.Context) error {
 		}
 		break
 	}
-	return p.sup.stop(ctx)
+	return p.sup.Stop(ctx)
 }
 
 // idle says that a Port has no requests left while the pool stops.
@@ -308,8 +125,44 @@ func (p *Pool) idle() {
 	}
 }
 
-func (p *Pool) log(line string) {
-	if p.config.Log != nil {
-		p.config.Log(printable.Text(line, false))
-	}
+func (p *Pool) log(line string) { p.config.Say(line) }
+
+// Reload loads the apps anew, code that has changed included, and returns when new
+// workers have taken the place of all others. Those finish the requests that they
+// have, within [Config].Mercy, and go; requests that wait are for the new ones. When
+// an app cannot be loaded everything stays as it was, and the error is returned as by
+// [Start]. Calls while one is under way share one further reload, and have that one
+// [Pool.GiveWay]. When ctx ends first, Reload returns its error and the reload goes on. Any
+// goroutine.
+func (p *Pool) Reload(ctx context.Context) error { return p.sup.Reload(ctx) }
+
+// GiveWay says that another reload is to follow the one that is under way, if one is: it
+// is given up should its code hang, which is when it takes more than twice as long as the
+// last one took that did not fail, and a second. Any goroutine.
+func (p *Pool) GiveWay() { p.sup.GiveWay() }
+
+// ChainReload replaces the workers one after another, each when the one before is
+// ready, which needs less memory at a time than Reload. For that each worker must
+// import the apps for itself: without [Config].LazyApps it is Reload. It returns when
+// all have been replaced, or as Reload does; when a successor does not start the
+// workers that are left stay as they are. One that begins while another is under way
+// begins that one anew. When all workers are replaced at once meanwhile, by Reload or as
+// the zygote has died, it returns what becomes of that. Any goroutine.
+func (p *Pool) ChainReload(ctx context.Context) error { return p.sup.ChainReload(ctx) }
+
+// Loading returns the id of the process that loads the apps anew, 0 for none. To kill it
+// gives that reload up. Any goroutine.
+func (p *Pool) Loading() int { return p.sup.Loading() }
+
+// Scale has that many more workers run, or fewer when n is negative, within 1 and
+// [Config].Processes and until the algorithm wants something else. It does nothing
+// without [Config].Cheaper. Workers that go finish their requests. Any goroutine.
+func (p *Pool) Scale(n int) { p.sup.Scale(n) }
+
+// TryImport imports the apps as [Start] does, in a process of its own that is killed when
+// they are loaded, with all that they have started. No worker is forked, nothing is served,
+// and no bytecode is written. as is whom the process becomes; nil for the caller. Errors are
+// those of Start, and that of ctx when it ends first.
+func TryImport(ctx context.Context, c Config, as *syscall.Credential) (*Trial, error) {
+	return zygote.Try(ctx, c, as)
 }

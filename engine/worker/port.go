@@ -9,6 +9,7 @@ import (
 
 	"github.com/uwsgo/uwsgo/codec/pymarshal"
 	"github.com/uwsgo/uwsgo/engine/internal/reactor"
+	"github.com/uwsgo/uwsgo/engine/worker/internal/shared"
 )
 
 // Body is the body of a request.
@@ -49,7 +50,7 @@ type Port struct {
 	// Immutable.
 	loop      *reactor.Loop
 	pool      *Pool
-	sup       *supervisor
+	plane     *plane
 	index     int
 	threads   int   // that there are to serve, over all loops
 	limit     int   // requests sent and not answered
@@ -145,7 +146,7 @@ type slot struct {
 	seen      uint32 // the last of Port.looks that found it claimed
 	sights    uint32 // how many of them did, of those that are laneLook apart
 	state     slotState
-	app       uint8 // as it is counted, see countedApps
+	app       uint8 // as it is counted, see shared.AppPlace
 	reuse     uint8
 	lane      uint8
 	late      bool // it was not claimed when its time was up, see Port.expire
@@ -165,19 +166,19 @@ const backlogBytes = 64 << 20
 // retryAfter is when a full queue, which other loops filled, is tried again.
 const retryAfter = reactor.Tick
 
-func newPort(p *Pool, g *supervisor, index int) *Port {
+func newPort(p *Pool, l *plane, index int) *Port {
 	c := &p.config
 	port := &Port{
-		loop: c.Loops[index], pool: p, sup: g, index: index,
+		loop: c.Loops[index], pool: p, plane: l, index: index,
 		timeout:   int64(c.QueueTimeout),
 		deadlines: newDeadlines(c),
-		cancel:    g.shared.cancelled(index),
+		cancel:    l.shared.Cancelled(index),
 		rbuf:      make([]byte, 64<<10),
 	}
-	port.clock = monotonic() // in this order, so that no time is later than the worker's
+	port.clock = shared.Monotonic() // in this order, so that no time is later than the worker's
 	port.clock -= reactor.Clock()
 	port.lanes.shared = &p.lanes
-	port.size(c.initial()*c.Threads, reactor.Clock())
+	port.size(c.Initial()*c.Threads, reactor.Clock())
 	port.retry.Fn = port.tryAgain
 	port.doubt.Fn = port.examine
 	port.expiry.Fn = port.expire
@@ -244,7 +245,7 @@ func (p *Port) Begin(c Client, j Job) (dst []byte, id uint32, err error) {
 	}
 	s := &p.slots[i]
 	s.client, s.state, s.lateBody = c, slotBegun, j.BodyDue
-	s.route, s.lane, s.app = r, lane, counted(j.App)
+	s.route, s.lane, s.app = r, lane, shared.AppPlace(j.App)
 	s.begunAt, s.askedAt = now, now-int64(j.Waited)
 	p.deadlines.set(i, j.Harakiri)
 	p.lanes.begin(r, now)
@@ -387,7 +388,7 @@ func (p *Port) slot(id uint32) *slot {
 // loop's, or one that has ended. A claim stays for a moment after its answer, so the
 // id may be in use again; the time tells that.
 func (p *Port) claimed(thread int) (id uint32, s *slot, since int64) {
-	claim, since := p.sup.shared.claim(thread)
+	claim, since := p.plane.shared.Claim(thread)
 	if claim == 0 || claim >= finishing {
 		return 0, nil, since
 	}
@@ -400,7 +401,7 @@ func (p *Port) claimed(thread int) (id uint32, s *slot, since int64) {
 
 // claimedElsewhere reports whether another thread than c has claimed a request.
 func (p *Port) claimedElsewhere(id uint32, c *Core) bool {
-	for i := range len(p.sup.places) * p.pool.config.Threads {
+	for i := range len(p.plane.cores) {
 		if claimed, s, _ := p.claimed(i); i != c.index && s != nil && claimed == id {
 			return true
 		}
@@ -412,8 +413,8 @@ func (p *Port) claimedElsewhere(id uint32, c *Core) bool {
 // nil where that has ended. Its claim may be gone: the answer is then on its way, or has
 // gone astray, as the app has put something else in the place of the thread's stream.
 func (p *Port) begun(thread int) (id uint32, s *slot) {
-	_, since := p.sup.shared.claim(thread)
-	id = p.sup.shared.called(thread)
+	_, since := p.plane.shared.Claim(thread)
+	id = p.plane.shared.Called(thread)
 	if s = p.slot(id); s == nil || id == 0 || s.state != slotSent || s.told || since < s.sentAt+p.clock {
 		return 0, nil
 	}
@@ -468,8 +469,8 @@ func (p *Port) transmit(id uint32, dst []byte) error {
 	switch {
 	case p.inflight >= p.limit, p.closed:
 		return errNoRoom
-	case p.sup.queue >= 0:
-		if _, err := reactor.Write(p.sup.queue, dst); err != nil {
+	case p.plane.queue >= 0:
+		if _, err := reactor.Write(p.plane.queue, dst); err != nil {
 			if err == unix.EMSGSIZE {
 				return ErrTooLarge
 			}
@@ -529,7 +530,7 @@ func (p *Port) idle(st *stream) {
 		st.quit()
 	}
 	others := false
-	for _, other := range p.sup.ports {
+	for _, other := range p.plane.ports {
 		if other != p && other.starved.CompareAndSwap(true, false) {
 			_ = other.loop.Post(other.pump)
 			others = true
@@ -579,7 +580,7 @@ func (p *Port) attach(streams []*stream) {
 			st.deaf = true
 			p.deaf++
 			p.pool.log("cannot watch worker " + st.core.name + ": " + err.Error())
-			p.sup.fault(st.core)
+			p.plane.sup.Fault(st.core.process)
 			continue
 		}
 		p.streams = append(p.streams, st)
@@ -602,7 +603,7 @@ func (p *Port) detach(streams []*stream, sure bool) {
 			sure = false
 		}
 		if id, s, _ := p.claimed(st.core.index); s != nil {
-			if s.state == slotSent && sure && s.deaths < mostDeaths && p.sup.shared.called(st.core.index) != id {
+			if s.state == slotSent && sure && s.deaths < mostDeaths && p.plane.shared.Called(st.core.index) != id {
 				s.deaths++
 				p.again(id)
 			} else {

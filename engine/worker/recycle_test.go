@@ -9,49 +9,9 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/uwsgo/uwsgo/engine/worker/internal/proc"
 )
-
-func TestLimitsDue(t *testing.T) {
-	now := time.Now()
-	ago := func(d time.Duration) time.Time { return now.Add(-d) }
-	for _, c := range []struct {
-		name   string
-		limits Limits
-		vitals vitals
-		want   string
-	}{
-		{name: "none", vitals: vitals{worker: 1, spawned: ago(time.Hour), requests: 1e9, rss: 1 << 40, as: 1 << 40}},
-		{name: "below", limits: Limits{MaxRequests: 100}, vitals: vitals{worker: 1, spawned: ago(time.Hour), requests: 99}},
-		{name: "requests", limits: Limits{MaxRequests: 100}, vitals: vitals{worker: 1, spawned: ago(time.Hour), requests: 100}, want: "max requests reached (100 >= 100)"},
-		{name: "jitter", limits: Limits{MaxRequests: 100}, vitals: vitals{worker: 1, requests: 104, luck: 0.5}},
-		{name: "jitter_over", limits: Limits{MaxRequests: 100}, vitals: vitals{worker: 1, requests: 105, luck: 0.5}, want: "max requests reached (105 >= 105)"},
-		{name: "delta", limits: Limits{MaxRequests: 100, MaxRequestsDelta: 10}, vitals: vitals{worker: 3, requests: 119}},
-		{name: "delta_over", limits: Limits{MaxRequests: 100, MaxRequestsDelta: 10}, vitals: vitals{worker: 3, requests: 120}, want: "max requests"},
-		{name: "young", limits: Limits{MaxRequests: 100, MinLifetime: 10 * time.Second}, vitals: vitals{worker: 1, spawned: ago(9 * time.Second), requests: 200}},
-		{name: "lifetime", limits: Limits{MaxLifetime: time.Minute}, vitals: vitals{worker: 1, spawned: ago(61 * time.Second)}, want: "lifetime reached, it was running for 61 second(s)"},
-		{name: "lifetime_delta", limits: Limits{MaxLifetime: time.Minute, MaxLifetimeDelta: 5 * time.Second}, vitals: vitals{worker: 2, spawned: ago(61 * time.Second)}},
-		{name: "lifetime_delta_without_bound", limits: Limits{MaxLifetime: 1e18, MaxLifetimeDelta: 1e18}, vitals: vitals{worker: 10000, spawned: ago(time.Hour)}},
-		{name: "rss", limits: Limits{RSS: 1 << 20}, vitals: vitals{worker: 1, rss: 1 << 21}, want: "rss reached (2097152 >= 1048576)"},
-		{name: "as", limits: Limits{AS: 1 << 20}, vitals: vitals{worker: 1, as: 1 << 21}, want: "address space reached"},
-		{name: "evil_is_not_due", limits: Limits{EvilRSS: 1, EvilAS: 1}, vitals: vitals{worker: 1, rss: 2, as: 2}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			got := c.limits.due(now, c.vitals)
-			if !strings.HasPrefix(got, c.want) || (got == "") != (c.want == "") {
-				t.Errorf("got %q, want %q", got, c.want)
-			}
-		})
-	}
-}
-
-func TestLimitsEvil(t *testing.T) {
-	l := Limits{EvilRSS: 100, EvilAS: 1000}
-	for want, v := range map[string]vitals{"": {rss: 99, as: 999}, "RSS: 100": {rss: 100}, "ADDRESS SPACE: 1000": {as: 1000}} {
-		if got := l.evil(v); got != want {
-			t.Errorf("got %q, want %q", got, want)
-		}
-	}
-}
 
 // load asks for path again and again until the function it returns is called; every
 // answer has to be 200.
@@ -92,7 +52,7 @@ def application(environ, start_response):
 		{name: "as", limits: Limits{AS: 1 << 20}, reason: "is done (address space reached", linux: true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if c.linux && !hasQueue {
+			if c.linux && !proc.HasQueue {
 				t.Skip("memory is known on Linux only")
 			}
 			r := start(t, Config{Apps: []App{app(t, leaky)}, Processes: 2, Threads: 2, Limits: c.limits}, 1)
@@ -156,7 +116,7 @@ func TestRecyclingOfBrokenCode(t *testing.T) {
 }
 
 func TestEvilReload(t *testing.T) {
-	if !hasQueue {
+	if !proc.HasQueue {
 		t.Skip("memory is known on Linux only")
 	}
 	r := start(t, Config{Apps: []App{app(t, `
@@ -176,7 +136,7 @@ def application(environ, start_response):
 }
 
 func TestLimitAS(t *testing.T) {
-	if !hasQueue {
+	if !proc.HasQueue {
 		t.Skip("only Linux is known to hold to it")
 	}
 	r := start(t, Config{Apps: []App{app(t, `
@@ -191,7 +151,7 @@ def application(environ, start_response):
 }
 
 func TestLimitASTooSmall(t *testing.T) {
-	if !hasQueue {
+	if !proc.HasQueue {
 		t.Skip("only Linux is known to hold to it")
 	}
 	for _, processes := range []int{1, 2, 16} {

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/uwsgo/uwsgo/engine/worker/internal/shared"
 )
 
 // version is an app that tells its version, and waits when asked to.
@@ -269,10 +271,10 @@ func TestReloadMercy(t *testing.T) {
 	r.get("/hello").body200("hello")
 }
 
-// More reloads than a worker has places: those that drain are waited for.
+// More reloads than a worker has shared.Places: those that drain are waited for.
 func TestReloadAgainAndAgain(t *testing.T) {
 	r := start(t, Config{Apps: []App{app(t, paths)}, Threads: 2, Mercy: 300 * time.Millisecond}, 1)
-	for range places + 1 {
+	for range shared.Places + 1 {
 		_, release := blocker(r)
 		defer release()
 		if err := r.pool.Reload(t.Context()); err != nil {

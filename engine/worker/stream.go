@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/uwsgo/uwsgo/engine/internal/reactor"
+	"github.com/uwsgo/uwsgo/engine/worker/internal/shared"
 )
 
 // stream is a loop's end of the socket to one worker thread. It belongs to the
@@ -111,7 +112,7 @@ const endAfter = time.Second
 // closed the descriptor. What the thread answers goes nowhere, or to whatever the app
 // has opened since, and its next requests would wait for ever.
 func (st *stream) orphaned() {
-	if st.closed || st.deaf || !st.core.process.is(Idle) {
+	if st.closed || st.deaf || !st.core.process.Is(shared.Serving) {
 		return
 	}
 	st.distrust(errors.New("the app has closed a descriptor of the server's"))
@@ -122,7 +123,7 @@ func (st *stream) distrust(err error) {
 	st.port.pool.log(fmt.Sprintf("worker %s: %v: killing it", st.core.name, err))
 	st.in, st.deaf = nil, true
 	st.port.deaf++
-	st.port.sup.fault(st.core)
+	st.port.plane.sup.Fault(st.core.process)
 }
 
 // keep holds on to the beginning of a frame.
@@ -237,7 +238,7 @@ func (st *stream) frame(k kind, id uint32, payload []byte, head int) error {
 	}
 	headed := st.headed
 	if (k == kindAbort || k == kindFailed) && head == renew {
-		go p.sup.send(message{name: "raised", args: []any{st.core.process.place, st.core.PID()}})
+		p.plane.sup.Raised(st.core.process)
 	}
 	switch k {
 	case kindHead:
@@ -302,7 +303,7 @@ func (st *stream) frame(k kind, id uint32, payload []byte, head int) error {
 		case len(payload) > 0:
 			err = &RaisedError{Page: string(payload)}
 		}
-		st.core.counts.apps[s.app].exceptions.Add(1)
+		st.core.counts.Apps[s.app].Exceptions.Add(1)
 		if c := st.end(id); c != nil {
 			p.tellFail(c, err)
 		}
@@ -396,7 +397,7 @@ func (st *stream) ended(took int64, app uint8) {
 	now := p.loop.Now()
 	st.core.count(took, app)
 	st.core.free.Store(now)
-	if p.sup.queue < 0 {
+	if p.plane.queue < 0 {
 		p.idle(st)
 		return
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/uwsgo/uwsgo/codec/pymarshal"
 	"github.com/uwsgo/uwsgo/engine/internal/reactor"
+	"github.com/uwsgo/uwsgo/engine/worker/internal/proc"
 )
 
 // A thread takes a request off the queue, and a moment later it claims it. A worker
@@ -91,9 +92,9 @@ func (p *Port) examine() {
 	p.look(p.loop.Now())
 	p.drain()
 	last := p.order // what is sent from here on has not been looked at
-	empty := p.sup.queue < 0 || !queued(p.sup.queue)
+	empty := p.plane.queue < 0 || !proc.Queued(p.plane.queue)
 	taken := int64(0)
-	for _, other := range p.sup.ports {
+	for _, other := range p.plane.ports {
 		taken = max(taken, other.taken.Load())
 	}
 	now := reactor.Clock()
@@ -207,7 +208,7 @@ const shortFor = int64(10 * time.Second)
 // of its body. Another worker is to have it, and that one goes.
 func (p *Port) short(c *Core, id uint32) {
 	s := &p.slots[id&slotMask]
-	go p.sup.send(message{name: "short", args: []any{c.process.place, c.PID()}})
+	p.plane.sup.Short(c.process)
 	p.takeBack(s)
 	if p.loop.Now()-s.begunAt > shortFor {
 		p.fail(id, ErrNoDescriptors)
@@ -301,7 +302,7 @@ func (p *Port) reclaim() {
 	}
 	oldest := int64(math.MaxInt64)
 	for _, st := range p.streams {
-		oldest = min(oldest, max(st.core.process.bornAt.Load(), st.latest))
+		oldest = min(oldest, max(st.core.process.BornAt.Load(), st.latest))
 	}
 	for i := range p.slots {
 		if s := &p.slots[i]; s.state == slotLost && s.sentAt < oldest {

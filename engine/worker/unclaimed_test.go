@@ -232,9 +232,9 @@ func (r *rig) aged() (stop func()) {
 				return
 			case <-time.After(time.Millisecond):
 			}
-			for _, p := range r.pool.sup.places {
-				if p.pid.Load() != 0 {
-					p.spawnedAt.Store(time.Now().Add(-time.Hour).UnixNano())
+			for _, p := range r.pool.sup.Processes() {
+				if p.PID.Load() != 0 {
+					p.SpawnedAt.Store(time.Now().Add(-time.Hour).UnixNano())
 				}
 			}
 		}
@@ -333,11 +333,11 @@ func TestKillsBesideClients(t *testing.T) {
 // nobody.
 func TestMessageTooLargeForTheSystem(t *testing.T) {
 	r := start(t, Config{Apps: []App{app(t, paths)}}, 1)
-	if r.pool.sup.queue < 0 {
+	if r.pool.plane.queue < 0 {
 		t.Skip("SKIP: there is no queue")
 	}
 	// net.core.wmem_max may be as small as this, and the server not allowed more.
-	if err := unix.SetsockoptInt(r.pool.sup.queue, unix.SOL_SOCKET, unix.SO_SNDBUF, 16<<10); err != nil {
+	if err := unix.SetsockoptInt(r.pool.plane.queue, unix.SOL_SOCKET, unix.SO_SNDBUF, 16<<10); err != nil {
 		t.Fatal(err)
 	}
 	large := func() *call { return &call{path: "/hello", body: Body{Bytes: make([]byte, 200<<10)}} }

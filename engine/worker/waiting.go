@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/uwsgo/uwsgo/engine/internal/reactor"
+	"github.com/uwsgo/uwsgo/engine/worker/internal/shared"
 )
 
 // leftAfter is how long a request must have waited to be given up because its
@@ -21,7 +22,7 @@ func (p *Port) full() bool {
 	if n < p.unchecked {
 		return false
 	}
-	for _, other := range p.sup.ports {
+	for _, other := range p.plane.ports {
 		if other != p {
 			n += other.active.Load()
 		}
@@ -50,8 +51,8 @@ func (p *Port) leave(s *slot, answered bool) {
 
 // apart takes the requests of a process that is to finish out of what lanes count: its
 // threads are no longer among those that lanes share out.
-func (p *Port) apart(one *process) {
-	for _, c := range one.cores {
+func (p *Port) apart(cores []*Core) {
+	for _, c := range cores {
 		if _, s, _ := p.claimed(c.index); s != nil && s.route != nil {
 			p.lanes.ended(s.route, true)
 			s.route = nil
@@ -173,7 +174,7 @@ func (p *Port) unholdOthers() {
 		return
 	}
 	p.lanes.freed = false
-	for _, other := range p.sup.ports {
+	for _, other := range p.plane.ports {
 		if other != p && other.holding.CompareAndSwap(true, false) {
 			_ = other.loop.Post(other.pump)
 		}
@@ -184,7 +185,7 @@ func (p *Port) unholdOthers() {
 // threads to it to find out.
 func (p *Port) proved(r *route) {
 	key, usual := r.key, r.usual
-	for _, other := range p.sup.ports {
+	for _, other := range p.plane.ports {
 		if other != p {
 			_ = other.loop.Post(func() { other.lanes.told(key, usual, other.loop.Now()) })
 		}
@@ -198,8 +199,8 @@ func (p *Port) look(now int64) {
 		p.lanes.look = now + laneLook
 	}
 	p.looks++
-	clock := monotonic()
-	for i := range len(p.sup.places) * p.pool.config.Threads {
+	clock := shared.Monotonic()
+	for i := range len(p.plane.cores) {
 		if _, s, since := p.claimed(i); s != nil {
 			s.seen = p.looks
 			p.passed = max(p.passed, s.order)

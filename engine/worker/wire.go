@@ -1,5 +1,7 @@
 package worker
 
+import "github.com/uwsgo/uwsgo/engine/worker/internal/shared"
+
 // The frames between loops and worker threads; shim/port.py has the same numbers.
 
 // kind is what a frame from a worker thread is.
@@ -79,13 +81,12 @@ const MaxInlineBody = 32 << 10
 
 // The parts of a request id.
 const (
-	loopShift  = 24
-	reuseShift = 16
+	loopShift  = shared.LoopShift
+	reuseShift = shared.SlotBits
 	slotMask   = 1<<reuseShift - 1
 	// MaxLoops is the largest number of event loops of a pool.
 	MaxLoops = 1 << (31 - loopShift)
 )
 
-// finishing is a claim of a request that has been answered while the app still
-// works on it, in its iterable's close for example.
-const finishing = 1 << 32
+// finishing is a claim of a request that has been answered while the app still works on it.
+const finishing = shared.Finishing

@@ -181,7 +181,7 @@ func TestHarakiri(t *testing.T) {
 	for _, line := range []string{
 		fmt.Sprintf("*** HARAKIRI ON WORKER 1 (pid: %d,", victim), "127.0.0.1 - GET /hold?x=1 since ", "running for 1.",
 		" in thread uWSGIWorker1Core", `app.py", line `, " in application", "HARAKIRI: -- wchan> ",
-		fmt.Sprintf("worker 1 (pid: %d) ended, killed by signal 9", victim),
+		fmt.Sprintf("worker 1 (pid: %d) exited, killed by signal 9", victim),
 	} {
 		s.waitLog(t, line)
 	}

@@ -1,0 +1,87 @@
+// Package policy decides for the supervisor, which does it: how many workers run, when a
+// process is replaced, when a zygote is taken to obey no more, when respawning waits. All
+// of it takes the time and what was seen, and does nothing itself.
+package policy
+
+import (
+	"time"
+
+	"github.com/uwsgo/uwsgo/engine/worker/launch"
+)
+
+// Demand is what a [Scaler] decides from.
+type Demand struct {
+	Now     time.Time
+	Running int           // workers that are not cheap
+	Cheap   int           // workers that are
+	Busy    int           // so many workers are filled by the requests that run
+	Waiting int           // requests that wait for a worker
+	Work    time.Duration // how long threads have run requests, since some time in the past
+}
+
+// Scaler says once a cycle how many workers are to be started; -1 is one to be ended.
+type Scaler interface {
+	Decide(d Demand) int
+}
+
+// NewScaler returns the algorithm of c.Cheaper, nil where all workers run always.
+func NewScaler(c *launch.Config) Scaler {
+	cheaper := &c.Cheaper
+	if cheaper.Min == 0 {
+		return nil
+	}
+	switch cheaper.Algorithm {
+	case launch.CheaperBacklog:
+		return backlogged{least: cheaper.Min, step: cheaper.Step, limit: cheaper.Overload}
+	case launch.CheaperBusyness:
+		return newBusyness(cheaper, c.Threads, time.Now(), c.Say)
+	case launch.CheaperManual:
+		return manual{}
+	default:
+		return &spare{least: cheaper.Min, step: cheaper.Step, cycles: cheaper.Overload}
+	}
+}
+
+type manual struct{}
+
+func (manual) Decide(Demand) int { return 0 }
+
+// spare is [launch.CheaperSpare].
+type spare struct {
+	least, step, cycles int
+	overloaded, idle    int // cycles
+}
+
+func (a *spare) Decide(d Demand) int {
+	if d.Busy >= d.Running {
+		a.overloaded++
+		a.idle = 0
+	} else {
+		a.overloaded = max(0, a.overloaded-1)
+	}
+	switch {
+	case a.overloaded >= a.cycles:
+		a.overloaded = 0
+		return min(a.step, d.Cheap)
+	case a.overloaded > 0, d.Running-d.Busy == 1: // the spare one stays
+		return 0
+	}
+	a.idle++
+	if d.Running > a.least && a.idle%a.cycles == 0 {
+		return -1
+	}
+	return 0
+}
+
+// backlogged is [launch.CheaperBacklog].
+type backlogged struct{ least, step, limit int }
+
+func (a backlogged) Decide(d Demand) int {
+	switch {
+	case d.Waiting > a.limit:
+		return min(a.step, d.Cheap)
+	case d.Waiting < a.limit && d.Running > a.least:
+		return -1
+	}
+	return 0
+}

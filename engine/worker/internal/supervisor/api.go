@@ -1,0 +1,176 @@
+package supervisor
+
+import (
+	"context"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/uwsgo/uwsgo/engine/worker/internal/shared"
+)
+
+// Memory returns what the server shares with its workers.
+func (g *Supervisor) Memory() *shared.Memory { return g.memory }
+
+// Queue returns the socket that requests are sent to, -1 in stream mode.
+func (g *Supervisor) Queue() int { return g.queue }
+
+// Workers returns the workers. They are always the same.
+func (g *Supervisor) Workers() []*shared.Worker { return g.workers }
+
+// Processes returns the places of all processes. They are always the same.
+func (g *Supervisor) Processes() []*shared.Process { return g.processes }
+
+// Zygote returns the process id of the zygote that serves, or of the first one, 0 while
+// there is none.
+func (g *Supervisor) Zygote() int { return int(g.zygotePID.Load()) }
+
+// Loading returns the id of the process that loads the apps anew, 0 for none.
+func (g *Supervisor) Loading() int { return int(g.loading.Load()) }
+
+// Load returns what was loaded, nil before that.
+func (g *Supervisor) Load() *Load { return g.load.Load() }
+
+// Reload loads the apps anew: see worker.Pool.
+func (g *Supervisor) Reload(ctx context.Context) error { return g.ask(ctx, g.generations.reload) }
+
+// ChainReload replaces the workers one after another: see worker.Pool.
+func (g *Supervisor) ChainReload(ctx context.Context) error { return g.ask(ctx, g.turns.reload) }
+
+// ask posts what answers, and waits for that.
+func (g *Supervisor) ask(ctx context.Context, what func(answer chan<- error)) error {
+	answer := make(chan error, 1)
+	select {
+	case g.posted <- func() { what(answer) }:
+	case <-g.done:
+		return ErrStopped
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	select {
+	case err := <-answer:
+		return err
+	case <-g.done:
+		return ErrStopped
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// GiveWay says that another reload is to follow the one that is under way, if one is: see
+// worker.Pool.
+func (g *Supervisor) GiveWay() {
+	g.post(func() { g.generations.giveWay = g.generations.next != nil })
+}
+
+// Scale has so many more workers run: see worker.Pool.
+func (g *Supervisor) Scale(n int) { g.post(func() { g.scaler.by(n) }) }
+
+// Fault kills a process that does not keep to the protocol. It does not wait.
+func (g *Supervisor) Fault(one *shared.Process) { g.faultAt(one.Place, one.BornAt.Load()) }
+
+// faultAt kills the process that is at a place since it was born: its id may not be known
+// yet. Any goroutine.
+func (g *Supervisor) faultAt(place int, born int64) {
+	go g.post(func() {
+		if p := g.fleet.places[place]; p.alive && p.BornAt.Load() == born {
+			p.signal(sigKill) // its zygote forks it first, if it has not yet
+		}
+	})
+}
+
+// Raised replaces a process whose app has raised what launch.Exceptions names. It does not
+// wait.
+func (g *Supervisor) Raised(one *shared.Process) { g.ifSame(one, g.turns.replaceRaised) }
+
+// Short replaces a process that has no descriptors left. It does not wait.
+func (g *Supervisor) Short(one *shared.Process) { g.ifSame(one, g.turns.replaceShort) }
+
+// ifSame posts fn for a process, which does nothing if there is another one by then.
+func (g *Supervisor) ifSame(one *shared.Process, fn func(*process)) {
+	pid := one.PID.Load()
+	go g.post(func() {
+		if p := g.fleet.places[one.Place]; p.alive && pid != 0 && p.PID.Load() == pid {
+			fn(p)
+		}
+	})
+}
+
+// Confess logs what a late request was doing, and has its process replaced. what is the
+// request, age for how long it has run. It does not wait.
+func (g *Supervisor) Confess(one *shared.Process, core int, what string, age time.Duration) {
+	pid := int(one.PID.Load())
+	go func() { // it waits for the stack
+		g.judge.confess(one, core, pid, what, age)
+		g.post(func() { g.judge.late(g.fleet.places[one.Place], pid) })
+	}()
+}
+
+// Drain says that the pool is being stopped: late requests get no mercy any more.
+func (g *Supervisor) Drain() { g.draining.Store(true) }
+
+// Stop ends everything. What is left when ctx ends is killed, and ctx's error returned.
+func (g *Supervisor) Stop(ctx context.Context) error {
+	g.stopReq <- ctx
+	<-g.done
+	g.close()
+	if g.killed {
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+// quit tells the workers to go when they have nothing left to do.
+func (g *Supervisor) quit() {
+	if z := g.generations.next; z != nil && !z.forking {
+		g.abandon(z) // it would finish importing before it listens
+	}
+	for _, p := range g.fleet.places {
+		if p.alive && p.Is(shared.Starting) {
+			list := g.fleet.strays(p.pid())
+			p.signal(unix.SIGKILL) // likewise, and it has no request
+			killStrays(list)
+		}
+	}
+	g.turns.finish(ErrStopped)
+	g.generations.answer(ErrStopped)
+	if g.queue >= 0 {
+		_ = unix.Shutdown(g.queue, unix.SHUT_WR)
+		return
+	}
+	g.loops.Quit()
+}
+
+// close gives back what the supervisor has of the system. Loops may still use the
+// shared memory, which goes with its last user, and the queue, which goes when each
+// of them has let go of it.
+func (g *Supervisor) close() {
+	_ = g.memory.File.Close()
+	g.stacks.close()
+	if g.queue >= 0 {
+		_ = g.queueFile.Close()
+		_ = unix.Shutdown(g.queue, unix.SHUT_RDWR)
+	}
+	done := func() {
+		if g.queue >= 0 {
+			_ = unix.Close(g.queue)
+		}
+	}
+	if g.loops == nil {
+		done()
+		return
+	}
+	g.loops.Close(done)
+}
+
+// abandon kills a zygote that has not got as far as to fork, and what the app has started
+// in it.
+func (g *Supervisor) abandon(z *generation) {
+	list := g.fleet.straysOf(z)
+	z.Kill()
+	killStrays(list)
+}
+
+// Receiver returns the socket that workers receive requests from; only where there is a
+// queue.
+func (g *Supervisor) Receiver() int { return int(g.queueFile.Fd()) }

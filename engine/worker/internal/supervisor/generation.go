@@ -1,0 +1,339 @@
+package supervisor
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/uwsgo/uwsgo/engine/worker/control"
+	"github.com/uwsgo/uwsgo/engine/worker/internal/policy"
+	"github.com/uwsgo/uwsgo/engine/worker/internal/shared"
+	"github.com/uwsgo/uwsgo/engine/worker/internal/zygote"
+	"github.com/uwsgo/uwsgo/engine/worker/launch"
+)
+
+// generation is a zygote and the processes that it forks. The start, a reload and
+// the death of a zygote are all the same: the next one loads the apps and spawns its
+// workers beside what there is, and takes over once all of them are ready. One that
+// fails leaves things as they were.
+type generation struct {
+	*zygote.Zygote
+	number    int           // counted up
+	peer      *control.Peer // the zygote's channel
+	load      *Load         // once it has loaded the apps
+	health    policy.Health // whether its zygote obeys
+	forking   bool          // it has loaded the apps and forks on command
+	since     time.Time     // when its workers took over
+	processes int           // those whose places are not free again
+}
+
+// generations knows which one serves and which one is to take its place.
+type generations struct {
+	g        *Supervisor
+	all      map[*zygote.Zygote]*generation
+	count    int            // of those that there have been
+	present  *generation    // whose processes serve; nil while there is none
+	next     *generation    // that is to take its place once it has loaded the apps
+	waiting  []chan<- error // who is told what becomes of next
+	asked    []chan<- error // who has asked for a reload while next was loading
+	giveWay  bool           // another reload waits for the end of the present one
+	served   bool           // some generation has taken over
+	throttle policy.Throttle
+	begun    time.Time     // when next was started
+	took     time.Duration // how long the generation that serves took to take over
+}
+
+// reload starts another generation, or has one follow that which starts.
+func (s *generations) reload(answer chan<- error) {
+	if s.g.stopping {
+		answer <- ErrStopped
+		return
+	}
+	if s.next != nil { // it may have read the old code
+		s.asked, s.giveWay = append(s.asked, answer), true
+		return
+	}
+	s.waiting = append(s.waiting, s.g.turns.cutShort()...)
+	s.waiting = append(s.waiting, answer)
+	if err := s.start(s.g.config.LazyApps); err != nil {
+		s.failed(err)
+	}
+}
+
+// start starts the zygote of the next generation.
+func (s *generations) start(lazy bool) error {
+	g := s.g
+	c, err := g.anew()
+	if err != nil {
+		return err
+	}
+	s.count++
+	var one *zygote.Zygote
+	peer, calls, err := c.Control.Open(0, s.count, func() { go g.post(func() { s.kill(one) }) })
+	if err != nil {
+		return err
+	}
+	defer calls.Close()
+	in := zygote.Inherited{Memory: g.memory, Queue: g.queueFile, Stacks: g.stacks.write, Calls: calls, Reload: s.served}
+	one, err = zygote.Start(c, lazy, in, func(z *zygote.Zygote, r zygote.Report) bool {
+		return g.post(func() { g.report(z, r) })
+	})
+	if err != nil {
+		peer.Close()
+		return err
+	}
+	peer.SetPID(one.PID)
+	s.next, s.begun = &generation{Zygote: one, number: s.count, peer: peer}, time.Now()
+	g.loading.Store(int64(one.PID))
+	s.all[one] = s.next
+	if s.present == nil {
+		g.zygotePID.Store(int64(one.PID))
+	}
+	return nil
+}
+
+// kill kills a zygote that does not keep to the protocol of its channel.
+func (s *generations) kill(z *zygote.Zygote) {
+	if s.all[z] != nil {
+		z.Kill()
+	}
+}
+
+// threads deals with threads that the app has started while it was imported.
+func (s *generations) threads(z *generation, r zygote.Threads) {
+	if z != s.next {
+		return
+	}
+	g := s.g
+	names := strings.Join(r.Names, ", ")
+	if r.Kept {
+		g.say("the app started threads while it was imported (%s): they run in process %d alone, which forks the workers and serves no request", names, z.PID)
+		return
+	}
+	// Forking now would lose those threads, and perhaps what they hold locked.
+	warning := ""
+	switch n := len(g.fleet.workers); {
+	case g.config.ImportOnce:
+		warning = ". lazy-apps = false is not possible with them on PyPy: run what must run once as a process of its own, as with attach-daemon"
+	case n > 1:
+		warning = fmt.Sprintf(". So all %d workers run these threads: where they must run once, as a scheduler must, set lazy-apps = false; lazy-apps = true says that each worker is to have them", n)
+	}
+	g.say("*** WARNING: the app started threads while it was imported (%s): each worker imports it for itself (lazy-apps)%s ***", names, warning)
+	z.End()
+	if err := s.start(true); err != nil {
+		s.failed(err)
+	}
+}
+
+// loaded deals with what the next zygote has loaded, and has it fork.
+func (s *generations) loaded(z *generation, r zygote.Loaded) {
+	if z != s.next || s.g.stopping {
+		return
+	}
+	z.load = &Load{Python: r.Python, Path: r.Path, Apps: r.Apps}
+	if err := s.outcome(z, r.Apps, z.PID, s.present != nil); err != nil {
+		s.failed(err)
+		return
+	}
+	z.forking = true
+	z.Doing = zygote.Stage{App: -1, Text: "forking its workers"}
+	s.g.fleet.fill()
+}
+
+// imported deals with the apps that a process has imported for itself. It returns false,
+// and has the process go, where one is needed that could not be loaded.
+func (s *generations) imported(p *process, r zygote.Ready) bool {
+	z := p.generation
+	another := p.worker.present() != nil || s.present != nil && z == s.next || z == s.present && z.load.complete()
+	if p.err = s.outcome(z, r.Apps, r.PID, another); p.err != nil {
+		list := s.g.fleet.strays(p.pid())
+		p.signal(sigKill) // it ends by itself only where the app is needed
+		killStrays(list)
+		return false
+	}
+	z.load = &Load{Python: z.load.Python, Path: z.load.Path, Apps: r.Apps}
+	if z == s.present {
+		s.g.load.Store(z.load)
+	}
+	return true
+}
+
+// outcome logs what became of the apps. It returns a [launch.LoadError] when one could not
+// be loaded that is needed, or while there is another process that has loaded it.
+func (s *generations) outcome(z *generation, apps []launch.LoadedApp, pid int, another bool) error {
+	none := true
+	for i, a := range apps {
+		if a.Reason != "" {
+			if s.g.config.NeedApp || another {
+				return &launch.LoadError{App: a.App, Reason: a.Reason}
+			}
+			s.g.say("unable to load app %d (mountpoint='%s') (callable not found or import error): %s", i, a.App.Mount, a.Reason)
+			continue
+		}
+		none = false
+		first := ""
+		if a.App.Mount == "" || a.App.Mount == "/" {
+			first = " (default app)"
+		}
+		s.g.say("WSGI app %d (mountpoint='%s') ready in %d seconds on interpreter %s pid: %d%s", i, a.App.Mount, int(a.Seconds), z.load.Path, pid, first)
+	}
+	if none && len(apps) > 0 {
+		s.g.say("*** no app loaded. going in full dynamic mode ***")
+	}
+	return nil
+}
+
+// takeOver has the next generation take the place of the present one, once it has
+// a ready process for every worker for which one could be forked.
+func (s *generations) takeOver() {
+	g := s.g
+	ready := false
+	for _, w := range g.fleet.workers {
+		switch p := w.of(s.next); {
+		case p != nil && p.Is(shared.Serving):
+			ready = true
+		case p == nil && w.delayed, w.Cheap.Load():
+		default:
+			return
+		}
+	}
+	if !ready {
+		return
+	}
+	before, z := s.present, s.next
+	s.present, s.next = z, nil
+	g.loading.Store(0)
+	z.since = time.Now()
+	z.peer.Serving()
+	s.took = z.since.Sub(s.begun)
+	s.served = true
+	g.zygotePID.Store(int64(z.PID))
+	g.load.Store(z.load)
+	g.turns.forget()
+	if before != nil {
+		g.say("...gracefully killing workers...")
+	}
+	for _, p := range g.fleet.places {
+		if p.alive && p.generation != z && p.Is(shared.Starting, shared.Serving) {
+			g.fleet.takeNoMore(p)
+		}
+	}
+	for _, w := range g.fleet.workers {
+		w.setPresent(w.of(z))
+		for _, p := range w.places {
+			if p.alive && p.generation != z {
+				g.fleet.retire(p, "")
+			}
+		}
+	}
+	if before != nil && before.processes == 0 {
+		before.End()
+	}
+	s.answer(nil)
+}
+
+// failed gives up the next generation.
+func (s *generations) failed(err error) {
+	g, z := s.g, s.next
+	s.next = nil
+	g.loading.Store(0)
+	if z != nil {
+		if !z.forking {
+			g.abandon(z) // it would finish importing before it listens
+		} else {
+			defer killStrays(g.fleet.straysOf(z))
+		}
+		for _, p := range g.fleet.places {
+			if p.alive && p.generation == z {
+				if p.Is(shared.Starting) { // it may import
+					defer killStrays(g.fleet.strays(p.pid()))
+				}
+				g.fleet.retire(p, "")
+			}
+		}
+		if z.processes == 0 {
+			z.End()
+		}
+	}
+	if g.stopping {
+		return
+	}
+	g.say("%s", err)
+	if s.present != nil {
+		g.say("reload failed: the workers that run stay as they are")
+		if s.present.health.Stopped > 0 {
+			s.present.Continue() // that is all that is left
+		}
+		s.answer(err)
+		g.fleet.fill()
+		return
+	}
+	s.answer(err)
+	if !s.served {
+		return // Start fails
+	}
+	if s.throttle.Died(0) || errors.As(err, new(*launch.LoadError)) {
+		// Perhaps a successor, later, does not lack the app that is needed.
+		g.fleet.sleep()
+		g.after(policy.RespawnDelay, s.restart)
+		return
+	}
+	s.restart()
+}
+
+// answer tells those who wait for the next generation what became of it, and starts
+// the one after it if it was asked for meanwhile.
+func (s *generations) answer(err error) {
+	for _, c := range s.waiting {
+		c <- err
+	}
+	s.waiting, s.giveWay = nil, false
+	if len(s.asked) == 0 {
+		return
+	}
+	asked := s.asked
+	s.asked = nil
+	s.waiting = append(s.waiting, asked[1:]...)
+	s.reload(asked[0])
+}
+
+// restart starts a zygote where there is none.
+func (s *generations) restart() {
+	if s.g.stopping || s.present != nil || s.next != nil {
+		return
+	}
+	if err := s.start(s.g.config.LazyApps); err != nil {
+		s.failed(err)
+	}
+}
+
+// exited deals with a zygote that has exited, and whose workers the kernel has killed
+// therefore. Where it does not do that, they are killed here.
+func (s *generations) exited(z *generation) {
+	g := s.g
+	delete(s.all, z.Zygote)
+	z.End() // closes its socket
+	z.peer.Close()
+	g.graves.add(z)
+	switch {
+	case g.stopping:
+	case z == s.next:
+		s.failed(z.Why(z.health.Stuck))
+	case z == s.present:
+		s.present = nil
+		g.zygotePID.Store(0)
+		s.waiting = append(s.waiting, g.turns.cutShort()...)
+		g.say("DAMN ! the zygote (pid: %d) died (%v): its workers go too, trying respawn ...", z.PID, z.Status())
+		if s.next != nil {
+			g.zygotePID.Store(int64(s.next.PID))
+			return // it takes over soon
+		}
+		if s.throttle.Died(time.Since(z.since)) {
+			g.fleet.sleep()
+			g.after(policy.RespawnDelay, s.restart)
+			return
+		}
+		s.restart()
+	}
+}

@@ -1,0 +1,138 @@
+package supervisor
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/uwsgo/uwsgo/engine/worker/internal/proc"
+	"github.com/uwsgo/uwsgo/engine/worker/internal/shared"
+)
+
+// judge finds requests that have run for too long. Such a one is answered by its loop. Its
+// thread cannot be stopped, so the process has to go: a successor is started, then the
+// process finishes the requests of its other threads and is killed.
+type judge struct{ g *Supervisor }
+
+// look looks for requests that have run for too long, and kills the processes
+// in which nothing else is left.
+func (j *judge) look() {
+	g := j.g
+	if g.config.LateAfter() <= 0 {
+		return
+	}
+	now, at := shared.Monotonic(), time.Now()
+	for _, p := range g.fleet.places {
+		if !p.alive || !p.Is(shared.Serving, shared.Draining) {
+			continue
+		}
+		for core, t := range p.threads {
+			claim, limit := j.running(t)
+			age := now - claim.Since
+			if claim.ID == 0 || limit <= 0 || age < limit || t.condemned == claim {
+				continue
+			}
+			if age -= int64(g.pauses.Since(at.Add(-time.Duration(age)), at)); age < limit {
+				continue
+			}
+			t.condemned = claim
+			g.loops.Late(p.Process, core, claim, time.Duration(age))
+		}
+		if w := p.worker; p.hung && p.Is(shared.Serving) && w.due == "" && !w.delayed {
+			g.turns.addFirst(w, "harakiri")
+			g.fleet.fill()
+		}
+		patient := g.config.HarakiriSignal != 0 && !g.draining.Load() // the mercy time is for the late request as well
+		if p.hung && (p.Is(shared.Draining) || g.stopping) && !patient && !j.working(p) {
+			p.signal(sigKill)
+		}
+	}
+}
+
+// running returns what a thread has claimed, and for how long that may run.
+func (j *judge) running(t *thread) (claim Claim, limit int64) {
+	id, since := j.g.memory.Claim(t.index)
+	usual := int64(j.g.config.Harakiri)
+	switch {
+	case id == 0:
+		return Claim{}, 0
+	case id < shared.Finishing:
+		if limit = j.g.loops.Deadline(id); limit == 0 {
+			limit = usual
+		}
+		if again, _ := j.g.memory.Claim(t.index); again != id {
+			return Claim{}, 0 // it has ended, and its slot may be another's by now
+		}
+		t.began, t.limit = since, limit
+	case t.began != since: // its answer is out; it was too short to be seen before
+		t.began, t.limit = since, usual
+	}
+	return Claim{id, since}, t.limit
+}
+
+// late notes that a request of a process was late, and tells its app if it is to be told.
+func (j *judge) late(p *process, pid int) {
+	// 0 is one that died just then, and would be any that is being forked.
+	if !p.alive || pid == 0 || p.pid() != pid {
+		return
+	}
+	if sig := j.g.config.HarakiriSignal; sig != 0 && !p.hung {
+		j.g.say("HARAKIRI: graceful termination attempt on worker %d with signal %d", p.worker.Number, int(sig))
+		p.signal(sig)
+	}
+	p.hung = true
+	j.look()
+}
+
+// working reports whether a process that is to finish has a thread that is neither done
+// nor condemned.
+func (j *judge) working(p *process) bool {
+	stopped := false // then those that have no request will never say that they have finished
+	if state, _ := proc.State(p.pid()); state == 'T' {
+		stopped = true
+	}
+	for _, t := range p.threads {
+		id, since := j.g.memory.Claim(t.index)
+		if id == 0 && stopped {
+			continue
+		}
+		if !j.g.memory.Finished(t.index) && (id == 0 || t.condemned != Claim{id, since}) {
+			return true
+		}
+	}
+	return false
+}
+
+// confess logs what a late request was doing. It waits for the stack; any goroutine.
+func (j *judge) confess(p *shared.Process, core, pid int, what string, age time.Duration) {
+	g := j.g
+	tid := g.memory.Thread(p.Thread(core))
+	graceful := "no"
+	if g.config.HarakiriMercy > 0 {
+		graceful = "yes"
+	}
+	w := p.Worker.Number
+	lines := []string{
+		fmt.Sprintf("*** HARAKIRI ON WORKER %d (pid: %d, try: 1, graceful: %s) ***", w, pid, graceful),
+		fmt.Sprintf("HARAKIRI !!! worker %d status !!!", w),
+		fmt.Sprintf("HARAKIRI [core %d] %s since %d", core, what, time.Now().Add(-age).Unix()),
+		fmt.Sprintf("HARAKIRI [core %d] running for %.3f seconds in thread uWSGIWorker%dCore%d", core, age.Seconds(), w, core),
+	}
+	for line := range strings.Lines(g.stacks.of(pid, tid)) {
+		if strings.Contains(line, `"<uwsgo>/worker.py"`) {
+			break // what called the app
+		}
+		lines = append(lines, fmt.Sprintf("HARAKIRI [core %d] %s", core, strings.TrimRight(line, "\n")))
+	}
+	if g.config.HarakiriVerbose {
+		for _, state := range proc.KernelState(pid, tid) {
+			lines = append(lines, "HARAKIRI: -- "+state)
+		}
+	}
+	lines = append(lines,
+		fmt.Sprintf("HARAKIRI !!! end of worker %d status !!!", w),
+		fmt.Sprintf("HARAKIRI triggered by worker %d core %d !!!", w, core))
+	for _, line := range lines {
+		g.config.Say(line)
+	}
+}

@@ -1,0 +1,155 @@
+package supervisor
+
+import (
+	"time"
+
+	"github.com/uwsgo/uwsgo/engine/worker/internal/policy"
+	"github.com/uwsgo/uwsgo/engine/worker/internal/shared"
+)
+
+// scaler has as many workers run as its policy says, or whoever asks for more or fewer.
+type scaler struct {
+	g      *Supervisor
+	policy policy.Scaler // nil where all run always
+}
+
+// look has the policy decide. A generation that starts is let start first.
+func (s *scaler) look(now time.Time) {
+	if s.g.stopping || s.g.generations.present == nil || s.g.generations.next != nil {
+		return
+	}
+	switch n := s.policy.Decide(s.demand(now)); {
+	case n > 0:
+		s.more(n)
+	case n < 0:
+		s.fewer(false)
+	}
+}
+
+// by has n more workers run, or fewer where n is negative.
+func (s *scaler) by(n int) {
+	if s.policy == nil || s.g.stopping {
+		return
+	}
+	if n > 0 {
+		s.more(n)
+		return
+	}
+	for range min(-n, len(s.g.fleet.workers)) {
+		s.fewer(true)
+	}
+	if z := s.g.generations.next; z != nil && z.forking {
+		s.g.generations.takeOver() // which may have waited for one of them
+	}
+}
+
+// demand looks at what there is to do.
+func (s *scaler) demand(now time.Time) policy.Demand {
+	d := policy.Demand{Now: now}
+	clock := shared.Monotonic()
+	threads, waiting := 0, s.g.loops.Active()
+	for _, w := range s.g.fleet.workers {
+		if w.Cheap.Load() {
+			d.Cheap++
+		} else {
+			d.Running++
+		}
+		d.Work += time.Duration(w.RunningTime.Load()) * time.Microsecond
+		for _, p := range w.places {
+			for _, t := range p.threads {
+				if id, since := s.g.memory.Claim(t.index); id != 0 && id < shared.Finishing {
+					waiting--
+					d.Work += time.Duration(max(0, clock-since))
+					if p == w.present() {
+						threads++
+					}
+				}
+			}
+		}
+	}
+	each := s.g.config.Threads
+	d.Busy, d.Waiting = (threads+each-1)/each, int(max(0, waiting))
+	return d
+}
+
+// more starts n workers that are cheap.
+func (s *scaler) more(n int) {
+	for _, w := range s.g.fleet.workers {
+		if n > 0 && w.Cheap.CompareAndSwap(true, false) {
+			n--
+		}
+	}
+	s.resize()
+	s.g.fleet.fill()
+}
+
+// fewer has one worker go cheap: one that does not serve yet; else the one that has run
+// longest of those that have no request, or, when forced, of all if each has one. The
+// last one stays.
+func (s *scaler) fewer(forced bool) {
+	var chosen *worker
+	running := 0
+	for _, w := range s.g.fleet.workers {
+		if w.Cheap.Load() {
+			continue
+		}
+		if running++; w.present() == nil {
+			chosen = w
+		}
+	}
+	if running < 2 {
+		return
+	}
+	if chosen == nil {
+		chosen = s.longest(s.free)
+	}
+	if chosen == nil && forced {
+		chosen = s.longest(func(*process) bool { return true })
+	}
+	if chosen == nil {
+		return
+	}
+	chosen.Cheap.Store(true)
+	s.resize()
+	for _, p := range chosen.places {
+		if p.alive {
+			s.g.fleet.retire(p, "")
+		}
+	}
+}
+
+// longest returns the worker whose process has served longest of those that may go; nil
+// if none may.
+func (s *scaler) longest(may func(*process) bool) (chosen *worker) {
+	for _, w := range s.g.fleet.workers {
+		p := w.present()
+		if p == nil || w.Cheap.Load() || !may(p) {
+			continue
+		}
+		if chosen == nil || p.SpawnedAt.Load() < chosen.present().SpawnedAt.Load() {
+			chosen = w
+		}
+	}
+	return chosen
+}
+
+// free reports whether a process has no request.
+func (s *scaler) free(p *process) bool {
+	for _, t := range p.threads {
+		if id, _ := s.g.memory.Claim(t.index); id != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// resize tells the loops how many threads there are to be.
+func (s *scaler) resize() {
+	threads := 0
+	for _, w := range s.g.fleet.workers {
+		if !w.Cheap.Load() {
+			threads += len(w.Threads)
+		}
+	}
+	s.g.loops.Resize(threads)
+}

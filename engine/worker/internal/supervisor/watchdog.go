@@ -1,0 +1,156 @@
+package supervisor
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/uwsgo/uwsgo/engine/worker/internal/proc"
+	"github.com/uwsgo/uwsgo/engine/worker/internal/shared"
+	"github.com/uwsgo/uwsgo/engine/worker/launch"
+)
+
+// watchdog looks, once a second, at what does not get on: zygotes that obey no more, and
+// processes and reloads that take too long to start.
+type watchdog struct{ g *Supervisor }
+
+// look looks at what starts and at the zygotes.
+func (s *watchdog) look(now time.Time) {
+	g := s.g
+	if !g.stopping {
+		s.giveUpHanging(now)
+		s.starts(now)
+	}
+	for _, z := range g.generations.all {
+		if z.Ending() {
+			continue
+		}
+		changed := z.health.Look(proc.State(z.PID))
+		if z.health.Stuck != "" {
+			if changed {
+				s.distrust(z)
+			}
+			s.replace(z)
+			continue
+		}
+		if changed {
+			g.say("the zygote (pid: %d) obeys again", z.PID)
+			g.fleet.fill()
+		}
+		if z.health.Ping() && z.forking {
+			z.health.Owed++
+			z.Ping()
+		}
+	}
+}
+
+// distrust says that a zygote is taken to obey no more.
+func (s *watchdog) distrust(z *generation) {
+	s.g.say("DAMN ! the zygote (pid: %d) %s: it is replaced; its workers finish what they have", z.PID, z.health.Stuck)
+}
+
+// malformed is for a zygote whose report cannot be right, nor anything that follows it.
+// That zygote is replaced, and killed once its workers have finished.
+func (s *watchdog) malformed(z *generation, err error) {
+	if z.Ending() {
+		return
+	}
+	if z.health.Distrust(fmt.Sprintf("has sent a report that cannot be right (%v)", err)) {
+		s.distrust(z)
+	}
+	s.replace(z)
+}
+
+// replace has another zygote take the place of one that obeys no more. Nobody reaps
+// its workers, so their ends are looked for here. It is killed when none is left.
+func (s *watchdog) replace(z *generation) {
+	g := s.g
+	if z == g.generations.next {
+		g.abandon(z) // it has no worker that serves
+		return
+	}
+	left := false
+	for _, p := range g.fleet.places {
+		if !p.alive || p.generation != z || p.streams == nil {
+			continue
+		}
+		// One without a number was not forked, and will be only if the zygote goes on.
+		if pid := p.pid(); pid != 0 {
+			if p.exited(g.memory, p.handle) {
+				g.fleet.exited(p, pid, 0)
+			} else {
+				left = true
+			}
+		}
+	}
+	if z != g.generations.present || g.stopping {
+		if !left {
+			z.Kill()
+		}
+		return
+	}
+	if g.generations.next != nil || !z.health.Replace() {
+		return
+	}
+	if err := g.generations.start(g.config.LazyApps); err != nil {
+		g.generations.failed(err)
+	}
+}
+
+// starts tells of processes that do not get as far as to serve. Importing may take
+// as long as it likes. A hook, and what the app does in a fork, has the mercy time: then
+// a reload is given up, and a worker that is to take a dead one's place is tried again. At
+// the first start whoever started the server decides.
+func (s *watchdog) starts(now time.Time) {
+	g := s.g
+	if z := g.generations.next; z != nil && !z.forking && z.Doing.Text != "" && z.Doing.Lasts() {
+		g.say("the zygote (pid: %d) has been %s for %d seconds", z.PID, z.Doing.Text, int(now.Sub(z.Doing.Since).Seconds()))
+	}
+	for _, p := range g.fleet.places {
+		if !p.alive || !p.Is(shared.Starting) {
+			continue
+		}
+		took := now.Sub(p.doing.Since)
+		who := fmt.Sprintf("worker %d (pid: %d)", p.worker.Number, p.pid())
+		if p.doing.Lasts() {
+			g.say("%s has been %s for %d seconds: it does not serve before that is over", who, p.doing.Text, int(took.Seconds()))
+		}
+		// One whose app could not be loaded has been told to go, and why is known.
+		if p.pid() != 0 && p.err == nil && p.lost() {
+			p.err = p.doing.Ended(&g.config, who, "it has closed its descriptors, or become another program")
+			p.signal(sigKill)
+			continue
+		}
+		if p.doing.App >= 0 || took-g.pauses.Since(p.doing.Since, now) < g.config.Mercy {
+			continue
+		}
+		switch {
+		case p.generation != g.generations.next:
+			g.say("%s is killed, as it did not serve within the mercy time", who)
+			p.signal(sigKill)
+			p.doing.Since = now // it may take a while
+		case g.generations.served:
+			g.generations.failed(&launch.StartError{Reason: fmt.Sprintf("%s has been %s for %d seconds (worker-reload-mercy)", who, p.doing.Text, int(took.Seconds()))})
+			return
+		}
+	}
+}
+
+// giveUpHanging gives up a reload that takes too long while another one waits for its end.
+func (s *watchdog) giveUpHanging(now time.Time) {
+	g, gens := s.g, &s.g.generations
+	z := gens.next
+	if z == nil || !gens.giveWay || !gens.served {
+		return
+	}
+	took := now.Sub(gens.begun)
+	if took-g.pauses.Since(gens.begun, now) < 2*gens.took+time.Second {
+		return
+	}
+	what := fmt.Sprintf("the zygote (pid: %d) has been %s", z.PID, z.Doing.Text)
+	for _, p := range g.fleet.places {
+		if p.alive && p.generation == z && p.Is(shared.Starting) && p.doing.Text != "" {
+			what = fmt.Sprintf("worker %d (pid: %d) has been %s", p.worker.Number, p.pid(), p.doing.Text)
+		}
+	}
+	gens.failed(&launch.StartError{Reason: fmt.Sprintf("%s in a reload that takes %d seconds already, and another one has been asked for: this one is given up, and its processes are killed", what, int(took.Seconds()))})
+}

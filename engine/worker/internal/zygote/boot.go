@@ -1,0 +1,170 @@
+package zygote
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/uwsgo/uwsgo/codec/pymarshal"
+	"github.com/uwsgo/uwsgo/engine/worker/internal/proc"
+	"github.com/uwsgo/uwsgo/engine/worker/internal/shared"
+	"github.com/uwsgo/uwsgo/engine/worker/launch"
+	"github.com/uwsgo/uwsgo/engine/worker/shim"
+)
+
+// Descriptors in the zygote, given to exec.
+const (
+	controlFD = 3
+	sharedFD  = 4
+	queueFD   = 5
+)
+
+// Inherited is what a zygote and its workers have of the server, but for the streams,
+// which come with each fork, as does the channel of a worker; a zygote's own is Calls.
+type Inherited struct {
+	Memory *shared.Memory
+	Queue  *os.File // where requests come from; nil in stream mode
+	Stacks *os.File // where threads write their stacks; nil where they do not
+	Calls  *os.File // the zygote's end of its channel to the server; nil where c.Control is
+	Reload bool     // another zygote has served before
+}
+
+// boot is what a process of Python needs to become ours: its descriptor 3 is theirs.
+type boot struct {
+	script string   // for python -c
+	parts  [][]byte // to be written to ours. The first apart: it is read at once, and in one piece
+	theirs *os.File // to be closed once the process has it
+	ours   *net.UnixConn
+}
+
+func newBoot(c *launch.Config, lazy bool, in Inherited) (*boot, error) {
+	blob, err := bootBlob(c, lazy, in)
+	if err != nil {
+		return nil, err
+	}
+	bootstrap, err := shim.Bootstrap()
+	if err != nil {
+		return nil, err
+	}
+	fds, err := proc.Socketpair(unix.SOCK_STREAM)
+	if err != nil {
+		return nil, err
+	}
+	theirs, ours := os.NewFile(uintptr(fds[1]), "zygote"), os.NewFile(uintptr(fds[0]), "zygote")
+	conn, err := net.FileConn(ours)
+	_ = ours.Close()
+	if err != nil {
+		_ = theirs.Close()
+		return nil, err
+	}
+	script := fmt.Sprintf("import os;exec(os.read(3,%d))", len(bootstrap))
+	return &boot{script, [][]byte{bootstrap, blob}, theirs, conn.(*net.UnixConn)}, nil
+}
+
+// bootBlob returns the first message to a zygote: the shim and its configuration.
+func bootBlob(c *launch.Config, lazy bool, in Inherited) ([]byte, error) {
+	names, texts, err := shim.Modules()
+	if err != nil {
+		return nil, err
+	}
+	sources := make([]any, 0, len(names))
+	for i, name := range names {
+		sources = append(sources, []any{name, texts[i]})
+	}
+	apps := make([]any, 0, len(c.Apps))
+	for _, a := range c.Apps {
+		from, how := a.Way()
+		apps = append(apps, []any{a.Mount, from, a.Module, a.Callable, how})
+	}
+	imports := make([]any, 0, len(c.Imports))
+	for _, i := range c.Imports {
+		imports = append(imports, []any{i.Option, i.What})
+	}
+	host, _ := os.Hostname()
+	queue, stacks, calls, next := -1, -1, -1, queueFD
+	if in.Queue != nil {
+		queue = next
+		next++
+	}
+	if in.Stacks != nil {
+		stacks = next
+		next++
+	}
+	if c.Control != nil {
+		calls = next
+	}
+	module, err := module(c, in.Reload)
+	if err != nil {
+		return nil, err
+	}
+	blob, err := pymarshal.Marshal([]any{sources, map[string]any{
+		"exceptions": []any{c.Exceptions.Tell, c.Exceptions.Any, words(c.Exceptions.Types), words(c.Exceptions.Values), words(c.Exceptions.Traces)},
+		"affinity":   c.Affinity,
+		"apps":       apps, "imports": imports, "paste_logger": c.PasteLogger, "file_wrapper": !c.NoFileWrapper, "lazy": lazy, "once": c.ImportOnce, "python_from": c.PythonFrom, "started_in": c.StartedIn, "need_app": c.NeedApp,
+		"argv": c.Argv, "pythonpath": c.PythonPath, "post_fork": steps(c.PostFork),
+		"processes": c.Processes, "threads": c.Threads, "loops": len(c.Loops),
+		"limit_as": c.LimitAS, "stream_mode": c.StreamMode, "watch": c.Imported != nil, "unwatched": words(c.Unwatched),
+		"write_errors": []any{c.WriteErrors.Silent, c.WriteErrors.Tolerant, c.WriteErrors.Thrown},
+		"stacks":       stacks, "stack_signal": proc.StackSignal,
+		"control": controlFD, "queue": queue, "shared": sharedFD, "calls": calls,
+		"shared_size": in.Memory.Size(), "cancel_at": in.Memory.CancelAt,
+		"names": c.Names, "version": []byte(c.Version), "module": module, "node": []byte(host),
+	}})
+	return frame(blob), err
+}
+
+// words is a list of the shim's.
+func words(list []string) []any {
+	out := make([]any, 0, len(list))
+	for _, s := range list {
+		out = append(out, s)
+	}
+	return out
+}
+
+// steps is what the shim makes of steps: what to do, and its argument.
+func steps(list []launch.Step) []any {
+	out := make([]any, 0, len(list))
+	for _, s := range list {
+		switch {
+		case s.Chdir != "":
+			out = append(out, []any{"chdir", s.Chdir})
+		case s.Setenv != "":
+			out = append(out, []any{"putenv", s.Setenv})
+		default:
+			out = append(out, []any{"exec", s.Command})
+		}
+	}
+	return out
+}
+
+// frame puts the length in front of a message.
+func frame(b []byte) []byte {
+	return append(binary.LittleEndian.AppendUint32(make([]byte, 0, 4+len(b)), uint32(len(b))), b...)
+}
+
+// interpreterArgs are those that have the interpreter run a script.
+func interpreterArgs(c *launch.Config, script string) []string {
+	if c.Optimize > 0 {
+		return []string{"-" + strings.Repeat("O", min(c.Optimize, 2)), "-c", script}
+	}
+	return []string{"-c", script}
+}
+
+// maxName bounds the name of a process that there is room for, in bytes.
+const maxName = 4096
+
+// longestName returns what leaves room for each of the names.
+func longestName(c *launch.Config) string {
+	longest := fmt.Sprintf("uwsgo worker %d", c.Processes)
+	for _, name := range c.Names {
+		if len(name) > len(longest) && len(name) <= maxName {
+			longest = name
+		}
+	}
+	return longest
+}

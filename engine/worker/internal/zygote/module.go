@@ -1,0 +1,37 @@
+package zygote
+
+import (
+	"os"
+	"time"
+
+	"github.com/uwsgo/uwsgo/engine/worker/launch"
+	"github.com/uwsgo/uwsgo/engine/worker/shim"
+)
+
+// module returns the part of a zygote's configuration that shim/module.py uses.
+func module(c *launch.Config, reload bool) (map[string]any, error) {
+	decorators, err := shim.Decorators()
+	if err != nil {
+		return nil, err
+	}
+	m := c.Module
+	if m.Version == "" {
+		m.Version = "2.0.31"
+	}
+	if m.Started.IsZero() {
+		m.Started = time.Now()
+	}
+	given := make([]any, 0, len(m.Options))
+	for _, o := range m.Options {
+		var value any = []byte(o.Value)
+		if o.Flag {
+			value = true
+		}
+		given = append(given, []any{o.Name, value})
+	}
+	return map[string]any{
+		"version": m.Version, "opt": given, "buffer_size": m.BufferSize, "started_on": int(m.Started.Unix()),
+		"mode": []byte(m.Mode), "pidfile": []byte(m.PIDFile), "server": os.Getpid(), "locks": m.Locks,
+		"is_a_reload": reload, "decorators": decorators,
+	}, nil
+}

@@ -1,0 +1,124 @@
+package launch
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+)
+
+// What [Config].PythonFrom can say: how the interpreter was chosen.
+const (
+	FromOption      = "virtualenv"
+	FromProgram     = "the virtualenv that the program is in"
+	FromEnvironment = "VIRTUAL_ENV"
+	FromProject     = "the folder of the app"
+	FromModule      = "python -m uwsgo"
+	FromInstall     = "pip, which has installed the program for it"
+	FromPath        = "PATH"
+)
+
+// Virtualenv reports whether the interpreter is known to be that of a virtualenv.
+func (c *Config) Virtualenv() bool {
+	switch c.PythonFrom {
+	case FromOption, FromProgram, FromEnvironment, FromProject:
+		return true
+	}
+	return false
+}
+
+// OwnVirtualenv returns the virtualenv that program is in, as python is in its own:
+// pyvenv.cfg is beside it or above, and so is conda-meta in an environment of conda. Where
+// program is a link, that of the link counts before that of what it leads to. It returns
+// "" when there is none.
+func OwnVirtualenv(program string) string {
+	for range 40 { // links that lead to each other
+		dir, err := filepath.Abs(filepath.Dir(program))
+		if err != nil {
+			return ""
+		}
+		for _, home := range []string{dir, filepath.Dir(dir)} {
+			for _, mark := range []string{"pyvenv.cfg", "conda-meta"} {
+				if _, err := os.Stat(filepath.Join(home, mark)); err == nil && home != "/" {
+					return home
+				}
+			}
+		}
+		target, err := os.Readlink(program)
+		if err != nil {
+			// A directory on the way may be a link, too.
+			real, err := filepath.EvalSymlinks(program)
+			if err != nil || real == program {
+				return ""
+			}
+			target = real
+		}
+		if !filepath.IsAbs(target) {
+			target = filepath.Join(dir, target)
+		}
+		program = target
+	}
+	return ""
+}
+
+// FindPython returns the path of the interpreter to run: bin/python of the
+// virtualenv, or, where that is empty, the python3 (else python) in PATH. Errors are
+// a *[PythonError].
+func FindPython(virtualenv string) (string, error) {
+	if virtualenv == "" {
+		path, err := exec.LookPath("python3")
+		if err != nil {
+			path, err = exec.LookPath("python")
+		}
+		if err != nil {
+			return "", &PythonError{Path: "python3", Err: errors.New("not found in PATH: install Python 3.9 or later, or name a virtualenv")}
+		}
+		return filepath.Abs(path)
+	}
+	dir, err := filepath.Abs(virtualenv)
+	if err != nil {
+		return "", &PythonError{Path: virtualenv, Err: err}
+	}
+	info, err := os.Stat(dir)
+	if errors.Is(err, fs.ErrPermission) {
+		return "", forbidden(dir)
+	}
+	if err != nil || !info.IsDir() {
+		return "", &PythonError{Path: dir, Err: errors.New("no such virtualenv: make it with python3 -m venv " + virtualenv)}
+	}
+	for _, name := range []string{"python", "python3"} {
+		path := filepath.Join(dir, "bin", name)
+		info, err := os.Stat(path)
+		if errors.Is(err, fs.ErrPermission) {
+			return "", forbidden(path)
+		}
+		if err == nil && info.Mode()&0o111 != 0 && !info.IsDir() {
+			return path, nil
+		}
+	}
+	// What --clear empties has to be a virtualenv, and not somebody's project.
+	if _, err := os.Stat(filepath.Join(dir, "pyvenv.cfg")); err != nil {
+		return "", &PythonError{Path: dir, Err: errors.New("it is no virtualenv (it has no pyvenv.cfg and no working bin/python): name one, make one in another folder with python3 -m venv, or leave virtualenv (home) out")}
+	}
+	return "", &PythonError{Path: filepath.Join(dir, "bin", "python"), Err: errors.New("the virtualenv has no working python, perhaps because the one it was made from is gone: make it again with python3 -m venv --clear " + virtualenv)}
+}
+
+// forbidden is the error for what this user may not look at, as below /root or where
+// uid is a user that the virtualenv was not made for.
+func forbidden(path string) error {
+	return &PythonError{Path: path, Err: fmt.Errorf("the user with id %d may not reach it, or what it links to: let that user enter each directory on the way", os.Geteuid())}
+}
+
+// CannotRun says more of an interpreter that the system does not run.
+func CannotRun(err error) error {
+	switch {
+	case errors.Is(err, syscall.ENOEXEC):
+		return fmt.Errorf("%w: it is no program, or one for another processor", err)
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%w: it, or the interpreter or loader that it names, is gone", err)
+	}
+	return err
+}

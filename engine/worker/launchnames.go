@@ -1,0 +1,68 @@
+package worker
+
+import "github.com/uwsgo/uwsgo/engine/worker/launch"
+
+// What a pool runs and how is said with the types of package launch, which has their
+// documentation.
+type (
+	// Config says which apps are run and how.
+	Config = launch.Config
+	// App is a WSGI app: what to import, and the callable in it.
+	App = launch.App
+	// Step is something that a process does before it serves.
+	Step = launch.Step
+	// WriteErrors says what an app hears of a client that has gone while it answers.
+	WriteErrors = launch.WriteErrors
+	// Exceptions say what is done about what apps raise while they answer.
+	Exceptions = launch.Exceptions
+	// Import is a module that is imported before the apps.
+	Import = launch.Import
+	// Module is what the uwsgi module of the apps tells of the server.
+	Module = launch.Module
+	// Option is an option as it was given, for [Module].
+	Option = launch.Option
+	// Limits say when a process has served long enough and is replaced.
+	Limits = launch.Limits
+	// Cheaper has the number of workers that run follow the load.
+	Cheaper = launch.Cheaper
+	// CheaperAlgorithm is how it is decided how many workers run.
+	CheaperAlgorithm = launch.CheaperAlgorithm
+	// Busyness is how [CheaperBusyness] goes about it.
+	Busyness = launch.Busyness
+	// LoadedApp is one of [Config].Apps after the start.
+	LoadedApp = launch.LoadedApp
+	// Trial is what became of an import that was tried.
+	Trial = launch.Trial
+	// LoadError is returned by [Start] when an app cannot be loaded that is needed.
+	LoadError = launch.LoadError
+	// StartError is returned by [Start] when the processes of the apps do not get as far as
+	// to serve, and it is not known to be the fault of an app.
+	StartError = launch.StartError
+	// PythonError says that no Python interpreter can be run, and what to do.
+	PythonError = launch.PythonError
+)
+
+// The algorithms of [Cheaper].
+const (
+	CheaperSpare    = launch.CheaperSpare
+	CheaperBacklog  = launch.CheaperBacklog
+	CheaperBusyness = launch.CheaperBusyness
+	CheaperManual   = launch.CheaperManual
+)
+
+// What [Config].PythonFrom can say: how the interpreter was chosen.
+const (
+	FromOption      = launch.FromOption
+	FromProgram     = launch.FromProgram
+	FromEnvironment = launch.FromEnvironment
+	FromProject     = launch.FromProject
+	FromModule      = launch.FromModule
+	FromInstall     = launch.FromInstall
+	FromPath        = launch.FromPath
+)
+
+// FindPython returns the path of the interpreter to run: see [launch.FindPython].
+func FindPython(virtualenv string) (string, error) { return launch.FindPython(virtualenv) }
+
+// OwnVirtualenv returns the virtualenv that program is in: see [launch.OwnVirtualenv].
+func OwnVirtualenv(program string) string { return launch.OwnVirtualenv(program) }

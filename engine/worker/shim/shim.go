@@ -1,0 +1,31 @@
+// Package shim is the Python side of the worker pool, which is built into the program.
+package shim
+
+import "embed"
+
+//go:embed *.py
+var files embed.FS
+
+// modules are the shim's modules, each after what it imports.
+var modules = []string{"__init__", "own", "trace", "forked", "interrupts", "files", "title", "late", "port", "head", "exchange", "control", "locks", "events", "spawned", "hints", "apps", "imports", "signals", "greenlets", "worker", "module", "zygote"}
+
+// Bootstrap returns what a zygote runs first: it reads the modules and starts them.
+func Bootstrap() ([]byte, error) { return files.ReadFile("bootstrap.py") }
+
+// Decorators returns the source of the module uwsgidecorators.
+func Decorators() (string, error) {
+	b, err := files.ReadFile("decorators.py")
+	return string(b), err
+}
+
+// Modules returns names and texts of all modules, each after what it imports.
+func Modules() (names, texts []string, err error) {
+	for _, name := range modules {
+		text, err := files.ReadFile(name + ".py")
+		if err != nil {
+			return nil, nil, err
+		}
+		names, texts = append(names, name), append(texts, string(text))
+	}
+	return names, texts, nil
+}
