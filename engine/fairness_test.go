@@ -263,7 +263,9 @@ func TestFairness(t *testing.T) {
 			middle := func(n []uint64) uint64 { slices.Sort(n); return n[len(n)/2] }
 			m, r, a := middle(moved), middle(requests), middle(accepted)
 			t.Logf("while a small request waited: %d KiB moved, %d requests served, %d connections accepted", m>>10, r, a)
-			if m > 48<<20 || r > 5000 || a > 1000 {
+			// Without shares it is a hundred times as much. On a busy machine the kernel itself
+			// takes some milliseconds to bring a request from one socket to the other.
+			if m > 48<<20 || r > 20_000 || a > 2000 {
 				t.Error("others had far more than their share")
 			}
 		})

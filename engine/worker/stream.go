@@ -545,6 +545,9 @@ func (st *stream) flush() {
 	if err := unix.Sendmsg(st.fd, pair[:], unix.UnixRights(int(body.Fd())), nil, 0); err != unix.EAGAIN {
 		id := st.bodyID
 		st.bodyID = 0
+		if err == unix.EPIPE || err == unix.ECONNRESET {
+			return // the worker has died before it called the app: another one is to have it
+		}
 		if err != nil { // the thread waits for it
 			st.tell(tagDescriptor, 0)
 			st.port.undeliverable(id, err)

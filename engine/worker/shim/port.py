@@ -14,7 +14,7 @@ from collections import deque
 from errno import ECONNRESET
 
 from .late import LateBody
-from .own import io, os, select, socket
+from .own import io, os, select, socket, suppress
 
 # Kinds of frames. HEAD, WHOLE and FILE begin with a marshalled (status, headers).
 WHOLE = 0  # the head and the whole body
@@ -104,13 +104,18 @@ class Port:
     def state(self):
         """Return ENDED when the server has gone, BROKEN when this is not its stream any more.
 
-        The number of an OSError does not say so: the app may have raised it.
+        The number of an OSError does not say so: the app may have raised it. What the app
+        has made not blocking blocks again.
         """
         if inode(self.fd) != self.inode:
             return BROKEN  # the app has closed it
         poll = select.poll()
         poll.register(self.fd, 0)
-        return ENDED if poll.poll(0) else None
+        with suppress(OSError):  # where RLIMIT_NOFILE is 0 nothing can be polled
+            if poll.poll(0):
+                return ENDED
+            self.sock.setblocking(True)
+        return None
 
     def put(self, frame):
         """Send a frame, bytes or (bytes, view), and leave it in self.frame."""
@@ -124,6 +129,8 @@ class Port:
                 counts.extend(map(self.push, (frame,)))
             else:
                 counts.extend(map(self.sock.sendmsg, (frame,)))
+        except BlockingIOError:
+            pass  # the app has made it not blocking: complete goes on
         finally:
             if type(frame) is tuple or not counts or counts[0] < len(frame) or self.giving:
                 self.complete()
@@ -169,7 +176,8 @@ class Port:
             except BaseException as e:
                 if isinstance(e, OSError) and self.state():
                     raise  # of the system call
-                late = e
+                if type(e) is not BlockingIOError:
+                    late = e
         if late is not None:
             raise late
 
@@ -282,7 +290,11 @@ class Port:
     def gather(self, size):
         """Return what is in the inbox, once that is so much."""
         while len(data := b"".join(self.inbox)) < size:
-            self.inbox.extend(map(self.sock.recv, (size - len(data),), (WAITALL,)))
+            try:
+                self.inbox.extend(map(self.sock.recv, (size - len(data),), (WAITALL,)))
+            except BlockingIOError:
+                self.sock.setblocking(True)  # the app has changed that
+                continue
             if not self.inbox[-1]:
                 raise gone()
         return data
@@ -333,7 +345,12 @@ class Port:
         """Return the descriptors in what the server says to NEED_BODY: one, or none."""
         while True:
             if not self.letters:
-                self.letters.extend(map(self.sock.recvmsg, (credit.size,), (RIGHTS,), (CLOEXEC,)))
+                try:
+                    receive = self.sock.recvmsg
+                    self.letters.extend(map(receive, (credit.size,), (RIGHTS,), (CLOEXEC,)))
+                except BlockingIOError:
+                    self.sock.setblocking(True)  # the app has changed that
+                    continue
             data, ancillary, _, _ = self.letters[0]
             if len(data) < credit.size:
                 raise gone()

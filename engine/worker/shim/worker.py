@@ -25,8 +25,9 @@ MISSED = 0.1  # seconds after which a wake-up that went amiss is noticed
 SLOTS = 1 << 16  # slots of each loop
 POLLRDHUP = getattr(select, "POLLRDHUP", 0x2000)  # PyPy has no name for it
 DEPTH = 1000  # Python's own limit of recursion
-MOST = 1000  # failures in a row,
-SOON = 1_000_000  # each within so many nanoseconds, after which a thread can do no work
+MOST = 1000  # failures in a row after which a thread can do no work: each within
+SOON = 1_000_000  # so many nanoseconds, or at a request that it cannot even begin
+SAID = 10  # of them are logged
 LARGEST = 384 << 10  # bytes of a request: what fits a socket's buffer
 HEAD = port.credit.size  # bytes before a request that comes on a stream
 ROOM = 22  # entries of a dict that has room for 20 more: CPython makes it for 21, then 42
@@ -73,11 +74,21 @@ class Queue:
     def taken(self):
         pass
 
+    def block(self):
+        """Have receive wait, should the app have made its descriptors not blocking."""
+        with suppress(OSError):
+            self.sock.setblocking(True)
+
     def over(self):
         """Tell the end of the queue from an empty datagram, which only wakes a thread."""
         poll = select.poll()
         poll.register(self.sock, POLLRDHUP)
-        return bool(poll.poll(0))
+        try:
+            return bool(poll.poll(0))
+        except OSError:
+            # RLIMIT_NOFILE is 0, so nothing can be polled. The thread ends, perhaps a moment
+            # too early, as all of this process does: it is of no use.
+            return True
 
 
 class Streams:
@@ -164,6 +175,11 @@ class Streams:
         self.coming = None
         self.port = self.only
 
+    def block(self):
+        for p in self.ports.values():
+            with suppress(OSError):
+                p.sock.setblocking(True)
+
     def over(self):
         return True
 
@@ -214,6 +230,7 @@ class Thread:
         "exchange",
         "failures",
         "first",
+        "last",
         "late",
         "number",
         "ports",
@@ -242,6 +259,7 @@ class Thread:
         self.ask = None  # a Once, for its body
         self.late = None  # what was raised
         self.failures = 0  # in a row
+        self.last = 0  # id of the request that had been begun last by then
         self.began = 0  # when it last went on
         self.running = True
         self.first = None  # to be called once, before anything is taken
@@ -285,7 +303,9 @@ class Thread:
             for p in self.ports:
                 p.thread = ident
         else:
-            self.failures = self.failures + 1 if now - self.began < SOON else 0
+            stuck = now - self.began < SOON or (self.buffer[0] and self.exchange is None)
+            self.failures = self.failures + 1 if stuck and self.last == self.claim[4] else 0
+            self.last = self.claim[4]
             self.began = now
             state = None
             if isinstance(late, OSError):
@@ -298,6 +318,7 @@ class Thread:
                 # Without this thread the process would be slow and silent about it.
                 report(late)
                 os._exit(1)
+            self.source.block()
             self.settle(late)
             self.late = None
         self.began = now
@@ -318,7 +339,8 @@ class Thread:
             setrecursionlimit(DEPTH)  # or nothing would be answered any more
         exchange = self.exchange
         if exchange is None:
-            report(e)
+            if self.failures < SAID:
+                report(e)
         elif type(exchange) is Once:
             report(e)
             exchange.port.once(exchange)
