@@ -39,7 +39,7 @@ func TestNoDescriptorsForASuccessor(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = syscall.Kill(before.Workers[0].PID, syscall.SIGKILL)
-	r.wait("the reason", func() bool { return strings.Contains(r.output(), "cannot fork worker 1: it needs 2 file descriptors") })
+	r.wait("the reason", func() bool { return strings.Contains(r.output(), "cannot fork worker 1: it needs 3 file descriptors") })
 	r.get("/hello").body200("hello")
 	if err := unix.Prlimit(before.Zygote, unix.RLIMIT_NOFILE, &usual, nil); err != nil {
 		t.Fatal(err)

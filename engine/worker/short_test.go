@@ -142,7 +142,7 @@ func TestNoDescriptorsForAWorker(t *testing.T) {
 		want, stderr string
 	}{
 		{"zygote_all", fmt.Sprintf(limits, 0), false, "while it was forking its workers", "Too many open files"},
-		{"zygote_some", fmt.Sprintf(limits, 3), false, "no worker could be forked", "it needs 4 file descriptors, and there is room for 1: RLIMIT_NOFILE is"},
+		{"zygote_some", fmt.Sprintf(limits, 3), false, "no worker could be forked", "it needs 5 file descriptors, and there is room for 1: RLIMIT_NOFILE is"},
 		{"memory", least + "os.register_at_fork(after_in_child=least)\n", false, "mapping the memory that it shares with the server", "RLIMIT_NOFILE is"},
 		{"memory_lazy", least + "least()\n", true, "mapping the memory that it shares with the server", "RLIMIT_NOFILE is"},
 	} {
