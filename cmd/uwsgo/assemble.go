@@ -396,6 +396,7 @@ func (p *program) chain(h engine.Handler, rules route.Options, passed func(engin
 		h = passed(h)
 	}
 	if len(cfg.Routes)+len(cfg.Collects) > 0 {
+		rules.MimeFiles = p.under(cfg.MimeFiles...)
 		var err error
 		if h, err = route.New(h, rules); err != nil {
 			return nil, err

@@ -47,7 +47,7 @@ func (p *program) onFinish() func(*engine.Exchange, engine.Outcome) {
 		w := &writers[x.Loop().Index()]
 		if *w == nil {
 			*w = newRequestWriter(format, p.sink, total)
-			(*w).filter, (*w).memory, (*w).forwarded = filter, memory, p.cfg.LogForwardedFor
+			(*w).filter, (*w).memory, (*w).forwarded = filter, memory, p.cfg.LogForwardedFor && len(p.cfg.TrustedProxies) == 0
 		}
 		(*w).write(x, o, count(x, o))
 	}
@@ -83,7 +83,7 @@ type requestWriter struct {
 	sink      *logger.Sink
 	total     *atomic.Int64
 	memory    *memoryWatch     // nil where lines do not tell of it
-	forwarded bool             // the address is that of X-Forwarded-For
+	forwarded bool             // the address is what X-Forwarded-For says, whoever sends it
 	x         *engine.Exchange // the one being logged
 	record    accesslog.Record
 	addr      []byte

@@ -390,17 +390,15 @@ func (t *trial) request(scheme, host, port, target string) ([]byte, error) {
 		return strings.EqualFold(name, "Host")
 	})
 	if len(t.vars) == 0 {
-		head := t.method + " " + target + " HTTP/1.1\r\n"
+		lines := []string{t.method + " " + target + " HTTP/1.1"}
 		if !hasHost {
-			head += "Host: " + host + "\r\n"
+			lines = append(lines, "Host: "+host)
 		}
-		for _, h := range t.headers {
-			head += h + "\r\n"
-		}
+		lines = append(lines, t.headers...)
 		if t.data != "" {
-			head += "Content-Length: " + strconv.Itoa(len(t.data)) + "\r\n"
+			lines = append(lines, "Content-Length: "+strconv.Itoa(len(t.data)))
 		}
-		return []byte(head + "Connection: close\r\n\r\n" + t.data), nil
+		return []byte(strings.Join(append(lines, "Connection: close"), "\r\n") + "\r\n\r\n" + t.data), nil
 	}
 	// What nginx sends by its uwsgi_params.
 	path, query, _ := strings.Cut(target, "?")
@@ -409,9 +407,18 @@ func (t *trial) request(scheme, host, port, target string) ([]byte, error) {
 		return nil, fmt.Errorf("--url: %w", err)
 	}
 	vars := [][2]string{
-		{"QUERY_STRING", query}, {"REQUEST_METHOD", t.method}, {"CONTENT_TYPE", ""}, {"CONTENT_LENGTH", strconv.Itoa(len(t.data))},
-		{"REQUEST_URI", target}, {"PATH_INFO", decoded}, {"SERVER_PROTOCOL", "HTTP/1.1"}, {"REQUEST_SCHEME", scheme},
-		{"REMOTE_ADDR", t.addr}, {"REMOTE_PORT", "50000"}, {"SERVER_PORT", port}, {"SERVER_NAME", host},
+		{"QUERY_STRING", query},
+		{"REQUEST_METHOD", t.method},
+		{"CONTENT_TYPE", ""},
+		{"CONTENT_LENGTH", strconv.Itoa(len(t.data))},
+		{"REQUEST_URI", target},
+		{"PATH_INFO", decoded},
+		{"SERVER_PROTOCOL", "HTTP/1.1"},
+		{"REQUEST_SCHEME", scheme},
+		{"REMOTE_ADDR", t.addr},
+		{"REMOTE_PORT", "50000"},
+		{"SERVER_PORT", port},
+		{"SERVER_NAME", host},
 	}
 	if scheme == "https" {
 		vars = append(vars, [2]string{"HTTPS", "on"})

@@ -29,6 +29,8 @@ type Options struct {
 	Paths func(r *codec.Request) (script, path []byte)
 	// ServerName is SERVER_NAME for requests over HTTP; empty means the host name.
 	ServerName string
+	// MimeFiles have the types of files, as for package static.
+	MimeFiles []string
 	// Trace hears of each rule that was for a request, once it has acted; nil for nobody. It runs on
 	// the loop.
 	Trace func(s Step)
@@ -78,7 +80,7 @@ func New(next engine.Handler, o Options) (*Handler, error) {
 		t := &h.tables[rule.table]
 		t.rules = append(t.rules, &own)
 		if rule.file && h.files == nil {
-			h.files = static.NewFiles()
+			h.files = static.NewFiles(o.MimeFiles...)
 		}
 	}
 	files := map[string]*passwordFile{}

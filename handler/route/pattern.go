@@ -24,23 +24,28 @@ type pattern struct {
 	// ends the subject as well, and so do the patterns of Django and others: were
 	// "^/admin$" not to match "/admin\n" here, the app would be asked for it.
 	dollar bool
-	// ahead is what the subject must match as well, or where it is refused must not: a look-ahead
-	// behind a fixed beginning, as in ^(?!www\.) or ^/(?!static/).
-	ahead   *pattern
+	// aheads are the look-aheads behind a fixed beginning, as in ^(?!www\.) or ^/(?!static/).
+	aheads []ahead
+}
+
+// ahead is what a subject must match as well, or where it is refused must not.
+type ahead struct {
+	pattern *pattern
 	refused bool
 }
 
 func compilePattern(expr string) (*pattern, error) {
-	if rest, ahead, refused, ok := cutLookAhead(expr); ok {
+	if rest, inner, refused, ok := cutLookAhead(expr); ok {
 		p, err := compilePattern(rest)
 		if err != nil {
 			return nil, err
 		}
-		if p.ahead, err = compilePattern(ahead); err != nil {
+		look, err := compilePattern(inner)
+		if err != nil {
 			return nil, err
 		}
-		if p.ahead.groupCount() == 0 { // PCRE counts its groups
-			p.refused = refused
+		if look.groupCount() == 0 { // PCRE counts its groups
+			p.aheads = append(p.aheads, ahead{look, refused})
 			return p, nil
 		}
 	}
@@ -239,8 +244,9 @@ func (p *pattern) match(subject []byte, groups bool) (at []int, ok bool) {
 	if !bytes.HasPrefix(subject, p.prefix) {
 		return nil, false
 	}
-	if p.ahead != nil {
-		if _, ok := p.ahead.match(subject, false); ok == p.refused {
+	for i := range p.aheads {
+		a := &p.aheads[i]
+		if _, ok := a.pattern.match(subject, false); ok == a.refused {
 			return nil, false
 		}
 	}
@@ -250,10 +256,15 @@ func (p *pattern) match(subject []byte, groups bool) (at []int, ok bool) {
 		}
 		return at, true
 	}
-	if at, ok = p.try(subject, groups); ok || !p.dollar || len(subject) == 0 || subject[len(subject)-1] != '\n' {
+	at, ok = p.try(subject, groups)
+	if !p.dollar || len(subject) == 0 || subject[len(subject)-1] != '\n' || ok && !groups {
 		return at, ok
 	}
-	return p.try(subject[:len(subject)-1], groups)
+	// The match that begins first counts.
+	if before, found := p.try(subject[:len(subject)-1], groups); found && (!ok || before[0] < at[0]) {
+		return before, true
+	}
+	return at, ok
 }
 
 func (p *pattern) try(subject []byte, groups bool) ([]int, bool) {

@@ -82,6 +82,7 @@ func TestPatternsOfBytes(t *testing.T) {
 		{`/(b)$`, "/é/b\n", "b"},
 		{`^/(\w+)`, "/é", "-"},
 		{`(x)?$`, "é", ""},
+		{`/(.*)$`, "/abc\n", "abc"},
 	} {
 		p, err := compilePattern(tt.expr)
 		if err != nil {
@@ -112,6 +113,7 @@ func TestLookAhead(t *testing.T) {
 		{`^/(?=[)a]b)`, "/)b /abc", "/cb"},
 		{`^/a\.b(?!c)`, "/a.b /a.bd", "/a.bc /axb"},
 		{`^(?!.*(?i:bot)).`, "Mozilla", "aBot"},
+		{`^(?!a)(?!b)(?=.d)`, "cd", "ad bd ce"},
 	} {
 		p, err := compilePattern(tt.expr)
 		if err != nil {

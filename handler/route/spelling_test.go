@@ -136,8 +136,17 @@ func TestRulesOnOneConnection(t *testing.T) {
 		method, target, header string
 		status                 int
 	}{
-		{"GET", "/", "", 200}, {"GET", "/admin", "", 403}, {"GET", "//files/secret.css", "", 200}, {"GET", "/files/free.css", "", 200}, {"GET", "/auth", "", 401},
-		{"GET", "/auth", "Authorization: Basic dTpw\r\n", 200}, {"GET", "/auth", "", 401}, {"HEAD", "/admin", "", 403}, {"POST", "/admin", "Content-Length: 3\r\n", 403}, {"GET", "/", "User-Agent: bot\r\n", 403}, {"GET", "/x", "", 200},
+		{"GET", "/", "", 200},
+		{"GET", "/admin", "", 403},
+		{"GET", "//files/secret.css", "", 200},
+		{"GET", "/files/free.css", "", 200},
+		{"GET", "/auth", "", 401},
+		{"GET", "/auth", "Authorization: Basic dTpw\r\n", 200},
+		{"GET", "/auth", "", 401},
+		{"HEAD", "/admin", "", 403},
+		{"POST", "/admin", "Content-Length: 3\r\n", 403},
+		{"GET", "/", "User-Agent: bot\r\n", 403},
+		{"GET", "/x", "", 200},
 	}
 	for range 5 {
 		var all strings.Builder

@@ -11,8 +11,11 @@ import (
 // Files answers with files that others choose by name, such as rules.
 type Files struct{ h Handler }
 
-// NewFiles returns Files with the types of the system.
-func NewFiles() *Files { return &Files{Handler{finder: finder{types: loadTypes(nil)}}} }
+// NewFiles returns Files with the types that these files have, in the format of /etc/mime.types; with
+// none, that one's.
+func NewFiles(mimeFiles ...string) *Files {
+	return &Files{Handler{finder: finder{types: loadTypes(mimeFiles)}}}
+}
 
 // Open opens a regular file. It returns an error for everything else.
 func (s *Files) Open(name string) (f *os.File, size int64, err error) {

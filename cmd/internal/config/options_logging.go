@@ -119,7 +119,7 @@ var loggingRows = []row{
 		Option: option.Option{
 			Name: "log-x-forwarded-for", Kind: option.Flag, Status: option.Same,
 			Help: "log what X-Forwarded-For says in place of the address of the client",
-			Note: "Any client can send that header: have the web server in front set it.",
+			Note: "Any client can send that header: with --trusted-proxy the address is the client's that those proxies tell of, whatever others send.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.LogForwardedFor, e) },
 	},
