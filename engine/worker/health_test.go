@@ -240,7 +240,7 @@ func TestFaultBeforeTheFork(t *testing.T) {
 	}
 	var p *shared.Process
 	r.wait("the successor's place", func() bool {
-		for _, one := range r.pool.sup.Processes() {
+		for _, one := range r.pool.sup.Processes {
 			if one.Is(shared.Starting) {
 				p = one
 				return true

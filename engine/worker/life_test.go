@@ -209,7 +209,7 @@ func TestZygoteDiesAndPidIsReused(t *testing.T) {
 	t.Cleanup(func() { _ = other.Process.Kill() })
 	r := start(t, Config{Apps: []App{app(t, paths)}}, 1)
 	worker, zygote := r.pid(1, 0), r.pool.Snapshot().Zygote
-	r.pool.sup.Workers()[0].Present.Load().PID.Store(int64(other.Process.Pid))
+	r.pool.sup.Workers[0].Present.Load().PID.Store(int64(other.Process.Pid))
 	if err := syscall.Kill(zygote, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}

@@ -23,8 +23,8 @@ type plane struct {
 }
 
 func newPlane(p *Pool, sup *supervisor.Supervisor) *plane {
-	l := &plane{sup: sup, shared: sup.Memory(), queue: sup.Queue()}
-	for _, one := range sup.Processes() {
+	l := &plane{sup: sup, shared: sup.Memory, queue: sup.Queue}
+	for _, one := range sup.Processes {
 		for t := range one.Threads {
 			l.cores = append(l.cores, &Core{
 				process: one, id: t, index: one.Thread(t), counts: &one.Worker.Threads[t],

@@ -95,7 +95,7 @@ type CoreStats struct {
 // Serving reports whether there is a process that takes requests. It is cheap enough to
 // be called for a request. Any goroutine.
 func (p *Pool) Serving() bool {
-	return slices.ContainsFunc(p.sup.Processes(), func(one *shared.Process) bool { return one.Is(shared.Serving) })
+	return slices.ContainsFunc(p.sup.Processes, func(one *shared.Process) bool { return one.Is(shared.Serving) })
 }
 
 // Owns reports whether a process is one of the pool's: a zygote that serves or loads the
@@ -104,7 +104,7 @@ func (p *Pool) Owns(pid int) bool {
 	if pid == 0 || pid == p.sup.Zygote() || pid == p.sup.Loading() {
 		return pid != 0
 	}
-	return slices.ContainsFunc(p.sup.Processes(), func(one *shared.Process) bool { return one.PID.Load() == int64(pid) })
+	return slices.ContainsFunc(p.sup.Processes, func(one *shared.Process) bool { return one.PID.Load() == int64(pid) })
 }
 
 // Snapshot returns the present figures. Any goroutine.
@@ -114,7 +114,7 @@ func (p *Pool) Snapshot() Snapshot {
 		s.Python, s.Path, s.Apps = l.Python, l.Path, l.Apps
 	}
 	busy := 0
-	for _, w := range p.sup.Workers() {
+	for _, w := range p.sup.Workers {
 		ws := p.figures(w, len(s.Apps))
 		present := w.Present.Load()
 		for _, one := range w.Processes {

@@ -232,7 +232,7 @@ func (r *rig) aged() (stop func()) {
 				return
 			case <-time.After(time.Millisecond):
 			}
-			for _, p := range r.pool.sup.Processes() {
+			for _, p := range r.pool.sup.Processes {
 				if p.PID.Load() != 0 {
 					p.SpawnedAt.Store(time.Now().Add(-time.Hour).UnixNano())
 				}

@@ -9,18 +9,6 @@ import (
 	"github.com/uwsgo/uwsgo/engine/worker/internal/shared"
 )
 
-// Memory returns what the server shares with its workers.
-func (g *Supervisor) Memory() *shared.Memory { return g.memory }
-
-// Queue returns the socket that requests are sent to, -1 in stream mode.
-func (g *Supervisor) Queue() int { return g.queue }
-
-// Workers returns the workers. They are always the same.
-func (g *Supervisor) Workers() []*shared.Worker { return g.workers }
-
-// Processes returns the places of all processes. They are always the same.
-func (g *Supervisor) Processes() []*shared.Process { return g.processes }
-
 // Zygote returns the process id of the zygote that serves, or of the first one, 0 while
 // there is none.
 func (g *Supervisor) Zygote() int { return int(g.zygotePID.Load()) }
@@ -67,34 +55,14 @@ func (g *Supervisor) GiveWay() {
 func (g *Supervisor) Scale(n int) { g.post(func() { g.scaler.by(n) }) }
 
 // Fault kills a process that does not keep to the protocol. It does not wait.
-func (g *Supervisor) Fault(one *shared.Process) { g.faultAt(one.Place, one.BornAt.Load()) }
-
-// faultAt kills the process that is at a place since it was born: its id may not be known
-// yet. Any goroutine.
-func (g *Supervisor) faultAt(place int, born int64) {
-	go g.post(func() {
-		if p := g.fleet.places[place]; p.alive && p.BornAt.Load() == born {
-			p.signal(sigKill) // its zygote forks it first, if it has not yet
-		}
-	})
-}
+func (g *Supervisor) Fault(one *shared.Process) { g.fleet.faultAt(one.Place, one.BornAt.Load()) }
 
 // Raised replaces a process whose app has raised what launch.Exceptions names. It does not
 // wait.
-func (g *Supervisor) Raised(one *shared.Process) { g.ifSame(one, g.turns.replaceRaised) }
+func (g *Supervisor) Raised(one *shared.Process) { g.fleet.ifSame(one, g.turns.replaceRaised) }
 
 // Short replaces a process that has no descriptors left. It does not wait.
-func (g *Supervisor) Short(one *shared.Process) { g.ifSame(one, g.turns.replaceShort) }
-
-// ifSame posts fn for a process, which does nothing if there is another one by then.
-func (g *Supervisor) ifSame(one *shared.Process, fn func(*process)) {
-	pid := one.PID.Load()
-	go g.post(func() {
-		if p := g.fleet.places[one.Place]; p.alive && pid != 0 && p.PID.Load() == pid {
-			fn(p)
-		}
-	})
-}
+func (g *Supervisor) Short(one *shared.Process) { g.fleet.ifSame(one, g.turns.replaceShort) }
 
 // Confess logs what a late request was doing, and has its process replaced. what is the
 // request, age for how long it has run. It does not wait.
@@ -123,7 +91,7 @@ func (g *Supervisor) Stop(ctx context.Context) error {
 // quit tells the workers to go when they have nothing left to do.
 func (g *Supervisor) quit() {
 	if z := g.generations.next; z != nil && !z.forking {
-		g.abandon(z) // it would finish importing before it listens
+		g.fleet.abandon(z) // it would finish importing before it listens
 	}
 	for _, p := range g.fleet.places {
 		if p.alive && p.Is(shared.Starting) {
@@ -134,8 +102,8 @@ func (g *Supervisor) quit() {
 	}
 	g.turns.finish(ErrStopped)
 	g.generations.answer(ErrStopped)
-	if g.queue >= 0 {
-		_ = unix.Shutdown(g.queue, unix.SHUT_WR)
+	if g.Queue >= 0 {
+		_ = unix.Shutdown(g.Queue, unix.SHUT_WR)
 		return
 	}
 	g.loops.Quit()
@@ -145,15 +113,15 @@ func (g *Supervisor) quit() {
 // shared memory, which goes with its last user, and the queue, which goes when each
 // of them has let go of it.
 func (g *Supervisor) close() {
-	_ = g.memory.File.Close()
+	_ = g.Memory.File.Close()
 	g.stacks.close()
-	if g.queue >= 0 {
+	if g.Queue >= 0 {
 		_ = g.queueFile.Close()
-		_ = unix.Shutdown(g.queue, unix.SHUT_RDWR)
+		_ = unix.Shutdown(g.Queue, unix.SHUT_RDWR)
 	}
 	done := func() {
-		if g.queue >= 0 {
-			_ = unix.Close(g.queue)
+		if g.Queue >= 0 {
+			_ = unix.Close(g.Queue)
 		}
 	}
 	if g.loops == nil {
@@ -161,14 +129,6 @@ func (g *Supervisor) close() {
 		return
 	}
 	g.loops.Close(done)
-}
-
-// abandon kills a zygote that has not got as far as to fork, and what the app has started
-// in it.
-func (g *Supervisor) abandon(z *generation) {
-	list := g.fleet.straysOf(z)
-	z.Kill()
-	killStrays(list)
 }
 
 // Receiver returns the socket that workers receive requests from; only where there is a

@@ -55,10 +55,10 @@ func (f *fleet) spawn(w *worker, z *generation) error {
 	g := f.g
 	for _, t := range p.threads {
 		// A process of a dead zygote may have made it since the last was dealt with.
-		g.memory.ClearClaim(t.index)
+		g.Memory.ClearClaim(t.index)
 	}
 	born := reactor.Clock()
-	peer, calls, err := g.config.Control.Open(w.Number, z.number, func() { g.faultAt(p.Place, born) })
+	peer, calls, err := g.config.Control.Open(w.Number, z.number, func() { f.faultAt(p.Place, born) })
 	if err != nil {
 		return f.cannot(w, err)
 	}
@@ -145,7 +145,7 @@ func (f *fleet) ready(p *process) {
 	p.peer.Serving()
 	p.doing = zygote.Stage{}
 	p.hangUp()
-	if f.g.queue < 0 {
+	if f.g.Queue < 0 {
 		// That one is ready is known after its streams have been attached, so loops have them.
 		f.g.loops.Serve(p.Process)
 	}
@@ -206,11 +206,11 @@ func (f *fleet) fill() {
 // takeNoMore tells the threads of a process to take no more requests. It comes before its
 // successor is known to serve, so that what is sent after that is for the successor.
 func (f *fleet) takeNoMore(p *process) {
-	if f.g.queue < 0 {
+	if f.g.Queue < 0 {
 		return
 	}
 	for _, t := range p.threads {
-		f.g.memory.Retire(t.index)
+		f.g.Memory.Retire(t.index)
 	}
 }
 
@@ -233,11 +233,11 @@ func (f *fleet) retire(p *process, why string) {
 	}
 	at := p.retired
 	g.after(mercy, func() { f.mercyOver(p, at, 0) })
-	if g.queue >= 0 {
+	if g.Queue >= 0 {
 		// A thread looks at this after it has said that it begins, and so takes nothing
 		// if that is not to be seen yet. It may begin before the supervisor hears of it.
 		f.takeNoMore(p)
-		began := slices.ContainsFunc(p.threads, func(t *thread) bool { return g.memory.Thread(t.index) != 0 })
+		began := slices.ContainsFunc(p.threads, func(t *thread) bool { return g.Memory.Thread(t.index) != 0 })
 		if starting && !began {
 			p.signal(sigKill)
 			return
@@ -378,7 +378,7 @@ func (f *fleet) vacate(p *process) {
 	}
 	p.alive = false
 	for _, t := range p.threads {
-		f.g.memory.ClearClaim(t.index)
+		f.g.Memory.ClearClaim(t.index)
 	}
 	z, s := p.generation, &f.g.generations
 	if z.processes--; z.processes == 0 && z != s.present && z != s.next {
@@ -415,4 +415,24 @@ func status(code int) string {
 		return fmt.Sprintf("killed by signal %d", -code)
 	}
 	return fmt.Sprintf("exit status %d", code)
+}
+
+// faultAt kills the process that is at a place since it was born: its id may not be known
+// yet. Any goroutine.
+func (f *fleet) faultAt(place int, born int64) {
+	go f.g.post(func() {
+		if p := f.places[place]; p.alive && p.BornAt.Load() == born {
+			p.signal(sigKill) // its zygote forks it first, if it has not yet
+		}
+	})
+}
+
+// ifSame posts fn for a process, which does nothing if there is another one by then.
+func (f *fleet) ifSame(one *shared.Process, fn func(*process)) {
+	pid := one.PID.Load()
+	go f.g.post(func() {
+		if p := f.places[one.Place]; p.alive && pid != 0 && p.PID.Load() == pid {
+			fn(p)
+		}
+	})
 }

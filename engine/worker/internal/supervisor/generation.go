@@ -64,7 +64,7 @@ func (s *generations) reload(answer chan<- error) {
 // start starts the zygote of the next generation.
 func (s *generations) start(lazy bool) error {
 	g := s.g
-	c, err := g.anew()
+	c, err := s.anew()
 	if err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func (s *generations) start(lazy bool) error {
 		return err
 	}
 	defer calls.Close()
-	in := zygote.Inherited{Memory: g.memory, Queue: g.queueFile, Stacks: g.stacks.write, Calls: calls, Reload: s.served}
+	in := zygote.Inherited{Memory: g.Memory, Queue: g.queueFile, Stacks: g.stacks.write, Calls: calls, Reload: s.served}
 	one, err = zygote.Start(c, lazy, in, func(z *zygote.Zygote, r zygote.Report) bool {
 		return g.post(func() { g.report(z, r) })
 	})
@@ -240,7 +240,7 @@ func (s *generations) failed(err error) {
 	g.loading.Store(0)
 	if z != nil {
 		if !z.forking {
-			g.abandon(z) // it would finish importing before it listens
+			g.fleet.abandon(z) // it would finish importing before it listens
 		} else {
 			defer killStrays(g.fleet.straysOf(z))
 		}
@@ -336,4 +336,15 @@ func (s *generations) exited(z *generation) {
 		}
 		s.restart()
 	}
+}
+
+// anew returns the configuration of the next generation.
+func (s *generations) anew() (*launch.Config, error) {
+	c := s.g.config
+	if c.Anew != nil {
+		if err := c.Anew(&c); err != nil {
+			return nil, err
+		}
+	}
+	return &c, nil
 }

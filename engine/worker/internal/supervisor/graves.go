@@ -34,7 +34,7 @@ func (s *graves) add(z *generation) {
 			continue
 		}
 		for _, t := range p.threads {
-			s.g.memory.Retire(t.index) // should it live on, it begins nothing more
+			s.g.Memory.Retire(t.index) // should it live on, it begins nothing more
 		}
 		p.endHook()
 		s.orphans = append(s.orphans, orphan{p, p.handle, time.Now()})
@@ -50,7 +50,7 @@ func (s *graves) add(z *generation) {
 // have not claimed is run elsewhere, so they must be gone. The supervisor goes on meanwhile.
 func (s *graves) bury() {
 	s.orphans = slices.DeleteFunc(s.orphans, func(o orphan) bool {
-		sure := o.streams == nil || o.exited(s.g.memory, o.handle)
+		sure := o.streams == nil || o.exited(s.g.Memory, o.handle)
 		if !sure && time.Since(o.since) < orphansEnd {
 			return false
 		}

@@ -51,7 +51,7 @@ func (j *judge) look() {
 
 // running returns what a thread has claimed, and for how long that may run.
 func (j *judge) running(t *thread) (claim Claim, limit int64) {
-	id, since := j.g.memory.Claim(t.index)
+	id, since := j.g.Memory.Claim(t.index)
 	usual := int64(j.g.config.Harakiri)
 	switch {
 	case id == 0:
@@ -60,7 +60,7 @@ func (j *judge) running(t *thread) (claim Claim, limit int64) {
 		if limit = j.g.loops.Deadline(id); limit == 0 {
 			limit = usual
 		}
-		if again, _ := j.g.memory.Claim(t.index); again != id {
+		if again, _ := j.g.Memory.Claim(t.index); again != id {
 			return Claim{}, 0 // it has ended, and its slot may be another's by now
 		}
 		t.began, t.limit = since, limit
@@ -92,11 +92,11 @@ func (j *judge) working(p *process) bool {
 		stopped = true
 	}
 	for _, t := range p.threads {
-		id, since := j.g.memory.Claim(t.index)
+		id, since := j.g.Memory.Claim(t.index)
 		if id == 0 && stopped {
 			continue
 		}
-		if !j.g.memory.Finished(t.index) && (id == 0 || t.condemned != Claim{id, since}) {
+		if !j.g.Memory.Finished(t.index) && (id == 0 || t.condemned != Claim{id, since}) {
 			return true
 		}
 	}
@@ -106,7 +106,7 @@ func (j *judge) working(p *process) bool {
 // confess logs what a late request was doing. It waits for the stack; any goroutine.
 func (j *judge) confess(p *shared.Process, core, pid int, what string, age time.Duration) {
 	g := j.g
-	tid := g.memory.Thread(p.Thread(core))
+	tid := g.Memory.Thread(p.Thread(core))
 	graceful := "no"
 	if g.config.HarakiriMercy > 0 {
 		graceful = "yes"

@@ -46,7 +46,7 @@ func (n *nudger) nudge() {
 		}
 		draining = draining || p.Is(shared.Draining)
 		for _, t := range p.threads {
-			if id, _ := g.memory.Claim(t.index); id == 0 && !g.memory.Finished(t.index) {
+			if id, _ := g.Memory.Claim(t.index); id == 0 && !g.Memory.Finished(t.index) {
 				waiting++
 				left = left || p.Is(shared.Draining)
 			}
@@ -57,7 +57,7 @@ func (n *nudger) nudge() {
 	}
 	pause := nudgeLast
 	if left { // else all of them are busy, and see it when they have finished
-		if !proc.Queued(g.queue) && unix.Sendto(g.queue, nil, unix.MSG_DONTWAIT, nil) == nil {
+		if !proc.Queued(g.Queue) && unix.Sendto(g.Queue, nil, unix.MSG_DONTWAIT, nil) == nil {
 			n.woken++
 		}
 		pause = min(nudgeFirst<<min(n.woken/waiting, 10), nudgeLast)

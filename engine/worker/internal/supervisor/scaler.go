@@ -57,7 +57,7 @@ func (s *scaler) demand(now time.Time) policy.Demand {
 		d.Work += time.Duration(w.RunningTime.Load()) * time.Microsecond
 		for _, p := range w.places {
 			for _, t := range p.threads {
-				if id, since := s.g.memory.Claim(t.index); id != 0 && id < shared.Finishing {
+				if id, since := s.g.Memory.Claim(t.index); id != 0 && id < shared.Finishing {
 					waiting--
 					d.Work += time.Duration(max(0, clock-since))
 					if p == w.present() {
@@ -136,7 +136,7 @@ func (s *scaler) longest(may func(*process) bool) (chosen *worker) {
 // free reports whether a process has no request.
 func (s *scaler) free(p *process) bool {
 	for _, t := range p.threads {
-		if id, _ := s.g.memory.Claim(t.index); id != 0 {
+		if id, _ := s.g.Memory.Claim(t.index); id != 0 {
 			return false
 		}
 	}

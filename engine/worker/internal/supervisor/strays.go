@@ -43,3 +43,11 @@ func killStrays(list []int) {
 		_ = unix.Kill(pid, unix.SIGKILL)
 	}
 }
+
+// abandon kills a zygote that has not got as far as to fork, and what the app has started
+// in it.
+func (f *fleet) abandon(z *generation) {
+	list := f.straysOf(z)
+	z.Kill()
+	killStrays(list)
+}

@@ -33,17 +33,19 @@ var ErrStopped = errors.New("the worker pool has stopped")
 
 // Supervisor owns zygotes and processes. Any goroutine may call its exported methods.
 type Supervisor struct {
+	// Immutable after New. The workers and the places of their processes are always the same.
+	Memory    *shared.Memory // what the server shares with its workers
+	Queue     int            // where requests are sent to; -1 in stream mode
+	Workers   []*shared.Worker
+	Processes []*shared.Process
+
 	// Immutable after Start.
 	config    launch.Config
-	memory    *shared.Memory
-	queue     int      // where requests are sent to; -1 in stream mode
 	queueFile *os.File // where workers receive from
 	stacks    *stacks
 	loops     Loops
 	posted    chan func()
 	stopReq   chan context.Context
-	workers   []*shared.Worker
-	processes []*shared.Process
 	done      chan struct{} // closed when the supervisor has ended
 
 	// Readable by any goroutine.
@@ -80,7 +82,7 @@ func (l *Load) complete() bool {
 // New makes what the server shares with its workers. c has its defaults filled in.
 func New(c launch.Config) (*Supervisor, error) {
 	g := &Supervisor{
-		config: c, queue: -1,
+		config: c, Queue: -1,
 		// While it spawns one process for each worker it takes no report, and a zygote
 		// whose reports are not read takes no command: four of each process have room.
 		posted: make(chan func(), 16+4*c.Processes), done: make(chan struct{}),
@@ -95,7 +97,7 @@ func New(c launch.Config) (*Supervisor, error) {
 	g.graves = graves{g: g}
 	g.nudger = nudger{g: g}
 	var err error
-	if g.memory, err = shared.NewMemory(c.Processes*shared.Places*c.Threads, len(c.Loops)); err != nil {
+	if g.Memory, err = shared.NewMemory(c.Processes*shared.Places*c.Threads, len(c.Loops)); err != nil {
 		return nil, err
 	}
 	g.stacks = &stacks{}
@@ -111,17 +113,17 @@ func New(c launch.Config) (*Supervisor, error) {
 			g.close()
 			return nil, err
 		}
-		g.queue, g.queueFile = fds[0], os.NewFile(uintptr(fds[1]), "queue")
-		_ = unix.SetNonblock(g.queue, true)
-		proc.GrowBuffer(g.queue, 4<<20)
+		g.Queue, g.queueFile = fds[0], os.NewFile(uintptr(fds[1]), "queue")
+		_ = unix.SetNonblock(g.Queue, true)
+		proc.GrowBuffer(g.Queue, 4<<20)
 	}
 	for n := range c.Processes {
 		w := newWorker(n+1, c.Threads)
 		w.Cheap.Store(n >= c.Initial())
 		g.fleet.workers = append(g.fleet.workers, w)
 		g.fleet.places = append(g.fleet.places, w.places...)
-		g.workers = append(g.workers, w.Worker)
-		g.processes = append(g.processes, w.Processes...)
+		g.Workers = append(g.Workers, w.Worker)
+		g.Processes = append(g.Processes, w.Processes...)
 	}
 	return g, nil
 }
@@ -280,15 +282,4 @@ func (g *Supervisor) post(fn func()) bool {
 // after posts fn later.
 func (g *Supervisor) after(d time.Duration, fn func()) {
 	time.AfterFunc(d, func() { g.post(fn) })
-}
-
-// anew returns the configuration of the next generation.
-func (g *Supervisor) anew() (*launch.Config, error) {
-	c := g.config
-	if c.Anew != nil {
-		if err := c.Anew(&c); err != nil {
-			return nil, err
-		}
-	}
-	return &c, nil
 }

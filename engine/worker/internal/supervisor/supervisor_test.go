@@ -75,7 +75,7 @@ func TestOrphans(t *testing.T) {
 		w.setPresent(orphan)
 		z.processes = 1
 		// Its thread may have a request, and nothing says that it is gone.
-		word := g.memory.Word(orphan.threads[0].index, 24)
+		word := g.Memory.Word(orphan.threads[0].index, 24)
 		atomic.StoreUint64(word, 4711)
 
 		g.report(z.Zygote, zygote.Gone{})
@@ -123,7 +123,7 @@ func exitedZygote(t *testing.T, g *Supervisor) *generation {
 	c := g.config
 	c.Python = script
 	gone := make(chan bool)
-	one, err := zygote.Start(&c, false, zygote.Inherited{Memory: g.memory}, func(_ *zygote.Zygote, r zygote.Report) bool {
+	one, err := zygote.Start(&c, false, zygote.Inherited{Memory: g.Memory}, func(_ *zygote.Zygote, r zygote.Report) bool {
 		if _, is := r.(zygote.Gone); is {
 			close(gone)
 		}
@@ -207,8 +207,8 @@ func TestRunning(t *testing.T) {
 		{"not_seen_before_it_closes", -1, shared.Finishing, 4000, Claim{shared.Finishing, 4000}, usual},
 	} {
 		loops.deadlines = map[uint64]int64{id: step.own, next: step.own}
-		atomic.StoreUint64(g.memory.Word(0, 8), uint64(step.since))
-		atomic.StoreUint64(g.memory.Word(0, 0), step.id)
+		atomic.StoreUint64(g.Memory.Word(0, 8), uint64(step.since))
+		atomic.StoreUint64(g.Memory.Word(0, 0), step.id)
 		if claim, limit := g.judge.running(one); claim != step.want || limit != step.wantLimit {
 			t.Errorf("%s: got %v, %d; want %v, %d", step.name, claim, limit, step.want, step.wantLimit)
 		}

@@ -30,7 +30,7 @@ func (s *turns) reload(answer chan<- error) {
 		return
 	}
 	// The zygote that serves goes on in the directories that it was started in.
-	if c, err := g.anew(); err != nil || c.Python != z.Config.Python || c.Dir != z.Config.Dir || !slices.Equal(c.PythonPath, z.Config.PythonPath) {
+	if c, err := g.generations.anew(); err != nil || c.Python != z.Config.Python || c.Dir != z.Config.Dir || !slices.Equal(c.PythonPath, z.Config.PythonPath) {
 		g.say("chain reload is for one set of directories, and theirs have changed: reloading all workers at once")
 		g.generations.reload(answer)
 		return

@@ -65,7 +65,7 @@ func (s *watchdog) malformed(z *generation, err error) {
 func (s *watchdog) replace(z *generation) {
 	g := s.g
 	if z == g.generations.next {
-		g.abandon(z) // it has no worker that serves
+		g.fleet.abandon(z) // it has no worker that serves
 		return
 	}
 	left := false
@@ -75,7 +75,7 @@ func (s *watchdog) replace(z *generation) {
 		}
 		// One without a number was not forked, and will be only if the zygote goes on.
 		if pid := p.pid(); pid != 0 {
-			if p.exited(g.memory, p.handle) {
+			if p.exited(g.Memory, p.handle) {
 				g.fleet.exited(p, pid, 0)
 			} else {
 				left = true
