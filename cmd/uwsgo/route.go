@@ -63,6 +63,8 @@ type trial struct {
 	status                          int
 	json                            bool
 
+	left []string // rules that are not followed, as they are not supported
+
 	mu      sync.Mutex // the loop writes what is below
 	Steps   []route.Step
 	Log     []string
@@ -251,6 +253,9 @@ func (t *trial) run(cfg *config.Config) error {
 		if err := os.Chdir(dir); err != nil {
 			return fmt.Errorf("chdir: %w", err)
 		}
+	}
+	for _, e := range cfg.LostRules {
+		t.left = append(t.left, e.Origin.Name(e.Key)+" = "+e.Value)
 	}
 	p := &program{cfg: cfg, home: home, dir: dir}
 	logf := func(format string, args ...any) {
@@ -500,6 +505,9 @@ func (t *trial) shown() []string {
 const mostBody = 2 << 10
 
 func (t *trial) write(w *bytes.Buffer) {
+	for _, rule := range t.left {
+		fmt.Fprintf(w, "%s\n    is left out: uwsgo has no such action\n", rule)
+	}
 	if len(t.Steps) == 0 {
 		w.WriteString("no rule matches\n")
 	}
@@ -582,12 +590,13 @@ func (t *trial) writeJSON(w io.Writer) error {
 	}
 	v := struct {
 		Rules      []step    `json:"rules"`
+		LeftOut    []string  `json:"left_out"`
 		AnsweredBy string    `json:"answered_by"`
 		Rule       string    `json:"rule,omitempty"`
 		App        *app      `json:"app"`
 		Response   *response `json:"response"`
 		Log        []string  `json:"log"`
-	}{Rules: []step{}, AnsweredBy: t.who(), Log: append([]string{}, t.Log...)}
+	}{Rules: []step{}, LeftOut: append([]string{}, t.left...), AnsweredBy: t.who(), Log: append([]string{}, t.Log...)}
 	for _, s := range t.Steps {
 		one := step{Where: s.Rule.Where, Table: s.Rule.Table(), Rule: s.Rule.String(), Changes: []change{}, Then: s.Then}
 		for _, c := range s.Changes {

@@ -71,6 +71,7 @@ func TestWhatProtectsEndsTheStart(t *testing.T) {
 		{"one_of_two_given_up", "cap = a\ncgroup = b\nignore-unsupported = cap", "app.ini:4: cgroup: "},
 		{"one_action_given_up", "route = ^/ send:A=b\nroute = ^/ ldapauth:R,a:b\nignore-unsupported = route:send", "app.ini:4: route: ldapauth: "},
 		{"condition", "route-if = incache:key=down break:503", "app.ini:3: route-if: break: not supported, and it may protect something: condition incache asks a cache, and there is none: refuse the request in the web server in front"},
+		{"condition_of_a_goto", "route-if = incache:banned goto:deny\nroute-run = last:\nroute-label = deny\nroute-run = break:403", "app.ini:3: route-if: goto: "},
 		{"another_condition_works", "route-if = equal:a;b break:503\nroute-if-not = incache:key=up redirect:/down", "app.ini:4: route-if-not: redirect: "},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

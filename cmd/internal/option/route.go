@@ -12,12 +12,12 @@ func Routes(name string) bool {
 	return ok && slices.Contains([]string{"", "-error", "-response", "-final"}, table) && kind != "-label" && (kind == "" || kind[0] == '-')
 }
 
-// harmless are the actions of routes that only log, count, encode or answer quicker, and
-// those that choose the next rule, which is nothing where no other action is left. What any
-// other action does may keep somebody out, or something in: cachevar sets what a rule behind may ask for.
+// harmless are the actions of routes that only log, count, encode or answer quicker. What any
+// other action does may keep somebody out, or something in: cachevar sets what a rule behind may ask for,
+// and a goto with a condition that is not there leads past a rule, or to one.
 var harmless = []string{
 	"alarm", "cache", "cache-continue", "cache-store", "cachedec", "cachediv", "cacheinc", "cachemul", "cacheset", "cachestore",
-	"chunked", "continue", "donotlog", "donotoffload", "expires", "fixcl", "flush", "forcecl", "goto", "gzip", "last", "log", "logvar",
+	"chunked", "donotlog", "donotoffload", "expires", "fixcl", "flush", "forcecl", "gzip", "log", "logvar",
 	"memcached", "memcached-continue", "memcached-store", "memcachedstore", "metricdec", "metricdiv", "metricinc", "metricmul", "metricset",
 	"offload", "redis", "redis-continue", "redis-store", "redisstore", "setprocname", "signal", "to-file", "tofile",
 }
