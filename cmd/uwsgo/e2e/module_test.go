@@ -19,7 +19,7 @@ import uwsgi
 if os.environ["DECORATORS"] == "ours":
     sys.path[:] = [p for p in sys.path if "site-packages" not in p]
 import uwsgidecorators
-from uwsgidecorators import cron, filemon, lock, postfork, rbtimer, rpc, signal, thread, timer
+from uwsgidecorators import cron, filemon, harakiri, lock, postfork, rbtimer, rpc, signal, thread, timer
 
 NOTES = os.environ["NOTES"]
 
@@ -74,6 +74,18 @@ def beside():
 @lock
 def locked():
     return uwsgi.is_locked()
+
+@harakiri(1)
+def late():
+    time.sleep(60)
+
+@harakiri(1)
+def quick():
+    return "quick"
+
+def quick_first():
+    """Its time is over with the function."""
+    return quick(), time.sleep(2)
 
 atexit.register(lambda: note("atexit", uwsgi.worker_id(), os.getpid()))
 uwsgi.atexit = lambda: note("uwsgi.atexit", uwsgi.worker_id(), os.getpid())
@@ -176,7 +188,7 @@ func TestModule(t *testing.T) {
 	m.values([][2]string{
 		{"uwsgidecorators.__spec__.origin", "'<uwsgo>/uwsgidecorators.py'"},
 		{"uwsgi.version, uwsgi.version_info[:2]", `\(b'2.0.31', \(2, 0\)\)`},
-		{"uwsgi.opt['master'], uwsgi.opt['wsgi-file'], uwsgi.opt['env'][0]", `\(True, b'app.py', b'DECORATORS=ours'\)`},
+		{"uwsgi.opt['master'], uwsgi.opt['wsgi-file'], uwsgi.opt['env'][:6]", `\(True, b'app.py', b'NOTES='\)`},
 		{"uwsgi.numproc, uwsgi.cores, uwsgi.worker_id() in (1, 2), uwsgi.mule_id()", `\(2, 1, True, 0\)`},
 		{"uwsgi.masterpid()", pid},
 		{"uwsgi.env is environ", "True"},
@@ -193,7 +205,7 @@ func TestModule(t *testing.T) {
 	for _, c := range [][2]string{
 		{"uwsgi.lock(3)", "Invalid lock number"},
 		{"uwsgi.register_signal(90, 'mule', print)", "NotImplementedError: uwsgo has no mule"},
-		{"uwsgi.register_signal(300, '', print)", "OverflowError"},
+		{"uwsgi.register_signal('x', '', print)", "TypeError"},
 		{"uwsgi.websocket_handshake()", "NotImplementedError: uwsgo has no uwsgi.websocket_handshake"},
 		{"uwsgi.spool({})", "it is there with the option spooler"},
 		{"uwsgi.mule_msg('x')", "ValueError: no mule configured"},
@@ -276,6 +288,11 @@ func TestModuleThreads(t *testing.T) {
 	if log := m.log.String(); strings.Contains(log, "/eval") {
 		t.Errorf("requests are logged:\n%s", log)
 	}
+	m.values([][2]string{{"quick_first()", `\('quick', None\)`}})
+	if a := get(t, "http://"+m.at+"/eval?late()"); a.status != 504 {
+		t.Errorf("a request that has set a second for itself: %d %s", a.status, a.body)
+	}
+	m.waitLog(t, "HARAKIRI triggered by worker")
 	for range 200 { // a worker is recycled
 		get(t, "http://"+m.at+"/")
 	}

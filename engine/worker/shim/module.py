@@ -83,6 +83,12 @@ QUIET = {
     "alarm": (("alarm",), None),
 }
 
+# What workers() tells of each, in this order.
+WORKER = (
+    "id pid requests delta_requests signals exceptions status rss vsz running_time last_spawn "
+    "respawn_count tx avg_rt apps"
+).split()
+
 PIECE = 64 << 10
 
 module = None  # once it is made
@@ -221,12 +227,7 @@ def _constants(given):
             found[name] = given[name]
     opt = found["opt"]
     for key, value in given["opt"]:
-        if key not in opt:
-            opt[key] = value
-        elif type(opt[key]) is list:
-            opt[key].append(value)
-        else:
-            opt[key] = [opt[key], value]
+        opt[key] = value  # of several the last, as in uWSGI under Python 3
     now = time.time()
     magic = {
         "%": "%",
@@ -310,7 +311,7 @@ def _int(value, least=-(1 << 31), most=(1 << 31) - 1):
 
 
 def _byte(value):
-    return _int(value, 0, 255)
+    return _int(value, -(1 << 63), (1 << 63) - 1) & 0xFF  # as uWSGI does: 300 is 44
 
 
 # The request that the calling thread runs.
@@ -342,22 +343,22 @@ def _environ():
 
 
 @export
-def worker_id():
+def worker_id(*_):
     return _number
 
 
 @export
-def mule_id():
+def mule_id(*_):
     return 0
 
 
 @export
-def masterpid():
+def masterpid(*_):
     return _config["module"]["server"]
 
 
 @export
-def i_am_the_spooler():
+def i_am_the_spooler(*_):
     return None
 
 
@@ -368,7 +369,7 @@ def in_farm(name=""):
 
 
 @export
-def ready():
+def ready(*_):
     return True if _number else None
 
 
@@ -393,12 +394,12 @@ def set_warning_message(message):
 
 
 @export
-def reload():
+def reload(*_):
     return _signal_server(system.SIGHUP)
 
 
 @export
-def stop():
+def stop(*_):
     return _signal_server(system.SIGQUIT)
 
 
@@ -418,17 +419,17 @@ def log(message):
 
 
 @export
-def logsize():
+def logsize(*_):
     return 0
 
 
 @export
-def micros():
+def micros(*_):
     return int(time.time() * 1e6)
 
 
 @export
-def mem():
+def mem(*_):
     """Return bytes of resident and of virtual memory."""
     with suppress(OSError, ValueError, IndexError):
         with io.open("/proc/self/statm", "rb", buffering=0) as f:
@@ -439,12 +440,12 @@ def mem():
 
 
 @export
-def total_requests():
+def total_requests(*_):
     return control.channel.call("requests")[0]
 
 
 @export
-def request_id():
+def request_id(*_):
     at = worker.running.get(thread.get_ident())
     return control.channel.call("requests")[1 + (at.number if at is not None else 0)]
 
@@ -455,10 +456,10 @@ def listen_queue(number=0):
 
 
 @export
-def workers():
+def workers(*_):
     found = []
     for one in control.channel.call("workers"):
-        one = dict(one)
+        one = {name: one[name] for name in WORKER}
         one["status"] = one["status"].encode()
         one["apps"] = tuple(
             {k: v.encode() if type(v) is str else v for k, v in app.items()} for app in one["apps"]
@@ -554,7 +555,8 @@ def add_cron(number, minute, hour, day, month, week):
 
 @export
 def add_file_monitor(number, path):
-    control.channel.call("add file monitor", _byte(number), _text(path).decode())
+    path = os.path.abspath(_text(path).decode())
+    control.channel.call("add file monitor", _byte(number), path)
 
 
 # The request.
@@ -566,13 +568,13 @@ def start_response(*args, **kwargs):
 
 
 @export
-def cl():
+def cl(*_):
     length = _exchange().others.get("CONTENT_LENGTH") or "0"
     return int(length) if length.isdigit() else 0
 
 
 @export
-def log_this_request():
+def log_this_request(*_):
     _tell_log(_exchange(), b"", b"")
 
 
@@ -606,6 +608,15 @@ def _tell_log(exchange, key, value):
     if len(data) > PIECE:
         raise ValueError(f"{len(data)} bytes are too many for the log")
     exchange.port.send(frame_head(len(data), exchange.rid, LOG_VARIABLE) + data)
+
+
+@export
+def set_user_harakiri(seconds):
+    """Bound the time that this request may still take; 0 for no bound."""
+    seconds = _int(seconds)
+    at = worker.running.get(thread.get_ident())
+    if at is not None and at.exchange is not None:
+        control.channel.call("user harakiri", at.number, _exchange().rid, seconds)
 
 
 @export
@@ -657,12 +668,12 @@ def offload(*args):
 
 
 @export
-def suspend():
+def suspend(*_):
     return True
 
 
 @export
-def green_schedule():
+def green_schedule(*_):
     return True
 
 
@@ -793,7 +804,7 @@ def register_rpc(name, function, argc=0):
 
 
 @export
-def rpc_list():
+def rpc_list(*_):
     return tuple(_rpc)
 
 
@@ -809,8 +820,6 @@ def call(*args):
     except Exception as e:
         report(e)
         return None
-    if isinstance(result, str):
-        return result.encode() or None
     return bytes(result) or None if isinstance(result, (bytes, bytearray, memoryview)) else None
 
 

@@ -12,13 +12,16 @@ import (
 // judge finds requests that have run for too long. Such a one is answered by its loop. Its
 // thread cannot be stopped, so the process has to go: a successor is started, then the
 // process finishes the requests of its other threads and is killed.
-type judge struct{ g *Supervisor }
+type judge struct {
+	g       *Supervisor
+	ownTick <-chan time.Time // once a request has set a time of its own
+}
 
 // look looks for requests that have run for too long, and kills the processes
 // in which nothing else is left.
 func (j *judge) look() {
 	g := j.g
-	if g.config.LateAfter() <= 0 {
+	if g.config.LateAfter() <= 0 && j.ownTick == nil {
 		return
 	}
 	now, at := shared.Monotonic(), time.Now()
@@ -62,6 +65,9 @@ func (j *judge) running(t *thread) (claim Claim, limit int64) {
 		}
 		if again, _ := j.g.Memory.Claim(t.index); again != id {
 			return Claim{}, 0 // it has ended, and its slot may be another's by now
+		}
+		if t.own.id == id {
+			limit = t.own.within(limit, since)
 		}
 		t.began, t.limit = since, limit
 	case t.began != since: // its answer is out; it was too short to be seen before

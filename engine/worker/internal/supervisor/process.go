@@ -49,6 +49,7 @@ type thread struct {
 	condemned Claim // the last claim that was late
 	began     int64 // when the request began that was seen last,
 	limit     int64 // and how long it may run in nanoseconds; 0 or less: for ever
+	own       userHarakiri
 }
 
 func newWorker(number, threads int) *worker {

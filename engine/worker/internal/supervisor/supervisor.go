@@ -96,6 +96,9 @@ func New(c launch.Config) (*Supervisor, error) {
 	g.watchdog = watchdog{g: g}
 	g.graves = graves{g: g}
 	g.nudger = nudger{g: g}
+	if c.Control != nil {
+		c.Control.Handle("user harakiri", g.userHarakiri)
+	}
 	var err error
 	if g.Memory, err = shared.NewMemory(c.Processes*shared.Places*c.Threads, len(c.Loops)); err != nil {
 		return nil, err
@@ -180,6 +183,8 @@ func (g *Supervisor) run() {
 		case now := <-tick:
 			g.judge.look()
 			g.turns.recycle(now)
+		case <-g.judge.ownTick:
+			g.judge.look()
 		case now := <-cycle:
 			g.scaler.look(now)
 		case <-watch.C:
