@@ -73,7 +73,7 @@ func TestModuleBeside(t *testing.T) {
 	write(t, dir, "calls.txt", string(calls))
 	write(t, dir, "data.txt", "some data")
 	write(t, dir, "packet", "\x00\x0c\x00\x00\x01\x00a\x02\x00bc\x01\x00d\x00\x00")
-	servers := beside(t, dir, "--processes", "2", "--locks", "2", "--env", "A=1", "--env", "B=2", "--enable-threads")
+	servers := beside(t, dir, "--processes", "2", "--locks", "2", "--env", "A=1", "--env", "B=2", "--enable-threads", "--worker-reload-mercy", "4")
 
 	results := map[string][]string{}
 	names := map[string][]string{}
@@ -111,7 +111,7 @@ func TestModuleBeside(t *testing.T) {
 		return
 	}
 	if was != got {
-		t.Errorf("docs/module.md tells otherwise: run with -update-module\n%s", firstDifference(was, got))
+		t.Errorf("docs/module.md tells otherwise: run with -update-module\n%s", differences(was, got))
 	}
 }
 
@@ -124,7 +124,7 @@ func TestModuleNames(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(dir, "spool"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	servers := beside(t, dir, "--spooler", "spool", "--sharedarea", "1", "--queue", "10", "--cache2", "name=x,items=10", "--snmp=127.0.0.1:"+freePort(t))
+	servers := beside(t, dir, "--worker-reload-mercy", "4", "--spooler", "spool", "--sharedarea", "1", "--queue", "10", "--cache2", "name=x,items=10", "--snmp=127.0.0.1:"+freePort(t))
 	names := map[string][]string{}
 	for name, s := range servers {
 		var all []string
@@ -138,14 +138,21 @@ func TestModuleNames(t *testing.T) {
 	}
 }
 
-func firstDifference(a, b string) string {
+// differences returns the lines that only one of two texts has.
+func differences(a, b string) string {
 	x, y := strings.Split(a, "\n"), strings.Split(b, "\n")
-	for i := range x {
-		if i >= len(y) || x[i] != y[i] {
-			return fmt.Sprintf("- %s\n+ %s", x[i], strings.Join(y[min(i, len(y)):min(i+1, len(y))], ""))
+	var found []string
+	for _, line := range x {
+		if !slices.Contains(y, line) {
+			found = append(found, "- "+line)
 		}
 	}
-	return "+ " + strings.Join(y[len(x):], "\n")
+	for _, line := range y {
+		if !slices.Contains(x, line) {
+			found = append(found, "+ "+line)
+		}
+	}
+	return strings.Join(found, "\n")
 }
 
 var nameOf = regexp.MustCompile(`uwsgi\.(\w+)`)
