@@ -14,6 +14,7 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/config"
 	"github.com/uwsgo/uwsgo/cmd/internal/home"
 	"github.com/uwsgo/uwsgo/cmd/internal/hook"
+	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/life"
 	"github.com/uwsgo/uwsgo/engine/worker"
 )
 
@@ -136,6 +137,9 @@ func waitForSocket(ctx context.Context, addr string) error {
 
 // postFork returns what each worker process does before it serves.
 func (p *program) postFork() (steps []worker.Step) {
+	if p.cfg.Chdir2 != "" {
+		steps = append(steps, worker.Step{Chdir: p.cfg.Chdir2})
+	}
 	for _, h := range p.hooks("post-fork") {
 		switch {
 		case h.Kind == hook.Chdir:
@@ -151,6 +155,23 @@ func (p *program) postFork() (steps []worker.Step) {
 		}
 	}
 	return steps
+}
+
+// watchTouched runs the hooks of files that are touched, until ctx ends. One that fails
+// is logged; two run at a time where both are touched.
+func (p *program) watchTouched(ctx context.Context) {
+	var watched []life.Watched
+	for _, h := range p.cfg.TouchHooks {
+		watched = append(watched, life.Watched{Paths: p.under(h.Path), Do: func() {
+			p.log.Printf("*** %s has been touched... running \"%s\" ***", h.Path, h.Text)
+			go func() {
+				if err := p.runHook(ctx, h.Hook); err != nil && ctx.Err() == nil {
+					p.log.Printf("%s: %v", h.Where, err)
+				}
+			}()
+		}})
+	}
+	life.Watch(ctx, watched...)
 }
 
 // runAtExit runs the commands for the end, unless another server goes on in the place of

@@ -139,6 +139,7 @@ func (p *program) takeSignals() {
 func (p *program) live(ctx context.Context, served <-chan error) bool {
 	watching, unwatch := context.WithCancel(ctx)
 	go p.watchLogs(watching)
+	go p.watchTouched(watching)
 	reloaded := p.reloads.Start(watching, p.causes())
 	defer func() { unwatch(); reloaded() }()
 	for running := true; running; {

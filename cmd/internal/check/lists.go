@@ -58,7 +58,6 @@ func Sort(c *config.Config) Lists {
 		case o.Status == option.Ends:
 			l.Lost = append(l.Lost, item)
 		default:
-			item.Why = instead(o.Name)
 			l.Lost = append(l.Lost, item)
 		}
 	}

@@ -257,3 +257,12 @@ func TestHeadersAndFiles(t *testing.T) {
 		}
 	}
 }
+
+// No option is lost without a word on what to do, or why it is not needed.
+func TestEveryNameSaysWhatToDo(t *testing.T) {
+	for _, name := range Options.Names() {
+		if o := Options.Lookup(name); !o.Status.Supported() && o.Note == "" {
+			t.Errorf("%s (%s): nothing is said", name, o.Status)
+		}
+	}
+}

@@ -29,8 +29,7 @@ func TestNoApp(t *testing.T) {
 		{"mules", "mules = 2", "app.ini:2: mules: "},
 		{"php", "http = :80\nphp-docroot = /srv", "app.ini:3: php-docroot: uwsgo runs apps in Python alone"},
 		{"perl", "psgi = app.pl", "app.ini:2: psgi: uwsgo runs apps in Python alone"},
-		{"router", "http = :80\nhttp-to = 127.0.0.1:3031", "app.ini:3: http-to: uwsgo passes no requests on"},
-		{"fastrouter", "fastrouter = :3031", "app.ini:2: fastrouter: uwsgo passes no requests on"},
+		{"zerg", "zerg-server = /run/z", "app.ini:2: zerg-server: uwsgo passes no requests on"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			enter(t, map[string]string{"app.ini": "[uwsgi]\n" + tt.ini + "\n"})

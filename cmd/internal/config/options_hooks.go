@@ -2,6 +2,7 @@ package config
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/uwsgo/uwsgo/cmd/internal/hook"
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
@@ -11,7 +12,8 @@ import (
 // HookConfig has the commands that are run at the stages of the server's life, in the order
 // in which those of one stage are run.
 type HookConfig struct {
-	Hooks []Hook
+	Hooks      []Hook
+	TouchHooks []TouchHook
 }
 
 // Hook is something that is done at a stage of the server's life.
@@ -19,6 +21,12 @@ type Hook struct {
 	Stage string // one of stages, post-fork or master-start
 	hook.Action
 	Where string // its origin for messages
+}
+
+// TouchHook is what is done when a file is touched.
+type TouchHook struct {
+	Path string
+	Hook
 }
 
 // stages are the moments at which hook-STAGE and exec-STAGE run commands, in their
@@ -68,6 +76,23 @@ func makeHookRows() []row {
 	}
 	add("post-fork", "in each worker process, before it serves", " A worker in which one fails ends, and another is tried.")
 	add("master-start", "when requests are served", " `unix_signal:NUMBER FUNCTION` has a signal stop or reload the server, log statistics or pause.")
+	rows = append(rows,
+		row{
+			Option: option.Option{
+				Name: "touch-exec", Kind: option.List, Arg: "FILE COMMAND", Status: option.Same,
+				Help: "run this shell command when the file is touched",
+			},
+			set: func(r *resolver, e ini.Entry) error { return r.touch(e, "exec:") },
+		},
+		row{
+			Option: option.Option{
+				Name: "hook-touch", Kind: option.List, Arg: "FILE ACTION:ARGUMENT", Status: option.Differs,
+				Help: "do this when the file is touched: an action as in the other hooks",
+				Note: "Those that change the server itself, such as chdir and putenv, end the start.",
+			},
+			set: func(r *resolver, e ini.Entry) error { return r.touch(e, "") },
+		},
+	)
 	for _, w := range []struct{ name, what, action, stage string }{
 		{"wait-for-fs", "this path is there", "wait_for_fs", "as-root"},
 		{"wait-for-file", "this path is a file", "wait_for_file", "as-root"},
@@ -108,6 +133,23 @@ func (r *resolver) hook(stage string, e ini.Entry) error {
 	}
 	r.Hooks = slices.Insert(r.Hooks, r.hooks, Hook{Stage: stage, Action: action, Where: e.Origin.Name(e.Key)})
 	r.hooks++
+	return nil
+}
+
+// touch reads a file and what is done when it is touched.
+func (r *resolver) touch(e ini.Entry, action string) error {
+	file, rest, ok := strings.Cut(strings.TrimSpace(e.Value), " ")
+	if !ok {
+		return e.Origin.Errorf(e.Key, "%q is not of the form FILE COMMAND", e.Value)
+	}
+	a, err := hook.Parse(action + strings.TrimSpace(rest))
+	if err != nil {
+		return e.Origin.Errorf(e.Key, "%q: %w", e.Value, err)
+	}
+	if a.Kind != hook.Run {
+		return e.Origin.Errorf(e.Key, "%q would change the server itself, which a file that is touched cannot do", e.Value)
+	}
+	r.TouchHooks = append(r.TouchHooks, TouchHook{file, Hook{Stage: "touch", Action: a, Where: e.Origin.Name(e.Key)}})
 	return nil
 }
 

@@ -19,6 +19,11 @@ type ListenConfig struct {
 	ChmodSocket fs.FileMode // mode of unix sockets; 0 leaves it to the umask
 	ChownSocket string      // user[:group] of unix sockets; empty leaves it
 	ReusePort   bool        // other servers may listen on the same TCP ports
+	// Shared are the addresses that others name as =0, =1 and so on.
+	Shared   []Listen
+	Abstract bool // unix sockets have no files
+	// Upstreams are those of http-to.
+	Upstreams []ini.Entry
 	// ProxyProtocol has HTTP connections begin with a header that says whose they are, where
 	// one of ProxyFrom sends it: a network, or unix.
 	ProxyProtocol bool
@@ -51,6 +56,36 @@ type Listen struct {
 }
 
 var listeningRows = []row{
+	{
+		Option: option.Option{
+			Name: "shared-socket", Aliases: []string{"undeferred-shared-socket"}, Kind: option.List, Arg: "ADDR", Status: option.Differs,
+			Help: "name this address once: http, https, socket and their kin mean it by =0, the next one by =1",
+			Note: "Every address is bound before root is given up, so it is not needed for low ports. One that nobody names is not bound.",
+		},
+		set: func(r *resolver, e ini.Entry) error {
+			addr, err := text(e, "an address such as :80")
+			r.Shared = append(r.Shared, Listen{Addr: address(addr), Where: e.Origin.Name(e.Key)})
+			return err
+		},
+	},
+	{
+		Option: option.Option{
+			Name: "abstract-socket", Short: 'a', Kind: option.Flag, Status: option.Same,
+			Help: "give unix sockets abstract names in place of files, as @ in front of the name does (Linux)",
+		},
+		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.Abstract, e) },
+	},
+	{
+		Option: option.Option{
+			Name: "http-to", Kind: option.List, Arg: "ADDR", Status: option.Differs,
+			Help: "accepted where it names an address of this server",
+			Note: "There is no router in between. To pass requests on to other servers is for a web server, so another address ends the start.",
+		},
+		set: func(r *resolver, e ini.Entry) error {
+			r.Upstreams = append(r.Upstreams, e)
+			return nil
+		},
+	},
 	{
 		Option: option.Option{
 			Name: "enable-proxy-protocol", Aliases: []string{"http-enable-proxy-protocol"}, Kind: option.Flag, Arg: "BOOL", Optional: true, Status: option.Differs,
@@ -181,6 +216,9 @@ func (r *resolver) chownSocket(e ini.Entry) (err error) {
 }
 
 func (r *resolver) settleListening() error {
+	if err := r.share(); err != nil {
+		return err
+	}
 	r.yieldToStats()
 	for i := range r.Listens {
 		if r.Listens[i].Protocol == "" {

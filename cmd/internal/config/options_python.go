@@ -19,7 +19,8 @@ type PythonConfig struct {
 	// Links are the directories of configuration files that were named by way of links.
 	Links         []ini.Link
 	Chdir         string
-	AutoReload    bool // when Python code changes
+	Chdir2        string // of the workers, once the app is loaded
+	AutoReload    bool   // when Python code changes
 	Imports       []worker.Import
 	Optimize      int // Python's -O
 	NoFileWrapper bool
@@ -91,6 +92,14 @@ var pythonRows = []row{
 			Help: "change to this directory before the app is loaded",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setText(&r.Chdir, e, "a directory") },
+	},
+	{
+		Option: option.Option{
+			Name: "chdir2", Kind: option.Text, Arg: "DIR", Status: option.Differs,
+			Help: "change to this directory once the app is loaded",
+			Note: "The workers do; with lazy-apps each does before it loads the app. The server itself stays where it is.",
+		},
+		set: func(r *resolver, e ini.Entry) error { return setText(&r.Chdir2, e, "a directory") },
 	},
 	{
 		Option: option.Option{

@@ -56,10 +56,18 @@ var ends = []group{
 		"the program would not run, and the app would be served in its place: run it by the service manager, or beside the app with attach-daemon",
 	},
 	{"exit no-server", "the configuration says that the server is not to start"},
+	{"test", "the server is not to start: uwsgo check FILE imports the app, and says whether it would"},
+	{"get", "the server is not to start: uwsgo config FILE prints the values of options"},
+	{"build-plugin cflags config-py dot-h print-sym print-symbol python-version", "the server is not to start: it prints or makes parts of uWSGI's"},
+	{"privileged-binary-patch privileged-binary-patch-arg unprivileged-binary-patch unprivileged-binary-patch-arg", "another program would have to take the place of this one: start that by the service manager"},
+	{"python-raw raw-socket", "raw connections are not given to Python, and the app would not be reached: have a program of its own listen, with attach-daemon or as a service"},
+	{"fastcgi-socket fastcgi-nph-socket scgi-socket scgi-nph-socket puwsgi-socket zeromq zmq zeromq-socket zmq-socket mongrel2", "nobody would listen there: have the web server in front speak HTTP or uwsgi, and listen with http or socket"},
+	{"http-use-base http-use-pattern http-use-cache http-use-code-string http-use-socket http-subscription-server http-zerg fastrouter rawrouter forkptyrouter forkpty-router forkptyurouter forkpty-urouter", "requests would reach nobody, or the app here in place of another server: have a web server pass them on, nginx with proxy_pass or uwsgi_pass for one"},
 }
 
 // changed says how what an option asks for is done in another way here.
 var changed = []group{
+	{"cheap", "workers are started at once; idle has them end"},
 	{"lazy", "apps are loaded as with lazy-apps; a reload takes new workers beside the old"},
 	{"gevent gevent-monkey-patch gevent-early-monkey-patch gevent-wait-for-hub async asyncio greenlet ugreen tornado stackless coroae goroutines loop", "workers run threads: see threads"},
 	{"drop-after-init drop-after-apps master-as-root", "the server becomes the user of uid once the addresses are bound, before the apps are loaded"},

@@ -34,6 +34,8 @@ func known() []*Option {
 			o := parseKnown(word)
 			if c, ok := classOf[o.Name]; ok {
 				o.Status, o.Note = c.status, c.note
+			} else {
+				o.Note = insteadOf(o.Name)
 			}
 			options = append(options, o)
 		}

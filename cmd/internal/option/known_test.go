@@ -1,6 +1,7 @@
 package option
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -19,6 +20,18 @@ func TestClassesAreKnown(t *testing.T) {
 					t.Errorf("%s is in two groups: %s and %s", name, before, c.status)
 				}
 				seen[name] = c.status
+			}
+		}
+	}
+}
+
+// What is said of lost options is said of some.
+func TestLostPrefixes(t *testing.T) {
+	all := known()
+	for _, l := range lost {
+		for prefix := range strings.FieldsSeq(l.prefixes) {
+			if !slices.ContainsFunc(all, func(o *Option) bool { return strings.HasPrefix(o.Name, prefix) }) {
+				t.Errorf("%s: no name begins so", prefix)
 			}
 		}
 	}

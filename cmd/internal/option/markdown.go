@@ -3,8 +3,8 @@ package option
 import (
 	"fmt"
 	"io"
+	"maps"
 	"slices"
-	"sort"
 	"strings"
 )
 
@@ -84,18 +84,15 @@ does not have it.
 		}
 	}
 
-	b.WriteString("\n## Known from uWSGI, not supported yet\n\nuwsgo knows the names; what the options do is missing. The log names them at each start.\n")
-	for _, group := range knownNames {
-		var planned []string
-		for word := range strings.FieldsSeq(group.names) {
-			if o := t.Lookup(parseKnown(word).Name); o.Status == Planned {
-				planned = append(planned, o.Name)
-			}
+	b.WriteString("\n## Known from uWSGI, not supported yet\n\nuwsgo knows the names; what the options do is missing. The log names them at each start.\n\n| options | what to do instead |\n|---|---|\n")
+	planned := map[string][]string{} // by what to do
+	for _, name := range t.names {
+		if o := t.byName[name]; o.Status == Planned {
+			planned[o.Note] = append(planned[o.Note], name)
 		}
-		sort.Strings(planned)
-		if len(planned) > 0 {
-			fmt.Fprintf(&b, "\n### %s\n\n%s\n", group.part, quoted(planned))
-		}
+	}
+	for _, note := range slices.SortedFunc(maps.Keys(planned), func(a, b string) int { return strings.Compare(planned[a][0], planned[b][0]) }) {
+		fmt.Fprintf(&b, "| %s | %s |\n", quoted(planned[note]), cell(note))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -79,23 +79,25 @@ def application(environ, start_response):
         breakpoint()
     start_response("200 OK", [])
     where = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
-    return [f"{resource.getrlimit(resource.RLIMIT_NOFILE)} {where}".encode()]
+    return [f"{resource.getrlimit(resource.RLIMIT_NOFILE)} {where} {os.getcwd()}".encode()]
 `)
 	port := freePort(t)
 	base := "http://127.0.0.1:" + port
-	cmd := command(dir, "--http", "127.0.0.1:"+port, "--wsgi-file", "app.py", "--max-fd", "700", "--cpu-affinity", "1", "--honour-stdin", "--exit-on-reload")
+	cmd := command(dir, "--shared-socket", "127.0.0.1:"+port, "--http", "=0", "--wsgi-file", "app.py", "--touch-exec", "deploy.touch echo it was; echo touched", "--chdir2", "/", "--max-fd", "700", "--cpu-affinity", "1", "--honour-stdin", "--exit-on-reload")
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer stdin.Close()
 	s := launch(t, cmd)
-	wantBody(t, s.waitAnswer(t, base+"/", 200), 200, "(700, 700) 1")
+	wantBody(t, s.waitAnswer(t, base+"/", 200), 200, "(700, 700) 1 /")
 	if _, err := stdin.Write([]byte("p 'it is', 6*7\nc\n")); err != nil {
 		t.Fatal(err)
 	}
-	wantBody(t, get(t, base+"/debug"), 200, "(700, 700) 1")
+	wantBody(t, get(t, base+"/debug"), 200, "(700, 700) 1 /")
 	s.waitLog(t, "('it is', 42)")
+	write(t, dir, "deploy.touch", "")
+	s.waitLog(t, "it was\ntouched")
 	if err := s.cmd.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
