@@ -32,7 +32,7 @@ var ignored = []group{
 	{"weight auto-weight start-unsubscribed unsubscribe-on-graceful-reload", "it tells a subscription server something, and there is none"},
 	{"alarm-msg-size alarm-freq alarm-cheap", "it only goes with alarm"},
 	{"alarm-list alarms-list plugin-list plugins-list loop-list loops-list clock-list clocks-list cheaper-algo-list cheaper-algos-list cheaper-list router-list routers-list dump-options", "it shows what is built into uWSGI: uwsgo --help lists what there is here"},
-	{"rpc-max locks mode", "it tunes the module uwsgi"},
+	{"rpc-max mode", "it tunes parts of the module uwsgi that have no bound, or that nothing asks for"},
 	{"max-apps dynamic-apps", "there may be as many apps as are configured, and requests cannot name others"},
 	{"body-read-warning", "large bodies go to files"},
 	{"force-cwd", "the program is started anew where it was started"},
