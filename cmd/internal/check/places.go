@@ -41,9 +41,13 @@ var stageOf = map[string]int{
 
 // hooks looks at what hooks would do, which are never run.
 func (c *checker) hooks() {
+	told := false
 	for _, h := range c.cfg.Hooks {
 		if _, early := stageOf[h.Stage]; early && h.Kind == hook.Exit {
 			c.tell(Error, Hooks, h.Where, fmt.Sprintf("the hook ends the start with exit code %d", h.Number))
+		} else if early && h.Kind == hook.Run && !told {
+			c.tell(Note, Hooks, h.Where, "a start runs this, and may end where it fails: here no hook is run")
+			told = true
 		}
 	}
 }

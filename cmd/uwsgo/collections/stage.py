@@ -348,7 +348,7 @@ def others():
     return sorted(found)
 
 
-routed = re.findall(r"\w+ file:([^,; ]+)", "\n".join(get("logger", "req-logger")))
+routed = re.findall(r"\w+ file:([^,;\s]+)", "\n".join(get("logger", "req-logger")))
 made = {}
 told = ""  # into logs
 logged = set()
