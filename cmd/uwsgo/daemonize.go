@@ -27,21 +27,22 @@ const showAtMost = 1 << 20
 
 // daemonize runs this program again in the background, as a Go program cannot fork.
 // It returns when that serves requests, with exit code 0, or has ended, with its exit
-// code. stdin is what was read of standard input and the daemon has to read too.
-func daemonize(cfg *config.Config, stdin []byte) int {
+// code. path is its file, stdin is what was read of standard input and the daemon has to read too.
+func daemonize(cfg *config.Config, path string, stdin []byte) int {
 	for _, e := range cfg.Entries {
 		if o := config.Options.Lookup(e.Key); o != nil && o.Kind == option.Action && strings.HasPrefix(e.Value, "fd://") {
 			return fail(fmt.Errorf("daemonize: %s: the daemon cannot read %s again: name a file, or - for standard input", e.Origin.Name(e.Key), e.Value))
 		}
 	}
-	path, err := os.Executable()
-	if err != nil {
-		return fail(fmt.Errorf("daemonize: %w", err))
+	if real, err := os.Executable(); err == nil && !sameFile(path, real) {
+		path = real // it is called by a name that is another program's
 	}
 	r, w, err := os.Pipe()
 	if err != nil {
 		return fail(fmt.Errorf("daemonize: %w", err))
 	}
+	// By the name that it was called by, a link too: start-stop-daemon looks for a process of
+	// that name.
 	cmd := exec.Command(path, os.Args[1:]...)
 	cmd.Args[0] = os.Args[0]
 	cmd.Env = append(os.Environ(), readyEnv+"=3")
@@ -80,6 +81,15 @@ func daemonize(cfg *config.Config, stdin []byte) int {
 		return fail(fmt.Errorf("daemonize: the daemon ended before it served: %w", err))
 	}
 	return exitOK // it was stopped
+}
+
+func sameFile(a, b string) bool {
+	x, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	y, err := os.Stat(b)
+	return err == nil && os.SameFile(x, y)
 }
 
 // logSize returns how long the file path is, -1 if it is something else.

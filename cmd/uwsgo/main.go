@@ -96,7 +96,7 @@ func run() int {
 		}
 		// An emperor has its vassals where it can see them: daemonize is the log there.
 		if cfg.Daemonize != "" && ready == nil && before == nil && mine == nil {
-			return daemonize(cfg, input.Bytes())
+			return daemonize(cfg, path, input.Bytes())
 		}
 		p := &program{cfg: cfg, self: path, virtualenv: worker.OwnVirtualenv(path), stdin: input.Bytes(), daemon: ready, vassal: mine, role: succession.NewRole(before)}
 		if emperor {

@@ -62,7 +62,7 @@ func TestWhatProtectsEndsTheStart(t *testing.T) {
 		{"flock", "flock = /run/x.lock", "app.ini:3: flock: "},
 		{"zeromq", "log-zeromq = tcp://127.0.0.1:1", "app.ini:3: log-zeromq: "},
 		{"inject", "inject-before = common.ini", "app.ini:3: inject-before: "},
-		{"own_option", "declare-option = deny=route=$1 break:403", "app.ini:3: declare-option: "},
+		{"own_option", "declare-option = deny=route=$1 send:A\ndeny = ^/", "app.ini:4: route: send: "},
 		{"exit", "exit = 1", "app.ini:3: exit: "},
 		{"taken_condition", "if-exists = .\nroute = ^/.* ldapauth:Realm,a:b\nendif =", "app.ini:4: route: ldapauth: "},
 		{"variables", "ienv = A=b", "app.ini:3: ienv: "},

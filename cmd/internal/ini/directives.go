@@ -129,6 +129,14 @@ var directives = []directive{
 	},
 	{
 		Option: option.Option{
+			Name: "declare-option", Aliases: []string{"declare-option2"}, Kind: option.Action, Arg: "NAME=TEMPLATE", Immediate: true, Status: option.Differs,
+			Help: "make an option that stands for others: web=http=$1;processes=$2, and then web = :8080 4",
+			Note: "What it stands for is taken in its place in the file; uWSGI takes it before all other options. On the command line the new option is given as `--set NAME=VALUE`.",
+		},
+		act: (*List).declare,
+	},
+	{
+		Option: option.Option{
 			Name: "if-env", Aliases: []string{"ifenv", "if-not-env"}, Kind: option.Action, Arg: "NAME[=VALUE]", Immediate: true, Status: option.Same,
 			Help: "take the lines up to endif only if the environment variable is set, or has this value",
 		},

@@ -47,11 +47,13 @@ type List struct {
 	depth  int
 	work   int
 	used   map[string]bool // placeholders that something referred to
+	// declared are the options of the configuration's own and what they stand for.
+	declared map[string]string
 }
 
 // New makes an empty list of some of these options.
 func New(w World, options *option.Table) *List {
-	l := &List{world: w, table: options, acts: acts(), index: map[string]int{}, used: map[string]bool{}}
+	l := &List{world: w, table: options, acts: acts(), index: map[string]int{}, used: map[string]bool{}, declared: map[string]string{}}
 	l.initMagic()
 	return l
 }
@@ -94,16 +96,21 @@ func (l *List) append(e Entry) error {
 		return e.Origin.Errorf(e.Key, "more than %d options", maxEntries)
 	}
 	o := l.table.Lookup(e.Key)
-	if o == nil && l.strict && !e.Settled {
+	template, declared := l.declared[e.Key]
+	if o == nil && !declared && l.strict && !e.Settled {
 		return l.Unknown(e, true)
 	}
-	e.Settled = e.Settled || o != nil && o.Immediate
+	declared = declared && !e.Settled
+	e.Settled = e.Settled || declared || o != nil && o.Immediate
 	if _, ok := l.index[e.Key]; !ok {
 		l.index[e.Key] = len(l.Entries)
 	}
 	l.Entries = append(l.Entries, e)
 	if act := l.acts[e.Key]; act != nil {
 		return act(l, e)
+	}
+	if declared {
+		return l.stand(e, template)
 	}
 	return nil
 }

@@ -44,7 +44,6 @@ var ends = []group{
 	{"ienv early-envdir", "variables would be missing where $(NAME) asks for them: set them before the start, with EnvironmentFile= in the systemd unit for one, or read them with envdir"},
 	{"resolve", "the placeholder would be missing: write the address itself"},
 	{"sqlite sqlite3 ldap", "its options would be missing: write them into an ini file"},
-	{"declare-option declare-option2", "what the option stands for would be missing: write that in its place"},
 	{"blacklist end-blacklist whitelist end-whitelist", "options are not restricted: leave out those that are not to be used"},
 	{
 		"check-mount check-mountpoint mount-check mountpoint-check wait-for-mountpoint",

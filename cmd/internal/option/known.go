@@ -79,7 +79,7 @@ cheaper-rss-limit-hard cheaper-rss-limit-soft cheaper-step check-cache? check-in
 check-mountpoint check-static-docroot! chroot chunked-input-limit chunked-input-timeout clock
 clock-list! clocks-list! close-on-exec! close-on-exec2! collect-header command-mode!* config*
 config-py!* connect-and-read* cpu-affinity cron cron-harakiri cron-legion cron2 daemonize/d
-daemonize2 daemons-honour-stdin! declare-option* declare-option2 del-header die-on-idle!
+daemonize2 daemons-honour-stdin! del-header die-on-idle!
 die-on-no-workers! disable-async-warn-on-queue-full! disable-sendfile! disable-write-exception!
 dlopen* dot-h!* drop-after-apps! drop-after-init! dump-options! dynamic-apps! early-emperor!
 early-envdir* emperor emperor-broodlord emperor-cap emperor-chdir-attr emperor-collect-attr
