@@ -62,7 +62,7 @@ func (l *List) passes() []pass {
 	return []pass{
 		{'$', func(name string) (string, bool, error) { v, ok := l.world.Getenv(name); return v, ok, nil }},
 		{'@', l.content},
-		{'%', func(name string) (string, bool, error) { v, ok := l.placeholder(name); return v, ok, nil }},
+		{'%', l.placeholder},
 	}
 }
 
@@ -84,11 +84,11 @@ func (l *List) fill(e *Entry, p pass) error {
 			from = end + 1
 			continue
 		}
-		e.Value = e.Value[:begin-2] + value + e.Value[end+1:]
-		from = 1
-		if err := l.spend(len(e.Value)); err != nil {
+		if err := l.spend(len(e.Value[:begin-2]) + len(value) + len(e.Value[end+1:])); err != nil {
 			return err
 		}
+		e.Value = e.Value[:begin-2] + value + e.Value[end+1:]
+		from = 1
 	}
 }
 
@@ -140,9 +140,10 @@ func (l *List) content(name string) (string, bool, error) {
 // placeholder is what %(key) stands for: an option's value or, where there are
 // spaces, a calculation from left to right. There, words that are no operator
 // are numbers or options, an unknown one is empty, and two in a row are joined.
-func (l *List) placeholder(key string) (string, bool) {
+func (l *List) placeholder(key string) (string, bool, error) {
 	if !strings.Contains(key, " ") {
-		return l.Get(key)
+		value, known := l.Get(key)
+		return value, known, nil
 	}
 	value, known, operator := "", false, ""
 	for _, word := range strings.FieldsFunc(key, func(r rune) bool { return r == ' ' }) {
@@ -166,9 +167,12 @@ func (l *List) placeholder(key string) (string, bool) {
 		if strings.Trim(word, "0123456789") != "" {
 			operand, _ = l.Get(word)
 		}
+		if err := l.spend(len(value) + len(operand)); err != nil {
+			return "", false, err
+		}
 		value, known, operator = apply(operator, value, operand), true, ""
 	}
-	return value, known
+	return value, known, nil
 }
 
 func apply(operator, left, right string) string {

@@ -166,11 +166,11 @@ func Bool(value string) bool {
 	return true
 }
 
-// spend takes n bytes from the work that expansion may do.
+// spend takes n bytes, before they are written, from the work that expansion may do.
 func (l *List) spend(n int) error {
-	l.work += n + 1
-	if l.work > maxWork {
+	if l.work+n+1 > maxWork {
 		return fmt.Errorf("expansion does not end: more than %d bytes written", maxWork)
 	}
+	l.work += n + 1
 	return nil
 }

@@ -54,10 +54,10 @@ func (l *List) addBody(e Entry) error {
 // where a condition has nothing to offer.
 func (l *List) appendItem(e Entry, item *string) error {
 	if item != nil {
-		e.Value = strings.ReplaceAll(e.Value, "%(_)", *item)
-		if err := l.spend(len(e.Value)); err != nil {
+		if err := l.spend(len(e.Value) + strings.Count(e.Value, "%(_)")*len(*item)); err != nil {
 			return e.Origin.Errorf(e.Key, "%w", err)
 		}
+		e.Value = strings.ReplaceAll(e.Value, "%(_)", *item)
 	}
 	return l.append(e)
 }

@@ -147,3 +147,66 @@ func TestEmperorOnDemand(t *testing.T) {
 	}
 	s.waitLog(t, "vassal a.ini is now loyal")
 }
+
+// What may lie in a directory of vassals, in one: names, forms, links, an emperor.
+func TestEmperorFiles(t *testing.T) {
+	dir := emperorDir(t)
+	top := filepath.Dir(dir)
+	app := write(t, top, "app.py", plainApp)
+	kept, below := filepath.Join(top, "kept"), filepath.Join(top, "below")
+	for _, d := range []string{kept, below} {
+		if err := os.Mkdir(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	socket := func(name string) string { return filepath.Join(top, name+".s") }
+	ini := func(name string) string {
+		return "[uwsgi]\nhttp-socket = " + socket(name) + "\nwsgi-file = " + app + "\n"
+	}
+	names := []string{"a b", "x.y.z", "-dash", "ünï", "yaml", "json", "xml", "link", "below"}
+	for _, name := range names[:4] {
+		write(t, dir, name+".ini", ini(name))
+	}
+	write(t, dir, "y.yml", "uwsgi:\n  http-socket: "+socket("yaml")+"\n  wsgi-file: "+app+"\n")
+	write(t, dir, "j.json", `{"uwsgi": {"http-socket": "`+socket("json")+`", "wsgi-file": "`+app+`"}}`)
+	write(t, dir, "x.xml", "<uwsgi><http-socket>"+socket("xml")+"</http-socket><wsgi-file>"+app+"</wsgi-file></uwsgi>")
+	write(t, dir, "sub.ini", "[uwsgi]\nemperor = "+below+"\n")
+	write(t, below, "v.ini", ini("below"))
+	link := filepath.Join(dir, "link.ini")
+	if err := os.Symlink(write(t, kept, "link.ini", ini("link")), link); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(filepath.Join(kept, "none.ini"), filepath.Join(dir, "none.ini")); err != nil {
+		t.Fatal(err)
+	}
+	answers := func(name string, want bool) {
+		t.Helper()
+		eventually(t, fmt.Sprintf("%q answers: %v", name, want), func() error {
+			status, err := overUnix(socket(name))
+			if (err == nil && status == 200) != want {
+				return fmt.Errorf("%d, %v", status, err)
+			}
+			return nil
+		})
+	}
+	s := start(t, top, "--emperor", dir, "--emperor-freq", "1")
+	for _, name := range names {
+		answers(name, true)
+	}
+	if err := os.Remove(link); err != nil {
+		t.Fatal(err)
+	}
+	answers("link", false)
+	if err := os.RemoveAll(dir); err != nil { // all of them go, and come back with it
+		t.Fatal(err)
+	}
+	answers("below", false)
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	write(t, dir, "a b.ini", ini("a b"))
+	answers("a b", true)
+	if err := s.stop(t, syscall.SIGTERM); err != nil {
+		t.Errorf("exit: %v", err)
+	}
+}
