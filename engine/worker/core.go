@@ -7,8 +7,9 @@ import (
 	"github.com/uwsgo/uwsgo/engine/worker/internal/shared"
 )
 
-// Core is one thread of one worker, uWSGI's word for it, in one of the places that
-// the worker's processes have; it is used again for later ones. Its methods may be
+// Core is what takes one request at a time, uWSGI's word for it: a thread of a worker, or
+// one of the slots of a thread that has several ([Config].Slots). It is in one of the places
+// that the worker's processes have, and used again for later ones. Its methods may be
 // called by any goroutine.
 type Core struct {
 	process *shared.Process

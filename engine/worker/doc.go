@@ -30,11 +30,13 @@
 //
 // and receives pairs of uint32 (tag, n): how much more of a streamed answer is
 // welcome, or that a descriptor comes along. See the constants in wire.go and
-// shim/port.py.
+// shim/port.py. A thread that has several requests at a time ([Config].Slots) sends the
+// frames of their answers in turns; each answer has its own credit.
 //
 // # Shared memory
 //
-// A worker thread writes the id of the request it takes, and when, into its claim;
+// A worker thread writes the id of the request it takes, and when, into its claim, one for
+// each of its slots;
 // a loop writes one byte for each slot whose request must not run any more. From
 // the claims the pool knows what a worker that died or hangs was doing. One word of
 // the claim is the supervisor's: it tells the thread to take no more requests.

@@ -30,7 +30,7 @@ func (st *stream) logVariable(s *slot, id uint32, payload []byte) error {
 		return fmt.Errorf("%w: a variable for the log that is none", errFrame)
 	}
 	s.told = true // the thread has it
-	st.port.tellLogVariable(s.client, id, st.core, name, value)
+	st.port.tellLogVariable(s.client, id, st.core(id), name, value)
 	return nil
 }
 

@@ -46,15 +46,19 @@ func (l *plane) of(p *shared.Process) []*Core {
 // Attach is one of [supervisor.Loops].
 func (l *plane) Attach(p *shared.Process, fds [][]int) supervisor.Streams {
 	s := &streams{plane: l, loops: make([][]*stream, len(l.ports))}
-	for t, core := range l.of(p) {
-		core.leaving.Store(false)
-		// In stream mode it is given nothing before it can take it.
-		core.busy.Store(l.queue < 0)
+	slots := len(l.of(p)) / len(fds)
+	for t := range fds {
+		cores := l.of(p)[t*slots : (t+1)*slots]
+		for _, core := range cores {
+			core.leaving.Store(false)
+			// In stream mode it is given nothing before it can take it.
+			core.busy.Store(l.queue < 0)
+		}
 		for i, port := range l.ports {
 			if l.queue < 0 {
 				proc.GrowBuffer(fds[t][i], 2*MaxRequest)
 			}
-			s.loops[i] = append(s.loops[i], &stream{port: port, core: core, fd: fds[t][i]})
+			s.loops[i] = append(s.loops[i], &stream{port: port, cores: cores, fd: fds[t][i]})
 		}
 	}
 	for i, port := range l.ports {
@@ -157,11 +161,15 @@ func (s *streams) Detach(sure bool, done func()) {
 func (s *streams) Finish() {
 	list := s.loops[0]
 	for _, st := range list {
-		st.core.leaving.Store(true)
+		for _, c := range st.cores {
+			c.leaving.Store(true)
+		}
 	}
 	_ = s.plane.ports[0].loop.Post(func() {
 		for _, st := range list {
-			st.quit()
+			for _, c := range st.cores {
+				st.quit(c)
+			}
 		}
 	})
 }

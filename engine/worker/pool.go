@@ -38,7 +38,7 @@ type Pool struct {
 // NeedApp is set, an interpreter that cannot be run a *[PythonError]. When ctx ends
 // first, what was started is killed and its error returned.
 func Start(ctx context.Context, c Config) (*Pool, error) {
-	c.Processes, c.Threads = max(c.Processes, 1), max(c.Threads, 1)
+	c.Processes, c.Threads, c.Slots = max(c.Processes, 1), max(c.Threads, 1), max(c.Slots, 1)
 	var err error
 	if c.Cheaper, err = c.Cheaper.WithDefaults(c.Processes); err != nil {
 		return nil, err

@@ -52,7 +52,7 @@ type Port struct {
 	pool      *Pool
 	plane     *plane
 	index     int
-	threads   int   // that there are to serve, over all loops
+	threads   int   // slots of threads that there are to serve, over all loops
 	limit     int   // requests sent and not answered
 	most      int64 // requests begun and not ended, over all loops
 	unchecked int64 // so many of this loop are always within it
@@ -141,17 +141,23 @@ type slot struct {
 	moved     uint32 // of a slot whose request was moved: its id now, while that has not ended
 	unclaimed uint8  // looks that found it so
 	moves     uint8
-	deaths    uint8  // moves after a death
-	credit    int    // to be told
-	seen      uint32 // the last of Port.looks that found it claimed
-	sights    uint32 // how many of them did, of those that are laneLook apart
-	state     slotState
-	app       uint8 // as it is counted, see shared.AppPlace
-	reuse     uint8
-	lane      uint8
-	late      bool // it was not claimed when its time was up, see Port.expire
-	lateBody  bool // it is one of those that lateCount counts
-	told      bool // a frame of it has come, so it has begun
+	deaths    uint8 // moves after a death
+	// Of an answer that has begun.
+	answer uint32 // its number among those that the thread streams to this loop
+	room   int    // bytes of its body that may still come: the window, and credit that was told
+	credit int    // to be told
+	open   bool   // the thread speaks of it: more frames of it follow
+	headed bool   // its head has come
+
+	seen     uint32 // the last of Port.looks that found it claimed
+	sights   uint32 // how many of them did, of those that are laneLook apart
+	state    slotState
+	app      uint8 // as it is counted, see shared.AppPlace
+	reuse    uint8
+	lane     uint8
+	late     bool // it was not claimed when its time was up, see Port.expire
+	lateBody bool // it is one of those that lateCount counts
+	told     bool // a frame of it has come, so it has begun
 }
 
 // queueAhead is how many requests, beyond one for each thread, a loop lets wait in
@@ -178,7 +184,7 @@ func newPort(p *Pool, l *plane, index int) *Port {
 	port.clock = shared.Monotonic() // in this order, so that no time is later than the worker's
 	port.clock -= reactor.Clock()
 	port.lanes.shared = &p.lanes
-	port.size(c.Initial()*c.Threads, reactor.Clock())
+	port.size(c.Initial()*c.Cores(), reactor.Clock())
 	port.retry.Fn = port.tryAgain
 	port.doubt.Fn = port.examine
 	port.expiry.Fn = port.expire
@@ -186,7 +192,7 @@ func newPort(p *Pool, l *plane, index int) *Port {
 	return port
 }
 
-// size notes how many threads there are to serve.
+// size notes how many threads there are to serve, or slots where a thread has several.
 func (p *Port) size(threads int, now int64) {
 	c, loops := &p.pool.config, len(p.pool.config.Loops)
 	p.threads, p.limit = threads, threads+queueAhead
@@ -350,7 +356,7 @@ func (p *Port) Cancel(id uint32) {
 		p.cancel[id&slotMask] = cancelGone
 	case slotStreaming:
 		p.cancel[id&slotMask] = cancelGone
-		s.stream.tell(s.stream.answer, gone)
+		s.stream.tell(s.answer, gone)
 	default:
 	}
 }
@@ -364,8 +370,8 @@ func (p *Port) Credit(id uint32, n int) {
 		return
 	}
 	if s.credit += n; s.credit >= creditStep {
-		s.stream.tell(s.stream.answer, uint32(s.credit))
-		s.stream.room += s.credit
+		s.stream.tell(s.answer, uint32(s.credit))
+		s.room += s.credit
 		s.credit = 0
 	}
 }
@@ -399,10 +405,10 @@ func (p *Port) claimed(thread int) (id uint32, s *slot, since int64) {
 	return id, s, since
 }
 
-// claimedElsewhere reports whether another thread than c has claimed a request.
-func (p *Port) claimedElsewhere(id uint32, c *Core) bool {
+// claimedElsewhere reports whether another thread than that of st has claimed a request.
+func (p *Port) claimedElsewhere(id uint32, st *stream) bool {
 	for i := range len(p.plane.cores) {
-		if claimed, s, _ := p.claimed(i); i != c.index && s != nil && claimed == id {
+		if claimed, s, _ := p.claimed(i); s != nil && claimed == id && !st.has(i) {
 			return true
 		}
 	}
@@ -511,9 +517,11 @@ func (p *Port) idleThread() *stream {
 		for range p.streams {
 			st := p.streams[p.next%len(p.streams)]
 			p.next++
-			if st.core.busy.CompareAndSwap(false, true) {
-				p.starved.Store(false)
-				return st
+			for _, c := range st.cores {
+				if c.busy.CompareAndSwap(false, true) {
+					p.starved.Store(false)
+					return st
+				}
 			}
 		}
 		// Say so before looking once more, so that no thread becomes idle unseen.
@@ -525,9 +533,13 @@ func (p *Port) idleThread() *stream {
 // idle makes a thread available again, in stream mode. Loops that wait for one
 // take turns.
 func (p *Port) idle(st *stream) {
-	st.core.busy.Store(false)
-	if st.core.leaving.Load() {
-		st.quit()
+	for _, c := range st.cores {
+		if c.busy.CompareAndSwap(true, false) { // whichever: they count what the thread has
+			if c.leaving.Load() {
+				st.quit(c)
+			}
+			break
+		}
 	}
 	others := false
 	for _, other := range p.plane.ports {
@@ -550,6 +562,7 @@ func (p *Port) takeBack(s *slot) {
 	p.left(s)
 	p.lanes.returned(s.route)
 	s.state, s.stream, s.told, s.sights = slotWaiting, nil, false, 0
+	s.open, s.headed = false, false
 	s.foundAt, s.barredAt, s.unclaimed = 0, 0, 0
 }
 
@@ -579,8 +592,8 @@ func (p *Port) attach(streams []*stream) {
 			st.close()
 			st.deaf = true
 			p.deaf++
-			p.pool.log("cannot watch worker " + st.core.name + ": " + err.Error())
-			p.plane.sup.Fault(st.core.process)
+			p.pool.log("cannot watch worker " + st.cores[0].name + ": " + err.Error())
+			p.plane.sup.Fault(st.cores[0].process)
 			continue
 		}
 		p.streams = append(p.streams, st)
@@ -602,16 +615,8 @@ func (p *Port) detach(streams []*stream, sure bool) {
 			p.deaf--
 			sure = false
 		}
-		if id, s, _ := p.claimed(st.core.index); s != nil {
-			if s.state == slotSent && sure && s.deaths < mostDeaths && p.plane.shared.Called(st.core.index) != id {
-				s.deaths++
-				p.again(id)
-			} else {
-				p.fail(id, ErrWorkerDied)
-			}
-		}
-		if id, s := p.begun(st.core.index); s != nil {
-			p.fail(id, ErrWorkerDied) // it must not be run again
+		for _, c := range st.cores {
+			p.bereave(c, sure)
 		}
 	}
 	if !sure {
@@ -631,6 +636,21 @@ func (p *Port) detach(streams []*stream, sure bool) {
 	p.reclaim()
 	p.died()
 	p.pump()
+}
+
+// bereave ends what a core of a dead process had.
+func (p *Port) bereave(c *Core, sure bool) {
+	if id, s, _ := p.claimed(c.index); s != nil {
+		if s.state == slotSent && sure && s.deaths < mostDeaths && p.plane.shared.Called(c.index) != id {
+			s.deaths++
+			p.again(id)
+		} else {
+			p.fail(id, ErrWorkerDied)
+		}
+	}
+	if id, s := p.begun(c.index); s != nil {
+		p.fail(id, ErrWorkerDied) // it must not be run again
+	}
 }
 
 // shut fails what is left when the pool has stopped.

@@ -17,20 +17,19 @@ import (
 // loop and lives as long as the worker process.
 type stream struct {
 	port     *Port
-	core     *Core
+	cores    []*Core // the slots of the thread, most often one
 	fd       int
 	in       []byte // the beginning of a frame whose rest has not come yet
 	out      []byte // what did not fit
 	latest   int64  // when the last request was sent that it has ended
 	answer   uint32 // number of streamed answers so far, as the thread counts them
-	open     uint32 // the request that the thread speaks of: the next frame is its, too; 0: none
-	headed   bool   // its head has come
-	room     int    // bytes of its body that may still come: the window, and credit that was told
+	open     int    // requests that the thread speaks of: more frames of them follow
 	data     int    // bytes that are missing of the present data frame
 	dataID   uint32
 	fileID   uint32        // a descriptor for this request comes next; 0: none does
 	fileHead []byte        // and this is its frame's payload
 	fileMeta int           // length of the marshalled head in it
+	fileCore *Core         // whose answer it is
 	bodyID   uint32        // this request's body is to be sent once out is empty; 0: none
 	closing  reactor.Timer // the thread's end is closed: see orphaned
 	turn     reactor.Turn  // reads on when others have had their turn
@@ -112,7 +111,7 @@ const endAfter = time.Second
 // closed the descriptor. What the thread answers goes nowhere, or to whatever the app
 // has opened since, and its next requests would wait for ever.
 func (st *stream) orphaned() {
-	if st.closed || st.deaf || !st.core.process.Is(shared.Serving) {
+	if st.closed || st.deaf || !st.cores[0].process.Is(shared.Serving) {
 		return
 	}
 	st.distrust(errors.New("the app has closed a descriptor of the server's"))
@@ -120,10 +119,10 @@ func (st *stream) orphaned() {
 
 // distrust has the worker killed, and nothing more of it read.
 func (st *stream) distrust(err error) {
-	st.port.pool.log(fmt.Sprintf("worker %s: %v: killing it", st.core.name, err))
+	st.port.pool.log(fmt.Sprintf("worker %s: %v: killing it", st.cores[0].name, err))
 	st.in, st.deaf = nil, true
 	st.port.deaf++
-	st.port.plane.sup.Fault(st.core.process)
+	st.port.plane.sup.Fault(st.cores[0].process)
 }
 
 // keep holds on to the beginning of a frame.
@@ -170,7 +169,7 @@ func (st *stream) parse(b []byte) (used int, err error) {
 		}
 		if k == kindData {
 			used += frameHead
-			st.room -= size
+			st.port.slots[id&slotMask].room -= size
 			st.data, st.dataID = size, id
 			continue
 		}
@@ -190,38 +189,41 @@ func (st *stream) parse(b []byte) (used int, err error) {
 // taken for another client's answer.
 func (st *stream) expected(k kind, id uint32, size, head int) bool {
 	i := int(id & slotMask)
-	if id>>loopShift != uint32(st.port.index) || i >= len(st.port.slots) || st.open != 0 && st.open != id {
+	if id>>loopShift != uint32(st.port.index) || i >= len(st.port.slots) {
 		return false
 	}
 	s := &st.port.slots[i]
+	if !s.open && st.open >= len(st.cores) {
+		return false // a thread ends one request before it begins the next
+	}
 	if s.reuse != uint8(id>>reuseShift) || s.state < slotSent || s.stream != nil && s.stream != st {
 		return false // it is not, or no more, a request of this thread
 	}
-	if s.stream == nil && k != kindWhole && st.port.claimedElsewhere(id, st.core) {
+	if s.stream == nil && k != kindWhole && st.port.claimedElsewhere(id, st) {
 		return false // usual answers are not worth the look
 	}
 	switch k {
 	case kindWhole:
-		return !st.headed && 0 < head && head <= size && size <= maxFrame
+		return !s.headed && 0 < head && head <= size && size <= maxFrame
 	case kindHead:
-		return !st.headed && 0 < head && head == size && size <= maxHead
+		return !s.headed && 0 < head && head == size && size <= maxHead
 	case kindFile:
-		return !st.headed && 0 < head && head <= maxHead && size == head+16
+		return !s.headed && 0 < head && head <= maxHead && size == head+16
 	case kindData:
-		return st.headed && head == 0 && 0 < size && size <= st.room
+		return s.headed && head == 0 && 0 < size && size <= s.room
 	case kindEnd:
 		// For a client that has gone there is none to begin.
-		return (st.headed || s.client == nil) && head == 0 && size == 0
+		return (s.headed || s.client == nil) && head == 0 && size == 0
 	case kindNeedBody:
-		return st.open == 0 && head == 0 && size == 0
+		return !s.open && st.bodyID == 0 && head == 0 && size == 0
 	case kindAbort:
 		return head <= renew && size == 0
 	case kindFailed:
 		return head <= renew && size <= maxPage
 	case kindDropped:
-		return !st.headed && head == 0 && size == 0
+		return !s.headed && head == 0 && size == 0
 	case kindReturned:
-		return st.open == 0 && head == 0 && 0 < size && size <= MaxRequest
+		return !s.open && head == 0 && 0 < size && size <= MaxRequest
 	case kindLogVariable:
 		return head == 0 && 0 < size && size <= maxLogVariable
 	default:
@@ -236,25 +238,27 @@ func (st *stream) frame(k kind, id uint32, payload []byte, head int) error {
 	if k == kindLogVariable {
 		return st.logVariable(s, id, payload)
 	}
-	headed := st.headed
+	headed := s.headed
 	if (k == kindAbort || k == kindFailed) && head == renew {
-		p.plane.sup.Raised(st.core.process)
+		p.plane.sup.Raised(st.cores[0].process)
 	}
-	switch k {
-	case kindHead:
-		st.open, st.headed = id, true
-	case kindNeedBody:
-		st.open = id
-	default:
-		st.open, st.headed = 0, false
+	open := k == kindHead || k == kindNeedBody
+	if open != s.open {
+		if s.open = open; open {
+			st.open++
+		} else {
+			st.open--
+		}
 	}
-	if s.state == slotLost && st.open == 0 {
+	s.headed = k == kindHead
+	core := st.core(id)
+	if s.state == slotLost && !open {
 		if k == kindFile {
 			st.tell(tagDescriptor, 0)
 		}
-		took, app := st.took(s.sentAt), s.app
+		took, app := st.took(core, s), s.app
 		p.recycle(int(id & slotMask)) // now nobody has it any more
-		st.ended(took, app)
+		st.ended(core, took, app)
 		return nil
 	}
 	if s.state == slotSent && k != kindDropped {
@@ -262,7 +266,7 @@ func (st *stream) frame(k kind, id uint32, payload []byte, head int) error {
 	}
 	switch k {
 	case kindWhole:
-		c := st.end(id)
+		c := st.end(core, id)
 		if c == nil {
 			return nil
 		}
@@ -270,11 +274,11 @@ func (st *stream) frame(k kind, id uint32, payload []byte, head int) error {
 		if !ok {
 			return st.badHead(c)
 		}
-		p.tellReply(c, st.core, status, payload[head:])
+		p.tellReply(c, core, status, payload[head:])
 	case kindHead:
 		st.answer = st.answer%0xFFFFFFF0 + 1
-		st.room = Window
-		s.stream, s.credit = st, 0
+		s.answer, s.room, s.credit = st.answer, Window, 0
+		s.stream = st
 		if s.state == slotSent {
 			s.state = slotStreaming
 		}
@@ -282,16 +286,16 @@ func (st *stream) frame(k kind, id uint32, payload []byte, head int) error {
 			st.tell(st.answer, gone)
 			return nil
 		}
-		p.waited = st.waited(s)
+		p.waited = waited(core, s)
 		status, ok := p.headers.head(payload)
 		if !ok {
 			c := s.client
 			p.Cancel(id)
 			return st.badHead(c)
 		}
-		p.tellHead(s.client, id, st.core, status)
+		p.tellHead(s.client, id, core, status)
 	case kindEnd:
-		if c := st.end(id); c != nil {
+		if c := st.end(core, id); c != nil {
 			p.tellEnd(c)
 		}
 	case kindAbort, kindFailed:
@@ -303,25 +307,25 @@ func (st *stream) frame(k kind, id uint32, payload []byte, head int) error {
 		case len(payload) > 0:
 			err = &RaisedError{Page: string(payload)}
 		}
-		st.core.counts.Apps[s.app].Exceptions.Add(1)
-		if c := st.end(id); c != nil {
+		core.counts.Apps[s.app].Exceptions.Add(1)
+		if c := st.end(core, id); c != nil {
 			p.tellFail(c, err)
 		}
 	case kindDropped:
 		late := s.late
 		if s.barredAt != 0 && !late && s.client != nil { // another thread is to have it
-			took, app := st.took(s.sentAt), s.app
+			took, app := st.took(core, s), s.app
 			p.again(id)
-			st.ended(took, app)
+			st.ended(core, took, app)
 			return nil
 		}
 		if s.told && !late && s.client != nil { // it could not take the body's descriptor
-			took, app := st.took(s.sentAt), s.app
-			p.short(st.core, id)
-			st.ended(took, app)
+			took, app := st.took(core, s), s.app
+			p.short(core, id)
+			st.ended(core, took, app)
 			return nil
 		}
-		switch c := st.dropped(id); {
+		switch c := st.dropped(core, id); {
 		case c == nil:
 		case late:
 			p.late.Add(1)
@@ -335,9 +339,10 @@ func (st *stream) frame(k kind, id uint32, payload []byte, head int) error {
 		s.stream = st
 		if s.client == nil {
 			st.tell(tagDescriptor, 0)
-			st.end(id)
+			st.end(core, id)
 			return nil
 		}
+		st.fileCore = core // its claim may be another's when the descriptor comes
 		st.fileID, st.fileMeta = id, head
 		st.fileHead = append(st.fileHead[:0], payload...)
 		st.tell(tagDescriptor, 1)
@@ -359,44 +364,60 @@ func (st *stream) badHead(c Client) error {
 
 // end frees the slot of a request that has its last frame, lets the thread have the
 // next one, and returns who waits for the answer, if anybody does.
-func (st *stream) end(id uint32) Client {
+func (st *stream) end(core *Core, id uint32) Client {
 	p := st.port
 	s := &p.slots[id&slotMask]
-	if p.lanes.ran(s.route, st.took(s.sentAt)) {
+	if p.lanes.ran(s.route, st.took(core, s)) {
 		p.proved(s.route)
 	}
-	return st.dropped(id)
+	return st.dropped(core, id)
 }
 
 // dropped does that for a request that did not run, so that nothing is to be learned
 // from it.
-func (st *stream) dropped(id uint32) Client {
+func (st *stream) dropped(core *Core, id uint32) Client {
 	p := st.port
 	s := &p.slots[id&slotMask]
-	took, waited, app := st.took(s.sentAt), st.waited(s), s.app
+	took, waited, app := st.took(core, s), waited(core, s), s.app
 	st.latest = s.sentAt
 	c := p.release(id)
-	st.ended(took, app)
+	st.ended(core, took, app)
 	p.waited = waited // now, as others may have been told of theirs on the way
 	return c
 }
 
-// took returns how long the thread has been at a request that was sent at the given
-// time: since then or, if it was busy, since the end of its last one.
-func (st *stream) took(sentAt int64) int64 {
-	return max(0, st.port.loop.Now()-max(sentAt, st.core.free.Load()))
+// core returns the slot of the thread that has a request.
+func (st *stream) core(id uint32) *Core {
+	for _, c := range st.cores[1:] {
+		if st.port.plane.shared.Called(c.index) == id {
+			return c
+		}
+	}
+	return st.cores[0]
 }
 
-// waited returns how long a request has waited for the thread.
-func (st *stream) waited(s *slot) time.Duration {
-	return time.Duration(max(0, max(s.sentAt, st.core.free.Load())-s.askedAt))
+// has reports whether a claim is one of the thread's.
+func (st *stream) has(claim int) bool {
+	first := st.cores[0].index
+	return first <= claim && claim < first+len(st.cores)
 }
 
-func (st *stream) ended(took int64, app uint8) {
+// took returns how long a core has been at a request: since that was sent or, if it was
+// busy, since the end of its last one.
+func (st *stream) took(c *Core, s *slot) int64 {
+	return max(0, st.port.loop.Now()-max(s.sentAt, c.free.Load()))
+}
+
+// waited returns how long a request has waited for the core.
+func waited(c *Core, s *slot) time.Duration {
+	return time.Duration(max(0, max(s.sentAt, c.free.Load())-s.askedAt))
+}
+
+func (st *stream) ended(core *Core, took int64, app uint8) {
 	p := st.port
 	now := p.loop.Now()
-	st.core.count(took, app)
-	st.core.free.Store(now)
+	core.count(took, app)
+	core.free.Store(now)
 	if p.plane.queue < 0 {
 		p.idle(st)
 		return
@@ -432,7 +453,7 @@ func (st *stream) receiveFile() bool {
 	p := st.port
 	var c Client
 	if s := p.slot(id); s != nil && s.stream == st {
-		c = st.end(id)
+		c = st.end(st.fileCore, id)
 	}
 	status, ok := p.headers.head(payload[:head])
 	if c == nil || f == nil || !ok {
@@ -451,7 +472,7 @@ func (st *stream) receiveFile() bool {
 	}
 	offset := int64(binary.LittleEndian.Uint64(payload[head:]))
 	size := int64(binary.LittleEndian.Uint64(payload[head+8:]))
-	p.tellFile(c, st.core, status, f, offset, size)
+	p.tellFile(c, st.fileCore, status, f, offset, size)
 	return true
 }
 
@@ -485,10 +506,10 @@ func (st *stream) request(dst []byte) bool {
 	return st.write(b)
 }
 
-// quit has a thread finish, in stream mode, unless it has a request: then idle does
-// so when that has ended.
-func (st *stream) quit() {
-	if st.core.busy.CompareAndSwap(false, true) {
+// quit has a core finish, in stream mode, unless it has a request: then idle does so when
+// that has ended.
+func (st *stream) quit(c *Core) {
+	if c.busy.CompareAndSwap(false, true) {
 		st.tell(tagQuit, 0)
 	}
 }

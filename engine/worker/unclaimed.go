@@ -302,7 +302,7 @@ func (p *Port) reclaim() {
 	}
 	oldest := int64(math.MaxInt64)
 	for _, st := range p.streams {
-		oldest = min(oldest, max(st.core.process.BornAt.Load(), st.latest))
+		oldest = min(oldest, max(st.cores[0].process.BornAt.Load(), st.latest))
 	}
 	for i := range p.slots {
 		if s := &p.slots[i]; s.state == slotLost && s.sentAt < oldest {

@@ -115,8 +115,11 @@ type Config struct {
 	NoFileWrapper bool
 	Processes     int // default 1
 	Threads       int // of each process; default 1
-	Cheaper       Cheaper
-	LazyApps      bool // each worker imports the apps for itself, after the fork
+	// Slots is how many requests each thread may have at a time; default 1. More is for
+	// threads that are hubs of greenlets: each slot is a core, with a claim of its own.
+	Slots    int
+	Cheaper  Cheaper
+	LazyApps bool // each worker imports the apps for itself, after the fork
 	// ImportOnce has the zygote import the apps even where that starts threads. They run
 	// there and in no worker. Without it each worker imports such apps for itself, as with
 	// LazyApps: a fork leaves threads behind, and whatever they hold locked. On PyPy that
@@ -218,3 +221,6 @@ func (c *Config) Say(line string) {
 		c.Log(printable.Text(line, false))
 	}
 }
+
+// Cores returns how many requests a process can have at a time.
+func (c *Config) Cores() int { return c.Threads * max(c.Slots, 1) }

@@ -45,6 +45,8 @@ class Exchange:
     """Made for each request by worker.Thread, which sets the attributes."""
 
     __slots__ = (
+        "answer",  # its number among those that are streamed on the port, 0 before
+        "claim",  # of the slot that has the request
         "done",  # the last frame has gone out
         "frame",  # the last one, once it is known: nothing else goes out any more
         "gone",  # the client has
@@ -54,6 +56,7 @@ class Exchange:
         "port",  # None once the request has ended: what an app keeps reaches nothing
         "result",  # what the app returned, until it is closed
         "rid",
+        "room",  # bytes that may still be sent, once it is streamed
         "sending",  # a block goes out; stays so if anything is raised meanwhile
         "sent",  # bytes of the body
         "started",  # the head has gone out
@@ -268,7 +271,7 @@ class Exchange:
         self.port.offer(frame, fd)
         self._only(frame)
         self.gone = not self.port.give(self)
-        self.port.claim[0] = FINISHING
+        self.claim[0] = FINISHING
         return True
 
     @property
@@ -325,7 +328,7 @@ class Exchange:
                 return self._whole(block, within=True)
             self._start()
         self.sent += len(block)
-        if not self.port.data(self.rid, block):
+        if not self.port.data(self, block):
             self.gone = True
         elif self.sent == self.head.length:
             self._last(0, END)
@@ -333,14 +336,14 @@ class Exchange:
     def _start(self):
         self.started = True
         data = self.head.data
-        self.port.open(frame_head(len(data), self.rid, HEAD | len(data)) + data)
+        self.port.open(self, frame_head(len(data), self.rid, HEAD | len(data)) + data)
 
     def _whole(self, body, within=False):
         data = self.head.data
         frame = frame_head(len(data) + len(body), self.rid, WHOLE | len(data)) + data + body
         self._only(frame, within)
         self.port.once(self)
-        self.port.claim[0] = FINISHING
+        self.claim[0] = FINISHING
 
     def _only(self, frame, within=False):
         """Have a frame be the whole answer.
@@ -379,7 +382,7 @@ class Exchange:
         self.port.once(self)
         # After the frame: a claim that goes without an answer would look as if the
         # request had never begun, and it would be run again.
-        self.port.claim[0] = FINISHING
+        self.claim[0] = FINISHING
 
 
 def write_errors(silent, tolerant, only):

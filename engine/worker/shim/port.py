@@ -66,7 +66,7 @@ class Once:
 
 
 class Port:
-    """Belongs to one thread; one request at a time is answered on it.
+    """Belongs to one thread. Answers to several requests may be on it, frame by frame.
 
     Anything may be raised between any two instructions here: by a handler of a signal,
     or by another thread. So that no frame is ever cut, or sent twice, the count of what a
@@ -75,20 +75,19 @@ class Port:
     it is begun. So whatever is raised, complete and once go on where it was.
     """
 
-    def __init__(self, fd, cancelled, claim):
+    def __init__(self, fd, cancelled):
         self.sock = socket.socket(fileno=fd)
         self.sock.setblocking(True)
         self.fd = fd
         self.inode = inode(fd)
         self.push = self.sock.send
         self.cancelled = cancelled  # one byte for each slot of the loop; not 0: do not run it
-        self.claim = claim  # [id, when it was taken, finish, thread, id whose app was called]
         self.thread = 0  # whose it is
         self.frame = None  # being sent
         self.counts = deque()  # what of it has gone, by system calls; cleared before a frame is set
         self.note = self.counts.extend
         self.clear = self.counts.clear
-        self.heading = None  # (frame, number of the answer that it begins)
+        self.heading = None  # (frame, exchange whose streamed answer it begins, number of that)
         self.giving = None  # (frame, descriptor that follows it)
         self.given = deque()
         self.ready = None  # what the server said to that
@@ -99,7 +98,8 @@ class Port:
         self.opened = False  # its descriptor is a file's, or closed
         self.quit = False
         self.answer = 0  # number of streamed answers so far
-        self.room = 0  # bytes that the present one may still send
+        self.answers = {}  # those that are streamed now, exchanges by number
+        self.due = False  # credit may have come that nobody has waited for
 
     def state(self):
         """Return ENDED when the server has gone, BROKEN when this is not its stream any more.
@@ -157,7 +157,9 @@ class Port:
 
     def _forget(self):
         if self.heading is not None and self.heading[0] is self.frame:
-            self.answer = self.heading[1]
+            _, exchange, number = self.heading
+            self.answers[number] = exchange
+            exchange.answer = self.answer = number
         self.frame = None
 
     def complete(self):
@@ -213,8 +215,7 @@ class Port:
             if tag == DESCRIPTOR:
                 self.ready = n
             else:
-                self.quit |= tag == QUIT
-                self.take()
+                self.deal(tag, n)
         if self.inbox:  # only that can be there: nothing else comes before it is answered
             self.take()
         if self.ready == 0:
@@ -236,52 +237,69 @@ class Port:
                 rights = []
                 self.kept = e
 
-    def open(self, frame):
+    def open(self, exchange, frame):
         """Begin a streamed answer with the frame of its head."""
         # Credit comes once a quarter of the window has left, and a pair of its own to
         # whatever answer has lost its client.
-        if self.room <= WINDOW * 3 // 4 or self.answer % 16 == 0:
-            self._discard()
-        self.heading = (frame, self.answer % 0xFFFFFFF0 + 1)
-        self.room = WINDOW
+        if self.due or self.answer % 16 == 0:
+            self.due = False
+            self.collect()
+        self.heading = (frame, exchange, self.answer % 0xFFFFFFF0 + 1)
+        exchange.room = WINDOW
         self.send(frame)
 
-    def data(self, rid, block):
+    def data(self, exchange, block):
         """Send a piece of a streamed body. Return False when the client has gone."""
         size = len(block)
-        if size <= self.room and size <= SMALL:
-            self.room -= size
-            self.send(frame_head(size, rid, DATA) + block)
+        if size <= exchange.room and size <= SMALL:
+            exchange.room -= size
+            self.due |= exchange.room <= WINDOW * 3 // 4
+            self.send(frame_head(size, exchange.rid, DATA) + block)
             return True
+        self.due = True
         view = memoryview(block)
         while size:
-            if self.room <= 0 and not self._wait():
-                return False
-            piece = view[: self.room]
-            self.room -= len(piece)
-            self.send((frame_head(len(piece), rid, DATA), piece))
+            while exchange.room <= 0:
+                if exchange.gone:
+                    return False
+                self.wait()
+            piece = view[: exchange.room]
+            exchange.room -= len(piece)
+            self.send((frame_head(len(piece), exchange.rid, DATA), piece))
             size -= len(piece)
             view = view[len(piece) :]
         return True
 
-    def _wait(self):
-        """Wait for credit. Return False when the client has gone."""
-        while self.room <= 0:
-            n = self.read(self.answer)
-            if n == GONE:
-                return False
-            self.room += n
-        return True
+    def wait(self):
+        """Wait until something has come, which is credit most often, and deal with it.
 
-    def read(self, want):
-        """Return the n of the next pair with the tag wanted; others are of earlier answers."""
-        while True:
-            tag, n = self.peek()
-            if tag == QUIT:
-                self.quit = True
-            self.take()
-            if tag == want:
-                return n
+        A hub runs its other requests meanwhile, by a method of its own, and calls collect
+        when there is something to read.
+        """
+        self.deal(*self.peek())
+
+    def deal(self, tag, n):
+        """Deal with the pair that peek has returned."""
+        if tag == QUIT:
+            self.quit = True
+        self.take()
+        self.credit(tag, n)
+
+    def credit(self, tag, n):
+        """Give an answer its credit; one that has ended needs none."""
+        exchange = self.answers.get(tag)
+        if exchange is None:
+            return
+        if n == GONE:
+            exchange.gone = True
+        else:
+            exchange.room += n
+
+    def forget(self, exchange):
+        """Be done with an exchange."""
+        self.answers.pop(exchange.answer, None)
+        if self.heading is not None and self.heading[1] is exchange:
+            self.heading = None
 
     def peek(self):
         """Return the next pair, which stays until it is taken."""
@@ -303,16 +321,11 @@ class Port:
         rest = b"".join(self.inbox)[credit.size :]
         self.inbox = deque((rest,)) if rest else deque()
 
-    def _discard(self):
-        """Throw away credit that came too late, so that it never fills the stream."""
+    def collect(self):
+        """Deal with all that has come, so that credit which is too late never fills the stream."""
         while True:
-            data = b"".join(self.inbox)
-            whole = len(data) - len(data) % credit.size
-            for tag, _ in credit.iter_unpack(data[:whole]):
-                self.quit |= tag == QUIT
-            self.inbox.clear()
-            if data[whole:]:
-                self.inbox.append(data[whole:])
+            while sum(map(len, self.inbox)) >= credit.size:
+                self.deal(*self.peek())
             try:
                 self.inbox.extend(map(self.sock.recv, (8192,), (socket.MSG_DONTWAIT,)))
             except BlockingIOError:
@@ -360,6 +373,7 @@ class Port:
             if tag == QUIT:
                 self.quit = True
             self.letters.clear()
+            self.credit(tag, n)
         fds = array("i")
         for _, _, content in ancillary:
             fds.frombytes(content[: fds.itemsize])

@@ -161,7 +161,7 @@ class Streams:
                 return 0
             if tag != port.REQUEST:
                 self.port = self.only  # first: another may be the next
-                p.take()  # credit that came too late
+                p.deal(tag, size)  # credit, which most often is too late
                 return None
             buffer[:size] = come[HEAD : HEAD + size]
             self.coming = size, come[HEAD + size :]
@@ -363,7 +363,8 @@ class Thread:
             self.ask = None
         self.source.taken()
         self.buffer[0] = 0
-        if type(exchange) is Exchange:
+        if type(exchange) is Exchange and exchange.port is not None:
+            exchange.port.forget(exchange)
             exchange.port = None
         self.exchange = None
 
@@ -447,7 +448,8 @@ class Thread:
             exchange.others = others
             exchange.head = exchange.frame = exchange.result = frame = None
             exchange.started = exchange.done = exchange.gone = exchange.sending = False
-            exchange.sent = 0
+            exchange.sent = exchange.answer = 0
+            exchange.claim = claim
             self.exchange = exchange  # from here on it is not begun again
             claim[4] = rid  # until here another worker may have it, should this one die
             try:
@@ -551,7 +553,7 @@ def prepare(config, place, number, fds, memory, apps, held):
     is what may run in between while they serve, see interrupts.
     Return what serves, until the server ends it or the queue.
     """
-    loops, threads = config["loops"], config["threads"]
+    loops, threads, slots = config["loops"], config["threads"], config["slots"]
     cancelled = [memory[at : at + SLOTS] for at in range(config["cancel_at"], len(memory), SLOTS)]
     environ = base(config)
     write_errors(*config["write_errors"])
@@ -561,10 +563,10 @@ def prepare(config, place, number, fds, memory, apps, held):
     queue = None if config["stream_mode"] else Queue(config["queue"])
 
     def make(t):
-        at = (place * threads + t) * CLAIM
+        at = (place * threads + t) * slots * CLAIM  # of the first slot, and the only one here
         claim = memory[at : at + 40].cast("Q")
         own = fds[t * loops : (t + 1) * loops]
-        ports = [Port(fd, c, claim) for fd, c in zip(own, cancelled)]
+        ports = [Port(fd, c) for fd, c in zip(own, cancelled)]
         source = queue or Streams(ports)
         constant = dict(environ, **{"uwsgi.core": t}) if threads > 1 else environ
         return Thread(source, ports, claim, apps, constant)

@@ -34,7 +34,7 @@ func NewScaler(c *launch.Config) Scaler {
 	case launch.CheaperBacklog:
 		return backlogged{least: cheaper.Min, step: cheaper.Step, limit: cheaper.Overload}
 	case launch.CheaperBusyness:
-		return newBusyness(cheaper, c.Threads, time.Now(), c.Say)
+		return newBusyness(cheaper, c.Cores(), time.Now(), c.Say)
 	case launch.CheaperManual:
 		return manual{}
 	default:

@@ -63,7 +63,7 @@ func (f *fleet) spawn(w *worker, z *generation) error {
 		return f.cannot(w, err)
 	}
 	defer calls.Close()
-	ours, theirs, err := f.pairs(len(p.threads))
+	ours, theirs, err := f.pairs(g.config.Threads)
 	if err != nil {
 		peer.Close()
 		return f.cannot(w, err)

@@ -67,7 +67,7 @@ func (s *scaler) demand(now time.Time) policy.Demand {
 			}
 		}
 	}
-	each := s.g.config.Threads
+	each := s.g.config.Cores()
 	d.Busy, d.Waiting = (threads+each-1)/each, int(max(0, waiting))
 	return d
 }

@@ -100,7 +100,7 @@ func New(c launch.Config) (*Supervisor, error) {
 		c.Control.Handle("user harakiri", g.userHarakiri)
 	}
 	var err error
-	if g.Memory, err = shared.NewMemory(c.Processes*shared.Places*c.Threads, len(c.Loops)); err != nil {
+	if g.Memory, err = shared.NewMemory(c.Processes*shared.Places*c.Cores(), len(c.Loops)); err != nil {
 		return nil, err
 	}
 	g.stacks = &stacks{}
@@ -121,7 +121,7 @@ func New(c launch.Config) (*Supervisor, error) {
 		proc.GrowBuffer(g.Queue, 4<<20)
 	}
 	for n := range c.Processes {
-		w := newWorker(n+1, c.Threads)
+		w := newWorker(n+1, c.Cores())
 		w.Cheap.Store(n >= c.Initial())
 		g.fleet.workers = append(g.fleet.workers, w)
 		g.fleet.places = append(g.fleet.places, w.places...)

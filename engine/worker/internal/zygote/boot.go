@@ -106,7 +106,7 @@ func bootBlob(c *launch.Config, lazy bool, in Inherited) ([]byte, error) {
 		"affinity":   c.Affinity,
 		"apps":       apps, "imports": imports, "paste_logger": c.PasteLogger, "file_wrapper": !c.NoFileWrapper, "lazy": lazy, "once": c.ImportOnce, "python_from": c.PythonFrom, "started_in": c.StartedIn, "need_app": c.NeedApp,
 		"argv": c.Argv, "pythonpath": c.PythonPath, "post_fork": steps(c.PostFork),
-		"processes": c.Processes, "threads": c.Threads, "loops": len(c.Loops),
+		"processes": c.Processes, "threads": c.Threads, "slots": max(c.Slots, 1), "loops": len(c.Loops),
 		"limit_as": c.LimitAS, "stream_mode": c.StreamMode, "watch": c.Imported != nil, "unwatched": words(c.Unwatched),
 		"write_errors": []any{c.WriteErrors.Silent, c.WriteErrors.Tolerant, c.WriteErrors.Thrown},
 		"stacks":       stacks, "stack_signal": proc.StackSignal,

@@ -44,7 +44,7 @@ class Server:
         self.cancelled = self.memory[worker.CLAIM :]
         self.stream, theirs = socket.socketpair()
         self.stream.settimeout(PATIENCE)
-        self.port = port.Port(theirs.detach(), self.cancelled, self.claim)
+        self.port = port.Port(theirs.detach(), self.cancelled)
         if stream_mode:
             self.queue, source = None, worker.Streams([self.port])
         else:

@@ -82,7 +82,7 @@ def interrupted(function, step):
 def test_whatever_is_raised(before, ports):
     """Before each instruction in turn: no request is lost, none comes twice."""
     pairs = [socket.socketpair() for _ in range(ports)]
-    made = [port.Port(theirs.detach(), None, None) for _, theirs in pairs]
+    made = [port.Port(theirs.detach(), None) for _, theirs in pairs]
     source = worker.Streams(made)
     buffer = memoryview(bytearray(1000))[source.HEAD :]
     number, step, came = 0, 0, True
