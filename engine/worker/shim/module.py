@@ -83,6 +83,9 @@ QUIET = {
     "alarm": (("alarm",), None),
 }
 
+# Options that libraries look for, and that are always so here.
+ALWAYS = ("master", "enable-threads", "py-call-uwsgi-fork-hooks")
+
 # What workers() tells of each, in this order.
 WORKER = (
     "id pid requests delta_requests signals exceptions status rss vsz running_time last_spawn "
@@ -226,6 +229,7 @@ def _constants(given):
         if given[name]:
             found[name] = given[name]
     opt = found["opt"]
+    opt.update(dict.fromkeys(ALWAYS, True))
     for key, value in given["opt"]:
         opt[key] = value  # of several the last, as in uWSGI under Python 3
     now = time.time()
