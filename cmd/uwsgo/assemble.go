@@ -204,7 +204,7 @@ func (p *program) startWorkers(ctx context.Context) error {
 		Harakiri: cfg.Harakiri, HarakiriMercy: cfg.HarakiriMercy, HarakiriVerbose: cfg.HarakiriVerbose, Mercy: cfg.Mercy,
 		HarakiriLeast: leastDeadline(cfg), HarakiriSignal: cfg.HarakiriSignal,
 		WriteErrors:  worker.WriteErrors{Silent: cfg.NoWriteErrors, Tolerant: cfg.WriteErrors > 0, Thrown: cfg.ThrowErrors},
-		PostFork:     p.postFork(),
+		PostFork:     p.stages().postFork(),
 		QueueTimeout: cfg.QueueTimeout, NoLanes: !cfg.Lanes,
 		Loops: p.engine.Loops(), Stderr: p.sink.Printed(), Version: version,
 		Log: func(line string) { p.log.Printf("%s", line) },
@@ -219,7 +219,7 @@ func (p *program) startWorkers(ctx context.Context) error {
 	}
 	wc.PythonFrom = from
 	wc.Env = p.environ()
-	wc.Names = p.workerNames()
+	wc.Names = workerNames(cfg)
 	if wc.Queue = cfg.QueueSize; wc.Queue == 0 {
 		wc.Queue = -1
 	}
@@ -323,22 +323,22 @@ func mountedApp(m config.Mount, callable string) worker.App {
 }
 
 // staticFiles says which files are served.
-func (p *program) staticFiles() static.Options {
-	cfg := p.cfg
+func (s *site) staticFiles() static.Options {
+	cfg := s.cfg
 	o := static.Options{
-		Check: p.under(cfg.CheckStatic...), DocumentRoot: cfg.DocRoot, Index: cfg.StaticIndex, Listing: cfg.StaticList,
-		SkipExt: cfg.StaticSkip, Safe: p.under(cfg.StaticSafe...), Siblings: cfg.Siblings, Expires: cfg.Expires,
-		Immutable: cfg.Immutable, MimeFiles: p.under(cfg.MimeFiles...),
+		Check: s.under(cfg.CheckStatic...), DocumentRoot: cfg.DocRoot, Index: cfg.StaticIndex, Listing: cfg.StaticList,
+		SkipExt: cfg.StaticSkip, Safe: s.under(cfg.StaticSafe...), Siblings: cfg.Siblings, Expires: cfg.Expires,
+		Immutable: cfg.Immutable, MimeFiles: s.under(cfg.MimeFiles...),
 	}
 	maps := func(list []config.StaticMap) (maps []static.Map) {
 		for _, m := range list {
-			maps = append(maps, static.Map{Prefix: m.Prefix, Path: p.under(m.Path)[0], KeepPrefix: m.KeepPrefix})
+			maps = append(maps, static.Map{Prefix: m.Prefix, Path: s.under(m.Path)[0], KeepPrefix: m.KeepPrefix})
 		}
 		return maps
 	}
 	o.Maps, o.Fallback = maps(cfg.StaticMaps), maps(cfg.Fallbacks)
 	if cfg.Static404 != "" {
-		o.NotFound = p.under(cfg.Static404)[0]
+		o.NotFound = s.under(cfg.Static404)[0]
 	}
 	for _, m := range cfg.Mounts {
 		if strings.Trim(m.Prefix, "/") != "" {

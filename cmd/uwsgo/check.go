@@ -159,7 +159,9 @@ func checkOne(ctx context.Context, o checkOptions, name string, args []string) *
 // tryImport imports the apps as a server in that place would.
 func tryImport(ctx context.Context, cfg *config.Config, place check.Place) (*worker.Trial, error) {
 	self := ownPath()
-	p := &program{cfg: cfg, self: self, virtualenv: worker.OwnVirtualenv(self), home: place.Home, dir: place.Dir, identity: place.As}
+	p := newProgram(cfg)
+	p.self, p.virtualenv, p.identity = self, worker.OwnVirtualenv(self), place.As
+	p.home, p.dir = place.Home, place.Dir
 	var err error
 	wc := worker.Config{
 		Dir: place.Dir, StartedIn: place.Home, Argv: strings.Fields(cfg.PyArgv), Env: p.environ(), Apps: p.apps(), NeedApp: cfg.NeedApp,
@@ -184,7 +186,8 @@ func tryImport(ctx context.Context, cfg *config.Config, place check.Place) (*wor
 
 // tryHandlers makes what answers requests, and gives it up.
 func tryHandlers(cfg *config.Config, dir string) (err error) {
-	p := &program{cfg: cfg, home: dir, dir: dir}
+	p := newProgram(cfg)
+	p.home, p.dir = dir, dir
 	var h engine.Handler = engine.HandlerFunc(func(*engine.Exchange) {})
 	if cfg.HasFiles() {
 		if h, err = static.New(h, p.staticFiles()); err != nil {

@@ -52,11 +52,10 @@ func (p *program) crown() (*emperor.Emperor, error) {
 	if len(inherited) > 0 {
 		p.log.Printf("*** WARNING: an emperor listens nowhere itself: the sockets of systemd stay unused ***")
 	}
-	if p.home, err = os.Getwd(); err != nil {
-		return nil, fmt.Errorf("current directory: %w", err)
+	if err := p.begin(); err != nil {
+		return nil, err
 	}
 	p.started = p.home
-	p.cwd.Store(&p.home)
 	for _, w := range cfg.Warnings {
 		p.log.Printf("*** WARNING: %s ***", w)
 	}

@@ -40,22 +40,30 @@ func (p *program) environ() []string {
 	return env
 }
 
-// hooks returns the commands of a stage, in their order.
-func (p *program) hooks(stage string) []config.Hook {
-	return slices.DeleteFunc(slices.Clone(p.cfg.Hooks), func(h config.Hook) bool { return h.Stage != stage })
+// stages runs the hooks of the options. What one does is up to do.
+type stages struct {
+	hooks []config.Hook
+	work  string // the directory that workers go to first (chdir2); empty for none
+	logf  func(format string, args ...any)
+	do    func(context.Context, config.Hook) error
 }
 
-// runHooks does what the options say for stages, one after another. The first that fails
+// of returns the hooks of a stage, in their order.
+func (s *stages) of(stage string) []config.Hook {
+	return slices.DeleteFunc(slices.Clone(s.hooks), func(h config.Hook) bool { return h.Stage != stage })
+}
+
+// run does what the options say for stages, one after another. The first that fails
 // ends it, and the start.
-func (p *program) runHooks(ctx context.Context, stages ...string) error {
-	for _, stage := range stages {
-		for _, h := range p.hooks(stage) {
-			p.log.Printf("running %q (%s)...", h.Text, stage)
-			err := p.runHook(ctx, h)
+func (s *stages) run(ctx context.Context, names ...string) error {
+	for _, stage := range names {
+		for _, h := range s.of(stage) {
+			s.logf("running %q (%s)...", h.Text, stage)
+			err := s.do(ctx, h)
 			switch {
 			case err == nil:
 			case h.Safe && ctx.Err() == nil:
-				p.log.Printf("%s: %v", h.Where, err)
+				s.logf("%s: %v", h.Where, err)
 			default:
 				return fmt.Errorf("%s: %w", h.Where, err)
 			}
@@ -64,11 +72,53 @@ func (p *program) runHooks(ctx context.Context, stages ...string) error {
 	return nil
 }
 
+// atExit does what they say for the end. One that fails does not keep the others from running.
+func (s *stages) atExit(ctx context.Context) {
+	for _, h := range s.of("as-user-atexit") {
+		s.logf("running \"%s\" (atexit)...", h.Text)
+		if err := s.do(ctx, h); err != nil {
+			s.logf("%s: %v", h.Where, err)
+		}
+	}
+}
+
+// postFork returns what each worker process does before it serves.
+func (s *stages) postFork() (steps []worker.Step) {
+	if s.work != "" {
+		steps = append(steps, worker.Step{Chdir: s.work})
+	}
+	for _, h := range s.of("post-fork") {
+		switch {
+		case h.Kind == hook.Chdir:
+			steps = append(steps, worker.Step{Chdir: h.Name})
+		case h.Kind == hook.Setenv:
+			steps = append(steps, worker.Step{Setenv: h.Name + "=" + h.Value})
+		case h.Kind == hook.Unsetenv:
+			steps = append(steps, worker.Step{Setenv: h.Name})
+		case h.Safe:
+			steps = append(steps, worker.Step{Command: "( " + h.Line + "\n) || true"})
+		default:
+			steps = append(steps, worker.Step{Command: h.Line})
+		}
+	}
+	return steps
+}
+
 // exitError is a hook that asks for the end with a code of its own.
 type exitError int
 
 func (e exitError) Error() string {
 	return fmt.Sprintf("the hook ends the start with exit code %d", int(e))
+}
+
+// stages returns what runs hooks.
+func (p *program) stages() *stages {
+	return &stages{hooks: p.cfg.Hooks, work: p.cfg.Chdir2, logf: p.log.Printf, do: p.runHook}
+}
+
+// runHooks runs those of some stages.
+func (p *program) runHooks(ctx context.Context, names ...string) error {
+	return p.stages().run(ctx, names...)
 }
 
 // runHook does what one hook says.
@@ -82,7 +132,7 @@ func (p *program) runHook(ctx context.Context, h config.Hook) error {
 	case hook.Exit:
 		return exitError(h.Number)
 	case hook.Signal:
-		p.setTask(syscall.Signal(h.Number), h.Name)
+		p.orders.setTask(syscall.Signal(h.Number), h.Name)
 		return nil
 	case hook.Hostname:
 		return setHostname(h.Name)
@@ -90,25 +140,6 @@ func (p *program) runHook(ctx context.Context, h config.Hook) error {
 		return waitForSocket(ctx, h.Name)
 	}
 	return p.command(h.Line).Run(ctx)
-}
-
-// changeDir has the server, and all that it starts from then on, work in another
-// directory.
-func (p *program) changeDir(dir string) error {
-	if err := os.Chdir(dir); err != nil {
-		return err
-	}
-	now, err := os.Getwd()
-	if err != nil {
-		return fmt.Errorf("current directory: %w", err)
-	}
-	if p.dir == "" { // chdir comes later, and starts from here
-		p.home = now
-		return nil
-	}
-	p.dir = now
-	p.cwd.Store(&now)
-	return nil
 }
 
 // socketTime is how long a hook waits for somebody to listen, as in uWSGI.
@@ -135,28 +166,6 @@ func waitForSocket(ctx context.Context, addr string) error {
 	}
 }
 
-// postFork returns what each worker process does before it serves.
-func (p *program) postFork() (steps []worker.Step) {
-	if p.cfg.Chdir2 != "" {
-		steps = append(steps, worker.Step{Chdir: p.cfg.Chdir2})
-	}
-	for _, h := range p.hooks("post-fork") {
-		switch {
-		case h.Kind == hook.Chdir:
-			steps = append(steps, worker.Step{Chdir: h.Name})
-		case h.Kind == hook.Setenv:
-			steps = append(steps, worker.Step{Setenv: h.Name + "=" + h.Value})
-		case h.Kind == hook.Unsetenv:
-			steps = append(steps, worker.Step{Setenv: h.Name})
-		case h.Safe:
-			steps = append(steps, worker.Step{Command: "( " + h.Line + "\n) || true"})
-		default:
-			steps = append(steps, worker.Step{Command: h.Line})
-		}
-	}
-	return steps
-}
-
 // watchTouched runs the hooks of files that are touched, until ctx ends. One that fails
 // is logged; two run at a time where both are touched.
 func (p *program) watchTouched(ctx context.Context) {
@@ -181,12 +190,5 @@ func (p *program) runAtExit() {
 	if p.role.Shared() {
 		return
 	}
-	p.withMercy(func(ctx context.Context) {
-		for _, h := range p.hooks("as-user-atexit") {
-			p.log.Printf("running \"%s\" (atexit)...", h.Text)
-			if err := p.runHook(ctx, h); err != nil {
-				p.log.Printf("%s: %v", h.Where, err)
-			}
-		}
-	})
+	p.withMercy(p.stages().atExit)
 }

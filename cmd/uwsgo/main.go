@@ -98,7 +98,9 @@ func run() int {
 		if cfg.Daemonize != "" && ready == nil && before == nil && mine == nil {
 			return daemonize(cfg, path, input.Bytes())
 		}
-		p := &program{cfg: cfg, self: path, virtualenv: worker.OwnVirtualenv(path), stdin: input.Bytes(), daemon: ready, vassal: mine, role: succession.NewRole(before)}
+		p := newProgram(cfg)
+		p.self, p.virtualenv, p.stdin, p.daemon = path, worker.OwnVirtualenv(path), input.Bytes(), ready
+		p.vassal, p.role = mine, succession.NewRole(before)
 		if emperor {
 			return reign(p)
 		}

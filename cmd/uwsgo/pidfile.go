@@ -1,10 +1,6 @@
 package main
 
-import (
-	"path/filepath"
-
-	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/pidfile"
-)
+import "github.com/uwsgo/uwsgo/cmd/uwsgo/internal/pidfile"
 
 // writePidFile writes the process id, if there is a path to write it to. The file
 // goes with the server if vacuum is set, and with a start that fails, unless another
@@ -40,17 +36,4 @@ func (p *program) writePidFile(path string) error {
 		}
 	})
 	return nil
-}
-
-// path returns the file that an option names. As in uWSGI that of pidfile is relative to
-// where the server was started, all others are to the directory of chdir.
-func (p *program) path(name string, early bool) string {
-	switch {
-	case name == "" || filepath.IsAbs(name):
-	case early:
-		return filepath.Join(p.home, name)
-	default:
-		return p.under(name)[0]
-	}
-	return name
 }

@@ -65,5 +65,5 @@ func (p *program) reloaded() string {
 	if g := p.companions.Load(); g != nil {
 		g.Reload()
 	}
-	return p.enter()
+	return p.enter(p.staysForSockets())
 }

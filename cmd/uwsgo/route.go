@@ -257,7 +257,8 @@ func (t *trial) run(cfg *config.Config) error {
 	for _, e := range cfg.LostRules {
 		t.left = append(t.left, e.Origin.Name(e.Key)+" = "+e.Value)
 	}
-	p := &program{cfg: cfg, home: home, dir: dir}
+	p := newProgram(cfg)
+	p.home, p.dir = home, dir
 	logf := func(format string, args ...any) {
 		t.mu.Lock()
 		defer t.mu.Unlock()

@@ -30,15 +30,11 @@ import (
 
 // program is one run of the server, from its configuration to its end.
 type program struct {
-	cfg     *config.Config
-	start   time.Time
-	started string // the directory that it was started in
-	home    string // the same, or where hooks have gone to before chdir
-	// dir is the directory of the app as it was named: where it leads to is looked up anew
-	// at each reload. Empty before it was entered.
-	dir          string
-	noVirtualEnv sync.Once              // it has been said
-	cwd          atomic.Pointer[string] // where it led to at the start, or at the last reload
+	cfg *config.Config
+	site
+	orders       *orders
+	start        time.Time
+	noVirtualEnv sync.Once // it has been said
 	// self is the file that the program was started from, as an absolute path: after an
 	// upgrade there is another program.
 	self string
@@ -48,10 +44,7 @@ type program struct {
 	procs      procs  // of the Go runtime
 	// identity is whom the server becomes once its addresses are bound.
 	identity privilege.Identity
-	hookEnv  []config.Env // what hooks of putenv have set
-	// tasks are what signals ask for by hooks of unix_signal. Only the goroutine of serve
-	// touches them.
-	tasks    map[os.Signal]string
+	hookEnv  []config.Env   // what hooks of putenv have set
 	others   chan os.Signal // signals that ask for something else than the end
 	vassal   *vassal        // nil for a server that no emperor has started
 	daemon   *os.File       // tells the command that waits for the daemon to be ready; nil without one
@@ -84,6 +77,13 @@ type program struct {
 	renewed    atomic.Pointer[config.Config]
 	companions atomic.Pointer[companion.Group] // set when they are started, as is
 	crons      atomic.Pointer[cron.Runner]
+}
+
+// newProgram returns one that has done nothing yet.
+func newProgram(cfg *config.Config) *program {
+	p := &program{cfg: cfg, site: site{cfg: cfg}}
+	p.orders = &orders{server: served{p}, logf: func(format string, args ...any) { p.log.Printf(format, args...) }}
+	return p
 }
 
 // serve runs the server that p.cfg describes until it is stopped, and returns the exit
@@ -131,7 +131,17 @@ func (p *program) takeSignals() {
 	// What uWSGI reloads or reports on must at least not end the server.
 	p.others = make(chan os.Signal, 8)
 	signal.Notify(p.others, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTSTP)
+	p.orders.notify = func(sig os.Signal) { signal.Notify(p.others, sig) }
 	p.listenToEmperor()
+}
+
+// heed does what a signal asks for, and reports whether the server goes on.
+func (p *program) heed(sig os.Signal) bool {
+	if p.orders.heed(sig) {
+		return true
+	}
+	p.log.Printf("%s received: finishing requests, at most %v (again: at once)", signalName(sig), p.cfg.Mercy)
+	return false
 }
 
 // live does what the server is asked for until it is asked for its end, which it reports. It
@@ -149,7 +159,7 @@ func (p *program) live(ctx context.Context, served <-chan error) bool {
 		case sig := <-p.others:
 			running = p.heed(sig)
 		case c := <-p.letters:
-			p.obey(c)
+			p.orders.obey(c)
 		case outcome := <-p.role.After.Outcome():
 			running = !p.handOver(outcome)
 		case <-ctx.Done():
@@ -161,18 +171,6 @@ func (p *program) live(ctx context.Context, served <-chan error) bool {
 		}
 	}
 	return true
-}
-
-// pause stops accepting connections, or goes on with it.
-func (p *program) pause() {
-	paused := !p.paused.Load()
-	p.paused.Store(paused)
-	p.engine.Pause(paused)
-	if paused {
-		p.log.Printf("*** PAUSE: no connection is accepted until SIGTSTP comes again ***")
-	} else {
-		p.log.Printf("*** (SIGTSTP received) accepting connections again ***")
-	}
 }
 
 // shutdown finishes the requests at hand and ends the workers. A second signal

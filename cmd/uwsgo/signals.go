@@ -2,7 +2,7 @@ package main
 
 import (
 	"os"
-	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/uwsgo/uwsgo/cmd/internal/hook"
@@ -17,16 +17,39 @@ var usual = map[os.Signal]string{
 // replaceTask is the one that no hook can ask for.
 const replaceTask = "replace"
 
+// orders are what signals and the letters of master-fifo ask for. Only the goroutine of serve
+// calls its methods.
+type orders struct {
+	server obeying
+	logf   func(format string, args ...any)
+	notify func(os.Signal)      // has a signal come to the server
+	tasks  map[os.Signal]string // what signals ask for by hooks of unix_signal
+}
+
+// obeying is what a server does when it is asked for it.
+type obeying interface {
+	reload(why string, byEmperor bool)
+	reloadChain(why string)
+	reloadWorkers(why string)
+	pause()
+	logStats()
+	replaceBinary()
+	writePidFiles()
+	scale(by int)
+	reopenLog()
+	rotateLog()
+}
+
 // setTask has a signal ask for something else from now on.
-func (p *program) setTask(sig syscall.Signal, task string) {
-	if p.tasks == nil {
-		p.tasks = map[os.Signal]string{}
+func (o *orders) setTask(sig syscall.Signal, task string) {
+	if o.tasks == nil {
+		o.tasks = map[os.Signal]string{}
 	}
-	p.tasks[sig] = task
+	o.tasks[sig] = task
 	switch sig {
-	case syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT: // p.ending has them
+	case syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT: // they come anyhow
 	default:
-		signal.Notify(p.others, sig)
+		o.notify(sig)
 	}
 }
 
@@ -38,33 +61,66 @@ func (request) Signal() {}
 
 func (r request) String() string { return string(r) }
 
-// heed does what a signal asks for, and reports whether the server goes on. Only the
-// goroutine of serve calls it.
-func (p *program) heed(sig os.Signal) bool {
+// heed does what a signal asks for, and reports whether the server goes on.
+func (o *orders) heed(sig os.Signal) bool {
 	task := usual[sig]
-	if other, ok := p.tasks[sig]; ok {
+	if other, ok := o.tasks[sig]; ok {
 		task = other
 	}
 	name := signalName(sig)
 	switch task {
 	case hook.Reload:
-		if sig == emperorReload {
-			p.vassal.renewing.Store(true)
-		}
-		p.reloads.Ask(name + " received: reloading")
+		o.server.reload(name+" received: reloading", sig == emperorReload)
 	case hook.Pause:
-		p.pause()
+		o.server.pause()
 	case hook.Stats:
-		p.log.Printf("%s received:", name)
-		p.observer.Log(p.log.Printf)
+		o.logf("%s received:", name)
+		o.server.logStats()
 	case replaceTask:
-		p.log.Printf("%s received:", name)
-		p.replaceBinary()
+		o.logf("%s received:", name)
+		o.server.replaceBinary()
 	default:
-		p.log.Printf("%s received: finishing requests, at most %v (again: at once)", name, p.cfg.Mercy)
 		return false
 	}
 	return true
+}
+
+// unsupportedLetters are commands of uWSGI for what is not there yet.
+const unsupportedLetters = "BCERSW"
+
+// obey does what a letter asks for.
+func (o *orders) obey(c byte) {
+	switch {
+	case c == 'w':
+		o.server.reloadWorkers("master-fifo: w: reloading")
+	case c == 'r':
+		o.server.reload("master-fifo: r: reloading", false)
+	case c == 'f':
+		o.logf("master-fifo: f:")
+		o.server.replaceBinary()
+	case c == 'c':
+		o.server.reloadChain("master-fifo: c: replacing the workers one by one")
+	case c == 'p':
+		o.server.pause()
+	case c == 'P':
+		o.server.writePidFiles()
+	case c == '+':
+		o.server.scale(1)
+	case c == '-':
+		o.server.scale(-1)
+	case c == 'l':
+		o.logf("master-fifo: l: opening the log anew")
+		o.server.reopenLog()
+	case c == 'L':
+		o.logf("master-fifo: L: rotating the log")
+		o.server.rotateLog()
+	case c == 's':
+		o.server.logStats()
+	case strings.IndexByte(unsupportedLetters, c) >= 0:
+		o.logf("master-fifo: command %q is not supported yet", string(c))
+	default:
+		o.logf("master-fifo: there is no command %q", string(rune(c)))
+	}
 }
 
 func signalName(s os.Signal) string {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -138,10 +137,9 @@ func (p *program) prepare(ctx context.Context) error {
 	if len(cfg.Listens)+len(cfg.Companions)+len(cfg.Crons) == 0 && !slices.ContainsFunc(inherited, func(s succession.Socket) bool { return s.Always }) {
 		return errors.New("there is no socket to listen on: add http = :8080, or socket = /path/to.sock for nginx")
 	}
-	if p.home, err = os.Getwd(); err != nil { // before chdir
-		return fmt.Errorf("current directory: %w", err)
+	if err := p.begin(); err != nil {
+		return err
 	}
-	p.cwd.Store(&p.home)
 	if err := p.runHooks(ctx, "pre-jail", "post-jail", "in-jail"); err != nil {
 		return err
 	}
@@ -221,34 +219,6 @@ func (p *program) limitFiles() {
 
 // setBoth sets two fields whose type depends on the system.
 func setBoth[T int64 | uint64](a, b *T, n int) { *a, *b = T(n), T(n) }
-
-// chdir enters the directory that the app is loaded in.
-func (p *program) chdir() error {
-	base := p.home
-	if p.cfg.Chroot != "" {
-		base = "/"
-	}
-	p.dir = base
-	if p.cfg.Chdir != "" {
-		dir := p.named(p.cfg.Chdir)
-		if !filepath.IsAbs(dir) {
-			dir = filepath.Join(base, dir)
-		}
-		p.dir = dir
-		if err := os.Chdir(dir); err != nil {
-			if reason, ok := errors.AsType[*os.PathError](err); ok {
-				err = reason.Err
-			}
-			return fmt.Errorf("chdir: %s: %w", dir, err)
-		}
-	}
-	cwd, err := os.Getwd()
-	if err != nil {
-		return fmt.Errorf("current directory: %w", err)
-	}
-	p.cwd.Store(&cwd)
-	return nil
-}
 
 // complain logs why the server does not start. Whoever started it looks at the
 // terminal, not into the log file.

@@ -1,6 +1,10 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/uwsgo/uwsgo/cmd/internal/config"
+)
 
 // setTitle has ps show what procname and its kin ask for. To be called before anything
 // is given up that it may need.
@@ -11,10 +15,10 @@ func (p *program) setTitle() {
 }
 
 // workerNames returns what ps is to show for the zygote and the workers.
-func (p *program) workerNames() []string {
-	names := []string{p.cfg.Procnames.Name("uWSGI zygote", false)}
-	for n := range p.cfg.Processes {
-		names = append(names, p.cfg.Procnames.Name(fmt.Sprintf("uWSGI worker %d", n+1), false))
+func workerNames(cfg *config.Config) []string {
+	names := []string{cfg.Procnames.Name("uWSGI zygote", false)}
+	for n := range cfg.Processes {
+		names = append(names, cfg.Procnames.Name(fmt.Sprintf("uWSGI worker %d", n+1), false))
 	}
 	return names
 }

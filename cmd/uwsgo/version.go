@@ -35,7 +35,8 @@ func versionText(cfg *config.Config, name, self string) string {
 	if !strings.HasPrefix(line, "uwsgo ") {
 		return line // for scripts, which compare it
 	}
-	p := &program{cfg: cfg, self: self, virtualenv: worker.OwnVirtualenv(self)}
+	p := newProgram(cfg)
+	p.self, p.virtualenv = self, worker.OwnVirtualenv(self)
 	p.dir, _ = os.Getwd()
 	p.noVirtualEnv.Do(func() {}) // nothing is run, so nothing is to be warned of
 	python := "none: "

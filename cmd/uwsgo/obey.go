@@ -1,0 +1,50 @@
+package main
+
+// served is the server as orders see it.
+type served struct{ *program }
+
+func (p served) reload(why string, byEmperor bool) {
+	if byEmperor {
+		p.vassal.renewing.Store(true)
+	}
+	p.reloads.Ask(why)
+}
+
+func (p served) reloadChain(why string) { p.reloads.AskChain(why) }
+
+func (p served) reloadWorkers(why string) { p.reloads.AskWorkers(why) }
+
+func (p served) logStats() { p.observer.Log(p.log.Printf) }
+
+func (p served) reopenLog() { p.sink.Reopen() }
+
+func (p served) rotateLog() { p.sink.Rotate() }
+
+func (p served) writePidFiles() {
+	for _, f := range p.pidFiles {
+		if err := f.Write(); err != nil {
+			p.log.Printf("%v", err)
+		}
+	}
+}
+
+// pause stops accepting connections, or goes on with it.
+func (p served) pause() {
+	paused := !p.paused.Load()
+	p.paused.Store(paused)
+	p.engine.Pause(paused)
+	if paused {
+		p.log.Printf("*** PAUSE: no connection is accepted until SIGTSTP comes again ***")
+	} else {
+		p.log.Printf("*** (SIGTSTP received) accepting connections again ***")
+	}
+}
+
+// scale has one worker more or fewer run.
+func (p served) scale(by int) {
+	if p.pool == nil || p.cfg.Cheaper.Min == 0 {
+		p.log.Printf("master-fifo: the number of workers is fixed: set cheaper to have it change")
+		return
+	}
+	p.pool.Scale(by)
+}
