@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/uwsgo/uwsgo/codec"
+	"github.com/uwsgo/uwsgo/codec/http1"
 	"github.com/uwsgo/uwsgo/engine/internal/listen"
 	"github.com/uwsgo/uwsgo/engine/internal/reactor"
 )
@@ -296,6 +297,8 @@ func (c *conn) settle() {
 			return // an answer must be nearly out before another is begun
 		}
 		keep := x.sent.KeepAlive && c.read != readLinger // as the client was told, also if the server drains since
+		// The end of the connection is the end of such an answer, so it must not be a reset.
+		byClose := x.sent.Kind == http1.FrameClose && c.listener.protocol == HTTP
 		c.x = nil
 		c.loop.release(x)
 		if keep {
@@ -312,7 +315,7 @@ func (c *conn) settle() {
 			return
 		}
 		c.closing = true
-		if c.intake != nil {
+		if c.intake != nil || byClose {
 			c.read = readLinger
 		}
 	}
@@ -555,17 +558,18 @@ func (c *conn) keepHead() {
 }
 
 // refuse answers a faulty head and closes the connection.
-func (c *conn) refuse(err error) { c.refuseAt(err, codec.Span{}) }
+func (c *conn) refuse(err error) { c.refuseAt(err, err, codec.Span{}) }
 
-// refuseAt is refuse with the name of the variable or field at fault, in the head at hand.
-func (c *conn) refuseAt(err error, at codec.Span) {
+// refuseAt is refuse with the name of the variable or field at fault, in the head at hand, and
+// what the log is to say in place of err.
+func (c *conn) refuseAt(err, said error, at codec.Span) {
 	l := c.loop
 	x := c.x
 	if x == nil {
 		x = l.exchange(c)
 		c.x = x
 	}
-	f := c.refused(err, at)
+	f := c.refused(err, said, at)
 	// What a decoder leaves after an error means nothing, but for the log.
 	x.req.Reset()
 	x.req.Proto = protoOf[c.listener.protocol]
@@ -578,7 +582,7 @@ func (c *conn) refuseAt(err error, at codec.Span) {
 
 // refuseWhole refuses a request whose head is well and complete.
 func (c *conn) refuseWhole(err error) {
-	c.refused(err, codec.Span{})
+	c.refused(err, err, codec.Span{})
 	c.patient = true
 	c.answerRefused(c.x, err)
 }
@@ -592,14 +596,14 @@ func (c *conn) answerRefused(x *Exchange, err error) {
 	x.Refuse(err)
 }
 
-// refused counts a refusal and tells of it.
-func (c *conn) refused(err error, at codec.Span) *Refusal {
+// refused counts a refusal and tells of it, with what said says.
+func (c *conn) refused(err, said error, at codec.Span) *Refusal {
 	status, id := 400, "bad_request"
 	if e, ok := asCodecError(err); ok {
 		status, id = e.Status, e.ID
 	}
 	c.loop.count.refused.Add(1)
-	f := c.refusal(status, id, err, &c.x.req, at)
+	f := c.refusal(status, id, said, &c.x.req, at)
 	if status != 503 { // else the operator has been told, and there are many
 		c.loop.srv.opt.OnRefusal(f)
 	}

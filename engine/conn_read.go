@@ -334,9 +334,9 @@ func (c *conn) discard(n int) {
 
 func (c *conn) refuseHead(err error, b []byte) {
 	var at codec.Span
+	said := err
 	if c.listener.protocol == UWSGI {
 		at = c.loop.packets.Fault // the loop's decoder: what is in it later is another connection's
-		c.loop.srv.opt.Logf("%v", err)
 		switch uwsgi.Sniff(b) {
 		case uwsgi.KindHTTP:
 			err = errHTTPOnUWSGI
@@ -345,9 +345,9 @@ func (c *conn) refuseHead(err error, b []byte) {
 		}
 	}
 	if _, n, bad := proxy.Parse(b); n > 0 && bad == nil {
-		err = errProxyUnread
+		err, said = errProxyUnread, errProxyUnread
 	}
-	c.refuseAt(err, at)
+	c.refuseAt(err, said, at)
 }
 
 func (c *conn) pong() {
@@ -452,7 +452,7 @@ func (c *conn) bodyEnds() {
 // not known, so the connection is closed after the answer.
 func (c *conn) bodyFails(err error) {
 	x, whole, reader := c.x, c.intake.whole, c.intake.reader
-	c.refused(err, codec.Span{})
+	c.refused(err, err, codec.Span{})
 	gen := x.gen
 	c.bodyDone(x)
 	c.read = readLinger
