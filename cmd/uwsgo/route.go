@@ -173,6 +173,15 @@ func tryRoute(args []string, out io.Writer) int {
 	if err != nil {
 		return fail(err)
 	}
+	switch {
+	case cfg.Action != config.Run:
+		return fail(errors.New("no configuration of a server is named: uwsgo route FILE --url URL"))
+	case len(cfg.Emperor.Monitors) > 0:
+		return fail(errors.New("an emperor answers no requests: name the file of a vassal"))
+	}
+	for _, w := range cfg.Warnings {
+		_, _ = os.Stderr.Write(accesslog.AppendPrintable(nil, []byte("*** WARNING: "+w+" ***\n")))
+	}
 	if err := t.run(cfg); err != nil {
 		return fail(err)
 	}

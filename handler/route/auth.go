@@ -104,12 +104,7 @@ func (a *basicAuth) ask(e *eval, user, password string) (verdict, error) {
 		})
 	})
 	if err != nil {
-		resp := e.x.Response()
-		resp.Status = http.StatusServiceUnavailable
-		resp.Header = append(resp.Header, codec.Header{Name: []byte("Retry-After"), Value: []byte("1")})
-		resp.Header = append(resp.Header, plainText...)
-		e.x.Reply(resp, []byte("Service Unavailable\n"))
-		return ended, nil
+		return e.busy(), nil
 	}
 	return waits, nil
 }
@@ -118,6 +113,11 @@ func (a *basicAuth) ask(e *eval, user, password string) (verdict, error) {
 func (e *eval) goOn(r *Rule, act func() (verdict, error)) {
 	v, err := act()
 	e.tell(r, v, err)
+	e.resume(r, v, err)
+}
+
+// resume goes on after a rule that has waited.
+func (e *eval) resume(r *Rule, v verdict, err error) {
 	switch {
 	case err != nil:
 		e.fail(r, err)

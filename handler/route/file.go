@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/uwsgo/uwsgo/codec"
+	"github.com/uwsgo/uwsgo/handler/static"
 )
 
 // sendFile answers with a file and a status of its own.
@@ -74,13 +75,13 @@ func (a *sendFile) act(e *eval) (verdict, error) {
 		return failed, err
 	}
 	if e.doubled && !fixedName(&a.name) {
-		err = os.ErrNotExist
+		return a.found(e, name, static.Found{}, os.ErrNotExist)
 	}
-	var f *os.File
-	var size int64
-	if err == nil {
-		f, size, err = e.h.files.Open(name)
-	}
+	return e.find(name, func(f static.Found, err error) (verdict, error) { return a.found(e, name, f, err) })
+}
+
+// found answers with the file, if there is one.
+func (a *sendFile) found(e *eval, name string, found static.Found, err error) (verdict, error) {
 	switch {
 	case err != nil && a.next:
 		return goOn, nil
@@ -93,9 +94,10 @@ func (a *sendFile) act(e *eval) (verdict, error) {
 	}
 	h := codec.Header{Name: []byte("Content-Type"), Value: kind}
 	if err := codec.Validate(&codec.Response{Status: 200, Header: []codec.Header{h}}); err != nil {
-		_ = f.Close()
+		found.Close()
 		return failed, err
 	}
+	f, size := found.File()
 	return e.say(&whole{reply: reply{status: a.status, reason: a.reason, headers: []codec.Header{h}}, file: f, size: size}), nil
 }
 
@@ -106,13 +108,14 @@ func fixedName(t *template) bool {
 
 // inPlace has a file take the place of an answer.
 func (e *eval) inPlace(name string, next bool) (verdict, error) {
-	f, size, err := e.h.files.Open(name)
+	found, err := e.h.files.Find(name)
 	switch {
 	case err != nil && next:
 		return goOn, nil
 	case err != nil:
 		return failed, err
 	}
+	f, size := found.File()
 	a := &whole{reply: reply{status: http.StatusOK}, file: f, size: size}
 	if kind := e.h.files.Type(name); kind != nil {
 		a.headers = []codec.Header{{Name: []byte("Content-Type"), Value: kind}}
@@ -154,16 +157,17 @@ func staticFile(next bool) func(c *compiler, args string) error {
 				}
 				return e.noFile(os.ErrNotExist)
 			}
-			f, err := e.h.files.Find(file)
-			switch {
-			case err == nil:
-				e.change()
-				f.Serve(e.x)
-				return ended, nil
-			case next:
-				return goOn, nil
-			}
-			return e.noFile(err)
+			return e.find(file, func(f static.Found, err error) (verdict, error) {
+				switch {
+				case err == nil:
+					e.change()
+					f.Serve(e.x)
+					return ended, nil
+				case next:
+					return goOn, nil
+				}
+				return e.noFile(err)
+			})
 		})
 		return err
 	}

@@ -8,8 +8,7 @@ import (
 	"github.com/uwsgo/uwsgo/codec"
 )
 
-// fileTests are the conditions that ask the file system. They do so on the loop, as
-// handler/static does: on a local disk that takes a microsecond.
+// fileTests are the conditions that ask the file system.
 var fileTests = map[string]func(name string) bool{
 	"exists": func(name string) bool { _, err := os.Stat(name); return err == nil },
 	"isfile": func(name string) bool { info, err := os.Stat(name); return err == nil && info.Mode().IsRegular() },
@@ -32,6 +31,22 @@ func fileCondition(is func(name string) bool) buildCondition {
 		name, err := c.template(args, false)
 		return &fileIs{name, is}, err
 	}
+}
+
+// follow follows a rule with this condition, when it is known.
+func (c *fileIs) follow(e *eval, r *Rule) (verdict, error) {
+	name, err := e.fileName(&c.name)
+	if err != nil {
+		return failed, err
+	}
+	if cached(name) {
+		return e.heed(r, c.is(name))
+	}
+	is := false
+	return e.offload(func() { is = c.is(name) }, func(r *Rule) {
+		v, err := e.heed(r, is)
+		e.resume(r, v, err)
+	}, func() {})
 }
 
 func (c *fileIs) holds(e *eval) (bool, error) {

@@ -270,14 +270,23 @@ func (e *eval) run() verdict {
 
 func (e *eval) follow(r *Rule) (verdict, error) {
 	e.groups = nil
-	if r.cond != nil {
-		ok, err := r.cond.holds(e)
-		if err != nil {
-			return failed, err
-		}
-		if ok == r.negate {
-			return goOn, nil
-		}
+	if r.cond == nil {
+		return e.heed(r, !r.negate)
+	}
+	if c, ok := r.cond.(*fileIs); ok && e.kind == requests {
+		return c.follow(e, r)
+	}
+	ok, err := r.cond.holds(e)
+	if err != nil {
+		return failed, err
+	}
+	return e.heed(r, ok)
+}
+
+// heed has a rule act for a request, if its condition says so.
+func (e *eval) heed(r *Rule, ok bool) (verdict, error) {
+	if ok == r.negate {
+		return goOn, nil
 	}
 	e.forget()
 	e.snap()

@@ -17,15 +17,6 @@ func NewFiles(mimeFiles ...string) *Files {
 	return &Files{Handler{finder: finder{types: loadTypes(mimeFiles)}}}
 }
 
-// Open opens a regular file. It returns an error for everything else.
-func (s *Files) Open(name string) (f *os.File, size int64, err error) {
-	found, err := s.Find(name)
-	if err != nil {
-		return nil, 0, err
-	}
-	return found.f.File, found.f.size, nil
-}
-
 // Type returns the Content-Type that the name of a file says, nil where none is known.
 func (s *Files) Type(name string) []byte {
 	if kind, ok := s.h.types[strings.ToLower(filepath.Ext(name))]; ok {
@@ -46,6 +37,16 @@ func (s *Files) Find(name string) (Found, error) {
 	f, err := s.h.regular(opened, err, name)
 	return Found{&s.h, f}, err
 }
+
+// Close gives the file up; the zero Found has none.
+func (f Found) Close() {
+	if f.f != nil {
+		_ = f.f.Close()
+	}
+}
+
+// File returns the open file and its size.
+func (f Found) File() (*os.File, int64) { return f.f.File, f.f.size }
 
 // Serve answers with the file as a Handler does: a part of it, or that the client has it.
 func (f Found) Serve(x *engine.Exchange) { f.h.serve(x, f.f) }

@@ -46,6 +46,21 @@ func missing(path string) error {
 	return errCold
 }
 
+// Cached reports whether it is known without a look at the disk what has that name, or that nothing
+// has, on a file system of this machine: then a goroutine need not be asked.
+func Cached(name string) bool {
+	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: resolveCached}
+	fd, err := unix.Openat2(unix.AT_FDCWD, name, &how)
+	switch err {
+	case nil:
+		defer func() { _ = unix.Close(fd) }()
+		return isLocal(fd)
+	case unix.ENOENT, unix.ENOTDIR:
+		return true
+	}
+	return false
+}
+
 // openLocal opens a folder for openHot, if its file system is on a disk of this machine: another may wait
 // for a network or a program although it knows the name.
 func openLocal(top *os.Root) *os.File {
@@ -53,16 +68,24 @@ func openLocal(top *os.Root) *os.File {
 	if err != nil {
 		return nil
 	}
-	var fs unix.Statfs_t
-	if unix.Fstatfs(int(f.Fd()), &fs) == nil {
-		switch int64(fs.Type) { //nolint:unconvert // 32 bits on some systems
-		case unix.EXT4_SUPER_MAGIC, unix.XFS_SUPER_MAGIC, unix.BTRFS_SUPER_MAGIC, unix.TMPFS_MAGIC, unix.F2FS_SUPER_MAGIC, unix.OVERLAYFS_SUPER_MAGIC,
-			unix.SQUASHFS_MAGIC, unix.EROFS_SUPER_MAGIC_V1, unix.RAMFS_MAGIC, zfsMagic, bcachefsMagic:
-			return f
-		}
+	if isLocal(int(f.Fd())) {
+		return f
 	}
 	_ = f.Close()
 	return nil
+}
+
+// isLocal reports whether an open file is on a disk of this machine.
+func isLocal(fd int) bool {
+	var fs unix.Statfs_t
+	if unix.Fstatfs(fd, &fs) == nil {
+		switch int64(fs.Type) { //nolint:unconvert // 32 bits on some systems
+		case unix.EXT4_SUPER_MAGIC, unix.XFS_SUPER_MAGIC, unix.BTRFS_SUPER_MAGIC, unix.TMPFS_MAGIC, unix.F2FS_SUPER_MAGIC, unix.OVERLAYFS_SUPER_MAGIC,
+			unix.SQUASHFS_MAGIC, unix.EROFS_SUPER_MAGIC_V1, unix.RAMFS_MAGIC, zfsMagic, bcachefsMagic:
+			return true
+		}
+	}
+	return false
 }
 
 const (
