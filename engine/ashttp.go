@@ -36,6 +36,7 @@ func (n *netHTTP) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &Exchange{loop: l, via: g, out: answer{}, req: req}
 	if r.Body != nil && r.Body != http.NoBody {
 		g.body, x.intake, g.first = r.Body, newIntake(), r.ProtoMajor == 1
+		x.body.length = req.ContentLength
 	}
 	x.remote = remote{https: r.TLS != nil, tls: r.TLS, given: true}
 	x.remote.listener, _ = r.Context().Value(listenerKey{}).(*Listener)

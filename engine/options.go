@@ -21,6 +21,7 @@ const (
 	DefaultIdleTimeout  = 125 * time.Second // longer than front servers keep an idle connection, which is 60 s in nginx and AWS
 	DefaultWriteTimeout = 60 * time.Second
 	DefaultBodyMemory   = 64 << 10
+	DefaultSharedBodies = 8 << 20 // what uwsgo and handler/wsgi's Run set
 )
 
 // DrainedBelow is how many bytes of a response may be left to send when
@@ -77,6 +78,11 @@ type Options struct {
 	// BodyMemory is the size in bytes up to which a request body is kept in memory;
 	// a larger one goes to an unlinked file in TempDir.
 	BodyMemory int
+	// SharedBodies, where not 0, is the size in bytes up to which a body that is larger than 16
+	// KiB lies in memory that worker processes may map, see [Server.SharedBodies]. They all
+	// have a quarter of MaxMemory together, 128 MiB at most. Where there is no room, or no
+	// such memory (it is Linux's), BodyMemory and TempDir count.
+	SharedBodies int
 	// TempDir is where large bodies go; empty means os.TempDir(), so TMPDIR. Where no
 	// file can be written there they go to memory, on Linux, within MaxMemory.
 	TempDir string

@@ -15,6 +15,7 @@ import (
 
 	"github.com/uwsgo/uwsgo/engine/internal/listen"
 	"github.com/uwsgo/uwsgo/engine/internal/reactor"
+	"github.com/uwsgo/uwsgo/engine/internal/segment"
 )
 
 // ErrServerClosed is returned by [Server.Serve] after Shutdown or Close.
@@ -27,8 +28,9 @@ type Server struct {
 	opt   Options
 	loops []*loop
 
-	handler Handler // set by Serve
-	http2   *http2  // likewise; nil where no listener offers it
+	shared  *segment.Pool // for large bodies; nil where they are not shared
+	handler Handler       // set by Serve
+	http2   *http2        // likewise; nil where no listener offers it
 
 	conns    atomic.Int64 // open, over all loops
 	budget                // what they hold
@@ -58,6 +60,13 @@ const (
 func New(o Options) (*Server, error) {
 	s := &Server{opt: o.withDefaults(), done: make(chan struct{}), idle: make(chan struct{})}
 	s.maxMemory, s.maxFiles = s.opt.MaxMemory, int64(s.opt.maxFiles)
+	if n := s.opt.SharedBodies; n > smallBody {
+		all := min(int(s.maxMemory/4), sharedMost)
+		var err error
+		if s.shared, err = segment.New(all, min(n, all/2)); err != nil && !errors.Is(err, segment.ErrUnsupported) {
+			s.opt.Logf("request bodies are not shared with workers, but sent: %v", err)
+		}
+	}
 	for i := range s.opt.Loops {
 		l, err := newLoop(s, i)
 		if err != nil {
@@ -70,6 +79,10 @@ func New(o Options) (*Server, error) {
 	}
 	return s, nil
 }
+
+// SharedBodies returns the memory of [Options].SharedBodies, for processes that are to read
+// bodies from it ([Body.Shared]); nil where there is none. They can read those of all requests.
+func (s *Server) SharedBodies() *segment.Pool { return s.shared }
 
 // Loops returns the server's event loops, for what attaches descriptors of its
 // own to them.
@@ -286,6 +299,7 @@ func (s *Server) Serve(h Handler) error {
 		l.end()
 	}
 	s.disk.close()
+	s.shared.Close()
 	for _, ln := range listeners {
 		_ = ln.close()
 	}
@@ -374,6 +388,7 @@ func (s *Server) Close() error {
 
 func (s *Server) closeUnserved() error {
 	s.disk.close()
+	s.shared.Close()
 	var errs []error
 	for _, l := range s.loops {
 		errs = append(errs, l.Close())

@@ -8,14 +8,19 @@ import (
 
 	"github.com/valyala/bytebufferpool"
 	"golang.org/x/sys/unix"
+
+	"github.com/uwsgo/uwsgo/codec"
+	"github.com/uwsgo/uwsgo/engine/internal/segment"
 )
 
 // Body is a request's body, once a handler has awaited all of it. It
 // belongs to its exchange and goes with it.
 type Body struct {
-	mem  *bytebufferpool.ByteBuffer // all of it, or what is not in the file yet
-	file *os.File
-	size int64
+	mem    *bytebufferpool.ByteBuffer // all of it, or what is not in the file yet
+	shared *segment.Segment           // all of it, where it lies there
+	file   *os.File
+	size   int64
+	length int64 // as announced, -1 where it is not known
 
 	srv      *Server // whose budget it is part of
 	stored   int64   // bytes in the file
@@ -29,6 +34,10 @@ const (
 	rescueMax = 32 << 20
 	// slowClose is the size from which a file is closed apart from the loop.
 	slowClose = 1 << 20
+	// sharedLeast is the size from which a body lies in shared memory: sending smaller ones
+	// costs less.
+	sharedLeast = 16 << 10
+	sharedMost  = 128 << 20 // bytes of that memory
 )
 
 // Size returns the length of the body in bytes.
@@ -36,6 +45,9 @@ func (b *Body) Size() int64 { return b.size }
 
 // Bytes returns a body that is in memory, and nil for one in a file.
 func (b *Body) Bytes() []byte {
+	if b.shared != nil {
+		return b.shared.Bytes()[:b.size]
+	}
 	if b.mem == nil || b.file != nil {
 		return nil
 	}
@@ -45,6 +57,35 @@ func (b *Body) Bytes() []byte {
 // File returns the file of a body too large for memory, else nil. It has no name
 // any more, so it goes with its last descriptor; read it with ReadAt or dup it.
 func (b *Body) File() *os.File { return b.file }
+
+// Shared returns the memory, shared with workers, in which the body lies, else nil. See
+// [Options].SharedBodies.
+func (b *Body) Shared() *segment.Segment { return b.shared }
+
+// share finds shared memory for a body of known length of which nothing has come.
+func (b *Body) share(s *Server) {
+	if s.shared == nil || b.size > 0 || b.file != nil || b.length <= sharedLeast || b.length > int64(s.shared.Each()) || s.memoryTight() {
+		return
+	}
+	b.srv = s
+	b.shared = s.shared.Get(int(b.length))
+}
+
+// unshare gives shared memory back of which nothing has been used.
+func (b *Body) unshare() {
+	if b.shared != nil && b.size == 0 {
+		b.shared.Release()
+		b.shared = nil
+	}
+}
+
+// room returns where what comes next may be read to; nil where that is not in shared memory.
+func (b *Body) room() []byte {
+	if b.shared == nil {
+		return nil
+	}
+	return b.shared.Bytes()[b.size:b.length]
+}
 
 // Reader returns a reader of the whole body. It may be used by one other
 // goroutine until the exchange is answered or its client has gone.
@@ -59,6 +100,21 @@ func (b *Body) Reader() io.Reader {
 // bytes of a file are written by complete. An error is one that can be answered.
 func (b *Body) add(p []byte, s *Server) error {
 	b.srv = s
+	if b.size == 0 && b.shared == nil {
+		b.share(s)
+	}
+	if b.shared != nil {
+		to := b.room()
+		switch {
+		case len(p) > len(to):
+			return codec.ErrBodyTooLarge
+		case len(p) > 0 && &to[0] != &p[0]:
+			copy(to, p)
+		}
+		b.size += int64(len(p))
+		b.weigh()
+		return nil
+	}
 	b.size += int64(len(p))
 	most, collect := int64(s.opt.BodyMemory), gather
 	if s.memoryTight() {
@@ -94,6 +150,9 @@ func (b *Body) weigh() {
 	if b.inMemory {
 		n += b.stored
 	}
+	if b.shared != nil {
+		n += b.size
+	}
 	if n != b.weight {
 		b.srv.hold(n - b.weight)
 		b.weight = n
@@ -102,6 +161,13 @@ func (b *Body) weigh() {
 
 // complete writes what has been collected for the file, if there is one.
 func (b *Body) complete() error {
+	if s := b.shared; b.file != nil && s != nil {
+		err := b.write(s.Bytes()[:b.size])
+		b.shared = nil
+		s.Release()
+		b.weigh()
+		return err
+	}
 	if b.file == nil || b.mem == nil {
 		return nil
 	}
@@ -196,6 +262,9 @@ func (b *Body) free() {
 	}
 	if b.mem != nil {
 		putBuffer(b.mem)
+	}
+	if b.shared != nil {
+		b.shared.Release() // a worker that reads it holds it, too
 	}
 	if b.weight != 0 {
 		b.srv.hold(-b.weight)

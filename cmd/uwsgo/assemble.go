@@ -25,6 +25,15 @@ import (
 	"github.com/uwsgo/uwsgo/handler/wsgi"
 )
 
+// sharedBodies returns up to which size bodies lie in memory shared with workers: as far as
+// post-buffering has them in memory.
+func sharedBodies(cfg *config.Config) int64 {
+	if cfg.PostBuffering > 0 {
+		return cfg.PostBuffering
+	}
+	return engine.DefaultSharedBodies
+}
+
 // listen makes the server, takes over the sockets that a service manager has passed,
 // and binds the other addresses.
 func (p *program) listen(inherited []succession.Socket) error {
@@ -35,7 +44,7 @@ func (p *program) listen(inherited []succession.Socket) error {
 	}
 	opt := engine.Options{
 		Loops:  p.procs.loops,
-		Limits: limitsOf(cfg), BodyMemory: int(cfg.PostBuffering), IdleTimeout: idle, MaxMemory: cfg.LimitBuffers,
+		Limits: limitsOf(cfg), BodyMemory: int(cfg.PostBuffering), SharedBodies: int(sharedBodies(cfg)), IdleTimeout: idle, MaxMemory: cfg.LimitBuffers,
 		// A worker and its successor have a stream for each thread and loop, and a channel.
 		ReserveFiles: 128 + 2*cfg.Processes*(1+p.procs.loops*cfg.Threads),
 		DiskThreads:  cfg.DiskThreads,
@@ -206,7 +215,8 @@ func (p *program) startWorkers(ctx context.Context) error {
 		WriteErrors:  worker.WriteErrors{Silent: cfg.NoWriteErrors, Tolerant: cfg.WriteErrors > 0, Thrown: cfg.ThrowErrors},
 		PostFork:     p.stages().postFork(),
 		QueueTimeout: cfg.QueueTimeout, NoLanes: !cfg.Lanes,
-		Loops: p.engine.Loops(), Stderr: p.sink.Printed(), Version: version,
+		Bodies: p.engine.SharedBodies(),
+		Loops:  p.engine.Loops(), Stderr: p.sink.Printed(), Version: version,
 		Log: func(line string) { p.log.Printf("%s", line) },
 	}
 	wc.Anew = p.findAnew

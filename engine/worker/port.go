@@ -9,6 +9,7 @@ import (
 
 	"github.com/uwsgo/uwsgo/codec/pymarshal"
 	"github.com/uwsgo/uwsgo/engine/internal/reactor"
+	"github.com/uwsgo/uwsgo/engine/internal/segment"
 	"github.com/uwsgo/uwsgo/engine/worker/internal/shared"
 )
 
@@ -21,6 +22,10 @@ type Body struct {
 	File *os.File
 	// Late says that File is a [LateBody]'s.
 	Late bool
+	// Shared, where not nil, holds the body, the first Size bytes of it, and Bytes and File are
+	// not used. It is held until no worker reads it any more.
+	Shared *segment.Segment
+	Size   int64
 }
 
 // Job is what a [Port] is told of a request besides its environ and body.
@@ -127,13 +132,14 @@ const (
 type slot struct {
 	client  Client // nil once cancelled
 	body    *os.File
-	stream  *stream // where its answer comes from, once known
-	route   *route  // nil: not judged
-	begunAt int64   // on the loop's clock, as all times here
-	askedAt int64   // the same, but for what it had waited before
-	sentAt  int64   // of one that is lost: when it had left the queue
-	order   uint64  // counts what the loop has sent
-	kept    []byte  // the request, as long as it may have to be sent again
+	shared  *segment.Segment // where the body lies; a worker may read it as long as the slot is in use
+	stream  *stream          // where its answer comes from, once known
+	route   *route           // nil: not judged
+	begunAt int64            // on the loop's clock, as all times here
+	askedAt int64            // the same, but for what it had waited before
+	sentAt  int64            // of one that is lost: when it had left the queue
+	order   uint64           // counts what the loop has sent
+	kept    []byte           // the request, as long as it may have to be sent again
 	// Of a request that has been taken and not claimed, see unclaimed.go.
 	foundAt   int64  // when it was seen first that it is not claimed; 0: it was not
 	barredAt  int64  // since when its cancel byte keeps it from beginning; 0: it does not
@@ -293,6 +299,10 @@ func (p *Port) Send(id uint32, dst []byte, body Body) error {
 		return ErrStopped // cancelled meanwhile
 	}
 	switch {
+	case body.Shared != nil:
+		dst = pymarshal.AppendTupleHead(dst, 2)
+		dst = pymarshal.AppendInt(dst, int64(body.Shared.Offset()))
+		dst = pymarshal.AppendInt(dst, body.Size)
 	case body.File != nil:
 		dst = pymarshal.AppendBool(dst, !body.Late)
 	case len(body.Bytes) > 0:
@@ -306,6 +316,9 @@ func (p *Port) Send(id uint32, dst []byte, body Body) error {
 		return ErrTooLarge
 	}
 	s.body = body.File
+	if body.Shared != nil {
+		s.shared = body.Shared.Hold()
+	}
 	if p.timeout > 0 && !p.expiry.Armed() {
 		p.loop.Arm(&p.expiry, s.begunAt+p.timeout)
 	}

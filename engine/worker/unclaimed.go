@@ -169,6 +169,9 @@ func (p *Port) move(i int) bool {
 		lateBody: s.lateBody,
 	}
 	s.lateBody = false
+	if s.shared != nil {
+		n.shared = s.shared.Hold()
+	}
 	if dead {
 		n.deaths++
 	}
@@ -256,7 +259,7 @@ func (p *Port) abandon(s *slot) {
 	if s.lateBody {
 		p.lateEnded()
 	}
-	*s = slot{reuse: s.reuse, state: slotLost, sentAt: s.barredAt, moved: s.moved}
+	*s = slot{reuse: s.reuse, state: slotLost, sentAt: s.barredAt, moved: s.moved, shared: s.shared}
 	p.lost++
 }
 
@@ -283,6 +286,9 @@ func (p *Port) unname(first uint32) {
 
 // vacate frees a slot of which neither worker nor client knows.
 func (p *Port) vacate(i int) {
+	if s := p.slots[i].shared; s != nil {
+		s.Release()
+	}
 	if p.slots[i].lateBody {
 		p.lateEnded()
 	}
@@ -315,6 +321,9 @@ func (p *Port) reclaim() {
 // say has been lost, so that they may have begun.
 func (p *Port) doom() {
 	for i := range p.slots {
+		if s := &p.slots[i]; s.shared != nil && s.state >= slotSent {
+			s.shared.Leak() // who has it may live on
+		}
 		if s := &p.slots[i]; s.state == slotSent && !s.told {
 			s.deaths = mostDeaths
 		}

@@ -40,6 +40,7 @@ type Handler struct {
 	mounts *mounts
 	host   []byte
 	limits bool // the pool heeds limits of some requests
+	shared bool // its processes map the server's memory for bodies
 	logf   func(format string, args ...any)
 	seed   maphash.Seed // of routes
 	late   engine.Handler
@@ -69,7 +70,7 @@ func New(pool *worker.Pool, o Options) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	h.limits = c.HarakiriLeast > 0
+	h.limits, h.shared = c.HarakiriLeast > 0, c.Bodies != nil
 	h.late = withoutBody{h}
 	for i := range h.loops {
 		l := &h.loops[i]
@@ -167,6 +168,9 @@ func (h *Handler) begin(x *engine.Exchange, late *worker.LateBody) error {
 // body returns the body of a request that is so long without.
 func (l *loopState) body(x *engine.Exchange, size int) (worker.Body, error) {
 	b := x.Body()
+	if s := b.Shared(); s != nil && l.h.shared {
+		return worker.Body{Shared: s, Size: b.Size()}, nil
+	}
 	if b.File() == nil && size+len(b.Bytes()) > worker.MaxRequest-bodyHead {
 		// The server keeps larger bodies in memory than the queue takes.
 		if err := x.SpoolBody(); err != nil {

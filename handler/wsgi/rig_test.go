@@ -81,6 +81,7 @@ func start(t testing.TB, s setup) *rig {
 			}
 		}
 	}
+	s.worker.Bodies = r.srv.SharedBodies()
 	s.worker.Loops, s.worker.Stderr, s.worker.NeedApp = r.srv.Loops(), stderr, true
 	if r.pool, err = worker.Start(t.Context(), s.worker); err != nil {
 		t.Fatalf("%v\n%s", err, r.output())

@@ -91,7 +91,7 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 	}
 	s := &Server{mercy: c.Mercy, served: make(chan struct{}), stopped: make(chan struct{})}
 	var err error
-	if s.engine, err = engine.New(engine.Options{Logf: c.Logf}); err != nil {
+	if s.engine, err = engine.New(engine.Options{Logf: c.Logf, SharedBodies: engine.DefaultSharedBodies}); err != nil {
 		return nil, err
 	}
 	handler, err := s.prepare(ctx, c)
@@ -128,7 +128,7 @@ func (s *Server) prepare(ctx context.Context, c Config) (engine.Handler, error) 
 		Python: python, Dir: c.Dir, Env: c.Env, PythonPath: c.PythonPath,
 		Apps:      []worker.App{{File: c.File, Module: c.Module, Callable: c.Callable}},
 		Processes: c.Processes, Threads: c.Threads, Harakiri: c.Harakiri, Mercy: c.Mercy,
-		NeedApp: true, Loops: s.engine.Loops(), Stderr: os.Stderr,
+		NeedApp: true, Bodies: s.engine.SharedBodies(), Loops: s.engine.Loops(), Stderr: os.Stderr,
 		Log: func(line string) { c.Logf("%s", line) },
 	})
 	if err != nil {

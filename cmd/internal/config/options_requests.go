@@ -147,7 +147,7 @@ var requestRows = []row{
 		Option: option.Option{
 			Name: "post-buffering", Kind: option.Size, Arg: "BYTES", Status: option.Differs,
 			Help: "keep bodies up to this size in memory, larger ones in a temporary file",
-			Note: "Bodies are always buffered before the app runs. `true` means 1. The file has no name and is in TMPDIR, else /tmp; " +
+			Note: "Bodies are always buffered before the app runs, by default up to 8 MiB in memory shared with the workers (Linux), else up to 64 KiB. `true` means 1. The file has no name and is in TMPDIR, else /tmp; " +
 				"where none can be made there the body is kept in memory, within `limit-buffers`.",
 		},
 		set: (*resolver).postBuffering,

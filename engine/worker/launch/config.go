@@ -8,6 +8,7 @@ import (
 
 	"github.com/uwsgo/uwsgo/engine/internal/printable"
 	"github.com/uwsgo/uwsgo/engine/internal/reactor"
+	"github.com/uwsgo/uwsgo/engine/internal/segment"
 	"github.com/uwsgo/uwsgo/engine/worker/control"
 )
 
@@ -178,6 +179,8 @@ type Config struct {
 	// the system has no SOCK_SEQPACKET, so that this can be tested elsewhere.
 	StreamMode bool
 
+	// Bodies is the memory in which the server has bodies, which processes map; nil for none.
+	Bodies *segment.Pool
 	Loops  []*reactor.Loop   // those that have a Port; at most worker.MaxLoops
 	Log    func(line string) // gets uWSGI's log lines, from any goroutine; default: none
 	Stdin  *os.File          // stdin of the apps; default: /dev/null

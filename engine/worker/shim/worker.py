@@ -3,7 +3,8 @@
 import sys
 import threading
 from collections import deque
-from mmap import mmap
+from mmap import ACCESS_READ, mmap
+from resource import RLIM_INFINITY, RLIMIT_AS, getrlimit
 from sys import getrecursionlimit, setrecursionlimit
 
 try:
@@ -225,6 +226,7 @@ class Thread:
         "ask",
         "base",
         "began",
+        "bodies",
         "buffer",
         "claim",
         "exchange",
@@ -262,6 +264,7 @@ class Thread:
         self.last = 0  # id of the request that had been begun last by then
         self.began = 0  # when it last went on
         self.running = True
+        self.bodies = None  # a Bodies
         self.first = None  # to be called once, before anything is taken
         self.number = 0  # among those of the worker
 
@@ -381,7 +384,8 @@ class Thread:
         The id is the loop (7 bits), a number that changes (8), the slot (16); since is when
         it began to wait, in seconds of the clock of claims; values are those
         of VARIABLES, others a dict with the rest of the environ; the body is None, bytes,
-        True for one in a file, or False for one that is still to come.
+        (offset, size) for one in shared memory, True for one in a file, or False for one that
+        is still to come.
         """
         claim, ports, apps, fresh = self.claim, self.ports, self.apps, self.base.copy
         buffer, source = self.buffer, self.source
@@ -415,6 +419,9 @@ class Thread:
                 continue
             if body is None or type(body) is bytes:
                 body = BytesIO(body)
+            elif type(body) is tuple:
+                # A copy: what the app keeps of it must not become another request's.
+                body = BytesIO(self.bodies.read(*body))
             else:
                 if self.ask is None:
                     self.ask = Once(port, frame_head(0, rid, NEED_BODY))
@@ -541,6 +548,31 @@ def share(config):
     return memoryview(mmap(config["shared"], config["shared_size"]))
 
 
+class Bodies:
+    """Memory in which the server has bodies. The slot of a request keeps its part as it is."""
+
+    def __init__(self, fd, size):
+        self.fd = fd
+        self.memory = None
+        # Where the address space is limited the app is to have all of it.
+        if fd >= 0 and getrlimit(RLIMIT_AS)[0] == RLIM_INFINITY:
+            with suppress(OSError):
+                self.memory = mmap(fd, size, access=ACCESS_READ)
+
+    def read(self, at, size):
+        if self.memory is not None:
+            return self.memory[at : at + size]
+        parts = []
+        while size:
+            part = os.pread(self.fd, size, at)
+            if not part:
+                raise EOFError("the memory with bodies is shorter than it was")
+            parts.append(part)
+            at += len(part)
+            size -= len(part)
+        return b"".join(parts)
+
+
 class NoThread(Exception):
     """A thread cannot be started; the message says which, and why."""
 
@@ -562,6 +594,8 @@ def prepare(config, place, number, fds, memory, apps, held):
         give_stacks(config["stacks"], config["stack_signal"])
     queue = None if config["stream_mode"] else Queue(config["queue"])
 
+    bodies = Bodies(config["bodies"], config["bodies_size"])
+
     def make(t):
         at = (place * threads + t) * slots * CLAIM  # of the first slot, and the only one here
         claim = memory[at : at + 40].cast("Q")
@@ -569,7 +603,9 @@ def prepare(config, place, number, fds, memory, apps, held):
         ports = [Port(fd, c) for fd, c in zip(own, cancelled)]
         source = queue or Streams(ports)
         constant = dict(environ, **{"uwsgi.core": t}) if threads > 1 else environ
-        return Thread(source, ports, claim, apps, constant)
+        made = Thread(source, ports, claim, apps, constant)
+        made.bodies = bodies
+        return made
 
     # All before any of them takes a request: this may fail.
     made = [make(t) for t in range(threads)]

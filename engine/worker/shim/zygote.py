@@ -342,7 +342,7 @@ def run_hook(command, zygote, doing):
 
 
 def main(config):
-    for name in ("control", "queue", "shared", "stacks", "calls"):
+    for name in ("control", "queue", "shared", "stacks", "calls", "bodies"):
         fd = config[name]
         if fd >= 0:
             os.set_inheritable(fd, False)

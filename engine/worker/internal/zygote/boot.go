@@ -96,6 +96,11 @@ func bootBlob(c *launch.Config, lazy bool, in Inherited) ([]byte, error) {
 	}
 	if c.Control != nil {
 		calls = next
+		next++
+	}
+	bodies, bodiesSize := -1, 0
+	if c.Bodies != nil {
+		bodies, bodiesSize = next, c.Bodies.Size()
 	}
 	module, err := module(c, in.Reload)
 	if err != nil {
@@ -110,7 +115,7 @@ func bootBlob(c *launch.Config, lazy bool, in Inherited) ([]byte, error) {
 		"limit_as": c.LimitAS, "stream_mode": c.StreamMode, "watch": c.Imported != nil, "unwatched": words(c.Unwatched),
 		"write_errors": []any{c.WriteErrors.Silent, c.WriteErrors.Tolerant, c.WriteErrors.Thrown},
 		"stacks":       stacks, "stack_signal": proc.StackSignal,
-		"control": controlFD, "queue": queue, "shared": sharedFD, "calls": calls,
+		"control": controlFD, "queue": queue, "shared": sharedFD, "calls": calls, "bodies": bodies, "bodies_size": bodiesSize,
 		"shared_size": in.Memory.Size(), "cancel_at": in.Memory.CancelAt,
 		"names": c.Names, "version": []byte(c.Version), "module": module, "node": []byte(host),
 	}})

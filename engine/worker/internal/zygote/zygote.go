@@ -81,6 +81,9 @@ func Start(c *launch.Config, lazy bool, in Inherited, deliver func(*Zygote, Repo
 	if in.Calls != nil {
 		cmd.ExtraFiles = append(cmd.ExtraFiles, in.Calls)
 	}
+	if c.Bodies != nil {
+		cmd.ExtraFiles = append(cmd.ExtraFiles, c.Bodies.File())
+	}
 	cmd.SysProcAttr = proc.ChildAttr()
 	started := make(chan error)
 	go func() {

@@ -1,0 +1,34 @@
+package segment
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+
+	"golang.org/x/sys/unix"
+)
+
+// memory makes a file that is memory, and maps it.
+func memory(size int) (*os.File, []byte, error) {
+	fd, err := unix.MemfdCreate("uwsgo-bodies", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, nil, fmt.Errorf("memory shared with workers: %w", err)
+	}
+	file := os.NewFile(uintptr(fd), "uwsgo-bodies")
+	if err = file.Truncate(int64(size)); err == nil {
+		var mem []byte
+		if mem, err = unix.Mmap(fd, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); err == nil {
+			return file, mem, nil
+		}
+	}
+	_ = file.Close()
+	return nil, nil, fmt.Errorf("memory shared with workers: %w", err)
+}
+
+func unmap(mem []byte) { _ = unix.Munmap(mem) }
+
+// giveBack returns memory to the system; what is read there is zero from then on.
+func giveBack(mem []byte) {
+	_ = unix.Madvise(mem, unix.MADV_REMOVE)
+	runtime.KeepAlive(mem)
+}
