@@ -2,7 +2,7 @@ package main
 
 import (
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
-	"github.com/uwsgo/uwsgo/cmd/internal/signals"
+	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/signals"
 	"github.com/uwsgo/uwsgo/engine/worker"
 	"github.com/uwsgo/uwsgo/engine/worker/control"
 )
@@ -25,9 +25,10 @@ func (p *program) module() worker.Module {
 // services are what the uwsgi module asks the server.
 func (p *program) services() *control.Hub {
 	h := control.NewHub(p.log.Printf)
-	p.signals = signals.New(h, p.cfg.Processes, p.log.Printf)
+	router := signals.New(h, p.cfg.Processes, p.log.Printf)
+	p.signals.Store(router)
 	done := make(chan struct{})
-	go p.signals.Run(done)
+	go router.Run(done)
 	p.ending.Later(func() { close(done) })
 	h.Handle("workers", func(*control.Peer, []any) (any, error) { return p.workersForApps(), nil })
 	h.Handle("requests", func(peer *control.Peer, _ []any) (any, error) { return p.requestsOf(peer.Worker), nil })
@@ -95,7 +96,7 @@ func (p *program) workersForApps() []any {
 			spawned = int(w.LastSpawn.Unix())
 		}
 		list = append(list, map[string]any{
-			"id": w.ID, "pid": w.PID, "requests": int(w.Requests), "delta_requests": int(w.Delta), "signals": int(p.signals.Taken(w.ID)),
+			"id": w.ID, "pid": w.PID, "requests": int(w.Requests), "delta_requests": int(w.Delta), "signals": int(p.signals.Load().Taken(w.ID)),
 			"exceptions": int(w.Exceptions), "status": status, "rss": int(w.RSS), "vsz": int(w.VSZ),
 			"running_time": int(w.RunningTime.Microseconds()), "last_spawn": spawned, "respawn_count": max(0, int(w.Respawns)-1),
 			"tx": int(w.Tx), "avg_rt": int(w.AvgRT.Microseconds()), "apps": apps,

@@ -38,6 +38,12 @@ func (p *program) makeObserver() {
 			}
 			return nil
 		},
+		Signals: func(worker int) (waiting int, taken uint64) {
+			if r := p.signals.Load(); r != nil {
+				return r.Waiting(), r.Taken(worker)
+			}
+			return 0, 0
+		},
 		Paused: p.paused.Load, Cwd: func() string { return *p.cwd.Load() }, Dropped: p.sink.Dropped,
 	}
 }

@@ -17,11 +17,11 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/cron"
 	"github.com/uwsgo/uwsgo/cmd/internal/logger"
 	"github.com/uwsgo/uwsgo/cmd/internal/privilege"
-	"github.com/uwsgo/uwsgo/cmd/internal/signals"
 	"github.com/uwsgo/uwsgo/cmd/internal/stats"
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/life"
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/observe"
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/pidfile"
+	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/signals"
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/succession"
 	"github.com/uwsgo/uwsgo/engine"
 	"github.com/uwsgo/uwsgo/engine/worker"
@@ -60,11 +60,11 @@ type program struct {
 	standard standard
 
 	engine   *engine.Server
-	pool     *worker.Pool                // nil when there are only files to serve
-	told     atomic.Pointer[worker.Pool] // the same, for the observer, who may ask during the start
-	blocks   *engine.Pool                // goroutines for what blocks
-	signals  *signals.Router             // of the uwsgi module; nil without a pool
-	code     *life.CodeWatch             // nil without py-autoreload
+	pool     *worker.Pool                   // nil when there are only files to serve
+	told     atomic.Pointer[worker.Pool]    // the same, for the observer, who may ask during the start
+	blocks   *engine.Pool                   // goroutines for what blocks
+	signals  atomic.Pointer[signals.Router] // of the uwsgi module; nil without a pool
+	code     *life.CodeWatch                // nil without py-autoreload
 	stats    *stats.Server
 	observer *observe.Server
 

@@ -19,7 +19,7 @@ type Snapshot struct {
 	Version           string   `json:"version"`
 	ListenQueue       uint64   `json:"listen_queue"`        // connections the kernel holds for accept: the longest of all TCP sockets
 	ListenQueueErrors uint64   `json:"listen_queue_errors"` // 0, as in uWSGI
-	SignalQueue       uint64   `json:"signal_queue"`        // 0: there are no uWSGI signals here
+	SignalQueue       uint64   `json:"signal_queue"`        // signals of the uwsgi module that wait for a worker
 	Load              uint64   `json:"load"`                // ListenQueue again, as in uWSGI
 	PID               uint64   `json:"pid"`
 	UID               uint64   `json:"uid"`

@@ -227,6 +227,7 @@ func TestModule(t *testing.T) {
 	m.waitNote("tick main")
 	m.waitNote("each 1")
 	m.waitNote("each 2")
+	m.values([][2]string{{"min(w['signals'] for w in uwsgi.workers()) > 0", "True"}})
 	m.eval("uwsgi.signal(90)")
 	m.waitNote("ninety in 1")
 	m.eval("uwsgi.signal(91)")

@@ -17,7 +17,7 @@ import (
 type Service func(p *Peer, args []any) (any, error)
 
 // Refusal is an error of a [Service] that becomes a certain exception in Python.
-type Refusal struct {
+type Refusal struct { //nolint:errname // it reads as what it is
 	Kind string // ValueError, RuntimeError, OSError
 	Text string
 }

@@ -66,7 +66,8 @@ func (p *Peer) Tell(name string, args ...any) error {
 	}
 }
 
-// Serving, Leaving and Close tell the observers of a process. The supervisor calls them.
+// Serving says that the process takes requests from now on. The supervisor calls this,
+// Leaving and Close, and the observers hear of it.
 func (p *Peer) Serving() {
 	for _, o := range p.hub.observers {
 		o.Serving(p)

@@ -30,9 +30,12 @@ type Server struct {
 	Workers    func() (worker.Snapshot, bool) // false: there are none yet
 	Companions func() []companion.State       // what runs beside the server,
 	Crons      func() []cron.State            // always and at times
-	Paused     func() bool                    // no connection is accepted
-	Cwd        func() string                  // of the server
-	Dropped    func() uint64                  // log lines
+	// Signals tells how many signals of the uwsgi module wait, and how many a worker has
+	// handled; nil where there are none.
+	Signals func(worker int) (waiting int, taken uint64)
+	Paused  func() bool   // no connection is accepted
+	Cwd     func() string // of the server
+	Dropped func() uint64 // log lines
 }
 
 // Snapshot is the document of this moment.
@@ -66,6 +69,12 @@ func (o *Server) Snapshot() stats.Snapshot {
 		return s
 	}
 	s.Workers = workers(pool, o.Paused())
+	if o.Signals != nil {
+		for i := range s.Workers {
+			waiting, taken := o.Signals(int(s.Workers[i].ID))
+			s.SignalQueue, s.Workers[i].Signals = uint64(waiting), taken
+		}
+	}
 	u := &s.Uwsgo
 	for _, one := range pool.Processes {
 		u.Processes = append(u.Processes, stats.Process{

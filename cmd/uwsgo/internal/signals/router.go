@@ -190,6 +190,13 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
+// Waiting returns how many signals no worker has taken yet.
+func (r *Router) Waiting() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.pending)
+}
+
 // Taken returns how many signals a worker has handled.
 func (r *Router) Taken(worker int) uint64 {
 	r.mu.Lock()
