@@ -238,7 +238,8 @@ func (t *trial) who() string {
 // replaced returns the rule whose answer it is, nil for none.
 func (t *trial) replaced() *route.Step {
 	for i := range slices.Backward(t.Steps) {
-		if s := &t.Steps[i]; s.Then == route.ThenAnswer || s.Then == route.ThenRefuse {
+		s := &t.Steps[i]
+		if s.Rule.Table() != "final-route" && (s.Then == route.ThenAnswer || s.Then == route.ThenRefuse) {
 			return s
 		}
 	}
@@ -498,7 +499,9 @@ func (t *trial) talk(socket string, request []byte) error {
 	if err != nil {
 		return err
 	}
+	t.mu.Lock()
 	t.outcome.Status = resp.StatusCode
+	t.mu.Unlock()
 	t.body, _ = io.ReadAll(resp.Body)
 	return nil
 }
