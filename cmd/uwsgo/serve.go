@@ -150,6 +150,7 @@ func (p *program) live(ctx context.Context, served <-chan error) bool {
 	watching, unwatch := context.WithCancel(ctx)
 	go p.watchLogs(watching)
 	go p.watchTouched(watching)
+	go p.watchIdle(watching)
 	reloaded := p.reloads.Start(watching, p.causes())
 	defer func() { unwatch(); reloaded() }()
 	for running := true; running; {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -33,6 +34,33 @@ func TestCheaperTrue(t *testing.T) {
 			}
 			if got := strings.Contains(strings.Join(c.Warnings, " "), "write cheaper = N"); got != tt.warn {
 				t.Errorf("warnings %q", c.Warnings)
+			}
+		})
+	}
+}
+
+func TestMemoryAndIdleness(t *testing.T) {
+	for _, tt := range []struct{ name, args, want string }{
+		{"soft", "--cheaper 1 --cheaper-rss-limit-soft 128m", "soft=134217728 hard=0"},
+		{"both", "--cheaper 1 --cheaper-rss-limit-soft 100 --cheaper-rss-limit-hard 200", "soft=100 hard=200"},
+		{"hard_alone", "--cheaper 1 --cheaper-rss-limit-hard 200", "it needs cheaper-rss-limit-soft"},
+		{"hard_too_low", "--cheaper 1 --cheaper-rss-limit-soft 200 --cheaper-rss-limit-hard 200", "has to be more than cheaper-rss-limit-soft"},
+		{"without_cheaper", "--cheaper-rss-limit-soft 200", "it says nothing without cheaper"},
+		{"idle", "--idle 60", "idle=1m0s die=false least=1 initial=4"},
+		{"idle_beside_cheaper", "--idle 60 --cheaper 2", "idle=1m0s die=false least=2 initial=0"},
+		{"die_on_idle", "--idle 5m --die-on-idle", "idle=5m0s die=true least=0 initial=0"},
+		{"die_alone", "--die-on-idle", "it says nothing without idle"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			enter(t, nil)
+			c, err := load(append([]string{"--module", "shop", "-p", "4"}, strings.Fields(tt.args)...), nil)
+			got := fmt.Sprint(err)
+			if err == nil {
+				k := c.Cheaper
+				got = fmt.Sprintf("soft=%d hard=%d idle=%v die=%v least=%d initial=%d %v", k.SoftRSS, k.HardRSS, c.Idle, c.DieOnIdle, k.Min, k.Initial, c.Warnings)
+			}
+			if !strings.Contains(got, tt.want) {
+				t.Errorf("got %s, want %s", got, tt.want)
 			}
 		})
 	}

@@ -330,10 +330,10 @@ func TestLoad(t *testing.T) {
 			warning: `--cheaper-algo: there is no algorithm "spare2", so spare is taken; there are backlog, busyness, manual, spare`,
 		},
 		{
-			name: "lost", args: []string{"-w", "shop", "--idle", "1", "--idle", "2", "--thunder-lock", "--lazy", "--mule", "--mules", "2"},
+			name: "lost", args: []string{"-w", "shop", "--profiler", "a", "--profiler", "b", "--thunder-lock", "--lazy", "--mule", "--mules", "2"},
 			want: func(c *Config) {
 				c.Module = "shop"
-				c.Losses = Losses{Function: []string{"idle", "mule", "mules"}, Changed: []string{"lazy"}, Harmless: []string{"thunder-lock"}}
+				c.Losses = Losses{Function: []string{"profiler", "mule", "mules"}, Changed: []string{"lazy"}, Harmless: []string{"thunder-lock"}}
 			},
 		},
 		{

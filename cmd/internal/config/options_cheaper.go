@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
 	"github.com/uwsgo/uwsgo/cmd/internal/option"
@@ -13,7 +14,9 @@ import (
 
 // CheaperConfig says how many of the workers run at a time.
 type CheaperConfig struct {
-	Cheaper worker.Cheaper
+	Cheaper   worker.Cheaper
+	Idle      time.Duration // without a request, after which workers or the server end; 0 for never
+	DieOnIdle bool          // the server ends
 }
 
 // maxCheaper bounds the numbers of cheaper and its kin.
@@ -55,6 +58,36 @@ var cheaperRows = []row{
 			Help: "change the number of workers after N seconds of too much or too little to do; for backlog, when more or fewer than N requests wait",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setNumber(&r.Cheaper.Overload, e, maxCheaper) },
+	},
+	{
+		Option: option.Option{
+			Name: "cheaper-rss-limit-soft", Kind: option.Size, Arg: "BYTES", Status: option.Same,
+			Help: "start no more workers while all together have so much resident memory",
+		},
+		set: func(r *resolver, e ini.Entry) error { return setSize(&r.Cheaper.SoftRSS, e) },
+	},
+	{
+		Option: option.Option{
+			Name: "cheaper-rss-limit-hard", Kind: option.Size, Arg: "BYTES", Status: option.Same,
+			Help: "end a worker that has no request while all together have so much resident memory",
+			Note: "Needs cheaper-rss-limit-soft, which has to be lower. The last worker stays.",
+		},
+		set: func(r *resolver, e ini.Entry) error { return setSize(&r.Cheaper.HardRSS, e) },
+	},
+	{
+		Option: option.Option{
+			Name: "idle", Kind: option.Seconds, Arg: "SECONDS", Status: option.Differs,
+			Help: "have all workers but one end after so long without a request; the next one has them start again",
+			Note: "In uWSGI no worker stays, and the first request waits for one.",
+		},
+		set: func(r *resolver, e ini.Entry) error { return setSeconds(&r.Idle, e) },
+	},
+	{
+		Option: option.Option{
+			Name: "die-on-idle", Kind: option.Flag, Status: option.Same,
+			Help: "end the server after --idle seconds without a request, for systemd or an emperor to start it on demand",
+		},
+		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.DieOnIdle, e) },
 	},
 	{
 		Option: option.Option{
@@ -164,6 +197,20 @@ func (r *resolver) algorithm(e ini.Entry) error {
 func (r *resolver) settleCheaper() error {
 	c := &r.Cheaper
 	switch {
+	case c.HardRSS > 0 && c.SoftRSS == 0:
+		return fmt.Errorf("cheaper-rss-limit-hard: it needs cheaper-rss-limit-soft, which has to be lower")
+	case c.HardRSS > 0 && c.HardRSS <= c.SoftRSS:
+		return fmt.Errorf("cheaper-rss-limit-hard: %d has to be more than cheaper-rss-limit-soft, which is %d", c.HardRSS, c.SoftRSS)
+	case c.SoftRSS > 0 && c.Min == 0:
+		r.list.Warnf("cheaper-rss-limit-soft: it says nothing without cheaper")
+	case r.DieOnIdle && r.Idle == 0:
+		r.list.Warnf("die-on-idle: it says nothing without idle = SECONDS")
+	}
+	switch {
+	case c.Min == 0 && r.Idle > 0 && !r.DieOnIdle && r.Processes > 1:
+		// Whoever watches for idleness says how many run.
+		*c = worker.Cheaper{Min: 1, Initial: r.Processes, Algorithm: worker.CheaperManual}
+		return nil
 	case c.Min == 0:
 		return nil
 	case c.Min >= r.Processes:

@@ -17,7 +17,6 @@ var lost = []struct{ prefixes, instead string }{
 	{"py-tracebacker", "harakiri logs the Python stack of a late request; py-spy dump --pid N shows that of any"},
 	{"profiler", "profile the app: cProfile, or py-spy record --pid N"},
 	{"pyshell", "run python in the folder of the app, or breakpoint() with honour-stdin"},
-	{"idle die-on-idle", "the server serves as long as it runs: use socket activation of systemd to start it on demand"},
 	{"touch-mules-reload", "there are no mules"},
 	{"touch-spoolers-reload", "there is no spooler"},
 	{"exception-handler", "have the app tell of exceptions: the log has a traceback of each"},
@@ -78,7 +77,6 @@ var lost = []struct{ prefixes, instead string }{
 	{"after-request", "do it in a middleware of the app"},
 	{"ssl https sni", "have a web server in front do TLS"},
 	{"raw- fastcgi scgi puwsgi zmq zeromq mongrel2 raw-socket http-socket-modifier", "listen with http or socket"},
-	{"cheaper-rss", "use reload-on-rss"},
 	{"exec- hook-", "use one of the hooks of docs/options.md"},
 }
 

@@ -186,3 +186,28 @@ func TestPaste(t *testing.T) {
 		})
 	}
 }
+
+// TestIdle leaves a server alone: workers end and start again, or the server ends.
+func TestIdle(t *testing.T) {
+	testenv(t)
+	t.Run("workers", func(t *testing.T) {
+		t.Parallel()
+		dir := shortTempDir(t)
+		write(t, dir, "app.py", versioned("v1"))
+		port := freePort(t)
+		s := start(t, dir, "--http", "127.0.0.1:"+port, "--wsgi-file", "app.py", "-p", "3", "--idle", "1")
+		s.waitLog(t, "workers have been inactive for more than 1 seconds")
+		s.waitLog(t, "cheaped.")
+		wantBody(t, get(t, "http://127.0.0.1:"+port+"/"), 200, "v1")
+		s.waitLog(t, "Respawned uWSGI worker")
+	})
+	t.Run("server", func(t *testing.T) {
+		t.Parallel()
+		dir := shortTempDir(t)
+		write(t, dir, "app.py", versioned("v1"))
+		s := start(t, dir, "--http", "127.0.0.1:"+freePort(t), "--wsgi-file", "app.py", "--idle", "1", "--die-on-idle")
+		if err := s.wait(t); err != nil {
+			t.Errorf("it ends with %v", err)
+		}
+	})
+}

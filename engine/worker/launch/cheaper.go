@@ -15,9 +15,12 @@ type Cheaper struct {
 	Step    int // workers that are started at a time; default 1
 	// Overload is how many cycles in a row must say the same before something is done;
 	// [CheaperBacklog] compares it with the number of requests that wait. Default 3.
-	Overload  int
-	Algorithm CheaperAlgorithm
-	Busyness  Busyness // for [CheaperBusyness]
+	Overload int
+	// SoftRSS, where not 0, has no more workers started while all together have so many
+	// bytes of resident memory; at HardRSS one that has no request ends. The last one stays.
+	SoftRSS, HardRSS int64
+	Algorithm        CheaperAlgorithm
+	Busyness         Busyness // for [CheaperBusyness]
 
 	Cycle time.Duration // how often it is decided; default a second
 }

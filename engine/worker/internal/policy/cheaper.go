@@ -4,6 +4,7 @@
 package policy
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/uwsgo/uwsgo/engine/worker/launch"
@@ -17,6 +18,8 @@ type Demand struct {
 	Busy    int           // so many workers are filled by the requests that run
 	Waiting int           // requests that wait for a worker
 	Work    time.Duration // how long threads have run requests, since some time in the past
+	// Resident is the resident memory of all workers in bytes, where there is a limit on it.
+	Resident int64
 }
 
 // Scaler says once a cycle how many workers are to be started; -1 is one to be ended.
@@ -26,6 +29,34 @@ type Scaler interface {
 
 // NewScaler returns the algorithm of c.Cheaper, nil where all workers run always.
 func NewScaler(c *launch.Config) Scaler {
+	s := newAlgorithm(c)
+	if cheaper := &c.Cheaper; s != nil && (cheaper.SoftRSS > 0 || cheaper.HardRSS > 0) {
+		return bounded{s, cheaper.SoftRSS, cheaper.HardRSS, c.Say}
+	}
+	return s
+}
+
+// bounded keeps an algorithm within bounds of memory, in bytes.
+type bounded struct {
+	Scaler
+	soft, hard int64
+	say        func(string)
+}
+
+// Decide implements Scaler.
+func (b bounded) Decide(d Demand) int {
+	n := b.Scaler.Decide(d)
+	switch {
+	case b.hard > 0 && d.Running > 1 && d.Resident >= b.hard:
+		b.say(fmt.Sprintf("cheaper hard rss memory limit exceeded, cheap one of %d workers", d.Running))
+		return -1
+	case b.soft > 0 && d.Resident >= b.soft:
+		return min(n, 0)
+	}
+	return n
+}
+
+func newAlgorithm(c *launch.Config) Scaler {
 	cheaper := &c.Cheaper
 	if cheaper.Min == 0 {
 		return nil

@@ -176,3 +176,32 @@ func TestBusyness(t *testing.T) {
 		}
 	})
 }
+
+// constant is an algorithm that always wants the same.
+type constant int
+
+func (c constant) Decide(Demand) int { return int(c) }
+
+func TestBoundsOfMemory(t *testing.T) {
+	for _, tt := range []struct {
+		name       string
+		soft, hard int64
+		n, running int
+		resident   int64
+		want       int
+	}{
+		{"below", 100, 200, 2, 3, 99, 2},
+		{"soft", 100, 200, 2, 3, 100, 0},
+		{"soft_lets_end", 100, 200, -1, 3, 150, -1},
+		{"hard", 100, 200, 2, 3, 200, -1},
+		{"hard_last_one", 100, 200, 1, 1, 300, 0},
+		{"soft_alone", 100, 0, 1, 3, 1000, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			b := bounded{constant(tt.n), tt.soft, tt.hard, func(string) {}}
+			if got := b.Decide(Demand{Running: tt.running, Resident: tt.resident}); got != tt.want {
+				t.Errorf("%d, want %d", got, tt.want)
+			}
+		})
+	}
+}

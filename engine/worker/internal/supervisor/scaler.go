@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/uwsgo/uwsgo/engine/worker/internal/policy"
+	"github.com/uwsgo/uwsgo/engine/worker/internal/proc"
 	"github.com/uwsgo/uwsgo/engine/worker/internal/shared"
 )
 
@@ -67,9 +68,23 @@ func (s *scaler) demand(now time.Time) policy.Demand {
 			}
 		}
 	}
+	if c := &s.g.config.Cheaper; c.SoftRSS > 0 || c.HardRSS > 0 {
+		d.Resident = s.resident()
+	}
 	each := s.g.config.Cores()
 	d.Busy, d.Waiting = (threads+each-1)/each, int(max(0, waiting))
 	return d
+}
+
+// resident is the resident memory of all workers together, in bytes.
+func (s *scaler) resident() (total int64) {
+	for _, w := range s.g.fleet.workers {
+		if p := w.present(); p != nil {
+			rss, _ := proc.Memory(int(p.PID.Load()))
+			total += rss
+		}
+	}
+	return total
 }
 
 // more starts n workers that are cheap.
