@@ -82,6 +82,28 @@ func (s *stages) atExit(ctx context.Context) {
 	}
 }
 
+// accepting does what they say for so many workers that take requests, at the start, or
+// again at a reload. One that fails is logged.
+func (s *stages) accepting(ctx context.Context, workers int, again bool) {
+	for _, a := range config.AcceptingStages() {
+		if again && !a.Again {
+			continue
+		}
+		times := 1
+		if a.Each {
+			times = workers
+		}
+		for range times {
+			for _, h := range s.of(a.Stage) {
+				s.logf("running %q (%s)...", h.Text, h.Stage)
+				if err := s.do(ctx, h); err != nil && ctx.Err() == nil {
+					s.logf("%s: %v", h.Where, err)
+				}
+			}
+		}
+	}
+}
+
 // postFork returns what each worker process does before it serves.
 func (s *stages) postFork() (steps []worker.Step) {
 	if s.work != "" {
@@ -163,6 +185,15 @@ func waitForSocket(ctx context.Context, addr string) error {
 			return fmt.Errorf("nobody listens on %s after %v: %w", addr, socketTime, err)
 		case <-time.After(100 * time.Millisecond):
 		}
+	}
+}
+
+// runAccepting runs the hooks of workers that take requests, of the start or after a
+// reload, without waiting for them.
+func (p *program) runAccepting(ctx context.Context, again bool) {
+	if p.pool != nil {
+		s := p.stages()
+		go s.accepting(ctx, p.cfg.Processes, again)
 	}
 }
 

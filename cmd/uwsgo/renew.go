@@ -62,6 +62,7 @@ func (p *program) causes() life.Causes {
 // those beside the server that want to know.
 func (p *program) reloaded() string {
 	p.vassal.tell(emperor.Spawned, emperor.Accepting)
+	p.runAccepting(p.ending.Patience, true)
 	if g := p.companions.Load(); g != nil {
 		g.Reload()
 	}

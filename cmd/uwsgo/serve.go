@@ -151,6 +151,7 @@ func (p *program) live(ctx context.Context, served <-chan error) bool {
 	go p.watchLogs(watching)
 	go p.watchTouched(watching)
 	go p.watchIdle(watching)
+	p.runAccepting(watching, false)
 	reloaded := p.reloads.Start(watching, p.causes())
 	defer func() { unwatch(); reloaded() }()
 	for running := true; running; {

@@ -76,6 +76,16 @@ func makeHookRows() []row {
 	}
 	add("post-fork", "in each worker process, before it serves", " A worker in which one fails ends, and another is tried.")
 	add("master-start", "when requests are served", " `unix_signal:NUMBER FUNCTION` has a signal stop or reload the server, log statistics or pause.")
+	for _, s := range acceptingStages {
+		rows = append(rows, row{
+			Option: option.Option{
+				Name: "hook-" + s.Stage, Kind: option.List, Arg: "ACTION:ARGUMENT", Status: option.Differs,
+				Help: "do this " + s.when,
+				Note: "The server does it, beside the workers; what fails is logged. Actions that change a process, such as chdir and putenv, end the start: see `hook-post-fork`. A worker that is replaced alone does not count.",
+			},
+			set: func(r *resolver, e ini.Entry) error { return r.accepting(s.Stage, e) },
+		})
+	}
 	rows = append(rows,
 		row{
 			Option: option.Option{
@@ -133,6 +143,37 @@ func (r *resolver) hook(stage string, e ini.Entry) error {
 	}
 	r.Hooks = slices.Insert(r.Hooks, r.hooks, Hook{Stage: stage, Action: action, Where: e.Origin.Name(e.Key)})
 	r.hooks++
+	return nil
+}
+
+// Accepting says when hooks of a stage are run, and how often.
+type Accepting struct {
+	Stage string
+	Each  bool // once for each worker
+	Again bool // also when new workers have taken over at a reload
+	when  string
+}
+
+var acceptingStages = []Accepting{
+	{"accepting", true, true, "for each worker that takes requests, also after a reload"},
+	{"accepting1", false, true, "when the first worker takes requests, also after a reload"},
+	{"accepting-once", true, false, "for each worker that takes requests, after the start alone"},
+	{"accepting1-once", false, false, "when the first worker takes requests, after the start alone"},
+}
+
+// AcceptingStages are the stages at which workers take requests.
+func AcceptingStages() []Accepting { return slices.Clone(acceptingStages) }
+
+// accepting reads a hook of such a stage.
+func (r *resolver) accepting(stage string, e ini.Entry) error {
+	a, err := hook.Parse(e.Value)
+	if err != nil {
+		return e.Origin.Errorf(e.Key, "%q: %w", e.Value, err)
+	}
+	if a.Kind != hook.Run {
+		return e.Origin.Errorf(e.Key, "%q would change a process: give it with hook-post-fork for workers, or with hook-as-user for the server", e.Value)
+	}
+	r.Hooks = append(r.Hooks, Hook{Stage: stage, Action: a, Where: e.Origin.Name(e.Key)})
 	return nil
 }
 

@@ -29,3 +29,26 @@ func TestTouchHooks(t *testing.T) {
 		})
 	}
 }
+
+func TestAcceptingHooks(t *testing.T) {
+	for _, tt := range []struct{ name, ini, want string }{
+		{"command", "hook-accepting1-once = exec:curl -s localhost", ""},
+		{"file", "hook-accepting = write:/tmp/ready yes", ""},
+		{"of_a_process", "hook-accepting = chdir:/", "give it with hook-post-fork"},
+		{"unknown", "hook-accepting1 = call:f", "call"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			enter(t, map[string]string{"app.ini": "[uwsgi]\n" + tt.ini + "\n"})
+			c, err := load([]string{"app.ini"}, nil)
+			if tt.want != "" {
+				if err == nil || !strings.Contains(err.Error(), tt.want) {
+					t.Errorf("error %v, want %s", err, tt.want)
+				}
+				return
+			}
+			if err != nil || len(c.Hooks) != 1 || !strings.HasPrefix(c.Hooks[0].Stage, "accepting") {
+				t.Errorf("%v, %v", c, err)
+			}
+		})
+	}
+}
