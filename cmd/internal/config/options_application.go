@@ -124,6 +124,14 @@ var applicationRows = []row{
 	},
 	{
 		Option: option.Option{
+			Name: "vhost", Aliases: []string{"vhost-host"}, Kind: option.Flag, Status: option.Differs,
+			Help: "choose the app by the host of the request; accepted where there is one app alone, which answers for every host in uWSGI, too",
+			Note: "With several apps each host would get the app of every other, so it ends the start.",
+		},
+		set: (*resolver).vhost,
+	},
+	{
+		Option: option.Option{
 			Name: "need-app", Kind: option.Flag, Arg: "BOOL", Optional: true, Default: "true", Status: option.Differs,
 			Help: "end the start with exit code 22 when an app does not load",
 			Note: "Off by default in uWSGI 2.0, which then answers every request with 500.",
@@ -153,6 +161,29 @@ func (r *resolver) iniPaste(e ini.Entry) error {
 	r.PasteAtStart = true
 	r.PasteLogger = r.PasteLogger || e.Key == "ini-paste-logged"
 	return setText(&r.Paste, e, "a file name")
+}
+
+// vhost notes that hosts are to have apps of their own.
+func (r *resolver) vhost(e ini.Entry) error {
+	var on bool
+	err := r.flag(&on, e)
+	r.byHost = nil
+	if on {
+		r.byHost = &e
+	}
+	return err
+}
+
+// settleHosts ends the start where an app would be reached by the host of another.
+func (r *resolver) settleHosts() error {
+	apps := len(r.Mounts)
+	if r.Module+r.WSGIFile+r.Pecan+r.Paste+r.Eval != "" {
+		apps++
+	}
+	if e := r.byHost; e != nil && apps > 1 {
+		r.doors = append(r.doors, door{e.Key, e.Origin.Name(e.Key), "each host would get the app of every other: start one server for each, and have the web server in front choose by host"})
+	}
+	return nil
 }
 
 func (r *resolver) mount(e ini.Entry) error {

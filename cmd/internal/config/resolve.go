@@ -73,6 +73,7 @@ type resolver struct {
 	cronHarakiri time.Duration
 	hooks        int // of Hooks, those of hook-STAGE, which stand first
 	doors        []door
+	byHost       *ini.Entry           // vhost, where it is on
 	given        map[string]ini.Entry // up, by ignore-unsupported
 	whole        bool                 // all options have been read
 	mistakes     *[]error             // where all are asked for; else nil

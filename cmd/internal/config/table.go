@@ -38,7 +38,7 @@ var tables = []struct {
 }{
 	{option.Listening, listeningRows, (*resolver).settleListening},
 	{option.Listening, tlsRows, (*resolver).settleTLS},
-	{option.Application, applicationRows, nil},
+	{option.Application, applicationRows, (*resolver).settleHosts},
 	{option.Python, pythonRows, nil},
 	{option.Processes, processRows, (*resolver).settleProcesses},
 	{option.Processes, cheaperRows, (*resolver).settleCheaper},

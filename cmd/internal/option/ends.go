@@ -10,7 +10,6 @@ var ends = []group{
 		"TLS is not passed on to other servers: https = ADDR,CERT,KEY serves the app by TLS",
 	},
 	{"ssl-option", "flags of OpenSSL mean nothing to another library: TLS 1.2 and 1.3 are spoken, with strong ciphers, without compression and renegotiation, so leave it out if that is enough"},
-	{"vhost vhost-host", "each host would get the app of every other: start one server for each, and have the web server in front choose by host"},
 	{"log-drain log-filter", "lines that are to be left out, of secrets perhaps, would be logged: filter the log where it goes, or leave out lines of requests with disable-logging, or with route and donotlog"},
 	{"http-path-info-no-decode-slashes", "PATH_INFO is decoded as a whole: refuse encoded slashes in the web server in front"},
 	{"tuntap-router-firewall-in tuntap-router-firewall-out tuntap-device-rule tuntap-use-credentials", "there is no tuntap router: use the system's firewall"},
