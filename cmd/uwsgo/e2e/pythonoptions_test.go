@@ -83,7 +83,7 @@ def application(environ, start_response):
 `)
 	port := freePort(t)
 	base := "http://127.0.0.1:" + port
-	cmd := command(dir, "--shared-socket", "127.0.0.1:"+port, "--http", "=0", "--wsgi-file", "app.py", "--touch-exec", "deploy.touch echo it was; echo by a touch", "--chdir2", "/", "--max-fd", "700", "--cpu-affinity", "1", "--honour-stdin", "--exit-on-reload")
+	cmd := command(dir, "--shared-socket", "127.0.0.1:"+port, "--http", "=0", "--wsgi-file", "app.py", "--touch-exec", "deploy.touch echo $((6*7)) by a touch", "--chdir2", "/", "--max-fd", "700", "--cpu-affinity", "1", "--honour-stdin", "--exit-on-reload")
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -97,7 +97,7 @@ def application(environ, start_response):
 	wantBody(t, get(t, base+"/debug"), 200, "(700, 700) 1 /")
 	s.waitLog(t, "('it is', 42)")
 	write(t, dir, "deploy.touch", "")
-	s.waitLog(t, "by a touch")
+	s.waitLog(t, "42 by a touch")
 	if err := s.cmd.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
