@@ -10,11 +10,6 @@ import (
 // instead says of options that run something else than a WSGI app in uWSGI what to do in
 // their place.
 var instead = []struct{ names, text string }{
-	{"pypy-paste", "it is not supported: give paste, and virtualenv with one of PyPy"},
-	{"pypy-ini-paste", "it is not supported: give ini-paste, and virtualenv with one of PyPy"},
-	{"pypy-wsgi", "it is not supported: give module, and virtualenv with one of PyPy"},
-	{"pypy-wsgi-file", "it is not supported: give wsgi-file, and virtualenv with one of PyPy"},
-	{"pypy-eval", "it is not supported: give eval, and virtualenv with one of PyPy"},
 	{"web3 pump wsgi-lite python-raw", "it is not supported: WSGI apps are, by module and wsgi-file"},
 	{
 		"psgi early-psgi php-app php-docroot php-mount php-index php-allowed-docroot rack rails lua cgi mono-app jwsgi ring-app ring-load v8-jsgi go-load gccgo-load symcall clojure-load webdav-mount xslt-docroot",

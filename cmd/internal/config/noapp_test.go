@@ -22,7 +22,7 @@ func TestNoApp(t *testing.T) {
 		{"pecan", "pecan = config.py", ""},
 		{"eval", "eval = application = 1", ""},
 		{"import_alone", "import = shop", add},
-		{"pypy_paste", "http = :8000\npypy-paste = config:/srv/production.ini", "app.ini:3: pypy-paste: it is not supported: give paste, and virtualenv with one of PyPy; " + add},
+		{"pypy", "pypy-wsgi = shop", ""},
 		{"daemon", "attach-daemon = redis-server", "app.ini:2: attach-daemon: it runs commands beside an app"},
 		{"smart_daemon", "smart-attach-daemon = /x.pid redis-server", "app.ini:2: smart-attach-daemon: "},
 		{"cron", "cron = -1 -1 -1 -1 -1 date", "app.ini:2: cron: it runs commands beside an app"},

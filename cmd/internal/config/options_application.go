@@ -43,14 +43,14 @@ func (c *AppConfig) HasApp() bool {
 var applicationRows = []row{
 	{
 		Option: option.Option{
-			Name: "module", Aliases: []string{"wsgi"}, Short: 'w', Kind: option.Text, Arg: "MODULE[:CALLABLE]", Status: option.Same,
+			Name: "module", Aliases: []string{"wsgi", "pypy-wsgi"}, Short: 'w', Kind: option.Text, Arg: "MODULE[:CALLABLE]", Status: option.Same,
 			Help: "run the WSGI app of this Python module; a callable that ends in () is called to make the app",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setText(&r.Module, e, "the name of a Python module") },
 	},
 	{
 		Option: option.Option{
-			Name: "wsgi-file", Aliases: []string{"file"}, Kind: option.Text, Arg: "FILE", Status: option.Same,
+			Name: "wsgi-file", Aliases: []string{"file", "pypy-wsgi-file"}, Kind: option.Text, Arg: "FILE", Status: option.Same,
 			Help: "run the WSGI app in this Python file, relative to --chdir",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setText(&r.WSGIFile, e, "a file name") },
@@ -64,7 +64,7 @@ var applicationRows = []row{
 	},
 	{
 		Option: option.Option{
-			Name: "paste", Kind: option.Text, Arg: "URI", Status: option.Differs,
+			Name: "paste", Aliases: []string{"pypy-paste"}, Kind: option.Text, Arg: "URI", Status: option.Differs,
 			Help: "run the app of a PasteDeploy file, config:/path/production.ini for one, which the package PasteDeploy reads",
 			Note: "A path may be relative, and may stand without config:.",
 		},

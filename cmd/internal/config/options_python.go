@@ -45,7 +45,7 @@ var pythonRows = []row{
 	},
 	{
 		Option: option.Option{
-			Name: "pythonpath", Aliases: []string{"python-path", "pp", "early-pythonpath", "early-python-path"}, Kind: option.List, Arg: "DIR", Status: option.Same,
+			Name: "pythonpath", Aliases: []string{"python-path", "pp", "early-pythonpath", "early-python-path", "pypy-pp", "pypy-python-path", "pypy-pythonpath"}, Kind: option.List, Arg: "DIR", Status: option.Same,
 			Help: "put this directory, or those that match a glob pattern, in front of sys.path",
 		},
 		set:   (*resolver).pythonPath,

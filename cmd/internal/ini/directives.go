@@ -46,7 +46,7 @@ var directives = []directive{
 	},
 	{
 		Option: option.Option{
-			Name: "ini-paste", Aliases: []string{"ini-paste-logged"}, Kind: option.Action, Arg: "FILE", Immediate: true, Status: option.Same,
+			Name: "ini-paste", Aliases: []string{"ini-paste-logged", "pypy-ini-paste"}, Kind: option.Action, Arg: "FILE", Immediate: true, Status: option.Same,
 			Help: "read options from this ini file, and run the app that PasteDeploy finds in it; ini-paste-logged sets up its logging, too",
 		},
 		act: func(l *List, e Entry) error { return l.load(e.Value, own, e, true) },

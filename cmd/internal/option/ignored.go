@@ -38,6 +38,7 @@ var ignored = []group{
 	{"force-cwd", "the program is started anew where it was started"},
 	{"jid-file jidfile", "it only goes with jail"},
 	{"py-master-check-signals", "the server is no Python"},
+	{"pypy-lib pypy-setup", "workers are processes of Python itself"},
 	{"early-python", "Python is there before anything of the app's"},
 	{"wsgi-strict", "responses always follow PEP 3333"},
 	{"http-quiet http-connect-timeout http-gracetime http-resubscribe", "there is no separate http router"},
