@@ -29,6 +29,7 @@ DEPTH = 1000  # Python's own limit of recursion
 MOST = 1000  # failures in a row after which a thread can do no work: each within
 SOON = 1_000_000  # so many nanoseconds, or at a request that it cannot even begin
 SAID = 10  # of them are logged
+LOOPS = 16  # one within the other; all would have to be left in a row
 LARGEST = 384 << 10  # bytes of a request: what fits a socket's buffer
 HEAD = port.credit.size  # bytes before a request that comes on a stream
 ROOM = 22  # entries of a dict that has room for 20 more: CPython makes it for 21, then 42
@@ -213,6 +214,29 @@ def roomy(environ):
     return environ
 
 
+def keep_on(going, step, note):
+    """Take a step again and again as long as going says so; note gets whatever is raised.
+
+    What is raised as a loop goes on, the one around it catches. From Python 3.12 on nothing in
+    a function covers the jump back to the begin of its loop, where handlers of signals run:
+    so each loop is a function of its own. On a busy machine several signals may come in a row.
+    """
+
+    def around(step):
+        def loop():
+            while going():
+                try:
+                    step()
+                except BaseException as e:
+                    note(e)
+
+        return loop
+
+    for _ in range(LOOPS):
+        step = around(step)
+    step()
+
+
 class Thread:
     """Takes requests and answers them, one at a time, whatever is raised meanwhile.
 
@@ -270,28 +294,10 @@ class Thread:
 
     def run(self):
         """Answer requests until this thread is to finish, or the queue is at its end."""
-        self.keep_on(self.go_on)
+        keep_on(lambda: self.running, self.work, self.put_off)
 
-    def go_on(self):
-        self.keep_on(self.work)
-
-    def keep_on(self, step):
-        """Take the step again and again, whatever is raised."""
-        # What is raised as an inner loop goes on, the outer one catches. On a busy machine
-        # several signals may come in a row: so run has two times three loops.
-        while self.running:
-            try:
-                while self.running:
-                    try:
-                        while self.running:
-                            try:
-                                step()
-                            except BaseException as e:
-                                self.late = e
-                    except BaseException as e:
-                        self.late = e
-            except BaseException as e:
-                self.late = e
+    def put_off(self, e):
+        self.late = e
 
     def work(self):
         now = time.monotonic_ns()
@@ -657,15 +663,7 @@ def prepare(config, place, number, fds, memory, apps, held):
         if events.handlers:
             events.serve(made[0] if threads == 1 else None)
         core(0)
-        while len(finished) < threads - 1:
-            try:
-                while len(finished) < threads - 1:
-                    try:
-                        wake.acquire(True, MISSED)
-                    except BaseException as e:
-                        report(e)
-            except BaseException:
-                pass
+        keep_on(lambda: len(finished) < threads - 1, lambda: wake.acquire(True, MISSED), report)
 
     return go
 
