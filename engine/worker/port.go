@@ -51,6 +51,9 @@ type Port struct {
 	// OnLateRoom, where not nil, is called when a request with [Job].BodyDue may be begun that
 	// could not before. It is set before the first request, and then immutable.
 	OnLateRoom func()
+	// OnRead, where not nil, is called when Clients have been told of all that was read from a
+	// worker at once: what they collect may go on now. It is set likewise.
+	OnRead func()
 
 	// Immutable.
 	loop      *reactor.Loop
@@ -166,6 +169,9 @@ type slot struct {
 	told     bool // a frame of it has come, so it has begun
 }
 
+// readSize is how many bytes a loop reads from a worker at once.
+const readSize = 256 << 10
+
 // queueAhead is how many requests, beyond one for each thread, a loop lets wait in
 // the kernel's queue, where a worker finds the next one without being woken. What
 // is there can still be cancelled, but waits in no order that we choose; so they
@@ -185,7 +191,7 @@ func newPort(p *Pool, l *plane, index int) *Port {
 		timeout:   int64(c.QueueTimeout),
 		deadlines: newDeadlines(c),
 		cancel:    l.shared.Cancelled(index),
-		rbuf:      make([]byte, 64<<10),
+		rbuf:      make([]byte, readSize),
 	}
 	port.clock = shared.Monotonic() // in this order, so that no time is later than the worker's
 	port.clock -= reactor.Clock()

@@ -89,6 +89,9 @@ func (st *stream) read(everything bool) {
 			b = st.in
 		}
 		used, err := st.parse(b)
+		if st.port.OnRead != nil {
+			st.port.OnRead()
+		}
 		if err != nil {
 			st.distrust(err)
 			return

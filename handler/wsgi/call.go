@@ -111,6 +111,7 @@ func (c *call) Head(core *worker.Core, status []byte, headers *worker.Headers) {
 		return
 	}
 	c.started = true
+	c.l.corks.Cork(c.x)
 	c.x.Start(resp)
 }
 
@@ -118,6 +119,7 @@ func (c *call) Head(core *worker.Core, status []byte, headers *worker.Headers) {
 // rest as it drains, so that a worker is ahead of a slow client by so much and no
 // more.
 func (c *call) Data(p []byte) {
+	c.l.corks.Cork(c.x)
 	c.x.Write(p)
 	c.owed += len(p)
 	if c.x.Buffered() <= engine.DrainedBelow {
@@ -134,6 +136,7 @@ func (c *call) credit() {
 
 // End implements worker.Client.
 func (c *call) End() {
+	c.l.corks.Cork(c.x)
 	c.x.End()
 	c.l.free(c)
 }

@@ -54,6 +54,7 @@ type loopState struct {
 	spare []*call
 	begun []beginning
 	text  []byte // scratch
+	corks engine.Corks
 	// late are requests that wait for their bodies, or until they may begin without; some
 	// may have ended.
 	late     []engine.Ref
@@ -75,7 +76,7 @@ func New(pool *worker.Pool, o Options) (*Handler, error) {
 	for i := range h.loops {
 		l := &h.loops[i]
 		l.port = pool.Port(i)
-		l.port.OnLateRoom = l.lateRoom
+		l.port.OnLateRoom, l.port.OnRead = l.lateRoom, l.corks.Uncork
 	}
 	return h, nil
 }

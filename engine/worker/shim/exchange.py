@@ -326,17 +326,20 @@ class Exchange:
                 return self._end()
             if head.length == len(block) <= SMALL:
                 return self._whole(block, within=True)
-            self._start()
-        self.sent += len(block)
-        if not self.port.data(self, block):
+            self.sent += len(block)
+            block = self._start(block)
+        else:
+            self.sent += len(block)
+        if block and not self.port.data(self, block):
             self.gone = True
         elif self.sent == self.head.length:
             self._last(0, END)
 
-    def _start(self):
+    def _start(self, block=b""):
+        """Send the head with the beginning of the first block. Return the rest."""
         self.started = True
         data = self.head.data
-        self.port.open(self, frame_head(len(data), self.rid, HEAD | len(data)) + data)
+        return self.port.open(self, frame_head(len(data), self.rid, HEAD | len(data)) + data, block)
 
     def _whole(self, body, within=False):
         data = self.head.data

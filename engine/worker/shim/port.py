@@ -237,16 +237,28 @@ class Port:
                 rights = []
                 self.kept = e
 
-    def open(self, exchange, frame):
-        """Begin a streamed answer with the frame of its head."""
+    def open(self, exchange, frame, block):
+        """Begin a streamed answer with the frame of its head, and as much of a block as may go.
+
+        Return the rest of the block.
+        """
         # Credit comes once a quarter of the window has left, and a pair of its own to
         # whatever answer has lost its client.
         if self.due or self.answer % 16 == 0:
             self.due = False
             self.collect()
+        size = min(len(block), WINDOW)
+        exchange.room = WINDOW - size
+        if size:
+            frame += frame_head(size, exchange.rid, DATA)
+            if size <= SMALL:
+                frame += block
+            else:
+                self.due |= exchange.room <= WINDOW * 3 // 4
+                frame = (frame, memoryview(block)[:size])
         self.heading = (frame, exchange, self.answer % 0xFFFFFFF0 + 1)
-        exchange.room = WINDOW
         self.send(frame)
+        return memoryview(block)[size:] if size < len(block) else None
 
     def data(self, exchange, block):
         """Send a piece of a streamed body. Return False when the client has gone."""
@@ -256,9 +268,9 @@ class Port:
             self.due |= exchange.room <= WINDOW * 3 // 4
             self.send(frame_head(size, exchange.rid, DATA) + block)
             return True
-        self.due = True
         view = memoryview(block)
         while size:
+            self.due |= exchange.room <= WINDOW * 3 // 4
             while exchange.room <= 0:
                 if exchange.gone:
                     return False
