@@ -138,7 +138,7 @@ func (x *Exchange) SpoolBody() error {
 }
 
 // Loop returns the loop that x belongs to.
-func (x *Exchange) Loop() *Loop { return x.loop.Loop }
+func (x *Exchange) Loop() *Loop { return x.loop.Handle() }
 
 // Started returns the time, on the loop's clock, at which the head of the request was complete.
 func (x *Exchange) Started() int64 { return x.started }

@@ -24,9 +24,11 @@ type HandlerFunc func(x *Exchange)
 // Serve calls f.
 func (f HandlerFunc) Serve(x *Exchange) { f(x) }
 
-// Loop is one of a server's event loops. Of its methods, Post and Index may be
-// called from any goroutine; the others belong to the loop's own.
-type Loop = reactor.Loop
+// Loop is one of a server's event loops. Any goroutine may call Index, its number from 0, Post,
+// which has the loop run a function and returns an error once the loop has stopped, and Wakeups.
+// Now, nanoseconds on the clock of all loops, is for the loop's own goroutine. What attaches
+// descriptors and timers to a loop is not exported.
+type Loop = reactor.Handle
 
 // Watcher is told what becomes of an exchange that is still to be answered.
 // Both run on the loop, never from within a call that the watcher makes.

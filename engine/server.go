@@ -89,7 +89,7 @@ func (s *Server) SharedBodies() *segment.Pool { return s.shared }
 func (s *Server) Loops() []*Loop {
 	loops := make([]*Loop, len(s.loops))
 	for i, l := range s.loops {
-		loops[i] = l.Loop
+		loops[i] = l.Handle()
 	}
 	return loops
 }

@@ -819,12 +819,12 @@ func serveForever(t *testing.T, file string) {
 		t.Fatal(err)
 	}
 	go func() { _ = l.Run() }()
-	pool, err := Start(context.Background(), Config{Apps: []App{{File: file}}, Processes: 2, Loops: []*Loop{l}})
+	pool, err := Start(context.Background(), Config{Apps: []App{{File: file}}, Processes: 2, Loops: []*Loop{l.Handle()}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if os.Getenv("WORKER_TEST_BUSY") == "true" {
-		r := &rig{t: t, pool: pool, loops: []*Loop{l}, out: os.Stderr}
+		r := &rig{t: t, pool: pool, loops: []*reactor.Loop{l}, out: os.Stderr}
 		blocker(r)
 	}
 	s := pool.Snapshot()

@@ -16,7 +16,7 @@ import (
 )
 
 // Loop is an event loop of the engine, for packages that cannot import its own.
-type Loop = reactor.Loop
+type Loop = reactor.Handle
 
 // Pool is a number of Python processes and threads, fixed or as many as the load needs, that
 // run WSGI apps. Any

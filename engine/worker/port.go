@@ -187,7 +187,7 @@ const retryAfter = reactor.Tick
 func newPort(p *Pool, l *plane, index int) *Port {
 	c := &p.config
 	port := &Port{
-		loop: c.Loops[index], pool: p, plane: l, index: index,
+		loop: reactor.Of(c.Loops[index]), pool: p, plane: l, index: index,
 		timeout:   int64(c.QueueTimeout),
 		deadlines: newDeadlines(c),
 		cancel:    l.shared.Cancelled(index),
@@ -453,23 +453,23 @@ func (p *Port) release(id uint32) Client {
 	c, first := s.client, s.first
 	if s.state >= slotSent {
 		p.inflight--
-		p.left(s)
+		p.dequeued(s)
 	}
 	dropped := s.state == slotDropped
 	if !dropped {
-		p.leave(s, s.state >= slotSent && !s.late)
+		p.uncount(s, s.state >= slotSent && !s.late)
 	}
 	p.forget(s)
 	p.vacate(i)
 	p.unname(first)
 	if !dropped {
-		p.over()
+		p.inactive()
 	}
 	return c
 }
 
-// left notes that a request has left the queue.
-func (p *Port) left(s *slot) {
+// dequeued notes that a request has left the queue.
+func (p *Port) dequeued(s *slot) {
 	p.passed = max(p.passed, s.order)
 	if s.sentAt > p.taken.Load() {
 		p.taken.Store(s.sentAt)
@@ -578,7 +578,7 @@ func (p *Port) idle(st *stream) {
 // takeBack makes a request that was sent, and that no thread has, wait again.
 func (p *Port) takeBack(s *slot) {
 	p.inflight--
-	p.left(s)
+	p.dequeued(s)
 	p.lanes.returned(s.route)
 	s.state, s.stream, s.told, s.sights = slotWaiting, nil, false, 0
 	s.open, s.headed = false, false

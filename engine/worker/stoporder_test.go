@@ -15,7 +15,7 @@ func TestStopKeepsToItsContext(t *testing.T) {
 	for _, order := range []string{"block, stop, kill", "block, kill, stop", "stop, kill"} {
 		t.Run(order, func(t *testing.T) {
 			r := start(t, Config{Apps: []App{app(t, hello)}, Processes: 2}, 1)
-			loop, release := r.pool.config.Loops[0], make(chan struct{})
+			loop, release := r.loops[0], make(chan struct{})
 			defer close(release)
 			if order != "stop, kill" {
 				blocked := make(chan struct{})
@@ -76,7 +76,7 @@ func TestStopTwice(t *testing.T) {
 	case <-time.After(patience):
 		t.Error("the second waits for the first, not for its context")
 	}
-	port.over()
+	port.inactive()
 	if err := <-first; err != nil {
 		t.Errorf("the first: %v", err)
 	}

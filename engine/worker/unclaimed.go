@@ -177,7 +177,7 @@ func (p *Port) move(i int) bool {
 	}
 	p.deadlines.copy(j, i)
 	p.inflight--
-	p.left(s)
+	p.dequeued(s)
 	p.lanes.returned(s.route)
 	p.abandon(s)
 	id := p.id(j)
@@ -242,12 +242,12 @@ func (p *Port) lose(i int) {
 	c, first := s.client, s.first
 	p.cancel[i] = cancelGone
 	p.inflight--
-	p.left(s)
-	p.leave(s, false)
+	p.dequeued(s)
+	p.uncount(s, false)
 	p.forget(s)
 	p.abandon(s)
 	p.unname(first)
-	p.over()
+	p.inactive()
 	p.waited = 0
 	if c != nil {
 		p.tellFail(c, ErrWorkerDied)

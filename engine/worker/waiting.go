@@ -33,13 +33,13 @@ func (p *Port) full() bool {
 // drop gives up a request in the backlog. What is left of it is thrown away when
 // its turn comes.
 func (p *Port) drop(s *slot) {
-	p.leave(s, false)
+	p.uncount(s, false)
 	s.client, s.body, s.state = nil, nil, slotDropped
-	p.over()
+	p.inactive()
 }
 
-// leave takes a request out of what lanes and flow count.
-func (p *Port) leave(s *slot, answered bool) {
+// uncount takes a request out of what lanes and flow count.
+func (p *Port) uncount(s *slot, answered bool) {
 	if s.lane != laneNone {
 		p.flow[s.lane].end(p.loop.Now(), answered)
 	}
@@ -62,8 +62,8 @@ func (p *Port) apart(cores []*Core) {
 	p.pump()
 }
 
-// over counts an active request less.
-func (p *Port) over() {
+// inactive counts an active request less.
+func (p *Port) inactive() {
 	if p.active.Add(-1) == 0 && p.pool.stopping.Load() {
 		p.pool.idle()
 	}

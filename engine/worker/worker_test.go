@@ -40,7 +40,7 @@ const patience = 20 * time.Second
 type rig struct {
 	t     testing.TB
 	pool  *Pool
-	loops []*Loop
+	loops []*reactor.Loop
 	out   *os.File // stdout and stderr of the apps
 
 	mu   sync.Mutex
@@ -85,9 +85,10 @@ func newRig(t testing.TB, c *Config, loops int) *rig {
 		}
 		l.OnPanic = func(reason any, stack []byte) { t.Errorf("panic on loop %d: %v\n%s", i, reason, stack) }
 		r.loops = append(r.loops, l)
+		c.Loops = append(c.Loops, l.Handle())
 		running.Go(func() { _ = l.Run() })
 	}
-	c.Loops, c.Stderr, c.NeedApp = r.loops, out, true
+	c.Stderr, c.NeedApp = out, true
 	log := c.Log
 	c.Log = func(line string) {
 		r.mu.Lock()

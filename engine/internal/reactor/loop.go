@@ -39,7 +39,8 @@ var ErrStopped = errors.New("event loop has stopped")
 // (before Run, to whoever made the loop), except those that say otherwise.
 type Loop struct {
 	// Immutable.
-	index int
+	index  int
+	handle Handle
 
 	// Owned by the loop's goroutine.
 	poller   *netpoll.Poller
@@ -85,6 +86,7 @@ func New(index int) (*Loop, error) {
 		return nil, fmt.Errorf("open poller: %w", err)
 	}
 	l := &Loop{index: index, poller: p, waker: w, buf: make([]byte, ReadBufferSize)}
+	l.handle.loop = l
 	l.wheel.init()
 	l.turns.init()
 	return l, nil

@@ -181,7 +181,7 @@ type Config struct {
 
 	// Bodies is the memory in which the server has bodies, which processes map; nil for none.
 	Bodies *segment.Pool
-	Loops  []*reactor.Loop   // those that have a Port; at most worker.MaxLoops
+	Loops  []*reactor.Handle // those that have a Port; at most worker.MaxLoops
 	Log    func(line string) // gets uWSGI's log lines, from any goroutine; default: none
 	Stdin  *os.File          // stdin of the apps; default: /dev/null
 	Stderr *os.File          // stdout and stderr of the apps; default: os.Stderr

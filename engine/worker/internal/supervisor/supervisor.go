@@ -264,7 +264,7 @@ func (g *Supervisor) report(from *zygote.Zygote, report zygote.Report) {
 		}
 	case zygote.Malformed:
 		g.watchdog.malformed(z, r.Err)
-	case zygote.Gone:
+	case zygote.Exited:
 		g.generations.exited(z)
 	}
 }

@@ -43,7 +43,7 @@ func (fakeStreams) Finish()                    {}
 func newTest(t *testing.T, c launch.Config) *Supervisor {
 	t.Helper()
 	if c.Loops == nil {
-		c.Loops = make([]*reactor.Loop, 1)
+		c.Loops = make([]*reactor.Handle, 1)
 	}
 	c.Control = control.NewHub(t.Logf)
 	g, err := New(c)
@@ -78,7 +78,7 @@ func TestOrphans(t *testing.T) {
 		word := g.Memory.Word(orphan.threads[0].index, 24)
 		atomic.StoreUint64(word, 4711)
 
-		g.report(z.Zygote, zygote.Gone{})
+		g.report(z.Zygote, zygote.Exited{})
 		if orphan.streams == nil || !orphan.alive {
 			t.Fatal("the supervisor waited for a worker that is not gone")
 		}
@@ -89,7 +89,7 @@ func TestOrphans(t *testing.T) {
 		other := g.fleet.workers[1].places[0]
 		other.generation, other.alive, other.streams = exitedZygote(t, g), true, fakeStreams{}
 		other.Set(shared.Serving)
-		g.report(other.generation.Zygote, zygote.Gone{})
+		g.report(other.generation.Zygote, zygote.Exited{})
 		if other.streams != nil {
 			t.Error("another worker's exit was not dealt with meanwhile")
 		}
@@ -124,7 +124,7 @@ func exitedZygote(t *testing.T, g *Supervisor) *generation {
 	c.Python = script
 	gone := make(chan bool)
 	one, err := zygote.Start(&c, false, zygote.Inherited{Memory: g.Memory}, func(_ *zygote.Zygote, r zygote.Report) bool {
-		if _, is := r.(zygote.Gone); is {
+		if _, is := r.(zygote.Exited); is {
 			close(gone)
 		}
 		return true

@@ -55,10 +55,10 @@ type (
 // What the reader of a zygote reports.
 type (
 	// Malformed says that it has sent what cannot be a report: nothing that follows can be
-	// told from noise, so only Gone comes after it.
+	// told from noise, so only Exited comes after it.
 	Malformed struct{ Err error }
-	// Gone is the last report: its process has ended.
-	Gone struct{}
+	// Exited is the last report: its process has exited.
+	Exited struct{}
 )
 
 func (Version) report()   {}
@@ -71,7 +71,7 @@ func (Pong) report()      {}
 func (Exit) report()      {}
 func (Imported) report()  {}
 func (Malformed) report() {}
-func (Gone) report()      {}
+func (Exited) report()    {}
 
 var errFrame = errors.New("malformed frame")
 

@@ -54,7 +54,7 @@ type Zygote struct {
 	patience time.Duration
 }
 
-// Start starts a process. What it reports, and in the end [Gone], is passed to deliver, on
+// Start starts a process. What it reports, and in the end [Exited], is passed to deliver, on
 // a goroutine of its own, until that returns false.
 func Start(c *launch.Config, lazy bool, in Inherited, deliver func(*Zygote, Report) bool) (*Zygote, error) {
 	b, err := newBoot(c, lazy, in)
@@ -231,7 +231,7 @@ func (z *Zygote) read(deliver func(*Zygote, Report) bool) {
 	late := time.AfterFunc(lostTime, z.Kill)
 	<-z.ended
 	late.Stop()
-	deliver(z, Gone{})
+	deliver(z, Exited{})
 }
 
 func (z *Zygote) receive() (Report, error) {
@@ -303,7 +303,7 @@ func (z *Zygote) Spawn(place, number int, fds []int) {
 }
 
 // End has the zygote kill and reap its processes, if it has any, and go. One that
-// does not is killed. [Gone] follows.
+// does not is killed. [Exited] follows.
 func (z *Zygote) End() {
 	if z.ending {
 		return

@@ -167,11 +167,11 @@ func reported(t *testing.T, sent []byte) Report {
 	for last = range reports {
 		count++
 	}
-	if _, gone := last.(Gone); !gone {
-		t.Errorf("the last report is %T, want Gone", last)
+	if _, gone := last.(Exited); !gone {
+		t.Errorf("the last report is %T, want Exited", last)
 	}
 	if _, malformed := first.(Malformed); malformed && count != 1 {
-		t.Errorf("%d reports follow a malformed one, want only Gone", count)
+		t.Errorf("%d reports follow a malformed one, want only Exited", count)
 	}
 	return first
 }
