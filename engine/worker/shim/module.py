@@ -179,6 +179,11 @@ def post_fork(held, doing):
 
     held is what may run in between meanwhile, see interrupts; returned is what is held after.
     """
+    if "after_req_hook" in vars(module) and _number == 1:
+        say(
+            "*** WARNING: uwsgi.after_req_hook is not called here: go on in the close() of what "
+            "the app returns ***\n"
+        )
     if "post_fork_hook" not in vars(module):
         return held
     pid = os.getpid()
