@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -299,4 +300,61 @@ func TestModuleThreads(t *testing.T) {
 	}
 	m.waitNote(`uwsgi.atexit [12] \d+`)
 	m.waitNote(`atexit [12] \d+`)
+}
+
+// TestModuleSignalsKilled kills workers while many signals wait: each signal is handled once,
+// whichever workers die or are replaced meanwhile.
+func TestModuleSignalsKilled(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	notes := filepath.Join(dir, "notes")
+	write(t, dir, "app.py", `
+import os, time
+import uwsgi
+
+def handle(signum):
+    fd = os.open(`+fmt.Sprintf("%q", notes)+`, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(fd, b"handled\n")
+    os.close(fd)
+    time.sleep(0.005)
+
+uwsgi.register_signal(7, "", handle)
+
+def application(environ, start_response):
+    start_response("200 OK", [])
+    for _ in range(100 if environ["PATH_INFO"] == "/send" else 0):
+        uwsgi.signal(7)
+    return [str(os.getpid()).encode()]
+`)
+	at := "127.0.0.1:" + freePort(t)
+	s := start(t, dir, "--http", at, "--wsgi-file", "app.py", "--processes", "3")
+	s.waitAnswer(t, "http://"+at+"/", 200)
+	get(t, "http://"+at+"/send")
+	for range 3 {
+		pid, err := strconv.Atoi(get(t, "http://"+at+"/").body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+	_ = s.cmd.Process.Signal(syscall.SIGHUP)
+	s.waitLog(t, "has reloaded")
+	get(t, "http://"+at+"/send")
+	handled := func() int {
+		b, _ := os.ReadFile(notes)
+		return strings.Count(string(b), "\n")
+	}
+	// One that a worker was given just before it was killed may be lost, as a request is.
+	eventually(t, "200 signals", func() error {
+		if n := handled(); n < 197 {
+			return fmt.Errorf("%d are handled", n)
+		}
+		return nil
+	})
+	if err := s.stop(t, syscall.SIGTERM); err != nil {
+		t.Error(err)
+	}
+	if n := handled(); n > 200 {
+		t.Errorf("200 signals are handled %d times", n)
+	}
 }
