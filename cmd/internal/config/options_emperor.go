@@ -296,7 +296,7 @@ func (r *resolver) settleEmperor() error {
 func (r *resolver) errTyrant() error {
 	for _, e := range r.list.Entries {
 		if o := r.list.Lookup(e.Key); o != nil && o.Name == "emperor-tyrant" {
-			return e.Origin.Errorf(e.Key, "the emperor has to stay root to become the owner of each file: leave out uid and gid, as vassals never run as root")
+			return e.Origin.Errorf(e.Key, "the emperor has to stay root to become the owner of each file: leave out uid, gid and cap, as vassals never run as root")
 		}
 	}
 	return nil

@@ -183,8 +183,8 @@ func TestEmperorFiles(t *testing.T) {
 		t.Helper()
 		eventually(t, fmt.Sprintf("%q answers: %v", name, want), func() error {
 			status, err := overUnix(socket(name))
-			if (err == nil && status == 200) != want {
-				return fmt.Errorf("%d, %v", status, err)
+			if got := err == nil && status == 200; got != want {
+				return fmt.Errorf("%v: status %d, error %q", got, status, fmt.Sprint(err))
 			}
 			return nil
 		})
