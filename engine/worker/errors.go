@@ -26,7 +26,7 @@ var (
 	// would have to. It has not been run and will not be. 503 with Retry-After.
 	ErrQueueTimeout = errors.New("the request waited too long for a worker")
 	// ErrBodyDue: as many requests run without their bodies as may, see [Job].BodyDue. The
-	// request waits for its body, or for [Port].OnLateRoom.
+	// request waits for its body, or until there is room, see [Port.Notify].
 	ErrBodyDue = errors.New("as many requests as may run already that wait for their bodies")
 	// ErrClientLeft: the request had waited for a second or more, and its client had
 	// ended its side of the connection by then: see [Leaver]. It has not been run.

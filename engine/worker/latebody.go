@@ -118,9 +118,8 @@ func (p *Port) lateEnded() {
 	c.running.Add(-1)
 	for i := range c.waits {
 		if c.waits[i].Load() && c.waits[i].CompareAndSwap(true, false) {
-			if other := p.plane.ports[i]; other.OnLateRoom != nil {
-				_ = other.loop.Post(other.OnLateRoom)
-			}
+			other := p.plane.ports[i]
+			_ = other.loop.Post(other.lateRoom)
 		}
 	}
 }

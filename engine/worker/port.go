@@ -48,12 +48,9 @@ type Job struct {
 
 // Port is a loop's access to the pool. All methods belong to the loop's goroutine.
 type Port struct {
-	// OnLateRoom, where not nil, is called when a request with [Job].BodyDue may be begun that
-	// could not before. It is set before the first request, and then immutable.
-	OnLateRoom func()
-	// OnRead, where not nil, is called when Clients have been told of all that was read from a
-	// worker at once: what they collect may go on now. It is set likewise.
-	OnRead func()
+	// Set before the first request, and then immutable: see Notify.
+	onRead []func()
+	onRoom []func()
 
 	// Immutable.
 	loop      *reactor.Loop
@@ -204,6 +201,22 @@ func newPort(p *Pool, l *plane, index int) *Port {
 	return port
 }
 
+// Notify has functions called on the loop, in addition to those that it was given before. It
+// must be called before the first request.
+//
+// read is called when Clients have been told of all that was read from a worker at once: what
+// they have collected goes on then. lateRoom is called when a request with [Job].BodyDue may
+// be begun that could not before.
+func (p *Port) Notify(read, lateRoom func()) {
+	p.onRead, p.onRoom = append(p.onRead, read), append(p.onRoom, lateRoom)
+}
+
+func (p *Port) lateRoom() {
+	for _, f := range p.onRoom {
+		f()
+	}
+}
+
 // size notes how many threads there are to serve, or slots where a thread has several.
 func (p *Port) size(threads int, now int64) {
 	c, loops := &p.pool.config, len(p.pool.config.Loops)
@@ -214,8 +227,8 @@ func (p *Port) size(threads int, now int64) {
 		p.lanes.share = laneShare(threads)
 		p.lanes.first = laneFirst(threads)
 	}
-	if waits := &p.pool.late.waits[p.index]; waits.Load() && waits.CompareAndSwap(true, false) && p.OnLateRoom != nil {
-		_ = p.loop.Post(p.OnLateRoom) // there may be more by now
+	if waits := &p.pool.late.waits[p.index]; waits.Load() && waits.CompareAndSwap(true, false) {
+		_ = p.loop.Post(p.lateRoom) // there may be more by now
 	}
 	p.flow[laneFast].resize(max(1, threads/loops), now)
 	p.flow[laneSlow].resize(max(1, int(p.lanes.share)/loops), now)

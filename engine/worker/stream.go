@@ -89,8 +89,8 @@ func (st *stream) read(everything bool) {
 			b = st.in
 		}
 		used, err := st.parse(b)
-		if st.port.OnRead != nil {
-			st.port.OnRead()
+		for _, f := range st.port.onRead {
+			f()
 		}
 		if err != nil {
 			st.distrust(err)

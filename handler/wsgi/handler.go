@@ -76,7 +76,7 @@ func New(pool *worker.Pool, o Options) (*Handler, error) {
 	for i := range h.loops {
 		l := &h.loops[i]
 		l.port = pool.Port(i)
-		l.port.OnLateRoom, l.port.OnRead = l.lateRoom, l.corks.Uncork
+		l.port.Notify(l.corks.Uncork, l.lateRoom)
 	}
 	return h, nil
 }

@@ -31,7 +31,7 @@ func bodiesApp(t *testing.T) (dir string) {
 func TestNoFolderForBodies(t *testing.T) {
 	dir := bodiesApp(t)
 	addr := "127.0.0.1:" + freePort(t)
-	cmd := command(dir, "--http", addr, "--wsgi-file", "bodies.py")
+	cmd := command(dir, "--http", addr, "--wsgi-file", "bodies.py", "--post-buffering", "65536")
 	cmd.Env = append(cmd.Environ(), "TMPDIR="+filepath.Join(dir, "missing"))
 	s := launch(t, cmd)
 	s.waitAnswer(t, "http://"+addr+"/", 200)
@@ -50,7 +50,8 @@ func TestUploadsLeaveDescriptors(t *testing.T) {
 	dir := bodiesApp(t)
 	write(t, dir, "static.txt", strings.Repeat("static", 20_000))
 	addr, stats := "127.0.0.1:"+freePort(t), "127.0.0.1:"+freePort(t)
-	cmd := command(dir, "--http", addr, "--stats", stats, "--wsgi-file", "bodies.py", "--static-map", "/static="+dir)
+	cmd := command(dir, "--http", addr, "--stats", stats, "--wsgi-file", "bodies.py", "--static-map", "/static="+dir,
+		"--post-buffering", "65536") // else they lie in memory that workers share
 	sh, err := exec.LookPath("sh")
 	if err != nil {
 		t.Skip(err)
