@@ -1,6 +1,8 @@
 package config
 
 import (
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
@@ -83,6 +85,9 @@ func quantity(e ini.Entry, u *units, limit int64) (int64, error) {
 	case !ok && strings.HasPrefix(e.Value, "$("):
 		return refuse("is not a number: the environment has no such variable")
 	case !ok:
+		if digits := spelt(e.Value); digits != "" {
+			return refuse("is not a number such as %s: write %s = %s", such, e.Key, digits)
+		}
 		return refuse("is not a number such as %s", such)
 	case n < 0:
 		return refuse("is negative")
@@ -128,6 +133,16 @@ func quantity(e ini.Entry, u *units, limit int64) (int64, error) {
 		rest, first, before = apart, false, f
 	}
 	return total, nil
+}
+
+// spelt returns the digits of a number that is written as a word; empty for anything else.
+func spelt(value string) string {
+	words := strings.Fields("zero one two three four five six seven eight nine ten eleven twelve")
+	word, rest, _ := strings.Cut(strings.ToLower(strings.TrimSpace(value)), " ")
+	if i := slices.Index(words, word); i >= 0 {
+		return strings.TrimSpace(strconv.Itoa(i) + " " + rest)
+	}
+	return ""
 }
 
 func tooLarge(e ini.Entry, n, limit int64) error {
