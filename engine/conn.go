@@ -593,6 +593,9 @@ func (c *conn) answerRefused(x *Exchange, err error) {
 	c.loop.count.inFlight.Add(1)
 	x.started = c.loop.Now()
 	x.req.KeepAlive = false
+	if every := c.loop.srv.opt.Every; every != nil {
+		every(x)
+	}
 	x.Refuse(err)
 }
 

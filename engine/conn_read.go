@@ -420,13 +420,19 @@ func (c *conn) feedBody(b []byte) int {
 	case in.reader != nil:
 		l.deliver(x, in.reader, b[from:from+got])
 	default:
-		if err := x.body.add(b[from:from+got], l.srv); err != nil {
+		if err := x.body.collect(b[from:from+got], l.srv); err != nil {
 			c.bodyFails(err)
 			return len(b)
 		}
 	}
 	if c.dead || c.intake != in || x.gen != gen {
 		return used // answered by whom it was given to
+	}
+	if in.reader == nil && x.body.due(done) {
+		in.storing, in.last = true, done
+		l.store(x, c.stored)
+		c.regard()
+		return used
 	}
 	if !done {
 		if c.deadline == deadlineBody {
@@ -435,19 +441,40 @@ func (c *conn) feedBody(b []byte) int {
 		c.regard()
 		return used
 	}
+	c.corked = c.corked || used < len(b)
+	c.bodyCame(x)
+	return used
+}
+
+// stored goes on with a body when what has come of it is in its file.
+func (c *conn) stored(x *Exchange, err error) {
+	in := c.intake
+	in.storing = false
+	switch {
+	case !in.asked(): // it has been answered, and the answer is on its way
+	case err != nil:
+		c.bodyFails(err)
+	case in.last:
+		c.bodyCame(x)
+	default:
+		c.want(x)
+	}
+	if !c.dead {
+		c.weigh()
+	}
+}
+
+// bodyCame tells whoever has asked for the body that all of it has come.
+func (c *conn) bodyCame(x *Exchange) {
+	l, in, gen := c.loop, c.intake, x.gen
 	if x.body.file != nil {
-		if err := x.body.complete(); err != nil {
-			c.bodyFails(err)
-			return len(b)
-		}
+		x.body.trim()
 		l.count.spooled.Add(1)
 	}
-	c.corked = c.corked || used < len(b)
 	whole, reader := in.whole, in.reader
 	c.bodyDone(x)
 	l.complete(x, whole, reader)
 	c.stays(x, gen)
-	return used
 }
 
 // bodyDone is called when no more of the body is to come.

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"os"
 	"sync"
 
 	"github.com/valyala/bytebufferpool"
@@ -54,7 +55,13 @@ func (c *conn) send(p []byte) {
 func (c *conn) write(p []byte) (int, bool) {
 	p = p[:min(len(p), writeStep)]
 	for {
-		n, err := c.link.write(p)
+		var n int
+		var err error
+		if s, plain := c.link.(*socket); plain && c.file != nil {
+			n, err = reactor.WriteMore(s.fd, p) // the head goes with the file
+		} else {
+			n, err = c.link.write(p)
+		}
 		switch {
 		case err == unix.EINTR:
 			continue
@@ -188,13 +195,13 @@ func (c *conn) warm(n int64) bool {
 	if c.warming {
 		return false
 	}
-	if c.fileAt+n <= c.warmTo || resident(c.file, c.fileAt, n) {
+	if c.fileAt+n <= c.warmTo || isResident(c.file, c.fileAt, n) {
 		return true
 	}
 	l, f, gen, at := c.loop, c.file, c.gen, c.fileAt
 	err := l.srv.do(func() {
 		p := fileSteps.Get().(*[writeStep]byte)
-		_, _ = f.ReadAt(p[:n], at) // of an error sendfile tells
+		_, _ = readAhead(f, p[:n], at) // of an error sendfile tells
 		fileSteps.Put(p)
 		_ = l.Post(func() {
 			if c.gen != gen || c.file != f {
@@ -207,6 +214,12 @@ func (c *conn) warm(n int64) bool {
 	c.warming = err == nil
 	return err != nil // with too much to do already the loop waits itself
 }
+
+// Tests put a slow disk in the place of these.
+var (
+	isResident = resident
+	readAhead  = (*os.File).ReadAt
+)
 
 var fileSteps = sync.Pool{New: func() any { return new([writeStep]byte) }}
 

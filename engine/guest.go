@@ -233,7 +233,7 @@ func (g *guest) came(x *Exchange, p []byte, err error) {
 		case in.reader != nil:
 			l.deliver(x, in.reader, p)
 		default:
-			refused = x.body.add(p, g.srv)
+			refused = x.body.collect(p, g.srv)
 		}
 		if refused != nil {
 			g.fails(x, refused)
@@ -243,15 +243,33 @@ func (g *guest) came(x *Exchange, p []byte, err error) {
 			return
 		}
 	}
+	if in.reader == nil && x.body.due(errors.Is(err, io.EOF)) {
+		in.storing = true
+		l.store(x, func(x *Exchange, failed error) {
+			in := x.intake
+			if in == nil || !in.asked() {
+				return
+			}
+			if in.storing = false; failed != nil {
+				g.fails(x, failed)
+				return
+			}
+			g.goOn(x, err)
+		})
+		return
+	}
+	g.goOn(x, err)
+}
+
+// goOn goes on with a body after a read that ended with err.
+func (g *guest) goOn(x *Exchange, err error) {
+	in, l := x.intake, x.loop
 	switch {
 	case err == nil:
 		g.want(x)
 	case errors.Is(err, io.EOF):
 		if x.body.file != nil {
-			if err := x.body.complete(); err != nil {
-				g.fails(x, err)
-				return
-			}
+			x.body.trim()
 			l.count.spooled.Add(1)
 		}
 		whole, reader := in.whole, in.reader

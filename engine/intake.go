@@ -32,6 +32,8 @@ type intake struct {
 	whole   Handler    // to be called when all of it is there
 	reader  BodyReader // or what takes it as it comes
 	held    bool       // nobody wants more for now
+	storing bool       // nor can more be taken, as what has come is on its way to a file
+	last    bool       // nothing comes behind that
 	expect  bool       // the client waits for "100 Continue"
 	tunnel  bool       // there is no end: the handler has taken the connection over
 	skipped int64      // bytes that nobody asked for
@@ -48,7 +50,7 @@ type intake struct {
 func (in *intake) asked() bool { return in.whole != nil || in.reader != nil }
 
 // wanted reports whether more of the body is welcome now.
-func (in *intake) wanted() bool { return in.asked() && !in.held }
+func (in *intake) wanted() bool { return in.asked() && !in.held && !in.storing }
 
 // spareIntakes bounds what a loop keeps for reuse.
 const spareIntakes = 256
@@ -215,6 +217,9 @@ func (x *Exchange) Refuse(err error) {
 	x.ReplyText(status, refusalText(status, err))
 }
 
+// replayPiece bounds the pieces in which a body that is there is given to a reader, in bytes.
+const replayPiece = 64 << 10
+
 // replay gives a body that is there to a reader that wants it as it comes.
 type replay struct {
 	reader  BodyReader
@@ -250,7 +255,7 @@ func (y *replay) run(x *Exchange) {
 		}
 		p := x.body.Bytes()[min(y.at, int64(len(x.body.Bytes()))):]
 		if f := x.body.File(); f != nil {
-			p = make([]byte, min(gather, x.body.Size()-y.at))
+			p = make([]byte, min(replayPiece, x.body.Size()-y.at))
 			if n, err := f.ReadAt(p, y.at); n < len(p) && !errors.Is(err, io.EOF) {
 				x.replay = nil
 				y.reader.Failed(x, errNoSpace)
@@ -262,7 +267,7 @@ func (y *replay) run(x *Exchange) {
 			y.reader.End(x)
 			return
 		}
-		p = p[:min(len(p), gather)]
+		p = p[:min(len(p), replayPiece)]
 		y.at += int64(len(p))
 		y.reader.Data(x, p)
 	}

@@ -148,6 +148,9 @@ func (l *loop) serve(x *Exchange, h Handler) {
 	l.count.inFlight.Add(1)
 	x.phase = phaseHandler
 	defer l.recovered(x, x.gen)
+	if l.srv.opt.Every != nil {
+		l.srv.opt.Every(x)
+	}
 	h.Serve(x)
 }
 

@@ -104,6 +104,9 @@ type Options struct {
 	// waits for it. Beyond it the connection is closed.
 	WriteTimeout time.Duration
 
+	// Every, if set, is called on the loop before anything answers an exchange: the handler, or the engine
+	// that refuses a request. It may push layers.
+	Every func(x *Exchange)
 	// OnFinish, if set, is called on the loop when an exchange has ended, while its
 	// request may still be read: for access logs.
 	OnFinish func(x *Exchange, o Outcome)

@@ -29,7 +29,7 @@ type Body struct {
 }
 
 const (
-	gather = 64 << 10 // bytes of a body that are collected for one write to its file
+	gather = 256 << 10 // bytes of a body that are collected for one write to its file
 	// rescueMax is how much of a body is moved to memory when its file takes no more.
 	rescueMax = 32 << 20
 	// slowClose is the size from which a file is closed apart from the loop.
@@ -96,9 +96,8 @@ func (b *Body) Reader() io.Reader {
 	return bytes.NewReader(b.Bytes())
 }
 
-// add appends p, moving to a file where it becomes large or memory is short. The last
-// bytes of a file are written by complete. An error is one that can be answered.
-func (b *Body) add(p []byte, s *Server) error {
+// collect appends p in memory. What is due goes to a file by store. An error is one that can be answered.
+func (b *Body) collect(p []byte, s *Server) error {
 	b.srv = s
 	if b.size == 0 && b.shared == nil {
 		b.share(s)
@@ -116,29 +115,63 @@ func (b *Body) add(p []byte, s *Server) error {
 		return nil
 	}
 	b.size += int64(len(p))
-	most, collect := int64(s.opt.BodyMemory), gather
-	if s.memoryTight() {
-		most, collect = min(most, tightBody), tightBody
-	}
-	if b.file == nil && b.size > most {
-		if err := b.spool(s); err != nil {
-			return err
-		}
-	}
-	if b.file != nil && (b.mem == nil || len(b.mem.B)+len(p) > collect) {
-		if err := b.complete(); err != nil {
-			return err
-		}
-		if len(p) >= collect/2 {
-			return b.write(p)
-		}
-	}
 	if b.mem == nil {
 		b.mem = bytebufferpool.Get()
 	}
 	b.mem.B = append(b.mem.B, p...)
 	b.weigh()
 	return nil
+}
+
+// due reports whether what has been collected is to go to the file now, or, where no more comes, at all: the body is
+// large, or memory is short.
+func (b *Body) due(last bool) bool {
+	if b.mem == nil || len(b.mem.B) == 0 {
+		return false
+	}
+	most, collect := int64(b.srv.opt.BodyMemory), gather
+	if b.srv.memoryTight() {
+		most, collect = min(most, tightBody), tightBody
+	}
+	if b.file == nil {
+		return b.size > most
+	}
+	return last || len(b.mem.B) >= collect
+}
+
+// store writes what has been collected to the file. It may wait for a disk. An error is one that can be answered.
+func (b *Body) store() error {
+	if b.file == nil {
+		if err := b.spool(b.srv); err != nil {
+			return err
+		}
+	}
+	return b.complete()
+}
+
+// trim lets go of the room for pieces that are to come.
+func (b *Body) trim() {
+	if b.file != nil && b.mem != nil {
+		putBuffer(b.mem)
+		b.mem = nil
+		b.weigh()
+	}
+}
+
+// store has a goroutine store what has come of x's body, and then runs then. Nothing may be
+// collected meanwhile.
+func (l *loop) store(x *Exchange, then func(x *Exchange, err error)) {
+	body := x.body
+	x.body = Body{size: body.size}
+	var err error
+	back := func(x *Exchange) {
+		x.body = body
+		then(x, err)
+	}
+	if x.Offload(func() { err = body.store() }, back, body.free) != nil {
+		err = body.store() // too much waits for disks already: so does the loop
+		back(x)
+	}
 }
 
 // weigh counts the memory that the body holds now.
@@ -172,8 +205,12 @@ func (b *Body) complete() error {
 		return nil
 	}
 	err := b.write(b.mem.B)
-	putBuffer(b.mem)
-	b.mem = nil
+	if cap(b.mem.B) <= keepBuffer {
+		putBuffer(b.mem)
+		b.mem = nil
+	} else { // the next piece goes there
+		b.mem.B = b.mem.B[:0]
+	}
 	b.weigh()
 	return err
 }
@@ -206,7 +243,7 @@ func (b *Body) spool(s *Server) error {
 	if !s.takeFile() {
 		return errBusy
 	}
-	f, err := unlinked(s.opt.TempDir)
+	f, err := newBodyFile(s.opt.TempDir)
 	if err != nil && !outOfFiles(err) {
 		s.sayTempDir(err)
 		if inMemory, memErr := memoryFile(); memErr == nil {
@@ -303,6 +340,8 @@ func unlinked(dir string) (*os.File, error) {
 	}
 	return f, nil
 }
+
+var newBodyFile = unlinked // tests put a slow disk in its place
 
 // checkTempDir warns when large bodies cannot go where they should.
 func (s *Server) checkTempDir() {

@@ -19,7 +19,6 @@ import (
 	"github.com/uwsgo/uwsgo/handler/certificate"
 	"github.com/uwsgo/uwsgo/handler/compress"
 	"github.com/uwsgo/uwsgo/handler/forwarded"
-	"github.com/uwsgo/uwsgo/handler/header"
 	"github.com/uwsgo/uwsgo/handler/route"
 	"github.com/uwsgo/uwsgo/handler/static"
 	"github.com/uwsgo/uwsgo/handler/wsgi"
@@ -61,6 +60,9 @@ func (p *program) listen(inherited []succession.Socket) error {
 		ExportCert: cfg.ExportCert, StrictTransport: cfg.StrictTransport,
 	}
 	var err error
+	if opt.Every, err = everyAnswer(cfg); err != nil {
+		return err
+	}
 	if p.engine, err = engine.New(opt); err != nil {
 		return err
 	}
@@ -332,34 +334,8 @@ func mountedApp(m config.Mount, callable string) worker.App {
 	return app
 }
 
-// staticFiles says which files are served.
-func (s *site) staticFiles() static.Options {
-	cfg := s.cfg
-	o := static.Options{
-		Check: s.under(cfg.CheckStatic...), DocumentRoot: cfg.DocRoot, Index: cfg.StaticIndex, Listing: cfg.StaticList,
-		SkipExt: cfg.StaticSkip, Safe: s.under(cfg.StaticSafe...), Siblings: cfg.Siblings, Expires: cfg.Expires,
-		Immutable: cfg.Immutable, MimeFiles: s.under(cfg.MimeFiles...),
-	}
-	maps := func(list []config.StaticMap) (maps []static.Map) {
-		for _, m := range list {
-			maps = append(maps, static.Map{Prefix: m.Prefix, Path: s.under(m.Path)[0], KeepPrefix: m.KeepPrefix})
-		}
-		return maps
-	}
-	o.Maps, o.Fallback = maps(cfg.StaticMaps), maps(cfg.Fallbacks)
-	if cfg.Static404 != "" {
-		o.NotFound = s.under(cfg.Static404)[0]
-	}
-	for _, m := range cfg.Mounts {
-		if strings.Trim(m.Prefix, "/") != "" {
-			o.FallbackExcept = append(o.FallbackExcept, m.Prefix)
-		}
-	}
-	return o
-}
-
 // handler puts together what answers requests: files first, then the apps, rules
-// around both, compression around those, and headers around all.
+// around both, compression around those. Headers are around all that the engine answers: see listen.
 func (p *program) handler() (engine.Handler, error) {
 	cfg := p.cfg
 	var h engine.Handler = engine.HandlerFunc(func(x *engine.Exchange) { x.ReplyText(404, "Not Found\n") })
@@ -383,6 +359,13 @@ func (p *program) handler() (engine.Handler, error) {
 // requests come to that rules let through.
 func (p *program) chain(h engine.Handler, rules route.Options, passed func(engine.Handler) engine.Handler) (engine.Handler, error) {
 	cfg := p.cfg
+	if o := p.appFiles(); len(o.Folders)+len(o.Maps) > 0 {
+		o.Logf = p.log.Printf
+		var err error
+		if h, err = static.NewSender(h, o); err != nil {
+			return nil, err
+		}
+	}
 	if cfg.HasFiles() {
 		o := p.staticFiles()
 		o.Logf = p.log.Printf
@@ -425,9 +408,6 @@ func (p *program) chain(h engine.Handler, rules route.Options, passed func(engin
 			return nil, err
 		}
 		h = forwarded.New(h, proxies)
-	}
-	if len(cfg.AddHeader)+len(cfg.RemHeader) > 0 {
-		return header.New(h, header.Options{Add: cfg.AddHeader, Remove: cfg.RemHeader})
 	}
 	return h, nil
 }

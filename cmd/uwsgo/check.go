@@ -194,6 +194,9 @@ func tryHandlers(cfg *config.Config, dir string) (err error) {
 			return err
 		}
 	}
+	if h, err = static.NewSender(h, p.appFiles()); err != nil {
+		return err
+	}
 	if len(cfg.Routes) > 0 {
 		pool := engine.NewPool(1, 1, func(string, ...any) {})
 		defer pool.Close()

@@ -310,7 +310,11 @@ func (t *trial) run(cfg *config.Config) error {
 func (t *trial) ask(cfg *config.Config, h engine.Handler) error {
 	finished := make(chan struct{})
 	var once sync.Once
-	server, err := engine.New(engine.Options{Loops: 1, Limits: limitsOf(cfg), Logf: func(string, ...any) {}, OnFinish: func(_ *engine.Exchange, o engine.Outcome) {
+	every, err := everyAnswer(cfg)
+	if err != nil {
+		return err
+	}
+	server, err := engine.New(engine.Options{Loops: 1, Every: every, Limits: limitsOf(cfg), Logf: func(string, ...any) {}, OnFinish: func(_ *engine.Exchange, o engine.Outcome) {
 		t.mu.Lock()
 		t.outcome = o
 		t.mu.Unlock()

@@ -4,11 +4,12 @@ import (
 	"io"
 	"sync"
 
+	"github.com/andybalholm/brotli"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 )
 
-// encoder is what the writers of both codings have in common.
+// encoder is what the writers of all codings have in common.
 type encoder interface {
 	io.WriteCloser
 	Flush() error
@@ -22,6 +23,12 @@ const gzipLevel = 4
 // zstdWindow is how far back zstd looks, in bytes. It is what most memory of an
 // encoder goes into; pages are seldom larger.
 const zstdWindow = 256 << 10
+
+// brotliQuality is of 0 to 11, brotliWindow the logarithm of how far back it looks. See decision 98.
+const (
+	brotliQuality = 2
+	brotliWindow  = 18
+)
 
 // encoders are kept for reuse: making one takes longer than to compress a page.
 var encoders = [...]sync.Pool{
@@ -42,6 +49,9 @@ var encoders = [...]sync.Pool{
 			panic(err) // the options are constants
 		}
 		return w
+	}},
+	brotlied: {New: func() any {
+		return brotli.NewWriterOptions(nil, brotli.WriterOptions{Quality: brotliQuality, LGWin: brotliWindow})
 	}},
 }
 

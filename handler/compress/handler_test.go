@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/andybalholm/brotli"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"go.uber.org/goleak"
@@ -93,6 +94,8 @@ func decode(t *testing.T, resp *http.Response, body string) string {
 		}
 		defer zs.Close()
 		r = zs
+	case "br":
+		r = brotli.NewReader(r)
 	default:
 		t.Fatalf("Content-Encoding: %q", coding)
 	}
@@ -147,7 +150,7 @@ func TestReply(t *testing.T) {
 		{"away_from_the_loop", "gzip", 200, []string{html}, huge, false, "gzip", "Accept-Encoding"},
 		{"away_from_the_loop_zstd", "zstd", 200, []string{html}, huge, false, "zstd", "Accept-Encoding"},
 		{"error_page", "gzip", 404, []string{html}, page, false, "gzip", "Accept-Encoding"},
-		{"client_does_not_take_it", "br", 200, []string{html}, page, false, "", "Accept-Encoding"},
+		{"client_does_not_take_it", "compress", 200, []string{html}, page, false, "", "Accept-Encoding"},
 		{"short", "gzip", 200, []string{html}, page[:1023], false, "", ""},
 		{"just_long_enough", "gzip", 200, []string{html}, page[:1024], false, "gzip", "Accept-Encoding"},
 		{"short_but_identity_refused", "gzip, identity;q=0", 200, []string{html}, page[:100], false, "gzip", "Accept-Encoding"},
@@ -200,7 +203,7 @@ func TestFields(t *testing.T) {
 	tests := []struct{ name, method, accept, wantETag, wantRanges string }{
 		{"compressed", "GET", "gzip", `W/"abc"`, ""},
 		{"head", "HEAD", "gzip", `W/"abc"`, ""},
-		{"identity", "GET", "br", `"abc"`, "bytes"},
+		{"identity", "GET", "compress", `"abc"`, "bytes"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -310,7 +313,8 @@ func TestStream(t *testing.T) {
 		{"length_known", "GET", "gzip", int64(len(page)) + 1, []string{page, "x"}, "gzip", false, page + "x"},
 		{"empty", "GET", "gzip", -1, nil, "gzip", false, ""},
 		{"short", "GET", "gzip", 3, []string{"abc"}, "", false, "abc"},
-		{"not_accepted", "GET", "br", -1, []string{page, page}, "", false, page + page},
+		{"brotli", "GET", "br", -1, []string{page, page}, "br", false, page + page},
+		{"not_accepted", "GET", "compress", -1, []string{page, page}, "", false, page + page},
 		{"less_than_announced", "GET", "gzip", 5000, []string{page}, "gzip", true, ""},
 		{"more_than_announced", "GET", "gzip", 2000, []string{page}, "gzip", false, page[:2000]},
 		{"head", "HEAD", "gzip", -1, []string{page}, "gzip", false, ""},
@@ -380,7 +384,8 @@ func TestReplyFile(t *testing.T) {
 		{"small", "GET", "gzip", page, 0, 200, "gzip"},
 		{"away_from_the_loop", "GET", "zstd", huge, 0, 200, "zstd"},
 		{"too_large", "GET", "gzip", strings.Repeat(huge, 21), 0, 200, ""},
-		{"not_accepted", "GET", "br", page, 0, 200, ""},
+		{"brotli", "GET", "br", page, 0, 200, "br"},
+		{"not_accepted", "GET", "compress", page, 0, 200, ""},
 		{"short", "GET", "gzip", "abc", 0, 200, ""},
 		{"head", "HEAD", "gzip", page, 0, 200, "gzip"},
 		{"cut_short", "GET", "gzip", page, 1, 500, ""},
@@ -485,7 +490,7 @@ func TestGoneWhileAway(t *testing.T) {
 }
 
 func BenchmarkCompressAll(b *testing.B) {
-	for _, e := range []encoding{gzipped, zstandard} {
+	for _, e := range []encoding{gzipped, zstandard, brotlied} {
 		for _, body := range []string{page, huge[:loopSize]} {
 			b.Run(string(e.Name())+"/size="+sizeName(len(body)), func(b *testing.B) {
 				var out bytes.Buffer

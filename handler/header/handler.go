@@ -82,9 +82,13 @@ func check(h codec.Header) error {
 
 // Serve implements [engine.Handler].
 func (h *Handler) Serve(x *engine.Exchange) {
-	Change(x, h.add, h.remove)
+	h.Push(x)
 	h.next.Serve(x)
 }
+
+// Push changes the headers of the response of one exchange, whoever answers it. It suits [engine.Options].Every, which
+// the engine's own refusals go through as well; next may be nil then.
+func (h *Handler) Push(x *engine.Exchange) { Change(x, h.add, h.remove) }
 
 // Change adds headers to the response of one exchange, and takes those out of it that the
 // handler sets under the names in remove. The caller has checked both, with [Parse] and

@@ -52,7 +52,10 @@ type finder struct {
 	types     types
 }
 
-var errNoFile = errors.New("no regular file")
+var (
+	errNoFile = errors.New("no regular file")
+	errFolder = errors.New("a folder")
+)
 
 // errForbidden is for a file that the server must not read.
 var errForbidden = errors.New("the file cannot be read")
@@ -111,11 +114,10 @@ func (h *finder) find(d *root, name string, q query) (*file, error) {
 		if err != nil {
 			return nil, err
 		}
-		info, err := f.Stat()
-		if err != nil || !info.IsDir() {
-			return h.chosen(d, top, name, f, err, q)
+		found, err := h.chosen(d, top, name, f, nil, q)
+		if err != errFolder {
+			return found, err
 		}
-		_ = f.Close()
 	}
 	for _, i := range h.index {
 		f, err := h.open(top, name+"/"+i, q.hot)
@@ -153,12 +155,16 @@ func (h *finder) only(d *root, q query) (*file, error) {
 	if err != nil {
 		return nil, err
 	}
-	found.path = d.path
+	if isLocal(int(found.Fd())) {
+		found.path = d.path
+	}
 	if found.varies = h.siblings.cover(d.path); found.varies {
 		for _, c := range codings(q.takes) {
 			f, err := os.OpenFile(d.path+c.Suffix(), openFlags, 0)
 			if sibling, err := h.regular(f, err, d.path); err == nil {
-				sibling.path = d.path + c.Suffix()
+				if found.path != "" {
+					sibling.path = d.path + c.Suffix()
+				}
 				return found.replacedBy(sibling, c), nil
 			}
 		}
@@ -176,8 +182,11 @@ func (h *finder) chosen(d *root, top *folder, name string, f *os.File, err error
 	if err != nil {
 		return nil, err
 	}
-	found.path = d.path + "/" + name
-	if found.varies = h.siblings.cover(full) || h.siblings.cover(found.path); !found.varies {
+	path := d.path + "/" + name
+	if q.hot || isLocal(int(found.Fd())) { // else the loop does not look at it by itself
+		found.path = path
+	}
+	if found.varies = h.siblings.cover(full) || h.siblings.cover(path); !found.varies {
 		return found, nil
 	}
 	for _, c := range codings(q.takes) {
@@ -187,7 +196,9 @@ func (h *finder) chosen(d *root, top *folder, name string, f *os.File, err error
 			return nil, err
 		}
 		if sibling, err := h.regular(f, err, full); err == nil {
-			sibling.path = found.path + c.Suffix()
+			if found.path != "" {
+				sibling.path = path + c.Suffix()
+			}
 			return found.replacedBy(sibling, c), nil
 		}
 	}
@@ -329,7 +340,7 @@ func (d *root) open(hot bool) (*folder, error) {
 type file struct {
 	*os.File // nil where data has the content
 	data     []byte
-	path     string // where it is; empty where that is not the whole story
+	path     string // where it is; empty where that is not the whole story, or not on a disk of this machine
 	id       identity
 	size     int64
 	noSlash  bool // it is the index of a folder that was asked for without the slash
@@ -359,7 +370,11 @@ func (h *finder) regular(f *os.File, err error, full string) (*file, error) {
 	if err == nil {
 		info, err = f.Stat()
 	}
-	if err == nil && !info.Mode().IsRegular() {
+	switch {
+	case err != nil || info.Mode().IsRegular():
+	case info.IsDir():
+		err = errFolder
+	default:
 		err = errNoFile
 	}
 	if err != nil {

@@ -202,12 +202,12 @@ func (h *Handler) answer(x *engine.Exchange, f *file, err error) {
 		return
 	}
 	status := refusal(err)
-	switch status {
-	case 0:
+	if status == 0 {
 		h.next.Serve(x)
 		return
-	case http.StatusServiceUnavailable:
-		h.tell(err)
+	}
+	if status == http.StatusServiceUnavailable {
+		h.tell(err, status)
 	}
 	refuse(x, status)
 }
@@ -375,11 +375,11 @@ func refusal(err error) int {
 // often is how often a failure to open files is logged: there may be many in a row.
 const often = 10 * time.Second
 
-// tell logs that a file which is there could not be opened.
-func (h *Handler) tell(err error) {
+// tell logs why requests are answered with that status.
+func (h *Handler) tell(err error, status int) {
 	now, told := time.Now().UnixNano(), h.told.Load()
 	if h.logf == nil || told != 0 && now-told < int64(often) || !h.told.CompareAndSwap(told, now) {
 		return
 	}
-	h.logf("a file cannot be opened, so its requests are answered with 503: %v", err)
+	h.logf("a file cannot be opened, so its requests are answered with %d: %v", status, err)
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/uwsgo/uwsgo/handler/internal/coding"
 )
 
-// memory keeps small files that are asked for often. Each request looks whether the file is as it
-// was, which is one system call; once a second it is looked up anew, as another may have
+// memory keeps what is known of files that are asked for often, and the content of small ones. Each request looks
+// whether the file is as it was; once a second it is looked up anew, as another may have
 // come before it. Any loop may use it, and goroutines that look files up.
 type memory struct {
 	mu    sync.Mutex
@@ -63,15 +63,28 @@ func (m *memory) find(q query) *file {
 	if f == nil || q.now >= f.until {
 		return nil
 	}
-	if now, ok := identityAt(f.path); !ok || now != f.id {
+	if f.data != nil {
+		if now, ok := identityAt(f.path); !ok || now != f.id {
+			return nil
+		}
+		return f.file
+	}
+	opened, now := reopen(f.path)
+	if opened == nil {
 		return nil
 	}
-	return f.file
+	if now != f.id {
+		_ = opened.Close()
+		return nil
+	}
+	again := *f.file
+	again.File = opened
+	return &again
 }
 
 // keep reads a file into memory, if it is small, and keeps it if that is of use.
 func (m *memory) keep(f *file, q query) {
-	if f.File == nil || f.size > keepMost || f.id == (identity{}) {
+	if f.File == nil || f.id == (identity{}) {
 		return
 	}
 	bits, ok := takes(q.takes)
@@ -79,9 +92,11 @@ func (m *memory) keep(f *file, q query) {
 	m.mu.Lock()
 	old := m.files[key]
 	m.mu.Unlock()
-	if old != nil && old.id == f.id && old.path == f.path {
+	switch {
+	case f.size > keepMost:
+	case old != nil && old.id == f.id && old.path == f.path:
 		f.data = old.data
-	} else {
+	default:
 		f.data = make([]byte, f.size)
 		if q.hot && !readHot(f.File, f.data) {
 			return
@@ -92,8 +107,10 @@ func (m *memory) keep(f *file, q query) {
 			}
 		}
 	}
-	f.close()
-	f.File = nil
+	if f.data != nil {
+		f.close()
+		f.File = nil
+	}
 	if !ok || f.path == "" || time.Since(time.Unix(0, f.id.mtim)) < keepSettled || time.Since(time.Unix(0, f.id.ctim)) < keepSettled {
 		return
 	}
@@ -109,12 +126,14 @@ func (m *memory) keep(f *file, q query) {
 		}
 		m.drop(other)
 	}
-	m.files[key] = &kept{f, q.now + int64(keepFor)}
+	known := *f
+	known.File = nil
+	m.files[key] = &kept{&known, q.now + int64(keepFor)}
 	m.bytes += weight(key, f)
 }
 
 func weight(key memoryKey, f *file) int64 {
-	return f.size + int64(len(key.path)+len(f.path)) + keepOverMap
+	return int64(len(f.data)+len(key.path)+len(f.path)) + keepOverMap
 }
 
 // drop forgets a file. The caller has the lock.

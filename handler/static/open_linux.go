@@ -26,11 +26,34 @@ func openHot(top *folder, name string, noLinks bool) (*os.File, error) {
 	fd, err := unix.Openat2(int(top.local.Fd()), name, &how)
 	switch err {
 	case nil:
-		return os.NewFile(uintptr(fd), name), nil
+		return newFile(fd, name), nil
 	case unix.ENOENT, unix.ENOTDIR:
 		return nil, err
 	}
 	return nil, errCold // as for reasons that only the slow way tells apart
+}
+
+// newFile makes a file of what openFlags have opened. To read a regular file never blocks in the sense of the flag, and what
+// is no regular file is not read, so the runtime need not try to poll it.
+func newFile(fd int, name string) *os.File {
+	_, _ = unix.FcntlInt(uintptr(fd), unix.F_SETFL, 0)
+	return os.NewFile(uintptr(fd), name)
+}
+
+// reopen opens a file that has been found before, if that waits for nothing, and tells which it is now. The caller
+// compares: only then it is known to be the one that was found.
+func reopen(path string) (*os.File, identity) {
+	how := unix.OpenHow{Flags: uint64(openFlags | unix.O_CLOEXEC), Resolve: unix.RESOLVE_NO_MAGICLINKS | resolveCached}
+	fd, err := unix.Openat2(unix.AT_FDCWD, path, &how)
+	if err != nil {
+		return nil, identity{}
+	}
+	var s unix.Stat_t
+	if unix.Fstat(fd, &s) != nil {
+		_ = unix.Close(fd)
+		return nil, identity{}
+	}
+	return newFile(fd, path), identityOf(&s)
 }
 
 // missing returns the error that a path is known to have without a look at the disk, else errCold.
@@ -61,8 +84,7 @@ func Cached(name string) bool {
 	return false
 }
 
-// openLocal opens a folder for openHot, if its file system is on a disk of this machine: another may wait
-// for a network or a program although it knows the name.
+// openLocal opens a folder for openHot, if it is local.
 func openLocal(top *os.Root) *os.File {
 	f, err := top.Open(".")
 	if err != nil {
@@ -75,15 +97,17 @@ func openLocal(top *os.Root) *os.File {
 	return nil
 }
 
-// isLocal reports whether an open file is on a disk of this machine.
+// isLocal reports whether the file system of an open file is on a disk of this machine, or in its memory: another may wait
+// for a network or a program although it knows the name.
 func isLocal(fd int) bool {
 	var fs unix.Statfs_t
-	if unix.Fstatfs(fd, &fs) == nil {
-		switch int64(fs.Type) { //nolint:unconvert // 32 bits on some systems
-		case unix.EXT4_SUPER_MAGIC, unix.XFS_SUPER_MAGIC, unix.BTRFS_SUPER_MAGIC, unix.TMPFS_MAGIC, unix.F2FS_SUPER_MAGIC, unix.OVERLAYFS_SUPER_MAGIC,
-			unix.SQUASHFS_MAGIC, unix.EROFS_SUPER_MAGIC_V1, unix.RAMFS_MAGIC, zfsMagic, bcachefsMagic:
-			return true
-		}
+	if unix.Fstatfs(fd, &fs) != nil {
+		return false
+	}
+	switch int64(fs.Type) { //nolint:unconvert // 32 bits on some systems
+	case unix.EXT4_SUPER_MAGIC, unix.XFS_SUPER_MAGIC, unix.BTRFS_SUPER_MAGIC, unix.TMPFS_MAGIC, unix.F2FS_SUPER_MAGIC, unix.OVERLAYFS_SUPER_MAGIC,
+		unix.SQUASHFS_MAGIC, unix.EROFS_SUPER_MAGIC_V1, unix.RAMFS_MAGIC, zfsMagic, bcachefsMagic:
+		return true
 	}
 	return false
 }
@@ -116,8 +140,12 @@ func identityAt(path string) (identity, bool) {
 		if errors.Is(err, unix.EINTR) {
 			continue
 		}
-		return identity{dev: s.Dev, ino: s.Ino, size: s.Size, mtim: s.Mtim.Nano(), ctim: s.Ctim.Nano()}, err == nil
+		return identityOf(&s), err == nil
 	}
+}
+
+func identityOf(s *unix.Stat_t) identity {
+	return identity{dev: s.Dev, ino: s.Ino, size: s.Size, mtim: s.Mtim.Nano(), ctim: s.Ctim.Nano()}
 }
 
 // readHot reads a file from memory. It reports false where that has not all of it.

@@ -15,10 +15,14 @@ func missing(string) error { return errCold }
 
 func openLocal(*os.Root) *os.File { return nil }
 
+func isLocal(int) bool { return false }
+
 func realName(*os.File) (string, bool) { return "", false }
 
 func identify(os.FileInfo) identity { return identity{} }
 
 func identityAt(string) (identity, bool) { return identity{}, false }
+
+func reopen(string) (*os.File, identity) { return nil, identity{} }
 
 func readHot(*os.File, []byte) bool { return false }

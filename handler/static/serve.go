@@ -36,14 +36,17 @@ var (
 	plainText      = []byte("text/plain; charset=utf-8")
 )
 
-func refuse(x *engine.Exchange, status int) {
+func refuse(x *engine.Exchange, status int) { x.Reply(refusing(x, status)) }
+
+// refusing makes an answer that says no.
+func refusing(x *engine.Exchange, status int) (*codec.Response, []byte) {
 	resp := x.Response()
 	resp.Status = status
 	if status == http.StatusServiceUnavailable {
 		resp.Header = append(resp.Header, codec.Header{Name: nameRetryAfter, Value: []byte("1")})
 	}
 	resp.Header = append(resp.Header, codec.Header{Name: nameContentType, Value: plainText})
-	x.Reply(resp, []byte(http.StatusText(status)+"\n"))
+	return resp, []byte(http.StatusText(status) + "\n")
 }
 
 // redirect sends the client to the same path with a slash at its end. The address
@@ -74,11 +77,25 @@ func (h *Handler) serve(x *engine.Exchange, f *file) {
 		f.close()
 		return
 	}
-	h.send(x, x.Response(), f)
+	h.send(x, exchange{}, x.Response(), f)
+}
+
+// output is where an answer goes: an exchange, or a layer.
+type output interface {
+	Reply(x *engine.Exchange, resp *codec.Response, body []byte)
+	ReplyFile(x *engine.Exchange, resp *codec.Response, f *os.File, off, n int64)
+}
+
+type exchange struct{}
+
+func (exchange) Reply(x *engine.Exchange, resp *codec.Response, body []byte) { x.Reply(resp, body) }
+
+func (exchange) ReplyFile(x *engine.Exchange, resp *codec.Response, f *os.File, off, n int64) {
+	x.ReplyFile(resp, f, off, n)
 }
 
 // send answers with f and the headers that resp has already.
-func (h *finder) send(x *engine.Exchange, resp *codec.Response, f *file) {
+func (h *finder) send(x *engine.Exchange, out output, resp *codec.Response, f *file) {
 	r := x.Request()
 	header := resp.Header
 	if f.varies {
@@ -89,7 +106,7 @@ func (h *finder) send(x *engine.Exchange, resp *codec.Response, f *file) {
 			resp.Status = f.status
 		}
 		resp.Header = f.content(header)
-		f.reply(x, resp, part{0, f.size})
+		f.reply(x, out, resp, part{0, f.size})
 		return
 	}
 	header = append(header,
@@ -102,7 +119,7 @@ func (h *finder) send(x *engine.Exchange, resp *codec.Response, f *file) {
 	if status := f.check(r); status != 200 {
 		f.close()
 		resp.Status, resp.Header = status, header
-		x.Reply(resp, nil)
+		out.Reply(x, resp, nil)
 		return
 	}
 	header = append(header, codec.Header{Name: nameAcceptRanges, Value: inBytes})
@@ -113,14 +130,14 @@ func (h *finder) send(x *engine.Exchange, resp *codec.Response, f *file) {
 	if verdict == rangeUnsatisfiable {
 		f.close()
 		resp.Status, resp.Header = 416, header
-		x.Reply(resp, nil)
+		out.Reply(x, resp, nil)
 		return
 	}
 	if verdict == rangeValid {
 		resp.Status = 206
 	}
 	resp.Header = f.content(header)
-	f.reply(x, resp, part)
+	f.reply(x, out, resp, part)
 }
 
 // content adds what the content is.
@@ -134,16 +151,16 @@ func (f *file) content(header []codec.Header) []codec.Header {
 	return append(header, codec.Header{Name: nameContentType, Value: f.contentType})
 }
 
-func (f *file) reply(x *engine.Exchange, resp *codec.Response, p part) {
+func (f *file) reply(x *engine.Exchange, out output, resp *codec.Response, p part) {
 	if f.File != nil {
-		x.ReplyFile(resp, f.File, p.from, p.size)
+		out.ReplyFile(x, resp, f.File, p.from, p.size)
 		return
 	}
 	if x.Request().Head {
 		resp.ContentLength = p.size
 	}
 	x.FromFile = !f.made
-	x.Reply(resp, f.data[p.from:p.from+p.size])
+	out.Reply(x, resp, f.data[p.from:p.from+p.size])
 }
 
 // validatorsOf returns what tells a version of a file from others.

@@ -176,6 +176,22 @@ var fileRows = []row{
 	expiresRow("static-expires-type-mtime", "TYPE=SECONDS", "of this Content-Type, from their last change on", static.ByType, true),
 	{
 		Option: option.Option{
+			Name: "x-sendfile", Kind: option.List, Arg: "DIR", Status: option.Own,
+			Help: "send the file that an app names in X-Sendfile, if it is in this directory; without it the header goes to the web server in front",
+			Note: "What the app says of the content stays; length, ranges, validators and conditions are the file's. A file that is in no such directory is answered with 404.",
+		},
+		set: func(r *resolver, e ini.Entry) error { return addText(&r.XSendfile, e, "a directory") },
+	},
+	{
+		Option: option.Option{
+			Name: "x-accel-redirect", Kind: option.List, Arg: "/PREFIX=DIR", Status: option.Own,
+			Help: "send the file that an app names in X-Accel-Redirect by a path below the prefix; without it the header goes to the web server in front",
+			Note: "As for `x-sendfile`. It is what an internal location with an alias is in nginx.",
+		},
+		set: func(r *resolver, e ini.Entry) error { return r.prefixed(&r.XAccel, e, "directory", false) },
+	},
+	{
+		Option: option.Option{
 			Name: "static-immutable", Kind: option.Text, Arg: "PATTERN", Status: option.Own,
 			Help: "let clients keep static files whose names match for a year without asking; true means names with a hash, as bundlers and Django make them",
 			Note: "`Cache-Control: public, max-age=31536000, immutable`. The name without its directories counts.",

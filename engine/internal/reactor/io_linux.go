@@ -13,6 +13,21 @@ func Read(fd int, p []byte) (int, error) { return direct(unix.SYS_READ, fd, p) }
 // Write writes to a non-blocking descriptor, likewise.
 func Write(fd int, p []byte) (int, error) { return direct(unix.SYS_WRITE, fd, p) }
 
+// WriteMore is Write for what is followed by more at once: the kernel may wait to send both together.
+func WriteMore(fd int, p []byte) (int, error) {
+	n, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), unix.MSG_MORE|unix.MSG_NOSIGNAL, 0, 0)
+	return result(n, errno)
+}
+
+// SendFile sends up to n bytes of a file that is in memory from off to a non-blocking socket.
+func SendFile(fd, file int, off, n int64) (int, error) {
+	if unsafe.Sizeof(uintptr(0)) < 8 { // there the call has offsets of 32 bits
+		return unix.Sendfile(fd, file, &off, int(n))
+	}
+	sent, _, errno := unix.RawSyscall6(unix.SYS_SENDFILE, uintptr(fd), uintptr(file), uintptr(unsafe.Pointer(&off)), uintptr(n), 0, 0)
+	return result(sent, errno)
+}
+
 // Peek reads likewise, and leaves in the socket what it has read.
 func Peek(fd int, p []byte) (int, error) {
 	n, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), unix.MSG_PEEK, 0, 0)
