@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/uwsgo/uwsgo/engine"
 )
@@ -147,4 +148,51 @@ func TestOptionsThatCannotHold(t *testing.T) {
 			t.Errorf("%+v is taken", o)
 		}
 	}
+}
+
+// A link that is changed all the time leads to a script now and then, and nobody ever gets its source; nor what is outside, when the
+// link leads there.
+func TestLinksThatChange(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir, "root/a.css", "fine")
+	put(t, dir, "root/app.py", "SOURCE")
+	put(t, dir, "root/app.py.gz", "SOURCE")
+	put(t, dir, "secret", "SOURCE")
+	old := time.Now().Add(-time.Hour)
+	for _, name := range []string{"root/a.css", "root/app.py", "root/app.py.gz", "secret"} {
+		if err := os.Chtimes(filepath.Join(dir, name), old, old); err != nil {
+			t.Fatal(err)
+		}
+	}
+	root := filepath.Join(dir, "root")
+	link(t, root, "link.css", "a.css")
+	addr := start(t, Options{Check: []string{root}, SkipExt: []string{".py"}, Siblings: Siblings{All: true}}, engine.ListenOptions{})
+	done := make(chan struct{})
+	changed := make(chan struct{})
+	go func() {
+		defer close(changed)
+		for i := 0; ; i++ {
+			select {
+			case <-done:
+				return
+			default:
+			}
+			next := filepath.Join(root, "next")
+			_ = os.Symlink([]string{"a.css", "app.py", "../secret", "app.py.gz"}[i%4], next)
+			_ = os.Rename(next, filepath.Join(root, "link.css"))
+		}
+	}()
+	fine := 0
+	for end := time.Now().Add(time.Second); time.Now().Before(end); {
+		_, body := get(t, addr, "GET", "/link.css", "Accept-Encoding: gzip")
+		if body == "SOURCE" {
+			t.Fatal("the source of a script")
+		}
+		if body == "fine" {
+			fine++
+		}
+	}
+	close(done)
+	<-changed
+	t.Logf("%d times the file that is meant", fine)
 }
