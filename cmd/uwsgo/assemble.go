@@ -162,16 +162,20 @@ func (p *program) bind(l config.Listen, inherited *succession.Socket, open func(
 	return nil
 }
 
+// fromStart names a file from where the server was started, as uWSGI reads some options before it
+// goes elsewhere.
+func (p *program) fromStart(path string) string {
+	if path == "" || filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(p.started, path)
+}
+
 // certificates reads those of an address, and those of the sites. As in uWSGI their files are
 // named from where the server was started.
 func (p *program) certificates(l config.Listen) (*certificate.Store, error) {
 	cfg := p.cfg
-	from := func(path string) string {
-		if path == "" || filepath.IsAbs(path) {
-			return path
-		}
-		return filepath.Join(p.started, path)
-	}
+	from := p.fromStart
 	pair := func(c config.Certificate) certificate.Pair {
 		authorities, must := strings.CutPrefix(c.ClientCA, "!")
 		return certificate.Pair{
@@ -250,6 +254,9 @@ func (p *program) startWorkers(ctx context.Context) error {
 		}
 		p.ending.Later(p.code.Close)
 		wc.Imported, wc.Unwatched = p.code.Add, cfg.AutoReloadIgnore
+	}
+	if err := p.openStores(); err != nil {
+		return err
 	}
 	wc.Control, wc.Module = p.services(), p.module()
 	wc.Apps = p.apps()

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"slices"
+
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
+	"github.com/uwsgo/uwsgo/cmd/internal/stores"
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/signals"
 	"github.com/uwsgo/uwsgo/engine/worker"
 	"github.com/uwsgo/uwsgo/engine/worker/control"
@@ -19,7 +22,29 @@ func (p *program) module() worker.Module {
 			m.Mode = e.Value
 		}
 	}
+	if p.stores != nil {
+		m.Stores = p.stores.Stores()
+	}
 	return m
+}
+
+// openStores makes what apps share, once for all that the server starts.
+func (p *program) openStores() (err error) {
+	cfg := p.cfg
+	if len(cfg.Caches)+len(cfg.Areas) == 0 && cfg.Queue.Slots == 0 {
+		return nil
+	}
+	caches := slices.Clone(cfg.Caches)
+	for i := range caches {
+		caches[i].Store = p.fromStart(caches[i].Store)
+	}
+	queue := cfg.Queue
+	queue.Store = p.fromStart(queue.Store)
+	if p.stores, err = stores.Open(caches, queue, cfg.Areas, p.log.Printf); err != nil {
+		return err
+	}
+	p.ending.Later(p.stores.Close)
+	return nil
 }
 
 // services are what the uwsgi module asks the server.

@@ -4,6 +4,7 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/companion"
 	"github.com/uwsgo/uwsgo/cmd/internal/cron"
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
+	"github.com/uwsgo/uwsgo/cmd/internal/stores"
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/observe"
 	"github.com/uwsgo/uwsgo/engine/worker"
 )
@@ -43,6 +44,12 @@ func (p *program) makeObserver() {
 				return r.Waiting(), r.Taken(worker)
 			}
 			return 0, 0
+		},
+		Caches: func() []stores.Stats {
+			if p.told.Load() == nil { // they are made before the workers are
+				return nil
+			}
+			return p.stores.Stats()
 		},
 		Paused: p.paused.Load, Cwd: func() string { return *p.cwd.Load() }, Dropped: p.sink.Dropped,
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/logger"
 	"github.com/uwsgo/uwsgo/cmd/internal/privilege"
 	"github.com/uwsgo/uwsgo/cmd/internal/stats"
+	"github.com/uwsgo/uwsgo/cmd/internal/stores"
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/life"
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/observe"
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/pidfile"
@@ -68,6 +69,7 @@ type program struct {
 	stats    *stats.Server
 	observer *observe.Server
 
+	stores  *stores.Set                // what apps share; nil without
 	secure  certificate.HandlerOptions // what encrypts, and what sends on to it
 	role    *succession.Role           // to the servers before and after this one
 	sockets []openSocket

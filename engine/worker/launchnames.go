@@ -19,6 +19,8 @@ type (
 	Import = launch.Import
 	// Module is what the uwsgi module of the apps tells of the server.
 	Module = launch.Module
+	// Store is memory that apps share, for [Module].
+	Store = launch.Store
 	// Option is an option as it was given, for [Module].
 	Option = launch.Option
 	// Limits say when a process has served long enough and is replaced.

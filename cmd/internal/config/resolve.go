@@ -6,6 +6,7 @@ import (
 
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
 	"github.com/uwsgo/uwsgo/cmd/internal/option"
+	"github.com/uwsgo/uwsgo/cmd/internal/stores"
 )
 
 // resolve gives the options their meaning. Options that inherit brings in are
@@ -64,6 +65,7 @@ func (r *resolver) entry(e ini.Entry) error {
 
 // resolver is a configuration in the making.
 type resolver struct {
+	oldCache stores.Cache // of the options for a cache without a name
 	*Config
 	list     *ini.List
 	world    ini.World

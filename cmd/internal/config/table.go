@@ -45,6 +45,7 @@ var tables = []struct {
 	{option.Processes, harakiriRows, (*resolver).settleHarakiri},
 	{option.Processes, recyclingRows, (*resolver).settleRecycling},
 	{option.Processes, lifeRows, (*resolver).settleLife},
+	{option.Processes, storeRows, (*resolver).settleStores},
 	{option.System, systemRows, (*resolver).settleSystem},
 	{option.System, companionRows, (*resolver).settleCrons},
 	{option.System, nameRows, nil},

@@ -31,6 +31,7 @@ type Snapshot struct {
 	Locks   List[map[string]uint64] `json:"locks"`
 	Sockets List[Socket]            `json:"sockets"`
 	Workers List[Worker]            `json:"workers"`
+	Caches  []Cache                 `json:"caches,omitempty"`
 	Crons   []Cron                  `json:"crons,omitempty"`
 	Uwsgo   Uwsgo                   `json:"uwsgo"`
 }
@@ -40,6 +41,22 @@ type Daemon struct {
 	Cmd      string `json:"cmd"`
 	PID      uint64 `json:"pid"`
 	Respawns uint64 `json:"respawns"`
+}
+
+// Cache is a cache of the uwsgi module.
+type Cache struct {
+	Name         string `json:"name"`
+	Hash         string `json:"hash"`
+	HashSize     uint64 `json:"hashsize"`
+	KeySize      uint64 `json:"keysize"`
+	MaxItems     uint64 `json:"max_items"`
+	Blocks       uint64 `json:"blocks"`
+	BlockSize    uint64 `json:"blocksize"`
+	Items        uint64 `json:"items"`
+	Hits         uint64 `json:"hits"`
+	Miss         uint64 `json:"miss"`
+	Full         uint64 `json:"full"`
+	LastModified uint64 `json:"last_modified_at"` // Unix time, s
 }
 
 // Cron is a job of cron. Its numbers may be negative.

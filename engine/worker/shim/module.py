@@ -10,7 +10,7 @@ import sys
 from collections import deque
 from types import ModuleType
 
-from . import control, events, interrupts, title, worker
+from . import control, events, interrupts, stores, title, worker
 from .forked import leave
 from .locks import Locks
 from .own import io, marshal, os, select, socket, suppress, thread, time
@@ -100,6 +100,9 @@ _number = 0  # of this process's worker, 0 in a zygote
 _variables = {}  # thread -> (request, what set_logvar has set)
 _rpc = {}  # name -> function
 _locks = None
+_caches = {}  # name -> cache, the first of which is meant without a name
+_queue = None
+_areas = []
 _received = {}  # thread -> the last signal that signal_wait has seen
 
 
@@ -109,6 +112,7 @@ def install(config):
     _config.update(config)
     _locks = Locks(config["shared"], 1 + config["module"]["locks"])
     control.channel.subscribe("signal", events.offer)
+    _open(_config["module"]["stores"])
     module = ModuleType("uwsgi")
     names = vars(module)
     names.update(_constants(_config["module"]))
@@ -116,10 +120,15 @@ def install(config):
     for name, value in list(globals().items()):
         if getattr(value, "exported", False):
             names[name] = value
+    for there, functions in ((_caches, CACHES), (_queue, QUEUE), (_areas, AREAS)):
+        for function in functions if there else ():
+            names[function.__name__] = function
     for group, why in UNSUPPORTED.items():
         for name in group.split():
             names[name] = _unsupported(name, why)
     for name, (options, result) in QUIET.items():
+        if name in names:
+            continue
         given = [o for o in options if o in opt]
         names[name] = (
             _unsupported(name, f"the option {given[0]} has no effect")
@@ -130,6 +139,8 @@ def install(config):
     for group, options in OPTIONAL.items():
         given = [o for o in options if o in opt]
         for name in group.split():
+            if name in names:
+                continue
             if given:
                 names[name] = _unsupported(name, f"the option {given[0]} has no effect")
             else:
@@ -172,6 +183,8 @@ def become(number):
     global _number
     _number = number
     _locks.begin()
+    for store in _stores():
+        store.begin()
 
 
 def post_fork(held, doing):
@@ -493,6 +506,216 @@ def unlock(number=0):
 @export
 def is_locked(number=0):
     return _locks.locked(_lock_number(number))
+
+
+# Caches, the queue, shared areas.
+
+
+def _open(described):
+    """Map what the server has made."""
+    global _queue
+    for kind, name, fd, shape in described:
+        if kind == "cache":
+            _caches[name.encode()] = stores.Cache(name, fd, shape)
+        elif kind == "queue":
+            _queue = stores.Queue(fd, *shape["sizes"])
+        else:
+            _areas.append(stores.Area(fd, shape["size"], shape["offset"]))
+
+
+def _stores():
+    return [*_caches.values(), *((_queue,) if _queue else ()), *_areas]
+
+
+def _cache(name):
+    if name is None:
+        return next(iter(_caches.values()))
+    name = _text(name, "the name of a cache")
+    if b"@" in name:
+        raise NotImplementedError("uwsgo has no caches of other servers")
+    return _caches.get(name)
+
+
+def cache_get(key, cache=None):
+    there = _cache(cache)
+    return there.get(_data(key, "the key")) if there else None
+
+
+def cache_set(key, value, expires=0, cache=None):
+    return _cache_set(key, value, expires, cache, update=False)
+
+
+def cache_update(key, value, expires=0, cache=None):
+    return _cache_set(key, value, expires, cache, update=True)
+
+
+def _cache_set(key, value, expires, cache, update):
+    there = _cache(cache)
+    key, value = _data(key, "the key"), _data(value, "the value")
+    expires = _int(expires, 0, 1 << 62)
+    return there.set(key, value, expires, update) if there else None
+
+
+def cache_del(key, cache=None):
+    there = _cache(cache)
+    return there.delete(_data(key, "the key")) if there else None
+
+
+def cache_exists(key, cache=None):
+    there = _cache(cache)
+    return there.exists(_data(key, "the key")) if there else None
+
+
+def cache_clear(cache=None):
+    there = _cache(cache)
+    return there.clear() if there else None
+
+
+def cache_keys(cache=None):
+    there = _cache(cache)
+    if there is None:
+        raise ValueError("no local uWSGI cache available")
+    return there.list()
+
+
+def cache_num(key, cache=None):
+    there = _cache(cache)
+    return there.number(_data(key, "the key")) if there else 0
+
+
+def cache_inc(key, value=1, expires=0, cache=None):
+    return _math(key, value, expires, cache, int.__add__)
+
+
+def cache_dec(key, value=1, expires=0, cache=None):
+    return _math(key, value, expires, cache, int.__sub__)
+
+
+def cache_mul(key, value=2, expires=0, cache=None):
+    return _math(key, value, expires, cache, int.__mul__)
+
+
+def cache_div(key, value=2, expires=0, cache=None):
+    return _math(key, value, expires, cache, stores.quotient)
+
+
+def _math(key, value, expires, cache, how):
+    there = _cache(cache)
+    key, value = _data(key, "the key"), _int(value, -(1 << 63), (1 << 63) - 1)
+    expires = _int(expires, 0, 1 << 62)
+    return there.math(key, lambda old: how(old, value), expires) if there else None
+
+
+def queue_push(message):
+    return _queue.push(_data(message, "the message"))
+
+
+def queue_set(slot, message):
+    return _queue.set(_int(slot, -(1 << 62), 1 << 62), _data(message, "the message"))
+
+
+def queue_get(slot):
+    return _queue.get(_int(slot, -(1 << 62), 1 << 62))
+
+
+def queue_last(count=0):
+    return _queue.last(_int(count, 0, 1 << 62))
+
+
+def queue_pull():
+    return _queue.pull()
+
+
+def queue_pop():
+    return _queue.pop()
+
+
+def queue_slot():
+    return _queue.slot(0)
+
+
+def queue_pull_slot():
+    return _queue.slot(1)
+
+
+def _area(number):
+    if not 0 <= _int(number) < len(_areas):
+        raise ValueError(f"there is no shared area {number}")
+    return _areas[number]
+
+
+def sharedarea_read(area, at, size=0):
+    return _area(area).read(_int(at, 0, 1 << 62), _int(size, 0, 1 << 62))
+
+
+def sharedarea_write(area, at, value):
+    _area(area).write(_int(at, 0, 1 << 62), _data(value, "the value"))
+
+
+def sharedarea_rlock(area):
+    _area(area).hold()
+
+
+def sharedarea_unlock(area):
+    _area(area).leave()
+
+
+def sharedarea_memoryview(area):
+    return memoryview(_area(area).mem)
+
+
+def _area_functions():
+    """Make those for each size of number, with uWSGI's several names."""
+
+    def reads(size):
+        return lambda area, at: _area(area).get(_int(at, 0, 1 << 62), size)
+
+    def writes(size):
+        def write(area, at, value):
+            value = _int(value, -(1 << (8 * size - 1)), (1 << (8 * size)) - 1)
+            _area(area).put(_int(at, 0, 1 << 62), size, value)
+
+        return write
+
+    def adds(size, sign):
+        def add(area, at, value=1):
+            value = _int(value, -(1 << 63), (1 << 63) - 1)
+            _area(area).add(_int(at, 0, 1 << 62), size, sign * value)
+
+        return add
+
+    made = {"read8 readbyte": reads(1), "read16": reads(2), "read32": reads(4)}
+    made.update({"read64 readlong": reads(8), "write8 writebyte": writes(1)})
+    made.update({"write16": writes(2), "write32": writes(4), "write64 writelong": writes(8)})
+    made.update({"inc64 inclong": adds(8, 1), "inc32": adds(4, 1)})
+    made.update({"dec64": adds(8, -1), "dec32": adds(4, -1)})
+    for names, function in made.items():
+        for name in names.split():
+            yield _named(f"sharedarea_{name}", function)
+    yield _named("sharedarea_wlock", sharedarea_rlock)
+    yield _named("sharedarea_object", sharedarea_memoryview)
+
+
+def _named(name, function):
+    def named(*args):
+        return function(*args)
+
+    named.__name__ = named.__qualname__ = name
+    return named
+
+
+CACHES = (
+    *(cache_get, cache_set, cache_update, cache_del, cache_exists, cache_clear, cache_keys),
+    *(cache_num, cache_inc, cache_dec, cache_mul, cache_div),
+)
+QUEUE = (
+    *(queue_push, queue_set, queue_get, queue_last, queue_pull, queue_pop),
+    *(queue_slot, queue_pull_slot),
+)
+AREAS = (
+    *(sharedarea_read, sharedarea_write, sharedarea_rlock, sharedarea_unlock),
+    *(sharedarea_memoryview, *_area_functions()),
+)
 
 
 def _lock_number(number):

@@ -10,6 +10,7 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/companion"
 	"github.com/uwsgo/uwsgo/cmd/internal/cron"
 	"github.com/uwsgo/uwsgo/cmd/internal/stats"
+	"github.com/uwsgo/uwsgo/cmd/internal/stores"
 	"github.com/uwsgo/uwsgo/engine"
 	"github.com/uwsgo/uwsgo/engine/worker"
 )
@@ -30,6 +31,7 @@ type Server struct {
 	Workers    func() (worker.Snapshot, bool) // false: there are none yet
 	Companions func() []companion.State       // what runs beside the server,
 	Crons      func() []cron.State            // always and at times
+	Caches     func() []stores.Stats          // what apps share
 	// Signals tells how many signals of the uwsgi module wait, and how many a worker has
 	// handled; nil where there are none.
 	Signals func(worker int) (waiting int, taken uint64)
@@ -91,6 +93,13 @@ func (o *Server) Snapshot() stats.Snapshot {
 func (o *Server) besides(s *stats.Snapshot) {
 	for _, c := range o.Companions() {
 		s.Daemons = append(s.Daemons, stats.Daemon{Cmd: c.Command, PID: uint64(c.PID), Respawns: uint64(c.Respawns)})
+	}
+	for _, c := range o.Caches() {
+		s.Caches = append(s.Caches, stats.Cache{
+			Name: c.Name, Hash: "crc32", HashSize: uint64(c.HashSize), KeySize: uint64(c.KeySize), MaxItems: uint64(c.Items),
+			Blocks: uint64(c.Blocks), BlockSize: uint64(c.BlockSize),
+			Items: c.Count, Hits: c.Hits, Miss: c.Misses, Full: c.Full, LastModified: c.Changed,
+		})
 	}
 	for _, j := range o.Crons() {
 		c := stats.Cron{

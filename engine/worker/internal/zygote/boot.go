@@ -101,8 +101,9 @@ func bootBlob(c *launch.Config, lazy bool, in Inherited) ([]byte, error) {
 	bodies, bodiesSize := -1, 0
 	if c.Bodies != nil {
 		bodies, bodiesSize = next, c.Bodies.Size()
+		next++
 	}
-	module, err := module(c, in.Reload)
+	module, err := module(c, in.Reload, next)
 	if err != nil {
 		return nil, err
 	}

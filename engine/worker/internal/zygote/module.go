@@ -8,8 +8,9 @@ import (
 	"github.com/uwsgo/uwsgo/engine/worker/shim"
 )
 
-// module returns the part of a zygote's configuration that shim/module.py uses.
-func module(c *launch.Config, reload bool) (map[string]any, error) {
+// module returns the part of a zygote's configuration that shim/module.py uses. The files of
+// stores are descriptors from next on.
+func module(c *launch.Config, reload bool, next int) (map[string]any, error) {
 	decorators, err := shim.Decorators()
 	if err != nil {
 		return nil, err
@@ -29,8 +30,12 @@ func module(c *launch.Config, reload bool) (map[string]any, error) {
 		}
 		given = append(given, []any{o.Name, value})
 	}
+	stores := make([]any, 0, len(m.Stores))
+	for i, s := range m.Stores {
+		stores = append(stores, []any{s.Kind, s.Name, next + i, s.Shape})
+	}
 	return map[string]any{
-		"version": m.Version, "opt": given, "buffer_size": m.BufferSize, "started_on": int(m.Started.Unix()),
+		"stores": stores, "version": m.Version, "opt": given, "buffer_size": m.BufferSize, "started_on": int(m.Started.Unix()),
 		"mode": []byte(m.Mode), "pidfile": []byte(m.PIDFile), "server": os.Getpid(), "locks": m.Locks,
 		"is_a_reload": reload, "decorators": decorators,
 	}, nil

@@ -84,6 +84,9 @@ func Start(c *launch.Config, lazy bool, in Inherited, deliver func(*Zygote, Repo
 	if c.Bodies != nil {
 		cmd.ExtraFiles = append(cmd.ExtraFiles, c.Bodies.File())
 	}
+	for _, s := range c.Module.Stores {
+		cmd.ExtraFiles = append(cmd.ExtraFiles, s.File)
+	}
 	cmd.SysProcAttr = proc.ChildAttr()
 	started := make(chan error)
 	go func() {
