@@ -70,6 +70,7 @@ func tlsServer(t *testing.T, h Handler, o Options, change func(*tls.Config)) (*S
 
 func tlsFiles(t *testing.T, big []byte) Handler {
 	name := tempFile(t, big)
+	handle := echo
 	return HandlerFunc(func(x *Exchange) {
 		switch string(x.Request().Path()) {
 		case "/file":
@@ -92,7 +93,7 @@ func tlsFiles(t *testing.T, big []byte) Handler {
 			x.ReplyText(200, fmt.Sprintf("%s %s %s", state.ServerName, tls.VersionName(state.Version), who))
 		default:
 			if !x.BodyComplete() {
-				x.AwaitBody(HandlerFunc(echo))
+				x.AwaitBody(handle)
 				return
 			}
 			echo(x)

@@ -211,9 +211,8 @@ func (s *Store) fromDir(name string) *entry {
 // fileName reports whether a client's name can be part of a file name: nothing but the
 // letters of host names.
 func fileName(name string) bool {
-	return name[0] != '.' && !strings.ContainsFunc(name, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '.' || r == '-' || r == '_')
-	})
+	const letters = "abcdefghijklmnopqrstuvwxyz0123456789.-_"
+	return name[0] != '.' && !strings.ContainsFunc(name, func(r rune) bool { return !strings.ContainsRune(letters, r) })
 }
 
 func exists(name string) bool {

@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"math/big"
@@ -102,12 +103,6 @@ func (a *authority) file() string {
 	return name
 }
 
-func (a *authority) pool() *x509.CertPool {
-	pool := x509.NewCertPool()
-	pool.AddCert(a.cert)
-	return pool
-}
-
 // log keeps what a store tells.
 type log struct {
 	mu    sync.Mutex
@@ -150,7 +145,9 @@ func site(t *testing.T, store *Store, o HandlerOptions) (secure, plain string) {
 	go func() { served <- srv.Serve(h) }()
 	t.Cleanup(func() {
 		_ = srv.Close()
-		<-served
+		if err := <-served; !errors.Is(err, engine.ErrServerClosed) {
+			t.Error(err)
+		}
 	})
 	return ln.String(), other.String()
 }

@@ -8,6 +8,7 @@ package forwarded
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -178,17 +179,12 @@ func (h *Handler) heed(x *engine.Exchange, v *values) error {
 	}
 	// The nearest proxy has written the last. Behind one that is trusted the next counts.
 	scheme, host := "", ""
-	for i := len(hops) - 1; i >= 0; i-- {
-		if hops[i].proto != "" {
-			scheme = hops[i].proto
-		}
-		if hops[i].host != "" {
-			host = hops[i].host
-		}
-		if hops[i].node == "" {
+	for _, hop := range slices.Backward(hops) {
+		scheme, host = cmp.Or(hop.proto, scheme), cmp.Or(hop.host, host)
+		if hop.node == "" {
 			continue
 		}
-		addr, port, ok := address(hops[i].node)
+		addr, port, ok := address(hop.node)
 		if !ok {
 			break // unknown, or hidden: the proxy that says so is all that is known
 		}
@@ -247,9 +243,8 @@ func last(list []byte) string {
 
 // validHost reports whether a host is one as RFC 9110 has it, with or without a port.
 func validHost(host string) bool {
-	return !strings.ContainsFunc(host, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune(".-_:[]~%", r))
-	})
+	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:[]~%"
+	return !strings.ContainsFunc(host, func(r rune) bool { return !strings.ContainsRune(letters, r) })
 }
 
 // hop is what one proxy has written of who stands before it.

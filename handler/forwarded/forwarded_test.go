@@ -2,6 +2,7 @@ package forwarded
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -57,7 +58,9 @@ func site(t *testing.T, trusted ...string) (tcp, unix, packets string) {
 	go func() { served <- srv.Serve(h) }()
 	t.Cleanup(func() {
 		_ = srv.Close()
-		<-served
+		if err := <-served; !errors.Is(err, engine.ErrServerClosed) {
+			t.Error(err)
+		}
 	})
 	return tcp, unix, packets
 }

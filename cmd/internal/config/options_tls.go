@@ -179,7 +179,7 @@ func (c *Certificate) check() error {
 	case c.Key == "":
 		return fmt.Errorf("the key file is missing")
 	case c.ClientCA == "!":
-		return fmt.Errorf("the file of client authorities is missing after the !")
+		return fmt.Errorf("the file of client authorities is missing where all clients must have a certificate")
 	}
 	return nil
 }

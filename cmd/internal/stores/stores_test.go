@@ -55,7 +55,11 @@ func TestFiles(t *testing.T) {
 		give Cache
 		want string
 	}{
-		{"made", c, ""}, {"opened", c, ""}, {"another_shape", other, "another shape"}, {"made_anew", anew, ""}, {"opened_again", other, ""},
+		{"made", c, ""},
+		{"opened", c, ""},
+		{"another_shape", other, "another shape"},
+		{"made_anew", anew, ""},
+		{"opened_again", other, ""},
 		{"directory", Cache{Name: "a", Items: 1, Store: dir}, "is a directory"},
 		{"nowhere", Cache{Name: "a", Items: 1, Store: filepath.Join(dir, "no", "store")}, "no such file"},
 	} {

@@ -111,7 +111,7 @@ func TestBadInput(t *testing.T) {
 		{"unix_path_in_no_directory", refusal{[]string{"--wsgi-file", "app.py", "--socket", "absent/x.sock"}, exitConfig, []string{"absent/x.sock"}}},
 		{"address_alone", refusal{with("--http", ":0"), exitApp, []string{"there is no app to run: add wsgi-file = app.py"}}},
 		{"address_in_an_ini", refusal{[]string{"noapp.ini"}, exitApp, []string{"there is no app to run"}}},
-		{"paste", refusal{with("--ini-paste", "production.ini"), exitApp, []string{"--ini-paste: it is not supported", "loadapp"}}},
+		{"paste", refusal{with("--ini-paste", "production.ini"), exitConfig, []string{"--ini-paste: cannot read \"production.ini\""}}},
 		{"emperor_of_a_plugin", refusal{[]string{"--emperor", "zmq://tcp://127.0.0.1:5252"}, exitConfig, []string{"emperor", "zmq:// is not supported"}}},
 		{"emperor_beside_an_app", refusal{[]string{"--emperor", ".", "--wsgi-file", "app.py"}, exitConfig, []string{"an emperor runs no app of its own"}}},
 		{"daemon_alone", refusal{[]string{"--attach-daemon", "sleep 1000"}, exitApp, []string{"--attach-daemon: it runs commands beside an app"}}},

@@ -259,11 +259,11 @@ func oneOfEach(url, source, token string) error {
 		switch a, err := ask(method, url+path+"?"+token, strings.NewReader(body), nil); {
 		case err == nil && a.status == http.StatusOK && a.body == want:
 		case err != nil && strings.HasPrefix(want, a.body), a.status == http.StatusBadGateway:
-			return fmt.Errorf("%s %s: %w: %d %v", method, path, errCut, a.status, err)
+			return fmt.Errorf("%s %s: %w: %d %w", method, path, errCut, a.status, err)
 		case a.status == http.StatusInternalServerError:
 			return fmt.Errorf("%s %s: %w", method, path, errFailed)
 		default:
-			return fmt.Errorf("%s %s: status %d, %d bytes %.40q (%v); want %d bytes %.40q", method, path, a.status, len(a.body), a.body, err, len(want), want)
+			return fmt.Errorf("%s %s: status %d, %d bytes %.40q (%w); want %d bytes %.40q", method, path, a.status, len(a.body), a.body, err, len(want), want)
 		}
 	}
 	return nil

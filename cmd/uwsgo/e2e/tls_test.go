@@ -89,8 +89,10 @@ threads = 2
 			}
 			config.Certificates = []tls.Certificate{pair}
 		}
-		web := &http.Client{Transport: &http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: h2}, Timeout: 30 * time.Second,
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+		web := &http.Client{
+			Transport: &http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: h2}, Timeout: 30 * time.Second,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		}
 		t.Cleanup(web.CloseIdleConnections)
 		return web
 	}
@@ -193,7 +195,7 @@ func TestHTTPSRefusedStarts(t *testing.T) {
 		{"another_key", "https = 127.0.0.1:0,site.pem,open.key", "chmod o="},
 		{"key_for_all", "https = 127.0.0.1:0,open.pem,open.key", "can be read by everybody"},
 		{"no_authorities", "https = 127.0.0.1:0,site.pem,site.key,,!nowhere.pem", "authorities of clients"},
-		{"forgotten_authorities", "https = 127.0.0.1:0,site.pem,site.key,,!", "missing after the !"},
+		{"forgotten_authorities", "https = 127.0.0.1:0,site.pem,site.key,,!", "where all clients must have a certificate"},
 		{"weak", "https = 127.0.0.1:0,site.pem,site.key,RC4-MD5", "none of the ciphers"},
 		{"site", "https = 127.0.0.1:0,site.pem,site.key\nsni = a.example nowhere.pem,site.key", "no such file"},
 		{"port", "http-to-https = 127.0.0.1:0,https", "is no port"},
