@@ -168,8 +168,10 @@ func (l *loop) store(x *Exchange, then func(x *Exchange, err error)) {
 		x.body = body
 		then(x, err)
 	}
-	if x.Offload(func() { err = body.store() }, back, body.free) != nil {
-		err = body.store() // too much waits for disks already: so does the loop
+	// Where memory is full, or too much waits for disks already, the loop waits, too: what is stored
+	// meanwhile makes room, and others would be refused.
+	if l.srv.memoryFull() || x.Offload(func() { err = body.store() }, back, body.free) != nil {
+		err = body.store()
 		back(x)
 	}
 }

@@ -94,7 +94,7 @@ func (o *Server) besides(s *stats.Snapshot) {
 	for _, c := range o.Companions() {
 		s.Daemons = append(s.Daemons, stats.Daemon{Cmd: c.Command, PID: uint64(c.PID), Respawns: uint64(c.Respawns)})
 	}
-	for _, c := range o.Caches() {
+	for _, c := range o.caches() {
 		s.Caches = append(s.Caches, stats.Cache{
 			Name: c.Name, Hash: "crc32", HashSize: uint64(c.HashSize), KeySize: uint64(c.KeySize), MaxItems: uint64(c.Items),
 			Blocks: uint64(c.Blocks), BlockSize: uint64(c.BlockSize),
@@ -165,3 +165,10 @@ func workers(pool worker.Snapshot, paused bool) []stats.Worker {
 }
 
 func unsigned(n int64) uint64 { return uint64(max(n, 0)) }
+
+func (o *Server) caches() []stores.Stats {
+	if o.Caches == nil {
+		return nil
+	}
+	return o.Caches()
+}
