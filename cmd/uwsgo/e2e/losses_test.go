@@ -20,7 +20,7 @@ func TestProtectionThatIsNotThere(t *testing.T) {
 		{"forbidden_path", "response-route = ^/private rpc:deny", []string{"app.ini:7: response-route: rpc", "ignore-unsupported = response-route:rpc"}},
 		{"addresses", "route-remote-addr = ^192\\. access:deny", []string{"app.ini:7: route-remote-addr: access"}},
 		{"capabilities", "cap = setuid", []string{"app.ini:7: cap", "CapabilityBoundingSet="}},
-		{"client_certificates", "https = :8443,a.crt,a.key,HIGH,!ca.crt", []string{"app.ini:7: https", "no TLS"}},
+		{"client_certificates", "https = :8443,a.crt,a.key,HIGH,!ca.crt", []string{"app.ini:7: https", "read the key"}},
 		{"as_a_daemon", "daemonize = left.log\nroute = ^/ ldapauth:R,a:b", []string{"app.ini:8: route: ldapauth"}},
 		{"with_a_hook", "hook-asap = exec:touch left.hook\nroute = ^/ ldapauth:R,a:b", []string{"app.ini:8: route: ldapauth"}},
 		{"no_header", "add-header = X-Frame-Options", []string{"app.ini:7: add-header", "X-Frame-Options: DENY"}},
@@ -40,7 +40,7 @@ func TestSummaryOfLosses(t *testing.T) {
 	write(t, dir, "app.py", plainApp)
 	port := freePort(t)
 	write(t, dir, "app.ini", "[uwsgi]\nhttp = 127.0.0.1:"+port+"\nwsgi-file = app.py\nroute = ^/ ldapauth:R,a:b\nignore-unsupported = route:ldapauth\n"+
-		"spooler = s\nalarm-freq = 3\nroute = ^/health setprocname:a\nroute = ^/status setprocname:a\nmax-vars = 9\nlazy = true\nthunder-lock = true\nthreaded-logger = true\nofload-threads = 2\n")
+		"spooler = s\nmule = true\nroute = ^/health setprocname:a\nroute = ^/status setprocname:a\nmax-vars = 9\nlazy = true\nthunder-lock = true\nthreaded-logger = true\nofload-threads = 2\n")
 	s := start(t, dir, "app.ini")
 	s.waitAnswer(t, "http://127.0.0.1:"+port+"/", 200)
 	s.waitLog(t, "uwsgo is ready")
@@ -55,7 +55,7 @@ func TestSummaryOfLosses(t *testing.T) {
 	}
 	if want := []string{
 		"*** WARNING: not protected by, as ignore-unsupported says: route:ldapauth ***",
-		"*** WARNING: options: 2 work as in uWSGI, 3 in another way, 2 are not needed, 4 lost (route:ldapauth, spooler, alarm-freq, route:setprocname); uwsgo check app.ini tells more ***",
+		"*** WARNING: options: 2 work as in uWSGI, 3 in another way, 2 are not needed, 4 lost (route:ldapauth, spooler, mule, route:setprocname); uwsgo check app.ini tells more ***",
 		"*** uwsgo is ready",
 	}; !slices.Equal(lines, want) {
 		t.Errorf("the log has\n%s\nwant\n%s", strings.Join(lines, "\n"), strings.Join(want, "\n"))

@@ -197,9 +197,9 @@ func TestHarakiriOfRoutes(t *testing.T) {
 	port := freePort(t)
 	base := "http://127.0.0.1:" + port
 	write(t, dir, "app.ini", "[uwsgi]\nhttp = :"+port+"\nwsgi-file = app.py\nthreads = 2\nharakiri = 1\n"+
-		"route = ^/hold harakiri:3600\nroute-uri = short harakiri:1\nroute-host = ^nobody logvar:a=b\n")
+		"route = ^/hold harakiri:3600\nroute-uri = short harakiri:1\nroute-host = ^nobody setprocname:a\n")
 	s := start(t, dir, "app.ini")
-	s.waitLog(t, "1 lost (route-host:logvar); ")
+	s.waitLog(t, "1 lost (route-host:setprocname); ")
 	s.waitAnswer(t, base+"/", 200)
 	long := askLater(base + "/hold")
 	heldBy(t, dir)
