@@ -43,6 +43,9 @@ func (c *conn) fill() {
 		}
 		buf := c.readTo()
 		n, room, err := c.receive(buf)
+		if !c.flushSealed() {
+			return // to read can make crypto/tls write: the answer to a new key
+		}
 		switch {
 		case err == unix.EAGAIN:
 			c.unread = false

@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime/debug"
 	"slices"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -93,11 +94,12 @@ func (c *conn) shaken(err error) {
 			l.srv.opt.OnHandshakeError(c.listener, string(c.peer.AppendAddr(nil)), err)
 		}
 		s.phase, c.read, c.closing = sealedFailed, readLinger, true
-		c.flush() // the alert; it settles too
+		c.unread = true // an end that has been read will show again
+		c.flush()       // the alert; it settles too
 		return
 	}
 	s.phase, s.wire.open = sealedOpen, true
-	if s.conn.ConnectionState().NegotiatedProtocol == protoHTTP2 {
+	if c.listener.protocol == HTTP && s.conn.ConnectionState().NegotiatedProtocol == protoHTTP2 {
 		c.becomeHTTP2()
 		return
 	}
@@ -140,13 +142,16 @@ func (c *conn) becomeHTTP2() {
 		return
 	}
 	rest := s.wire.handOver(plain, srv.keepConn())
+	patience := c.patience(srv.opt.WriteTimeout)
 	c.close()
 	go func() {
 		if len(rest) > 0 {
+			_ = plain.SetWriteDeadline(time.Now().Add(patience)) // net/http sets its own
 			if _, err := plain.Write(rest); err != nil {
 				_ = s.conn.Close()
 				return
 			}
+			_ = plain.SetWriteDeadline(time.Time{})
 		}
 		srv.http2.take(s.conn)
 	}()

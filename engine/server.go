@@ -146,7 +146,8 @@ func (ln *Listener) Protocol() Protocol { return ln.protocol }
 func (ln *Listener) TLS() bool { return ln.tls != nil }
 
 func (ln *Listener) offersHTTP2() bool {
-	return ln.tls != nil && slices.Contains(ln.tls.NextProtos, protoHTTP2)
+	// What the settings for one client will offer is not known yet.
+	return ln.tls != nil && (ln.tls.GetConfigForClient != nil || slices.Contains(ln.tls.NextProtos, protoHTTP2))
 }
 
 // String returns the address as uWSGI spells it, with the port that the kernel

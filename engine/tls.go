@@ -83,8 +83,15 @@ func (s *sealed) read(p []byte) (int, error) {
 func (s *sealed) collect(p []byte) (int, error) {
 	for {
 		n, err := reactor.Read(s.sock.fd, p)
-		if err != nil || n == 0 {
+		if err != nil {
 			return n, err
+		}
+		if n == 0 {
+			if s.phase == sealedHello && !s.wire.helloWhole() {
+				return 0, nil
+			}
+			s.wire.endInput() // what has come before the end counts, as on a bare socket
+			return 0, unix.EAGAIN
 		}
 		if !s.wire.put(p[:n]) {
 			return 0, unix.EMSGSIZE
@@ -192,6 +199,7 @@ type wire struct {
 	in     []byte
 	out    *bytebufferpool.ByteBuffer
 	outAt  int
+	ended  bool // the client has ended its side; in has what came before
 	closed bool
 }
 
@@ -206,6 +214,14 @@ func (w *wire) put(p []byte) bool {
 	w.in = append(w.in, p...)
 	w.came.Signal()
 	return true
+}
+
+// endInput has the handshake read an end after what has come.
+func (w *wire) endInput() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ended = true
+	w.came.Signal()
 }
 
 // helloWhole reports whether all of the first record has come, or of what is none.
@@ -235,8 +251,11 @@ func (w *wire) Read(p []byte) (int, error) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		for len(w.in) == 0 {
-			if w.closed {
+			switch {
+			case w.closed:
 				return 0, net.ErrClosed
+			case w.ended:
+				return 0, io.EOF
 			}
 			w.came.Wait()
 		}

@@ -416,3 +416,90 @@ func TestTLSResumes(t *testing.T) {
 		_ = c.Close()
 	}
 }
+
+// heldConn keeps what is written after the ClientHello, until it is let go.
+type heldConn struct {
+	net.Conn
+	writes int
+	held   []byte
+}
+
+func (h *heldConn) Write(p []byte) (int, error) {
+	if h.writes++; h.writes == 1 {
+		return h.Conn.Write(p)
+	}
+	h.held = append(h.held, p...)
+	return len(p), nil
+}
+
+// A client may send the end of its handshake, its request and its end at once.
+func TestTLSEndsWithItsRequest(t *testing.T) {
+	srv, addr, client := tlsServer(t, tlsFiles(t, nil), Options{}, nil)
+	for i, request := range []string{"GET /tls HTTP/1.1\r\nHost: localhost\r\n\r\n", ""} {
+		raw, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer raw.Close()
+		held := &heldConn{Conn: raw}
+		c := tls.Client(held, client)
+		if err := c.Handshake(); err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.WriteString(c, request)
+		_, _ = raw.Write(held.held)
+		_ = raw.(*net.TCPConn).CloseWrite()
+		b, err := io.ReadAll(c)
+		if err != nil || i == 0 && !strings.HasSuffix(string(b), "localhost TLS 1.3 nobody") {
+			t.Errorf("request %q: got %q, %v", request, b, err)
+		}
+	}
+	plain, err := net.Dial("tcp", addr) // it ends with what is no TLS
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer plain.Close()
+	_, _ = io.WriteString(plain, "GET / HTTP/1.0\r\n\r\n")
+	_ = plain.(*net.TCPConn).CloseWrite()
+	if b, err := io.ReadAll(plain); err != nil || !strings.HasPrefix(string(b), "HTTP/1.1 400 ") {
+		t.Errorf("got %q, %v", b, err)
+	}
+	eventually(t, "all connections end", func() bool { return srv.conns.Load() == 0 })
+}
+
+// What crypto/tls writes while it reads, such as the answer to a new key, does not keep a
+// connection from its end.
+func TestTLSWritesWhileItReads(t *testing.T) {
+	srv, addr, client := tlsServer(t, tlsFiles(t, nil), Options{Loops: 1}, nil)
+	c, err := tls.Dial("tcp", addr, client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.WriteString(c, "GET /tls HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	if _, err := http.ReadResponse(bufio.NewReader(c), nil); err != nil {
+		t.Fatal(err)
+	}
+	l := srv.loops[0]
+	put := make(chan struct{})
+	_ = l.Post(func() {
+		_, _ = l.conns[0].tls.wire.Write([]byte("written by a read"))
+		close(put)
+	})
+	<-put
+	_ = c.Close()
+	eventually(t, "the connection ends", func() bool { return srv.conns.Load() == 0 })
+}
+
+// HTTP/2 that only the settings for one client offer is served too.
+func TestTLSHTTP2BySettingsForAClient(t *testing.T) {
+	_, addr, client := tlsServer(t, tlsFiles(t, nil), Options{}, func(c *tls.Config) {
+		other := c.Clone()
+		other.NextProtos = []string{"h2"}
+		c.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { return other, nil }
+	})
+	web := &http.Client{Transport: &http.Transport{TLSClientConfig: client, ForceAttemptHTTP2: true}}
+	defer web.CloseIdleConnections()
+	if got := body(t, web, "https://"+addr+"/tls"); got != "localhost TLS 1.3 nobody" {
+		t.Errorf("got %q", got)
+	}
+}
