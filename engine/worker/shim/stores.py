@@ -29,20 +29,47 @@ class Lock:
     def begin(self):
         """Start anew in a process that was forked."""
         self.inner = thread.allocate_lock()
+        self.owner = None
 
-    def __enter__(self):
+    def take(self):
         self.inner.acquire()
         try:
             fcntl.lockf(self.fd, fcntl.LOCK_EX, 1, MARK)
+            self.owner = thread.get_ident()
         except BaseException:
             self.inner.release()
             raise
 
-    def __exit__(self, *_):
+    def leave(self):
+        self.owner = None
         try:
             fcntl.lockf(self.fd, fcntl.LOCK_UN, 1, MARK)
         finally:
             self.inner.release()
+
+
+def alone(do):
+    """A method that only one owner of self.lock runs at a time.
+
+    An exception can come between any two steps: a handler of a signal raises it, or another
+    thread. Python itself holds the inner lock here, so that this leaves no lock behind.
+    """
+
+    def run(self, *args):
+        lock = self.lock
+        if lock.owner == thread.get_ident():
+            # A handler of a signal, or __del__: to wait would be to wait for itself.
+            raise RuntimeError(f"{do.__name__}: this thread is in the middle of another change")
+        with lock.inner:
+            try:
+                lock.owner = thread.get_ident()
+                fcntl.lockf(lock.fd, fcntl.LOCK_EX, 1, MARK)
+                return do(self, *args)
+            finally:
+                lock.owner = None
+                fcntl.lockf(lock.fd, fcntl.LOCK_UN, 1, MARK)
+
+    return run
 
 
 # A cache. Numbers of its head, each of eight bytes; those of cmd/internal/stores.
@@ -84,8 +111,6 @@ class Cache:
 
     def find(self, key):
         """Where the item of a key is, and its fields; (0, None) for none."""
-        if self.head[DIRTY]:
-            self.mend()
         h, n = crc32(key), len(key)
         i = self.table[h % len(self.table)]
         for _ in range(self.items):
@@ -101,6 +126,9 @@ class Cache:
         return 0, None
 
     def live(self, key):
+        """The same, without what has expired, in a cache that is whole."""
+        if self.head[DIRTY]:
+            self.mend()
         i, item = self.find(key)
         if i and item[0] and not self.keep and item[0] <= _now():
             self.drop(i, item)
@@ -146,7 +174,7 @@ class Cache:
 
     def drop(self, i, item):
         head = self.head
-        head[DIRTY] = 1
+        was, head[DIRTY] = head[DIRTY], 1
         self.unlink(i, item)
         if self.lru:
             self.unuse(i, item)
@@ -156,7 +184,7 @@ class Cache:
         head[FREE] += 1
         head[COUNT] -= 1
         head[CHANGED] = int(_now())
-        head[DIRTY] = 0
+        head[DIRTY] = was
 
     def need(self, size):
         return (size + self.block - 1) // self.block
@@ -189,15 +217,16 @@ class Cache:
         self.head[BLOCK] = at + n if at + n < self.blocks else 0
         return at
 
+    def full(self):
+        return not self.head[FREE] and self.head[FRESH] >= self.items
+
     def get_item(self):
         head = self.head
         if head[FREE]:
             head[FREE] -= 1
             return self.free[head[FREE]]
-        if head[FRESH] < self.items:
-            head[FRESH] += 1
-            return head[FRESH]
-        return 0
+        head[FRESH] += 1
+        return head[FRESH]
 
     def at(self, i):
         """An item that is there, by its number; None where it has gone."""
@@ -286,77 +315,85 @@ class Cache:
 
     # What apps call.
 
+    @alone
     def get(self, key):
-        with self.lock:
-            i, item = self.live(key)
-            head = self.head
-            if not i:
-                head[MISSES] += 1
-                return None
-            head[HITS] += 1
-            if self.lru and head[TAIL] != i:
-                head[DIRTY] = 1
-                self.unuse(i, item)
-                used = self.use(i)
-                self.link(i, 7, used[0])
-                self.link(i, 8, used[1])
-                head[DIRTY] = 0
-            at = self.data_at + item[3] * self.block
-            return self.mem[at : at + item[1]]
+        i, item = self.live(key)
+        head = self.head
+        if not i:
+            head[MISSES] += 1
+            return None
+        head[HITS] += 1
+        if self.lru and head[TAIL] != i:
+            head[DIRTY] = 1
+            self.unuse(i, item)
+            used = self.use(i)
+            self.link(i, 7, used[0])
+            self.link(i, 8, used[1])
+            head[DIRTY] = 0
+        at = self.data_at + item[3] * self.block
+        return self.mem[at : at + item[1]]
 
+    @alone
     def exists(self, key):
-        with self.lock:
-            return True if self.live(key)[0] else None
+        return True if self.live(key)[0] else None
 
+    @alone
     def delete(self, key):
-        with self.lock:
-            i, item = self.live(key)
-            if not i:
-                return None
-            self.drop(i, item)
-            return True
+        i, item = self.live(key)
+        if not i:
+            return None
+        self.drop(i, item)
+        return True
 
+    @alone
     def clear(self):
-        with self.lock:
-            self.wipe()
-            return True
+        self.wipe()
+        return True
 
+    @alone
     def list(self):
-        with self.lock:
-            if self.head[DIRTY]:
-                self.mend()
-            now, keys = _now(), []
-            for i in range(1, self.head[FRESH] + 1):
-                item = self.at(i)
-                if item and not (item[0] and not self.keep and item[0] <= now):
-                    at = self.items_at + i * self.each + FIELDS
-                    keys.append(self.mem[at : at + item[9]])
-            return keys
+        if self.head[DIRTY]:
+            self.mend()
+        now, keys = _now(), []
+        for i in range(1, self.head[FRESH] + 1):
+            item = self.at(i)
+            if item and not (item[0] and not self.keep and item[0] <= now):
+                at = self.items_at + i * self.each + FIELDS
+                keys.append(self.mem[at : at + item[9]])
+        return keys
 
     def number(self, key):
         value = self.get(key)
         return unpack_from("=q", value)[0] if value and len(value) == 8 else 0
 
+    @alone
     def set(self, key, value, expires, update):
         if not key or not value or len(key) > self.keys or len(value) > self.most:
             return None
-        with self.lock:
-            self.sweep(SWEEP)
-            i, item = self.live(key)
-            if i and not update:
-                return None
-            until = int(_now()) + expires if expires else 0
-            return self.put(key, i, item, value, until)
+        if self.head[DIRTY]:
+            self.mend()
+        self.sweep(SWEEP)
+        i, item = self.live(key)
+        if i and not update:
+            return None
+        until = int(_now()) + expires if expires else 0
+        return self.put(key, i, item, value, until)
 
     def put(self, key, i, item, value, until):
         """Write an item, which is there if i is not 0."""
         head, size = self.head, len(value)
+        while not i and self.full():
+            if not self.room():
+                return None
+        head[DIRTY] = 1  # what is taken from here on nobody has yet
         first = i - 1
         if self.bitmap and (not i or self.need(item[1]) < self.need(size)):
             first = self.get_blocks(size)
             while first < 0:
                 if not self.room():
+                    head[DIRTY] = 0
                     return None
+                head[DIRTY] = 1
                 first = self.get_blocks(size)
                 i, item = self.find(key)  # it may be what has made room
         elif self.bitmap:
@@ -364,15 +401,8 @@ class Cache:
         new = not i
         if new:
             i = self.get_item()
-            while not i:
-                if not self.room():
-                    if self.bitmap:
-                        self.give((0, size, 0, first))
-                    return None
-                i = self.get_item()
             if not self.bitmap:
                 first = i - 1
-        head[DIRTY] = 1
         at = self.items_at + i * self.each
         # Who ends in the middle leaves no key, and so no item.
         pack_into("=H", self.mem, at + KEY, 0)
@@ -402,20 +432,20 @@ class Cache:
         head[DIRTY] = 0
         return True
 
+    @alone
     def math(self, key, change, expires):
         """Change the number that a key has; one that is not there begins with the first."""
         if not key or len(key) > self.keys:
             return None
-        with self.lock:
-            i, item = self.live(key)
-            value = self.initial
-            until = int(_now()) + expires if expires else 0
-            if i:
-                at = self.data_at + item[3] * self.block
-                value = unpack_from("=q", self.mem, at)[0] if item[1] >= 8 else 0
-                until = item[0]
-            value = (change(value) + (U64 >> 1)) % U64 - (U64 >> 1)
-            return self.put(key, i, item, value.to_bytes(8, sys.byteorder, signed=True), until)
+        i, item = self.live(key)
+        value = self.initial
+        until = int(_now()) + expires if expires else 0
+        if i:
+            at = self.data_at + item[3] * self.block
+            value = unpack_from("=q", self.mem, at)[0] if item[1] >= 8 else 0
+            until = item[0]
+        value = (change(value) + (U64 >> 1)) % U64 - (U64 >> 1)
+        return self.put(key, i, item, value.to_bytes(8, sys.byteorder, signed=True), until)
 
 
 def quotient(a, b):
@@ -443,13 +473,19 @@ class Queue:
     def at(self, slot):
         return self.HEAD + slot * self.block
 
-    def read(self, slot, remove=False):
+    def read(self, slot):
         size = unpack_from("=Q", self.mem, self.at(slot))[0]
         if not size or size > self.block - self.ITEM:
             return None
         at = self.at(slot) + self.ITEM
-        value = self.mem[at : at + size]
-        if remove:
+        return self.mem[at : at + size]
+
+    def take(self, slot, which, place):
+        """Read a block, set a place of the head and empty the block."""
+        value = self.read(slot)
+        if value is not None:
+            # First the place: an empty block there would stop all who come later.
+            pack_into("=Q", self.mem, 8 * which, place)
             pack_into("=Q", self.mem, self.at(slot), 0)
         return value
 
@@ -465,50 +501,44 @@ class Queue:
     def slot(self, which):
         return unpack_from("=Q", self.mem, 8 * which)[0] % self.slots
 
+    @alone
     def push(self, value):
         if not self.fits(value):
             return None
-        with self.lock:
-            slot = self.slot(0)
-            self.write(slot, value)
-            pack_into("=Q", self.mem, 0, (slot + 1) % self.slots)
+        slot = self.slot(0)
+        self.write(slot, value)
+        pack_into("=Q", self.mem, 0, (slot + 1) % self.slots)
         return True
 
+    @alone
     def set(self, slot, value):
         if not 0 <= slot < self.slots or not self.fits(value):
             return None
-        with self.lock:
-            self.write(slot, value)
+        self.write(slot, value)
         return True
 
+    @alone
     def get(self, slot):
         if not 0 <= slot < self.slots:
             return None
-        with self.lock:
-            return self.read(slot)
+        return self.read(slot)
 
+    @alone
     def pull(self):
-        with self.lock:
-            slot = self.slot(1)
-            value = self.read(slot, remove=True)
-            if value is not None:
-                pack_into("=Q", self.mem, 8, (slot + 1) % self.slots)
-            return value
+        slot = self.slot(1)
+        return self.take(slot, 1, (slot + 1) % self.slots)
 
+    @alone
     def pop(self):
-        with self.lock:
-            slot = (self.slot(0) - 1) % self.slots
-            value = self.read(slot, remove=True)
-            if value is not None:
-                pack_into("=Q", self.mem, 0, slot)
-            return value
+        slot = (self.slot(0) - 1) % self.slots
+        return self.take(slot, 0, slot)
 
+    @alone
     def last(self, count):
-        with self.lock:
-            slot = self.slot(0) - 1
-            if not count:
-                return self.read(slot % self.slots)
-            return [self.read((slot - i) % self.slots) for i in range(min(count, self.slots))]
+        slot = self.slot(0) - 1
+        if not count:
+            return self.read(slot % self.slots)
+        return [self.read((slot - i) % self.slots) for i in range(min(count, self.slots))]
 
 
 class Area:
@@ -517,11 +547,9 @@ class Area:
     def __init__(self, fd, size, offset):
         self.mem = mmap.mmap(fd, size, offset=offset)
         self.lock = Lock(fd)
-        self.owner = None
 
     def begin(self):
         self.lock.begin()
-        self.owner = None
 
     def place(self, at, size):
         if at < 0 or at + size > len(self.mem):
@@ -547,17 +575,19 @@ class Area:
         self.mem[at : at + size] = value.to_bytes(size, sys.byteorder, signed=True)
 
     def add(self, at, size, change):
-        if self.owner == thread.get_ident():
-            self.put(at, size, self.get(at, size) + change)
-            return
-        with self.lock:
-            self.put(at, size, self.get(at, size) + change)
+        if self.lock.owner == thread.get_ident():
+            self.change(at, size, change)
+        else:
+            self.change_alone(at, size, change)
+
+    def change(self, at, size, change):
+        self.put(at, size, self.get(at, size) + change)
+
+    change_alone = alone(change)
 
     def hold(self):
-        self.lock.__enter__()
-        self.owner = thread.get_ident()
+        self.lock.take()
 
     def leave(self):
-        if self.owner == thread.get_ident():
-            self.owner = None
-            self.lock.__exit__()
+        if self.lock.owner == thread.get_ident():
+            self.lock.leave()

@@ -196,3 +196,74 @@ def test_area():
     for at, size in ((4095, 2), (-1, 1), (4096, 1)):
         with pytest.raises(ValueError, match="not in the shared area"):
             area.get(at, size)
+
+
+def test_one_room_for_each_value():
+    """A cache that is cleared for want of items forgets no blocks that are being taken."""
+    c = cache(items=8, block=8, bitmap=True, clear=True)
+    c.items, c.head[stores.FRESH] = 2, 0
+    for key, size in ((b"a", 16), (b"b", 16), (b"c", 16), (b"d", 48)):
+        assert c.set(key, key * size, 0, False)
+    assert [c.get(key) for key in (b"c", b"d")] == [b"c" * 16, b"d" * 48]
+
+
+@pytest.mark.parametrize("bitmap", [False, True])
+def test_exceptions_spoil_nothing(bitmap):
+    """A handler of a signal that raises, between any two steps, leaves whole values and no lock."""
+    c = cache(items=10, block=64, bitmap=bitmap, lru=True)
+
+    class Now(BaseException):
+        pass
+
+    def late(*_):
+        raise Now
+
+    chance = random.Random(5)
+    before = signal.signal(signal.SIGALRM, late)
+    raised = 0
+    try:
+        for _ in range(400):
+            try:
+                signal.setitimer(signal.ITIMER_REAL, chance.uniform(1e-5, 4e-4))
+                while True:
+                    key = b"k%d" % chance.randrange(20)
+                    c.set(key, key * chance.randrange(1, 100 if bitmap else 20), 0, True)
+            except Now:
+                raised += 1
+            assert not c.lock.inner.locked()
+            for key in c.list():
+                value = c.get(key)
+                assert value == key * (len(value) // len(key))
+            assert c.head[stores.COUNT] == len(c.list())
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert raised == 400
+    pid = os.fork()
+    if pid == 0:
+        c.begin()
+        os._exit(0 if c.set(b"child", b"value", 0, True) else 1)
+    assert os.waitpid(pid, 0)[1] == 0
+    assert c.clear()
+    assert all(c.set(b"n%d" % n, b"v" * 64, 0, False) for n in range(10)), "all of the room is there"
+
+
+def test_a_sweep_mends_first():
+    c = cache(items=4)
+    c.set(b"b", b"v", 0, False)
+    c.set(b"a", b"v", -5, False)  # it has expired
+    c.head[stores.COUNT], c.head[stores.DIRTY] = 99, 1
+    assert c.set(b"c", b"v", 0, False)
+    assert c.head[stores.COUNT] == len(c.list()) == 2
+
+
+def test_a_change_within_a_change_is_an_error():
+    c = cache()
+
+    def within(n):
+        c.set(b"other", b"v", 0, True)
+        return n
+
+    with pytest.raises(RuntimeError, match="in the middle of another change"):
+        c.math(b"n", within, 0)
+    assert c.set(b"n", b"v", 0, True)
