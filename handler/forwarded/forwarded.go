@@ -111,6 +111,9 @@ func peer(x *engine.Exchange) string {
 		return string(x.AppendRemoteAddr(nil))
 	}
 	addr := string(r.Var("REMOTE_ADDR"))
+	if addr == "" {
+		return "unknown" // not told is no unix socket
+	}
 	if strings.HasPrefix(addr, "unix:") { // nginx's word for it
 		return ""
 	}
@@ -182,7 +185,10 @@ func (h *Handler) heed(x *engine.Exchange, v *values) error {
 	for _, hop := range slices.Backward(hops) {
 		scheme, host = cmp.Or(hop.proto, scheme), cmp.Or(hop.host, host)
 		if hop.node == "" {
-			continue
+			if hop.proto == "" && hop.host == "" {
+				continue // an empty element
+			}
+			break // that proxy does not say who stands before it, and nobody else knows
 		}
 		addr, port, ok := address(hop.node)
 		if !ok {

@@ -114,6 +114,7 @@ func TestWhatProxiesSay(t *testing.T) {
 		{"forwarded_through_two", "Forwarded: for=192.0.2.1;proto=https;host=a.example, for=10.0.0.9;proto=http;host=b.example\r\n", "192.0.2.1|0|https|a.example||/a"},
 		{"forwarded_before_the_others", "X-Forwarded-For: 192.0.2.2\r\nForwarded: for=192.0.2.1\r\nX-Forwarded-Proto: https\r\n", "192.0.2.1|0|http|inner||/a"},
 		{"forwarded_hidden", "Forwarded: for=_secret;proto=https, for=10.0.0.1\r\n", "10.0.0.1|0|https|inner||/a"},
+		{"forwarded_not_said", "Forwarded: for=198.51.100.9;proto=http, proto=https\r\n", "127.0.0.1|PORT|https|inner||/a"},
 		{"forwarded_broken", "Forwarded: for=\"192.0.2.1\r\n", "400"},
 		{"forwarded_no_pair", "Forwarded: 192.0.2.1\r\n", "400"},
 		{"forwarded_smuggled", "Forwarded: for=1.1.1.1 for=192.0.2.1\r\n", "400"},
