@@ -320,7 +320,7 @@ func (e *entry) read() (*tls.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: o.Oldest, NextProtos: []string{"http/1.1"}}
+	c := &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: o.Oldest, NextProtos: []string{"http/1.1"}, DynamicRecordSizingDisabled: true}
 	if o.HTTP2 {
 		c.NextProtos = []string{"h2", "http/1.1"}
 	}
