@@ -87,8 +87,10 @@ type Options struct {
 	// file can be written there they go to memory, on Linux, within MaxMemory.
 	TempDir string
 
-	// DiskThreads is how many goroutines may wait for disks, so that loops do not: they write large
-	// bodies to files, and read files that are not in memory. 0 means 8.
+	// DiskThreads is how many goroutines wait for disks in place of the loops. They store bodies that
+	// exceed BodyMemory and SharedBodies, while the loop reads nothing more of that body, and they read
+	// files that are not in the page cache. When their queue is full the loop stores the body itself.
+	// [Exchange.SpoolBody] always writes on the loop. 0 means 8.
 	DiskThreads int
 
 	// HeadTimeout bounds the time from a request's first byte, for a connection's
