@@ -9,11 +9,10 @@ import (
 	"github.com/uwsgo/uwsgo/codec"
 )
 
-// AsHTTP makes a net/http handler of a [Handler], so that it can answer behind
-// net/http's own server: over TLS and HTTP/2, beside other routes, under test.
-// h runs on the loops of s, which must be serving (without listeners, if need
-// be). It has requests from the head on, as on the server's own connections,
-// and the same limits and policy hold. [Exchange.TakeOver] is not to be had there.
+// AsHTTP makes a net/http handler of a [Handler]. So h works behind net/http's own server: beside
+// other routes, with its middleware, under test. h runs on the loops of s, which must be serving,
+// even without listeners. h gets requests when the head is complete, with the same limits and
+// policy as on the server's own connections. [Exchange.TakeOver] does not work there.
 func (s *Server) AsHTTP(h Handler) http.Handler {
 	return &netHTTP{srv: s, handler: h}
 }

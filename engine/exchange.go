@@ -10,26 +10,25 @@ import (
 	"github.com/uwsgo/uwsgo/codec/http1"
 )
 
-// Exchange is one request and its one response. It belongs to the loop that
-// read the request: every method but Ref's is for that loop's goroutine, and
-// for none once the exchange has been answered.
+// Exchange is one request and its one response. It belongs to the loop that read the request. Only
+// that loop's goroutine may call its methods, but for those of Ref, and nobody may after the
+// answer.
 //
-// A handler has it from the head on. The body is asked for: all of it
-// ([Exchange.AwaitBody]) or as it comes ([Exchange.ReadBody]).
+// A handler gets the exchange when the head is complete. It asks for the body: all of it
+// ([Exchange.AwaitBody]) or pieces as they come ([Exchange.ReadBody]).
 //
-// A response is either whole ([Exchange.Reply], [Exchange.ReplyFile]) or
-// streamed: [Exchange.Start], any number of [Exchange.Write], then
-// [Exchange.End] or [Exchange.Abort].
+// A response is either whole ([Exchange.Reply], [Exchange.ReplyFile]) or streamed:
+// [Exchange.Start], any number of [Exchange.Write], then [Exchange.End] or [Exchange.Abort].
 type Exchange struct {
-	// Waited is the handler's, for [Options].OnFinish: how long the request waited to be run.
-	// What else handlers want others to know they keep under a [Key].
+	// Waited is how long the request waited to be run. The handler sets it for [Options].OnFinish. A
+	// [Key] holds other values that handlers share.
 	Waited time.Duration
-	// Harakiri is what a handler asks of one behind it: how long the request may run, 0
-	// for as long as that one has it, negative for ever.
+	// Harakiri is how long the request may run. A handler sets it for a handler behind it. 0 leaves
+	// the limit to that handler; a negative value means no limit.
 	Harakiri time.Duration
-	// Quiet asks for no line in the request log. It is for [Options].OnFinish to heed.
+	// Quiet asks [Options].OnFinish to write no line to the request log.
 	Quiet bool
-	// FromFile says of a response in memory that it is the content of a file: see [Outcome].File.
+	// FromFile says that a response in memory is the content of a file: see [Outcome].File.
 	FromFile bool
 
 	loop *loop
@@ -110,7 +109,7 @@ const (
 	phaseEnded                // answered; output may still wait for the client
 )
 
-// Ref is what may leave a loop: it names an exchange without owning it. Any
+// Ref is a handle of an exchange. It may leave the loop, as it does not own the exchange. Any
 // goroutine may hold one.
 type Ref struct {
 	x   *Exchange
@@ -120,12 +119,11 @@ type Ref struct {
 // Request returns the request. It stays valid until the exchange is answered.
 func (x *Exchange) Request() *codec.Request { return &x.req }
 
-// Body returns the request's body, which is there once it has been awaited: see
-// [Exchange.AwaitBody].
+// Body returns the request's body. It is complete after [Exchange.AwaitBody].
 func (x *Exchange) Body() *Body { return &x.body }
 
-// SpoolBody moves a body that is in memory to a file, for a handler that cannot
-// take so much otherwise. It is an error when the file cannot be written.
+// SpoolBody moves a body from memory to a file, for a handler that cannot take so much memory. It
+// writes on the loop. It returns an error when the file cannot be written.
 func (x *Exchange) SpoolBody() error {
 	if x.body.file != nil {
 		return nil
@@ -143,15 +141,16 @@ func (x *Exchange) Loop() *Loop { return x.loop.Handle() }
 // Started returns the time, on the loop's clock, at which the head of the request was complete.
 func (x *Exchange) Started() int64 { return x.started }
 
-// Listener returns where the request came in; nil for an exchange of [AsHTTP].
+// Listener returns the listener of the request's connection. It is nil for an exchange of
+// [Server.AsHTTP].
 func (x *Exchange) Listener() *Listener { return x.remote.listener }
 
-// HTTPS reports whether the client's connection is encrypted, as far as the
-// front server or the listener says.
+// HTTPS reports whether the client's connection is encrypted. The listener or a trusted front
+// server says so.
 func (x *Exchange) HTTPS() bool { return x.req.HTTPS || x.remote.https }
 
-// SetHTTPS tells handlers behind, and apps, whether the client encrypts, as a front server that can
-// be trusted tells it.
+// SetHTTPS tells later handlers and apps whether the client's connection is encrypted. The value
+// comes from a trusted front server.
 func (x *Exchange) SetHTTPS(on bool) {
 	x.req.HTTPS, x.remote.https = on, on
 	if x.req.Proto == codec.UWSGI {
@@ -164,8 +163,8 @@ func (x *Exchange) SetHTTPS(on bool) {
 // nothing for a unix socket.
 func (x *Exchange) AppendRemoteAddr(dst []byte) []byte { return x.remote.appendAddr(dst) }
 
-// SetRemote gives handlers behind, apps and the log another address of the client, as a front
-// server that can be trusted tells it. An empty one is that of a unix socket.
+// SetRemote gives later handlers, apps and the log another address of the client. The address
+// comes from a trusted front server. An empty one stands for a unix socket.
 func (x *Exchange) SetRemote(addr string, port uint16) {
 	x.remote.text, x.remote.textPort, x.remote.given = addr, port, true
 	if x.req.Proto == codec.UWSGI { // there a variable says it
@@ -180,31 +179,30 @@ func (x *Exchange) SetRemote(addr string, port uint16) {
 // RemotePort returns the client's port, 0 for a unix socket.
 func (x *Exchange) RemotePort() uint16 { return x.remote.port() }
 
-// Response returns a response head of x's own to fill in, emptied: status 200
-// and the length unknown.
+// Response returns the exchange's own response head, cleared: status 200 and unknown length. The
+// handler fills it in.
 func (x *Exchange) Response() *codec.Response {
 	x.resp = codec.Response{Status: 200, Header: x.resp.Header[:0], ContentLength: -1}
 	return &x.resp
 }
 
-// Watch has w told when output has drained and when the client has gone. It is for the
-// handler that answers; layers are told by themselves. Without
-// a watcher the engine ends an exchange whose client has gone by itself.
+// Watch has w told when output has drained and when the client has gone. It is for the handler
+// that answers; layers are told without it. Without a watcher the engine itself ends an exchange
+// whose client has gone.
 func (x *Exchange) Watch(w Watcher) { x.watcher = w }
 
-// Streaming reports whether a streamed response has begun, so that Abort is all
-// that is left to say of a failure.
+// Streaming reports whether a streamed response has begun. Then only Abort can report a failure.
 func (x *Exchange) Streaming() bool { return x.said == saidHead }
 
-// InputEnded reports whether the client has ended its side of the connection. It may
-// still read a response, or be gone: only writing would tell.
+// InputEnded reports whether the client has ended its side of the connection. The client may still
+// read a response, or it may have gone. Only a write would tell.
 func (x *Exchange) InputEnded() bool { return x.via != nil && x.via.inputEnded(x) }
 
 // Ref returns a handle for other goroutines.
 func (x *Exchange) Ref() Ref { return Ref{x, x.gen} }
 
-// Get returns the exchange, nil once it has been answered or its client has gone. It is for
-// the loop's goroutine.
+// Get returns the exchange, or nil after its answer or when its client has gone. Only the loop's
+// goroutine may call it.
 func (r Ref) Get() *Exchange {
 	if r.x == nil || r.x.gen != r.gen || r.x.phase == phaseEnded {
 		return nil
@@ -212,10 +210,9 @@ func (r Ref) Get() *Exchange {
 	return r.x
 }
 
-// Post has fn run with the exchange on its loop, unless the exchange has been
-// answered, or its client has gone, by then. It returns an error when the server
-// has been closed. A panic in fn ends the exchange as one in a handler does. Any
-// goroutine.
+// Post runs fn with the exchange on its loop. It does nothing if the exchange has been answered by
+// then, or its client has gone. It returns an error when the server has been closed. A panic in fn
+// ends the exchange, as a panic in a handler does. Any goroutine may call it.
 func (r Ref) Post(fn func(x *Exchange)) error {
 	x := r.x
 	return x.loop.Post(func() {
@@ -226,8 +223,8 @@ func (r Ref) Post(fn func(x *Exchange)) error {
 	})
 }
 
-// PostOr is Post for what must hear of an exchange that has ended, too: gone runs on the
-// loop then. Neither runs when there is an error.
+// PostOr is Post with a second function: if the exchange has ended, gone runs on the loop in place
+// of fn. Neither runs when PostOr returns an error.
 func (r Ref) PostOr(fn func(x *Exchange), gone func()) error {
 	x := r.x
 	return x.loop.Post(func() {
@@ -258,11 +255,11 @@ func (x *Exchange) done() {
 	}
 }
 
-// Reply answers with a whole response. body may be reused when it returns.
-// resp.ContentLength is set to the body's length, unless the request is HEAD
-// and it has been set already, or the status is 304: there it is that of a body
-// which is not sent (RFC 9110 8.6). Over uwsgi the same holds of an answer whose body the
-// front server has ([codec.BodyElsewhere]).
+// Reply answers with a whole response. The caller may reuse body afterwards. Reply sets
+// resp.ContentLength to the length of body, with two exceptions: the status is 304, or the request
+// is HEAD and the length has been set. Then the length is that of the body that is not sent (RFC
+// 9110 8.6). The same holds over uwsgi for an answer whose body the front server has
+// ([codec.BodyElsewhere]).
 func (x *Exchange) Reply(resp *codec.Response, body []byte) {
 	if x.answers() {
 		x.out.Reply(x, resp, body)
@@ -279,8 +276,8 @@ func (x *Exchange) ReplyFile(resp *codec.Response, f *os.File, off, n int64) {
 	x.out.ReplyFile(x, resp, f, off, n)
 }
 
-// Start sends the head of a streamed response. Where resp.ContentLength is
-// known, exactly that many bytes must be written before End.
+// Start sends the head of a streamed response. If resp.ContentLength is known, exactly that many
+// bytes must be written before End.
 func (x *Exchange) Start(resp *codec.Response) {
 	if x.said == saidNothing {
 		x.said = saidHead
@@ -296,9 +293,8 @@ func (x *Exchange) Write(p []byte) {
 	}
 }
 
-// End completes a streamed response. Where fewer bytes were written than
-// announced, the connection is closed instead, so that the client knows; but for
-// [codec.BodyElsewhere].
+// End completes a streamed response. If fewer bytes were written than announced, End closes the
+// connection, so that the client notices. [codec.BodyElsewhere] is the exception.
 func (x *Exchange) End() {
 	if x.said == saidHead {
 		x.done()
@@ -306,12 +302,11 @@ func (x *Exchange) End() {
 	}
 }
 
-// Abort gives up on a response: where nothing has been sent yet the client gets
-// a 500, otherwise the connection is closed so that it does not take what it
-// has for the whole.
+// Abort gives a response up. The client gets 500 if nothing has been sent. Otherwise the
+// connection is closed, so that the client does not take the part for the whole.
 //
-// After a panic it may be called although all has been said: then it goes past the layers, as
-// one of them may be what has panicked.
+// After a panic it may be called even when the handler has finished its answer. Then it bypasses
+// the layers, as one of them may have panicked.
 func (x *Exchange) Abort() {
 	if x.said == saidAll {
 		answer{}.Abort(x)
@@ -329,8 +324,8 @@ func (x *Exchange) AbortFor(why string) {
 	x.Abort()
 }
 
-// Drop closes the connection without an answer, as a rule of uWSGI's routing may ask.
-// Behind net/http, and once a response has begun, it does what Abort does.
+// Drop closes the connection without an answer, as a rule of uWSGI's routing may ask. Behind
+// net/http, and after a response has begun, it acts like Abort.
 func (x *Exchange) Drop() {
 	if x.said != saidNothing || x.phase != phaseHandler {
 		x.Abort()
@@ -345,14 +340,14 @@ func (x *Exchange) Drop() {
 // ErrNoTakeOver is returned by [Exchange.TakeOver].
 var ErrNoTakeOver = errors.New("the connection cannot be taken over")
 
-// TakeOver makes a tunnel of the client's connection: it sends resp, which is 101 for a
-// request that offers an upgrade, or 200 to CONNECT. From then on Write sends bytes as they
-// are, a reader ([Exchange.ReadBody]) has those of the client as they come, Drained and Gone are told as
-// ever, and End closes the connection once what was written is out. Layers see nothing of it but the
-// end. There is no time limit but that for a client that reads nothing.
+// TakeOver makes a tunnel of the client's connection. It sends resp: 101 for a request that offers
+// an upgrade, or 200 to CONNECT. After that Write sends raw bytes, a reader ([Exchange.ReadBody])
+// gets the client's bytes as they come, and Drained and Gone are called as before. End closes the
+// connection after the last output. Layers see only the end. The one time limit is for a client
+// that reads nothing.
 //
-// [codec.Policy] must let such requests in. It is an error, and nothing has been sent, where
-// the request does not ask for resp, behind net/http and over the uwsgi protocol.
+// [codec.Policy] must admit such requests. TakeOver returns an error and sends nothing if the
+// request does not ask for resp, behind net/http, and over the uwsgi protocol.
 func (x *Exchange) TakeOver(resp *codec.Response) error {
 	if x.said != saidNothing || x.phase != phaseHandler || x.intake != nil || !takesOver(&x.req, resp.Status) {
 		return ErrNoTakeOver
@@ -364,8 +359,7 @@ func (x *Exchange) TakeOver(resp *codec.Response) error {
 	return nil
 }
 
-// ReplyText answers with a short plain text. It is meant for messages of the
-// server's own.
+// ReplyText answers with a short plain text, for the server's own messages.
 func (x *Exchange) ReplyText(status int, text string) {
 	resp := x.Response()
 	resp.Status = status
@@ -383,8 +377,8 @@ func (x *Exchange) busy() *codec.Response {
 	return resp
 }
 
-// Buffered returns how many bytes of the response wait for the client. Past 1 MiB
-// a producer should stop until its [Watcher] is told that they have drained.
+// Buffered returns how many bytes of the response wait for the client. Past 1 MiB a producer
+// should pause until Drained of its [Watcher] is called.
 func (x *Exchange) Buffered() int {
 	if x.via == nil {
 		return 0

@@ -15,19 +15,19 @@ import (
 	"github.com/uwsgo/uwsgo/codec"
 )
 
-// FromHTTP makes a [Handler] of any net/http handler: h runs on a goroutine of
-// pool, as it may block. When the pool is full the client gets 503. Answers of
-// up to 32 KiB go to the client whole; larger ones, and those that h flushes, are
-// streamed, and h waits while its client is more than 1 MiB behind.
+// FromHTTP makes a [Handler] of any net/http handler. h runs on a goroutine of pool, so it may
+// block. When the pool is full the client gets 503. Answers of up to 32 KiB go to the client
+// whole. Larger and flushed answers are streamed, and h waits while its client is more than 1 MiB
+// behind.
 //
-// h is called when the whole body is there, so that slow uploads hold no goroutine: see
-// [StreamHTTP] for the other way.
+// h is called when the whole body is there, so slow uploads hold no goroutine. [StreamHTTP] calls
+// it earlier.
 //
 // The request's context ends when the client has gone. Hijacking is not supported.
 func FromHTTP(h http.Handler, pool *Pool) Handler { return &httpAdapter{h, pool, false} }
 
-// StreamHTTP is FromHTTP for a handler that is to see the head before the body has come: a
-// proxy, or one that refuses uploads. The body is asked for when h reads it, and comes as the
+// StreamHTTP is FromHTTP for a handler that needs the head before the body has come, such as a
+// proxy or a handler that refuses uploads. h's first read asks for the body, which comes as the
 // client sends it. Meanwhile h holds a goroutine of the pool.
 func StreamHTTP(h http.Handler, pool *Pool) Handler { return &httpAdapter{h, pool, true} }
 

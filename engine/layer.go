@@ -6,10 +6,9 @@ import (
 	"github.com/uwsgo/uwsgo/codec"
 )
 
-// Output is where a response goes: the client, or a [Layer] on the way to it. The calls
-// come in the order of the methods of [Exchange] that have their names, all on the
-// loop. resp and its views, and p, are valid during the call only. ReplyFile and its
-// caller pass the ownership of f on.
+// Output takes a response: the client, or a [Layer] on the way to it. The calls come in the order
+// of the methods of [Exchange] with the same names, all on the loop. resp, its views and p are
+// valid during the call only. ReplyFile takes ownership of f.
 type Output interface {
 	Reply(x *Exchange, resp *codec.Response, body []byte)
 	ReplyFile(x *Exchange, resp *codec.Response, f *os.File, off, n int64)

@@ -48,26 +48,25 @@ const (
 	watchAfter     = 50 * time.Millisecond // see conn.watch
 )
 
-// Options configures a [Server]. The zero value is a good server; it is
-// immutable once given to [New].
+// Options configures a [Server]. The zero value is a good server. Options must not change after
+// [New].
 type Options struct {
 	// Loops is the number of event loops. 0 means one for every eight processors:
 	// a loop carries tens of thousands of requests a second, and workers want the rest.
 	Loops int
-	// MaxConns is how many connections may be open at a time, over all loops. At the
-	// limit accepting pauses, and further clients wait in the kernel's backlog.
-	// 0, or more than descriptors allow, means what they allow: see ReserveFiles.
+	// MaxConns is how many connections may be open at a time, over all loops. At the limit the server
+	// stops accepting, and further clients wait in the kernel's backlog. 0 means as many as
+	// descriptors allow, and so does a larger number: see ReserveFiles.
 	MaxConns int
-	// ReserveFiles is how many of the descriptors that the process may have are kept
-	// back for other things: workers, logs, the handler's own. Connections, files of
-	// bodies and files of answers share the rest, of which an eighth is for files
-	// alone and an eighth for connections alone. A request that needs a file when there
-	// is none left is answered 503. 0 means 128.
+	// ReserveFiles is how many of the process's descriptors are reserved for workers, logs and the
+	// handler's own files. Connections, body files and answer files share the rest: an eighth is for
+	// files alone, an eighth for connections alone. A request that needs a file gets 503 when none is
+	// left. 0 means 128.
 	ReserveFiles int
-	// MaxMemory bounds the bytes that all connections hold together: heads, bodies,
-	// further requests, and output that waits. From half of it on bodies go to files
-	// earlier; beyond it new requests are answered 503, and nothing is read ahead. 0
-	// means an eighth of what the process may use, from 32 MiB to 512 MiB.
+	// MaxMemory bounds the bytes that all connections hold together: heads, bodies, pipelined requests
+	// and waiting output. From half of it on bodies go to files earlier. Beyond it new requests get
+	// 503, and the server reads nothing ahead. 0 means an eighth of what the process may use, from 32
+	// MiB to 512 MiB.
 	MaxMemory int64
 	maxFiles  int // connections and files
 
@@ -75,16 +74,16 @@ type Options struct {
 	Limits codec.Limits
 	// Policy decides which header fields reach handlers.
 	Policy codec.Policy
-	// BodyMemory is the size in bytes up to which a request body is kept in memory;
-	// a larger one goes to an unlinked file in TempDir.
+	// BodyMemory is the largest request body, in bytes, that stays in memory. A larger one goes to an
+	// unlinked file in TempDir.
 	BodyMemory int
-	// SharedBodies, where not 0, is the size in bytes up to which a body that is larger than 16
-	// KiB lies in memory that worker processes may map, see [Server.SharedBodies]. They all
-	// have a quarter of MaxMemory together, 128 MiB at most. Where there is no room, or no
-	// such memory (it is Linux's), BodyMemory and TempDir count.
+	// SharedBodies is the largest request body, in bytes, that lies in memory which worker processes
+	// map: see [Server.SharedBodies]. Only bodies above 16 KiB go there. 0 turns it off. All such
+	// bodies together take at most a quarter of MaxMemory, and at most 128 MiB. BodyMemory and TempDir
+	// count when that memory is full, and on systems other than Linux.
 	SharedBodies int
-	// TempDir is where large bodies go; empty means os.TempDir(), so TMPDIR. Where no
-	// file can be written there they go to memory, on Linux, within MaxMemory.
+	// TempDir is the folder for large bodies. Empty means os.TempDir(), which reads TMPDIR. If no file
+	// can be written there, Linux keeps such bodies in memory, within MaxMemory.
 	TempDir string
 
 	// DiskThreads is how many goroutines wait for disks in place of the loops. They store bodies that
@@ -93,34 +92,34 @@ type Options struct {
 	// [Exchange.SpoolBody] always writes on the loop. 0 means 8.
 	DiskThreads int
 
-	// HeadTimeout bounds the time from a request's first byte, for a connection's
-	// first request from its acceptance, to a complete head. Beyond it: 408, close;
-	// a client that has sent nothing at all is not answered.
+	// HeadTimeout bounds the time to a complete head. It starts with the request's first byte, or for
+	// a connection's first request when the connection is accepted. Beyond it the client gets 408, and
+	// the connection closes. A client that has sent nothing gets no answer.
 	HeadTimeout time.Duration
-	// BodyTimeout bounds the silence while a body is being read. Beyond it: 408, close.
+	// BodyTimeout bounds a client's silence within a body. Beyond it the client gets 408, and the
+	// connection closes.
 	BodyTimeout time.Duration
-	// IdleTimeout is how long a connection may wait for its next request. Negative
-	// turns keep-alive off.
+	// IdleTimeout is how long a connection may wait for its next request. A negative value turns
+	// keep-alive off.
 	IdleTimeout time.Duration
-	// WriteTimeout bounds the time in which a client takes none of the output that
-	// waits for it. Beyond it the connection is closed.
+	// WriteTimeout bounds how long a client may take none of its waiting output. Beyond it the
+	// connection is closed.
 	WriteTimeout time.Duration
 
-	// Every, if set, is called on the loop before anything answers an exchange: the handler, or the engine
-	// that refuses a request. It may push layers.
+	// Every, if set, is called on the loop before anything answers an exchange: before the handler,
+	// and before the engine refuses a request. It may push layers.
 	Every func(x *Exchange)
-	// OnFinish, if set, is called on the loop when an exchange has ended, while its
-	// request may still be read: for access logs.
+	// OnFinish, if set, is called on the loop when an exchange has ended, for access logs. The request
+	// may still be read.
 	OnFinish func(x *Exchange, o Outcome)
-	// OnRefusal, if set, is called on the loop when a request is refused, in place of a
-	// line by Logf. It must not keep r.
+	// OnRefusal, if set, is called on the loop when a request is refused. It takes the place of a line
+	// to Logf. It must not keep r.
 	OnRefusal func(r *Refusal)
-	// OnHandshakeError, if set, is called on the loop when a TLS handshake has failed. Those
-	// of a server on the internet do all day, so nothing is printed otherwise.
+	// OnHandshakeError, if set, is called on the loop when a TLS handshake has failed. Such failures
+	// are common on the internet, so nothing is logged without it.
 	OnHandshakeError func(ln *Listener, peer string, err error)
-	// Logf prints what an operator should know: refused requests, panics, lack of
-	// descriptors. nil means log.Printf. What a terminal would act on is escaped already,
-	// ends of lines included, but for those of a panic's stack.
+	// Logf prints what an operator should know: refused requests, panics, lack of descriptors. nil
+	// means log.Printf. Control characters and line ends are escaped, except in a panic's stack.
 	Logf func(format string, args ...any)
 
 	carry func(s *socket) transport // in place of the bare descriptor

@@ -13,8 +13,8 @@ import (
 // ErrPoolFull is returned by [Pool.Go] when as many jobs wait as may.
 var ErrPoolFull = errors.New("goroutine pool: too many jobs wait")
 
-// Pool is a fixed number of goroutines for work that blocks, so that no flood of
-// requests can start more of it than was planned for. Any goroutine may use it.
+// Pool is a fixed number of goroutines for work that blocks. Requests cannot start more than that.
+// Any goroutine may use it.
 type Pool struct {
 	jobs chan func()
 	wg   sync.WaitGroup
@@ -24,8 +24,8 @@ type Pool struct {
 	closed bool
 }
 
-// NewPool starts size goroutines; up to queue jobs may wait for one. logf is told
-// of panics; nil means log.Printf.
+// NewPool starts size goroutines. Up to queue jobs may wait for one. logf gets panics; nil means
+// log.Printf.
 func NewPool(size, queue int, logf func(format string, args ...any)) *Pool {
 	if logf == nil {
 		logf = log.Printf
