@@ -643,6 +643,11 @@ func (p *Port) detach(streams []*stream, sure bool) {
 			p.streams = append(p.streams[:at], p.streams[at+1:]...)
 		}
 		st.close()
+	}
+	if !sure {
+		p.leak() // before a slot is freed
+	}
+	for _, st := range streams {
 		if st.deaf {
 			p.deaf--
 			sure = false

@@ -339,6 +339,9 @@ func (st *stream) frame(k kind, id uint32, payload []byte, head int) error {
 	case kindReturned:
 		p.again(id)
 	case kindFile:
+		if from, n := extent(payload[head:]); from < 0 || n < 0 || from+n < 0 {
+			return fmt.Errorf("%w: %d bytes of a file from %d", errFrame, n, from)
+		}
 		s.stream = st
 		if s.client == nil {
 			st.tell(tagDescriptor, 0)
@@ -473,10 +476,14 @@ func (st *stream) receiveFile() bool {
 		}
 		return true
 	}
-	offset := int64(binary.LittleEndian.Uint64(payload[head:]))
-	size := int64(binary.LittleEndian.Uint64(payload[head+8:]))
+	offset, size := extent(payload[head:])
 	p.tellFile(c, st.fileCore, status, f, offset, size)
 	return true
+}
+
+// extent reads which part of a file is the answer.
+func extent(b []byte) (offset, size int64) {
+	return int64(binary.LittleEndian.Uint64(b)), int64(binary.LittleEndian.Uint64(b[8:]))
 }
 
 // descriptor returns the file that came with a message, and nil if none did.

@@ -321,11 +321,18 @@ func (p *Port) reclaim() {
 // say has been lost, so that they may have begun.
 func (p *Port) doom() {
 	for i := range p.slots {
-		if s := &p.slots[i]; s.shared != nil && s.state >= slotSent {
-			s.shared.Leak() // who has it may live on
-		}
 		if s := &p.slots[i]; s.state == slotSent && !s.told {
 			s.deaths = mostDeaths
+		}
+	}
+}
+
+// leak has the bodies that are with workers stay where they are for ever: a process that
+// may live on reads one of them perhaps.
+func (p *Port) leak() {
+	for i := range p.slots {
+		if s := &p.slots[i]; s.shared != nil && s.state >= slotSent {
+			s.shared.Leak()
 		}
 	}
 }
