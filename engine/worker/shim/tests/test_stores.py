@@ -245,7 +245,7 @@ def test_exceptions_spoil_nothing(bitmap):
         os._exit(0 if c.set(b"child", b"value", 0, True) else 1)
     assert os.waitpid(pid, 0)[1] == 0
     assert c.clear()
-    assert all(c.set(b"n%d" % n, b"v" * 64, 0, False) for n in range(10)), "all of the room is there"
+    assert all(c.set(b"n%d" % n, b"v" * 64, 0, False) for n in range(10)), "all is there"
 
 
 def test_a_sweep_mends_first():
