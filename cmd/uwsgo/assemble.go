@@ -414,7 +414,9 @@ func (p *program) chain(h engine.Handler, rules route.Options, passed func(engin
 		if err != nil {
 			return nil, err
 		}
-		h = forwarded.New(h, proxies)
+		if h, err = forwarded.New(h, proxies, cfg.TrustedHeaders); err != nil {
+			return nil, err
+		}
 	}
 	return h, nil
 }

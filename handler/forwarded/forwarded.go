@@ -73,12 +73,32 @@ func (p *Proxies) contains(ip netip.Addr) bool {
 type Handler struct {
 	next    engine.Handler
 	proxies Proxies
+	heeds   [len(names)]bool
 }
 
-// New returns a Handler before next.
-func New(next engine.Handler, p Proxies) *Handler { return &Handler{next, p} }
+// Usual are the fields that count where none are named: what every recipe for a front server
+// has it write.
+var Usual = []string{"X-Forwarded-For", "X-Forwarded-Proto"}
 
-// names are the fields that it heeds, and takes out where they are not to be trusted.
+// New returns a Handler before next that heeds fields; nil stands for [Usual]. Name only those that the
+// front server itself writes. It passes any other on from the client, who then says where it comes
+// from.
+func New(next engine.Handler, p Proxies, fields []string) (*Handler, error) {
+	h := &Handler{next: next, proxies: p}
+	if fields == nil {
+		fields = Usual
+	}
+	for _, field := range fields {
+		i := slices.IndexFunc(names[:], func(name string) bool { return strings.EqualFold(name, field) })
+		if i < 0 {
+			return nil, fmt.Errorf("%q is none of the headers that say who a client is: %s", field, strings.Join(names[:], ", "))
+		}
+		h.heeds[i] = true
+	}
+	return h, nil
+}
+
+// names are the fields that it knows, and takes out where they are not to be trusted.
 var names = [...]string{
 	"Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Scheme", "X-Forwarded-Ssl", "X-Forwarded-Host", "X-Forwarded-Port",
 	"X-Forwarded-Prefix", "X-Real-Ip", "X-Scheme", "X-Url-Scheme", "Front-End-Https",
@@ -162,10 +182,15 @@ const (
 	iFrontEnd
 )
 
-// heed does as the fields say. Where both are there Forwarded counts, as RFC 7239 has it take the place of
-// the others.
+// heed does as the fields say that count. Where both do Forwarded is heeded, as RFC 7239 has it take
+// the place of the others.
 func (h *Handler) heed(x *engine.Exchange, v *values) error {
 	r := x.Request()
+	for i := range v {
+		if !h.heeds[i] {
+			v[i] = nil
+		}
+	}
 	var hops []hop
 	switch {
 	case v[iForwarded] != nil:

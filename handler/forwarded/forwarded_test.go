@@ -17,7 +17,7 @@ import (
 )
 
 // site serves what it sees of clients, by HTTP and uwsgi, to proxies that are trusted.
-func site(t *testing.T, trusted ...string) (tcp, unix, packets string) {
+func site(t *testing.T, fields []string, trusted ...string) (tcp, unix, packets string) {
 	t.Helper()
 	p, err := Parse(trusted)
 	if err != nil {
@@ -37,7 +37,7 @@ func site(t *testing.T, trusted ...string) (tcp, unix, packets string) {
 	tcp = listen("127.0.0.1:0", engine.ListenOptions{})
 	unix = listen(filepath.Join(t.TempDir(), "s"), engine.ListenOptions{})
 	packets = listen("127.0.0.1:0", engine.ListenOptions{Protocol: engine.UWSGI})
-	h := New(engine.HandlerFunc(func(x *engine.Exchange) {
+	h, err := New(engine.HandlerFunc(func(x *engine.Exchange) {
 		r := x.Request()
 		addr, scheme := string(x.AppendRemoteAddr(nil)), "http"
 		if r.Proto == codec.UWSGI {
@@ -53,7 +53,10 @@ func site(t *testing.T, trusted ...string) (tcp, unix, packets string) {
 			}
 		}
 		x.ReplyText(200, fmt.Sprintf("%s|%d|%s|%s|%s|%s|%s", addr, x.RemotePort()*min(1, uint16(len(addr))), scheme, r.Bytes(r.Authority), r.Bytes(r.ScriptName), r.Path(), strings.TrimSpace(left)))
-	}), p)
+	}), p, fields)
+	if err != nil {
+		t.Fatal(err)
+	}
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(h) }()
 	t.Cleanup(func() {
@@ -85,7 +88,7 @@ func ask(t *testing.T, network, addr, fields string) string {
 }
 
 func TestWhatProxiesSay(t *testing.T) {
-	tcp, unix, _ := site(t, "loopback", "10.0.0.0/8", "2001:db8::/32", "unix")
+	tcp, unix, _ := site(t, names[:], "loopback", "10.0.0.0/8", "2001:db8::/32", "unix")
 	for _, tt := range []struct{ name, fields, want string }{
 		{"address", "X-Forwarded-For: 192.0.2.1\r\n", "192.0.2.1|0|http|inner||/a"},
 		{"address_of_the_real_ip", "X-Real-IP: 192.0.2.1\r\n", "192.0.2.1|0|http|inner||/a"},
@@ -137,9 +140,36 @@ func TestWhatProxiesSay(t *testing.T) {
 	}
 }
 
+// A field that the proxy does not write comes from the client, and says nothing: not with the usual
+// ones, nor with those that were named.
+func TestFieldsThatCount(t *testing.T) {
+	all := "Forwarded: for=198.51.100.1;proto=https;host=evil.example\r\nX-Real-IP: 198.51.100.2\r\nX-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: http\r\n" +
+		"X-Forwarded-Host: evil.example\r\nX-Forwarded-Prefix: /evil\r\nX-Forwarded-Ssl: on\r\nX-Forwarded-Port: 666\r\nFront-End-Https: on\r\n"
+	for _, tt := range []struct {
+		name   string
+		fields []string
+		want   string
+	}{
+		{"usual", nil, "192.0.2.1|0|http|inner||/a|"},
+		{"forwarded", []string{"forwarded"}, "198.51.100.1|0|https|evil.example||/a|"},
+		{"real_ip", []string{"X-Real-IP", "X-Forwarded-SSL"}, "198.51.100.2|0|https|inner||/a|"},
+		{"host_and_prefix", []string{"x-forwarded-for", "x-forwarded-host", "x-forwarded-prefix"}, "192.0.2.1|0|http|evil.example|/evil|/a|"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tcp, _, _ := site(t, tt.fields, "loopback")
+			if got := ask(t, "tcp", tcp, all); !strings.HasPrefix(got, tt.want) {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+	if _, err := New(nil, Proxies{}, []string{"X-Client"}); err == nil {
+		t.Error("a field that nobody knows is taken")
+	}
+}
+
 // Who is not trusted is not heard, and apps do not see what it says.
 func TestWhoIsNotTrusted(t *testing.T) {
-	tcp, unix, packets := site(t, "10.0.0.0/8")
+	tcp, unix, packets := site(t, names[:], "10.0.0.0/8")
 	all := "X-Plain: kept\r\n"
 	for _, name := range names {
 		all += name + ": https\r\n" + strings.ToLower(name) + ": 192.0.2.1\r\n"

@@ -25,6 +25,7 @@ type RequestConfig struct {
 	WriteErrors    int           // how many of them are borne
 	ThrowErrors    bool          // they are raised in the app alone
 	TrustedProxies []string      // networks of front servers that may say who the client is: see package forwarded
+	TrustedHeaders []string      // that they write; nil for the usual ones
 	PostBuffering  int64         // bytes of a body kept in memory; 0 for the server's choice
 }
 
@@ -52,10 +53,18 @@ var requestRows = []row{
 	{
 		Option: option.Option{
 			Name: "trusted-proxy", Kind: option.List, Arg: "NETWORKS", Status: option.Own,
-			Help: "take the client's address, scheme, host and prefix from Forwarded, X-Forwarded-… and X-Real-IP where a front server with one of these addresses sends them: 10.0.0.0/8, 192.0.2.1, loopback, unix",
-			Note: "From anybody else those headers are taken out of requests then. Without it apps get them as they come, and they change nothing.",
+			Help: "take the client's address and scheme from X-Forwarded-For and X-Forwarded-Proto where a front server with one of these addresses sends them: 10.0.0.0/8, 192.0.2.1, loopback, unix",
+			Note: "From anybody else these and their kin are taken out of requests then. Without it apps get them as they come, and they change nothing.",
 		},
 		set: (*resolver).trustedProxy,
+	},
+	{
+		Option: option.Option{
+			Name: "trusted-proxy-headers", Kind: option.List, Arg: "NAMES", Default: "X-Forwarded-For, X-Forwarded-Proto", Status: option.Own,
+			Help: "the headers that the front servers of trusted-proxy write themselves; also Forwarded, X-Real-IP, X-Forwarded-Host, -Port, -Prefix, -Ssl, -Scheme, X-Scheme, X-Url-Scheme, Front-End-Https",
+			Note: "Name none that they pass on from the client: it would say who it is.",
+		},
+		set: (*resolver).trustedHeaders,
 	},
 	{
 		Option: option.Option{
@@ -196,6 +205,18 @@ func (r *resolver) settleRequests() error {
 	if r.LimitBuffers > 0 {
 		r.LimitBuffers = max(r.LimitBuffers, minBuffers)
 	}
+	return nil
+}
+
+func (r *resolver) trustedHeaders(e ini.Entry) error {
+	words := strings.FieldsFunc(e.Value, func(c rune) bool { return c == ',' || c == ' ' })
+	if len(words) == 0 {
+		return e.Origin.Errorf(e.Key, "the headers are missing, such as X-Forwarded-For")
+	}
+	if _, err := forwarded.New(nil, forwarded.Proxies{}, words); err != nil {
+		return e.Origin.Errorf(e.Key, "%w", err)
+	}
+	r.TrustedHeaders = append(r.TrustedHeaders, words...)
 	return nil
 }
 

@@ -25,7 +25,8 @@ def application(environ, start_response):
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			port := freePort(t)
-			s := start(t, dir, "--http", "127.0.0.1:"+port, "--wsgi-file", "app.py", "--trusted-proxy", tt.trusted, "--log-x-forwarded-for", "--log-format", "client %(addr)")
+			s := start(t, dir, "--http", "127.0.0.1:"+port, "--wsgi-file", "app.py", "--trusted-proxy", tt.trusted,
+				"--trusted-proxy-headers", "X-Forwarded-For X-Forwarded-Proto,X-Forwarded-Host, X-Forwarded-Port, X-Forwarded-Prefix", "--log-x-forwarded-for", "--log-format", "client %(addr)")
 			s.waitLog(t, "is ready")
 			got, err := ask("GET", "http://127.0.0.1:"+port+"/a", nil, headers)
 			want := tt.want
