@@ -20,7 +20,7 @@ type setting struct {
 }
 
 const (
-	noTLS     = "uwsgo has no TLS: leave it to a web server in front, such as nginx, and this out"
+	noTLS     = "leave the options of TLS out here, and write https = ADDRESS,CERT,KEY in place of the http line of what comes out"
 	notNeeded = "not needed"
 	pasteApp  = "PasteDeploy: write a file app.py that says from paste.deploy import loadapp; application = loadapp(\"config:/path/of/the.ini\"), and give gunicorn's command with app:application"
 )
@@ -62,7 +62,7 @@ var settings = []setting{
 	{name: "umask", options: "-m --umask"},
 	{name: "initgroups", options: "--initgroups", flag: true, note: "always so; no-initgroups turns it off"},
 	{name: "tmp_upload_dir", options: "", note: "request bodies go to files in TMPDIR"},
-	{name: "secure_scheme_headers", options: "", note: "X-Forwarded-Proto and its kin are not believed; see forwarded-allow-ips"},
+	{name: "secure_scheme_headers", options: "", note: "trusted-proxy-headers names the headers that count, with trusted-proxy"},
 	{name: "forwarded_allow_ips", options: "--forwarded-allow-ips"},
 	{name: "accesslog", options: "--access-logfile"},
 	{name: "disable_redirect_access_to_syslog", options: "--disable-redirect-access-to-syslog", flag: true, note: notNeeded},
@@ -87,7 +87,7 @@ var settings = []setting{
 	{name: "pythonpath", options: "--pythonpath"},
 	{name: "paste", options: "--paste --paster", ends: pasteApp},
 	{name: "raw_paste_global_conf", options: "--paste-global", ends: pasteApp},
-	{name: "proxy_protocol", options: "--proxy-protocol", flag: true, ends: "uwsgo does not read the PROXY protocol: have the proxy send X-Forwarded-For, and leave this out"},
+	{name: "proxy_protocol", options: "--proxy-protocol", flag: true, ends: "leave this out here, and add enable-proxy-protocol = true and proxy-protocol-from = NETWORKS, who may send it"},
 	{name: "proxy_allow_ips", options: "--proxy-allow-from", note: "see proxy-protocol"},
 	{name: "keyfile", options: "--keyfile", ends: noTLS},
 	{name: "certfile", options: "--certfile", ends: noTLS},
@@ -105,12 +105,12 @@ var settings = []setting{
 	{name: "forwarder_headers", options: "--forwarder-headers", note: "headers with an underscore are dropped"},
 	{name: "protocol", options: "--protocol"},
 	{name: "uwsgi_allow_ips", options: "--uwsgi-allow-from", ends: "every peer may send uwsgi requests here: bind the socket to an address or a unix socket that the web server alone reaches, and leave this out"},
-	{name: "http_protocols", options: "--http-protocols", note: "HTTP/1.0 and 1.1 are answered"},
+	{name: "http_protocols", options: "--http-protocols", note: "HTTP/1.0 and 1.1 are answered, by https also HTTP/2"},
 	{name: "http2_cleartext", options: "--http2-cleartext", note: "HTTP/1.0 and 1.1 are answered"},
-	{name: "http2_max_concurrent_streams", options: "--http2-max-concurrent-streams", note: "HTTP/1.0 and 1.1 are answered"},
-	{name: "http2_initial_window_size", options: "--http2-initial-window-size", note: "HTTP/1.0 and 1.1 are answered"},
-	{name: "http2_max_frame_size", options: "--http2-max-frame-size", note: "HTTP/1.0 and 1.1 are answered"},
-	{name: "http2_max_header_list_size", options: "--http2-max-header-list-size", note: "HTTP/1.0 and 1.1 are answered"},
+	{name: "http2_max_concurrent_streams", options: "--http2-max-concurrent-streams", note: "HTTP/2 is offered by https, with bounds of its own"},
+	{name: "http2_initial_window_size", options: "--http2-initial-window-size", note: "HTTP/2 is offered by https, with bounds of its own"},
+	{name: "http2_max_frame_size", options: "--http2-max-frame-size", note: "HTTP/2 is offered by https, with bounds of its own"},
+	{name: "http2_max_header_list_size", options: "--http2-max-header-list-size", note: "HTTP/2 is offered by https, with bounds of its own"},
 	{name: "asgi_loop", options: "--asgi-loop", note: "uwsgo runs WSGI apps"},
 	{name: "asgi_lifespan", options: "--asgi-lifespan", note: "uwsgo runs WSGI apps"},
 	{name: "asgi_disconnect_grace_period", options: "--asgi-disconnect-grace-period", note: "uwsgo runs WSGI apps"},
@@ -379,7 +379,7 @@ func (c *conversion) convertProcess() {
 		c.line("touch-reload", file)
 	}
 	if allowed := c.last("forwarded_allow_ips"); c.has("forwarded_allow_ips") {
-		c.note("forwarded-allow-ips %s: X-Forwarded-Proto is not believed, as any client can send it. Behind nginx use the uwsgi protocol (socket = …, uwsgi_pass), which carries the scheme, or the framework's own setting (Django: SECURE_PROXY_SSL_HEADER, Flask: ProxyFix)", allowed)
+		c.note("forwarded-allow-ips %s: write trusted-proxy = with the networks of your front servers (not *): then X-Forwarded-For and X-Forwarded-Proto count", allowed)
 	}
 }
 
