@@ -44,6 +44,12 @@ def application(environ, start_response):
         begin(); send(WHOLE, HEAD + b"forged", len(HEAD))
     elif case == "file after head":
         begin(); send(FILE, HEAD + bytes(16), len(HEAD))
+    elif case == "less than nothing of a file":
+        send(FILE, HEAD + struct.pack("<qq", 0, -1), len(HEAD))
+    elif case == "file from before its begin":
+        send(FILE, HEAD + struct.pack("<qq", -1, 5), len(HEAD))
+    elif case == "file longer than any":
+        send(FILE, HEAD + struct.pack("<qq", (1 << 63) - 1, 5), len(HEAD))
     elif case == "given back after head":
         begin(); send(RETURNED, b"(")
     elif case == "dropped after head":
@@ -99,6 +105,7 @@ func TestForgedFrames(t *testing.T) {
 	modes(t, func(t *testing.T, stream bool) {
 		for _, c := range []string{
 			"data before head", "end before head", "head twice", "whole after head", "file after head",
+			"less than nothing of a file", "file from before its begin", "file longer than any",
 			"given back after head", "dropped after head", "body asked for after head", "nothing in data",
 			"more than the window", "more than the window in pieces", "end with something", "no head",
 			"head larger than frame", "too large", "unknown kind", "id of nothing", "id of another loop", "id of before",
