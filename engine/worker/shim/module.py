@@ -10,7 +10,8 @@ import sys
 from collections import deque
 from types import ModuleType
 
-from . import control, events, interrupts, stores, title, worker
+from . import control, events, interrupts, sharing, title, worker
+from .arguments import byte_of, bytes_of, int_of, text_of
 from .forked import leave
 from .locks import Locks
 from .own import io, marshal, os, select, socket, suppress, thread, time
@@ -100,9 +101,6 @@ _number = 0  # of this process's worker, 0 in a zygote
 _variables = {}  # thread -> (request, what set_logvar has set)
 _rpc = {}  # name -> function
 _locks = None
-_caches = {}  # name -> cache, the first of which is meant without a name
-_queue = None
-_areas = []
 _received = {}  # thread -> the last signal that signal_wait has seen
 
 
@@ -112,7 +110,6 @@ def install(config):
     _config.update(config)
     _locks = Locks(config["shared"], 1 + config["module"]["locks"])
     control.channel.subscribe("signal", events.offer)
-    _open(_config["module"]["stores"])
     module = ModuleType("uwsgi")
     names = vars(module)
     names.update(_constants(_config["module"]))
@@ -120,9 +117,8 @@ def install(config):
     for name, value in list(globals().items()):
         if getattr(value, "exported", False):
             names[name] = value
-    for there, functions in ((_caches, CACHES), (_queue, QUEUE), (_areas, AREAS)):
-        for function in functions if there else ():
-            names[function.__name__] = function
+    for function in sharing.open_all(_config["module"]["stores"]):
+        names[function.__name__] = function
     for group, why in UNSUPPORTED.items():
         for name in group.split():
             names[name] = _unsupported(name, why)
@@ -183,8 +179,7 @@ def become(number):
     global _number
     _number = number
     _locks.begin()
-    for store in _stores():
-        store.begin()
+    sharing.begin()
 
 
 def post_fork(held, doing):
@@ -301,41 +296,6 @@ def export(function):
     return function
 
 
-# Arguments, as C code takes them.
-
-
-def _text(value, what="argument"):
-    """Return the bytes of a str."""
-    if isinstance(value, str):
-        return value.encode()
-    raise TypeError(f"{what} must be str, not {type(value).__name__}")
-
-
-def _data(value, what="argument"):
-    """Return the bytes of a str, or of what has bytes."""
-    if isinstance(value, str):
-        return value.encode()
-    try:
-        return bytes(memoryview(value))
-    except TypeError:
-        raise TypeError(
-            f"{what} must be str or a bytes-like object, not {type(value).__name__}"
-        ) from None
-
-
-def _int(value, least=-(1 << 31), most=(1 << 31) - 1):
-    if not hasattr(value, "__index__"):
-        raise TypeError(f"{type(value).__name__!r} object cannot be interpreted as an integer")
-    value = value.__index__()
-    if not least <= value <= most:
-        raise OverflowError(f"{value} is not between {least} and {most}")
-    return value
-
-
-def _byte(value):
-    return _int(value, -(1 << 63), (1 << 63) - 1) & 0xFF  # as uWSGI does: 300 is 44
-
-
 # The request that the calling thread runs.
 
 
@@ -386,7 +346,7 @@ def i_am_the_spooler(*_):
 
 @export
 def in_farm(name=""):
-    _text(name)
+    text_of(name)
     return None
 
 
@@ -397,18 +357,18 @@ def ready(*_):
 
 @export
 def accepting(value=1):
-    _int(value)
+    int_of(value)
     return None
 
 
 @export
 def setprocname(name):
-    title.say(_text(name))
+    title.say(text_of(name))
 
 
 @export
 def set_warning_message(message):
-    _text(message)
+    text_of(message)
     return True
 
 
@@ -436,7 +396,7 @@ def _signal_server(signum):
 
 @export
 def log(message):
-    say(_text(message).decode() + "\n")
+    say(text_of(message).decode() + "\n")
     return True
 
 
@@ -474,7 +434,7 @@ def request_id(*_):
 
 @export
 def listen_queue(number=0):
-    return control.channel.call("listen queue", _int(number))
+    return control.channel.call("listen queue", int_of(number))
 
 
 @export
@@ -508,218 +468,8 @@ def is_locked(number=0):
     return _locks.locked(_lock_number(number))
 
 
-# Caches, the queue, shared areas.
-
-
-def _open(described):
-    """Map what the server has made."""
-    global _queue
-    for kind, name, fd, shape in described:
-        if kind == "cache":
-            _caches[name.encode()] = stores.Cache(name, fd, shape)
-        elif kind == "queue":
-            _queue = stores.Queue(fd, *shape["sizes"])
-        else:
-            _areas.append(stores.Area(fd, shape["size"], shape["offset"]))
-
-
-def _stores():
-    return [*_caches.values(), *((_queue,) if _queue else ()), *_areas]
-
-
-def _cache(name):
-    if name is None:
-        return next(iter(_caches.values()))
-    name = _text(name, "the name of a cache")
-    if b"@" in name:
-        raise NotImplementedError("uwsgo has no caches of other servers")
-    return _caches.get(name)
-
-
-def cache_get(key, cache=None):
-    there = _cache(cache)
-    return there.get(_data(key, "the key")) if there else None
-
-
-def cache_set(key, value, expires=0, cache=None):
-    return _cache_set(key, value, expires, cache, update=False)
-
-
-def cache_update(key, value, expires=0, cache=None):
-    return _cache_set(key, value, expires, cache, update=True)
-
-
-def _cache_set(key, value, expires, cache, update):
-    there = _cache(cache)
-    key, value = _data(key, "the key"), _data(value, "the value")
-    expires = _int(expires, 0, 1 << 62)
-    return there.set(key, value, expires, update) if there else None
-
-
-def cache_del(key, cache=None):
-    there = _cache(cache)
-    return there.delete(_data(key, "the key")) if there else None
-
-
-def cache_exists(key, cache=None):
-    there = _cache(cache)
-    return there.exists(_data(key, "the key")) if there else None
-
-
-def cache_clear(cache=None):
-    there = _cache(cache)
-    return there.clear() if there else None
-
-
-def cache_keys(cache=None):
-    there = _cache(cache)
-    if there is None:
-        raise ValueError("no local uWSGI cache available")
-    return there.list()
-
-
-def cache_num(key, cache=None):
-    there = _cache(cache)
-    return there.number(_data(key, "the key")) if there else 0
-
-
-def cache_inc(key, value=1, expires=0, cache=None):
-    return _math(key, value, expires, cache, int.__add__)
-
-
-def cache_dec(key, value=1, expires=0, cache=None):
-    return _math(key, value, expires, cache, int.__sub__)
-
-
-def cache_mul(key, value=2, expires=0, cache=None):
-    return _math(key, value, expires, cache, int.__mul__)
-
-
-def cache_div(key, value=2, expires=0, cache=None):
-    return _math(key, value, expires, cache, stores.quotient)
-
-
-def _math(key, value, expires, cache, how):
-    there = _cache(cache)
-    key, value = _data(key, "the key"), _int(value, -(1 << 63), (1 << 63) - 1)
-    expires = _int(expires, 0, 1 << 62)
-    return there.math(key, lambda old: how(old, value), expires) if there else None
-
-
-def queue_push(message):
-    return _queue.push(_data(message, "the message"))
-
-
-def queue_set(slot, message):
-    return _queue.set(_int(slot, -(1 << 62), 1 << 62), _data(message, "the message"))
-
-
-def queue_get(slot):
-    return _queue.get(_int(slot, -(1 << 62), 1 << 62))
-
-
-def queue_last(count=0):
-    return _queue.last(_int(count, 0, 1 << 62))
-
-
-def queue_pull():
-    return _queue.pull()
-
-
-def queue_pop():
-    return _queue.pop()
-
-
-def queue_slot():
-    return _queue.slot(0)
-
-
-def queue_pull_slot():
-    return _queue.slot(1)
-
-
-def _area(number):
-    if not 0 <= _int(number) < len(_areas):
-        raise ValueError(f"there is no shared area {number}")
-    return _areas[number]
-
-
-def sharedarea_read(area, at, size=0):
-    return _area(area).read(_int(at, 0, 1 << 62), _int(size, 0, 1 << 62))
-
-
-def sharedarea_write(area, at, value):
-    _area(area).write(_int(at, 0, 1 << 62), _data(value, "the value"))
-
-
-def sharedarea_rlock(area):
-    _area(area).hold()
-
-
-def sharedarea_unlock(area):
-    _area(area).leave()
-
-
-def sharedarea_memoryview(area):
-    return memoryview(_area(area).mem)
-
-
-def _area_functions():
-    """Make those for each size of number, with uWSGI's several names."""
-
-    def reads(size):
-        return lambda area, at: _area(area).get(_int(at, 0, 1 << 62), size)
-
-    def writes(size):
-        def write(area, at, value):
-            value = _int(value, -(1 << (8 * size - 1)), (1 << (8 * size)) - 1)
-            _area(area).put(_int(at, 0, 1 << 62), size, value)
-
-        return write
-
-    def adds(size, sign):
-        def add(area, at, value=1):
-            value = _int(value, -(1 << 63), (1 << 63) - 1)
-            _area(area).add(_int(at, 0, 1 << 62), size, sign * value)
-
-        return add
-
-    made = {"read8 readbyte": reads(1), "read16": reads(2), "read32": reads(4)}
-    made.update({"read64 readlong": reads(8), "write8 writebyte": writes(1)})
-    made.update({"write16": writes(2), "write32": writes(4), "write64 writelong": writes(8)})
-    made.update({"inc64 inclong": adds(8, 1), "inc32": adds(4, 1)})
-    made.update({"dec64": adds(8, -1), "dec32": adds(4, -1)})
-    for names, function in made.items():
-        for name in names.split():
-            yield _named(f"sharedarea_{name}", function)
-    yield _named("sharedarea_wlock", sharedarea_rlock)
-    yield _named("sharedarea_object", sharedarea_memoryview)
-
-
-def _named(name, function):
-    def named(*args):
-        return function(*args)
-
-    named.__name__ = named.__qualname__ = name
-    return named
-
-
-CACHES = (
-    *(cache_get, cache_set, cache_update, cache_del, cache_exists, cache_clear, cache_keys),
-    *(cache_num, cache_inc, cache_dec, cache_mul, cache_div),
-)
-QUEUE = (
-    *(queue_push, queue_set, queue_get, queue_last, queue_pull, queue_pop),
-    *(queue_slot, queue_pull_slot),
-)
-AREAS = (
-    *(sharedarea_read, sharedarea_write, sharedarea_rlock, sharedarea_unlock),
-    *(sharedarea_memoryview, *_area_functions()),
-)
-
-
 def _lock_number(number):
-    if not 0 <= _int(number) < len(_locks.threads):
+    if not 0 <= int_of(number) < len(_locks.threads):
         raise ValueError("Invalid lock number")
     return number
 
@@ -729,7 +479,7 @@ def _lock_number(number):
 
 @export
 def register_signal(number, target, function):
-    number, name = _byte(number), _text(target).decode()
+    number, name = byte_of(number), text_of(target).decode()
     if number in events.handlers and not _number:
         say("[uwsgi-signal] you cannot re-register a signal as the master !!!\n")
         raise ValueError("unable to register signal")
@@ -743,12 +493,12 @@ def register_signal(number, target, function):
 
 @export
 def signal_registered(number):
-    return True if _byte(number) in events.handlers else None
+    return True if byte_of(number) in events.handlers else None
 
 
 @export
 def signal(number, remote=None):
-    _byte(number)
+    byte_of(number)
     if remote is not None:
         raise NotImplementedError("uwsgo sends no signals to other servers: use HTTP")
     control.channel.call("send signal", number)
@@ -757,7 +507,7 @@ def signal(number, remote=None):
 @export
 def signal_wait(number=-1):
     if number != -1:
-        _byte(number)
+        byte_of(number)
     _received[thread.get_ident()] = -1
     _received[thread.get_ident()] = events.wait(number)
     return b""
@@ -770,25 +520,25 @@ def signal_received():
 
 @export
 def add_timer(number, seconds):
-    control.channel.call("add timer", _byte(number), _int(seconds))
+    control.channel.call("add timer", byte_of(number), int_of(seconds))
 
 
 @export
 def add_rb_timer(number, seconds, iterations=0):
-    control.channel.call("add rb timer", _byte(number), _int(seconds), _int(iterations))
+    control.channel.call("add rb timer", byte_of(number), int_of(seconds), int_of(iterations))
 
 
 @export
 def add_cron(number, minute, hour, day, month, week):
-    fields = [_int(n) for n in (minute, hour, day, month, week)]
-    control.channel.call("add cron", _byte(number), *fields)
+    fields = [int_of(n) for n in (minute, hour, day, month, week)]
+    control.channel.call("add cron", byte_of(number), *fields)
     return True
 
 
 @export
 def add_file_monitor(number, path):
-    path = os.path.abspath(_text(path).decode())
-    control.channel.call("add file monitor", _byte(number), path)
+    path = os.path.abspath(text_of(path).decode())
+    control.channel.call("add file monitor", byte_of(number), path)
 
 
 # The request.
@@ -813,7 +563,7 @@ def log_this_request(*_):
 @export
 def set_logvar(key, value):
     """Set what %(key) of log-format becomes in this request's line."""
-    key, value = _data(key), _data(value)
+    key, value = bytes_of(key), bytes_of(value)
     exchange = _exchange()
     _own(exchange)[key] = value
     _tell_log(exchange, key, value)
@@ -821,7 +571,7 @@ def set_logvar(key, value):
 
 @export
 def get_logvar(key):
-    return _own(_exchange()).get(_data(key))
+    return _own(_exchange()).get(bytes_of(key))
 
 
 def _own(exchange):
@@ -845,7 +595,7 @@ def _tell_log(exchange, key, value):
 @export
 def set_user_harakiri(seconds):
     """Bound the time that this request may still take; 0 for no bound."""
-    seconds = _int(seconds)
+    seconds = int_of(seconds)
     at = worker.running.get(thread.get_ident())
     if at is not None and at.exchange is not None:
         control.channel.call("user harakiri", at.number, _exchange().rid, seconds)
@@ -854,7 +604,7 @@ def set_user_harakiri(seconds):
 @export
 def chunked_read(timeout=0):
     """Return the next piece of the request's body, b"" at its end."""
-    _int(timeout)
+    int_of(timeout)
     _exchange()
     body = _environ()["wsgi.input"]
     return body.read1(PIECE) if hasattr(body, "read1") else body.read(PIECE)
@@ -874,13 +624,13 @@ def sendfile(what, chunk=0, pos=0, size=0):
         fd, mine = what, None
     else:
         try:
-            fd = mine = os.open(os.fsdecode(_data(what)), os.O_RDONLY)
+            fd = mine = os.open(os.fsdecode(bytes_of(what)), os.O_RDONLY)
         except OSError as e:
             say(f"{e}\n")
             return None
     write = _exchange().write
     try:
-        pos, left = _int(pos), _int(size) or os.fstat(fd).st_size - pos
+        pos, left = int_of(pos), int_of(size) or os.fstat(fd).st_size - pos
         while left > 0:
             block = os.pread(fd, min(PIECE, left), pos)
             if not block:
@@ -917,7 +667,7 @@ def send(what, *data):
     if not data:
         raise NotImplementedError("uwsgo has no uwsgi.send(data): answer as PEP 3333 has it")
     try:
-        os.write(_int(what), _data(*data))
+        os.write(int_of(what), bytes_of(*data))
     except OSError as e:
         say(f"write(): {e}\n")
         return None
@@ -927,7 +677,7 @@ def send(what, *data):
 @export
 def recv(fd, size=4096):
     try:
-        return os.read(_int(fd), min(_int(size), 4096)) or None
+        return os.read(int_of(fd), min(int_of(size), 4096)) or None
     except OSError:
         return None
 
@@ -935,13 +685,13 @@ def recv(fd, size=4096):
 @export
 def close(fd):
     with suppress(OSError):
-        os.close(_int(fd))
+        os.close(int_of(fd))
 
 
 @export
 def connect(address, timeout=0):
     """Return a descriptor that is connected to host:port or to a unix socket, -1 for none."""
-    address = _text(address).decode()
+    address = text_of(address).decode()
     host, colon, port = address.rpartition(":")
     try:
         if colon and port.isdigit():
@@ -951,7 +701,7 @@ def connect(address, timeout=0):
             sock, to = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM), address
             to = "\0" + address[1:] if address[:1] == "@" else address
         try:
-            sock.settimeout(_int(timeout) or None)
+            sock.settimeout(int_of(timeout) or None)
             sock.connect(to)
             return sock.detach()
         finally:
@@ -964,7 +714,7 @@ def connect(address, timeout=0):
 @export
 def is_connected(fd):
     try:
-        sock = socket.socket(fileno=os.dup(_int(fd)))
+        sock = socket.socket(fileno=os.dup(int_of(fd)))
     except OSError:
         return False
     try:
@@ -987,8 +737,8 @@ def wait_fd_write(fd, timeout=0):
 
 def _wait_fd(fd, what, timeout):
     poll = select.poll()
-    poll.register(_int(fd), what)
-    return bool(poll.poll(_int(timeout) * 1000 or None))
+    poll.register(int_of(fd), what)
+    return bool(poll.poll(int_of(timeout) * 1000 or None))
 
 
 # Files.
@@ -997,7 +747,7 @@ def _wait_fd(fd, what, timeout):
 @export
 def extract(name):
     try:
-        with io.open(_text(name), "rb") as f:
+        with io.open(text_of(name), "rb") as f:
             return f.read() or None
     except OSError as e:
         say(f"{e}\n")
@@ -1006,7 +756,7 @@ def extract(name):
 
 @export
 def embedded_data(name):
-    raise ValueError(f"unable to find symbol {_text(name).decode()}")
+    raise ValueError(f"unable to find symbol {text_of(name).decode()}")
 
 
 @export
@@ -1030,8 +780,8 @@ def parsefile(name):
 
 @export
 def register_rpc(name, function, argc=0):
-    _byte(argc)
-    _rpc[_text(name)] = function
+    byte_of(argc)
+    _rpc[text_of(name)] = function
     return True
 
 
