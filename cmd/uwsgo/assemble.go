@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -17,10 +16,6 @@ import (
 	"github.com/uwsgo/uwsgo/engine"
 	"github.com/uwsgo/uwsgo/engine/worker"
 	"github.com/uwsgo/uwsgo/handler/certificate"
-	"github.com/uwsgo/uwsgo/handler/compress"
-	"github.com/uwsgo/uwsgo/handler/forwarded"
-	"github.com/uwsgo/uwsgo/handler/route"
-	"github.com/uwsgo/uwsgo/handler/static"
 	"github.com/uwsgo/uwsgo/handler/wsgi"
 )
 
@@ -162,20 +157,11 @@ func (p *program) bind(l config.Listen, inherited *succession.Socket, open func(
 	return nil
 }
 
-// fromStart names a file from where the server was started, as uWSGI reads some options before it
-// goes elsewhere.
-func (p *program) fromStart(path string) string {
-	if path == "" || filepath.IsAbs(path) {
-		return path
-	}
-	return filepath.Join(p.started, path)
-}
-
 // certificates reads those of an address, and those of the sites. As in uWSGI their files are
 // named from where the server was started.
 func (p *program) certificates(l config.Listen) (*certificate.Store, error) {
 	cfg := p.cfg
-	from := p.fromStart
+	from := p.site.fromStart
 	pair := func(c config.Certificate) certificate.Pair {
 		authorities, must := strings.CutPrefix(c.ClientCA, "!")
 		return certificate.Pair{
@@ -214,7 +200,7 @@ func (p *program) startWorkers(ctx context.Context) error {
 	wc := worker.Config{
 		Exceptions: cfg.Exceptions, Affinity: cfg.Affinity,
 		Imports: cfg.Imports, Optimize: cfg.Optimize, PasteLogger: cfg.PasteLogger, NoFileWrapper: cfg.NoFileWrapper,
-		StartedIn: p.home, PythonPath: cfg.PythonPath, Argv: strings.Fields(cfg.PyArgv),
+		StartedIn: p.site.home, PythonPath: cfg.PythonPath, Argv: strings.Fields(cfg.PyArgv),
 		Processes: cfg.Processes, Threads: cfg.Threads, Cheaper: cfg.Cheaper, LazyApps: cfg.LazyApps, ImportOnce: cfg.ImportOnce, NeedApp: cfg.NeedApp,
 		Harakiri: cfg.Harakiri, HarakiriMercy: cfg.HarakiriMercy, HarakiriVerbose: cfg.HarakiriVerbose, Mercy: cfg.Mercy,
 		HarakiriLeast: leastDeadline(cfg), HarakiriSignal: cfg.HarakiriSignal,
@@ -225,16 +211,16 @@ func (p *program) startWorkers(ctx context.Context) error {
 		Loops:  p.engine.Loops(), Stderr: p.sink.Printed(), Version: version,
 		Log: func(line string) { p.log.Printf("%s", line) },
 	}
-	wc.Anew = p.findAnew
+	wc.Anew = p.app.findAnew
 	if cfg.Stdin {
 		wc.Stdin = os.Stdin
 	}
 	var err error
-	if wc.Python, from, err = p.interpreter(); err != nil {
+	if wc.Python, from, err = p.app.interpreter(); err != nil {
 		return err
 	}
 	wc.PythonFrom = from
-	wc.Env = p.environ()
+	wc.Env = p.app.environ()
 	wc.Names = workerNames(cfg)
 	if wc.Queue = cfg.QueueSize; wc.Queue == 0 {
 		wc.Queue = -1
@@ -259,7 +245,7 @@ func (p *program) startWorkers(ctx context.Context) error {
 		return err
 	}
 	wc.Control, wc.Module = p.services(), p.module()
-	wc.Apps = p.apps()
+	wc.Apps = p.app.list()
 	if p.pool, err = worker.Start(ctx, wc); err != nil {
 		p.pool = nil
 		return err
@@ -268,7 +254,7 @@ func (p *program) startWorkers(ctx context.Context) error {
 	p.ending.Later(func() { p.withMercy(func(ctx context.Context) { _ = p.pool.Stop(ctx) }) })
 	s := p.pool.Snapshot()
 	p.log.Printf("Python %s at %s (from %s)", s.Python, s.Path, from)
-	p.checkPlugins(s.Python, s.Path)
+	p.app.checkPlugins(s.Python, s.Path)
 	for i, app := range s.Apps {
 		if app.Reason == "" {
 			p.log.Printf("app %d: %s loaded in %v", i, app.App, time.Duration(app.Seconds*float64(time.Second)).Round(time.Millisecond))
@@ -277,146 +263,32 @@ func (p *program) startWorkers(ctx context.Context) error {
 	return nil
 }
 
-// apps lists what is to be imported.
-func (p *program) apps() (apps []worker.App) {
-	cfg := p.cfg
-	// As in uWSGI, where several of these are given the first is the app.
-	switch {
-	case cfg.Module != "" || cfg.WSGIFile != "":
-		apps = append(apps, worker.App{File: p.named(cfg.WSGIFile), Module: cfg.Module, Callable: cfg.Callable})
-	case cfg.Pecan != "":
-		apps = append(apps, worker.App{Pecan: p.named(cfg.Pecan)})
-	case cfg.Paste != "":
-		paste := cfg.Paste
-		if cfg.PasteAtStart && !filepath.IsAbs(paste) {
-			paste = filepath.Join(p.home, paste)
-		}
-		apps = append(apps, worker.App{Paste: paste, Callable: cfg.PasteName})
-	case cfg.Eval != "":
-		apps = append(apps, worker.App{Eval: cfg.Eval, Callable: cfg.Callable})
-	}
-	taken := map[string]bool{}
-	for _, m := range cfg.Mounts {
-		at := strings.TrimRight(m.Prefix, "/")
-		if taken[at] { // as in uWSGI the first one counts
-			p.log.Printf("*** WARNING: %s: mountpoint %s already configured. skip. ***", m.Where, m.Prefix)
-			continue
-		}
-		taken[at] = true
-		p.log.Printf("mounting %s on %s", m.App, m.Prefix)
-		app := mountedApp(m, cfg.Callable)
-		if app.Paste != "" {
-			app.Callable = cfg.PasteName
-		}
-		app.File = p.named(app.File)
-		apps = append(apps, app)
-	}
-	return apps
-}
-
-// mountedApp tells a file from a module. A file has a slash, or ends as one, as in uWSGI:
-// mysite.wsgi:application is a module. Here a file may be followed by a callable, too, where
-// there is such a file.
-func mountedApp(m config.Mount, callable string) worker.App {
-	app := worker.App{Mount: m.Prefix, Callable: callable}
-	if file, _, _ := strings.Cut(m.App, "#"); filepath.Ext(file) == ".ini" {
-		app.Paste = m.App
-		return app
-	}
-	name, own, found := strings.Cut(m.App, ":")
-	ext := filepath.Ext(name)
-	file := ext == ".py" || ext == ".wsgi"
-	if file && found {
-		info, err := os.Stat(name)
-		file = err == nil && !info.IsDir()
-	}
-	if file || strings.Contains(name, "/") {
-		app.File = name
-		if found {
-			app.Callable = own
-		}
-		return app
-	}
-	app.Module = m.App
-	return app
-}
-
-// handler puts together what answers requests: files first, then the apps, rules
-// around both, compression around those. Headers are around all that the engine answers: see listen.
+// handler returns what answers requests: the apps, or 404 where there are none, behind the chain.
 func (p *program) handler() (engine.Handler, error) {
 	cfg := p.cfg
-	var h engine.Handler = engine.HandlerFunc(func(x *engine.Exchange) { x.ReplyText(404, "Not Found\n") })
-	rules := route.Options{Rules: cfg.Routes, Collects: cfg.Collects, Logf: p.log.Printf}
-	if cfg.Compress || cfg.HTTPGzip || len(cfg.Routes) > 0 {
-		p.blocks = engine.NewPool(runtime.NumCPU(), 256, p.log.Printf)
-		p.ending.Later(p.blocks.Close)
-		rules.Pool = p.blocks
+	c := &chain{site: p.site, logf: p.logf, secure: p.secure, ready: p.takesRequests}
+	if needsPool(cfg) {
+		c.rules.Pool = engine.NewPool(runtime.NumCPU(), 256, p.logf)
+		p.ending.Later(c.rules.Pool.Close)
 	}
-	if p.pool != nil {
-		apps, err := wsgi.New(p.pool, wsgi.Options{ManageScriptName: cfg.ManageScriptName, NoDefaultApp: cfg.NoDefaultApp, Logf: p.log.Printf})
-		if err != nil {
-			return nil, err
-		}
-		h, rules.Paths = apps, apps.Paths
+	if p.pool == nil {
+		return c.before(engine.HandlerFunc(func(x *engine.Exchange) { x.ReplyText(404, "Not Found\n") }))
 	}
-	return p.chain(h, rules, nil)
+	apps, err := wsgi.New(p.pool, wsgi.Options{ManageScriptName: cfg.ManageScriptName, NoDefaultApp: cfg.NoDefaultApp, Logf: p.logf})
+	if err != nil {
+		return nil, err
+	}
+	c.rules.Paths = apps.Paths
+	return c.before(apps)
 }
 
-// chain puts what answers before the app in front of it. passed, where not nil, wraps what
-// requests come to that rules let through.
-func (p *program) chain(h engine.Handler, rules route.Options, passed func(engine.Handler) engine.Handler) (engine.Handler, error) {
-	cfg := p.cfg
-	if o := p.appFiles(); len(o.Folders)+len(o.Maps) > 0 {
-		o.Logf = p.log.Printf
-		var err error
-		if h, err = static.NewSender(h, o); err != nil {
-			return nil, err
-		}
+// takesRequests is the answer at ready-path.
+func (p *program) takesRequests() (bool, string) {
+	switch {
+	case p.stopping.Load():
+		return false, "stopping"
+	case p.pool != nil && !p.pool.Serving():
+		return false, "no worker"
 	}
-	if cfg.HasFiles() {
-		o := p.staticFiles()
-		o.Logf = p.log.Printf
-		for _, m := range cfg.StaticMaps {
-			p.log.Printf("[uwsgi-static] added mapping for %s => %s", m.Prefix, m.Path)
-			if _, err := os.Stat(m.Path); err != nil {
-				p.log.Printf("*** WARNING: static-map %s: nothing is served from there until it exists: %v ***", m.Prefix, err)
-			}
-		}
-		for _, name := range cfg.MimeFiles {
-			if _, err := os.Stat(name); err != nil {
-				p.log.Printf("*** WARNING: mimefile %s: no types are read from there: %v ***", name, err)
-			}
-		}
-		var err error
-		if h, err = static.New(h, o); err != nil {
-			return nil, err
-		}
-	}
-	if passed != nil {
-		h = passed(h)
-	}
-	if len(cfg.Routes)+len(cfg.Collects) > 0 {
-		rules.MimeFiles = p.under(cfg.MimeFiles...)
-		var err error
-		if h, err = route.New(h, rules); err != nil {
-			return nil, err
-		}
-	}
-	if cfg.Compress || cfg.HTTPGzip || slices.ContainsFunc(cfg.Routes, (*route.Rule).Compresses) {
-		h = compress.New(h, compress.Options{Pool: rules.Pool, OnlyMarked: !cfg.Compress})
-	}
-	h = p.withReadiness(h)
-	if len(p.secure.Stores)+len(p.secure.Redirects) > 0 {
-		h = certificate.NewHandler(h, p.secure)
-	}
-	if len(cfg.TrustedProxies) > 0 {
-		proxies, err := forwarded.Parse(cfg.TrustedProxies)
-		if err != nil {
-			return nil, err
-		}
-		if h, err = forwarded.New(h, proxies, cfg.TrustedHeaders); err != nil {
-			return nil, err
-		}
-	}
-	return h, nil
+	return true, "ready"
 }

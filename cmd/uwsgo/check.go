@@ -19,9 +19,6 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
 	"github.com/uwsgo/uwsgo/engine"
 	"github.com/uwsgo/uwsgo/engine/worker"
-	"github.com/uwsgo/uwsgo/handler/header"
-	"github.com/uwsgo/uwsgo/handler/route"
-	"github.com/uwsgo/uwsgo/handler/static"
 )
 
 // checkUsage is printed when there is nothing to check.
@@ -158,20 +155,17 @@ func checkOne(ctx context.Context, o checkOptions, name string, args []string) *
 
 // tryImport imports the apps as a server in that place would.
 func tryImport(ctx context.Context, cfg *config.Config, place check.Place) (*worker.Trial, error) {
-	self := ownPath()
-	p := newProgram(cfg)
-	p.self, p.virtualenv, p.identity = self, worker.OwnVirtualenv(self), place.As
-	p.home, p.dir = place.Home, place.Dir
+	a := newApp(&site{cfg: cfg, home: place.Home, dir: place.Dir}, ownPath(), func(string, ...any) {})
 	var err error
 	wc := worker.Config{
-		Dir: place.Dir, StartedIn: place.Home, Argv: strings.Fields(cfg.PyArgv), Env: p.environ(), Apps: p.apps(), NeedApp: cfg.NeedApp,
+		Dir: place.Dir, StartedIn: place.Home, Argv: strings.Fields(cfg.PyArgv), Env: a.environ(), Apps: a.list(), NeedApp: cfg.NeedApp,
 		Imports: cfg.Imports, Optimize: cfg.Optimize, PasteLogger: cfg.PasteLogger,
 		Processes: cfg.Processes, Threads: cfg.Threads, Cheaper: cfg.Cheaper, LimitAS: cfg.LimitAS, Version: version,
 	}
 	for _, path := range cfg.PythonPath {
-		wc.PythonPath = append(wc.PythonPath, p.named(path))
+		wc.PythonPath = append(wc.PythonPath, a.named(path))
 	}
-	if wc.Python, wc.PythonFrom, err = p.interpreter(); err != nil {
+	if wc.Python, wc.PythonFrom, err = a.interpreter(); err != nil {
 		return nil, err
 	}
 	var as *syscall.Credential
@@ -184,26 +178,16 @@ func tryImport(ctx context.Context, cfg *config.Config, place check.Place) (*wor
 	return worker.TryImport(ctx, wc, as)
 }
 
-// tryHandlers makes what answers requests, and gives it up.
-func tryHandlers(cfg *config.Config, dir string) (err error) {
-	p := newProgram(cfg)
-	p.home, p.dir = dir, dir
-	var h engine.Handler = engine.HandlerFunc(func(*engine.Exchange) {})
-	if cfg.HasFiles() {
-		if h, err = static.New(h, p.staticFiles()); err != nil {
-			return err
-		}
+// tryHandlers builds the handlers of a start, and says why that fails.
+func tryHandlers(cfg *config.Config, dir string) error {
+	c := &chain{site: &site{cfg: cfg, home: dir, dir: dir}, logf: func(string, ...any) {}}
+	if needsPool(cfg) {
+		c.rules.Pool = engine.NewPool(1, 1, c.logf)
+		defer c.rules.Pool.Close()
 	}
-	if h, err = static.NewSender(h, p.appFiles()); err != nil {
+	if _, err := c.before(engine.HandlerFunc(func(*engine.Exchange) {})); err != nil {
 		return err
 	}
-	if len(cfg.Routes) > 0 {
-		pool := engine.NewPool(1, 1, func(string, ...any) {})
-		defer pool.Close()
-		if h, err = route.New(h, route.Options{Rules: cfg.Routes, Pool: pool}); err != nil {
-			return err
-		}
-	}
-	_, err = header.New(h, header.Options{Add: cfg.AddHeader, Remove: cfg.RemHeader})
+	_, err := everyAnswer(cfg)
 	return err
 }

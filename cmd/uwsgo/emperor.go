@@ -52,18 +52,18 @@ func (p *program) crown() (*emperor.Emperor, error) {
 	if len(inherited) > 0 {
 		p.log.Printf("*** WARNING: an emperor listens nowhere itself: the sockets of systemd stay unused ***")
 	}
-	if err := p.begin(); err != nil {
+	if err := p.site.begin(); err != nil {
 		return nil, err
 	}
-	p.started = p.home
+	p.site.started = p.site.home
 	for _, w := range cfg.Warnings {
 		p.log.Printf("*** WARNING: %s ***", w)
 	}
-	if err := p.chdir(); err != nil {
+	if err := p.site.chdir(); err != nil {
 		return nil, err
 	}
 	o := cfg.Emperor
-	o.Program, o.Dir, o.Logf, o.Mercy = p.self, *p.cwd.Load(), p.log.Printf, cfg.Mercy+5*time.Second
+	o.Program, o.Dir, o.Logf, o.Mercy = p.app.self, *p.site.cwd.Load(), p.log.Printf, cfg.Mercy+5*time.Second
 	o.Output = os.Stderr
 	if cfg.LogTo != "" {
 		o.Output = p.sink.File()
@@ -105,7 +105,7 @@ func (p *program) crown() (*emperor.Emperor, error) {
 		p.log.Printf("*** Emperor stats server enabled on %s ***", s.Addr())
 	}
 	for _, path := range []string{cfg.PidFile, cfg.EmperorPid} {
-		if err := p.writePidFile(p.path(path, true)); err != nil {
+		if err := p.writePidFile(p.site.path(path, true)); err != nil {
 			return nil, err
 		}
 	}
@@ -116,7 +116,7 @@ func (p *program) crown() (*emperor.Emperor, error) {
 		return nil, err
 	}
 	for _, path := range []string{cfg.PidFile2, cfg.SafePidFile, cfg.SafePidFile2} {
-		if err := p.writePidFile(p.path(path, false)); err != nil {
+		if err := p.writePidFile(p.site.path(path, false)); err != nil {
 			return nil, err
 		}
 	}

@@ -13,7 +13,7 @@ func (p *program) openFifos() error {
 	}
 	paths := make([]string, len(p.cfg.Fifos))
 	for i, name := range p.cfg.Fifos {
-		paths[i] = p.path(name, false)
+		paths[i] = p.site.path(name, false)
 	}
 	f := &life.Fifos{Letters: p.letters, Quit: p.quitByLetter, Logf: p.log.Printf}
 	remove, err := f.Open(paths)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -12,7 +11,6 @@ import (
 
 	"github.com/uwsgo/uwsgo/cmd/internal/command"
 	"github.com/uwsgo/uwsgo/cmd/internal/config"
-	"github.com/uwsgo/uwsgo/cmd/internal/home"
 	"github.com/uwsgo/uwsgo/cmd/internal/hook"
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/life"
 	"github.com/uwsgo/uwsgo/engine/worker"
@@ -21,23 +19,7 @@ import (
 // command is what a shell command of an option runs with: the log, and what env has
 // for the app.
 func (p *program) command(line string) command.Command {
-	return command.Command{Line: line, Env: p.environ(), Output: p.sink.Printed()}
-}
-
-// environ returns the environment of what the server starts: its own and what the
-// options of env add, but not the way to systemd, which is for the server alone.
-func (p *program) environ() []string {
-	env := slices.DeleteFunc(os.Environ(), func(kv string) bool {
-		return strings.HasPrefix(kv, "NOTIFY_SOCKET=") || strings.HasPrefix(kv, home.PythonEnv+"=")
-	})
-	for _, e := range slices.Concat(p.options().Env, p.hookEnv) {
-		if e.Unset {
-			env = slices.DeleteFunc(env, func(kv string) bool { return strings.HasPrefix(kv, e.Name+"=") })
-			continue
-		}
-		env = append(env, e.Name+"="+e.Value)
-	}
-	return env
+	return command.Command{Line: line, Env: p.app.environ(), Output: p.sink.Printed()}
 }
 
 // stages runs the hooks of the options. What one does is up to do.
@@ -147,9 +129,9 @@ func (p *program) runHooks(ctx context.Context, names ...string) error {
 func (p *program) runHook(ctx context.Context, h config.Hook) error {
 	switch h.Kind {
 	case hook.Chdir:
-		return p.changeDir(h.Name)
+		return p.site.changeDir(h.Name)
 	case hook.Setenv, hook.Unsetenv:
-		p.hookEnv = append(p.hookEnv, config.Env{Name: h.Name, Value: h.Value, Unset: h.Kind == hook.Unsetenv})
+		p.app.setEnv(config.Env{Name: h.Name, Value: h.Value, Unset: h.Kind == hook.Unsetenv})
 		return nil
 	case hook.Exit:
 		return exitError(h.Number)
@@ -202,7 +184,7 @@ func (p *program) runAccepting(ctx context.Context, again bool) {
 func (p *program) watchTouched(ctx context.Context) {
 	var watched []life.Watched
 	for _, h := range p.cfg.TouchHooks {
-		watched = append(watched, life.Watched{Paths: p.under(h.Path), Do: func() {
+		watched = append(watched, life.Watched{Paths: p.site.under(h.Path), Do: func() {
 			p.log.Printf("*** %s has been touched... running \"%s\" ***", h.Path, h.Text)
 			go func() {
 				if err := p.runHook(ctx, h.Hook); err != nil && ctx.Err() == nil {

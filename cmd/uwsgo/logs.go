@@ -62,7 +62,7 @@ func (p *program) moveLog() error {
 
 // watchLogs opens the log anew, or begins a new one, when files are touched, until ctx ends.
 func (p *program) watchLogs(ctx context.Context) {
-	life.Watch(ctx, life.Watched{Paths: p.under(p.cfg.TouchLogRotate...), Do: p.sink.Rotate}, life.Watched{Paths: p.under(p.cfg.TouchLogReopen...), Do: p.sink.Reopen})
+	life.Watch(ctx, life.Watched{Paths: p.site.under(p.cfg.TouchLogRotate...), Do: p.sink.Rotate}, life.Watched{Paths: p.site.under(p.cfg.TouchLogReopen...), Do: p.sink.Reopen})
 }
 
 // standard is the server's own standard output and error, which lead to the log once a

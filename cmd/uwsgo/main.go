@@ -15,7 +15,6 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/quickstart"
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/pidfile"
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/succession"
-	"github.com/uwsgo/uwsgo/engine/worker"
 )
 
 func main() { os.Exit(run()) }
@@ -98,8 +97,8 @@ func run() int {
 		if cfg.Daemonize != "" && ready == nil && before == nil && mine == nil {
 			return daemonize(cfg, path, input.Bytes())
 		}
-		p := newProgram(cfg)
-		p.self, p.virtualenv, p.stdin, p.daemon = path, worker.OwnVirtualenv(path), input.Bytes(), ready
+		p := newProgram(cfg, path)
+		p.stdin, p.daemon = input.Bytes(), ready
 		p.vassal, p.role = mine, succession.NewRole(before)
 		if emperor {
 			return reign(p)

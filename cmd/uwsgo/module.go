@@ -36,10 +36,10 @@ func (p *program) openStores() (err error) {
 	}
 	caches := slices.Clone(cfg.Caches)
 	for i := range caches {
-		caches[i].Store = p.fromStart(caches[i].Store)
+		caches[i].Store = p.site.fromStart(caches[i].Store)
 	}
 	queue := cfg.Queue
-	queue.Store = p.fromStart(queue.Store)
+	queue.Store = p.site.fromStart(queue.Store)
 	if p.stores, err = stores.Open(caches, queue, cfg.Areas, p.log.Printf); err != nil {
 		return err
 	}

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -14,7 +13,6 @@ import (
 
 	"github.com/uwsgo/uwsgo/cmd/internal/config"
 	"github.com/uwsgo/uwsgo/engine"
-	"github.com/uwsgo/uwsgo/engine/worker"
 )
 
 // Deployments switch a link from one release to the next and reload. So directories are
@@ -90,6 +88,15 @@ func (s *site) changeDir(dir string) error {
 	return nil
 }
 
+// fromStart names a file from where the server was started, as uWSGI reads some options before it
+// goes elsewhere.
+func (s *site) fromStart(path string) string {
+	if path == "" || filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(s.started, path)
+}
+
 // path returns the file that an option names. As in uWSGI that of pidfile is relative to
 // where the server was started, all others are to the directory of chdir.
 func (s *site) path(name string, early bool) string {
@@ -139,46 +146,6 @@ func (s *site) leadsTo() (string, error) {
 	return "", fmt.Errorf("chdir: %s: %w", s.dir, err)
 }
 
-// findAnew finds where the paths of the next generation lead to. The supervisor calls it.
-func (p *program) findAnew(c *worker.Config) (err error) {
-	if c.Dir, err = p.leadsTo(); err != nil {
-		return err
-	}
-	now := p.options()
-	c.Env, c.Argv = p.environ(), strings.Fields(now.PyArgv)
-	var moved []string
-	if c.Dir != "" && c.Dir != p.dir {
-		moved = append(moved, fmt.Sprintf("%s is %s", p.dir, c.Dir))
-	}
-	if c.Python, c.PythonFrom, err = p.interpreter(); err != nil {
-		return err
-	}
-	switch c.PythonFrom {
-	case worker.FromPath, worker.FromModule, worker.FromInstall:
-	default: // python itself is a link that has to stay one
-		home := filepath.Dir(filepath.Dir(c.Python))
-		if real, err := filepath.EvalSymlinks(home); err == nil && real != home {
-			c.Python = filepath.Join(real, "bin", filepath.Base(c.Python))
-			moved = append(moved, fmt.Sprintf("%s is %s", home, real))
-		}
-	}
-	c.PythonPath = append([]string{}, now.PythonPath...)
-	for i, path := range c.PythonPath {
-		if path = p.named(path); !filepath.IsAbs(path) {
-			continue // Python takes it from its own directory
-		}
-		c.PythonPath[i] = path
-		if real, err := filepath.EvalSymlinks(path); err == nil && real != path {
-			c.PythonPath[i] = real
-			moved = append(moved, fmt.Sprintf("%s is %s", path, real))
-		}
-	}
-	if len(moved) > 0 {
-		p.log.Printf("links: %s", strings.Join(moved, ", "))
-	}
-	return nil
-}
-
 // enter has the server itself go to where its workers are now, for what it starts, and
 // returns the name of that directory. With stay it stays where it is.
 func (s *site) enter(stay bool) string {
@@ -190,13 +157,6 @@ func (s *site) enter(stay bool) string {
 		s.cwd.Store(&dir)
 	}
 	return dir
-}
-
-// staysForSockets reports whether a socket file has a relative name: it has to be removed from
-// where the server is.
-func (p *program) staysForSockets() bool {
-	return p.stats != nil && relativeSocket(p.stats.Addr().String()) ||
-		slices.ContainsFunc(p.sockets, func(s openSocket) bool { return s.OwnsFile() && relativeSocket(s.String()) })
 }
 
 // relativeSocket reports whether an address is a path that depends on the directory.

@@ -67,7 +67,7 @@ func (p *program) dropPrivileges() error {
 	if p.cfg.Chroot == "" {
 		return nil
 	}
-	return p.chdir()
+	return p.site.chdir()
 }
 
 func groupList(ids []int) string {

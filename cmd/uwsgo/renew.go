@@ -5,28 +5,19 @@ import (
 	"os"
 	"strings"
 
-	"github.com/uwsgo/uwsgo/cmd/internal/config"
 	"github.com/uwsgo/uwsgo/cmd/internal/emperor"
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/life"
 )
 
-// options returns what holds now of the options that a reload takes.
-func (p *program) options() *config.Config {
-	if now := p.renewed.Load(); now != nil {
-		return now
-	}
-	return p.cfg
-}
-
 // renew reads the configuration again, for a reload.
 func (p *program) renew() {
-	next, waiting, err := p.cfg.Renew(os.Args[1:], os.Environ(), ini.OS(bytes.NewReader(p.stdin)).In(p.started))
+	next, waiting, err := p.cfg.Renew(os.Args[1:], os.Environ(), ini.OS(bytes.NewReader(p.stdin)).In(p.site.started))
 	if err != nil {
 		p.log.Printf("*** WARNING: the configuration cannot be read again, so options stay as they are: %v ***", err)
 		return
 	}
-	p.renewed.Store(next)
+	p.app.renewed.Store(next)
 	if p.restartForEmperor(waiting) {
 		return
 	}
@@ -51,7 +42,7 @@ func (p *program) makeReloads() {
 
 // causes are what reloads are made for by themselves.
 func (p *program) causes() life.Causes {
-	c := life.Causes{Touch: p.under(p.cfg.TouchReload...), TouchChain: p.under(p.cfg.TouchChainReload...), TouchWorkers: p.under(p.cfg.TouchWorkers...), Contents: p.under(p.cfg.FSReload...)}
+	c := life.Causes{Touch: p.site.under(p.cfg.TouchReload...), TouchChain: p.site.under(p.cfg.TouchChainReload...), TouchWorkers: p.site.under(p.cfg.TouchWorkers...), Contents: p.site.under(p.cfg.FSReload...)}
 	if p.code != nil {
 		c.Code = p.code.Changed
 	}
@@ -66,5 +57,5 @@ func (p *program) reloaded() string {
 	if g := p.companions.Load(); g != nil {
 		g.Reload()
 	}
-	return p.enter(p.staysForSockets())
+	return p.site.enter(p.staysForSockets())
 }

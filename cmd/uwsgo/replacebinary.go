@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/succession"
@@ -51,7 +52,7 @@ func (p *program) replaceBinary() {
 		p.log.Printf("%s", why)
 		return
 	}
-	p.log.Printf("binary reloading uwsgo: starting %s...", p.self)
+	p.log.Printf("binary reloading uwsgo: starting %s...", p.app.self)
 	if err := p.role.Start(p.likeThis()); err != nil {
 		p.log.Printf("the binary is not replaced: %v", err)
 		return
@@ -63,11 +64,11 @@ func (p *program) replaceBinary() {
 // likeThis says how to start the program as this process was started.
 func (p *program) likeThis() succession.Spec {
 	s := succession.Spec{
-		Path: p.self, Args: os.Args, Dir: p.started, Stdin: p.stdin, Stdout: os.Stdout, Stderr: p.sink.File(),
-		Home: *p.cwd.Load(), // of socket files; where they were made may be gone by now
+		Path: p.app.self, Args: os.Args, Dir: p.site.started, Stdin: p.stdin, Stdout: os.Stdout, Stderr: p.sink.File(),
+		Home: *p.site.cwd.Load(), // of socket files; where they were made may be gone by now
 	}
-	if _, err := os.Stat(p.started); err != nil && p.dir != "" {
-		s.Dir = p.dir // such as a release that is gone
+	if _, err := os.Stat(p.site.started); err != nil && p.site.dir != "" {
+		s.Dir = p.site.dir // such as a release that is gone
 	}
 	if p.watchdog > 0 {
 		s.Env = append(s.Env, "WATCHDOG_USEC="+strconv.FormatInt(p.watchdog.Microseconds(), 10))
@@ -106,4 +107,11 @@ func (p *program) handOver(outcome error) bool {
 	}
 	p.reloads.Tell(-1, "serving requests with the old binary, as the new one did not start")
 	return false
+}
+
+// staysForSockets reports whether a socket file has a relative name: it has to be removed from
+// where the server is.
+func (p *program) staysForSockets() bool {
+	return p.stats != nil && relativeSocket(p.stats.Addr().String()) ||
+		slices.ContainsFunc(p.sockets, func(s openSocket) bool { return s.OwnsFile() && relativeSocket(s.String()) })
 }

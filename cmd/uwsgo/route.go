@@ -64,6 +64,8 @@ type trial struct {
 	json                            bool
 
 	left []string // rules that are not followed, as they are not supported
+	// redirects is where http-to-https stands that the address has; empty for none.
+	redirects string
 
 	mu      sync.Mutex // the loop writes what is below
 	Steps   []route.Step
@@ -235,6 +237,11 @@ func (t *trial) who() string {
 	return "server"
 }
 
+// redirected reports whether http-to-https has answered.
+func (t *trial) redirected() bool {
+	return t.redirects != "" && !t.passed && len(t.Steps) == 0 && (t.outcome.Status == 301 || t.outcome.Status == 308)
+}
+
 // replaced returns the rule whose answer it is, nil for none.
 func (t *trial) replaced() *route.Step {
 	for i := range slices.Backward(t.Steps) {
@@ -267,18 +274,16 @@ func (t *trial) run(cfg *config.Config) error {
 	for _, e := range cfg.LostRules {
 		t.left = append(t.left, e.Origin.Name(e.Key)+" = "+e.Value)
 	}
-	p := newProgram(cfg)
-	p.home, p.dir = home, dir
 	logf := func(format string, args ...any) {
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		t.Log = append(t.Log, fmt.Sprintf(format, args...))
 	}
-	pool := engine.NewPool(1, 16, logf)
-	defer pool.Close()
-	apps, err := wsgi.NewPreview(p.apps(), wsgi.Options{ManageScriptName: cfg.ManageScriptName, NoDefaultApp: cfg.NoDefaultApp, Logf: logf}, func(x *engine.Exchange, app int, environ []wsgi.Variable) {
+	s := &site{cfg: cfg, home: home, dir: dir}
+	list := newApp(s, ownPath(), logf).list()
+	apps, err := wsgi.NewPreview(list, wsgi.Options{ManageScriptName: cfg.ManageScriptName, NoDefaultApp: cfg.NoDefaultApp, Logf: logf}, func(x *engine.Exchange, app int, environ []wsgi.Variable) {
 		t.mu.Lock()
-		t.app = &reached{p.apps()[app].String(), environ}
+		t.app = &reached{list[app].String(), environ}
 		t.mu.Unlock()
 		resp := x.Response()
 		resp.Status = t.status
@@ -288,26 +293,29 @@ func (t *trial) run(cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	h, err := p.chain(apps, route.Options{Rules: cfg.Routes, Collects: cfg.Collects, Pool: pool, Paths: apps.Paths, Logf: logf, Trace: func(s route.Step) {
+	c := &chain{site: s, logf: logf}
+	c.rules.Pool = engine.NewPool(1, 16, logf)
+	defer c.rules.Pool.Close()
+	c.rules.Paths = apps.Paths
+	c.rules.Trace = func(s route.Step) {
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		t.Steps = append(t.Steps, s)
-	}}, func(next engine.Handler) engine.Handler {
+	}
+	c.passed = func(next engine.Handler) engine.Handler {
 		return engine.HandlerFunc(func(x *engine.Exchange) {
 			t.mu.Lock()
 			t.passed = true
 			t.mu.Unlock()
 			next.Serve(x)
 		})
-	})
-	if err != nil {
-		return err
 	}
-	return t.ask(cfg, h)
+	return t.ask(c, apps)
 }
 
-// ask sends the request to a server with h, and reads the answer.
-func (t *trial) ask(cfg *config.Config, h engine.Handler) error {
+// ask sends the request to a server with the chain c in front of apps, and reads the answer.
+func (t *trial) ask(c *chain, apps engine.Handler) error {
+	cfg := c.cfg
 	finished := make(chan struct{})
 	var once sync.Once
 	every, err := everyAnswer(cfg)
@@ -333,10 +341,20 @@ func (t *trial) ask(cfg *config.Config, h engine.Handler) error {
 		o.Protocol = engine.UWSGI
 	}
 	socket := filepath.Join(dir, "s")
-	if _, err := server.Listen(socket, o); err != nil {
+	ln, err := server.Listen(socket, o)
+	if err != nil {
 		return err
 	}
 	scheme, host, port, target, err := t.where(cfg)
+	if err != nil {
+		return err
+	}
+	c.secure.StrictTransport = cfg.StrictTransport
+	if l := plainAt(cfg, port); l != nil && l.ToHTTPS && scheme == "http" && len(t.vars) == 0 {
+		c.secure.Redirects = map[*engine.Listener]uint16{ln: l.HTTPSPort}
+		t.redirects = l.Where
+	}
+	h, err := c.before(apps)
 	if err != nil {
 		return err
 	}
@@ -376,6 +394,19 @@ func (t *trial) ask(cfg *config.Config, h engine.Handler) error {
 	return err
 }
 
+// plainAt returns the address of the configuration that takes HTTP without encryption at a port;
+// nil for none.
+func plainAt(cfg *config.Config, port string) *config.Listen {
+	i := slices.IndexFunc(cfg.Listens, func(l config.Listen) bool {
+		_, p, err := net.SplitHostPort(l.Addr)
+		return err == nil && p == port && l.Protocol == config.HTTP && l.TLS == nil
+	})
+	if i < 0 {
+		return nil
+	}
+	return &cfg.Listens[i]
+}
+
 // where takes the URL apart. What is no host is the target, as it stands.
 func (t *trial) where(cfg *config.Config) (scheme, host, port, target string, err error) {
 	scheme, host, target = "http", "localhost", t.url
@@ -395,12 +426,36 @@ func (t *trial) where(cfg *config.Config) (scheme, host, port, target string, er
 		}
 		port = u.Port()
 	}
-	for _, l := range cfg.Listens {
-		if _, p, err := net.SplitHostPort(l.Addr); err == nil && port == "" && l.Protocol == config.HTTP && scheme == "http" {
-			port = p
+	usual := map[string]string{"http": "80", "https": "443"}
+	switch {
+	case port != "":
+	case target == t.url: // no scheme either: an address where requests come to the app
+		scheme, port = usualAddress(cfg)
+	case scheme == "http" && plainAt(cfg, usual[scheme]) == nil:
+		for _, l := range cfg.Listens {
+			if _, p, err := net.SplitHostPort(l.Addr); err == nil && port == "" && l.Protocol == config.HTTP && l.TLS == nil {
+				port = p
+			}
 		}
 	}
-	return scheme, host, cmp.Or(port, map[string]string{"http": "80", "https": "443"}[scheme]), target, nil
+	return scheme, host, cmp.Or(port, usual[scheme]), target, nil
+}
+
+// usualAddress returns the scheme and the port of the first address that takes HTTP and does not
+// send it elsewhere. port is empty where there is none.
+func usualAddress(cfg *config.Config) (scheme, port string) {
+	scheme = "http"
+	for _, l := range cfg.Listens {
+		_, p, err := net.SplitHostPort(l.Addr)
+		switch {
+		case err != nil || l.ToHTTPS || l.Protocol != config.HTTP:
+		case l.TLS == nil:
+			return "http", p
+		case port == "":
+			scheme, port = "https", p
+		}
+	}
+	return scheme, port
 }
 
 // request returns the bytes of the request.
@@ -525,7 +580,10 @@ func (t *trial) write(w *bytes.Buffer) {
 	for _, rule := range t.left {
 		fmt.Fprintf(w, "%s\n    is left out: uwsgo has no such action\n", rule)
 	}
-	if len(t.Steps) == 0 {
+	switch {
+	case t.redirected():
+		w.WriteString("no rule is asked\n")
+	case len(t.Steps) == 0:
 		w.WriteString("no rule matches\n")
 	}
 	for _, s := range t.Steps {
@@ -556,6 +614,10 @@ func (t *trial) write(w *bytes.Buffer) {
 	case "file":
 		w.WriteString("\na file answers\n")
 	default:
+		if t.redirected() {
+			fmt.Fprintf(w, "\n%s answers\n", t.redirects)
+			break
+		}
 		fmt.Fprintf(w, "\nthe %s answers\n", who)
 	}
 	for _, line := range t.shown() {

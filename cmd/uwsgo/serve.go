@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"os/signal"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -31,21 +30,15 @@ import (
 
 // program is one run of the server, from its configuration to its end.
 type program struct {
-	cfg *config.Config
-	site
-	orders       *orders
-	start        time.Time
-	noVirtualEnv sync.Once // it has been said
-	// self is the file that the program was started from, as an absolute path: after an
-	// upgrade there is another program.
-	self string
-	// virtualenv is the one that self is in, if any; looked for before anything is given up.
-	virtualenv string
-	stdin      []byte // what was read of standard input
-	procs      procs  // of the Go runtime
+	cfg    *config.Config
+	site   *site // where the app lives
+	app    *app  // what workers run, and with what
+	orders *orders
+	start  time.Time
+	stdin  []byte // what was read of standard input
+	procs  procs  // of the Go runtime
 	// identity is whom the server becomes once its addresses are bound.
 	identity privilege.Identity
-	hookEnv  []config.Env   // what hooks of putenv have set
 	others   chan os.Signal // signals that ask for something else than the end
 	vassal   *vassal        // nil for a server that no emperor has started
 	daemon   *os.File       // tells the command that waits for the daemon to be ready; nil without one
@@ -63,7 +56,6 @@ type program struct {
 	engine   *engine.Server
 	pool     *worker.Pool                   // nil when there are only files to serve
 	told     atomic.Pointer[worker.Pool]    // the same, for the observer, who may ask during the start
-	blocks   *engine.Pool                   // goroutines for what blocks
 	signals  atomic.Pointer[signals.Router] // of the uwsgi module; nil without a pool
 	code     *life.CodeWatch                // nil without py-autoreload
 	stats    *stats.Server
@@ -74,19 +66,21 @@ type program struct {
 	role    *succession.Role           // to the servers before and after this one
 	sockets []openSocket
 
-	reloads *life.Reloads
-	// renewed is the configuration as the last reload has read it, see options.
-	renewed    atomic.Pointer[config.Config]
+	reloads    *life.Reloads
 	companions atomic.Pointer[companion.Group] // set when they are started, as is
 	crons      atomic.Pointer[cron.Runner]
 }
 
-// newProgram returns one that has done nothing yet.
-func newProgram(cfg *config.Config) *program {
-	p := &program{cfg: cfg, site: site{cfg: cfg}}
-	p.orders = &orders{server: served{p}, logf: func(format string, args ...any) { p.log.Printf(format, args...) }}
+// newProgram returns one that has done nothing yet. self is the absolute path of this program.
+func newProgram(cfg *config.Config, self string) *program {
+	p := &program{cfg: cfg, site: &site{cfg: cfg}}
+	p.app = newApp(p.site, self, p.logf)
+	p.orders = &orders{server: served{p}, logf: p.logf}
 	return p
 }
+
+// logf writes a line into the log, once that is open.
+func (p *program) logf(format string, args ...any) { p.log.Printf(format, args...) }
 
 // serve runs the server that p.cfg describes until it is stopped, and returns the exit
 // code: it starts up, lives, and ends.

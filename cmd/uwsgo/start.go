@@ -110,7 +110,7 @@ func (p *program) prepare(ctx context.Context) error {
 		return err
 	}
 	inherited = slices.Concat(inherited, handed, demanded)
-	if p.started, err = os.Getwd(); err != nil {
+	if p.site.started, err = os.Getwd(); err != nil {
 		return fmt.Errorf("current directory: %w", err)
 	}
 	if err := p.runHooks(ctx, "asap"); err != nil {
@@ -137,14 +137,14 @@ func (p *program) prepare(ctx context.Context) error {
 	if len(cfg.Listens)+len(cfg.Companions)+len(cfg.Crons) == 0 && !slices.ContainsFunc(inherited, func(s succession.Socket) bool { return s.Always }) {
 		return errors.New("there is no socket to listen on: add http = :8080, or socket = /path/to.sock for nginx")
 	}
-	if err := p.begin(); err != nil {
+	if err := p.site.begin(); err != nil {
 		return err
 	}
 	if err := p.runHooks(ctx, "pre-jail", "post-jail", "in-jail"); err != nil {
 		return err
 	}
 	if cfg.Chroot == "" { // else it is below the new root
-		if err := p.chdir(); err != nil {
+		if err := p.site.chdir(); err != nil {
 			return err
 		}
 	}
@@ -167,7 +167,7 @@ func (p *program) prepare(ctx context.Context) error {
 	}
 	// Only now: a second start, which finds the sockets taken, must not touch the
 	// file of the server that runs.
-	if err := p.writePidFile(p.path(cfg.PidFile, true)); err != nil {
+	if err := p.writePidFile(p.site.path(cfg.PidFile, true)); err != nil {
 		return err
 	}
 	if err := p.runHooks(ctx, "as-root"); err != nil {
@@ -180,7 +180,7 @@ func (p *program) prepare(ctx context.Context) error {
 	if err := p.moveLog(); err != nil {
 		return err
 	}
-	if err := p.writePidFile(p.path(cfg.PidFile2, false)); err != nil {
+	if err := p.writePidFile(p.site.path(cfg.PidFile2, false)); err != nil {
 		return err
 	}
 	if err := p.openFifos(); err != nil {
@@ -235,7 +235,7 @@ func (p *program) announce(ctx context.Context) error {
 		return err
 	}
 	for _, path := range []string{p.cfg.SafePidFile, p.cfg.SafePidFile2} {
-		if err := p.writePidFile(p.path(path, false)); err != nil {
+		if err := p.writePidFile(p.site.path(path, false)); err != nil {
 			return err
 		}
 	}

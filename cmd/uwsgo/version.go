@@ -9,7 +9,6 @@ import (
 
 	"github.com/uwsgo/uwsgo/cmd/internal/config"
 	"github.com/uwsgo/uwsgo/cmd/internal/home"
-	"github.com/uwsgo/uwsgo/engine/worker"
 )
 
 // version is set with -ldflags -X at a release. Go knows it where the program was installed
@@ -35,12 +34,11 @@ func versionText(cfg *config.Config, name, self string) string {
 	if !strings.HasPrefix(line, "uwsgo ") {
 		return line // for scripts, which compare it
 	}
-	p := newProgram(cfg)
-	p.self, p.virtualenv = self, worker.OwnVirtualenv(self)
-	p.dir, _ = os.Getwd()
-	p.noVirtualEnv.Do(func() {}) // nothing is run, so nothing is to be warned of
+	dir, _ := os.Getwd()
+	// Nothing runs, so there is nothing to warn of.
+	a := newApp(&site{cfg: cfg, home: dir, dir: dir}, self, func(string, ...any) {})
 	python := "none: "
-	if path, _, err := p.interpreter(); err != nil {
+	if path, _, err := a.interpreter(); err != nil {
 		python += err.Error()
 	} else {
 		python = strings.TrimSpace(home.Version(path) + " at " + path)
