@@ -43,11 +43,14 @@ func (p *program) listen(inherited []succession.Socket) error {
 		ReserveFiles: 128 + 2*cfg.Processes*(1+p.procs.loops*cfg.Threads),
 		DiskThreads:  cfg.DiskThreads,
 		HeadTimeout:  cfg.HTTPTimeout, BodyTimeout: cfg.HTTPTimeout, WriteTimeout: cfg.HTTPTimeout,
-		Logf: p.log.Printf, OnFinish: p.onFinish(), OnRefusal: p.logRefusal,
+		Logf: p.logf, OnRefusal: p.logs.refused,
 	}
+	var stopLog func()
+	opt.OnFinish, stopLog = requestLog(cfg, &p.logs)
+	p.ending.Later(stopLog)
 	if cfg.TLSErrors {
 		opt.OnHandshakeError = func(ln *engine.Listener, peer string, err error) {
-			p.log.Printf("TLS handshake with %s on %s failed: %v", peer, ln, err)
+			p.logf("TLS handshake with %s on %s failed: %v", peer, ln, err)
 		}
 	}
 	p.secure = certificate.HandlerOptions{
@@ -63,7 +66,7 @@ func (p *program) listen(inherited []succession.Socket) error {
 	}
 	p.ending.Later(func() {
 		if err := p.engine.Close(); err != nil {
-			p.log.Printf("close: %v", err)
+			p.logf("close: %v", err)
 		}
 	})
 	listens := cfg.Listens
@@ -105,7 +108,7 @@ func (p *program) bind(l config.Listen, inherited *succession.Socket, open func(
 	cfg := p.cfg
 	o := engine.ListenOptions{Backlog: cfg.Backlog, Mode: cfg.ChmodSocket, Owner: cfg.ChownSocket, ReusePort: cfg.ReusePort}
 	if o.Owner == "" {
-		o.Owner = p.owner()
+		o.Owner = p.identity.Owner()
 	}
 	if o.Mode == 0 && cfg.Daemonize != "" && cfg.Umask < 0 && p.vassal == nil {
 		o.Mode = 0o777 // as uWSGI's daemons have no umask: nginx may be another user
@@ -142,7 +145,7 @@ func (p *program) bind(l config.Listen, inherited *succession.Socket, open func(
 	}
 	p.sockets = append(p.sockets, openSocket{ln, l.Addr, inherited != nil && inherited.Always})
 	p.ending.Later(func() { // a start that fails leaves nothing behind
-		if !p.ready && inherited == nil {
+		if !p.ending.Started && inherited == nil {
 			_, _ = ln.Unlink()
 		}
 	})
@@ -150,9 +153,9 @@ func (p *program) bind(l config.Listen, inherited *succession.Socket, open func(
 	if ln.Unix() {
 		at = "UNIX address"
 	}
-	p.log.Printf("%s socket %d %s %s %s", kind, number, how, at, ln)
+	p.logf("%s socket %d %s %s %s", kind, number, how, at, ln)
 	if _, clamped := ln.Backlog(); clamped {
-		p.log.Printf("*** WARNING: listen = %d is more than this system allows (net.core.somaxconn): it holds fewer ***", cfg.Backlog)
+		p.logf("*** WARNING: listen = %d is more than this system allows (net.core.somaxconn): it holds fewer ***", cfg.Backlog)
 	}
 	return nil
 }
@@ -171,7 +174,7 @@ func (p *program) certificates(l config.Listen) (*certificate.Store, error) {
 	}
 	o := certificate.Options{
 		Pair: pair(*l.TLS), DirCiphers: cfg.SiteDirCiphers, HTTP2: cfg.HTTP2 && l.Protocol == config.HTTP,
-		Depth: cfg.VerifyDepth, Logf: p.log.Printf,
+		Depth: cfg.VerifyDepth, Logf: p.logf,
 	}
 	if cfg.SiteDir != "" {
 		o.Dir = from(cfg.SiteDir)
@@ -187,9 +190,9 @@ func (p *program) vacuum(ln *engine.Listener) {
 		return
 	}
 	if removed, err := ln.Unlink(); err != nil {
-		p.log.Printf("VACUUM: %v", err)
+		p.logf("VACUUM: %v", err)
 	} else if removed {
-		p.log.Printf("VACUUM: unix socket %s removed.", ln)
+		p.logf("VACUUM: unix socket %s removed.", ln)
 	}
 }
 
@@ -208,8 +211,8 @@ func (p *program) startWorkers(ctx context.Context) error {
 		PostFork:     p.stages().postFork(),
 		QueueTimeout: cfg.QueueTimeout, NoLanes: !cfg.Lanes,
 		Bodies: p.engine.SharedBodies(),
-		Loops:  p.engine.Loops(), Stderr: p.sink.Printed(), Version: version,
-		Log: func(line string) { p.log.Printf("%s", line) },
+		Loops:  p.engine.Loops(), Stderr: p.logs.Printed(), Version: version,
+		Log: func(line string) { p.logf("%s", line) },
 	}
 	wc.Anew = p.app.findAnew
 	if cfg.Stdin {
@@ -235,7 +238,7 @@ func (p *program) startWorkers(ctx context.Context) error {
 		wc.Limits.MinLifetime = cfg.MinLifetime
 	}
 	if cfg.AutoReload {
-		if p.code, err = life.NewCodeWatch(p.log.Printf); err != nil {
+		if p.code, err = life.NewCodeWatch(p.logf); err != nil {
 			return err
 		}
 		p.ending.Later(p.code.Close)
@@ -253,11 +256,11 @@ func (p *program) startWorkers(ctx context.Context) error {
 	p.told.Store(p.pool)
 	p.ending.Later(func() { p.withMercy(func(ctx context.Context) { _ = p.pool.Stop(ctx) }) })
 	s := p.pool.Snapshot()
-	p.log.Printf("Python %s at %s (from %s)", s.Python, s.Path, from)
+	p.logf("Python %s at %s (from %s)", s.Python, s.Path, from)
 	p.app.checkPlugins(s.Python, s.Path)
 	for i, app := range s.Apps {
 		if app.Reason == "" {
-			p.log.Printf("app %d: %s loaded in %v", i, app.App, time.Duration(app.Seconds*float64(time.Second)).Round(time.Millisecond))
+			p.logf("app %d: %s loaded in %v", i, app.App, time.Duration(app.Seconds*float64(time.Second)).Round(time.Millisecond))
 		}
 	}
 	return nil

@@ -13,7 +13,7 @@ import (
 // may need it, with as much time as requests have.
 func (p *program) startCompanions() error {
 	if specs := p.cfg.Companions; len(specs) > 0 {
-		g, err := companion.Start(specs, companion.Server{With: p.command, Owns: p.owns, Stop: p.askStop, Logf: p.log.Printf})
+		g, err := companion.Start(specs, companion.Server{With: p.command, Owns: p.owns, Stop: p.askStop, Logf: p.logf})
 		if err != nil {
 			return err
 		}
@@ -21,7 +21,7 @@ func (p *program) startCompanions() error {
 		p.besidesEndBy(g.Stop)
 	}
 	if jobs := p.cfg.Crons; len(jobs) > 0 {
-		r := cron.Start(jobs, p.command, p.log.Printf)
+		r := cron.Start(jobs, p.command, p.logf)
 		p.crons.Store(r)
 		p.besidesEndBy(r.Stop)
 	}

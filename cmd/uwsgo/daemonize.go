@@ -133,9 +133,15 @@ func daemonPipe() (*os.File, error) {
 	return os.NewFile(uintptr(fd), "ready"), nil
 }
 
-// detach has a daemon let go of the terminal and tells the command that waits for it.
-func (p *program) detach() error {
-	if p.daemon == nil && (p.cfg.Daemonize == "" || p.role.Before == nil) {
+// daemonized is what a server owes the terminal that it was started at; nothing, if zero.
+type daemonized struct {
+	waiting   *os.File // the command waits there until the daemon is ready; nil where none waits
+	successor bool     // of a daemon, whose command returned long ago
+}
+
+// detach has a daemon let go of the terminal, and tells the command that waits.
+func (d *daemonized) detach(l *logs) error {
+	if d.waiting == nil && !d.successor {
 		return nil
 	}
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
@@ -143,20 +149,20 @@ func (p *program) detach() error {
 		return fmt.Errorf("daemonize: %w", err)
 	}
 	defer null.Close()
-	// What is written past the log, the traces of a Go panic for one, goes there too.
 	if err := replace(int(null.Fd()), 0); err != nil {
 		return fmt.Errorf("daemonize: %w", err)
 	}
-	if err := p.standard.follow(p.sink); err != nil {
+	// What is written past the log, such as the trace of a Go panic, goes there too.
+	if err := l.standard.follow(l.Sink); err != nil {
 		return err
 	}
-	if p.daemon == nil {
-		return nil // a successor: the command has returned long ago
+	if d.waiting == nil {
+		return nil
 	}
-	p.sink.Sync() // of which daemonize2 shows what there is
-	_, err = p.daemon.Write([]byte{1})
-	_ = p.daemon.Close()
-	p.daemon = nil
+	l.Sync() // daemonize2 shows what the log has by now
+	_, err = d.waiting.Write([]byte{1})
+	_ = d.waiting.Close()
+	d.waiting = nil
 	if errors.Is(err, syscall.EPIPE) {
 		return nil // nobody waits any more, which is no reason to end
 	}

@@ -37,36 +37,36 @@ func reign(p *program) int {
 	go p.petition(asked, over)
 	e.Run(asked)
 	close(over)
-	p.log.Printf("The Emperor is buried.")
+	p.logf("The Emperor is buried.")
 	return exitOK
 }
 
 // crown prepares all that an emperor needs, in the order of a server.
 func (p *program) crown() (*emperor.Emperor, error) {
 	cfg := p.cfg
-	p.log.Printf("*** Starting uwsgo Emperor %s (%s, %d CPUs) on [%s] ***", version, runtime.GOOS+"/"+runtime.GOARCH, runtime.NumCPU(), p.start.Format(time.ANSIC))
+	p.logf("*** Starting uwsgo Emperor %s (%s, %d CPUs) on [%s] ***", version, runtime.GOOS+"/"+runtime.GOARCH, runtime.NumCPU(), p.start.Format(time.ANSIC))
 	inherited, err := p.fromSystemd()
 	if err != nil {
 		return nil, err
 	}
 	if len(inherited) > 0 {
-		p.log.Printf("*** WARNING: an emperor listens nowhere itself: the sockets of systemd stay unused ***")
+		p.logf("*** WARNING: an emperor listens nowhere itself: the sockets of systemd stay unused ***")
 	}
 	if err := p.site.begin(); err != nil {
 		return nil, err
 	}
 	p.site.started = p.site.home
 	for _, w := range cfg.Warnings {
-		p.log.Printf("*** WARNING: %s ***", w)
+		p.logf("*** WARNING: %s ***", w)
 	}
 	if err := p.site.chdir(); err != nil {
 		return nil, err
 	}
 	o := cfg.Emperor
-	o.Program, o.Dir, o.Logf, o.Mercy = p.app.self, *p.site.cwd.Load(), p.log.Printf, cfg.Mercy+5*time.Second
+	o.Program, o.Dir, o.Logf, o.Mercy = p.app.self, *p.site.cwd.Load(), p.logf, cfg.Mercy+5*time.Second
 	o.Output = os.Stderr
 	if cfg.LogTo != "" {
-		o.Output = p.sink.File()
+		o.Output = p.logs.File()
 	}
 	governed := -1
 	o.Governing = func(n int) {
@@ -86,7 +86,7 @@ func (p *program) crown() (*emperor.Emperor, error) {
 		return nil, err
 	}
 	if cfg.EmperorStats != "" {
-		so := stats.Options{Mode: cfg.ChmodSocket, Owner: p.owner(), HTTP: cfg.StatsHTTP, Minified: cfg.StatsMin, Hosts: cfg.StatsHosts}
+		so := stats.Options{Mode: cfg.ChmodSocket, Owner: p.identity.Owner(), HTTP: cfg.StatsHTTP, Minified: cfg.StatsMin, Hosts: cfg.StatsHosts}
 		document := func() ([]byte, error) {
 			text, err := e.Document(version)
 			if err == nil && text == nil {
@@ -102,28 +102,28 @@ func (p *program) crown() (*emperor.Emperor, error) {
 			return nil, fmt.Errorf("emperor-stats: %w", err)
 		}
 		p.ending.Later(func() { _ = s.Close() })
-		p.log.Printf("*** Emperor stats server enabled on %s ***", s.Addr())
+		p.logf("*** Emperor stats server enabled on %s ***", s.Addr())
 	}
 	for _, path := range []string{cfg.PidFile, cfg.EmperorPid} {
-		if err := p.writePidFile(p.site.path(path, true)); err != nil {
+		if err := p.pidFiles.write(p.site.path(path, true)); err != nil {
 			return nil, err
 		}
 	}
-	if err := p.dropPrivileges(); err != nil {
+	if err := dropPrivileges(p.site, p.identity, p.logf); err != nil {
 		return nil, err
 	}
-	if err := p.moveLog(); err != nil {
+	if err := p.logs.move(cfg.LogTo2); err != nil {
 		return nil, err
 	}
 	for _, path := range []string{cfg.PidFile2, cfg.SafePidFile, cfg.SafePidFile2} {
-		if err := p.writePidFile(p.site.path(path, false)); err != nil {
+		if err := p.pidFiles.write(p.site.path(path, false)); err != nil {
 			return nil, err
 		}
 	}
-	if err := p.detach(); err != nil {
+	if err := p.daemon.detach(&p.logs); err != nil {
 		return nil, err
 	}
-	p.ready = true
+	p.ending.Started = true
 	p.tellLosses()
 	p.notify(daemon.SdNotifyReady, "The Emperor is governing 0 vassals")
 	p.vassal.tell(emperor.Spawned, emperor.Accepting, emperor.Loyal)
@@ -147,7 +147,7 @@ func (p *program) petition(asked chan<- emperor.Ask, over <-chan struct{}) {
 	for {
 		select {
 		case sig := <-p.ending.Asked:
-			p.log.Printf("%s received: stopping the vassals, at most %v (again: at once)", signalName(sig), p.cfg.Mercy)
+			p.logf("%s received: stopping the vassals, at most %v (again: at once)", signalName(sig), p.cfg.Mercy)
 			p.notify(daemon.SdNotifyStopping, "stopping the vassals")
 			ask(emperor.Finish)
 			p.ending.Insist()
@@ -155,13 +155,13 @@ func (p *program) petition(asked chan<- emperor.Ask, over <-chan struct{}) {
 		case sig := <-p.others:
 			switch sig {
 			case syscall.SIGHUP, emperorReload:
-				p.log.Printf("%s received: all vassals reload", signalName(sig))
-				p.sink.Follow()
+				p.logf("%s received: all vassals reload", signalName(sig))
+				p.logs.Follow()
 				ask(emperor.ReloadAll)
 			case syscall.SIGUSR1:
 				ask(emperor.Report)
 			case syscall.SIGUSR2:
-				p.log.Printf("SIGUSR2 received: an emperor is not replaced: restart it")
+				p.logf("SIGUSR2 received: an emperor is not replaced: restart it")
 			}
 		case <-look:
 			ask(emperor.Look)

@@ -2,31 +2,36 @@ package main
 
 import (
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/life"
+	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/succession"
 )
 
-// openFifos makes the named pipes of master-fifo and takes commands from them. They are for
-// the server's own user.
-func (p *program) openFifos() error {
-	if p.role.Shared() {
-		p.role.Postpone(p.openFifos)
+// fifos are the named pipes of master-fifo, which belong to the server's own user.
+type fifos struct {
+	paths   []string
+	letters chan byte // commands that wait for the goroutine of serve
+	role    *succession.Role
+	ending  *life.Ending
+	logf    func(format string, args ...any)
+}
+
+// open makes the pipes and takes commands from them, once no other server has them.
+func (f *fifos) open() error {
+	if f.role.Shared() {
+		f.role.Postpone(f.open)
 		return nil
 	}
-	paths := make([]string, len(p.cfg.Fifos))
-	for i, name := range p.cfg.Fifos {
-		paths[i] = p.site.path(name, false)
-	}
-	f := &life.Fifos{Letters: p.letters, Quit: p.quitByLetter, Logf: p.log.Printf}
-	remove, err := f.Open(paths)
-	p.ending.Later(remove)
-	p.role.HandBack(remove)
+	pipes := &life.Fifos{Letters: f.letters, Quit: f.quit, Logf: f.logf}
+	remove, err := pipes.Open(f.paths)
+	f.ending.Later(remove)
+	f.role.HandBack(remove)
 	return err
 }
 
-// quitByLetter ends the server, also during the start. Any goroutine.
-func (p *program) quitByLetter(c byte) {
-	p.log.Printf("master-fifo: %c", c)
-	if c == 'Q' {
-		p.ending.Hurry()
+// quit ends the server, also during the start. Any goroutine.
+func (f *fifos) quit(letter byte) {
+	f.logf("master-fifo: %c", letter)
+	if letter == 'Q' {
+		f.ending.Hurry()
 	}
-	p.ending.Ask(request("master-fifo: " + string(rune(c))))
+	f.ending.Ask(request("master-fifo: " + string(rune(letter))))
 }

@@ -19,7 +19,7 @@ import (
 // command is what a shell command of an option runs with: the log, and what env has
 // for the app.
 func (p *program) command(line string) command.Command {
-	return command.Command{Line: line, Env: p.app.environ(), Output: p.sink.Printed()}
+	return command.Command{Line: line, Env: p.app.environ(), Output: p.logs.Printed()}
 }
 
 // stages runs the hooks of the options. What one does is up to do.
@@ -117,7 +117,7 @@ func (e exitError) Error() string {
 
 // stages returns what runs hooks.
 func (p *program) stages() *stages {
-	return &stages{hooks: p.cfg.Hooks, work: p.cfg.Chdir2, logf: p.log.Printf, do: p.runHook}
+	return &stages{hooks: p.cfg.Hooks, work: p.cfg.Chdir2, logf: p.logf, do: p.runHook}
 }
 
 // runHooks runs those of some stages.
@@ -185,10 +185,10 @@ func (p *program) watchTouched(ctx context.Context) {
 	var watched []life.Watched
 	for _, h := range p.cfg.TouchHooks {
 		watched = append(watched, life.Watched{Paths: p.site.under(h.Path), Do: func() {
-			p.log.Printf("*** %s has been touched... running \"%s\" ***", h.Path, h.Text)
+			p.logf("*** %s has been touched... running \"%s\" ***", h.Path, h.Text)
 			go func() {
 				if err := p.runHook(ctx, h.Hook); err != nil && ctx.Err() == nil {
-					p.log.Printf("%s: %v", h.Where, err)
+					p.logf("%s: %v", h.Where, err)
 				}
 			}()
 		}})

@@ -55,7 +55,7 @@ func (p *program) watchIdle(ctx context.Context) {
 		s := p.engine.Stats()
 		switch i.look(now, s.Requests, s.InFlight) {
 		case 1:
-			p.log.Printf("workers have been inactive for more than %d seconds", int(cfg.Idle/time.Second))
+			p.logf("workers have been inactive for more than %d seconds", int(cfg.Idle/time.Second))
 			switch {
 			case !cfg.DieOnIdle:
 				p.pool.Scale(1 - cfg.Processes)

@@ -6,63 +6,71 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
-	"strings"
 	"sync"
 
 	"github.com/uwsgo/uwsgo/cmd/internal/accesslog"
+	"github.com/uwsgo/uwsgo/cmd/internal/config"
 	"github.com/uwsgo/uwsgo/cmd/internal/logger"
+	"github.com/uwsgo/uwsgo/cmd/internal/privilege"
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/life"
 )
 
-// openLog opens the log; until then errors go to standard error alone.
-func (p *program) openLog() error {
-	c := p.logConfig()
-	sink, err := logger.Open(c)
-	if p.role.Before != nil && errors.Is(err, fs.ErrPermission) {
-		// Root has opened it before, and its log is standard error here.
-		c.To, c.Truncate = "", false
-		sink, err = logger.Open(c)
-	}
-	if err != nil {
-		return err
-	}
-	p.sink = sink
-	p.log = sink.Log()
-	p.ending.Later(func() { _ = sink.Close() })
-	return nil
+// logs is the log of the server, and its standard streams as far as they lead there.
+type logs struct {
+	*logger.Sink // nil before open
+	standard     standard
 }
 
-// logConfig is what the options say of where lines go.
-func (p *program) logConfig() logger.Config {
-	cfg := p.cfg
+// printf writes a line. Before the log is open it does nothing. Any goroutine.
+func (l *logs) printf(format string, args ...any) {
+	if l.Sink != nil {
+		l.Log().Printf(format, args...)
+	}
+}
+
+// open opens the log. Until then errors go to standard error alone. A successor goes on with the
+// log of the server before it.
+func (l *logs) open(c logger.Config, successor bool) (err error) {
+	c.Changed = l.standard.changed
+	c.Truncate = c.Truncate && !successor
+	l.Sink, err = logger.Open(c)
+	if successor && errors.Is(err, fs.ErrPermission) {
+		// Root opened it for the server before, and passed it on as standard error.
+		c.To, c.Truncate = "", false
+		l.Sink, err = logger.Open(c)
+	}
+	return err
+}
+
+// logConfig returns what the options say of where lines go. user opens the files.
+func logConfig(cfg *config.Config, user privilege.Identity) logger.Config {
 	c := cfg.Log
-	c.To, c.Open, c.Changed = cfg.LogTo, p.identity.Append, p.standard.changed
-	c.Truncate = c.Truncate && p.role.Before == nil // it goes on with that one's log
+	c.To, c.Open = cfg.LogTo, user.Append
 	c.Master = c.Master || cfg.LogTo2 != ""
 	c.Dir = cfg.Chdir
 	if cfg.Chroot != "" {
 		c.Dir = filepath.Join(cfg.Chroot, cfg.Chdir)
 	}
-	c.Encoders = append(c.Encoders, p.vassal.prefix(c)...)
 	c.Access.UID, c.Access.GID = -1, -1
-	c.UID, c.GID = p.identity.UID, p.identity.GID
+	c.UID, c.GID = user.UID, user.GID
 	if cfg.LogChown {
-		c.Access.UID, c.Access.GID = p.identity.UID, p.identity.GID
+		c.Access.UID, c.Access.GID = user.UID, user.GID
 	}
 	return c
 }
 
-// moveLog has the log go to the file of logto2, which the user of uid opens.
-func (p *program) moveLog() error {
-	if p.cfg.LogTo2 == "" {
+// move has the log go to another file, which the user of uid opens; an empty name changes nothing.
+func (l *logs) move(to string) error {
+	if to == "" {
 		return nil
 	}
-	return p.sink.Move(p.cfg.LogTo2)
+	return l.Move(to)
 }
 
-// watchLogs opens the log anew, or begins a new one, when files are touched, until ctx ends.
-func (p *program) watchLogs(ctx context.Context) {
-	life.Watch(ctx, life.Watched{Paths: p.site.under(p.cfg.TouchLogRotate...), Do: p.sink.Rotate}, life.Watched{Paths: p.site.under(p.cfg.TouchLogReopen...), Do: p.sink.Reopen})
+// watch begins a new log when a file of rotate is touched, and opens the log again when one of
+// reopen is, until ctx ends.
+func (l *logs) watch(ctx context.Context, rotate, reopen []string) {
+	life.Watch(ctx, life.Watched{Paths: rotate, Do: l.Rotate}, life.Watched{Paths: reopen, Do: l.Reopen})
 }
 
 // standard is the server's own standard output and error, which lead to the log once a
@@ -98,9 +106,8 @@ func (s *standard) redirect() error {
 	return nil
 }
 
-// requestFormat is the form of the lines of requests.
-func (p *program) requestFormat() *accesslog.Format {
-	cfg := p.cfg
+// requestFormat returns the form of the lines of requests.
+func requestFormat(cfg *config.Config, logf func(format string, args ...any)) *accesslog.Format {
 	o := accesslog.Options{Micros: cfg.LogMicros, Memory: cfg.MemoryReport}
 	if cfg.LogFormatDate {
 		o.Date = cfg.LogDate
@@ -118,17 +125,10 @@ func (p *program) requestFormat() *accesslog.Format {
 	}
 	format := accesslog.Compile(cfg.LogFormat, o)
 	for _, name := range format.Unknown() {
-		p.log.Printf("*** WARNING: log-format: %%(%s) is none of the server's: it is logged as - unless the app sets it (uwsgi.set_logvar) ***", name)
+		logf("*** WARNING: log-format: %%(%s) is none of the server's: it is logged as - unless the app sets it (uwsgi.set_logvar) ***", name)
 	}
 	for _, name := range format.Secret() {
-		p.log.Printf("*** WARNING: log-format: %%(var.%s) holds passwords and is logged as - ***", name)
+		logf("*** WARNING: log-format: %%(var.%s) holds passwords and is logged as - ***", name)
 	}
 	return format
-}
-
-// listLoggers answers logger-list.
-func (p *program) listLoggers() {
-	if p.cfg.LoggerList {
-		p.log.Printf("*** loggers: %s ***", strings.Join(logger.Kinds, " "))
-	}
 }

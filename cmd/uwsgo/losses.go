@@ -16,7 +16,7 @@ import (
 func (p *program) tellLosses() {
 	l := p.cfg.Losses
 	if len(l.Unprotected) > 0 {
-		p.log.Printf("*** WARNING: not protected by, as ignore-unsupported says: %s ***", strings.Join(l.Unprotected, ", "))
+		p.logf("*** WARNING: not protected by, as ignore-unsupported says: %s ***", strings.Join(l.Unprotected, ", "))
 	}
 	if len(l.Function)+len(l.Changed)+len(l.Harmless) == 0 {
 		return
@@ -25,7 +25,7 @@ func (p *program) tellLosses() {
 	if len(l.Function) > 0 {
 		warning = "WARNING: "
 	}
-	p.log.Printf("*** %s%s; %s tells more ***", warning, check.Sort(p.cfg).Summary(), checkCommand(os.Args))
+	p.logf("*** %s%s; %s tells more ***", warning, check.Sort(p.cfg).Summary(), checkCommand(os.Args))
 }
 
 // checkCommand is the command that checks what a server was started with. Options may hold

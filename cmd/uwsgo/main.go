@@ -98,7 +98,7 @@ func run() int {
 			return daemonize(cfg, path, input.Bytes())
 		}
 		p := newProgram(cfg, path)
-		p.stdin, p.daemon = input.Bytes(), ready
+		p.stdin, p.daemon = input.Bytes(), daemonized{waiting: ready, successor: cfg.Daemonize != "" && before != nil}
 		p.vassal, p.role = mine, succession.NewRole(before)
 		if emperor {
 			return reign(p)

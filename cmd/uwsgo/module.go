@@ -40,7 +40,7 @@ func (p *program) openStores() (err error) {
 	}
 	queue := cfg.Queue
 	queue.Store = p.site.fromStart(queue.Store)
-	if p.stores, err = stores.Open(caches, queue, cfg.Areas, p.log.Printf); err != nil {
+	if p.stores, err = stores.Open(caches, queue, cfg.Areas, p.logf); err != nil {
 		return err
 	}
 	p.ending.Later(p.stores.Close)
@@ -49,8 +49,8 @@ func (p *program) openStores() (err error) {
 
 // services are what the uwsgi module asks the server.
 func (p *program) services() *control.Hub {
-	h := control.NewHub(p.log.Printf)
-	router := signals.New(h, p.cfg.Processes, p.log.Printf)
+	h := control.NewHub(p.logf)
+	router := signals.New(h, p.cfg.Processes, p.logf)
 	p.signals.Store(router)
 	done := make(chan struct{})
 	go router.Run(done)

@@ -14,19 +14,13 @@ func (p served) reloadChain(why string) { p.reloads.AskChain(why) }
 
 func (p served) reloadWorkers(why string) { p.reloads.AskWorkers(why) }
 
-func (p served) logStats() { p.observer.Log(p.log.Printf) }
+func (p served) logStats() { p.observer.Log(p.logf) }
 
-func (p served) reopenLog() { p.sink.Reopen() }
+func (p served) reopenLog() { p.logs.Reopen() }
 
-func (p served) rotateLog() { p.sink.Rotate() }
+func (p served) rotateLog() { p.logs.Rotate() }
 
-func (p served) writePidFiles() {
-	for _, f := range p.pidFiles {
-		if err := f.Write(); err != nil {
-			p.log.Printf("%v", err)
-		}
-	}
-}
+func (p served) writePidFiles() { p.pidFiles.again() }
 
 // pause stops accepting connections, or goes on with it.
 func (p served) pause() {
@@ -34,16 +28,16 @@ func (p served) pause() {
 	p.paused.Store(paused)
 	p.engine.Pause(paused)
 	if paused {
-		p.log.Printf("*** PAUSE: no connection is accepted until SIGTSTP comes again ***")
+		p.logf("*** PAUSE: no connection is accepted until SIGTSTP comes again ***")
 	} else {
-		p.log.Printf("*** (SIGTSTP received) accepting connections again ***")
+		p.logf("*** (SIGTSTP received) accepting connections again ***")
 	}
 }
 
 // scale has one worker more or fewer run.
 func (p served) scale(by int) {
 	if p.pool == nil || p.cfg.Cheaper.Min == 0 {
-		p.log.Printf("master-fifo: the number of workers is fixed: set cheaper to have it change")
+		p.logf("master-fifo: the number of workers is fixed: set cheaper to have it change")
 		return
 	}
 	p.pool.Scale(by)

@@ -51,6 +51,6 @@ func (p *program) makeObserver() {
 			}
 			return p.stores.Stats()
 		},
-		Paused: p.paused.Load, Cwd: func() string { return *p.site.cwd.Load() }, Dropped: p.sink.Dropped,
+		Paused: p.paused.Load, Cwd: func() string { return *p.site.cwd.Load() }, Dropped: p.logs.Dropped,
 	}
 }

@@ -14,7 +14,7 @@ import (
 func (p *program) renew() {
 	next, waiting, err := p.cfg.Renew(os.Args[1:], os.Environ(), ini.OS(bytes.NewReader(p.stdin)).In(p.site.started))
 	if err != nil {
-		p.log.Printf("*** WARNING: the configuration cannot be read again, so options stay as they are: %v ***", err)
+		p.logf("*** WARNING: the configuration cannot be read again, so options stay as they are: %v ***", err)
 		return
 	}
 	p.app.renewed.Store(next)
@@ -22,19 +22,19 @@ func (p *program) renew() {
 		return
 	}
 	if len(waiting) > 0 {
-		p.log.Printf("*** WARNING: these options have changed and wait for a restart, or for SIGUSR2: %s ***", strings.Join(waiting, ", "))
+		p.logf("*** WARNING: these options have changed and wait for a restart, or for SIGUSR2: %s ***", strings.Join(waiting, ", "))
 	}
 }
 
 // makeReloads makes what reloads the apps, once it is known whether there are any.
 func (p *program) makeReloads() {
-	p.reloads = &life.Reloads{Logf: p.log.Printf, Notify: p.notify, Renew: p.renew, Enter: p.reloaded, Asked: p.sink.Follow} // logrotate may have moved the log before it asks
+	p.reloads = &life.Reloads{Logf: p.logf, Notify: p.notify, Renew: p.renew, Enter: p.reloaded, Asked: p.logs.Follow} // logrotate may have moved the log before it asks
 	if p.pool != nil {
 		p.reloads.Pool = p.pool
 	}
 	if p.cfg.ExitOnReload {
 		p.reloads.Instead = func(why string) {
-			p.log.Printf("%s", why)
+			p.logf("%s", why)
 			p.ending.Ask(request("exit-on-reload: a reload was asked for"))
 		}
 	}

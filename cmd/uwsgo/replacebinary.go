@@ -35,7 +35,7 @@ func ownPath() string {
 // bindRole tells the role what it needs of the program, once that is prepared.
 func (p *program) bindRole() {
 	r := p.role
-	r.Logf, r.Notify, r.Mercy = p.log.Printf, p.notify, p.cfg.Mercy
+	r.Logf, r.Notify, r.Mercy = p.logf, p.notify, p.cfg.Mercy
 	if p.stats != nil {
 		r.KeepFiles = p.stats.KeepFile
 	}
@@ -45,26 +45,26 @@ func (p *program) bindRole() {
 // sockets. Only the goroutine of serve calls it.
 func (p *program) replaceBinary() {
 	if p.vassal != nil {
-		p.log.Printf("%v", errVassal)
+		p.logf("%v", errVassal)
 		return
 	}
 	if why := p.role.Refusal(os.Getpid(), p.paused.Load(), p.cfg.Chroot != ""); why != "" {
-		p.log.Printf("%s", why)
+		p.logf("%s", why)
 		return
 	}
-	p.log.Printf("binary reloading uwsgo: starting %s...", p.app.self)
+	p.logf("binary reloading uwsgo: starting %s...", p.app.self)
 	if err := p.role.Start(p.likeThis()); err != nil {
-		p.log.Printf("the binary is not replaced: %v", err)
+		p.logf("the binary is not replaced: %v", err)
 		return
 	}
-	p.log.Printf("process %d is to take the place of this one", p.role.After.PID())
+	p.logf("process %d is to take the place of this one", p.role.After.PID())
 	p.reloads.Tell(1, "replacing the binary")
 }
 
 // likeThis says how to start the program as this process was started.
 func (p *program) likeThis() succession.Spec {
 	s := succession.Spec{
-		Path: p.app.self, Args: os.Args, Dir: p.site.started, Stdin: p.stdin, Stdout: os.Stdout, Stderr: p.sink.File(),
+		Path: p.app.self, Args: os.Args, Dir: p.site.started, Stdin: p.stdin, Stdout: os.Stdout, Stderr: p.logs.File(),
 		Home: *p.site.cwd.Load(), // of socket files; where they were made may be gone by now
 	}
 	if _, err := os.Stat(p.site.started); err != nil && p.site.dir != "" {
@@ -96,13 +96,13 @@ func (p *program) handOver(outcome error) bool {
 		return true
 	}
 	if pipes {
-		if err := p.openFifos(); err != nil {
-			p.log.Printf("%v", err)
+		if err := p.fifos.open(); err != nil {
+			p.logf("%v", err)
 		}
 	}
 	if besides {
 		if err := p.startCompanions(); err != nil {
-			p.log.Printf("%v", err)
+			p.logf("%v", err)
 		}
 	}
 	p.reloads.Tell(-1, "serving requests with the old binary, as the new one did not start")

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/uwsgo/uwsgo/cmd/internal/accesslog"
+	"github.com/uwsgo/uwsgo/cmd/internal/config"
 	"github.com/uwsgo/uwsgo/cmd/internal/logger"
 	"github.com/uwsgo/uwsgo/codec"
 	"github.com/uwsgo/uwsgo/engine"
@@ -17,9 +18,9 @@ import (
 	"github.com/uwsgo/uwsgo/handler/wsgi"
 )
 
-// onFinish returns what is done when an exchange has ended: its bytes are counted
-// for the worker that answered, and its line is logged.
-func (p *program) onFinish() func(*engine.Exchange, engine.Outcome) {
+// requestLog returns what is done when an exchange has ended: its bytes are counted for the
+// worker that answered, and its line is logged. stop is called after the last one.
+func requestLog(cfg *config.Config, l *logs) (finish func(*engine.Exchange, engine.Outcome), stop func()) {
 	count := func(x *engine.Exchange, o engine.Outcome) wsgi.Origin {
 		origin := wsgi.OriginOf(x)
 		if origin.Core != nil {
@@ -27,16 +28,16 @@ func (p *program) onFinish() func(*engine.Exchange, engine.Outcome) {
 		}
 		return origin
 	}
-	filter := p.cfg.LogFilter
-	if filter == (accesslog.Filter{}) && p.cfg.Module == "" && p.cfg.WSGIFile == "" && len(p.cfg.Mounts) == 0 {
-		return func(x *engine.Exchange, o engine.Outcome) { count(x, o) }
+	filter, stop := cfg.LogFilter, func() {}
+	if filter == (accesslog.Filter{}) && cfg.Module == "" && cfg.WSGIFile == "" && len(cfg.Mounts) == 0 {
+		return func(x *engine.Exchange, o engine.Outcome) { count(x, o) }, stop
 	}
-	format := p.requestFormat()
+	format := requestFormat(cfg, l.printf)
 	total := new(atomic.Int64)
 	var memory *memoryWatch
 	if format.Memory() > 0 {
 		memory = watchMemory(format.Memory() > 1)
-		p.ending.Later(memory.stop)
+		stop = memory.stop
 	}
 	writers := make([]*requestWriter, worker.MaxLoops) // each loop has its own
 	return func(x *engine.Exchange, o engine.Outcome) {
@@ -46,11 +47,11 @@ func (p *program) onFinish() func(*engine.Exchange, engine.Outcome) {
 		}
 		w := &writers[x.Loop().Index()]
 		if *w == nil {
-			*w = newRequestWriter(format, p.sink, total)
-			(*w).filter, (*w).memory, (*w).forwarded = filter, memory, p.cfg.LogForwardedFor && len(p.cfg.TrustedProxies) == 0
+			*w = newRequestWriter(format, l.Sink, total)
+			(*w).filter, (*w).memory, (*w).forwarded = filter, memory, cfg.LogForwardedFor && len(cfg.TrustedProxies) == 0
 		}
 		(*w).write(x, o, count(x, o))
-	}
+	}, stop
 }
 
 // optionOf names the option that changes the limit that a refused request passed.
@@ -71,9 +72,9 @@ func optionOf(r *engine.Refusal) string {
 	return ""
 }
 
-// logRefusal logs a refused request. These lines tell the time, as those of requests do.
-func (p *program) logRefusal(r *engine.Refusal) {
-	p.log.Printf("[%s] %s", time.Now().Format("Mon Jan _2 15:04:05 2006"), r.Text(optionOf(r)))
+// refused logs a refused request. These lines tell the time, as those of requests do.
+func (l *logs) refused(r *engine.Refusal) {
+	l.printf("[%s] %s", time.Now().Format("Mon Jan _2 15:04:05 2006"), r.Text(optionOf(r)))
 }
 
 // requestWriter logs the exchanges of one loop, to which it belongs.

@@ -14,13 +14,11 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/companion"
 	"github.com/uwsgo/uwsgo/cmd/internal/config"
 	"github.com/uwsgo/uwsgo/cmd/internal/cron"
-	"github.com/uwsgo/uwsgo/cmd/internal/logger"
 	"github.com/uwsgo/uwsgo/cmd/internal/privilege"
 	"github.com/uwsgo/uwsgo/cmd/internal/stats"
 	"github.com/uwsgo/uwsgo/cmd/internal/stores"
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/life"
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/observe"
-	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/pidfile"
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/signals"
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/succession"
 	"github.com/uwsgo/uwsgo/engine"
@@ -41,17 +39,14 @@ type program struct {
 	identity privilege.Identity
 	others   chan os.Signal // signals that ask for something else than the end
 	vassal   *vassal        // nil for a server that no emperor has started
-	daemon   *os.File       // tells the command that waits for the daemon to be ready; nil without one
+	daemon   daemonized
 	paused   atomic.Bool
 	stopping atomic.Bool // a signal to stop has come; see ready-path
 	ending   *life.Ending
-	letters  chan byte // commands of master-fifo
-	pidFiles []*pidfile.File
+	fifos    *fifos
+	pidFiles *pidFiles
 	watchdog time.Duration // how often systemd wants to hear from the server; 0 for never
-	ready    bool          // the start is over: requests are served
-	sink     *logger.Sink
-	log      *logger.Logger
-	standard standard
+	logs     logs
 
 	engine   *engine.Server
 	pool     *worker.Pool                   // nil when there are only files to serve
@@ -80,7 +75,7 @@ func newProgram(cfg *config.Config, self string) *program {
 }
 
 // logf writes a line into the log, once that is open.
-func (p *program) logf(format string, args ...any) { p.log.Printf(format, args...) }
+func (p *program) logf(format string, args ...any) { p.logs.printf(format, args...) }
 
 // serve runs the server that p.cfg describes until it is stopped, and returns the exit
 // code: it starts up, lives, and ends.
@@ -107,9 +102,9 @@ func serve(p *program) int {
 	}
 	p.shutdown()
 	if err := <-served; !errors.Is(err, engine.ErrServerClosed) {
-		p.log.Printf("uwsgo: %v", err)
+		p.logf("uwsgo: %v", err)
 	}
-	p.log.Printf("goodbye to uwsgo.")
+	p.logf("goodbye to uwsgo.")
 	return exitOK
 }
 
@@ -136,7 +131,7 @@ func (p *program) heed(sig os.Signal) bool {
 	if p.orders.heed(sig) {
 		return true
 	}
-	p.log.Printf("%s received: finishing requests, at most %v (again: at once)", signalName(sig), p.cfg.Mercy)
+	p.logf("%s received: finishing requests, at most %v (again: at once)", signalName(sig), p.cfg.Mercy)
 	return false
 }
 
@@ -144,7 +139,7 @@ func (p *program) heed(sig os.Signal) bool {
 // is false where requests cannot be served any more.
 func (p *program) live(ctx context.Context, served <-chan error) bool {
 	watching, unwatch := context.WithCancel(ctx)
-	go p.watchLogs(watching)
+	go p.logs.watch(watching, p.site.under(p.cfg.TouchLogRotate...), p.site.under(p.cfg.TouchLogReopen...))
 	go p.watchTouched(watching)
 	go p.watchIdle(watching)
 	p.runAccepting(watching, false)
@@ -156,15 +151,15 @@ func (p *program) live(ctx context.Context, served <-chan error) bool {
 			running = p.heed(sig)
 		case sig := <-p.others:
 			running = p.heed(sig)
-		case c := <-p.letters:
+		case c := <-p.fifos.letters:
 			p.orders.obey(c)
 		case outcome := <-p.role.After.Outcome():
 			running = !p.handOver(outcome)
 		case <-ctx.Done():
-			p.log.Printf("stopped before the start was over: finishing requests, at most %v (again: at once)", p.cfg.Mercy)
+			p.logf("stopped before the start was over: finishing requests, at most %v (again: at once)", p.cfg.Mercy)
 			running = false
 		case err := <-served:
-			p.log.Printf("uwsgo: %v", err)
+			p.logf("uwsgo: %v", err)
 			return false
 		}
 	}
@@ -186,7 +181,7 @@ func (p *program) shutdown() {
 		p.role.After.Stop()
 	}
 	if d := p.cfg.DrainDelay; d > 0 && !p.role.Shared() {
-		p.log.Printf("serving as usual for %v (drain-delay)", d)
+		p.logf("serving as usual for %v (drain-delay)", d)
 		select {
 		case <-time.After(d):
 		case <-p.ending.Patience.Done():
@@ -201,11 +196,11 @@ func (p *program) shutdown() {
 	}
 	// The loops carry the last answers, so they go on until the workers have ended.
 	if err := p.engine.Drain(ctx); err != nil {
-		p.log.Printf("some requests did not finish in time: %v", err)
+		p.logf("some requests did not finish in time: %v", err)
 	}
 	if p.pool != nil {
 		if err := p.pool.Stop(ctx); err != nil {
-			p.log.Printf("some workers did not end in time and were killed: %v; threads that the app has started keep a worker from its end unless they are daemons", err)
+			p.logf("some workers did not end in time and were killed: %v; threads that the app has started keep a worker from its end unless they are daemons", err)
 		}
 	}
 	_ = p.engine.Close()

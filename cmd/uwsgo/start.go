@@ -15,6 +15,7 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 
 	"github.com/uwsgo/uwsgo/cmd/internal/emperor"
+	"github.com/uwsgo/uwsgo/cmd/internal/logger"
 	"github.com/uwsgo/uwsgo/cmd/internal/stats"
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/succession"
 	"github.com/uwsgo/uwsgo/engine/worker"
@@ -23,17 +24,26 @@ import (
 // open becomes what the process is to be before anything else, and opens the log. Errors go
 // to standard error alone.
 func (p *program) open() error {
-	p.start, p.letters = time.Now(), make(chan byte, 16)
+	p.start = time.Now()
 	go reapAdopted(p.ending.Patience.Done())
 	p.procs = setProcs(p.cfg.Compress || p.cfg.HTTPGzip)
 	if p.cfg.Umask >= 0 {
 		syscall.Umask(p.cfg.Umask)
 	}
-	p.setTitle()
-	if err := p.identify(); err != nil {
+	setTitle(p.cfg)
+	var err error
+	if p.identity, err = identify(p.cfg); err != nil {
 		return err
 	}
-	return p.openLog()
+	c := logConfig(p.cfg, p.identity)
+	c.Encoders = append(c.Encoders, p.vassal.prefix(c)...)
+	if err := p.logs.open(c, p.role.Before != nil); err != nil {
+		return err
+	}
+	p.ending.Later(func() { _ = p.logs.Close() })
+	p.fifos = &fifos{letters: make(chan byte, 16), role: p.role, ending: p.ending, logf: p.logf}
+	p.pidFiles = &pidFiles{user: p.identity, role: p.role, ending: p.ending, vacuum: p.cfg.Vacuum, logf: p.logf}
+	return nil
 }
 
 // startUp prepares everything, has requests answered, and tells everybody so. served gets why
@@ -60,18 +70,18 @@ func (p *program) startUp(ctx context.Context) (served <-chan error, err error) 
 // notStarted tells why the server does not start, and returns the exit code.
 func (p *program) notStarted(ctx context.Context, err error) int {
 	if ctx.Err() != nil {
-		p.log.Printf("stopped before the start was over")
+		p.logf("stopped before the start was over")
 		return exitOK
 	}
 	code, last := verdict(err)
 	if _, asked := errors.AsType[exitError](err); asked {
-		p.log.Printf("%v", err)
+		p.logf("%v", err)
 		return code
 	}
 	p.tellLosses() // one of them may be why
 	p.complain(err)
 	if last != "" {
-		p.log.Printf("%s", last)
+		p.logf("%s", last)
 	}
 	return code
 }
@@ -95,7 +105,7 @@ func verdict(err error) (code int, last string) {
 // directory, sockets, pid file, user, apps.
 func (p *program) prepare(ctx context.Context) error {
 	cfg := p.cfg
-	p.log.Printf("*** Starting uwsgo %s (%s, %d CPUs) on [%s] ***", version, runtime.GOOS+"/"+runtime.GOARCH, runtime.NumCPU(), p.start.Format(time.ANSIC))
+	p.logf("*** Starting uwsgo %s (%s, %d CPUs) on [%s] ***", version, runtime.GOOS+"/"+runtime.GOARCH, runtime.NumCPU(), p.start.Format(time.ANSIC))
 	p.limitFiles()
 	inherited, err := p.fromSystemd() // first: what is run must not get it
 	if err != nil {
@@ -117,18 +127,20 @@ func (p *program) prepare(ctx context.Context) error {
 		return err
 	}
 	for _, w := range cfg.Warnings {
-		p.log.Printf("*** WARNING: %s ***", w)
+		p.logf("*** WARNING: %s ***", w)
 	}
 	if os.Getuid() == 0 && p.identity.UID <= 0 {
-		p.log.Printf("*** WARNING: you are running uwsgo as root, and so runs the app: set uid (and gid) to another user ***")
+		p.logf("*** WARNING: you are running uwsgo as root, and so runs the app: set uid (and gid) to another user ***")
 	}
-	p.listLoggers()
+	if cfg.LoggerList {
+		p.logf("*** loggers: %s ***", strings.Join(logger.Kinds, " "))
+	}
 	if cfg.Show {
 		var b strings.Builder
 		if err := cfg.ShowConfig(&b); err != nil {
 			return err
 		}
-		p.log.Printf("%s", b.String())
+		p.logf("%s", b.String())
 	}
 	if cfg.Profile != "" {
 		stop := startProfile(cfg.Profile)
@@ -154,36 +166,39 @@ func (p *program) prepare(ctx context.Context) error {
 	p.makeObserver()
 	statsSocket := p.role.Before.Stats(cfg.Stats)
 	if cfg.Stats != "" {
-		o := stats.Options{Mode: cfg.ChmodSocket, Owner: p.owner(), Inherited: statsSocket, HTTP: cfg.StatsHTTP, Minified: cfg.StatsMin, NoCores: cfg.StatsNoCores, Hosts: cfg.StatsHosts}
+		o := stats.Options{Mode: cfg.ChmodSocket, Owner: p.identity.Owner(), Inherited: statsSocket, HTTP: cfg.StatsHTTP, Minified: cfg.StatsMin, NoCores: cfg.StatsNoCores, Hosts: cfg.StatsHosts}
 		if p.stats, err = stats.New(cfg.Stats, p.observer.Snapshot, o); err != nil {
 			return fmt.Errorf("stats: %w", err)
 		}
 		p.stats.KeepFile(o.Inherited != nil)
 		p.ending.Later(func() { _ = p.stats.Close() })
-		p.log.Printf("*** Stats server enabled on %s ***", p.stats.Addr())
+		p.logf("*** Stats server enabled on %s ***", p.stats.Addr())
 		if a, ok := p.stats.Addr().(*net.TCPAddr); ok && a.IP.IsUnspecified() {
-			p.log.Printf("*** WARNING: whoever reaches this machine can read the stats: prefer stats = 127.0.0.1:%d, or a unix socket ***", a.Port)
+			p.logf("*** WARNING: whoever reaches this machine can read the stats: prefer stats = 127.0.0.1:%d, or a unix socket ***", a.Port)
 		}
 	}
 	// Only now: a second start, which finds the sockets taken, must not touch the
 	// file of the server that runs.
-	if err := p.writePidFile(p.site.path(cfg.PidFile, true)); err != nil {
+	if err := p.pidFiles.write(p.site.path(cfg.PidFile, true)); err != nil {
 		return err
 	}
 	if err := p.runHooks(ctx, "as-root"); err != nil {
 		return err
 	}
-	if err := p.dropPrivileges(); err != nil {
+	if err := dropPrivileges(p.site, p.identity, p.logf); err != nil {
 		return err
 	}
 	p.ending.Later(p.runAtExit) // after the workers: they are started, and so ended, later
-	if err := p.moveLog(); err != nil {
+	if err := p.logs.move(cfg.LogTo2); err != nil {
 		return err
 	}
-	if err := p.writePidFile(p.site.path(cfg.PidFile2, false)); err != nil {
+	if err := p.pidFiles.write(p.site.path(cfg.PidFile2, false)); err != nil {
 		return err
 	}
-	if err := p.openFifos(); err != nil {
+	for _, name := range cfg.Fifos {
+		p.fifos.paths = append(p.fifos.paths, p.site.path(name, false))
+	}
+	if err := p.fifos.open(); err != nil {
 		return err
 	}
 	if err := p.runHooks(ctx, "as-user", "pre-app"); err != nil {
@@ -196,10 +211,10 @@ func (p *program) prepare(ctx context.Context) error {
 		return p.runHooks(ctx, "post-app")
 	}
 	if !cfg.HasFiles() {
-		p.log.Printf("*** WARNING: every request gets 404: %s ***", cfg.NoApp())
+		p.logf("*** WARNING: every request gets 404: %s ***", cfg.NoApp())
 		return nil
 	}
-	p.log.Printf("*** no app to run: serving files only ***")
+	p.logf("*** no app to run: serving files only ***")
 	return p.runHooks(ctx, "post-app")
 }
 
@@ -213,7 +228,7 @@ func (p *program) limitFiles() {
 	setBoth(&limit.Cur, &limit.Max, p.cfg.MaxFD)
 	// Not by x/sys: this one also has what is started get the limit.
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		p.log.Printf("*** WARNING: max-fd: the limit cannot be %d: %v: it needs root, or LimitNOFILE= in the systemd unit ***", p.cfg.MaxFD, err)
+		p.logf("*** WARNING: max-fd: the limit cannot be %d: %v: it needs root, or LimitNOFILE= in the systemd unit ***", p.cfg.MaxFD, err)
 	}
 }
 
@@ -223,7 +238,7 @@ func setBoth[T int64 | uint64](a, b *T, n int) { *a, *b = T(n), T(n) }
 // complain logs why the server does not start. Whoever started it looks at the
 // terminal, not into the log file.
 func (p *program) complain(err error) {
-	p.log.Printf("uwsgo: %v", err)
+	p.logf("uwsgo: %v", err)
 	if p.cfg.LogTo != "" {
 		fail(err)
 	}
@@ -235,7 +250,7 @@ func (p *program) announce(ctx context.Context) error {
 		return err
 	}
 	for _, path := range []string{p.cfg.SafePidFile, p.cfg.SafePidFile2} {
-		if err := p.writePidFile(p.site.path(path, false)); err != nil {
+		if err := p.pidFiles.write(p.site.path(path, false)); err != nil {
 			return err
 		}
 	}
@@ -245,19 +260,19 @@ func (p *program) announce(ctx context.Context) error {
 	if err := p.startCompanions(); err != nil {
 		return err
 	}
-	if err := p.detach(); err != nil {
+	if err := p.daemon.detach(&p.logs); err != nil {
 		return err
 	}
-	p.ready = true
+	p.ending.Started = true
 	p.startWatchdog()
 	p.startHeartbeat()
 	p.vassal.tell(emperor.Spawned, emperor.Accepting, emperor.Loyal)
 	p.ending.Later(p.procs.follow(p.wakeups))
 	p.notify(daemon.SdNotifyReady, "serving requests")
 	p.tellLosses()
-	p.log.Printf("*** uwsgo is ready after %v ***", time.Since(p.start).Round(time.Millisecond))
+	p.logf("*** uwsgo is ready after %v ***", time.Since(p.start).Round(time.Millisecond))
 	if p.cfg.Quick != "" {
-		p.log.Printf("*** %s ***", p.cfg.Quick)
+		p.logf("*** %s ***", p.cfg.Quick)
 	}
 	return nil
 }

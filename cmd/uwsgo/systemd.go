@@ -23,7 +23,7 @@ func (p *program) fromSystemd() ([]succession.Socket, error) {
 // A service manager that does not listen changes nothing.
 func (p *program) notify(state, status string) {
 	if _, err := daemon.SdNotify(false, state+"\nSTATUS="+status); err != nil {
-		p.log.Printf("*** WARNING: systemd is not told %q: %v ***", state, err)
+		p.logf("*** WARNING: systemd is not told %q: %v ***", state, err)
 	}
 }
 

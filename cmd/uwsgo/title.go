@@ -8,8 +8,8 @@ import (
 
 // setTitle has ps show what procname and its kin ask for. To be called before anything
 // is given up that it may need.
-func (p *program) setTitle() {
-	if name := p.cfg.Procnames.Name("uWSGI master", true); name != "" {
+func setTitle(cfg *config.Config) {
+	if name := cfg.Procnames.Name("uWSGI master", true); name != "" {
 		overwriteArgs(name)
 	}
 }

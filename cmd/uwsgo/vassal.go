@@ -139,7 +139,7 @@ func (p *program) restartForEmperor(waiting []string) bool {
 	if p.vassal == nil || !p.vassal.renewing.Swap(false) || len(waiting) == 0 {
 		return false
 	}
-	p.log.Printf("these options have changed and need a restart, which the emperor makes: %s", strings.Join(waiting, ", "))
+	p.logf("these options have changed and need a restart, which the emperor makes: %s", strings.Join(waiting, ", "))
 	p.ending.Ask(request("restart by the emperor"))
 	return true
 }

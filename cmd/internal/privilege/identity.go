@@ -122,6 +122,28 @@ func findGroup(option, name string) (int, error) {
 	return n, nil
 }
 
+// Owner returns who gets unix sockets when no option names an owner: the user that the process
+// becomes, as USER:GROUP in numbers. It is empty where that is the maker of the socket anyway.
+func (id Identity) Owner() string {
+	if os.Geteuid() != 0 {
+		return ""
+	}
+	return id.owner()
+}
+
+func (id Identity) owner() string {
+	if id.UID < 0 && id.GID < 0 {
+		return ""
+	}
+	part := func(n int) string {
+		if n < 0 {
+			return ""
+		}
+		return strconv.Itoa(n)
+	}
+	return part(id.UID) + ":" + part(id.GID)
+}
+
 // Assume makes the process run as id: all its threads, and what it starts from now
 // on. A process that is not root can only be what it is already; then its groups stay as
 // they are.

@@ -107,3 +107,14 @@ func TestAssumeWithoutRoot(t *testing.T) {
 		t.Errorf("chroot: %v", err)
 	}
 }
+
+func TestOwner(t *testing.T) {
+	for _, tt := range []struct {
+		uid, gid int
+		want     string
+	}{{-1, -1, ""}, {33, -1, "33:"}, {-1, 44, ":44"}, {33, 44, "33:44"}, {0, 0, "0:0"}} {
+		if got := (Identity{UID: tt.uid, GID: tt.gid}).owner(); got != tt.want {
+			t.Errorf("user %d, group %d: %q, want %q", tt.uid, tt.gid, got, tt.want)
+		}
+	}
+}

@@ -27,6 +27,9 @@ type Ending struct {
 	// Patience ends when what ends the server must be quick, which Hurry says.
 	Patience context.Context
 	Hurry    func()
+	// Started says that the start is over. Undo takes back more of a start that fails. The
+	// goroutine of Later and Undo sets it.
+	Started bool
 
 	quit func() // ends the process as it is
 	most time.Duration
