@@ -66,7 +66,7 @@ func (c *conn) fill() {
 			return
 		case n == 0:
 			c.unread = false
-			c.ended()
+			c.endInput()
 			return
 		}
 		c.loop.count.bytesIn.Add(uint64(n))
@@ -540,9 +540,9 @@ func (c *conn) stays(x *Exchange, gen uint32) {
 	}
 }
 
-// ended handles the end of what the client sends. A request that is complete is
-// answered all the same: the client may have closed only its own direction.
-func (c *conn) ended() {
+// endInput handles a half-close: the client sends no more. A complete request is still
+// answered, because the client may still read.
+func (c *conn) endInput() {
 	c.eof = true
 	if c.read == readLinger {
 		c.close()

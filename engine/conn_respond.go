@@ -153,6 +153,6 @@ func (c *conn) takeOver(x *Exchange, resp *codec.Response) error {
 	return nil
 }
 
-func (c *conn) inputEnded(*Exchange) bool { return c.eof || c.ending }
+func (c *conn) halfClosed(*Exchange) bool { return c.eof || c.ending }
 
 func (c *conn) ahead(*Exchange) int { return c.buffered() }

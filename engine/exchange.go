@@ -94,7 +94,7 @@ type carrier interface {
 	takeOver(x *Exchange, resp *codec.Response) error
 	// ahead is how many bytes wait for the client.
 	ahead(x *Exchange) int
-	inputEnded(x *Exchange) bool
+	halfClosed(x *Exchange) bool
 	// incoming reports whether something has come that has not been read yet.
 	incoming(x *Exchange) bool
 }
@@ -194,9 +194,9 @@ func (x *Exchange) Watch(w Watcher) { x.watcher = w }
 // Streaming reports whether a streamed response has begun. Then only Abort can report a failure.
 func (x *Exchange) Streaming() bool { return x.said == saidHead }
 
-// InputEnded reports whether the client has ended its side of the connection. The client may still
+// HalfClosed reports whether the client has ended its side of the connection. The client may still
 // read a response, or it may have gone. Only a write would tell.
-func (x *Exchange) InputEnded() bool { return x.via != nil && x.via.inputEnded(x) }
+func (x *Exchange) HalfClosed() bool { return x.via != nil && x.via.halfClosed(x) }
 
 // Ref returns a handle for other goroutines.
 func (x *Exchange) Ref() Ref { return Ref{x, x.gen} }

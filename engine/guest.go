@@ -144,7 +144,7 @@ func (g *guest) takeOver(*Exchange, *codec.Response) error { return ErrNoTakeOve
 
 func (g *guest) ahead(*Exchange) int { return g.waits }
 
-func (g *guest) inputEnded(*Exchange) bool { return false } // net/http tells when the client has gone
+func (g *guest) halfClosed(*Exchange) bool { return false } // net/http tells when the client has gone
 
 func (g *guest) incoming(*Exchange) bool { return false } // its reader posts what comes
 

@@ -22,8 +22,8 @@ type Client interface {
 	Reply(core *Core, status []byte, headers *Headers, body []byte)
 	// Head begins a streamed answer.
 	Head(core *Core, status []byte, headers *Headers)
-	// Data is the next piece of a streamed answer. Its bytes are to be given back
-	// with [Port.Credit] as they leave for the client.
+	// Data is the next piece of a streamed answer. Give its bytes back with [Port.Credit] as
+	// they leave for the client.
 	Data(p []byte)
 	// End completes a streamed answer.
 	End()
@@ -39,9 +39,9 @@ type Client interface {
 // as "ip - METHOD uri", for the log.
 type Describer interface{ Describe() string }
 
-// Leaver is implemented by a [Client] that can say whether who asked has ended its
-// own side of the connection. It may still read an answer, or be gone.
-type Leaver interface{ Left() bool }
+// HalfCloser is implemented by a [Client] that knows whether its client has closed its side
+// of the connection. Such a client may still read an answer, or be gone.
+type HalfCloser interface{ HalfClosed() bool }
 
 // Headers are the headers of an answer, read once from front to back.
 type Headers struct {

@@ -59,9 +59,9 @@ func (f faulty) Describe() string {
 	return f.call.Describe()
 }
 
-func (f faulty) Left() bool {
-	f.panics("Left")
-	return f.call.Left()
+func (f faulty) HalfClosed() bool {
+	f.panics("HalfClosed")
+	return f.call.HalfClosed()
 }
 
 // panicking sends c by a client that panics, and has the loop's report of it counted.
@@ -165,7 +165,7 @@ func TestClientPanics(t *testing.T) {
 		}
 		r.waitLog("running for")
 	})
-	t.Run("Left", func(t *testing.T) {
+	t.Run("HalfClosed", func(t *testing.T) {
 		r := start(t, Config{Apps: []App{app(t, paths)}}, 1)
 		blocked, release := blocker(r)
 		var others []*call
@@ -174,9 +174,9 @@ func TestClientPanics(t *testing.T) {
 		}
 		r.sendAll(others)
 		one := &call{path: "/hello"}
-		r.panicking(one, "Left")
+		r.panicking(one, "HalfClosed")
 		last := r.send(&call{path: "/hello"})
-		time.Sleep(time.Duration(leftAfter) + 50*time.Millisecond)
+		time.Sleep(time.Duration(halfClosedAfter) + 50*time.Millisecond)
 		release()
 		blocked.wait()
 		one.wait().body200("hello")

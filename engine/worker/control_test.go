@@ -153,9 +153,9 @@ func (n *noted) note(what string, p *control.Peer) {
 	defer n.mu.Unlock()
 	n.all = append(n.all, fmt.Sprintf("%s %d of %d", what, p.Worker, p.Generation))
 }
-func (n *noted) Serving(p *control.Peer) { n.note("serving", p) }
-func (n *noted) Leaving(p *control.Peer) { n.note("leaving", p) }
-func (n *noted) Gone(p *control.Peer)    { n.note("gone", p) }
+func (n *noted) Serving(p *control.Peer)  { n.note("serving", p) }
+func (n *noted) Retiring(p *control.Peer) { n.note("retiring", p) }
+func (n *noted) Exited(p *control.Peer)   { n.note("exited", p) }
 func (n *noted) has(lines ...string) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -181,7 +181,7 @@ func TestControlMalformed(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.wait("the end of the first generation", func() bool {
-		return n.has("serving 0 of 1", "serving 1 of 1", "gone 1 of 1", "serving 0 of 2", "serving 1 of 2", "leaving 1 of 1", "gone 0 of 1")
+		return n.has("serving 0 of 1", "serving 1 of 1", "exited 1 of 1", "serving 0 of 2", "serving 1 of 2", "retiring 1 of 1", "exited 0 of 1")
 	})
 	r.get("/who").wait().body200("0 2 1 2")
 }

@@ -18,9 +18,9 @@ type Core struct {
 	name    string
 	counts  *shared.ThreadCount
 
-	busy    atomic.Bool  // stream mode: it has a request, or must not have one
-	leaving atomic.Bool  // stream mode: to be told to finish once it has none
-	free    atomic.Int64 // when it answered last, on the loops' clock
+	busy     atomic.Bool  // stream mode: it has a request, or must not have one
+	retiring atomic.Bool  // stream mode: it finishes once it has no request
+	free     atomic.Int64 // when it answered last, on the loops' clock
 }
 
 // ID returns the number of the core in its worker, from 0.

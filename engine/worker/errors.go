@@ -25,22 +25,22 @@ var (
 	// ErrQueueTimeout: the request waited for longer than [Config].QueueTimeout, or
 	// would have to. It has not been run and will not be. 503 with Retry-After.
 	ErrQueueTimeout = errors.New("the request waited too long for a worker")
-	// ErrBodyDue: as many requests run without their bodies as may, see [Job].BodyDue. The
-	// request waits for its body, or until there is room, see [Port.Notify].
-	ErrBodyDue = errors.New("as many requests as may run already that wait for their bodies")
-	// ErrClientLeft: the request had waited for a second or more, and its client had
-	// ended its side of the connection by then: see [Leaver]. It has not been run.
-	// 503, for a client that reads on.
-	ErrClientLeft = errors.New("the client ended its connection while its request waited")
+	// ErrBodyDue: too many requests run without their bodies, see [Job].BodyDue. The request
+	// waits for its body, or until there is room, see [Port.Notify].
+	ErrBodyDue = errors.New("too many requests already run without their bodies")
+	// ErrHalfClosed: the request waited for a second or more, and its client had closed its
+	// side of the connection by then: see [HalfCloser]. No app ran. 503, for a client that
+	// still reads.
+	ErrHalfClosed = errors.New("the client closed its side of the connection while its request waited")
 	// ErrTooLarge: environ and body in memory are more than [MaxRequest] bytes. 431,
 	// or pass the body as a file.
 	ErrTooLarge = errors.New("the request is too large for the queue")
-	// ErrNoDescriptors: its body is in a file, and workers have no descriptor left to take
-	// it, so that it has not been run; or the answer is in a file, and the server has none
-	// left. The log says which limit that is. 503.
+	// ErrNoDescriptors: a file could not be passed on. Either the workers have no descriptor
+	// left for the body, and no app ran; or the server has none left for the answer's file.
+	// The log names the limit. 503.
 	ErrNoDescriptors = errors.New("no file descriptor is left for the body of the request, or for the file of its answer")
-	// ErrPanicked: a method of the [Client] panicked, as the loop has been told. 500, or
-	// close where the answer has begun.
+	// ErrPanicked: a method of the [Client] panicked; the log has its stack. 500, or close
+	// where the answer has begun.
 	ErrPanicked = errors.New("what sends the answer panicked")
 	// ErrStopped: [Pool.Stop] has been called. 503.
 	ErrStopped = supervisor.ErrStopped

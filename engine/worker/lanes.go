@@ -189,8 +189,8 @@ func (l *lanes) returned(r *route) {
 	}
 }
 
-// ended notes the end of a request; sent says whether it was under way.
-func (l *lanes) ended(r *route, sent bool) {
+// uncount takes a request out of the count. sent says whether it was under way.
+func (l *lanes) uncount(r *route, sent bool) {
 	if r == nil {
 		return
 	}

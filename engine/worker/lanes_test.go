@@ -23,7 +23,7 @@ func (l *lanes) run(key uint64, times int, took int64) *route {
 		l.begin(r, 0)
 		l.sent(r)
 		l.ran(r, took)
-		l.ended(r, true)
+		l.uncount(r, true)
 	}
 	return r
 }
@@ -126,7 +126,7 @@ func TestSlowRoutesHoldTheirShare(t *testing.T) {
 	if later := now + laneQuiet; l.holds(first, later) {
 		t.Error("held although no fast one has come for long")
 	}
-	l.ended(first, true)
+	l.uncount(first, true)
 	if l.holds(second, now) {
 		t.Error("held although one has ended")
 	}
@@ -306,7 +306,7 @@ func (m *model) serve(next func() *modelled) {
 		now := first.ending
 		m.running = slices.DeleteFunc(m.running, func(x *modelled) bool { return x == first })
 		m.ran(first.route, first.took)
-		m.ended(first.route, true)
+		m.uncount(first.route, true)
 		if first.key == 1 {
 			m.fast = append(m.fast, now-first.came)
 		} else {
@@ -398,6 +398,6 @@ func BenchmarkLanes(b *testing.B) {
 			l.sent(r)
 		}
 		l.ran(r, 100_000)
-		l.ended(r, true)
+		l.uncount(r, true)
 	}
 }

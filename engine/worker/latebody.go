@@ -112,8 +112,8 @@ func (p *Port) mayBeLate() bool {
 	}
 }
 
-// lateEnded gives a place back.
-func (p *Port) lateEnded() {
+// uncountLate gives a place back.
+func (p *Port) uncountLate() {
 	c := &p.pool.late
 	c.running.Add(-1)
 	for i := range c.waits {

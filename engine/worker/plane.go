@@ -50,7 +50,7 @@ func (l *plane) Attach(p *shared.Process, fds [][]int) supervisor.Streams {
 	for t := range fds {
 		cores := l.of(p)[t*slots : (t+1)*slots]
 		for _, core := range cores {
-			core.leaving.Store(false)
+			core.retiring.Store(false)
 			// In stream mode it is given nothing before it can take it.
 			core.busy.Store(l.queue < 0)
 		}
@@ -157,12 +157,12 @@ func (s *streams) Detach(sure bool, done func()) {
 	}
 }
 
-// Finish is one of [supervisor.Streams].
-func (s *streams) Finish() {
+// Retire is one of [supervisor.Streams].
+func (s *streams) Retire() {
 	list := s.loops[0]
 	for _, st := range list {
 		for _, c := range st.cores {
-			c.leaving.Store(true)
+			c.retiring.Store(true)
 		}
 	}
 	_ = s.plane.ports[0].loop.Post(func() {

@@ -269,7 +269,7 @@ func (p *Port) Begin(c Client, j Job) (dst []byte, id uint32, err error) {
 	i, ok := p.take()
 	if !ok {
 		if j.BodyDue {
-			p.lateEnded()
+			p.uncountLate()
 		}
 		p.refused.Add(1)
 		return nil, 0, ErrQueueFull
@@ -567,7 +567,7 @@ func (p *Port) idleThread() *stream {
 func (p *Port) idle(st *stream) {
 	for _, c := range st.cores {
 		if c.busy.CompareAndSwap(true, false) { // whichever: they count what the thread has
-			if c.leaving.Load() {
+			if c.retiring.Load() {
 				st.quit(c)
 			}
 			break

@@ -261,7 +261,7 @@ func (st *stream) frame(k kind, id uint32, payload []byte, head int) error {
 		}
 		took, app := st.took(core, s), s.app
 		p.recycle(int(id & slotMask)) // now nobody has it any more
-		st.ended(core, took, app)
+		st.freeCore(core, took, app)
 		return nil
 	}
 	if s.state == slotSent && k != kindDropped {
@@ -319,13 +319,13 @@ func (st *stream) frame(k kind, id uint32, payload []byte, head int) error {
 		if s.barredAt != 0 && !late && s.client != nil { // another thread is to have it
 			took, app := st.took(core, s), s.app
 			p.again(id)
-			st.ended(core, took, app)
+			st.freeCore(core, took, app)
 			return nil
 		}
 		if s.told && !late && s.client != nil { // it could not take the body's descriptor
 			took, app := st.took(core, s), s.app
 			p.short(core, id)
-			st.ended(core, took, app)
+			st.freeCore(core, took, app)
 			return nil
 		}
 		switch c := st.dropped(core, id); {
@@ -387,7 +387,7 @@ func (st *stream) dropped(core *Core, id uint32) Client {
 	took, waited, app := st.took(core, s), waited(core, s), s.app
 	st.latest = s.sentAt
 	c := p.release(id)
-	st.ended(core, took, app)
+	st.freeCore(core, took, app)
 	p.waited = waited // now, as others may have been told of theirs on the way
 	return c
 }
@@ -419,7 +419,7 @@ func waited(c *Core, s *slot) time.Duration {
 	return time.Duration(max(0, max(s.sentAt, c.free.Load())-s.askedAt))
 }
 
-func (st *stream) ended(core *Core, took int64, app uint8) {
+func (st *stream) freeCore(core *Core, took int64, app uint8) {
 	p := st.port
 	now := p.loop.Now()
 	core.count(took, app)

@@ -257,7 +257,7 @@ func (p *Port) lose(i int) {
 // abandon marks a slot whose request a thread may still pass over.
 func (p *Port) abandon(s *slot) {
 	if s.lateBody {
-		p.lateEnded()
+		p.uncountLate()
 	}
 	*s = slot{reuse: s.reuse, state: slotLost, sentAt: s.barredAt, moved: s.moved, shared: s.shared}
 	p.lost++
@@ -290,7 +290,7 @@ func (p *Port) vacate(i int) {
 		s.Release()
 	}
 	if p.slots[i].lateBody {
-		p.lateEnded()
+		p.uncountLate()
 	}
 	p.slots[i] = slot{reuse: p.slots[i].reuse}
 	if p.cancel[i] != 0 { // workers read it, so it is not written without need

@@ -8,12 +8,10 @@ import (
 	"github.com/uwsgo/uwsgo/engine/worker/internal/shared"
 )
 
-// leftAfter is how long a request must have waited to be given up because its
-// client has ended its own side of the connection. That may be a client that has
-// closed, or one that sends no more and reads on: only writing would tell. One that
-// was served at once never comes to this; of those that waited for long, most have
-// gone. Whoever still reads gets a 503.
-const leftAfter = int64(time.Second)
+// halfClosedAfter is how long a request waits before a half-closed client loses it. Such a
+// client has closed its connection, or sends no more and still reads: only a write would
+// tell. Of those that waited so long most have gone. One that still reads gets a 503.
+const halfClosedAfter = int64(time.Second)
 
 // full reports whether as many requests as may wait do so. Other loops are asked
 // only when this one has more than its part of the threads.
@@ -44,7 +42,7 @@ func (p *Port) uncount(s *slot, answered bool) {
 		p.flow[s.lane].end(p.loop.Now(), answered)
 	}
 	sent := s.state >= slotSent
-	p.lanes.ended(s.route, sent)
+	p.lanes.uncount(s.route, sent)
 	s.route = nil
 	p.unholdOthers()
 }
@@ -54,7 +52,7 @@ func (p *Port) uncount(s *slot, answered bool) {
 func (p *Port) apart(cores []*Core) {
 	for _, c := range cores {
 		if _, s, _ := p.claimed(c.index); s != nil && s.route != nil {
-			p.lanes.ended(s.route, true)
+			p.lanes.uncount(s.route, true)
 			s.route = nil
 			p.unholdOthers()
 		}
@@ -87,10 +85,10 @@ func (p *Port) pump() {
 			b.pop()
 			p.late.Add(1)
 			p.fail(id, ErrQueueTimeout)
-		case now-s.begunAt > leftAfter && p.hasLeft(s.client):
+		case now-s.begunAt > halfClosedAfter && p.hasHalfClosed(s.client):
 			b.pop()
 			p.unrun.Add(1)
-			p.fail(id, ErrClientLeft)
+			p.fail(id, ErrHalfClosed)
 		case s.lane == laneFast && p.lanes.holds(s.route, now):
 			p.toSlow(s, now)
 			p.backlog[laneSlow].push(id, request)
@@ -111,10 +109,10 @@ func (p *Port) pump() {
 	}
 }
 
-func (p *Port) hasLeft(c Client) bool {
+func (p *Port) hasHalfClosed(c Client) bool {
 	defer p.contain(nil, 0)
-	d, ok := c.(Leaver)
-	return ok && d.Left()
+	d, ok := c.(HalfCloser)
+	return ok && d.HalfClosed()
 }
 
 // line returns the backlog whose first request is next: of those that need not be

@@ -104,19 +104,19 @@ func TestClientLeaves(t *testing.T) {
 	r.sendAll(ahead)
 	left, stays := &call{path: "/die", left: true}, &call{path: "/hello"}
 	r.sendAll([]*call{left, stays})
-	for until := time.Now().Add(time.Duration(leftAfter)); time.Now().Before(until); {
+	for until := time.Now().Add(time.Duration(halfClosedAfter)); time.Now().Before(until); {
 		time.Sleep(10 * time.Millisecond)
 	}
 	late := r.send(&call{path: "/hello", left: true}) // it has not waited for long
 	release()
-	if left.wait(); !errors.Is(left.err, ErrClientLeft) {
-		t.Errorf("the client that left: got %v, want %v", left.err, ErrClientLeft)
+	if left.wait(); !errors.Is(left.err, ErrHalfClosed) {
+		t.Errorf("the client that left: got %v, want %v", left.err, ErrHalfClosed)
 	}
 	stays.wait().body200("hello")
 	for _, c := range ahead { // they were with the workers already
 		c.wait().body200("hello")
 	}
-	if late.wait(); late.err != nil && !errors.Is(late.err, ErrClientLeft) { // a busy machine may take a second
+	if late.wait(); late.err != nil && !errors.Is(late.err, ErrHalfClosed) { // a busy machine may take a second
 		t.Error(late.err)
 	}
 	if s := r.pool.Snapshot(); s.Unrun == 0 {

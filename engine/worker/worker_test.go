@@ -291,7 +291,7 @@ func (c *call) File(core *Core, status []byte, headers *Headers, f *os.File, off
 	close(c.done)
 }
 
-func (c *call) Left() bool { return c.left }
+func (c *call) HalfClosed() bool { return c.left }
 
 func (c *call) Fail(err error) {
 	c.mu.Lock()

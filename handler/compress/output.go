@@ -61,7 +61,7 @@ func (o *output) Reply(x *engine.Exchange, resp *codec.Response, body []byte) {
 	case size <= loopSize:
 		o.compressed(x, resp, body, compressAll(o.encoding, &o.buffer, body))
 	default:
-		if !o.leave(x, resp, size, func() func() ([]byte, error) {
+		if !o.offload(x, resp, size, func() func() ([]byte, error) {
 			body := bytes.Clone(body)
 			return func() ([]byte, error) { return body, nil }
 		}) {
@@ -97,7 +97,7 @@ func (o *output) ReplyFile(x *engine.Exchange, resp *codec.Response, f *os.File,
 		o.compressed(x, resp, body, compressAll(o.encoding, &o.buffer, body))
 		return
 	default:
-		if o.leave(x, resp, n, func() func() ([]byte, error) { return read }) {
+		if o.offload(x, resp, n, func() func() ([]byte, error) { return read }) {
 			return
 		}
 		resp = o.head(resp, identity, true)
@@ -183,11 +183,11 @@ func (o *output) compressed(x *engine.Exchange, resp *codec.Response, body []byt
 	o.reply(x, o.head(resp, o.encoding, true), o.buffer.Bytes())
 }
 
-// leave has a goroutine of the pool read and compress the body of n bytes, and the answer
+// offload has a goroutine of the pool read and compress the body of n bytes, and the answer
 // given when it is done. It returns false when the pool is full, or the server's memory
 // would be: a body goes out uncompressed then, and that of a file without memory. source
 // is called when there is room, and gives what reads the body.
-func (o *output) leave(x *engine.Exchange, resp *codec.Response, n int64, source func() func() ([]byte, error)) bool {
+func (o *output) offload(x *engine.Exchange, resp *codec.Response, n int64, source func() func() ([]byte, error)) bool {
 	free := x.Reserve(2 * n) // the body, and what becomes of it
 	if free == nil {
 		return false

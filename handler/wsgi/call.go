@@ -187,8 +187,8 @@ func reason(err error) string {
 	return "the app failed"
 }
 
-// Left implements worker.Leaver.
-func (c *call) Left() bool { return c.x.InputEnded() }
+// HalfClosed implements worker.HalfCloser.
+func (c *call) HalfClosed() bool { return c.x.HalfClosed() }
 
 // Drained implements engine.Watcher.
 func (c *call) Drained(*engine.Exchange) { c.credit() }

@@ -162,7 +162,7 @@ func TestTellNeverWaits(t *testing.T) {
 		t.Errorf("to a process that does not read: %v", err)
 	}
 	e.peer.Close()
-	if err := e.peer.Tell("ring"); !errors.Is(err, ErrGone) {
+	if err := e.peer.Tell("ring"); !errors.Is(err, ErrExited) {
 		t.Errorf("to one that has gone: %v", err)
 	}
 }
@@ -214,9 +214,9 @@ func TestMalformed(t *testing.T) {
 // watcher notes what it is told.
 type watcher struct{ seen []string }
 
-func (w *watcher) Serving(p *Peer) { w.seen = append(w.seen, "serving "+p.String()) }
-func (w *watcher) Leaving(p *Peer) { w.seen = append(w.seen, "leaving "+p.String()) }
-func (w *watcher) Gone(p *Peer)    { w.seen = append(w.seen, "gone "+p.String()) }
+func (w *watcher) Serving(p *Peer)  { w.seen = append(w.seen, "serving "+p.String()) }
+func (w *watcher) Retiring(p *Peer) { w.seen = append(w.seen, "retiring "+p.String()) }
+func (w *watcher) Exited(p *Peer)   { w.seen = append(w.seen, "exited "+p.String()) }
 
 func TestObservers(t *testing.T) {
 	h, w := NewHub(t.Logf), &watcher{}
@@ -227,11 +227,11 @@ func TestObservers(t *testing.T) {
 	}
 	e.peer.SetPID(5)
 	e.peer.Serving()
-	e.peer.Leaving()
+	e.peer.Retiring()
 	e.peer.Close()
 	e.peer.Close()
 	z.peer.Close()
-	want := []string{"serving worker 1 (pid: 5)", "leaving worker 1 (pid: 5)", "gone worker 1 (pid: 5)", "gone the zygote (pid: 0)"}
+	want := []string{"serving worker 1 (pid: 5)", "retiring worker 1 (pid: 5)", "exited worker 1 (pid: 5)", "exited the zygote (pid: 0)"}
 	if !reflect.DeepEqual(w.seen, want) {
 		t.Errorf("saw %q, want %q", w.seen, want)
 	}

@@ -34,11 +34,11 @@ func Refuse(format string, args ...any) error {
 type Observer interface {
 	// Serving says that a process takes requests from now on; a zygote, that its workers do.
 	Serving(p *Peer)
-	// Leaving says that a process takes no more requests.
-	Leaving(p *Peer)
-	// Gone says that a process has ended. It comes once for every process that Serving or
+	// Retiring says that a process takes no more requests.
+	Retiring(p *Peer)
+	// Exited says that a process has exited. It comes once for every process that Serving or
 	// a service has been called for.
-	Gone(p *Peer)
+	Exited(p *Peer)
 }
 
 // Hub has the channels of all processes, and the services behind them. Services and

@@ -14,8 +14,8 @@ const outbox = 256
 
 // Errors of [Peer.Tell].
 var (
-	ErrGone = errors.New("the process has gone")
-	ErrBusy = errors.New("the process does not read what it is told")
+	ErrExited = errors.New("the process has exited")
+	ErrBusy   = errors.New("the process does not read what it is told")
 )
 
 // Peer is a process at the other end of a channel. Any goroutine may call its methods.
@@ -46,7 +46,7 @@ func (p *Peer) String() string {
 	return fmt.Sprintf("worker %d (pid: %d)", p.Worker, p.PID())
 }
 
-// Tell sends a notice. It never waits: ErrBusy says that too much waits already, ErrGone
+// Tell sends a notice. It never waits: ErrBusy says that too much waits already, ErrExited
 // that nobody will read it; neither has sent anything.
 func (p *Peer) Tell(name string, args ...any) error {
 	b, err := appendFrame(nil, append([]any{0, name}, args...)...)
@@ -55,7 +55,7 @@ func (p *Peer) Tell(name string, args ...any) error {
 	}
 	select {
 	case <-p.done:
-		return ErrGone
+		return ErrExited
 	default:
 	}
 	select {
@@ -67,17 +67,17 @@ func (p *Peer) Tell(name string, args ...any) error {
 }
 
 // Serving says that the process takes requests from now on. The supervisor calls this,
-// Leaving and Close, and the observers hear of it.
+// Retiring and Close, and the observers hear of it.
 func (p *Peer) Serving() {
 	for _, o := range p.hub.observers {
 		o.Serving(p)
 	}
 }
 
-// Leaving says that the process takes no more requests.
-func (p *Peer) Leaving() {
+// Retiring says that the process takes no more requests.
+func (p *Peer) Retiring() {
 	for _, o := range p.hub.observers {
-		o.Leaving(p)
+		o.Retiring(p)
 	}
 }
 
@@ -90,7 +90,7 @@ func (p *Peer) Close() {
 		delete(p.hub.peers, p)
 		p.hub.mu.Unlock()
 		for _, o := range p.hub.observers {
-			o.Gone(p)
+			o.Exited(p)
 		}
 	})
 }

@@ -507,8 +507,8 @@ func (r *Router) Serving(p *control.Peer) {
 	r.look()
 }
 
-// Leaving implements control.Observer.
-func (r *Router) Leaving(p *control.Peer) {
+// Retiring implements control.Observer.
+func (r *Router) Retiring(p *control.Peer) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	one := r.processes[p]
@@ -526,8 +526,8 @@ func (r *Router) Leaving(p *control.Peer) {
 	r.pending = slices.DeleteFunc(r.pending, func(d delivery) bool { return d.worker != 0 && d.worker == p.Worker })
 }
 
-// Gone implements control.Observer.
-func (r *Router) Gone(p *control.Peer) {
+// Exited implements control.Observer.
+func (r *Router) Exited(p *control.Peer) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.processes, p)

@@ -123,7 +123,7 @@ func TestHour(t *testing.T) {
 			old := list
 			_, list = g.generation(2, 2, ask)
 			for _, p := range old {
-				p.Leaving()
+				p.Retiring()
 				p.Close()
 			}
 		}
@@ -235,7 +235,7 @@ func TestLeaving(t *testing.T) {
 	g.r.Send(1, 1)
 	g.r.Send(1, 2)
 	_, second := g.generation(2, 1, register(1))
-	first[0].Leaving()
+	first[0].Retiring()
 	if got := g.take(first[0]); len(got) > 0 {
 		t.Errorf("one that goes took %v", got)
 	}

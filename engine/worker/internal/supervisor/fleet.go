@@ -223,7 +223,7 @@ func (f *fleet) retire(p *process, why string) {
 	starting := p.Is(shared.Starting)
 	p.Set(shared.Draining)
 	p.retired, p.why = time.Now(), why
-	p.peer.Leaving()
+	p.peer.Retiring()
 	p.worker.Present.CompareAndSwap(p.Process, nil)
 	g.loops.Retire(p.Process)
 	g.say("Gracefully killing worker %d (pid: %d)...", p.worker.Number, p.pid())
@@ -249,7 +249,7 @@ func (f *fleet) retire(p *process, why string) {
 		p.signal(sigKill) // it is given no request before it is ready
 		return
 	}
-	p.streams.Finish()
+	p.streams.Retire()
 }
 
 // mercyOver kills a process that was retired at that time and has had its mercy, and that
@@ -296,7 +296,7 @@ func (f *fleet) exited(p *process, pid, code int) {
 	case starts:
 		err := p.err // why it could not load its app
 		if err == nil {
-			err = p.doing.Ended(&g.config, fmt.Sprintf("worker %d", w.Number), status(code))
+			err = p.doing.ExitError(&g.config, fmt.Sprintf("worker %d", w.Number), status(code))
 		}
 		f.detach(p, true)
 		g.generations.failed(err)
@@ -382,7 +382,7 @@ func (f *fleet) vacate(p *process) {
 	}
 	z, s := p.generation, &f.g.generations
 	if z.processes--; z.processes == 0 && z != s.present && z != s.next {
-		z.End()
+		z.Retire()
 	}
 	f.fill()
 }

@@ -120,7 +120,7 @@ func (s *generations) threads(z *generation, r zygote.Threads) {
 		warning = fmt.Sprintf(". So all %d workers run these threads: where they must run once, as a scheduler must, set lazy-apps = false; lazy-apps = true says that each worker is to have them", n)
 	}
 	g.say("*** WARNING: the app started threads while it was imported (%s): each worker imports it for itself (lazy-apps)%s ***", names, warning)
-	z.End()
+	z.Retire()
 	if err := s.start(true); err != nil {
 		s.failed(err)
 	}
@@ -228,7 +228,7 @@ func (s *generations) takeOver() {
 		}
 	}
 	if before != nil && before.processes == 0 {
-		before.End()
+		before.Retire()
 	}
 	s.answer(nil)
 }
@@ -253,7 +253,7 @@ func (s *generations) failed(err error) {
 			}
 		}
 		if z.processes == 0 {
-			z.End()
+			z.Retire()
 		}
 	}
 	if g.stopping {
@@ -313,7 +313,7 @@ func (s *generations) restart() {
 func (s *generations) exited(z *generation) {
 	g := s.g
 	delete(s.all, z.Zygote)
-	z.End() // closes its socket
+	z.Retire() // closes its socket
 	z.peer.Close()
 	g.graves.add(z)
 	switch {

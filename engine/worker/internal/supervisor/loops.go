@@ -39,8 +39,8 @@ type Streams interface {
 	// it had. Then done is called, on a loop or, where all have stopped, at once. sure says
 	// that the process is gone, not only as good as dead.
 	Detach(sure bool, done func())
-	// Finish tells each thread to finish once it has no request, in stream mode.
-	Finish()
+	// Retire has each thread finish once it has no request, in stream mode.
+	Retire()
 }
 
 // Claim is what a thread has taken: the id of a request, [shared.Finishing], or 0 for

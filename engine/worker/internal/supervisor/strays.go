@@ -30,7 +30,7 @@ func (f *fleet) strays(pid int) (list []int) {
 
 // straysOf returns the same of a zygote, unless that has exited: its id may be another's.
 func (f *fleet) straysOf(z *generation) []int {
-	if z.Ended() {
+	if z.Exited() {
 		return nil
 	}
 	return f.strays(z.PID)

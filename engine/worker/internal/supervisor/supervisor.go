@@ -205,7 +205,7 @@ func (g *Supervisor) run() {
 		}
 		if g.stopping && !g.fleet.anyAlive() {
 			for z := range g.generations.all {
-				z.End()
+				z.Retire()
 			}
 			if len(g.generations.all) == 0 {
 				return

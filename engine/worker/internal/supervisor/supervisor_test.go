@@ -38,7 +38,7 @@ func (f *fakeLoops) Close(done func())                               { done() }
 type fakeStreams struct{}
 
 func (fakeStreams) Detach(_ bool, done func()) { done() }
-func (fakeStreams) Finish()                    {}
+func (fakeStreams) Retire()                    {}
 
 func newTest(t *testing.T, c launch.Config) *Supervisor {
 	t.Helper()

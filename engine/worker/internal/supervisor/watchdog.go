@@ -21,7 +21,7 @@ func (s *watchdog) look(now time.Time) {
 		s.starts(now)
 	}
 	for _, z := range g.generations.all {
-		if z.Ending() {
+		if z.Retired() {
 			continue
 		}
 		changed := z.health.Look(proc.State(z.PID))
@@ -51,7 +51,7 @@ func (s *watchdog) distrust(z *generation) {
 // malformed is for a zygote whose report cannot be right, nor anything that follows it.
 // That zygote is replaced, and killed once its workers have finished.
 func (s *watchdog) malformed(z *generation, err error) {
-	if z.Ending() {
+	if z.Retired() {
 		return
 	}
 	if z.health.Distrust(fmt.Sprintf("has sent a report that cannot be right (%v)", err)) {
@@ -116,7 +116,7 @@ func (s *watchdog) starts(now time.Time) {
 		}
 		// One whose app could not be loaded has been told to go, and why is known.
 		if p.pid() != 0 && p.err == nil && p.lost() {
-			p.err = p.doing.Ended(&g.config, who, "it has closed its descriptors, or become another program")
+			p.err = p.doing.ExitError(&g.config, who, "it has closed its descriptors, or become another program")
 			p.signal(sigKill)
 			continue
 		}

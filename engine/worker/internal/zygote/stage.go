@@ -16,8 +16,8 @@ type Stage struct {
 	Group int // the process group of a command that it runs, 0 for none
 }
 
-// Ended returns the error for a process that has ended meanwhile. how says how.
-func (s Stage) Ended(c *launch.Config, who, how string) error {
+// ExitError returns the error for a process that has exited during the stage. how says how.
+func (s Stage) ExitError(c *launch.Config, who, how string) error {
 	if s.App >= 0 && s.App < len(c.Apps) {
 		return &launch.LoadError{App: c.Apps[s.App], Reason: fmt.Sprintf("%s ended while it was importing it (%s): what is imported must not end, replace or daemonize its process, nor close descriptors that it has not opened", who, how)}
 	}

@@ -46,10 +46,10 @@ type Zygote struct {
 
 	version string // of Python; empty until it has said so
 	conn    *net.UnixConn
-	ended   chan struct{} // closed when the process has been waited for
-	err     error         // why; set before ended is closed
+	done    chan struct{} // closed when the process has been waited for
+	err     error         // why; set before done is closed
 	process *os.Process
-	ending  bool
+	retired bool
 	// patience bounds the time that a command waits for room.
 	patience time.Duration
 }
@@ -62,7 +62,7 @@ func Start(c *launch.Config, lazy bool, in Inherited, deliver func(*Zygote, Repo
 		return nil, err
 	}
 	defer b.theirs.Close()
-	z := &Zygote{Config: c, Lazy: lazy, conn: b.ours, ended: make(chan struct{}), patience: commandTime}
+	z := &Zygote{Config: c, Lazy: lazy, conn: b.ours, done: make(chan struct{}), patience: commandTime}
 	// The last word is there for its room: the names are written over the command line.
 	cmd := exec.Command(c.Python, append(interpreterArgs(c, b.script), longestName(c))...)
 	cmd.Dir = c.Dir
@@ -97,7 +97,7 @@ func Start(c *launch.Config, lazy bool, in Inherited, deliver func(*Zygote, Repo
 		started <- err
 		if err == nil {
 			z.err = cmd.Wait()
-			close(z.ended)
+			close(z.done)
 			// Workers that import for themselves hold the other end too. Its last words
 			// may still be there.
 			_ = z.conn.SetReadDeadline(time.Now().Add(lastWords))
@@ -119,7 +119,7 @@ func Start(c *launch.Config, lazy bool, in Inherited, deliver func(*Zygote, Repo
 	}
 	if err != nil {
 		z.Kill()
-		<-z.ended
+		<-z.done
 		_ = b.ours.Close()
 		return nil, z.noPython()
 	}
@@ -140,18 +140,18 @@ func (z *Zygote) Continue() {
 	}
 }
 
-// Ended reports whether the process has been waited for. Any goroutine.
-func (z *Zygote) Ended() bool {
+// Exited reports whether the process has been waited for. Any goroutine.
+func (z *Zygote) Exited() bool {
 	select {
-	case <-z.ended:
+	case <-z.done:
 		return true
 	default:
 		return false
 	}
 }
 
-// Ending reports whether End has been called.
-func (z *Zygote) Ending() bool { return z.ending }
+// Retired reports whether Retire has been called.
+func (z *Zygote) Retired() bool { return z.retired }
 
 // Status says how the process has ended, once it has.
 func (z *Zygote) Status() error {
@@ -167,7 +167,7 @@ func (z *Zygote) noPython() error {
 		"it ended before it ran anything (%w): it is no Python 3.9 or later, or a broken one; %s -c pass tells more, as may what it has written above", z.Status(), z.Config.Python)}
 }
 
-// exited reports whether the process has ended by itself, once it has ended.
+// exited reports whether an exited process ended by itself, not by a signal.
 func (z *Zygote) exited() bool {
 	exit, ok := errors.AsType[*exec.ExitError](z.err)
 	return z.err == nil || ok && exit.Exited()
@@ -207,7 +207,7 @@ func (z *Zygote) Why(stuck string) error {
 	if z.Doing.Text == "" {
 		return &launch.PythonError{Path: z.Config.Python, From: z.Config.PythonFrom, Err: fmt.Errorf("it ended before the apps were loaded: %w", how)}
 	}
-	return z.Doing.Ended(z.Config, fmt.Sprintf("the zygote (pid: %d)", z.PID), how.Error())
+	return z.Doing.ExitError(z.Config, fmt.Sprintf("the zygote (pid: %d)", z.PID), how.Error())
 }
 
 // read passes on what the zygote reports.
@@ -232,7 +232,7 @@ func (z *Zygote) read(deliver func(*Zygote, Report) bool) {
 	// A process that has lost its socket, because the app has closed it or has become
 	// another program, can do nothing any more.
 	late := time.AfterFunc(lostTime, z.Kill)
-	<-z.ended
+	<-z.done
 	late.Stop()
 	deliver(z, Exited{})
 }
@@ -305,17 +305,17 @@ func (z *Zygote) Spawn(place, number int, fds []int) {
 	}
 }
 
-// End has the zygote kill and reap its processes, if it has any, and go. One that
+// Retire has the zygote kill and reap its processes, if it has any, and exit. One that
 // does not is killed. [Exited] follows.
-func (z *Zygote) End() {
-	if z.ending {
+func (z *Zygote) Retire() {
+	if z.retired {
 		return
 	}
-	z.ending = true
+	z.retired = true
 	_ = z.conn.Close()
 	late := time.AfterFunc(endTime, z.Kill)
 	go func() {
-		<-z.ended
+		<-z.done
 		late.Stop()
 	}()
 }

@@ -144,7 +144,7 @@ func reported(t *testing.T, sent []byte) Report {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	z := &Zygote{Config: &launch.Config{Processes: 2, Apps: []launch.App{{}}}, conn: conn.(*net.UnixConn), ended: make(chan struct{})}
+	z := &Zygote{Config: &launch.Config{Processes: 2, Apps: []launch.App{{}}}, conn: conn.(*net.UnixConn), done: make(chan struct{})}
 	reports, read := make(chan Report, 100), make(chan struct{})
 	go func() {
 		defer close(read)
@@ -159,7 +159,7 @@ func reported(t *testing.T, sent []byte) Report {
 		}
 	}
 	_ = theirs.Close()
-	close(z.ended)
+	close(z.done)
 	<-read
 	// Nothing follows what is malformed but the end.
 	close(reports)
