@@ -2,65 +2,33 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"runtime"
-	"slices"
 	"strings"
 	"time"
 
-	"github.com/uwsgo/uwsgo/cmd/internal/config"
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/life"
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/succession"
-	"github.com/uwsgo/uwsgo/codec"
 	"github.com/uwsgo/uwsgo/engine"
 	"github.com/uwsgo/uwsgo/engine/worker"
-	"github.com/uwsgo/uwsgo/handler/certificate"
 	"github.com/uwsgo/uwsgo/handler/wsgi"
 )
 
-// sharedBodies returns up to which size bodies lie in memory shared with workers: as far as
-// post-buffering has them in memory.
-func sharedBodies(cfg *config.Config) int64 {
-	if cfg.PostBuffering > 0 {
-		return cfg.PostBuffering
-	}
-	return engine.DefaultSharedBodies
-}
-
-// listen makes the server, takes over the sockets that a service manager has passed,
-// and binds the other addresses.
+// listen makes the engine and opens the addresses.
 func (p *program) listen(inherited []succession.Socket) error {
-	cfg := p.cfg
-	idle := cfg.KeepAlive
-	if idle == 0 {
-		idle = -1
+	opt, err := engineOptions(p.cfg, p.procs.loops)
+	if err != nil {
+		return err
 	}
-	opt := engine.Options{
-		Loops:  p.procs.loops,
-		Limits: limitsOf(cfg), BodyMemory: int(cfg.PostBuffering), SharedBodies: int(sharedBodies(cfg)), IdleTimeout: idle, MaxMemory: cfg.LimitBuffers,
-		// A worker and its successor have a stream for each thread and loop, and a channel.
-		ReserveFiles: 128 + 2*cfg.Processes*(1+p.procs.loops*cfg.Threads),
-		DiskThreads:  cfg.DiskThreads,
-		HeadTimeout:  cfg.HTTPTimeout, BodyTimeout: cfg.HTTPTimeout, WriteTimeout: cfg.HTTPTimeout,
-		Logf: p.logf, OnRefusal: p.logs.refused,
-	}
-	var stopLog func()
-	opt.OnFinish, stopLog = requestLog(cfg, &p.logs)
-	p.ending.Later(stopLog)
-	if cfg.TLSErrors {
+	opt.Logf, opt.OnRefusal = p.logf, p.logs.refused
+	if p.cfg.TLSErrors {
 		opt.OnHandshakeError = func(ln *engine.Listener, peer string, err error) {
 			p.logf("TLS handshake with %s on %s failed: %v", peer, ln, err)
 		}
 	}
-	p.secure = certificate.HandlerOptions{
-		Stores: map[*engine.Listener]*certificate.Store{}, Redirects: map[*engine.Listener]uint16{},
-		ExportCert: cfg.ExportCert, StrictTransport: cfg.StrictTransport,
-	}
-	var err error
-	if opt.Every, err = everyAnswer(cfg); err != nil {
-		return err
-	}
+	var stopLog func()
+	opt.OnFinish, stopLog = requestLog(p.cfg, &p.logs)
+	p.ending.Later(stopLog)
 	if p.engine, err = engine.New(opt); err != nil {
 		return err
 	}
@@ -69,131 +37,8 @@ func (p *program) listen(inherited []succession.Socket) error {
 			p.logf("close: %v", err)
 		}
 	})
-	listens := cfg.Listens
-	for _, sock := range inherited {
-		l := config.Listen{Addr: sock.Addr.String(), Protocol: cfg.Protocol, Where: "inherited socket"}
-		if i := slices.IndexFunc(listens, func(l config.Listen) bool { return sock.IsOf(l.Addr) }); i >= 0 {
-			l = listens[i]
-			listens = slices.Delete(slices.Clone(listens), i, i+1)
-		} else if !sock.Always {
-			p.role.Before.Unwanted(sock)
-			continue
-		}
-		err := p.bind(l, &sock, func(o engine.ListenOptions) (*engine.Listener, error) { return p.engine.Adopt(sock.FD, o) })
-		if err != nil {
-			return err
-		}
-	}
-	for _, l := range listens {
-		err := p.bind(l, nil, func(o engine.ListenOptions) (*engine.Listener, error) { return p.engine.Listen(l.Addr, o) })
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// limitsOf returns the limits of requests.
-func limitsOf(cfg *config.Config) codec.Limits {
-	limits := codec.Limits{Head: cfg.BufferSize, Target: cfg.BufferSize, Body: cfg.LimitPost}
-	if limits.Body == 0 {
-		limits.Body = -1
-	}
-	return limits
-}
-
-// bind makes one listener with open, of the socket that was inherited, if one was, and
-// tells of it.
-func (p *program) bind(l config.Listen, inherited *succession.Socket, open func(engine.ListenOptions) (*engine.Listener, error)) error {
-	cfg := p.cfg
-	o := engine.ListenOptions{Backlog: cfg.Backlog, Mode: cfg.ChmodSocket, Owner: cfg.ChownSocket, ReusePort: cfg.ReusePort}
-	if o.Owner == "" {
-		o.Owner = p.identity.Owner()
-	}
-	if o.Mode == 0 && cfg.Daemonize != "" && cfg.Umask < 0 && p.vassal == nil {
-		o.Mode = 0o777 // as uWSGI's daemons have no umask: nginx may be another user
-	}
-	kind := "http"
-	if l.Protocol == config.HTTP {
-		o.ProxyProtocol = cfg.Proxy
-	}
-	if l.Protocol == config.Uwsgi {
-		o.Protocol, o.Timeout, kind = engine.UWSGI, cfg.SocketTimeout, "uwsgi"
-	}
-	var store *certificate.Store
-	if l.TLS != nil {
-		var err error
-		if store, err = p.certificates(l); err != nil {
-			return fmt.Errorf("%s: %w", l.Where, err)
-		}
-		o.TLS, kind = store.Config(), kind+"s"
-	}
-	how := "bound to"
-	if inherited != nil {
-		how, o.Address = "inherited as", inherited.Address
-	}
-	number := len(p.engine.Listeners())
-	ln, err := open(o)
-	if err != nil {
-		return fmt.Errorf("%s: %w", l.Where, err)
-	}
-	if store != nil {
-		p.secure.Stores[ln] = store
-	}
-	if l.ToHTTPS {
-		p.secure.Redirects[ln] = l.HTTPSPort
-	}
-	p.sockets = append(p.sockets, openSocket{ln, l.Addr, inherited != nil && inherited.Always})
-	p.ending.Later(func() { // a start that fails leaves nothing behind
-		if !p.ending.Started && inherited == nil {
-			_, _ = ln.Unlink()
-		}
-	})
-	at := "TCP address"
-	if ln.Unix() {
-		at = "UNIX address"
-	}
-	p.logf("%s socket %d %s %s %s", kind, number, how, at, ln)
-	if _, clamped := ln.Backlog(); clamped {
-		p.logf("*** WARNING: listen = %d is more than this system allows (net.core.somaxconn): it holds fewer ***", cfg.Backlog)
-	}
-	return nil
-}
-
-// certificates reads those of an address, and those of the sites. As in uWSGI their files are
-// named from where the server was started.
-func (p *program) certificates(l config.Listen) (*certificate.Store, error) {
-	cfg := p.cfg
-	from := p.site.fromStart
-	pair := func(c config.Certificate) certificate.Pair {
-		authorities, must := strings.CutPrefix(c.ClientCA, "!")
-		return certificate.Pair{
-			Cert: from(c.Cert), Key: from(c.Key), Ciphers: c.Ciphers,
-			ClientCA: from(authorities), ClientMust: must,
-		}
-	}
-	o := certificate.Options{
-		Pair: pair(*l.TLS), DirCiphers: cfg.SiteDirCiphers, HTTP2: cfg.HTTP2 && l.Protocol == config.HTTP,
-		Depth: cfg.VerifyDepth, Logf: p.logf,
-	}
-	if cfg.SiteDir != "" {
-		o.Dir = from(cfg.SiteDir)
-	}
-	for _, s := range cfg.Sites {
-		o.Sites = append(o.Sites, certificate.Site{Name: s.Name, Pattern: s.Pattern, Pair: pair(s.Certificate)})
-	}
-	return certificate.New(o)
-}
-
-func (p *program) vacuum(ln *engine.Listener) {
-	if !p.cfg.Vacuum || p.role.Shared() {
-		return
-	}
-	if removed, err := ln.Unlink(); err != nil {
-		p.logf("VACUUM: %v", err)
-	} else if removed {
-		p.logf("VACUUM: unix socket %s removed.", ln)
-	}
+	p.sockets = &sockets{site: p.site, engine: p.engine, user: p.identity, vassal: p.vassal != nil, role: p.role, ending: p.ending, logf: p.logf}
+	return p.sockets.bindAll(inherited)
 }
 
 // startWorkers imports the apps and starts the Python processes.
@@ -269,7 +114,7 @@ func (p *program) startWorkers(ctx context.Context) error {
 // handler returns what answers requests: the apps, or 404 where there are none, behind the chain.
 func (p *program) handler() (engine.Handler, error) {
 	cfg := p.cfg
-	c := &chain{site: p.site, logf: p.logf, secure: p.secure, ready: p.takesRequests}
+	c := &chain{site: p.site, logf: p.logf, secure: p.sockets.secure, ready: p.takesRequests}
 	if needsPool(cfg) {
 		c.rules.Pool = engine.NewPool(runtime.NumCPU(), 256, p.logf)
 		p.ending.Later(c.rules.Pool.Close)

@@ -11,7 +11,6 @@ import (
 	"github.com/uwsgo/uwsgo/handler/certificate"
 	"github.com/uwsgo/uwsgo/handler/compress"
 	"github.com/uwsgo/uwsgo/handler/forwarded"
-	"github.com/uwsgo/uwsgo/handler/header"
 	"github.com/uwsgo/uwsgo/handler/route"
 	"github.com/uwsgo/uwsgo/handler/static"
 )
@@ -157,16 +156,4 @@ func (c *chain) fileMaps(list []config.StaticMap) (maps []static.Map) {
 		maps = append(maps, static.Map{Prefix: m.Prefix, Path: c.under(m.Path)[0], KeepPrefix: m.KeepPrefix})
 	}
 	return maps
-}
-
-// everyAnswer changes the headers of all answers; nil changes none.
-func everyAnswer(cfg *config.Config) (func(*engine.Exchange), error) {
-	if len(cfg.AddHeader)+len(cfg.RemHeader) == 0 {
-		return nil, nil
-	}
-	h, err := header.New(nil, header.Options{Add: cfg.AddHeader, Remove: cfg.RemHeader})
-	if err != nil {
-		return nil, err
-	}
-	return h.Push, nil
 }

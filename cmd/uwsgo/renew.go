@@ -57,5 +57,5 @@ func (p *program) reloaded() string {
 	if g := p.companions.Load(); g != nil {
 		g.Reload()
 	}
-	return p.site.enter(p.staysForSockets())
+	return p.site.enter(p.sockets.relative() || p.stats != nil && relativeSocket(p.stats.Addr().String()))
 }

@@ -5,19 +5,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/succession"
-	"github.com/uwsgo/uwsgo/engine"
 )
-
-// openSocket is a listener and where it came from.
-type openSocket struct {
-	*engine.Listener
-	option  string // its address as options have it
-	systemd bool   // systemd has passed it
-}
 
 // ownPath returns the absolute path of the program as it was called, which an upgrade
 // puts a new one at. Not that of /proc, which goes on leading to the old one.
@@ -73,13 +64,7 @@ func (p *program) likeThis() succession.Spec {
 	if p.watchdog > 0 {
 		s.Env = append(s.Env, "WATCHDOG_USEC="+strconv.FormatInt(p.watchdog.Microseconds(), 10))
 	}
-	for _, ln := range p.sockets {
-		h := succession.Handed{Option: ln.option, Owned: ln.OwnsFile(), File: ln.File}
-		if !ln.systemd {
-			h.Address = ln.String()
-		}
-		s.Sockets = append(s.Sockets, h)
-	}
+	s.Sockets = p.sockets.handed()
 	if p.stats != nil {
 		s.Sockets = append(s.Sockets, succession.Handed{
 			Option: p.cfg.Stats, Address: p.stats.Addr().String(), Stats: true, Owned: p.stats.OwnsFile(), File: p.stats.File,
@@ -107,11 +92,4 @@ func (p *program) handOver(outcome error) bool {
 	}
 	p.reloads.Tell(-1, "serving requests with the old binary, as the new one did not start")
 	return false
-}
-
-// staysForSockets reports whether a socket file has a relative name: it has to be removed from
-// where the server is.
-func (p *program) staysForSockets() bool {
-	return p.stats != nil && relativeSocket(p.stats.Addr().String()) ||
-		slices.ContainsFunc(p.sockets, func(s openSocket) bool { return s.OwnsFile() && relativeSocket(s.String()) })
 }

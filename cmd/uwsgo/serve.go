@@ -23,7 +23,6 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/succession"
 	"github.com/uwsgo/uwsgo/engine"
 	"github.com/uwsgo/uwsgo/engine/worker"
-	"github.com/uwsgo/uwsgo/handler/certificate"
 )
 
 // program is one run of the server, from its configuration to its end.
@@ -56,10 +55,9 @@ type program struct {
 	stats    *stats.Server
 	observer *observe.Server
 
-	stores  *stores.Set                // what apps share; nil without
-	secure  certificate.HandlerOptions // what encrypts, and what sends on to it
-	role    *succession.Role           // to the servers before and after this one
-	sockets []openSocket
+	stores  *stores.Set      // what apps share; nil without
+	role    *succession.Role // to the servers before and after this one
+	sockets *sockets
 
 	reloads    *life.Reloads
 	companions atomic.Pointer[companion.Group] // set when they are started, as is
@@ -191,9 +189,7 @@ func (p *program) shutdown() {
 	defer end()
 	// While nobody can take the place of a socket file yet; who is in its backlog is
 	// still served.
-	for _, ln := range p.engine.Listeners() {
-		p.vacuum(ln)
-	}
+	p.sockets.vacuum()
 	// The loops carry the last answers, so they go on until the workers have ended.
 	if err := p.engine.Drain(ctx); err != nil {
 		p.logf("some requests did not finish in time: %v", err)
