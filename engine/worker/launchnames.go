@@ -21,6 +21,10 @@ type (
 	Module = launch.Module
 	// Store is memory that apps share, for [Module].
 	Store = launch.Store
+	// Spooler is what is known of spool directories, for [Module].
+	Spooler = launch.Spooler
+	// SpoolDirectory is a directory with tasks.
+	SpoolDirectory = launch.SpoolDirectory
 	// Option is an option as it was given, for [Module].
 	Option = launch.Option
 	// Limits say when a process has served long enough and is replaced.

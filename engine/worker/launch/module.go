@@ -15,6 +15,28 @@ type Module struct {
 	PIDFile    string // uwsgi.pidfile, likewise
 	Locks      int    // that uwsgi.lock has besides the first
 	Stores     []Store
+	Spooler    *Spooler // nil without one
+}
+
+// Spooler is what is known of spool directories, by apps and by the processes that work them
+// off.
+type Spooler struct {
+	Directories []SpoolDirectory // the first is meant where none is named; at least one
+	Ordered     bool             // tasks are run in the order of their names
+	Quiet       bool             // the log does not name each task
+	Frequency   int              // seconds between looks; at least 1
+	MaxTasks    int              // after which a process is replaced; 0 for never
+	Chdir       string           // where tasks are run; empty for where their files are
+	Harakiri    int              // seconds that a task may take; 0 for ever
+	Signals     bool             // signals count as tasks
+	Imports     []string         // modules or files that processes import
+}
+
+// SpoolDirectory is a directory with tasks.
+type SpoolDirectory struct {
+	Name      string // as it was given
+	Path      string // without symbolic links
+	Processes int    // that work it off; 0: another server does
 }
 
 // Store is memory that the apps of all workers share by the module: a cache, the queue or a

@@ -10,7 +10,7 @@ import sys
 from collections import deque
 from types import ModuleType
 
-from . import control, events, interrupts, sharing, title, worker
+from . import control, events, interrupts, sharing, spooler, title, worker
 from .arguments import byte_of, bytes_of, int_of, text_of
 from .forked import leave
 from .locks import Locks
@@ -119,6 +119,10 @@ def install(config):
             names[name] = value
     for function in sharing.open_all(_config["module"]["stores"]):
         names[function.__name__] = function
+    for function in spooler.install(_config["module"]["spooler"], _config["node"]):
+        names[function.__name__] = function
+    if spooler.given:
+        names["spoolers"] = spooler.paths()
     for group, why in UNSUPPORTED.items():
         for name in group.split():
             names[name] = _unsupported(name, why)
@@ -341,7 +345,12 @@ def masterpid(*_):
 
 @export
 def i_am_the_spooler(*_):
-    return None
+    return True if spooler.current is not None else None
+
+
+@export
+def spooler_dir(*_):
+    return spooler.directory()
 
 
 @export
@@ -469,6 +478,8 @@ def is_locked(number=0):
 
 
 def _lock_number(number):
+    if spooler.current is not None:
+        raise ValueError("The spooler cannot lock/unlock resources")
     if not 0 <= int_of(number) < len(_locks.threads):
         raise ValueError("Invalid lock number")
     return number

@@ -37,6 +37,21 @@ func module(c *launch.Config, reload bool, next int) (map[string]any, error) {
 	return map[string]any{
 		"stores": stores, "version": m.Version, "opt": given, "buffer_size": m.BufferSize, "started_on": int(m.Started.Unix()),
 		"mode": []byte(m.Mode), "pidfile": []byte(m.PIDFile), "server": os.Getpid(), "locks": m.Locks,
-		"is_a_reload": reload, "decorators": decorators,
+		"is_a_reload": reload, "decorators": decorators, "spooler": spooler(m.Spooler),
 	}, nil
+}
+
+// spooler is what shim/spooler.py has of the configuration.
+func spooler(s *launch.Spooler) any {
+	if s == nil {
+		return nil
+	}
+	directories := make([]any, 0, len(s.Directories))
+	for _, d := range s.Directories {
+		directories = append(directories, map[string]any{"name": d.Name, "path": d.Path, "processes": d.Processes})
+	}
+	return map[string]any{
+		"directories": directories, "ordered": s.Ordered, "quiet": s.Quiet, "frequency": s.Frequency, "max_tasks": s.MaxTasks,
+		"chdir": s.Chdir, "harakiri": s.Harakiri, "signals": s.Signals, "imports": words(s.Imports),
+	}
 }
