@@ -128,6 +128,23 @@ func (a *app) variable(name string) (value string) {
 	return value
 }
 
+// imports returns the settings of workers that decide what is imported, and how. A start has more;
+// "uwsgo check" imports with these alone.
+func (a *app) imports() (worker.Config, error) {
+	cfg := a.cfg
+	wc := worker.Config{
+		StartedIn: a.home, Argv: strings.Fields(cfg.PyArgv), Env: a.environ(), Apps: a.list(), NeedApp: cfg.NeedApp,
+		Imports: cfg.Imports, Optimize: cfg.Optimize, PasteLogger: cfg.PasteLogger,
+		Processes: cfg.Processes, Threads: cfg.Threads, Cheaper: cfg.Cheaper, LimitAS: cfg.LimitAS, Version: version,
+	}
+	for _, path := range cfg.PythonPath {
+		wc.PythonPath = append(wc.PythonPath, a.named(path))
+	}
+	var err error
+	wc.Python, wc.PythonFrom, err = a.interpreter()
+	return wc, err
+}
+
 // checkPlugins warns of a plugin that names another Python than the one that runs the apps.
 func (a *app) checkPlugins(python, path string) {
 	for _, name := range a.cfg.Plugins {

@@ -156,18 +156,11 @@ func checkOne(ctx context.Context, o checkOptions, name string, args []string) *
 // tryImport imports the apps as a server in that place would.
 func tryImport(ctx context.Context, cfg *config.Config, place check.Place) (*worker.Trial, error) {
 	a := newApp(&site{cfg: cfg, home: place.Home, dir: place.Dir}, ownPath(), func(string, ...any) {})
-	var err error
-	wc := worker.Config{
-		Dir: place.Dir, StartedIn: place.Home, Argv: strings.Fields(cfg.PyArgv), Env: a.environ(), Apps: a.list(), NeedApp: cfg.NeedApp,
-		Imports: cfg.Imports, Optimize: cfg.Optimize, PasteLogger: cfg.PasteLogger,
-		Processes: cfg.Processes, Threads: cfg.Threads, Cheaper: cfg.Cheaper, LimitAS: cfg.LimitAS, Version: version,
-	}
-	for _, path := range cfg.PythonPath {
-		wc.PythonPath = append(wc.PythonPath, a.named(path))
-	}
-	if wc.Python, wc.PythonFrom, err = a.interpreter(); err != nil {
+	wc, err := a.imports()
+	if err != nil {
 		return nil, err
 	}
+	wc.Dir = place.Dir
 	var as *syscall.Credential
 	if place.As.UID >= 0 || place.As.GID >= 0 {
 		as = &syscall.Credential{Uid: uint32(max(place.As.UID, 0)), Gid: uint32(max(place.As.GID, 0))}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"os"
 	"sync"
 
 	"github.com/uwsgo/uwsgo/cmd/internal/companion"
@@ -13,7 +12,7 @@ import (
 // may need it, with as much time as requests have.
 func (p *program) startCompanions() error {
 	if specs := p.cfg.Companions; len(specs) > 0 {
-		g, err := companion.Start(specs, companion.Server{With: p.command, Owns: p.owns, Stop: p.askStop, Logf: p.logf})
+		g, err := companion.Start(specs, companion.Server{With: p.command, Owns: p.workers.owns, Stop: p.askStop, Logf: p.logf})
 		if err != nil {
 			return err
 		}
@@ -31,14 +30,6 @@ func (p *program) startCompanions() error {
 // askStop has the server stop as by a signal. Any goroutine.
 func (p *program) askStop() {
 	p.ending.Ask(request("end of a daemon"))
-}
-
-// owns reports whether a process is the server or one of its workers. Any goroutine.
-func (p *program) owns(pid int) bool {
-	if pid == os.Getpid() {
-		return true
-	}
-	return p.pool != nil && p.pool.Owns(pid)
 }
 
 // besidesEndBy has stop called once, at the end or before a successor starts its own.

@@ -173,7 +173,7 @@ func waitForSocket(ctx context.Context, addr string) error {
 // runAccepting runs the hooks of workers that take requests, of the start or after a
 // reload, without waiting for them.
 func (p *program) runAccepting(ctx context.Context, again bool) {
-	if p.pool != nil {
+	if p.workers.Pool != nil {
 		s := p.stages()
 		go s.accepting(ctx, p.cfg.Processes, again)
 	}

@@ -39,7 +39,7 @@ const idleEach = time.Second
 // watchIdle does what idle and die-on-idle ask for, until ctx ends.
 func (p *program) watchIdle(ctx context.Context) {
 	cfg := p.cfg
-	if cfg.Idle == 0 || p.pool == nil {
+	if cfg.Idle == 0 || p.workers.Pool == nil {
 		return
 	}
 	i := idleness{after: cfg.Idle}
@@ -58,7 +58,7 @@ func (p *program) watchIdle(ctx context.Context) {
 			p.logf("workers have been inactive for more than %d seconds", int(cfg.Idle/time.Second))
 			switch {
 			case !cfg.DieOnIdle:
-				p.pool.Scale(1 - cfg.Processes)
+				p.workers.Scale(1 - cfg.Processes)
 			case p.vassal != nil: // the emperor has to know that it may be started again
 				p.vassal.tell(emperor.Leaving)
 			default:
@@ -66,7 +66,7 @@ func (p *program) watchIdle(ctx context.Context) {
 			}
 		case -1:
 			if !cfg.DieOnIdle {
-				p.pool.Scale(cfg.Processes)
+				p.workers.Scale(cfg.Processes)
 			}
 		}
 	}

@@ -36,9 +36,9 @@ func (p served) pause() {
 
 // scale has one worker more or fewer run.
 func (p served) scale(by int) {
-	if p.pool == nil || p.cfg.Cheaper.Min == 0 {
+	if p.workers.Pool == nil || p.cfg.Cheaper.Min == 0 {
 		p.logf("master-fifo: the number of workers is fixed: set cheaper to have it change")
 		return
 	}
-	p.pool.Scale(by)
+	p.workers.Scale(by)
 }

@@ -4,9 +4,7 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/companion"
 	"github.com/uwsgo/uwsgo/cmd/internal/cron"
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
-	"github.com/uwsgo/uwsgo/cmd/internal/stores"
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/observe"
-	"github.com/uwsgo/uwsgo/engine/worker"
 )
 
 // makeObserver makes what tells of the server, once it has its addresses.
@@ -21,12 +19,7 @@ func (p *program) makeObserver() {
 			}
 			return list
 		},
-		Workers: func() (worker.Snapshot, bool) {
-			if pool := p.told.Load(); pool != nil {
-				return pool.Snapshot(), true
-			}
-			return worker.Snapshot{}, false
-		},
+		Workers: p.workers.snapshot,
 		Companions: func() []companion.State {
 			if g := p.companions.Load(); g != nil {
 				return g.Snapshot()
@@ -39,18 +32,7 @@ func (p *program) makeObserver() {
 			}
 			return nil
 		},
-		Signals: func(worker int) (waiting int, taken uint64) {
-			if r := p.signals.Load(); r != nil {
-				return r.Waiting(), r.Taken(worker)
-			}
-			return 0, 0
-		},
-		Caches: func() []stores.Stats {
-			if p.told.Load() == nil { // they are made before the workers are
-				return nil
-			}
-			return p.stores.Stats()
-		},
+		Signals: p.services.waiting, Caches: p.workers.shared,
 		Paused: p.paused.Load, Cwd: func() string { return *p.site.cwd.Load() }, Dropped: p.logs.Dropped,
 	}
 }

@@ -29,8 +29,8 @@ func (p *program) renew() {
 // makeReloads makes what reloads the apps, once it is known whether there are any.
 func (p *program) makeReloads() {
 	p.reloads = &life.Reloads{Logf: p.logf, Notify: p.notify, Renew: p.renew, Enter: p.reloaded, Asked: p.logs.Follow} // logrotate may have moved the log before it asks
-	if p.pool != nil {
-		p.reloads.Pool = p.pool
+	if p.workers.Pool != nil {
+		p.reloads.Pool = p.workers.Pool
 	}
 	if p.cfg.ExitOnReload {
 		p.reloads.Instead = func(why string) {
@@ -43,8 +43,8 @@ func (p *program) makeReloads() {
 // causes are what reloads are made for by themselves.
 func (p *program) causes() life.Causes {
 	c := life.Causes{Touch: p.site.under(p.cfg.TouchReload...), TouchChain: p.site.under(p.cfg.TouchChainReload...), TouchWorkers: p.site.under(p.cfg.TouchWorkers...), Contents: p.site.under(p.cfg.FSReload...)}
-	if p.code != nil {
-		c.Code = p.code.Changed
+	if p.workers.code != nil {
+		c.Code = p.workers.code.Changed
 	}
 	return c
 }

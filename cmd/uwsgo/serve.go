@@ -16,13 +16,10 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/cron"
 	"github.com/uwsgo/uwsgo/cmd/internal/privilege"
 	"github.com/uwsgo/uwsgo/cmd/internal/stats"
-	"github.com/uwsgo/uwsgo/cmd/internal/stores"
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/life"
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/observe"
-	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/signals"
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/succession"
 	"github.com/uwsgo/uwsgo/engine"
-	"github.com/uwsgo/uwsgo/engine/worker"
 )
 
 // program is one run of the server, from its configuration to its end.
@@ -48,14 +45,11 @@ type program struct {
 	logs     logs
 
 	engine   *engine.Server
-	pool     *worker.Pool                   // nil when there are only files to serve
-	told     atomic.Pointer[worker.Pool]    // the same, for the observer, who may ask during the start
-	signals  atomic.Pointer[signals.Router] // of the uwsgi module; nil without a pool
-	code     *life.CodeWatch                // nil without py-autoreload
+	workers  workers
+	services *services // for apps
 	stats    *stats.Server
 	observer *observe.Server
 
-	stores  *stores.Set      // what apps share; nil without
 	role    *succession.Role // to the servers before and after this one
 	sockets *sockets
 
@@ -194,10 +188,8 @@ func (p *program) shutdown() {
 	if err := p.engine.Drain(ctx); err != nil {
 		p.logf("some requests did not finish in time: %v", err)
 	}
-	if p.pool != nil {
-		if err := p.pool.Stop(ctx); err != nil {
-			p.logf("some workers did not end in time and were killed: %v; threads that the app has started keep a worker from its end unless they are daemons", err)
-		}
+	if err := p.workers.stop(ctx); err != nil {
+		p.logf("some workers did not end in time and were killed: %v; threads that the app has started keep a worker from its end unless they are daemons", err)
 	}
 	_ = p.engine.Close()
 	p.role.After.Wait(ctx)
@@ -207,9 +199,7 @@ func (p *program) shutdown() {
 // first or have gone, so nothing may wait for one.
 func (p *program) giveUp() {
 	_ = p.engine.Close()
-	if p.pool != nil {
-		over, cancel := context.WithCancel(context.Background())
-		cancel()
-		_ = p.pool.Stop(over)
-	}
+	over, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = p.workers.stop(over)
 }
