@@ -53,6 +53,9 @@ def load_all(config, doing, held):
             if isinstance(e, ModuleNotFoundError) and e.name:
                 cause = hints.explain(e, module, config)
                 reason += f" ({cause})" if cause else ""
+            elif isinstance(e, MemoryError) and config["limit_as"]:
+                limit = f"limit-as is {config['limit_as']} bytes"
+                reason += f" ({limit}: raise it, or leave it out)"
         found.append(app)
         outcome.append((mount, monotonic() - start, reason))
     return found, outcome, held

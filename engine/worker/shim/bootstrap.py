@@ -1,6 +1,6 @@
 # Run by the server with the control socket as descriptor 3, from which the command line
-# takes it, so that ps does not show it. What is read next is marshalled: the sources of
-# the package, by name, and the configuration.
+# takes it, so that ps does not show it. What is read next is marshalled, two messages: the
+# sources of the package, by name, and the configuration.
 #
 # Up to the check of the version this runs on every Python since 2.6.
 import marshal
@@ -33,29 +33,65 @@ def read(size):
     return b"".join(parts)
 
 
-def package(sources):
+def message():
+    return read(int.from_bytes(read(4), "little"))
+
+
+def compiled():
+    # The code of the package, by name, which a child makes: workers would keep for good the
+    # memory in which the compiler works.
+    def make():
+        return [
+            (name, compile(text, "<uwsgo>/%s.py" % name, "exec", dont_inherit=True))  # noqa: UP031
+            for name, text in marshal.loads(message())
+        ]
+
+    fd, end = os.pipe()
+    try:
+        child = os.fork()
+    except OSError:
+        os.close(fd)
+        os.close(end)
+        return make()  # no more processes are allowed
+    if child == 0:
+        try:
+            with os.fdopen(end, "wb") as out:
+                marshal.dump(make(), out)
+        finally:
+            os._exit(0)
+    os.close(end)
+    with os.fdopen(fd, "rb") as made:
+        code = made.read()
+    try:
+        os.waitpid(child, 0)
+    except OSError:
+        pass  # signals of children are ignored, and it has gone
+    return marshal.loads(code)
+
+
+def package():
     import builtins  # not on Python 2
 
     kind = type(sys)
     kept = dict(vars(builtins))  # an app may replace what is there
     made = {}
-    for name, source in sources:
+    for name, code in compiled():
         full = "_uwsgo" if name == "__init__" else "_uwsgo." + name
         made[name] = module = kind(full)
         module.__package__ = "_uwsgo"
-        module.__file__ = "<uwsgo>/" + name + ".py"
+        module.__file__ = code.co_filename
         module.__builtins__ = kept
         sys.modules[full] = module
         if name == "__init__":
             module.__path__ = []
-        exec(compile(source, module.__file__, "exec", dont_inherit=True), module.__dict__)
+        exec(code, module.__dict__)
         if name != "__init__":
             setattr(made["__init__"], name, module)
     return made
 
 
-sources, config = marshal.loads(read(int.from_bytes(read(4), "little")))
-zygote = package(sources)["zygote"]
+zygote = package()["zygote"]
+config = marshal.loads(message())
 # Apps find an empty __main__, as they do in uWSGI.
 for name in [name for name in globals() if not name.startswith("__")]:
     if name not in ("zygote", "config"):

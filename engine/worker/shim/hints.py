@@ -1,6 +1,5 @@
 """Why a module is not found: what this Python sees, and what is likely to be wrong."""
 
-import fnmatch
 import os
 import sys
 from itertools import islice
@@ -253,6 +252,8 @@ def _paths(top, *parts):
     """Return the folders below top that the patterns name, sorted; not more than MOST."""
     found = [top]
     for part in parts:
+        import fnmatch
+
         below = (os.path.join(f, n) for f in found for n in sorted(fnmatch.filter(_names(f), part)))
         found = list(islice(filter(os.path.isdir, below), MOST))
     return found

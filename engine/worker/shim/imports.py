@@ -1,7 +1,6 @@
 """Which files the apps' code is in, for a server that reloads when they change."""
 
 import sys
-import sysconfig
 
 from .own import os, thread, time
 
@@ -16,6 +15,8 @@ class Imports:
         self.unwatched = set(config["unwatched"])
         self.send = send
         self.told = set()
+        import sysconfig  # few servers need it
+
         paths = sysconfig.get_paths()
         names = ("stdlib", "platstdlib", "purelib", "platlib")
         self.others = tuple(os.path.join(paths[name], "") for name in names)

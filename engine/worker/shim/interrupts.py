@@ -4,16 +4,17 @@ That is for the app's own code. What it raised in the zygote would end that, and
 workers; so it is held wherever none of the app's code runs, until a worker serves.
 """
 
+import _signal
 import sys
 from _signal import SIG_BLOCK, SIG_SETMASK, pthread_sigmask
-from signal import valid_signals
 from sys import getprofile, gettrace, setprofile, settrace
 
 from .trace import report
 
 # What the processor raises cannot wait.
-_at_once = {"SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGTRAP", "SIGSYS", "SIGABRT"}
-_all = [s for s in valid_signals() if getattr(s, "name", "") not in _at_once]
+_names = ("SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGTRAP", "SIGSYS", "SIGABRT")
+_at_once = {getattr(_signal, name, None) for name in _names}
+_all = [s for s in _signal.valid_signals() if s not in _at_once]
 _monitoring = getattr(sys, "monitoring", None)  # from Python 3.12 on
 
 TRIES = 1000  # how often what is raised as this begins is put off

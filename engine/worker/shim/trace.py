@@ -1,7 +1,6 @@
 """Tracebacks of what apps raise."""
 
 import sys
-from traceback import format_exception
 
 from .own import os
 
@@ -25,6 +24,9 @@ def text_of(e):
         while tb is not None and tb.tb_frame.f_globals.get("__package__") in _ours:
             tb = tb.tb_next
         try:
+            # Not before: with what it imports it takes half a megabyte.
+            from traceback import format_exception
+
             return "".join(format_exception(type(e), e, tb))
         except BaseException:  # its __str__ fails, or the app has replaced what traceback uses
             return plain(e, tb)

@@ -1,9 +1,8 @@
 """The threads of one worker process: take a request, run it, next."""
 
 import sys
-import threading
 from collections import deque
-from mmap import ACCESS_READ, mmap
+from mmap import ACCESS_READ, MAP_ANONYMOUS, MAP_PRIVATE, mmap
 from resource import RLIM_INFINITY, RLIMIT_AS, getrlimit
 from sys import getrecursionlimit, setrecursionlimit
 
@@ -279,8 +278,9 @@ class Thread:
             }
         )
         # The request at hand. Its first byte is 0 once that is dealt with, which needs no
-        # result of a call, as those can get lost.
-        self.buffer = memoryview(bytearray(source.HEAD + LARGEST))[source.HEAD :]
+        # result of a call, as those can get lost. The kernel gives memory as it is written to.
+        room = mmap(-1, source.HEAD + LARGEST, flags=MAP_PRIVATE | MAP_ANONYMOUS)
+        self.buffer = memoryview(room)[source.HEAD :]
         self.exchange = None  # its answer, a Once or an Exchange, once it is begun
         self.ask = None  # a Once, for its body
         self.late = None  # what was raised
@@ -646,6 +646,9 @@ def prepare(config, place, number, fds, memory, apps, held):
         with suppress(RuntimeError):  # nobody waits, or has been woken
             wake.release()
 
+    if threads > 1:
+        import threading  # noqa: F401  what imports it first is the main thread to it
+
     # Threads of the system, whatever threading gives by now, and waited for likewise.
     # The size of their stacks is the system's: the app chose one for its own threads.
     size = thread.stack_size(0)
@@ -669,6 +672,9 @@ def prepare(config, place, number, fds, memory, apps, held):
 
 
 def name(number, core):
-    """Call this thread as uWSGI does, for logs."""
+    """Call this thread as uWSGI does, for logs, which have its name from threading."""
+    threading = sys.modules.get("threading")
+    if threading is None:
+        return
     with suppress(Exception):
         threading.current_thread().name = f"uWSGIWorker{number}Core{core}"

@@ -42,7 +42,11 @@ type boot struct {
 }
 
 func newBoot(c *launch.Config, lazy bool, in Inherited) (*boot, error) {
-	blob, err := bootBlob(c, lazy, in)
+	sources, err := sources()
+	if err != nil {
+		return nil, err
+	}
+	settings, err := settings(c, lazy, in)
 	if err != nil {
 		return nil, err
 	}
@@ -62,19 +66,25 @@ func newBoot(c *launch.Config, lazy bool, in Inherited) (*boot, error) {
 		return nil, err
 	}
 	script := fmt.Sprintf("import os;exec(os.read(3,%d))", len(bootstrap))
-	return &boot{script, [][]byte{bootstrap, blob}, theirs, conn.(*net.UnixConn)}, nil
+	return &boot{script, [][]byte{bootstrap, sources, settings}, theirs, conn.(*net.UnixConn)}, nil
 }
 
-// bootBlob returns the first message to a zygote: the shim and its configuration.
-func bootBlob(c *launch.Config, lazy bool, in Inherited) ([]byte, error) {
+// sources returns the first message to a zygote: the shim.
+func sources() ([]byte, error) {
 	names, texts, err := shim.Modules()
 	if err != nil {
 		return nil, err
 	}
-	sources := make([]any, 0, len(names))
+	list := make([]any, 0, len(names))
 	for i, name := range names {
-		sources = append(sources, []any{name, texts[i]})
+		list = append(list, []any{name, texts[i]})
 	}
+	b, err := pymarshal.Marshal(list)
+	return frame(b), err
+}
+
+// settings returns the second message to a zygote: its configuration.
+func settings(c *launch.Config, lazy bool, in Inherited) ([]byte, error) {
 	apps := make([]any, 0, len(c.Apps))
 	for _, a := range c.Apps {
 		from, how := a.Way()
@@ -107,7 +117,7 @@ func bootBlob(c *launch.Config, lazy bool, in Inherited) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	blob, err := pymarshal.Marshal([]any{sources, map[string]any{
+	b, err := pymarshal.Marshal(map[string]any{
 		"exceptions": []any{c.Exceptions.Tell, c.Exceptions.Any, words(c.Exceptions.Types), words(c.Exceptions.Values), words(c.Exceptions.Traces)},
 		"affinity":   c.Affinity,
 		"apps":       apps, "imports": imports, "paste_logger": c.PasteLogger, "file_wrapper": !c.NoFileWrapper, "lazy": lazy, "once": c.ImportOnce, "python_from": c.PythonFrom, "started_in": c.StartedIn, "need_app": c.NeedApp,
@@ -119,8 +129,8 @@ func bootBlob(c *launch.Config, lazy bool, in Inherited) ([]byte, error) {
 		"control": controlFD, "queue": queue, "shared": sharedFD, "calls": calls, "bodies": bodies, "bodies_size": bodiesSize,
 		"shared_size": in.Memory.Size(), "cancel_at": in.Memory.CancelAt,
 		"names": c.Names, "version": []byte(c.Version), "module": module, "node": []byte(host),
-	}})
-	return frame(blob), err
+	})
+	return frame(b), err
 }
 
 // words is a list of the shim's.

@@ -1,6 +1,7 @@
 """One thread that has several requests at a time; slots_test.go has the real server."""
 
 import socket
+import threading
 import types
 
 import pytest
@@ -24,7 +25,7 @@ class Hubs(Server):
         self.claims = [memoryview(bytearray(40)).cast("Q") for _ in range(SLOTS)]
         shim = types.SimpleNamespace(worker=worker, port=port, exchange=exchange)
         self.hub = Hub(shim, end, [self.port], self.claims, apps, {})
-        self.thread = worker.threading.Thread(target=self.hub.run, daemon=True)
+        self.thread = threading.Thread(target=self.hub.run, daemon=True)
         self.thread.start()
 
     def until(self, kind, rid):
