@@ -7,29 +7,29 @@ import (
 	"time"
 )
 
-// budget is what the connections of a server hold together, and may hold: memory and
-// descriptors. Any goroutine may use it.
+// budget counts and bounds the memory and descriptors that all connections of a server hold.
+// Any goroutine may use it.
 type budget struct {
 	maxMemory int64
 	maxFiles  int64 // connections and files together
 
 	memory atomic.Int64 // bytes: heads, bodies, further requests, output
-	peak   atomic.Int64 // the most that memory has been since it was last given back
+	peak   atomic.Int64 // the highest memory since giveBack last ran
 	files  atomic.Int64 // open files of bodies and answers
 	full   atomic.Bool  // an acceptor waits for a descriptor
 
-	giving atomic.Bool  // giveBack is going to run
+	giving atomic.Bool  // giveBack is due to run
 	given  atomic.Int64 // when it last ran
 	said   [saidCount]atomic.Int64
 }
 
-// Bounds of what one body or connection adds once half of the memory is held.
+// Bounds that save memory once half of it is held.
 const (
 	tightBody = 4 << 10 // a larger body goes to its file
 	holdStep  = 64 << 10
 )
 
-// hold counts n bytes more, or less where n is negative.
+// hold counts n bytes more, or fewer when n is negative.
 func (b *budget) hold(n int64) {
 	now := b.memory.Add(n)
 	switch peak := b.peak.Load(); {
@@ -44,14 +44,14 @@ func (b *budget) hold(n int64) {
 	}
 }
 
-// memoryFull reports whether all the memory that may be held is.
+// memoryFull reports whether connections hold all the memory they may.
 func (b *budget) memoryFull() bool { return b.memory.Load() >= b.maxMemory }
 
-// memoryTight reports whether half of it is, so that it should be saved.
+// memoryTight reports whether connections hold half of it and should save memory.
 func (b *budget) memoryTight() bool { return b.memory.Load() >= b.maxMemory/2 }
 
-// When memory is given back to the system: a while after so much has been held, and
-// most of it let go. The runtime by itself would take minutes.
+// Memory goes back to the system when at least giveAbove was held and three quarters of it are
+// free again. The Go runtime alone would take minutes.
 const (
 	giveAbove = 32 << 20
 	giveDelay = time.Second
@@ -60,11 +60,11 @@ const (
 
 var started = time.Now()
 
-// giveBack frees what buffers have left behind and returns it to the system. It takes
-// some 0.1 s of CPU for a gigabyte, on a goroutine of its own.
+// giveBack collects freed buffers and returns their memory to the system. It takes about 0.1 s
+// of CPU per gigabyte, on a goroutine of its own.
 func (b *budget) giveBack() {
 	if b.memory.Load() < b.peak.Load()/4 {
-		runtime.GC() // what pools keep is free after a second one
+		runtime.GC() // FreeOSMemory runs a second one, which frees the pools
 		debug.FreeOSMemory()
 		b.peak.Store(b.memory.Load())
 	}
@@ -72,7 +72,7 @@ func (b *budget) giveBack() {
 	b.giving.Store(false)
 }
 
-// What is said to the operator at most once in a while.
+// Warnings that are logged at most once every sayEach.
 const (
 	sayMemory = iota
 	sayFiles
@@ -83,16 +83,16 @@ const (
 
 const sayEach = 10 * time.Second
 
-// maySay reports whether it is time to say something of that kind again.
+// maySay reports whether a warning of that kind is due again.
 func (b *budget) maySay(what int) bool {
 	now := int64(time.Since(started)) + 1
 	last := b.said[what].Load()
 	return (last == 0 || now-last > int64(sayEach)) && b.said[what].CompareAndSwap(last, now)
 }
 
-// takeFile counts one file more, unless that would be too many: an eighth of the
-// descriptors is for files alone, and of the rest they leave an eighth, so that new
-// connections are accepted, and served or refused, beside uploads that take all they can.
+// takeFile counts one more file, or reports false when there are too many. An eighth of the
+// descriptors is for files alone. Files leave an eighth of the rest to connections, so uploads
+// never keep new clients out.
 func (s *Server) takeFile() bool {
 	share := s.maxFiles / 8
 	if n := s.files.Add(1); n <= share || n+s.conns.Load() <= s.maxFiles-share {
@@ -100,12 +100,12 @@ func (s *Server) takeFile() bool {
 	}
 	s.giveFile()
 	if s.maySay(sayFiles) {
-		s.opt.Logf("connections and files take the %d descriptors that they may: requests that need a file are answered 503: raise the limit on open files (ulimit -n)", s.maxFiles)
+		s.opt.Logf("connections and files use all %d descriptors they may: requests that need a file get 503; raise the limit on open files (ulimit -n)", s.maxFiles)
 	}
 	return false
 }
 
-// giveFile takes note that a file has been closed.
+// giveFile counts one file less.
 func (s *Server) giveFile() {
 	s.files.Add(-1)
 	if s.full.Load() {
@@ -113,21 +113,21 @@ func (s *Server) giveFile() {
 	}
 }
 
-// noRoom reports whether a new request has to be refused, as the connections hold all
-// the memory that they may.
+// noRoom reports whether connections hold all the memory they may, so that new requests are
+// refused.
 func (s *Server) noRoom() bool {
 	if !s.memoryFull() {
 		return false
 	}
 	if s.maySay(sayMemory) {
-		s.opt.Logf("connections hold all %d MiB of memory that they may: new requests are answered 503 (%d connections are open)", s.maxMemory>>20, s.conns.Load())
+		s.opt.Logf("connections hold all %d MiB of memory they may (MaxMemory, limit-buffers): new requests get 503 (%d connections are open)", s.maxMemory>>20, s.conns.Load())
 	}
 	return true
 }
 
-// Reserve counts n bytes that a handler is going to hold for x elsewhere than in its
-// response, and returns what gives them back: call that once, on any goroutine. It returns
-// nil where so much would be more than half of what may be held: then do without.
+// Reserve counts n bytes that a handler holds for x outside its response. Call free once, on
+// any goroutine. Reserve returns nil when the server would hold more than half of its memory:
+// then do without.
 func (x *Exchange) Reserve(n int64) (free func()) {
 	s := x.loop.srv
 	if s.memory.Load()+n > s.maxMemory/2 {
@@ -137,7 +137,7 @@ func (x *Exchange) Reserve(n int64) (free func()) {
 	return func() { s.hold(-n) }
 }
 
-// hold counts bytes of a connection. What loops share is touched once for many of them.
+// hold counts bytes of a connection. It touches the shared counter once per holdStep.
 func (l *loop) hold(n int) {
 	l.weight += n
 	if l.weight >= holdStep || l.weight <= -holdStep {
@@ -146,7 +146,7 @@ func (l *loop) hold(n int) {
 	}
 }
 
-// weigh counts what the connection holds now.
+// weigh counts the bytes that the connection holds now.
 func (c *conn) weigh() {
 	n := 0
 	if c.in != nil {

@@ -1,9 +1,9 @@
 package engine
 
-// Corks collects the output of exchanges for a moment, so that pieces which come together go out
-// together. It belongs to a loop, and its zero value is ready.
+// Corks collects the output of exchanges for a moment, so that pieces of one read leave in one
+// write. It belongs to a loop. Its zero value is ready to use.
 //
-// Whoever corks uncorks before it returns to the loop: nothing else sends what waits.
+// Call Uncork before you return to the loop: nothing else sends the collected output.
 type Corks struct {
 	conns []corked
 }
@@ -13,7 +13,7 @@ type corked struct {
 	gen  uint32
 }
 
-// Cork has what is written to x wait for Uncork.
+// Cork holds back the output of x until Uncork.
 func (k *Corks) Cork(x *Exchange) {
 	c := x.conn
 	if c == nil || c.corked || c.dead || c.broken {
@@ -23,7 +23,7 @@ func (k *Corks) Cork(x *Exchange) {
 	k.conns = append(k.conns, corked{c, c.gen})
 }
 
-// Uncork sends what waits.
+// Uncork sends the collected output.
 func (k *Corks) Uncork() {
 	for i, one := range k.conns {
 		k.conns[i] = corked{}

@@ -10,39 +10,37 @@ import (
 	"github.com/uwsgo/uwsgo/engine/internal/reactor"
 )
 
-// BodyReader takes a request's body as it comes. All methods are called on the loop. Like
-// everybody who keeps x itself, a reader also watches it ([Exchange.Watch]): of a client
-// that has gone it hears there.
+// BodyReader takes a request's body as it comes. The loop calls all methods. A reader also
+// watches the exchange ([Exchange.Watch]) to hear that the client has gone.
 type BodyReader interface {
 	// Data is the next piece. p is valid during the call.
 	Data(x *Exchange, p []byte)
-	// End says that all of the body has come. Of a tunnel it says that the client has
-	// ended its side.
+	// End says that the whole body has come; in a tunnel, that the client has half-closed.
 	End(x *Exchange)
-	// Failed says that the rest does not come: the client was too slow, has ended its side,
-	// or has sent what is malformed or too much. The reader answers, by [Exchange.Refuse]
-	// for one, or aborts.
+	// Failed says that the rest does not come: the client is too slow, has half-closed, or has
+	// sent malformed or too much data. The reader answers, for example by [Exchange.Refuse], or
+	// aborts.
 	Failed(x *Exchange, err error)
 }
 
-// intake is a body on its way to whoever asks for it. An exchange has one until its
-// body has come. It belongs to the loop.
+// intake is a body on its way to the handler. An exchange has one until its body has come. It
+// belongs to the loop.
 type intake struct {
 	framing http1.Body // where the body ends; of a connection
-	whole   Handler    // to be called when all of it is there
-	reader  BodyReader // or what takes it as it comes
+	whole   Handler    // called when the whole body is there
+	reader  BodyReader // or this takes it as it comes
 	held    bool       // nobody wants more for now
-	storing bool       // nor can more be taken, as what has come is on its way to a file
+	storing bool       // a disk goroutine stores it: no more can be taken
 	last    bool       // nothing comes behind that
 	expect  bool       // the client waits for "100 Continue"
-	tunnel  bool       // there is no end: the handler has taken the connection over
+	tunnel  bool       // it has no end: the handler has taken over the connection
 	skipped int64      // bytes that nobody asked for
-	begun   bool       // something of it has come
+	begun   bool       // its first byte has come
 	overdue bool       // the handler has begun without it
 
 	x       *Exchange
-	without Handler       // to be called should nothing of it have come by
-	by      int64         // then, on the loop's clock
+	without Handler       // called when no byte has come by
+	by      int64         // this time, on the loop's clock
 	timer   reactor.Timer // armed while the loop waits for that
 }
 
@@ -93,9 +91,9 @@ func (x *Exchange) ContentLength() int64 {
 	return x.req.ContentLength
 }
 
-// AwaitBody asks for the whole body. It reports false when that is there already, in
-// [Exchange.Body]. Else the handler returns, and h is called as a handler when it is: most handlers
-// name themselves. Should the body not come, the engine answers.
+// AwaitBody asks for the whole body. It reports false when [Exchange.Body] already has it.
+// Otherwise the handler returns, and the loop calls h once the body is there; most handlers
+// name themselves. When the body fails the engine answers.
 func (x *Exchange) AwaitBody(h Handler) (wait bool) {
 	in := x.intake
 	if in == nil {
@@ -109,10 +107,11 @@ func (x *Exchange) AwaitBody(h Handler) (wait bool) {
 	return true
 }
 
-// AwaitBodyFor is AwaitBody for a handler that can begin without the body: h is called when
-// it is there, and without should not one byte of it have come so long after the head. Front
-// servers announce bodies that they never send. In without, [Exchange.BodyComplete] reports
-// false, and the body is still awaited, for as long as ever, unless without answers.
+// AwaitBodyFor is AwaitBody for a handler that can begin without the body. The loop calls h
+// when the body is there. It calls without when no byte has come within after of the head,
+// because front servers announce bodies that they never send. In without,
+// [Exchange.BodyComplete] reports false. The engine goes on waiting for the body until without
+// answers.
 func (x *Exchange) AwaitBodyFor(h, without Handler, after time.Duration) (wait bool) {
 	if in := x.intake; in != nil && !in.begun && in.reader == nil {
 		in.x, in.without, in.by = x, without, x.started+int64(after)
@@ -120,18 +119,18 @@ func (x *Exchange) AwaitBodyFor(h, without Handler, after time.Duration) (wait b
 	return x.AwaitBody(h)
 }
 
-// BodyWaiter is a handler, given to [Exchange.AwaitBody], that hears of a body that does
-// not come whole. It answers, by [Exchange.Refuse] for one, or aborts. Without it the
-// engine answers.
+// BodyWaiter is a handler for [Exchange.AwaitBody] that hears of a body that does not come
+// whole. It answers, for example by [Exchange.Refuse], or aborts. For other handlers the engine
+// answers.
 type BodyWaiter interface {
 	Handler
 	BodyFailed(x *Exchange, err error)
 }
 
-// BodyBegun reports whether something of the request's body has come, or there is none.
+// BodyBegun reports whether the first byte of the request's body has come, or there is no body.
 func (x *Exchange) BodyBegun() bool { return x.intake == nil || x.intake.begun }
 
-// waits is called by carriers while nothing of a body comes that somebody has asked for.
+// waits is called by carriers while a handler waits for a body and nothing comes.
 func (in *intake) waits(l *loop) {
 	if in.without != nil && !in.begun && !in.timer.Armed() {
 		l.Arm(&in.timer, in.by)
@@ -164,12 +163,12 @@ func (h *whole) Serve(x *Exchange) {
 	}
 }
 
-// ReadBody has r take the body as it comes. The loop reads no more of it while it is
-// held: see [Exchange.HoldBody]. Where there is no body, or all of it has been awaited, r
-// is called before ReadBody returns.
+// ReadBody gives the body to r as it comes. The loop stops reading it while it is held: see
+// [Exchange.HoldBody]. When there is no body, or all of it has been awaited, r is called before
+// ReadBody returns.
 //
-// A handler that streams its answer meanwhile asks for the body first: a client that waits for
-// "100 Continue" takes an answer for the word that its body is not wanted.
+// A handler that streams its answer at the same time asks for the body first. A client that
+// waits for "100 Continue" takes an answer to mean that its body is not wanted.
 func (x *Exchange) ReadBody(r BodyReader) {
 	in := x.intake
 	if in == nil {
@@ -184,8 +183,8 @@ func (x *Exchange) ReadBody(r BodyReader) {
 	x.via.want(x)
 }
 
-// HoldBody stops the calls of a [BodyReader], as it is behind, or has them go on. Up to 64
-// KiB may come after it has been held.
+// HoldBody pauses or resumes a [BodyReader] that is behind. Up to 64 KiB may come after the
+// pause.
 func (x *Exchange) HoldBody(hold bool) {
 	switch in := x.intake; {
 	case in != nil && in.held != hold:
@@ -217,10 +216,10 @@ func (x *Exchange) Refuse(err error) {
 	x.ReplyText(status, refusalText(status, err))
 }
 
-// replayPiece bounds the pieces in which a body that is there is given to a reader, in bytes.
+// replayPiece bounds the pieces that a stored body is replayed in, in bytes.
 const replayPiece = 64 << 10
 
-// replay gives a body that is there to a reader that wants it as it comes.
+// replay gives a stored body to a reader piece by piece.
 type replay struct {
 	reader  BodyReader
 	at      int64
@@ -237,7 +236,7 @@ func (x *Exchange) replayBody(r BodyReader) {
 	x.replay.run(x)
 }
 
-// run goes on until the reader holds it, or it has had its share of the loop.
+// run replays until the reader pauses it or its share of the loop is used up.
 func (y *replay) run(x *Exchange) {
 	if y.running {
 		return // it is below us on the stack
@@ -280,7 +279,7 @@ func (l *loop) deliver(x *Exchange, r BodyReader, p []byte) {
 	r.Data(x, p)
 }
 
-// complete tells whoever asked that the body is there.
+// complete tells the handler or reader that the body is there.
 func (l *loop) complete(x *Exchange, whole Handler, r BodyReader) {
 	defer l.recovered(x, x.gen)
 	switch {
@@ -291,7 +290,7 @@ func (l *loop) complete(x *Exchange, whole Handler, r BodyReader) {
 	}
 }
 
-// failed answers for a body that does not come, or has whoever asked for it do so.
+// failed tells the reader or [BodyWaiter] that the body does not come, or answers itself.
 func (l *loop) failed(x *Exchange, whole Handler, r BodyReader, err error) {
 	defer l.recovered(x, x.gen)
 	if r != nil {
@@ -305,7 +304,7 @@ func (l *loop) failed(x *Exchange, whole Handler, r BodyReader, err error) {
 	x.Refuse(err)
 }
 
-// takesOver reports whether an answer with that status makes a tunnel of the connection.
+// takesOver reports whether an answer with that status turns the connection into a tunnel.
 func takesOver(r *codec.Request, status int) bool {
 	if r.Connect {
 		return status >= 200 && status < 300

@@ -2,9 +2,8 @@ package engine
 
 import "sync"
 
-// Key names a value of type T that a package keeps on exchanges: what a layer or handler
-// wants to know later, or another package to ask for. Make it once, with [NewKey], in a
-// variable of the package.
+// Key names a value of type T that a package keeps on exchanges, for its own later use or for
+// other packages. Make it once, with [NewKey], in a package variable.
 type Key[T any] struct{ place int }
 
 // mostKeys is how many keys a program may have.
@@ -16,8 +15,7 @@ var keys struct {
 	count int
 }
 
-// NewKey makes a key. It panics when there are too many: a key is for a package, not for a
-// request.
+// NewKey makes a key. It panics beyond 64 keys: make one per package, not one per request.
 func NewKey[T any]() Key[T] {
 	keys.mu.Lock()
 	defer keys.mu.Unlock()
@@ -33,22 +31,22 @@ func NewKey[T any]() Key[T] {
 	return k
 }
 
-// Of returns the value of x, which is zero at first. It is for the loop, as x is, and goes
-// with the exchange, of which it is a part: keeping it costs no allocation.
+// Of returns the value of x, zero at first. Only the loop may call it. The value is part of the
+// exchange and ends with it, so it costs no allocation.
 func (k Key[T]) Of(x *Exchange) *T {
 	for len(x.values) <= k.place {
 		x.values = append(x.values, nil)
 	}
 	v, ok := x.values[k.place].(*T)
 	if !ok {
-		v = new(T) // stays with x when that is used again
+		v = new(T) // x keeps it for its next use
 		x.values[k.place] = v
 	}
 	x.valued |= 1 << k.place
 	return v
 }
 
-// emptyValues makes the values of x those of an exchange that begins.
+// emptyValues sets the values of x to zero for the next exchange.
 func (x *Exchange) emptyValues() {
 	for i, v := range x.values {
 		if x.valued&(1<<i) != 0 {

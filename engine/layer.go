@@ -6,9 +6,9 @@ import (
 	"github.com/uwsgo/uwsgo/codec"
 )
 
-// Output takes a response: the client, or a [Layer] on the way to it. The calls come in the order
-// of the methods of [Exchange] with the same names, all on the loop. resp, its views and p are
-// valid during the call only. ReplyFile takes ownership of f.
+// Output takes a response: the client, or a [Layer] on the way to it. The loop calls its
+// methods in the order of the methods of [Exchange] with the same names. resp, its views and p
+// are valid during the call only. ReplyFile takes ownership of f.
 type Output interface {
 	Reply(x *Exchange, resp *codec.Response, body []byte)
 	ReplyFile(x *Exchange, resp *codec.Response, f *os.File, off, n int64)
@@ -18,17 +18,16 @@ type Output interface {
 	Abort(x *Exchange)
 }
 
-// Layer takes part in one exchange, between the handler that answers and the client. It
-// embeds [Pass] and has methods of its own for what it is about:
+// Layer sits between the handler and the client for one exchange. It embeds [Pass] and
+// overrides the methods it needs:
 //
-//   - those of [Output] see the response on its way. A layer hands on what it makes of
-//     it to [Pass.Next]. It may do so later, and may answer otherwise: what the handler
-//     has said is then the layer's alone;
-//   - Drained and Gone are those of [Watcher];
-//   - Ended is called once when the exchange is over, whatever became of it. The
-//     layer lets go of x and may be used for another exchange.
+//   - those of [Output] see the response. A layer passes its own version on to [Pass.Next], at
+//     once or later. It may answer otherwise: the next output never sees what the layer keeps.
+//   - Drained and Gone are those of [Watcher].
+//   - Ended is called once when the exchange has ended, for whatever reason. The layer lets go
+//     of x. It may serve another exchange then.
 //
-// A layer knows nothing of others. Those pushed later are nearer to the handler.
+// Layers do not know each other. A layer pushed later is nearer to the handler.
 type Layer interface {
 	Output
 	Watcher
@@ -36,7 +35,7 @@ type Layer interface {
 	bind(next Output)
 }
 
-// Pass is a [Layer] that changes nothing, for others to embed.
+// Pass is a [Layer] that changes nothing. Other layers embed it.
 type Pass struct{ next Output }
 
 // Next returns where the response goes from here.
@@ -73,8 +72,8 @@ func (p *Pass) Gone(*Exchange) {}
 // Ended implements [Layer].
 func (p *Pass) Ended(*Exchange, *Outcome) {}
 
-// Push puts l between the handlers that are called from now on and the client. The response must
-// not have begun.
+// Push puts l between the client and all handlers called from now on. The response must not
+// have begun.
 func (x *Exchange) Push(l Layer) {
 	if x.said != saidNothing {
 		panic("engine: Push after the response has begun")
@@ -84,8 +83,8 @@ func (x *Exchange) Push(l Layer) {
 	x.out = l
 }
 
-// tellDrained tells everybody, the nearest to the client first. It reports false when
-// x has ended on the way.
+// tellDrained tells the layers and the watcher, the nearest to the client first. It reports
+// false when one of them ended x.
 func (x *Exchange) tellDrained() bool {
 	gen := x.gen
 	for i := 0; i < len(x.layers); i++ {
@@ -99,7 +98,7 @@ func (x *Exchange) tellDrained() bool {
 	return x.gen == gen
 }
 
-// tellGone tells everybody, the handler first.
+// tellGone tells the watcher and the layers, the watcher first.
 func (l *loop) tellGone(x *Exchange) {
 	tell := func(w Watcher) {
 		defer l.recovered(nil, 0)
@@ -113,7 +112,7 @@ func (l *loop) tellGone(x *Exchange) {
 	}
 }
 
-// tellEnded has the layers let go of x.
+// tellEnded tells the layers that x has ended.
 func (l *loop) tellEnded(x *Exchange) {
 	for i := len(x.layers); i > 0; i-- {
 		l.endLayer(x, x.layers[i-1])

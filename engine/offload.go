@@ -5,21 +5,21 @@ import (
 	"sync"
 )
 
-// Bounds of what waits for disks.
+// Bounds of the work that waits for disks.
 const (
 	diskThreads = 8
 	diskQueue   = 4096
 )
 
-// disk is the goroutines of a server that may wait for disks, so that its loops do not. They
-// are there from the first use on.
+// disk holds the goroutines that wait for disks in place of the loops. The first use starts
+// them.
 type disk struct {
 	mu     sync.Mutex
 	pool   *Pool
 	closed bool
 }
 
-// do has a goroutine run job, or returns why not.
+// do runs job on a goroutine, or returns why it cannot.
 func (s *Server) do(job func()) error {
 	d := &s.disk
 	d.mu.Lock()
@@ -34,7 +34,7 @@ func (s *Server) do(job func()) error {
 	return pool.Go(job)
 }
 
-// close ends the goroutines when they have done what they have. Nobody waits: a disk may hang.
+// close ends the goroutines once their jobs are done. It does not wait: a disk may hang.
 func (d *disk) close() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -44,11 +44,11 @@ func (d *disk) close() {
 	}
 }
 
-// Offload has a goroutine of the server's run job, which may wait for a disk, and then done on the
-// loop. Where x has ended by then gone runs there instead, to free what job has got; once the server is
-// closed it runs on the goroutine. The handler returns meanwhile.
+// Offload runs job, which may wait for a disk, on a goroutine of the server, then done on the
+// loop. When x has ended by then, gone runs on the loop instead, to free what job has made.
+// When the server is closed gone runs on the goroutine. The handler returns at once.
 //
-// It returns an error, and nothing runs, when thousands wait already.
+// It returns an error, and nothing runs, when thousands of jobs wait already.
 func (x *Exchange) Offload(job func(), done func(x *Exchange), gone func()) error {
 	ref := x.Ref()
 	return x.loop.srv.do(func() {

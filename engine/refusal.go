@@ -11,31 +11,31 @@ import (
 	"github.com/uwsgo/uwsgo/engine/internal/printable"
 )
 
-// Refusal is a request that was not given to the handler, as it was malformed, over a
-// limit or too slow. What the client sent is in it as it came.
+// Refusal describes a request that did not reach the handler: it was malformed, over a limit or
+// too slow. Its texts are unescaped input of the client.
 type Refusal struct {
-	ID      string // of the error: see codec
-	Status  int    // what was answered
+	ID      string // the error's id: see codec
+	Status  int    // the status of the answer
 	Message string
 
 	Peer     string // the client's address; empty for a unix socket
 	Listener *Listener
-	Method   string // as far as it has come, as the target
+	Method   string // as far as it has come
 	Target   string
 	Field    string // the header field or variable at fault
 
-	Limit    int64         // the bound that was passed; 0 for none
+	Limit    int64         // the limit that was exceeded; 0 for none
 	Patience time.Duration // the time that ran out; 0 for none
 }
 
 // logged bounds each text of a refusal, in bytes.
 const logged = 256
 
-// String describes the refusal. option, if not empty, changes the limit.
+// String is Text without an option.
 func (r *Refusal) String() string { return r.Text("") }
 
-// Text describes the refusal in one line of what can be printed, with the name of the option that changes the
-// limit, if there is one.
+// Text describes the refusal in one line of printable text. option, if not empty, names the
+// option that changes the limit.
 func (r *Refusal) Text(option string) string {
 	var b strings.Builder
 	peer := r.Peer
@@ -67,7 +67,7 @@ func (r *Refusal) Text(option string) string {
 	return b.String()
 }
 
-// fieldOf names the fields of faults that show only when the whole head is known.
+// fieldOf names the field at fault for errors that only a complete head shows.
 var fieldOf = map[string]string{
 	codec.ErrHostMissing.ID:        "Host",
 	codec.ErrLengthAndEncoding.ID:  "Transfer-Encoding",
@@ -76,8 +76,8 @@ var fieldOf = map[string]string{
 	codec.ErrExpect.ID:             "Expect",
 }
 
-// refusal describes why the request at hand is refused. Of a head that is not complete
-// r holds what has been understood, and at is where the name of what is at fault is.
+// refusal describes why the present request is refused. When the head is incomplete r holds the
+// part that was parsed, and at points to the name at fault.
 func (c *conn) refusal(status int, id string, err error, r *codec.Request, at codec.Span) *Refusal {
 	f := &Refusal{ID: id, Status: status, Message: err.Error(), Listener: c.listener}
 	if b := c.peer.AppendAddr(nil); len(b) > 0 {
@@ -90,7 +90,7 @@ func (c *conn) refusal(status int, id string, err error, r *codec.Request, at co
 	text := func(b []byte) string { return string(b[:min(len(b), logged)]) }
 	if (c.read != readHead || int(max(r.Method.End, r.Target.End)) <= len(r.Buf)) && r.Method.Len() > 0 {
 		f.Method, f.Target = text(r.Bytes(r.Method)), text(r.Bytes(r.Target))
-		if f.Target == "" && r.Proto != codec.UWSGI { // it is where the fault is
+		if f.Target == "" && r.Proto != codec.UWSGI { // the fault is in the target
 			rest := bytes.TrimPrefix(r.Buf[r.Method.End:], []byte(" "))
 			if end := bytes.IndexAny(rest, " \r\n"); end >= 0 {
 				rest = rest[:end]

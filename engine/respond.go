@@ -8,17 +8,17 @@ import (
 	"github.com/uwsgo/uwsgo/codec/http1"
 )
 
-// answer is the last [Output] of every exchange. The rules for responses are here, once
-// for all carriers: what has a body, how long it is, what is too much and what too little.
+// answer is the last [Output] of every exchange. It holds the rules for responses of all
+// carriers: which response has a body, and whether its length is right.
 type answer struct{}
 
-// fit sees to it that resp can be an answer. One below 200 is none: an interim head leaves
+// fit reports whether resp can be an answer. A status below 200 cannot: an interim head leaves
 // the client waiting, and 101 is for [Exchange.TakeOver].
 func (answer) fit(x *Exchange, resp *codec.Response) bool {
 	if resp.Status >= 200 {
 		return true
 	}
-	x.loop.srv.opt.Logf("a handler answers with status %d, which is no answer: the client gets 500", resp.Status)
+	x.loop.srv.opt.Logf("a handler answered with status %d, which is not a final status: the client gets 500", resp.Status)
 	return false
 }
 
@@ -32,8 +32,8 @@ func (a answer) Reply(x *Exchange, resp *codec.Response, body []byte) {
 		return
 	}
 	if resp.Status != http.StatusNotModified && (!x.req.Head || resp.ContentLength < 0) {
-		// A front server that speaks uwsgi gets the length of the file that it is to send,
-		// as uWSGI has it. An HTTP client may be no such server, and would wait for a body.
+		// A front server that speaks uwsgi sends the file itself, so it gets the file's length,
+		// as from uWSGI. An HTTP client would wait for a body of that length.
 		n := int64(len(body))
 		if x.req.Proto != codec.UWSGI || resp.ContentLength <= n || !codec.BodyElsewhere(resp) {
 			resp.ContentLength = n
@@ -68,7 +68,7 @@ func (a answer) Start(x *Exchange, resp *codec.Response) {
 	x.phase = phaseStream
 	if resp.ContentLength > 0 && !x.req.Head && resp.Status != http.StatusNotModified && codec.BodyElsewhere(resp) {
 		if x.elsewhere = x.req.Proto == codec.UWSGI; !x.elsewhere {
-			resp.ContentLength = -1 // as in Reply: the body will be shorter
+			resp.ContentLength = -1 // as in Reply: the body is shorter
 		}
 	}
 	x.via.start(x, resp)
@@ -82,7 +82,7 @@ func (answer) Write(x *Exchange, p []byte) {
 	}
 	if x.sent.Kind == http1.FrameLength {
 		if int64(len(p)) > x.left {
-			// The length has been announced; more would be taken for the next answer.
+			// The client would take bytes beyond the announced length for the next answer.
 			p = p[:x.left]
 			x.sent.KeepAlive = false
 			x.broke("the body goes on after its Content-Length")
@@ -92,7 +92,7 @@ func (answer) Write(x *Exchange, p []byte) {
 		}
 		x.left -= int64(len(p))
 	}
-	x.outcome.BodyBytes += int64(len(p)) // before: the carrier takes back what it loses
+	x.outcome.BodyBytes += int64(len(p)) // count first: the carrier subtracts what it loses
 	x.via.piece(x, p)
 }
 
@@ -113,7 +113,7 @@ func (a answer) End(x *Exchange) {
 func (a answer) Abort(x *Exchange) {
 	switch x.phase {
 	case phaseHandler:
-		x.outcome.Broken = "" // what the client gets is whole
+		x.outcome.Broken = "" // the client gets a complete answer
 		resp := x.Response()
 		resp.Status = 500
 		resp.Header = append(resp.Header, codec.Header{Name: nameContentType, Value: textPlain})
@@ -125,7 +125,7 @@ func (a answer) Abort(x *Exchange) {
 	}
 }
 
-// refusalText is what a client is told of its faulty request.
+// refusalText is the body that tells a client why its request was refused.
 func refusalText(status int, err error) string {
 	return http.StatusText(status) + ": " + err.Error() + "\n"
 }
