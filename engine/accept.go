@@ -25,7 +25,7 @@ type acceptor struct {
 	look     [1]unix.PollFd
 	short    bool // out of descriptors; said so once
 	paused   bool // accepts nobody until told to; see Server.Pause
-	closed   bool // accepts no more
+	closed   bool // it has stopped accepting
 }
 
 func (l *loop) accept(ln *Listener) error {

@@ -9,10 +9,11 @@ import (
 	"github.com/uwsgo/uwsgo/codec"
 )
 
-// AsHTTP makes a net/http handler of a [Handler]. So h works behind net/http's own server: beside
-// other routes, with its middleware, under test. h runs on the loops of s, which must be serving,
-// even without listeners. h gets requests when the head is complete, with the same limits and
-// policy as on the server's own connections. [Exchange.TakeOver] does not work there.
+// AsHTTP makes a net/http handler of a [Handler]. So h works behind net/http's own server:
+// beside other routes, with its middleware, in tests. h runs on the loops of s. s must be
+// serving, but needs no listener. h gets requests when the head is complete, with the same
+// limits and policy as on the server's own connections. [Exchange.TakeOver] does not work
+// there.
 func (s *Server) AsHTTP(h Handler) http.Handler {
 	return &netHTTP{srv: s, handler: h}
 }

@@ -24,7 +24,7 @@ type conn struct {
 	listener *Listener
 	sock     socket
 	link     transport // &sock, or tls
-	tls      *sealed   // nil for what is not encrypted
+	tls      *sealed   // nil without TLS
 	place    int       // in loop.conns
 	gen      uint32    // counts the connections that this struct has been
 	peer     listen.Peer
@@ -32,7 +32,7 @@ type conn struct {
 	read   readState
 	x      *Exchange                  // from a request's first byte to the end of its answer
 	intake *intake                    // from a head until its body has come, or has been skipped
-	in     *bytebufferpool.ByteBuffer // what has been read and not been parsed
+	in     *bytebufferpool.ByteBuffer // input that is not parsed yet
 	out    *bytebufferpool.ByteBuffer // output that the socket has not taken; sent from outAt
 	// outAt is how much of out has been sent.
 	outAt int
@@ -40,50 +40,50 @@ type conn struct {
 	file     *os.File
 	fileAt   int64
 	fileLeft int64
-	warmTo   int64 // up to there the file has been read into memory
-	warming  bool  // a goroutine does
+	warmTo   int64 // the file is in the page cache up to here
+	warming  bool  // a goroutine reads it
 
 	timer    reactor.Timer
 	deadline deadline
-	turn     reactor.Turn // goOn: what is put off until others have had their turn
+	turn     reactor.Turn // goOn: work for the connection's next turn
 
 	fresh    bool // no request has come yet
-	proxied  bool // what ProxyProtocol asks for has been dealt with
+	proxied  bool // the PROXY header has been read, or none is expected
 	watched  bool // registered with the poller
 	unread   bool // the kernel may hold bytes that have not been read
-	ending   bool // the poller has seen the client end its side: read on until the end shows
-	eof      bool // the client sends no more, and all of it has been read
+	ending   bool // the poller has seen a half-close: read on until the end of file
+	eof      bool // the end of file has been read
 	onTurn   bool // goOn is on the stack
-	moreIn   bool // turn is to go on with input
-	moreOut  bool // turn is to go on with output
+	moreIn   bool // the next turn reads
+	moreOut  bool // the next turn writes
 	feeding  bool // feed is on the stack
-	corked   bool // output is collected, to be sent when feed is done
-	blocked  bool // the socket takes no more output for now
-	closing  bool // to be closed once the output is out
-	broken   bool // the socket is of no use any more; output is discarded
+	corked   bool // output is collected until feed is done
+	blocked  bool // the socket is full
+	closing  bool // it closes once the output is out
+	broken   bool // the socket has failed; output is discarded
 	dead     bool // closed
-	patient  bool // what it discards before it closes is a body, so that may take longer
+	patient  bool // it discards a body before it closes, which may take longer
 	lingered int  // bytes discarded while lingering
 	since    int64
 
 	hold    bool // leave the end of each request unread: see conn_hold.go
-	held    int  // bytes that have been peeked at and not been taken
-	weight  int  // bytes that budget knows of: see weigh
-	partial bool // it holds an unfinished head, as of then
+	held    int  // bytes that have been peeked at and not taken
+	weight  int  // bytes counted in the budget: see weigh
+	partial bool // it held an unfinished head when it was weighed
 }
 
-// readState is what a connection does with bytes that come in.
+// readState is what a connection does with input.
 type readState uint8
 
 const (
 	readHead   readState = iota // parse a request head; idle when none has begun
-	readBody                    // decode the request's body, for who has asked
-	readSkip                    // the same, for nobody: the request has been answered
-	readHeld                    // keep them until the request at hand is answered, or its body asked for
-	readLinger                  // discard them: the connection is about to close
+	readBody                    // decode the body for a handler
+	readSkip                    // decode and drop the body: the request has been answered
+	readHeld                    // keep input until the request is answered, or its body wanted
+	readLinger                  // discard input: the connection is about to close
 )
 
-// deadline is what a connection's timer stands for.
+// deadline is the meaning of a connection's timer.
 type deadline uint8
 
 const (
@@ -96,9 +96,8 @@ const (
 	deadlineWatch
 )
 
-// arm sets the deadline. While the socket takes no output that is the write
-// timeout, whatever else the connection waits for: a client that reads nothing
-// must not gain time by sending. flush sets the next one when output has drained.
+// arm sets the deadline. While the socket is full it is the write timeout: a client that reads
+// nothing must not gain time by sending. flush sets the next one when output has drained.
 func (c *conn) arm(d deadline) {
 	if c.dead || c.blocked && d != deadlineWrite {
 		return
@@ -149,7 +148,7 @@ func (c *conn) late() {
 	switch d {
 	case deadlineHead:
 		if !c.begun() {
-			c.close() // it has asked nothing, so there is nothing to answer
+			c.close() // it has sent no request, so it gets no answer
 			return
 		}
 		c.loop.count.timeouts.Add(1)
@@ -177,8 +176,7 @@ func (c *conn) late() {
 	}
 }
 
-// closeIdle closes a connection that has been idle for too long, unless a request has
-// come in this very moment: to close it would lose the request.
+// closeIdle closes a connection that has been idle too long, unless a request has just come.
 func (c *conn) closeIdle() {
 	p := []unix.PollFd{{Fd: int32(c.sock.fd), Events: unix.POLLIN}}
 	if n, err := unix.Poll(p, 0); err != nil || n == 0 {
@@ -192,9 +190,9 @@ func (c *conn) closeIdle() {
 	c.fill()
 }
 
-// watch registers the connection with the poller. Those that end with their
-// first request, and get it with the connection itself, never need that unless
-// their answer takes long: then only the poller tells that the client has gone.
+// watch registers the connection with the poller. A connection for one request, which is there
+// at accept, needs it only when the answer takes long: then the poller tells when the client
+// has gone.
 func (c *conn) watch() {
 	if c.watched || c.dead {
 		return
@@ -232,8 +230,7 @@ func (c *conn) Ready(ev reactor.Events) {
 	}
 }
 
-// goOn is the connection's turn: it goes on with what it has put off, so that others
-// had theirs in between.
+// goOn is the connection's turn: it goes on with the work it put off.
 func (c *conn) goOn() {
 	if c.broken {
 		c.bury()
@@ -255,11 +252,11 @@ func (c *conn) goOn() {
 	}
 }
 
-// yield reports whether others are to have their turn before c goes on: after the
-// first step of an event, or when the share of its turn is used up.
+// yield reports whether c should give others their turn: after the first step of an event, or
+// when its share is used up.
 func (c *conn) yield() bool { return !c.onTurn || c.loop.Spent() > reactor.Share }
 
-// inputLater and outputLater put off what is left until the connection's next turn.
+// inputLater and outputLater put work off until the connection's next turn.
 func (c *conn) inputLater() {
 	c.moreIn = true
 	c.loop.Again(&c.turn)
@@ -270,7 +267,7 @@ func (c *conn) outputLater() {
 	c.loop.Again(&c.turn)
 }
 
-// contain ends the connection whose handling panicked, and nothing else.
+// contain ends only the connection whose handling panicked.
 func (c *conn) contain() {
 	if r := recover(); r != nil {
 		c.loop.OnPanic(r, debug.Stack())
@@ -278,26 +275,26 @@ func (c *conn) contain() {
 	}
 }
 
-// hungUp asks again whether the peer has gone, since an event may be of an
-// earlier connection whose descriptor had the same number.
+// hungUp asks the socket whether the peer has gone. The event may belong to an earlier
+// connection with the same descriptor number.
 func hungUp(fd int) bool {
 	p := []unix.PollFd{{Fd: int32(fd)}}
 	n, err := unix.Poll(p, 0)
 	return err == nil && n == 1 && p[0].Revents&(unix.POLLHUP|unix.POLLERR) != 0
 }
 
-// settle is called when an exchange has been answered, and again when output
-// has drained: it goes on to the next request, or closes.
+// settle goes on to the next request, or closes. It is called when an exchange has been
+// answered, and again when output has drained.
 func (c *conn) settle() {
 	if c.dead || c.broken {
 		return
 	}
 	if x := c.x; x != nil && x.phase != phaseRequest {
 		if x.phase != phaseEnded || c.file != nil || c.buffered() > pipelineMax {
-			return // an answer must be nearly out before another is begun
+			return // an answer must be nearly out before the next request begins
 		}
-		keep := x.sent.KeepAlive && c.read != readLinger // as the client was told, also if the server drains since
-		// The end of the connection is the end of such an answer, so it must not be a reset.
+		keep := x.sent.KeepAlive && c.read != readLinger // as the client was told, even when the server has begun to drain
+		// The end of the connection ends such an answer, so it must not be a reset.
 		byClose := x.sent.Kind == http1.FrameClose && c.listener.protocol == HTTP
 		c.x = nil
 		c.loop.release(x)
@@ -309,7 +306,7 @@ func (c *conn) settle() {
 			if !c.feeding { // else feed goes on with what it has
 				c.resume()
 				if !c.dead {
-					c.weigh() // the answer may have come from elsewhere, and then nobody else does
+					c.weigh() // an answer by a post is weighed nowhere else
 				}
 			}
 			return
@@ -324,7 +321,7 @@ func (c *conn) settle() {
 	}
 }
 
-// resume takes up reading after an answer.
+// resume reads on after an answer.
 func (c *conn) resume() {
 	c.regard()
 	if c.read < readHeld {
@@ -347,14 +344,14 @@ func (c *conn) begun() bool {
 	case c.read == readBody:
 		return true
 	case c.listener.protocol == HTTP:
-		return c.x != nil && !c.x.decoder.Idle() // empty lines are no request
+		return c.x != nil && !c.x.decoder.Idle() // empty lines do not begin a request
 	default:
 		return c.in != nil
 	}
 }
 
-// rest sees to a connection that has nothing to do until more input comes: its
-// deadline, and that the poller knows it.
+// rest prepares a connection to wait for input: it sets the deadline and registers with the
+// poller.
 func (c *conn) rest() {
 	if c.dead || c.broken || c.closing || c.feeding || c.moreIn || c.read >= readHeld {
 		return
@@ -390,10 +387,9 @@ func (c *conn) rest() {
 	c.watch()
 }
 
-// finishClosing closes a connection whose output is out. Where the client may
-// still be sending, it first says that it will send no more and reads on for a
-// moment (RFC 9112 9.6): closing at once would reset the connection, and could
-// take the answer from the client before it has been read.
+// finishClosing closes a connection whose output is out. When the client may still be sending,
+// it half-closes and reads on for a moment (RFC 9112 9.6). Closing at once would reset the
+// connection and could destroy the answer before the client reads it.
 func (c *conn) finishClosing() {
 	c.freeIn()
 	c.takeHeld() // the answer is whole
@@ -425,7 +421,7 @@ func (c *conn) finishClosing() {
 
 const clientGone = "the client has gone"
 
-// broke notes why the answer at hand is not whole; the first reason counts.
+// broke notes why the answer is not whole. The first reason counts.
 func (c *conn) broke(why string) {
 	if c.x != nil {
 		c.x.broke(why)
@@ -438,7 +434,7 @@ func (x *Exchange) broke(why string) {
 	}
 }
 
-// lost takes n bytes back that have been counted as sent and are not.
+// lost subtracts n bytes that were counted as sent and are not.
 func (c *conn) lost(n int) {
 	if x := c.x; x != nil && x.phase >= phaseStream {
 		left := x.outcome.BodyBytes - int64(n)
@@ -447,7 +443,7 @@ func (c *conn) lost(n int) {
 	}
 }
 
-// notWhole notes of an answer that has ended that not all of it is out.
+// notWhole marks an answer that has ended before all of it was out.
 func (c *conn) notWhole() {
 	if x := c.x; x != nil && x.phase == phaseEnded && !x.outcome.Aborted {
 		c.broke(clientGone)
@@ -456,8 +452,8 @@ func (c *conn) notWhole() {
 	c.lost(c.buffered())
 }
 
-// abandon gives the connection up: the client has gone, or takes nothing. The
-// exchange, if any, ends too, but not under the feet of whoever is using it.
+// abandon gives up the connection: the client has gone, or takes no output. Its exchange ends
+// too, but later: callers on the stack may still use it.
 func (c *conn) abandon() {
 	if c.dead || c.broken {
 		return
@@ -468,11 +464,11 @@ func (c *conn) abandon() {
 	c.broken = true
 	c.notWhole()
 	c.dropOutput()
-	c.loop.Again(&c.turn) // buries it; once the loop has stopped, loop.end does
+	c.loop.Again(&c.turn) // the turn buries it; after the loop has stopped, loop.end does
 }
 
 func (c *conn) bury() {
-	c.notWhole() // the answer may have come since
+	c.notWhole() // the answer may have come after abandon
 	x := c.x
 	c.x = nil
 	c.close()
@@ -486,8 +482,8 @@ func (c *conn) bury() {
 	c.loop.release(x)
 }
 
-// close closes the descriptor and gives the struct back. The caller must not
-// touch c afterwards but for c.dead.
+// close closes the descriptor and gives back the struct. The caller may read only c.dead
+// afterwards.
 func (c *conn) close() {
 	if c.dead {
 		return
@@ -536,7 +532,7 @@ func (c *conn) closeFile() {
 	}
 }
 
-// putBuffer keeps a buffer for others, unless it has become very large.
+// putBuffer keeps a buffer for reuse, unless it is very large.
 func putBuffer(b *bytebufferpool.ByteBuffer) {
 	if cap(b.B) <= keepBuffer {
 		bytebufferpool.Put(b)
@@ -545,8 +541,8 @@ func putBuffer(b *bytebufferpool.ByteBuffer) {
 
 const keepBuffer = 128 << 10
 
-// keepHead has the part of a head that has come be read from where it is kept: what it
-// was parsed in may have been another's since.
+// keepHead points the request at the kept copy of an incomplete head: the buffer it was parsed
+// in may have been used again.
 func (c *conn) keepHead() {
 	if c.read != readHead || c.x == nil {
 		return
@@ -560,8 +556,8 @@ func (c *conn) keepHead() {
 // refuse answers a faulty head and closes the connection.
 func (c *conn) refuse(err error) { c.refuseAt(err, err, codec.Span{}) }
 
-// refuseAt is refuse with the name of the variable or field at fault, in the head at hand, and
-// what the log is to say in place of err.
+// refuseAt is refuse with the place of the faulty field's name in the head, and a text for the
+// log in place of err.
 func (c *conn) refuseAt(err, said error, at codec.Span) {
 	l := c.loop
 	x := c.x
@@ -570,7 +566,7 @@ func (c *conn) refuseAt(err, said error, at codec.Span) {
 		c.x = x
 	}
 	f := c.refused(err, said, at)
-	// What a decoder leaves after an error means nothing, but for the log.
+	// After an error the decoder's request is good for the log only.
 	x.req.Reset()
 	x.req.Proto = protoOf[c.listener.protocol]
 	x.head = append(append(x.head[:0], f.Method...), f.Target...)
@@ -580,7 +576,7 @@ func (c *conn) refuseAt(err, said error, at codec.Span) {
 	c.answerRefused(x, err)
 }
 
-// refuseWhole refuses a request whose head is well and complete.
+// refuseWhole refuses a request whose head is complete and well-formed.
 func (c *conn) refuseWhole(err error) {
 	c.refused(err, err, codec.Span{})
 	c.patient = true
@@ -599,7 +595,7 @@ func (c *conn) answerRefused(x *Exchange, err error) {
 	x.Refuse(err)
 }
 
-// refused counts a refusal and tells of it, with what said says.
+// refused counts a refusal and reports it, with the text said.
 func (c *conn) refused(err, said error, at codec.Span) *Refusal {
 	status, id := 400, "bad_request"
 	if e, ok := asCodecError(err); ok {
@@ -607,7 +603,7 @@ func (c *conn) refused(err, said error, at codec.Span) *Refusal {
 	}
 	c.loop.count.refused.Add(1)
 	f := c.refusal(status, id, said, &c.x.req, at)
-	if status != 503 { // else the operator has been told, and there are many
+	if status != 503 { // 503s are many, and maySay has logged their cause
 		c.loop.srv.opt.OnRefusal(f)
 	}
 	return f

@@ -7,9 +7,9 @@ import (
 	"github.com/uwsgo/uwsgo/engine/internal/reactor"
 )
 
-// How the client is told that an answer is cut off. Over uwsgi and HTTP/1.0 an answer
-// of unknown length ends with the connection, so one that breaks off looks whole, and a
-// front server may keep it, unless the connection ends with an error.
+// How the client is told that an answer is cut off. Over uwsgi and HTTP/1.0 an answer of
+// unknown length ends with the connection. One that breaks off would look whole, and a front
+// server could cache it. So the connection must end with an error.
 //
 // On TCP that is a reset, by SO_LINGER. A unix socket has no such option. But the
 // kernel resets the connection when a unix socket is closed that has input unread. So on
@@ -22,8 +22,8 @@ import (
 // that turn out to speak HTTP/1.1 stop doing so.
 func (ln *Listener) holds() bool { return reactor.ResetsUnread && ln.Unix() && ln.tls == nil }
 
-// receive reads into b, which is some room, or peeks where what comes may end a
-// request. A read of n < room bytes has taken all that there was.
+// receive reads into b, or peeks when the input may end a request. A read of n < room bytes has
+// taken all that there was.
 func (c *conn) receive(b []byte) (n, room int, err error) {
 	if c.read == readBody && c.hold {
 		if left := c.intake.framing.Left(); left > 1 {
@@ -42,7 +42,7 @@ func (c *conn) receive(b []byte) (n, room int, err error) {
 	return n, len(b), err
 }
 
-// takeHeld takes what has been peeked at.
+// takeHeld takes the bytes that were peeked at.
 func (c *conn) takeHeld() {
 	for c.held > 0 {
 		n, err := c.link.read(c.loop.held[:min(c.held, len(c.loop.held))])
@@ -56,7 +56,7 @@ func (c *conn) takeHeld() {
 	}
 }
 
-// lookBehind finds out whether there is more input than what is held.
+// lookBehind finds out whether input follows the held bytes.
 func (c *conn) lookBehind() {
 	n, err := c.link.peek(c.loop.Buffer())
 	for err == unix.EINTR {

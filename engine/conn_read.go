@@ -14,22 +14,22 @@ import (
 
 var continue100 = []byte("HTTP/1.1 100 Continue\r\n\r\n")
 
-// fill reads what the kernel has, up to a bound, and feeds it. Events are
-// edge-triggered, so that c.unread stays set until a read has come up short, or,
-// where the client has ended its side, until the end of file.
+// fill reads what the kernel has, up to a bound, and feeds it. Events are edge-triggered, so
+// c.unread stays set until a read comes up short. After a half-close it stays set until the end
+// of file.
 func (c *conn) fill() {
 	for first := true; c.unread; first = false {
 		switch {
 		case c.dead || c.broken:
 			return
 		case c.read == readHeld && c.intake != nil:
-			return // whoever asks for the body resumes, or the end of the answer
+			return // want resumes, or settle after the answer
 		case c.read == readHeld && (c.kept() >= pipelineMax || c.kept() > 0 && c.loop.srv.memoryFull()):
 			return // paused: settle resumes
 		case c.read == readLinger && c.buffered() > 0:
 			return // likewise, until the answer is out
 		case c.moreIn:
-			return // what has been read comes first
+			return // parse the kept input first
 		case !first && c.yield():
 			c.inputLater()
 			return
@@ -44,7 +44,7 @@ func (c *conn) fill() {
 		buf := c.readTo()
 		n, room, err := c.receive(buf)
 		if !c.flushSealed() {
-			return // to read can make crypto/tls write: the answer to a new key
+			return // a read can make crypto/tls write: the answer to a key update
 		}
 		switch {
 		case err == unix.EAGAIN:
@@ -80,15 +80,15 @@ func (c *conn) fill() {
 	}
 }
 
-// readTo returns where to read to: the loop's buffer, or the end of a body that lies in
-// shared memory.
+// readTo returns the memory to read into: the loop's buffer, or the rest of a body in shared
+// memory.
 func (c *conn) readTo() []byte {
 	if in := c.intake; c.read == readBody && in.whole != nil && c.in == nil && in.framing.Left() > 0 {
 		b := &c.x.body
 		if b.shared == nil {
 			b.share(c.loop.srv)
 		}
-		// A held end is peeked at, with room for one byte more, so not there.
+		// A held end is peeked at with room for one more byte, so it cannot go there.
 		if to := b.room(); len(to) > 1 {
 			return to[:min(len(to), sharedStep)]
 		}
@@ -96,11 +96,11 @@ func (c *conn) readTo() []byte {
 	return c.loop.Buffer()
 }
 
-// sharedStep is how much is read at once into shared memory: a tenth of a millisecond.
+// sharedStep bounds one read into shared memory, to a tenth of a millisecond.
 const sharedStep = 256 << 10
 
-// take handles bytes that have just been read. Where nothing waits before them
-// they are parsed where they are, and only what is left is copied.
+// take handles bytes that have just been read. When no input waits before them it parses them
+// in place, and copies only the rest.
 func (c *conn) take(b []byte) {
 	switch {
 	case c.read == readLinger:
@@ -119,14 +119,14 @@ func (c *conn) take(b []byte) {
 	}
 	if !c.dead && c.in != nil && c.read == readHead && !c.moreIn && !c.broken && c.loop.noRoom() {
 		c.keepHead()
-		c.refuse(errBusy) // rather than keep the beginning of a head
+		c.refuse(errBusy) // it keeps no incomplete head
 	}
 	if !c.dead {
 		c.rest()
 	}
 }
 
-// feedKept feeds what had been kept.
+// feedKept parses the kept input.
 func (c *conn) feedKept() {
 	in := c.in
 	n := c.feed(in.B)
@@ -147,15 +147,14 @@ func (c *conn) kept() int {
 	return len(c.in.B)
 }
 
-// feed parses b, calling handlers for the requests that it completes, and
-// returns how many bytes it has used. It stops where a request is not yet
-// answered, or not yet complete.
+// feed parses b, calls handlers for complete requests, and returns how many bytes it has used.
+// It stops at a request that is incomplete or not yet answered.
 func (c *conn) feed(b []byte) (used int) {
 	c.feeding = true
 	for {
 		n := c.parse(b[used:])
 		used += n
-		// Output may have been all that kept the next request waiting.
+		// The next request may have waited for output only.
 		c.uncork()
 		if n == 0 || used == len(b) || c.dead || c.broken || c.moreIn {
 			break
@@ -165,14 +164,14 @@ func (c *conn) feed(b []byte) (used int) {
 	return used
 }
 
-// parse is one go of feed, as far as output goes. A client that sends many requests
-// at once has its turns like others.
+// parse is feed until output must drain. A client that sends many requests at once takes turns
+// like others.
 func (c *conn) parse(b []byte) (used int) {
 	const lookEach = 4
 	steps := 0
 	for used < len(b) && !c.dead && !c.broken {
 		n := 0
-		// To ask for the time costs as much as a twentieth of a small request.
+		// Reading the clock costs a twentieth of a small request.
 		if steps++; steps%lookEach == 0 && c.read == readHead && c.loop.Spent() > reactor.Share {
 			c.inputLater()
 			break
@@ -236,11 +235,11 @@ func (c *conn) feedHead(b []byte) int {
 		c.corked = c.corked || n < len(b)
 		c.dispatch(x)
 		if c.intake != nil {
-			c.regard() // it has been taken over
+			c.regard() // the handler has taken over the connection
 		}
 		return n
 	}
-	// The body needs the buffer that the head is in.
+	// The body needs the buffer of the head.
 	x.head = x.req.Retain(x.head)
 	if l.srv.opt.Limits.BodyTooLarge(x.req.ContentLength) {
 		c.refuseWhole(codec.ErrBodyTooLarge)
@@ -249,14 +248,14 @@ func (c *conn) feedHead(b []byte) int {
 	in := l.intake()
 	in.framing.Reset(&x.req)
 	x.body.length = x.req.ContentLength
-	in.expect = x.req.Expect100 && n == len(b) // else it does not wait
+	in.expect = x.req.Expect100 && n == len(b) // otherwise the client does not wait
 	c.intake, x.intake = in, in
 	c.dispatch(x)
 	c.regard()
 	return n
 }
 
-// regard goes by what those who have the exchange want of its body.
+// regard follows what the exchange's handler or reader wants of the body.
 func (c *conn) regard() {
 	in := c.intake
 	if in == nil || c.dead || c.broken || c.read != readBody && c.read != readHeld {
@@ -282,7 +281,7 @@ func (c *conn) regard() {
 	}
 }
 
-// want implements carrier. What is on the stack goes on with the body by itself.
+// want implements carrier. A feed on the stack goes on with the body by itself.
 func (c *conn) want(x *Exchange) {
 	if c.feeding || c.dead || c.broken {
 		return
@@ -304,10 +303,9 @@ func (c *conn) incoming(*Exchange) bool {
 	return err == nil && n > 0
 }
 
-// goesOn reports whether another request can follow the one that is being answered. What
-// has come of its body, or will, must then be read and thrown away. One of which nothing has
-// come for so long that the answer was begun without it most likely never comes: what its
-// sender sends next is another request, and must not be taken for that body.
+// goesOn reports whether another request can follow the present one. The rest of its body is
+// then read and dropped. When the answer began without a body that never came, the next bytes
+// are most likely another request: they must not be taken for that body.
 func (c *conn) goesOn() bool {
 	in := c.intake
 	switch {
@@ -319,7 +317,7 @@ func (c *conn) goesOn() bool {
 	return in.asked() || !in.expect && in.framing.Left() <= skipMost
 }
 
-// skipBody throws away part of a body that nobody has asked for.
+// skipBody drops part of a body that no handler wants.
 func (c *conn) skipBody(b []byte) int {
 	in := c.intake
 	used := 0
@@ -342,8 +340,8 @@ func (c *conn) skipBody(b []byte) int {
 	return used
 }
 
-// discard counts bytes of a connection that is about to be closed. A body has more time, and
-// more room: its sender may look for the answer only when all of it is out.
+// discard counts bytes of a connection that is about to close. A body has higher bounds: its
+// sender may read the answer only after it has sent all of it.
 func (c *conn) discard(n int) {
 	c.lingered += n
 	most := lingerBytes
@@ -362,7 +360,7 @@ func (c *conn) refuseHead(err error, b []byte) {
 	var at codec.Span
 	said := err
 	if c.listener.protocol == UWSGI {
-		at = c.loop.packets.Fault // the loop's decoder: what is in it later is another connection's
+		at = c.loop.packets.Fault // read it now: the decoder is the loop's, and other connections use it
 		switch uwsgi.Sniff(b) {
 		case uwsgi.KindHTTP:
 			err = errHTTPOnUWSGI
@@ -384,13 +382,13 @@ func (c *conn) pong() {
 	c.read = readLinger
 	c.send(uwsgi.AppendPong(nil))
 	if !c.dead && c.buffered() == 0 {
-		c.eof = true // a ping has no more to say
+		c.eof = true // nothing follows a ping
 		c.finishClosing()
 	}
 }
 
-// feedBody decodes part of a body for whoever has asked for it. It moves the data of all
-// chunks in b together first, so that many small ones cost no more than a large one.
+// feedBody decodes part of a body for its handler. It first moves the data of all chunks in b
+// together, so that many small chunks cost no more than a large one.
 func (c *conn) feedBody(b []byte) int {
 	x, in, l := c.x, c.intake, c.loop
 	gen := x.gen
@@ -400,7 +398,7 @@ func (c *conn) feedBody(b []byte) int {
 		c.regard()
 		return len(b)
 	}
-	used, from, got := 0, 0, 0 // the data is got bytes of b, from there on
+	used, from, got := 0, 0, 0 // the data is got bytes of b, from index from
 	for !in.framing.Done() {
 		n, data, err := in.framing.Next(b[used:])
 		if err != nil {
@@ -429,7 +427,7 @@ func (c *conn) feedBody(b []byte) int {
 		}
 	}
 	if c.dead || c.intake != in || x.gen != gen {
-		return used // answered by whom it was given to
+		return used // the handler or reader has answered
 	}
 	if in.reader == nil && x.body.due(done) {
 		in.storing, in.last = true, done
@@ -449,12 +447,12 @@ func (c *conn) feedBody(b []byte) int {
 	return used
 }
 
-// stored goes on with a body when what has come of it is in its file.
+// stored goes on with a body once its last pieces are in the file.
 func (c *conn) stored(x *Exchange, err error) {
 	in := c.intake
 	in.storing = false
 	switch {
-	case !in.asked(): // it has been answered, and the answer is on its way
+	case !in.asked(): // it has been answered; the answer is on its way
 	case err != nil:
 		c.bodyFails(err)
 	case in.last:
@@ -467,7 +465,7 @@ func (c *conn) stored(x *Exchange, err error) {
 	}
 }
 
-// bodyCame tells whoever has asked for the body that all of it has come.
+// bodyCame tells the handler or reader that the whole body has come.
 func (c *conn) bodyCame(x *Exchange) {
 	l, in, gen := c.loop, c.intake, x.gen
 	if x.body.file != nil {
@@ -480,7 +478,7 @@ func (c *conn) bodyCame(x *Exchange) {
 	c.stays(x, gen)
 }
 
-// bodyDone is called when no more of the body is to come.
+// bodyDone is called at the end of the body.
 func (c *conn) bodyDone(x *Exchange) {
 	c.loop.freeIntake(c.intake)
 	c.intake, x.intake = nil, nil
@@ -488,7 +486,7 @@ func (c *conn) bodyDone(x *Exchange) {
 	c.arm(deadlineNone)
 }
 
-// bodyEnds handles the end of what the client sends, within a body.
+// bodyEnds handles an end of file within a body.
 func (c *conn) bodyEnds() {
 	in, x := c.intake, c.x
 	if !in.tunnel {
@@ -501,8 +499,8 @@ func (c *conn) bodyEnds() {
 	c.stays(x, gen)
 }
 
-// bodyFails is for a body that does not come whole. Where another request would begin is
-// not known, so the connection is closed after the answer.
+// bodyFails handles a body that does not come whole. The start of a next request is unknown, so
+// the connection closes after the answer.
 func (c *conn) bodyFails(err error) {
 	x, whole, reader := c.x, c.intake.whole, c.intake.reader
 	c.refused(err, err, codec.Span{})
@@ -525,12 +523,12 @@ func (c *conn) dispatch(x *Exchange) {
 	c.stays(x, gen)
 }
 
-// stays sees to an exchange that has been with a handler, unless it has ended.
+// stays prepares a connection whose exchange waits for its answer.
 func (c *conn) stays(x *Exchange, gen uint32) {
 	if x.gen != gen {
 		return
 	}
-	// It is still to be answered, or its answer to be taken by the client and logged.
+	// The exchange waits for its answer, or the answer for its client and the log.
 	if len(x.head) == 0 {
 		x.head = x.req.Retain(x.head)
 	}

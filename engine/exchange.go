@@ -10,9 +10,9 @@ import (
 	"github.com/uwsgo/uwsgo/codec/http1"
 )
 
-// Exchange is one request and its one response. It belongs to the loop that read the request. Only
-// that loop's goroutine may call its methods, but for those of Ref, and nobody may after the
-// answer.
+// Exchange is one request and its one response. It belongs to the loop that read the request.
+// Only that loop's goroutine may call its methods, and only until the answer. A [Ref] may leave
+// the loop.
 //
 // A handler gets the exchange when the head is complete. It asks for the body: all of it
 // ([Exchange.AwaitBody]) or pieces as they come ([Exchange.ReadBody]).
@@ -40,7 +40,7 @@ type Exchange struct {
 	req     codec.Request
 	resp    codec.Response
 	body    Body
-	head    []byte  // what req points into once the loop's buffer is needed again
+	head    []byte  // a copy of the head, for req to point into once the loop needs its buffer
 	intake  *intake // nil once the body has come
 	taken   bool    // by a BodyReader: it is not in body
 	replay  *replay
@@ -57,12 +57,12 @@ type Exchange struct {
 	started int64
 	sent    http1.Framing
 	left    int64 // bytes of a body of known length still to come
-	// elsewhere says that they need not come: see codec.BodyElsewhere.
+	// elsewhere says that these bytes need not come: see codec.BodyElsewhere.
 	elsewhere bool
 	outcome   Outcome
 }
 
-// said is how far the handler has answered. Layers may be behind, or ahead, of it.
+// said is how far the handler has answered. Layers may be behind it or ahead of it.
 type said uint8
 
 const (
@@ -71,31 +71,31 @@ const (
 	saidAll
 )
 
-// carrier is what brings requests and takes responses: a connection, or net/http. What is
-// to be said is settled before it comes here: see respond.go.
+// carrier brings requests and takes responses: a connection, or net/http. [answer] applies the
+// rules for responses before it calls a carrier.
 type carrier interface {
-	// want has the body read on, or held, as the intake says.
+	// want resumes or pauses reading the body, as the intake says.
 	want(x *Exchange)
 	// whole sends a response, with x.sent as [carrier.start] says.
 	whole(x *Exchange, resp *codec.Response, body []byte)
-	// fromFile sends one whose body is in a file. It takes f over, notes in the outcome what
-	// has gone and ends the exchange.
+	// fromFile sends a response whose body is in a file. It takes ownership of f, counts in the
+	// outcome what was sent, and ends the exchange.
 	fromFile(x *Exchange, resp *codec.Response, f *os.File, off, n int64)
-	// start sends a head, and sets x.sent to what it promises.
+	// start sends a head, and sets x.sent to the framing that it announces.
 	start(x *Exchange, resp *codec.Response)
 	piece(x *Exchange, p []byte)
 	// end completes a streamed response.
 	end(x *Exchange)
-	// cut breaks one off, so that the client can tell.
+	// cut breaks a response off, so that the client notices.
 	cut(x *Exchange)
-	// drop ends the exchange without an answer. It reports false where that cannot be.
+	// drop ends the exchange without an answer. It reports false when it cannot.
 	drop(x *Exchange) bool
 	// takeOver sends a head after which bytes go both ways.
 	takeOver(x *Exchange, resp *codec.Response) error
-	// ahead is how many bytes wait for the client.
+	// ahead returns how many bytes wait for the client.
 	ahead(x *Exchange) int
 	halfClosed(x *Exchange) bool
-	// incoming reports whether something has come that has not been read yet.
+	// incoming reports whether the socket holds unread input.
 	incoming(x *Exchange) bool
 }
 
@@ -186,16 +186,16 @@ func (x *Exchange) Response() *codec.Response {
 	return &x.resp
 }
 
-// Watch has w told when output has drained and when the client has gone. It is for the handler
-// that answers; layers are told without it. Without a watcher the engine itself ends an exchange
-// whose client has gone.
+// Watch calls w when output has drained and when the client has gone. It is for the handler
+// that answers; layers hear without it. When nobody watches, the engine ends the exchange of a
+// client that has gone.
 func (x *Exchange) Watch(w Watcher) { x.watcher = w }
 
 // Streaming reports whether a streamed response has begun. Then only Abort can report a failure.
 func (x *Exchange) Streaming() bool { return x.said == saidHead }
 
-// HalfClosed reports whether the client has ended its side of the connection. The client may still
-// read a response, or it may have gone. Only a write would tell.
+// HalfClosed reports whether the client has closed its side of the connection. It may still
+// read a response, or it may have gone: only a write would tell.
 func (x *Exchange) HalfClosed() bool { return x.via != nil && x.via.halfClosed(x) }
 
 // Ref returns a handle for other goroutines.
@@ -237,7 +237,7 @@ func (r Ref) PostOr(fn func(x *Exchange), gone func()) error {
 	})
 }
 
-// answers reports whether the handler may answer, and lets go of it.
+// answers reports whether the handler may still answer. If so, this is its answer.
 func (x *Exchange) answers() bool {
 	if x.said != saidNothing {
 		return false
@@ -246,7 +246,7 @@ func (x *Exchange) answers() bool {
 	return true
 }
 
-// done is for a handler that has said all.
+// done is called when the handler has said all.
 func (x *Exchange) done() {
 	x.said, x.watcher, x.replay = saidAll, nil, nil
 	if in := x.intake; in != nil && in.asked() {
@@ -256,9 +256,9 @@ func (x *Exchange) done() {
 }
 
 // Reply answers with a whole response. The caller may reuse body afterwards. Reply sets
-// resp.ContentLength to the length of body, with two exceptions: the status is 304, or the request
-// is HEAD and the length has been set. Then the length is that of the body that is not sent (RFC
-// 9110 8.6). The same holds over uwsgi for an answer whose body the front server has
+// resp.ContentLength to the length of body, with two exceptions: the status is 304, or the
+// request is HEAD and the length has been set. Then it is the length of the body that is not
+// sent (RFC 9110 8.6). The same holds over uwsgi when the front server sends the body itself
 // ([codec.BodyElsewhere]).
 func (x *Exchange) Reply(resp *codec.Response, body []byte) {
 	if x.answers() {
@@ -367,7 +367,7 @@ func (x *Exchange) ReplyText(status int, text string) {
 	x.Reply(resp, []byte(text))
 }
 
-// busy returns the head of an answer that there is no room now.
+// busy returns the head of a 503 with Retry-After.
 func (x *Exchange) busy() *codec.Response {
 	resp := x.Response()
 	resp.Status = 503

@@ -10,8 +10,8 @@ import (
 	"github.com/uwsgo/uwsgo/engine/internal/reactor"
 )
 
-// loop is what a server keeps for each of its event loops. It belongs to the
-// loop's goroutine, but for count.
+// loop is what a server keeps for each of its event loops. It belongs to the loop's goroutine,
+// except for count.
 type loop struct {
 	*reactor.Loop
 	srv       *Server
@@ -128,7 +128,7 @@ func (l *loop) release(x *Exchange) {
 	l.exchanges = append(l.exchanges, x)
 }
 
-// gone ends an exchange whose client has left.
+// gone ends an exchange whose client has gone.
 func (l *loop) gone(x *Exchange) {
 	l.count.gone.Add(1)
 	x.broke(clientGone)

@@ -32,17 +32,17 @@ const DrainedBelow = 256 << 10
 const (
 	outputHigh     = 1 << 20   // a streamed response may be this far ahead of its client
 	pipelineMax    = 64 << 10  // bytes of further requests read while one is being answered
-	acceptLast     = 4096      // connections taken in when accepting ends: the usual backlog
-	writeStep      = 256 << 10 // bytes of an answer sent before the others have their turn
+	acceptLast     = 4096      // connections accepted when accepting ends: the usual backlog
+	writeStep      = 256 << 10 // bytes of an answer sent before other connections have their turn
 	acceptShare    = 4 * reactor.Share
-	smallBody      = 32 << 10 // up to here a body is copied behind its head, for one write
-	reserveFiles   = 128      // descriptors kept back from connections and files: workers, logs
+	smallBody      = 32 << 10 // a body up to this size is copied behind its head, for one write
+	reserveFiles   = 128      // descriptors kept for workers and logs
 	leastMemory    = 32 << 20 // MaxMemory's default is between these
 	mostMemory     = 512 << 20
 	lingerTime     = 2 * time.Second
 	drainIdle      = 500 * time.Millisecond // for a last request on a kept connection while draining
 	lingerBytes    = 256 << 10
-	lingerBody     = 64 << 20              // the same, where it is a body that nobody asked for,
+	lingerBody     = 64 << 20              // the same for a body that no handler wants,
 	lingerBodyTime = 30 * time.Second      // for so long, with no silence of lingerTime
 	skipMost       = 256 << 10             // more of a body is not skipped to keep a connection
 	watchAfter     = 50 * time.Millisecond // see conn.watch
@@ -51,22 +51,22 @@ const (
 // Options configures a [Server]. The zero value is a good server. Options must not change after
 // [New].
 type Options struct {
-	// Loops is the number of event loops. 0 means one for every eight processors:
-	// a loop carries tens of thousands of requests a second, and workers want the rest.
+	// Loops is the number of event loops. 0 means one for every eight processors: a loop
+	// carries tens of thousands of requests a second, and workers need the other processors.
 	Loops int
-	// MaxConns is how many connections may be open at a time, over all loops. At the limit the server
-	// stops accepting, and further clients wait in the kernel's backlog. 0 means as many as
-	// descriptors allow, and so does a larger number: see ReserveFiles.
+	// MaxConns is how many connections may be open at a time, over all loops. At the limit the
+	// server stops accepting, and new clients wait in the kernel's backlog. 0, or more than
+	// descriptors allow, means as many as they allow: see ReserveFiles.
 	MaxConns int
 	// ReserveFiles is how many of the process's descriptors are reserved for workers, logs and the
 	// handler's own files. Connections, body files and answer files share the rest: an eighth is for
 	// files alone, an eighth for connections alone. A request that needs a file gets 503 when none is
 	// left. 0 means 128.
 	ReserveFiles int
-	// MaxMemory bounds the bytes that all connections hold together: heads, bodies, pipelined requests
-	// and waiting output. From half of it on bodies go to files earlier. Beyond it new requests get
-	// 503, and the server reads nothing ahead. 0 means an eighth of what the process may use, from 32
-	// MiB to 512 MiB.
+	// MaxMemory bounds the bytes that all connections hold together: heads, bodies, pipelined
+	// requests and waiting output. From half of it on bodies go to files earlier. Beyond it new
+	// requests get 503, and the server reads nothing ahead. 0 means an eighth of the memory
+	// that the process may use, within 32 MiB and 512 MiB.
 	MaxMemory int64
 	maxFiles  int // connections and files
 
@@ -86,10 +86,11 @@ type Options struct {
 	// can be written there, Linux keeps such bodies in memory, within MaxMemory.
 	TempDir string
 
-	// DiskThreads is how many goroutines wait for disks in place of the loops. They store bodies that
-	// exceed BodyMemory and SharedBodies, while the loop reads nothing more of that body, and they read
-	// files that are not in the page cache. When their queue is full the loop stores the body itself.
-	// [Exchange.SpoolBody] always writes on the loop. 0 means 8.
+	// DiskThreads is how many goroutines wait for disks in place of the loops. They store
+	// bodies that exceed BodyMemory and SharedBodies; the loop reads no more of such a body
+	// meanwhile. They also read files that are not in the page cache. When their queue is full
+	// the loop stores the body itself. [Exchange.SpoolBody] always writes on the loop. 0 means
+	// 8.
 	DiskThreads int
 
 	// HeadTimeout bounds the time to a complete head. It starts with the request's first byte, or for
@@ -124,18 +125,18 @@ type Options struct {
 
 	carry func(s *socket) transport // in place of the bare descriptor
 
-	logStack func(where string, reason any, stack []byte) // by Logf; reason is that of a panic
+	logStack func(where string, reason any, stack []byte) // by Logf; reason is the value of the panic
 }
 
 // Outcome says how an exchange ended.
 type Outcome struct {
-	Status    int           // what was sent; 0 when nothing was
+	Status    int           // the status that was sent; 0 for none
 	HeadBytes int64         // bytes of the response head
 	BodyBytes int64         // bytes of the response body that were sent, before chunking
 	Headers   int           // header fields of the response
 	Duration  time.Duration // from the complete head to the last byte handed to the kernel or its buffer
 	File      bool          // the response was a file, see ReplyFile
-	Aborted   bool          // the response was cut off: by the client, or as its producer failed
+	Aborted   bool          // the response was cut off: the client went, or its producer failed
 	Broken    string        // why, in a few words
 }
 

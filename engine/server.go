@@ -33,12 +33,12 @@ type Server struct {
 	http2   *http2        // likewise; nil where no listener offers it
 
 	conns    atomic.Int64 // open, over all loops
-	budget                // what they hold
-	disk                  // what may wait for disks
+	budget                // what the connections hold
+	disk                  // goroutines that wait for disks
 	draining atomic.Bool
-	drained  atomic.Int64 // loops that accept no more
+	drained  atomic.Int64 // loops that have stopped accepting
 	idleOnce sync.Once
-	idle     chan struct{} // closed when they have no connections left either
+	idle     chan struct{} // closed once they also have no connections left
 
 	mu        sync.Mutex // guards what follows
 	listeners []*Listener
@@ -80,12 +80,11 @@ func New(o Options) (*Server, error) {
 	return s, nil
 }
 
-// SharedBodies returns the memory of [Options].SharedBodies, for processes that are to read
-// bodies from it ([Body.Shared]); nil where there is none. They can read those of all requests.
+// SharedBodies returns the memory of [Options].SharedBodies, nil for none. Processes that map
+// it read bodies there ([Body.Shared]); they can read those of all requests.
 func (s *Server) SharedBodies() *segment.Pool { return s.shared }
 
-// Loops returns the server's event loops, for what attaches descriptors of its
-// own to them.
+// Loops returns the server's event loops, so that a worker pool can attach its descriptors.
 func (s *Server) Loops() []*Loop {
 	loops := make([]*Loop, len(s.loops))
 	for i, l := range s.loops {
@@ -111,18 +110,18 @@ type ListenOptions struct {
 	// ReusePort lets several servers listen on the same TCP port, where all of them ask for
 	// it; the kernel spreads the connections over them.
 	ReusePort bool
-	// HTTPS says that a front server encrypts what comes in here, so that
-	// applications are told https.
+	// HTTPS says that a front server in front of this listener encrypts. Applications see
+	// https.
 	HTTPS bool
-	// TLS, if set, has clients of an HTTP listener encrypt. Its NextProtos say what they may
-	// speak: "http/1.1" is what remains where there are none, "h2" lets HTTP/2 in, which takes
-	// a goroutine or more for each request. [tls.Config].DynamicRecordSizingDisabled is set:
-	// records are as large as may be. The server clones what it is given.
+	// TLS, if set, makes an HTTP listener speak TLS. NextProtos names the protocols: none means
+	// "http/1.1"; "h2" adds HTTP/2, which takes a goroutine or more per request. The server
+	// works on a clone, and sets DynamicRecordSizingDisabled: its records have the full size.
 	TLS *tls.Config
-	// ProxyProtocol, if set, has the clients of an HTTP listener told by a proxy. Not with TLS.
+	// ProxyProtocol, if set, takes the client's address of an HTTP listener from a proxy. It
+	// excludes TLS.
 	ProxyProtocol *ProxyProtocol
-	// Address is where a unix socket that is adopted is found, if that is for the server
-	// to know and its file for Unlink to remove: the kernel knows it by another name.
+	// Address is the path of an adopted unix socket when it differs from the kernel's name for
+	// it. With it Unlink removes the file.
 	Address string
 }
 
@@ -136,7 +135,7 @@ type Listener struct {
 	setNoDelay bool
 	timeout    time.Duration
 
-	mu sync.Mutex // has closing wait for those who ask for the socket's state
+	mu sync.Mutex // closing waits for those who read the socket's state
 }
 
 // Protocol returns what the listener speaks.
@@ -146,7 +145,7 @@ func (ln *Listener) Protocol() Protocol { return ln.protocol }
 func (ln *Listener) TLS() bool { return ln.tls != nil }
 
 func (ln *Listener) offersHTTP2() bool {
-	// What the settings for one client will offer is not known yet.
+	// GetConfigForClient may offer it to a later client.
 	return ln.tls != nil && (ln.tls.GetConfigForClient != nil || slices.Contains(ln.tls.NextProtos, protoHTTP2))
 }
 
@@ -160,13 +159,12 @@ func (ln *Listener) Port() uint16 { return ln.ln.Address.Port }
 // Unix reports whether the listener is a unix socket, abstract ones included.
 func (ln *Listener) Unix() bool { return ln.ln.Address.Kind != listen.TCP }
 
-// Backlog returns how many connections may wait to be accepted; 0 for an adopted
-// socket, whose maker decided. Clamped says that more was asked for than the
-// kernel allows.
+// Backlog returns how many connections may wait to be accepted. 0 stands for an adopted socket:
+// its maker chose. clamped says that the kernel allows less than was asked for.
 func (ln *Listener) Backlog() (n int, clamped bool) { return ln.ln.Backlog, ln.ln.Clamped }
 
-// Waiting returns how many connections have not been accepted yet; 0 where the
-// system does not tell, as for unix sockets.
+// Waiting returns how many connections wait to be accepted. It is 0 where the system does not
+// tell, as for unix sockets.
 func (ln *Listener) Waiting() int {
 	ln.mu.Lock()
 	defer ln.mu.Unlock()
@@ -176,8 +174,8 @@ func (ln *Listener) Waiting() int {
 	return waiting(ln.ln.FD)
 }
 
-// File returns a copy of the socket, to be given to another process, which adopts it.
-// It is open until it is closed, whatever becomes of the listener.
+// File returns a copy of the socket for another process to adopt. It stays open until it is
+// closed, even when the listener closes.
 func (ln *Listener) File() (*os.File, error) {
 	ln.mu.Lock()
 	defer ln.mu.Unlock()
@@ -194,8 +192,8 @@ func (ln *Listener) File() (*os.File, error) {
 // OwnsFile reports whether Unlink would remove a file.
 func (ln *Listener) OwnsFile() bool { return ln.ln.OwnsFile() }
 
-// Unlink removes the file of a unix socket, unless another has taken its place,
-// and reports whether it did. To be called before Drain, which closes the socket.
+// Unlink removes the file of a unix socket, unless another has taken its place, and reports
+// whether it did. Call it before Drain, which closes the socket.
 func (ln *Listener) Unlink() (bool, error) { return ln.ln.Unlink() }
 
 func (ln *Listener) fd() int { return ln.ln.FD }
@@ -207,9 +205,8 @@ func (ln *Listener) close() error {
 	return ln.ln.Close()
 }
 
-// Listen binds addr: ":port" (IPv4 and IPv6), "host:port", "[::1]:port", a path
-// for a unix socket, or "@name" for an abstract one. Clients may connect from now
-// on; they are served once Serve runs.
+// Listen binds addr: ":port" (IPv4 and IPv6), "host:port", "[::1]:port", a path for a unix
+// socket, or "@name" for an abstract one. Clients may connect from now on. Serve answers them.
 func (s *Server) Listen(addr string, o ListenOptions) (*Listener, error) {
 	a, err := listen.Parse(addr)
 	if err != nil {
@@ -224,8 +221,8 @@ func (s *Server) Listen(addr string, o ListenOptions) (*Listener, error) {
 	return s.add(ln, o)
 }
 
-// Adopt takes over a listening socket that this process was given, by systemd or by a
-// server that it takes the place of. The server closes it.
+// Adopt takes over a listening socket that systemd or a predecessor passed to this process. The
+// server closes it.
 func (s *Server) Adopt(fd int, o ListenOptions) (*Listener, error) {
 	ln, err := listen.Adopt(fd)
 	if err != nil {
@@ -249,7 +246,7 @@ func (s *Server) add(ln *listen.Listener, o ListenOptions) (*Listener, error) {
 	}
 	if o.ProxyProtocol != nil && (o.TLS != nil || o.Protocol != HTTP) {
 		_ = ln.Close()
-		return nil, errors.New("listen: the PROXY protocol is read where HTTP is spoken without TLS, and nowhere else")
+		return nil, errors.New("listen: the PROXY protocol works on HTTP listeners without TLS only")
 	}
 	l := &Listener{ln: ln, proxy: o.ProxyProtocol, protocol: o.Protocol, https: o.HTTPS || o.TLS != nil, setNoDelay: ln.SetNoDelay, timeout: o.Timeout}
 	if o.TLS != nil {
@@ -260,8 +257,9 @@ func (s *Server) add(ln *listen.Listener, o ListenOptions) (*Listener, error) {
 	return l, nil
 }
 
-// Serve answers requests with h until Shutdown or Close and then returns
-// [ErrServerClosed]. It is another error, and nothing is served, where a listener cannot be watched. It runs the loops on goroutines of their own.
+// Serve answers requests with h until Shutdown or Close and then returns [ErrServerClosed]. It
+// returns another error, and serves nothing, when it cannot watch a listener. Each loop runs on
+// a goroutine of its own.
 func (s *Server) Serve(h Handler) error {
 	s.mu.Lock()
 	if s.state != stateNew {
@@ -275,7 +273,7 @@ func (s *Server) Serve(h Handler) error {
 	if slices.ContainsFunc(listeners, (*Listener).offersHTTP2) {
 		s.http2 = newHTTP2(s)
 	}
-	for _, l := range s.loops { // they do not run yet, so they are ours
+	for _, l := range s.loops { // no loop runs yet, so their state is ours
 		for _, ln := range listeners {
 			if err := l.accept(ln); err != nil {
 				s.state = stateClosed
@@ -310,14 +308,12 @@ func (s *Server) Serve(h Handler) error {
 	return ErrServerClosed
 }
 
-// Drain stops taking on work: it takes in the connections that wait already,
-// accepts no more, and tells clients not to keep their connections. One that is idle
-// has half a second for a last request: to close it at once would lose a request that is on
-// its way. It returns when every request that was read has been answered and all
-// connections are closed, or with ctx's error when that ends first. The loops
-// run on, for what else depends on them, until Close. Requests of [Server.AsHTTP]
-// are for their own server to wait for. Not to be called on a loop, as it waits
-// for them.
+// Drain finishes the server's work. It takes in the connections that already wait, accepts no
+// more, and tells clients not to keep their connections. An idle connection has half a second
+// for a last request that may be on its way. Drain returns when every request that was read has
+// its answer and all connections are closed, or with ctx's error when ctx ends first. The loops
+// run on until Close, because worker pools use them. Drain does not wait for requests of
+// [Server.AsHTTP]: their own server does. Do not call it on a loop: it waits for the loops.
 func (s *Server) Drain(ctx context.Context) error {
 	s.mu.Lock()
 	before := s.state
@@ -348,9 +344,8 @@ func (s *Server) Drain(ctx context.Context) error {
 	}
 }
 
-// Pause has the server accept no more connections, or go on with it. Those that
-// are open are served; further clients wait in the backlog. Drain and Close work in a
-// paused server too.
+// Pause stops accepting connections, or resumes it. Open connections are served on; new clients
+// wait in the backlog. Drain and Close work on a paused server too.
 func (s *Server) Pause(on bool) {
 	for _, l := range s.loops {
 		_ = l.Post(func() {
@@ -362,14 +357,14 @@ func (s *Server) Pause(on bool) {
 	}
 }
 
-// Shutdown drains the server, then closes it. When ctx ends before the last
-// request is answered it closes all the same, and returns ctx's error.
+// Shutdown drains the server, then closes it. When ctx ends first it closes at once and returns
+// ctx's error.
 func (s *Server) Shutdown(ctx context.Context) error {
 	return errors.Join(s.Drain(ctx), s.Close())
 }
 
-// Close stops at once: requests at hand get no answer. It returns when the loops
-// have ended and everything is closed; not to be called on a loop.
+// Close stops at once: unfinished requests get no answer. It returns when the loops have ended
+// and everything is closed. Do not call it on a loop.
 func (s *Server) Close() error {
 	s.mu.Lock()
 	state := s.state
@@ -417,14 +412,14 @@ func (s *Server) Listeners() []*Listener {
 	return s.listeners
 }
 
-// isFull reports whether as many connections are open as may be. Whoever is told
-// so is called again when one has closed, or a file.
+// isFull reports whether no more connections may open. If so, roomAgain wakes the acceptors
+// when a connection or file closes.
 func (s *Server) isFull() bool {
 	if s.mayOpen() {
 		return false
 	}
 	s.full.Store(true)
-	// One may have closed before it could see that anybody waits for it.
+	// One may have closed before full was set.
 	return !s.mayOpen()
 }
 
@@ -433,7 +428,7 @@ func (s *Server) mayOpen() bool {
 	return conns < int64(s.opt.MaxConns) && conns+s.files.Load() < s.maxFiles
 }
 
-// roomAgain has all acceptors go on after the limit on connections was reached.
+// roomAgain resumes all acceptors after the limit was reached.
 func (s *Server) roomAgain() {
 	if !s.full.Swap(false) {
 		return
@@ -453,15 +448,14 @@ func (l *loop) drain() {
 		a.stop()
 	}
 	if l.srv.drained.Add(1) == int64(len(l.srv.loops)) {
-		// Nobody accepts any more, so new clients had better be refused than wait.
+		// Nobody accepts any more: refuse new clients, rather than let them wait.
 		for _, ln := range l.srv.Listeners() {
 			_ = ln.close()
 		}
 	}
-	// Those that wait for a request have a new deadline. One may close, which moves the
-	// last into its place.
+	// Idle connections get a new deadline. One may close: the last then moves into its place.
 	for i := len(l.conns); i > 0; i = min(i-1, len(l.conns)) {
-		l.conns[i-1].Ready(reactor.Readable) // a request may have come in this very moment
+		l.conns[i-1].Ready(reactor.Readable) // a request may have come just now
 	}
 	l.srv.checkIdle()
 }
@@ -473,7 +467,7 @@ func (s *Server) checkIdle() {
 	}
 }
 
-// end closes what is left when the loop has stopped.
+// end closes all that is left once the loop has stopped.
 func (l *loop) end() {
 	for len(l.conns) > 0 {
 		c := l.conns[len(l.conns)-1]
