@@ -8,12 +8,11 @@ import (
 	"github.com/uwsgo/uwsgo/codec/http1"
 )
 
-// How a connection carries a response: conn as a [carrier].
+// conn as a [carrier].
 
 var crlf = []byte("\r\n")
 
-// head encodes a response's head into the loop's scratch buffer and notes what
-// has become of the exchange.
+// head encodes a response's head into the loop's scratch buffer and fills in the outcome.
 func (c *conn) head(x *Exchange, resp *codec.Response) []byte {
 	l := c.loop
 	keep := x.req.KeepAlive && l.srv.opt.IdleTimeout > 0 && !l.srv.draining.Load() && c.goesOn()
@@ -74,8 +73,8 @@ func (c *conn) fromFile(x *Exchange, resp *codec.Response, f *os.File, off, n in
 	c.settle()
 }
 
-// inline sends a small file together with the head, which is in l.scratch. It reports false where
-// the file would have to be waited for.
+// inline sends a small file together with the head, which is in l.scratch. It reports false
+// when the file is not in the page cache.
 func (c *conn) inline(x *Exchange, f *os.File, off, n int64) bool {
 	l := c.loop
 	at := len(l.scratch)
@@ -134,7 +133,7 @@ func (c *conn) drop(x *Exchange) bool {
 	return true
 }
 
-// takeOver makes a tunnel of the connection: a body that has no end, each way.
+// takeOver turns the connection into a tunnel: a body without an end in each direction.
 func (c *conn) takeOver(x *Exchange, resp *codec.Response) error {
 	l := c.loop
 	head := http1.AppendSwitch(l.scratch[:0], &x.req, resp)
@@ -146,7 +145,7 @@ func (c *conn) takeOver(x *Exchange, resp *codec.Response) error {
 	in.tunnel = true
 	c.intake, x.intake = in, in
 	if c.hold {
-		c.hold = false // a tunnel has no end that could be cut off
+		c.hold = false // a tunnel's end cannot be mistaken
 		c.takeHeld()
 	}
 	c.send(head)

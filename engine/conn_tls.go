@@ -45,7 +45,7 @@ func (c *conn) shake() {
 	go func() {
 		var err error
 		defer func() {
-			if r := recover(); r != nil { // of a function of the embedder's tls.Config
+			if r := recover(); r != nil { // from a function in the embedder's tls.Config
 				l.OnPanic(r, debug.Stack())
 				err = errors.New("panic in the handshake")
 			}
@@ -55,7 +55,7 @@ func (c *conn) shake() {
 	}()
 }
 
-// handshake names a connection of which one is under way.
+// handshake is a connection in its handshake.
 type handshake struct {
 	conn *conn
 	gen  uint32
@@ -65,8 +65,8 @@ func (h handshake) over() bool {
 	return h.conn.gen != h.gen || h.conn.dead || h.conn.tls.phase != sealedHandshake
 }
 
-// shedHandshake has the oldest handshake give way where there are too many: clients that
-// begin one and say no more must not keep others out.
+// shedHandshake ends the oldest handshake when there are too many. Clients that begin one and
+// then stay silent must not keep others out.
 func (l *loop) shedHandshake() {
 	if len(l.shaking) <= handshakesMax {
 		return
@@ -94,7 +94,7 @@ func (c *conn) shaken(err error) {
 			l.srv.opt.OnHandshakeError(c.listener, string(c.peer.AppendAddr(nil)), err)
 		}
 		s.phase, c.read, c.closing = sealedFailed, readLinger, true
-		c.unread = true // an end that has been read will show again
+		c.unread = true // an end of file that was read shows again
 		c.flush()       // the alert; it settles too
 		return
 	}
@@ -114,7 +114,7 @@ func (c *conn) shaken(err error) {
 	}
 }
 
-// notTLS answers a client that has sent something else than TLS.
+// notTLS answers a client that does not speak TLS.
 func (c *conn) notTLS() {
 	in := c.tls.wire.in
 	if uwsgi.Sniff(in) != uwsgi.KindHTTP {
@@ -125,7 +125,7 @@ func (c *conn) notTLS() {
 	c.refuse(errHTTPOnTLS)
 }
 
-// becomeHTTP2 hands the connection to net/http, which serves it on goroutines.
+// becomeHTTP2 hands the connection to net/http.
 func (c *conn) becomeHTTP2() {
 	s, srv := c.tls, c.loop.srv
 	if c.watched {
@@ -157,7 +157,7 @@ func (c *conn) becomeHTTP2() {
 	}()
 }
 
-// keepConn counts a connection on while it is no longer a loop's, until what it returns is
+// keepConn keeps counting a connection that has left its loop, until the returned function is
 // called.
 func (s *Server) keepConn() (over func()) {
 	s.conns.Add(1)
@@ -172,13 +172,13 @@ func (s *Server) keepConn() (over func()) {
 	}
 }
 
-// handedOver is the link of a connection that has become another's.
+// handedOver is the link of a connection that another owner has taken.
 type handedOver struct{ transport }
 
 func (handedOver) close() {}
 
-// TLS returns the state of the client's TLS connection to this server; nil where there is
-// none, as behind a front server that encrypts. It is made anew by each call.
+// TLS returns the state of the client's TLS connection to this server; nil without one, for
+// example behind a front server that encrypts. Each call makes a new one.
 func (x *Exchange) TLS() *tls.ConnectionState {
 	switch {
 	case x.remote.tls != nil:

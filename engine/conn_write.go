@@ -10,7 +10,7 @@ import (
 	"github.com/uwsgo/uwsgo/engine/internal/reactor"
 )
 
-// buffered returns how many bytes wait for the client, of a file too.
+// buffered returns how many bytes wait for the client, a file's included.
 func (c *conn) buffered() int {
 	n := int(c.fileLeft)
 	if c.out != nil {
@@ -50,8 +50,8 @@ func (c *conn) send(p []byte) {
 	c.weigh()
 }
 
-// write writes a step of p and takes note of a socket that is full. It reports false
-// when the connection is broken.
+// write writes one step of p and notes a full socket. It reports false when the connection is
+// broken.
 func (c *conn) write(p []byte) (int, bool) {
 	p = p[:min(len(p), writeStep)]
 	for {
@@ -81,15 +81,15 @@ func (c *conn) write(p []byte) (int, bool) {
 	}
 }
 
-// block waits for the socket to take more. Every time that it does take some,
-// the client has the write timeout anew.
+// block waits for room in the socket. The write timeout begins again whenever the socket takes
+// some bytes.
 func (c *conn) block() {
 	c.blocked = true
 	c.arm(deadlineWrite)
 	c.watch()
 }
 
-// uncork sends what has been collected.
+// uncork sends the collected output.
 func (c *conn) uncork() {
 	if c.corked {
 		c.corked = false
@@ -99,7 +99,7 @@ func (c *conn) uncork() {
 	}
 }
 
-// flush sends what waits, then sees what can go on now that there is room.
+// flush sends the waiting output, then resumes whatever waited for room.
 func (c *conn) flush() {
 	if c.dead || c.broken || c.corked {
 		return
@@ -169,8 +169,8 @@ func (c *conn) flushFile() bool {
 			c.block()
 			return true
 		case err != nil || n == 0:
-			// An error of the socket, or a file that has become shorter than
-			// what was promised: the client must not take it for the whole.
+			// The socket failed, or the file is shorter than announced: the client must not
+			// take the part for the whole.
 			c.loop.count.writeErrs.Add(1)
 			if err == nil {
 				c.broke("the file has become shorter")
@@ -189,8 +189,8 @@ func (c *conn) flushFile() bool {
 	return true
 }
 
-// warm reports whether the next n bytes of the file can be sent without a wait for a disk. If not, a
-// goroutine reads them, and then the output goes on.
+// warm reports whether the next n bytes of the file can be sent without waiting for a disk. If
+// not, a goroutine reads them first, and the output goes on then.
 func (c *conn) warm(n int64) bool {
 	if c.warming {
 		return false
@@ -201,7 +201,7 @@ func (c *conn) warm(n int64) bool {
 	l, f, gen, at := c.loop, c.file, c.gen, c.fileAt
 	err := l.srv.do(func() {
 		p := fileSteps.Get().(*[writeStep]byte)
-		_, _ = readAhead(f, p[:n], at) // of an error sendfile tells
+		_, _ = readAhead(f, p[:n], at) // sendfile reports any error
 		fileSteps.Put(p)
 		_ = l.Post(func() {
 			if c.gen != gen || c.file != f {
@@ -212,7 +212,7 @@ func (c *conn) warm(n int64) bool {
 		})
 	})
 	c.warming = err == nil
-	return err != nil // with too much to do already the loop waits itself
+	return err != nil // when the queue is full the loop waits itself
 }
 
 // Tests put a slow disk in the place of these.
@@ -223,11 +223,11 @@ var (
 
 var fileSteps = sync.Pool{New: func() any { return new([writeStep]byte) }}
 
-// reset closes the connection so that the client can tell that it did not get
-// everything, even where only the close would mark the end.
+// reset closes the connection with an error, so that the client notices a cut even where the
+// close marks the end.
 func (c *conn) reset() {
 	if c.dead || c.broken {
-		return // the descriptor may be another's by now
+		return // the descriptor may be in use again
 	}
 	c.cutOff()
 	c.abandon()

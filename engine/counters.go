@@ -31,7 +31,7 @@ type Stats struct {
 	Requests        uint64 // requests read whole and given to the handler
 	Refused         uint64 // requests refused before that: malformed or over a limit
 	Timeouts        uint64 // connections closed as the client was too slow
-	Gone            uint64 // exchanges whose client left before the answer was complete
+	Gone            uint64 // exchanges whose client went before the answer was complete
 	Panics          uint64 // panics in handlers
 	BytesIn         uint64
 	BytesOut        uint64

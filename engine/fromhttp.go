@@ -27,8 +27,8 @@ import (
 func FromHTTP(h http.Handler, pool *Pool) Handler { return &httpAdapter{h, pool, false} }
 
 // StreamHTTP is FromHTTP for a handler that needs the head before the body has come, such as a
-// proxy or a handler that refuses uploads. h's first read asks for the body, which comes as the
-// client sends it. Meanwhile h holds a goroutine of the pool.
+// proxy or a handler that refuses uploads. h's first read asks for the body. The body then
+// comes as the client sends it. h holds a goroutine of the pool all the time.
 func StreamHTTP(h http.Handler, pool *Pool) Handler { return &httpAdapter{h, pool, true} }
 
 type httpAdapter struct {
@@ -50,7 +50,7 @@ func (a *httpAdapter) Serve(x *Exchange) {
 	ctx, cancel := context.WithCancel(context.Background())
 	w := &httpWriter{ref: x.Ref(), header: make(http.Header), room: make(chan struct{}, 1), ctx: ctx, cancel: cancel, head: x.req.Head}
 	x.Watch(w)
-	// The handler may outlive the exchange, when the client leaves, so the body is its.
+	// The handler may outlive the exchange of a client that goes, so it owns the body.
 	w.body, x.body = x.body, Body{}
 	if w.body.Size() > 0 {
 		r.Body = io.NopCloser(w.body.Reader())
@@ -76,7 +76,7 @@ func httpRequest(x *Exchange) (*http.Request, error) {
 		u = &url.URL{Path: "*"}
 	case req.Connect:
 		u = &url.URL{Host: target}
-	case target == "" || req.Rewritten: // a uwsgi packet without REQUEST_URI, or a handler's path
+	case target == "" || req.Rewritten: // a uwsgi packet without REQUEST_URI, or a path set by a handler
 		u = &url.URL{Path: string(req.Path()), RawQuery: string(req.Bytes(req.Query))}
 		target = u.RequestURI()
 	default:
@@ -106,7 +106,7 @@ func httpRequest(x *Exchange) (*http.Request, error) {
 	if addr := x.AppendRemoteAddr(nil); len(addr) > 0 {
 		r.RemoteAddr = net.JoinHostPort(string(addr), strconv.Itoa(int(x.RemotePort())))
 	} else {
-		r.RemoteAddr = "@" // as net/http has it for unix sockets
+		r.RemoteAddr = "@" // as in net/http for unix sockets
 	}
 	if x.HTTPS() {
 		r.TLS = &tls.ConnectionState{}
@@ -114,9 +114,8 @@ func httpRequest(x *Exchange) (*http.Request, error) {
 	return r, nil
 }
 
-// httpWriter is the http.ResponseWriter of one request. It belongs to the
-// goroutine of the pool that runs the handler, but for its Watcher methods, which
-// the loop calls, and what they use: room and cancel.
+// httpWriter is the http.ResponseWriter of one request. It belongs to the pool's goroutine that
+// runs the handler. The loop calls the Watcher methods, which use room and cancel only.
 type httpWriter struct {
 	ref     Ref
 	body    Body
@@ -132,7 +131,7 @@ type httpWriter struct {
 
 	ctx    context.Context
 	cancel context.CancelFunc
-	room   chan struct{} // told that the client has caught up
+	room   chan struct{} // signalled when the client has caught up
 }
 
 func (w *httpWriter) serve(h http.Handler, r *http.Request) {
@@ -203,8 +202,8 @@ func (w *httpWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// sniff tells the type of a response from its first bytes, where the handler did
-// not, as net/http does.
+// sniff sets the response's type from its first bytes when the handler has set none, as
+// net/http does.
 func (w *httpWriter) sniff(p []byte) {
 	if _, told := w.sent["Content-Type"]; !told && !w.started && w.sent.Get("Content-Encoding") == "" {
 		w.sent.Set("Content-Type", http.DetectContentType(p))
@@ -217,8 +216,7 @@ func (w *httpWriter) Flush() { _ = w.flush() }
 // FlushError is what http.ResponseController calls.
 func (w *httpWriter) FlushError() error { return w.flush() }
 
-// flush hands what has been written to the loop, and waits while the client is
-// far behind.
+// flush hands the written bytes to the loop, and waits while the client is far behind.
 func (w *httpWriter) flush() error {
 	if w.status == 0 {
 		w.WriteHeader(http.StatusOK)
@@ -237,7 +235,7 @@ func (w *httpWriter) flush() error {
 		}
 		x.Write(p)
 		select {
-		case <-w.room: // of an earlier time
+		case <-w.room: // left from an earlier wait
 		default:
 		}
 		full <- x.Buffered() > outputHigh
@@ -316,7 +314,7 @@ func (w *httpWriter) Gone(*Exchange) { w.cancel() }
 type httpInput struct {
 	ref  Ref
 	ctx  context.Context
-	came chan struct{} // there is something in what mu guards
+	came chan struct{} // something below mu has changed
 	ask  sync.Once
 
 	mu   sync.Mutex // guards what follows
@@ -326,7 +324,7 @@ type httpInput struct {
 	err  error
 }
 
-// inputHigh is how many bytes a handler may be behind its client.
+// inputHigh bounds how many bytes a handler may be behind its client.
 const inputHigh = 256 << 10
 
 // Read implements io.Reader.
@@ -388,7 +386,7 @@ func (in *httpInput) Data(x *Exchange, p []byte) {
 // End implements [BodyReader].
 func (in *httpInput) End(*Exchange) { in.end(io.EOF) }
 
-// Failed implements [BodyReader]. The handler answers, as it hears of it.
+// Failed implements [BodyReader]. The handler sees the error and answers.
 func (in *httpInput) Failed(_ *Exchange, err error) { in.end(err) }
 
 func (in *httpInput) end(err error) {

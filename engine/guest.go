@@ -18,37 +18,37 @@ import (
 )
 
 // guest is the [carrier] of an exchange of [Server.AsHTTP]. The loop hands pieces of the
-// response to the goroutine that net/http runs the request on, and that starts another
-// one to read the body once somebody asks for it.
+// response to net/http's goroutine of the request. That goroutine starts another to read the
+// body once a handler wants it.
 type guest struct {
 	srv   *Server
 	w     http.ResponseWriter
 	ctl   *http.ResponseController
 	body  io.Reader     // nil for none
 	first bool          // of HTTP/1
-	wake  chan struct{} // there is something in what mu guards
-	ended atomic.Bool   // all of the body has been read
+	wake  chan struct{} // something below mu has changed
+	ended atomic.Bool   // the whole body has been read
 
 	// Owned by the loop.
-	waits   int           // bytes of the response that have not been written yet
-	asked   bool          // the body has been
-	reading bool          // more has been let in, and has not come
-	more    chan struct{} // lets the reader read on
+	waits   int           // bytes of the response still to be written
+	asked   bool          // a handler wants the body
+	reading bool          // the reader was let in and has not reported yet
+	more    chan struct{} // lets the reader read one more piece
 	size    int64         // bytes of the body so far
 
 	mu     sync.Mutex // guards what follows
 	pieces []piece
-	read   bool // the body is to be read
-	closed bool // nobody takes any more
+	read   bool // the body must be read
+	closed bool // nobody takes more pieces
 }
 
 // piece is a part of a response.
 type piece struct {
-	head   *guestHead // for the first
+	head   *guestHead // of the first piece
 	data   []byte
 	file   *os.File
 	off, n int64
-	stream bool // data of a streamed response, whose producer counts on it going out
+	stream bool // data of a streamed response: flush it
 	last   bool
 	abort  bool
 }
@@ -66,7 +66,7 @@ func (g *guest) wakeUp() {
 	}
 }
 
-// put hands a piece on. Those that are the last end the exchange.
+// put passes on a piece. The last piece ends the exchange.
 func (g *guest) put(x *Exchange, p piece) {
 	g.waits += len(p.data)
 	x.outcome.BodyBytes += p.n
@@ -85,8 +85,8 @@ func (g *guest) put(x *Exchange, p piece) {
 	}
 }
 
-// head keeps a response's head, which is valid during the call only. net/http finds the
-// framing by itself, but for a length.
+// head copies a response's head, which is valid during the call only. net/http chooses the
+// framing, except for a length.
 func (g *guest) head(x *Exchange, resp *codec.Response) *guestHead {
 	h := &guestHead{status: resp.Status, header: make(http.Header, len(resp.Header))}
 	lengthGiven := false
@@ -146,9 +146,9 @@ func (g *guest) ahead(*Exchange) int { return g.waits }
 
 func (g *guest) halfClosed(*Exchange) bool { return false } // net/http tells when the client has gone
 
-func (g *guest) incoming(*Exchange) bool { return false } // its reader posts what comes
+func (g *guest) incoming(*Exchange) bool { return false } // its reader posts the input
 
-// wrote takes note that n bytes have gone to the client.
+// wrote notes that n bytes have gone to the client.
 func (g *guest) wrote(x *Exchange, n int) {
 	before := g.waits
 	g.waits -= n
@@ -171,12 +171,12 @@ func (g *guest) want(x *Exchange) {
 		g.mu.Unlock()
 		g.wakeUp()
 	}
-	g.more <- struct{}{} // there is room: one is let in at a time
+	g.more <- struct{}{} // it has room, because one read is let in at a time
 }
 
-// readBody is a goroutine that reads the body, as far as the loop lets it. Where the
-// response is complete before, net/http ends the read that may be under way: at once, or over HTTP/1
-// when the client sends more or its time is up.
+// readBody is a goroutine that reads the body, one piece each time the loop lets it. When the
+// response is complete first, net/http ends a pending read: at once, or over HTTP/1 when the
+// client sends more or its time is up.
 func (g *guest) readBody(ref Ref, stop chan struct{}) {
 	buf := make([]byte, smallBody)
 	for {
@@ -189,7 +189,7 @@ func (g *guest) readBody(ref Ref, stop chan struct{}) {
 		n, err := g.body.Read(buf)
 		if err != nil {
 			g.ended.Store(true)
-			g.readUntil(time.Time{}) // net/http goes on to read, to see the client leave
+			g.readUntil(time.Time{}) // net/http reads on, to notice that the client goes
 		}
 		taken := make(chan struct{})
 		posted := ref.PostOr(func(x *Exchange) {
@@ -206,8 +206,8 @@ func (g *guest) readBody(ref Ref, stop chan struct{}) {
 	}
 }
 
-// readUntil bounds a read, where that is supported. Once the handler has returned to
-// net/http the connection is another request's.
+// readUntil bounds a read, where net/http supports it. Not to be called after the handler has
+// returned: the connection is then another request's.
 func (g *guest) readUntil(t time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -216,7 +216,7 @@ func (g *guest) readUntil(t time.Time) {
 	}
 }
 
-// came takes what has come of the body.
+// came takes a piece of the body.
 func (g *guest) came(x *Exchange, p []byte, err error) {
 	g.reading = false
 	in, l, gen := x.intake, x.loop, x.gen
@@ -293,8 +293,8 @@ func (g *guest) fails(x *Exchange, err error) {
 	x.loop.failed(x, whole, reader, err)
 }
 
-// copyTo writes the response as it comes, until it is complete, the client has
-// gone or the server has been closed.
+// copyTo writes the response as it comes. It ends when the response is complete, the client has
+// gone or the server has closed.
 func (g *guest) copyTo(r *http.Request, ref Ref) {
 	stop, begun := make(chan struct{}), false
 	defer close(stop)
@@ -327,7 +327,7 @@ func (g *guest) copyTo(r *http.Request, ref Ref) {
 		case stopped && begun:
 			panic(http.ErrAbortHandler)
 		case stopped:
-			ref.x.body.free() // no loop runs that could
+			ref.x.body.free() // no loop runs to do it
 			http.Error(g.w, serverStopping, http.StatusServiceUnavailable)
 			return
 		case len(pieces) > 0:
@@ -337,8 +337,8 @@ func (g *guest) copyTo(r *http.Request, ref Ref) {
 	}
 }
 
-// write writes one piece. Where the response cannot be completed it has net/http
-// close the connection or reset the stream.
+// write writes one piece. When the response cannot be completed, net/http closes the connection
+// or resets the stream.
 func (g *guest) write(p piece) {
 	if p.abort {
 		panic(http.ErrAbortHandler)
@@ -346,7 +346,8 @@ func (g *guest) write(p piece) {
 	if p.head != nil {
 		maps.Copy(g.w.Header(), p.head.header)
 		if g.first && g.body != nil && !g.ended.Load() {
-			// Else net/http reads on before it sends the head, and no more of the body after that.
+			// Otherwise net/http reads the rest of the body before it sends the head, and none
+			// after it.
 			g.w.Header().Set("Connection", "close")
 		}
 		g.w.WriteHeader(p.head.status)
@@ -355,11 +356,11 @@ func (g *guest) write(p piece) {
 		n, err := io.Copy(g.w, io.NewSectionReader(p.file, p.off, p.n))
 		_ = p.file.Close()
 		if n < p.n && !errors.Is(err, http.ErrBodyNotAllowed) {
-			panic(http.ErrAbortHandler) // it has become shorter, or the client has gone
+			panic(http.ErrAbortHandler) // the file has shrunk, or the client has gone
 		}
 	}
 	if len(p.data) > 0 {
-		_, _ = g.w.Write(p.data) // a client that has gone shows in the context
+		_, _ = g.w.Write(p.data) // the context tells when the client has gone
 	}
 }
 
@@ -371,7 +372,7 @@ func (g *guest) take() (pieces []piece, read bool) {
 	return pieces, read
 }
 
-// discard drops what has not been taken, and all that is still to come.
+// discard drops all pieces, those still to come too.
 func (g *guest) discard() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -384,8 +385,8 @@ func (g *guest) discard() {
 	g.pieces = nil
 }
 
-// guestRequest makes a request of net/http's. It is judged by the policy and the limits
-// of those that come in on the server's own connections; its syntax net/http has read.
+// guestRequest converts a request of net/http. It applies the policy and limits of the server's
+// own connections; net/http has checked the syntax.
 func guestRequest(r *http.Request, o *Options, req *codec.Request) error {
 	put := func(s string) codec.Span {
 		at := uint32(len(req.Buf))
@@ -393,7 +394,7 @@ func guestRequest(r *http.Request, o *Options, req *codec.Request) error {
 		return codec.Span{Off: at, End: uint32(len(req.Buf))}
 	}
 	target := r.RequestURI
-	if target == "" { // one that no server has read
+	if target == "" { // no server has parsed it
 		target = r.URL.RequestURI()
 	}
 	switch {
@@ -451,7 +452,7 @@ func guestRequest(r *http.Request, o *Options, req *codec.Request) error {
 		}
 	}
 	if req.ContentLength = r.ContentLength; req.ContentLength == 0 && r.Body != nil && r.Body != http.NoBody {
-		req.ContentLength = -1 // as net/http has it of requests that no server has read
+		req.ContentLength = -1 // as in net/http's requests that no server has parsed
 	}
 	if req.ContentLength < 0 {
 		req.Chunked = req.Proto == codec.HTTP11

@@ -14,15 +14,15 @@ import (
 
 const protoHTTP2 = "h2"
 
-// Bounds of an HTTP/2 connection. Those of its heads and bodies are the server's.
+// Bounds of an HTTP/2 connection. Its heads and bodies have the server's limits.
 const (
 	http2Streams = 128     // requests at a time, as in nginx
-	http2Window  = 1 << 20 // bytes of bodies that may be on their way, over all of them
+	http2Window  = 1 << 20 // bytes of bodies in flight, over all requests
 	http2Stream  = 256 << 10
 )
 
-// http2 serves the connections that have agreed on HTTP/2. net/http does, on goroutines: its
-// requests go by [Server.AsHTTP].
+// http2 serves connections that have agreed on HTTP/2. net/http runs them on goroutines; their
+// requests go through [Server.AsHTTP].
 type http2 struct {
 	server *http.Server
 	came   chan net.Conn
@@ -53,10 +53,10 @@ func newHTTP2(s *Server) *http2 {
 	return h
 }
 
-// listenerKey is the context's key of the listener that a request has come in by.
+// listenerKey is the context key of a request's listener.
 type listenerKey struct{}
 
-// take has a connection served.
+// take serves a connection.
 func (h *http2) take(c *tls.Conn) {
 	select {
 	case h.came <- c:
@@ -84,8 +84,8 @@ func (h *http2) Close() error {
 // Addr implements net.Listener.
 func (h *http2) Addr() net.Addr { return wireAddr("") }
 
-// drain tells clients that no more requests are taken, and closes each connection when its
-// last has been answered.
+// drain tells clients to send no more requests, and closes each connection after its last
+// answer.
 func (h *http2) drain(ctx context.Context) {
 	if err := h.server.Shutdown(ctx); err != nil && !errors.Is(err, context.Canceled) {
 		_ = h.Close()
@@ -97,7 +97,7 @@ func (h *http2) end() {
 	_ = h.server.Close()
 }
 
-// http2Log takes what net/http prints, but for what clients do all day.
+// http2Log logs what net/http prints, except for everyday faults of clients.
 type http2Log struct{ opt *Options }
 
 func (l http2Log) Write(p []byte) (int, error) {

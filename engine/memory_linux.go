@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// memoryFile makes a file that is memory.
+// memoryFile makes a file in memory.
 func memoryFile() (*os.File, error) {
 	fd, err := unix.MemfdCreate("uwsgo-body", unix.MFD_CLOEXEC)
 	if err != nil {
@@ -18,8 +18,8 @@ func memoryFile() (*os.File, error) {
 	return os.NewFile(uintptr(fd), "memory"), nil
 }
 
-// machineMemory returns how many bytes of memory the process may use at most: what the
-// machine has, or what its control group allows.
+// machineMemory returns how many bytes of memory the process may use: the machine's, or the
+// limit of its control group.
 func machineMemory() int64 {
 	least := int64(1 << 30)
 	var info unix.Sysinfo_t
@@ -39,7 +39,7 @@ func machineMemory() int64 {
 			}
 			dir, file = "/sys/fs/cgroup/memory", "memory.limit_in_bytes"
 		}
-		// The limit may be that of a group above.
+		// A parent group may have the limit.
 		for at := path.Join("/", parts[2]); ; at = path.Dir(at) {
 			b, _ := os.ReadFile(path.Join(dir, at, file))
 			if n, err := strconv.ParseInt(strings.TrimSpace(string(b)), 10, 64); err == nil && n > 0 {

@@ -10,7 +10,7 @@ import (
 	"github.com/uwsgo/uwsgo/engine/internal/printable"
 )
 
-// ErrPoolFull is returned by [Pool.Go] when as many jobs wait as may.
+// ErrPoolFull is returned by [Pool.Go] when its queue is full.
 var ErrPoolFull = errors.New("goroutine pool: too many jobs wait")
 
 // Pool is a fixed number of goroutines for work that blocks. Requests cannot start more than that.
@@ -24,7 +24,7 @@ type Pool struct {
 	closed bool
 }
 
-// NewPool starts size goroutines. Up to queue jobs may wait for one. logf gets panics; nil means
+// NewPool starts size goroutines. Up to queue jobs may wait. logf gets panics; nil means
 // log.Printf.
 func NewPool(size, queue int, logf func(format string, args ...any)) *Pool {
 	if logf == nil {
@@ -37,8 +37,7 @@ func NewPool(size, queue int, logf func(format string, args ...any)) *Pool {
 	return p
 }
 
-// work runs jobs. One that ends its goroutine (runtime.Goexit) does not make the pool
-// smaller.
+// work runs jobs. When a job ends its goroutine (runtime.Goexit), another takes its place.
 func (p *Pool) work() {
 	over := false
 	defer func() {
@@ -61,15 +60,13 @@ func (p *Pool) run(job func()) {
 	job()
 }
 
-// report logs a panic. What prints the reason, or logs it, may be the embedder's and panic
-// as well.
+// report logs a panic. The embedder's String method or logger may panic as well.
 func (p *Pool) report(reason any, stack []byte) {
 	defer func() { _ = recover() }()
 	p.logf("panic in goroutine pool: %s\n%s", printable.Text(fmt.Sprint(reason), false), stack)
 }
 
-// Go has a goroutine of the pool run job. It never blocks: it returns
-// [ErrPoolFull] instead.
+// Go runs job on a goroutine of the pool. It never blocks: it returns [ErrPoolFull] instead.
 func (p *Pool) Go(job func()) error {
 	p.mu.RLock()
 	defer p.mu.RUnlock()

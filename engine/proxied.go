@@ -9,17 +9,17 @@ import (
 	"github.com/uwsgo/uwsgo/engine/internal/listen"
 )
 
-// ProxyProtocol has the connections of an HTTP listener begin with a header of the PROXY
-// protocol, version 1 or 2, which says whose they are. Immutable.
+// ProxyProtocol makes the connections of an HTTP listener begin with a PROXY protocol header,
+// version 1 or 2, that names the client. Immutable.
 //
-// Whoever may send one can pass for anybody. So it is refused where it comes from an
-// address that is not listed.
+// A peer that may send one can pose as any client. A header from an address that is not listed
+// is refused.
 type ProxyProtocol struct {
-	From []netip.Prefix // who may send it over TCP
-	Unix bool           // whoever reaches a unix socket may
-	// Must has those of From and Unix send it. Without it a connection that begins with a
-	// request is the peer's own, which suits health checks, and is safe only where no client
-	// can choose the first bytes that such a peer sends.
+	From []netip.Prefix // peers that may send it over TCP
+	Unix bool           // any peer on a unix socket may
+	// Must requires the header from peers in From and Unix. Without Must such a peer may also
+	// send a request of its own, for example a health check. That is safe only when no client
+	// can choose the first bytes that the peer sends.
 	Must bool
 }
 
@@ -43,8 +43,8 @@ func (o *ProxyProtocol) may(p *listen.Peer) bool {
 	return slices.ContainsFunc(o.From, func(n netip.Prefix) bool { return n.Contains(ip) })
 }
 
-// feedProxy reads what a connection of such a listener begins with. done is false while more
-// of it has to come, and when the connection has been refused.
+// feedProxy reads the header at the start of such a connection. done is false while the header
+// is incomplete, and when the connection has been refused.
 func (c *conn) feedProxy(b []byte) (n int, done bool) {
 	o := c.listener.proxy
 	client, n, err := proxy.Parse(b)

@@ -7,10 +7,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// noCachestat is set where the kernel has no such call: it is older than 6.5.
+// noCachestat is set when the kernel has no cachestat: it is older than 6.5.
 var noCachestat atomic.Bool
 
-// resident reports whether n bytes of f from off are in memory, so that to send them waits for no disk.
+// resident reports whether n bytes of f from off are in memory: sending them waits for no disk.
 func resident(f *os.File, off, n int64) bool {
 	if !noCachestat.Load() {
 		var in unix.Cachestat_t
@@ -24,7 +24,7 @@ func resident(f *os.File, off, n int64) bool {
 		}
 		noCachestat.Store(true)
 	}
-	// The two ends stand for what is between them.
+	// Check the two ends only, and assume the same for the bytes between them.
 	return nowait(f, off) && nowait(f, off+n-1)
 }
 
@@ -34,7 +34,7 @@ func nowait(f *os.File, at int64) bool {
 	return n == 1 && err == nil
 }
 
-// readResident reads into p what is in memory. It reports false where that is not all of it.
+// readResident reads p from the page cache. It reports false when not all of it is there.
 func readResident(f *os.File, p []byte, off int64) bool {
 	n, err := unix.Preadv2(int(f.Fd()), [][]byte{p}, off, unix.RWF_NOWAIT)
 	return n == len(p) && err == nil

@@ -10,16 +10,16 @@ import (
 	"github.com/uwsgo/uwsgo/codec"
 )
 
-// runMercy is how long requests may go on once Run is to end.
+// runMercy bounds how long requests may go on after ctx has ended.
 const runMercy = time.Minute
 
-// ListenAndServe answers HTTP requests on addr with h until something goes wrong, as
-// net/http's function of that name does. The address is one of [Server.Listen].
+// ListenAndServe answers HTTP requests on addr with h until an error, as net/http's function of
+// that name does. The address is one of [Server.Listen].
 func ListenAndServe(addr string, h Handler) error { return Run(context.Background(), addr, h) }
 
-// Run answers HTTP requests on addr with h until ctx ends. Then it accepts no more
-// connections, answers what it has read, for a minute at most, and returns nil if that was
-// all of it.
+// Run answers HTTP requests on addr with h until ctx ends. Then it accepts no more connections
+// and answers the requests that it has read, for at most a minute. It returns nil when it has
+// answered all of them.
 func Run(ctx context.Context, addr string, h Handler) error {
 	s, err := New(Options{Logf: log.Printf})
 	if err != nil {
@@ -47,20 +47,20 @@ func Run(ctx context.Context, addr string, h Handler) error {
 	return err
 }
 
-// Method returns the request's method as a string that may be kept. It copies, as do the
-// other methods that return strings: on a way that every request takes,
-// x.Request().Bytes(x.Request().Method) costs nothing.
+// Method returns the request's method as a string that may be kept. It copies, as all methods
+// that return strings do. On a hot path use x.Request().Bytes(x.Request().Method), which does
+// not copy.
 func (x *Exchange) Method() string { return string(x.req.Bytes(x.req.Method)) }
 
 // Path returns the request's path, decoded, as a string that may be kept.
 func (x *Exchange) Path() string { return string(x.req.Path()) }
 
-// Query returns what follows the "?" of the request's target, as a string that may be
-// kept; see net/url.ParseQuery.
+// Query returns the part of the request's target after "?", as a string that may be kept; see
+// net/url.ParseQuery.
 func (x *Exchange) Query() string { return string(x.req.Bytes(x.req.Query)) }
 
-// Header returns the value of the first request field of that name, in any case, as a
-// string that may be kept; empty where there is none.
+// Header returns the value of the first request field of that name, whatever its case, as a
+// string that may be kept. It is empty when there is none.
 func (x *Exchange) Header(name string) string { return string(x.req.Get(name)) }
 
 // ReplyWith answers with a body and these header fields, name and value in turn.

@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sendfile sends up to n bytes of f from off to a non-blocking socket, by way of
-// a buffer: the sendfile calls of other systems differ in how they report a
-// socket that is full, and none of them is tested here.
+// sendfile sends up to n bytes of f from off to a non-blocking socket, through a buffer. The
+// sendfile calls of other systems report a full socket in different ways, and we test none of
+// them.
 func sendfile(fd int, f *os.File, off, n int64) (int64, error) {
 	buf := make([]byte, min(n, smallBody))
 	read, err := f.ReadAt(buf, off)

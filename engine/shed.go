@@ -2,22 +2,21 @@ package engine
 
 import "github.com/uwsgo/uwsgo/engine/internal/reactor"
 
-// When connections hold all the memory that they may, unfinished heads must not keep
-// requests out that are whole: whoever sends heads byte by byte would shut the server
-// with little effort. So a newcomer is let in, and the oldest unfinished heads are refused
-// in its place, on the same loop.
+// When connections hold all the memory they may, unfinished heads must not keep complete
+// requests out: a client that sends heads byte by byte could block the server. So a loop lets a
+// newcomer in and refuses its oldest unfinished heads instead.
 
 // shedMost bounds the heads that are refused in one turn.
 const shedMost = 64
 
-// shedding is a loop's part of that.
+// shedding is the state of that on one loop.
 type shedding struct {
 	turn       reactor.Turn // l.shed
 	unfinished int          // connections with an unfinished head
 	owed       int          // newcomers that were let in
 }
 
-// noRoom reports whether a new request, or the beginning of one, has to be refused.
+// noRoom reports whether a new request, or the beginning of one, must be refused.
 func (l *loop) noRoom() bool {
 	if !l.srv.memoryFull() {
 		return false
@@ -39,10 +38,10 @@ func (l *loop) shed() {
 			c.giveWay()
 		}
 	}
-	_ = l.srv.noRoom() // to say so
+	_ = l.srv.noRoom() // for its warning
 }
 
-// oldest returns the n connections whose unfinished heads began first.
+// oldest returns the n connections with the oldest unfinished heads.
 func (l *loop) oldest(n int) []*conn {
 	var found []*conn
 	for _, c := range l.conns {

@@ -9,8 +9,8 @@ import (
 	"github.com/uwsgo/uwsgo/engine/internal/listen"
 )
 
-// ParseAddress reads an address as [Server.Listen] does, and returns it as package net takes
-// it: "tcp" and host:port, or "unix" and a path, or @ and an abstract name.
+// ParseAddress parses an address of [Server.Listen] for package net: "tcp" and host:port, or
+// "unix" and a path, or "unix" and @ with an abstract name.
 func ParseAddress(addr string) (network, address string, err error) {
 	a, err := listen.Parse(addr)
 	if err != nil {
@@ -22,9 +22,9 @@ func ParseAddress(addr string) (network, address string, err error) {
 	return "unix", a.String(), nil
 }
 
-// Socket is a listening socket beside those of a server, for what serves with package net.
-// It is made, named and removed as theirs are: its path shows up with its mode and owner, and
-// clients can connect to it then. One goroutine at a time may call its methods.
+// Socket is a listening socket for code that serves with package net. It is made, named and
+// removed as a server's are: its path appears with its mode and owner when clients can connect.
+// One goroutine at a time may call its methods.
 type Socket struct{ ln *listen.Listener }
 
 // OpenSocket listens on addr, see [Server.Listen].
@@ -40,7 +40,7 @@ func OpenSocket(addr string, o ListenOptions) (*Socket, error) {
 	return &Socket{ln}, nil
 }
 
-// AdoptSocket takes over the listening socket f, which is found at addr, and closes f.
+// AdoptSocket takes over the listening socket f at addr, and closes f.
 func AdoptSocket(f *os.File, addr string) (*Socket, error) {
 	defer f.Close()
 	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 3)
@@ -61,7 +61,7 @@ func AdoptSocket(f *os.File, addr string) (*Socket, error) {
 	return &Socket{ln}, nil
 }
 
-// Listener returns the socket as one of package net, which is closed apart from it.
+// Listener returns the socket as a net.Listener. Close that separately.
 func (s *Socket) Listener() (net.Listener, error) {
 	f, err := s.File()
 	if err != nil {
@@ -70,7 +70,7 @@ func (s *Socket) Listener() (net.Listener, error) {
 	defer f.Close()
 	ln, err := net.FileListener(f)
 	if u, ok := ln.(*net.UnixListener); ok {
-		u.SetUnlinkOnClose(false) // it does not know the name
+		u.SetUnlinkOnClose(false) // it does not know the path
 	}
 	return ln, err
 }
@@ -79,7 +79,7 @@ func (s *Socket) Listener() (net.Listener, error) {
 // port 0.
 func (s *Socket) String() string { return s.ln.String() }
 
-// File returns a copy of the socket, to be given to another process.
+// File returns a copy of the socket for another process.
 func (s *Socket) File() (*os.File, error) {
 	fd, err := unix.FcntlInt(uintptr(s.ln.FD), unix.F_DUPFD_CLOEXEC, 3)
 	if err != nil {
@@ -92,7 +92,7 @@ func (s *Socket) File() (*os.File, error) {
 func (s *Socket) OwnsFile() bool { return s.ln.OwnsFile() }
 
 // Unlink removes the file of a unix socket, unless another has taken its place, and reports
-// whether it did. To be called before Close.
+// whether it did. Call it before Close.
 func (s *Socket) Unlink() (bool, error) { return s.ln.Unlink() }
 
 // Close closes the socket; its file stays.

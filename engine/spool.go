@@ -13,37 +13,37 @@ import (
 	"github.com/uwsgo/uwsgo/engine/internal/segment"
 )
 
-// Body is a request's body, once a handler has awaited all of it. It
-// belongs to its exchange and goes with it.
+// Body is a request's body, complete once a handler has awaited it. It belongs to its exchange
+// and ends with it.
 type Body struct {
-	mem    *bytebufferpool.ByteBuffer // all of it, or what is not in the file yet
-	shared *segment.Segment           // all of it, where it lies there
+	mem    *bytebufferpool.ByteBuffer // the whole body, or the part not yet in the file
+	shared *segment.Segment           // the whole body, when it lies there
 	file   *os.File
 	size   int64
-	length int64 // as announced, -1 where it is not known
+	length int64 // the announced length, -1 for unknown
 
-	srv      *Server // whose budget it is part of
+	srv      *Server // its budget counts the body
 	stored   int64   // bytes in the file
 	inMemory bool    // the file is memory
-	weight   int64   // bytes that budget knows of
+	weight   int64   // bytes counted in the budget
 }
 
 const (
-	gather = 256 << 10 // bytes of a body that are collected for one write to its file
-	// rescueMax is how much of a body is moved to memory when its file takes no more.
+	gather = 256 << 10 // bytes collected for one write to the file
+	// rescueMax bounds how much of a body moves to memory when its disk is full.
 	rescueMax = 32 << 20
-	// slowClose is the size from which a file is closed apart from the loop.
+	// slowClose is the size from which a goroutine closes the file.
 	slowClose = 1 << 20
-	// sharedLeast is the size from which a body lies in shared memory: sending smaller ones
+	// sharedLeast is the size from which a body lies in shared memory. Sending a smaller one
 	// costs less.
 	sharedLeast = 16 << 10
-	sharedMost  = 128 << 20 // bytes of that memory
+	sharedMost  = 128 << 20 // bytes of shared memory
 )
 
 // Size returns the length of the body in bytes.
 func (b *Body) Size() int64 { return b.size }
 
-// Bytes returns a body that is in memory, and nil for one in a file.
+// Bytes returns a body in memory, nil for one in a file.
 func (b *Body) Bytes() []byte {
 	if b.shared != nil {
 		return b.shared.Bytes()[:b.size]
@@ -54,15 +54,15 @@ func (b *Body) Bytes() []byte {
 	return b.mem.B
 }
 
-// File returns the file of a body too large for memory, else nil. It has no name
-// any more, so it goes with its last descriptor; read it with ReadAt or dup it.
+// File returns the file of a body too large for memory, else nil. It has no name and ends with
+// its last descriptor. Read it with ReadAt or dup it.
 func (b *Body) File() *os.File { return b.file }
 
-// Shared returns the memory, shared with workers, in which the body lies, else nil. See
+// Shared returns the memory, shared with workers, that holds the body, else nil. See
 // [Options].SharedBodies.
 func (b *Body) Shared() *segment.Segment { return b.shared }
 
-// share finds shared memory for a body of known length of which nothing has come.
+// share finds shared memory for a body of known length before its first byte.
 func (b *Body) share(s *Server) {
 	if s.shared == nil || b.size > 0 || b.file != nil || b.length <= sharedLeast || b.length > int64(s.shared.Each()) || s.memoryTight() {
 		return
@@ -71,7 +71,7 @@ func (b *Body) share(s *Server) {
 	b.shared = s.shared.Get(int(b.length))
 }
 
-// unshare gives shared memory back of which nothing has been used.
+// unshare gives back unused shared memory.
 func (b *Body) unshare() {
 	if b.shared != nil && b.size == 0 {
 		b.shared.Release()
@@ -79,7 +79,7 @@ func (b *Body) unshare() {
 	}
 }
 
-// room returns where what comes next may be read to; nil where that is not in shared memory.
+// room returns the free part of the body's shared memory, nil without any.
 func (b *Body) room() []byte {
 	if b.shared == nil {
 		return nil
@@ -96,7 +96,8 @@ func (b *Body) Reader() io.Reader {
 	return bytes.NewReader(b.Bytes())
 }
 
-// collect appends p in memory. What is due goes to a file by store. An error is one that can be answered.
+// collect appends p in memory. store writes it to a file when due says so. Its error carries a
+// status.
 func (b *Body) collect(p []byte, s *Server) error {
 	b.srv = s
 	if b.size == 0 && b.shared == nil {
@@ -123,8 +124,8 @@ func (b *Body) collect(p []byte, s *Server) error {
 	return nil
 }
 
-// due reports whether what has been collected is to go to the file now, or, where no more comes, at all: the body is
-// large, or memory is short.
+// due reports whether collected bytes should go to the file: the body is large, or memory is
+// short.
 func (b *Body) due(last bool) bool {
 	if b.mem == nil || len(b.mem.B) == 0 {
 		return false
@@ -139,7 +140,8 @@ func (b *Body) due(last bool) bool {
 	return last || len(b.mem.B) >= collect
 }
 
-// store writes what has been collected to the file. It may wait for a disk. An error is one that can be answered.
+// store writes the collected bytes to the file. It may wait for a disk. Its error carries a
+// status.
 func (b *Body) store() error {
 	if b.file == nil {
 		if err := b.spool(b.srv); err != nil {
@@ -149,7 +151,7 @@ func (b *Body) store() error {
 	return b.complete()
 }
 
-// trim lets go of the room for pieces that are to come.
+// trim frees the memory reserved for later pieces.
 func (b *Body) trim() {
 	if b.file != nil && b.mem != nil {
 		putBuffer(b.mem)
@@ -158,8 +160,8 @@ func (b *Body) trim() {
 	}
 }
 
-// store has a goroutine store what has come of x's body, and then runs then. Nothing may be
-// collected meanwhile.
+// store stores the collected part of x's body on a goroutine, and then runs then. Collect
+// nothing until then.
 func (l *loop) store(x *Exchange, then func(x *Exchange, err error)) {
 	body := x.body
 	x.body = Body{size: body.size}
@@ -168,8 +170,8 @@ func (l *loop) store(x *Exchange, then func(x *Exchange, err error)) {
 		x.body = body
 		then(x, err)
 	}
-	// Where memory is full, or too much waits for disks already, the loop waits, too: what is stored
-	// meanwhile makes room, and others would be refused.
+	// When memory is full, or too much waits for disks, the loop waits too. That makes room;
+	// otherwise other requests would be refused.
 	if l.srv.memoryFull() || x.Offload(func() { err = body.store() }, back, body.free) != nil {
 		err = body.store()
 		back(x)
@@ -194,7 +196,7 @@ func (b *Body) weigh() {
 	}
 }
 
-// complete writes what has been collected for the file, if there is one.
+// complete writes the rest of the collected bytes to the file, if there is one.
 func (b *Body) complete() error {
 	if s := b.shared; b.file != nil && s != nil {
 		err := b.write(s.Bytes()[:b.size])
@@ -217,7 +219,7 @@ func (b *Body) complete() error {
 	return err
 }
 
-// write writes to the file, or to one in memory when that takes no more.
+// write writes to the file, or to a file in memory when the disk is full.
 func (b *Body) write(p []byte) error {
 	if b.inMemory && b.srv.memory.Load()+int64(len(p)) > b.srv.maxMemory {
 		return b.noSpace(errors.New("connections hold all the memory that they may"))
@@ -239,7 +241,7 @@ func (b *Body) write(p []byte) error {
 	return b.write(p[n:])
 }
 
-// spool opens a file for the body. A folder where none can be made is replaced by memory.
+// spool opens a file for the body: a file in memory when the folder takes none.
 func (b *Body) spool(s *Server) error {
 	b.srv = s
 	if !s.takeFile() {
@@ -266,8 +268,7 @@ func (b *Body) spool(s *Server) error {
 	return nil
 }
 
-// rescue moves what is in the file to memory, as the file takes no more: the disk is
-// full, most often.
+// rescue moves the file's content to memory, because the disk is full.
 func (b *Body) rescue(why error) error {
 	b.srv.sayTempDir(why)
 	if b.stored > rescueMax || b.srv.memory.Load()+b.stored > b.srv.maxMemory {
@@ -303,7 +304,7 @@ func (b *Body) free() {
 		putBuffer(b.mem)
 	}
 	if b.shared != nil {
-		b.shared.Release() // a worker that reads it holds it, too
+		b.shared.Release() // a worker that reads it holds it too
 	}
 	if b.weight != 0 {
 		b.srv.hold(-b.weight)
@@ -314,8 +315,8 @@ func (b *Body) free() {
 	*b = Body{}
 }
 
-// closeFile closes a file of that size that takeFile has counted. It may be the last that holds on
-// to it, and to free a large one takes the system a while.
+// closeFile closes a file of that size that takeFile has counted. Freeing a large file takes
+// the system a while.
 func (s *Server) closeFile(f *os.File, size int64) {
 	end := func() {
 		_ = f.Close()
@@ -326,11 +327,10 @@ func (s *Server) closeFile(f *os.File, size int64) {
 	}
 }
 
-// outOfFiles tells a lack of descriptors from other errors.
+// outOfFiles reports whether err is a lack of descriptors.
 func outOfFiles(err error) bool { return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) }
 
-// unlinked makes a file without a name, so that nothing is left behind whatever
-// becomes of the process.
+// unlinked makes a file without a name, so no file stays behind when the process dies.
 func unlinked(dir string) (*os.File, error) {
 	f, err := os.CreateTemp(dir, "uwsgo-body-")
 	if err != nil {
@@ -345,7 +345,7 @@ func unlinked(dir string) (*os.File, error) {
 
 var newBodyFile = unlinked // tests put a slow disk in its place
 
-// checkTempDir warns when large bodies cannot go where they should.
+// checkTempDir warns when it cannot write files to TempDir.
 func (s *Server) checkTempDir() {
 	f, err := unlinked(s.opt.TempDir)
 	if err == nil {

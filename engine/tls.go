@@ -18,26 +18,26 @@ import (
 // Bounds of TLS.
 const (
 	helloMax      = 16<<10 + recordHead // a ClientHello larger than one record is refused
-	handshakeMax  = 128 << 10           // what a client may send ahead within a handshake
+	handshakeMax  = 128 << 10           // bytes that a client may send ahead within a handshake
 	handshakesMax = 1024                // under way on one loop; beyond it the oldest gives way
-	fileStep      = 64 << 10            // of a file encrypted at a time
+	fileStep      = 64 << 10            // bytes of a file encrypted at a time
 	recordHead    = 5
-	tlsWeight     = 16 << 10 // what the keys and buffers of a connection are counted as
+	tlsWeight     = 16 << 10 // estimated bytes of a connection's keys and buffers
 )
 
 // sealed is the transport of TLS: crypto/tls over a socket that does not block.
 //
-// The handshake runs on a goroutine of its own, as it computes for a millisecond and
-// crypto/tls cannot be interrupted in it. It starts when the whole ClientHello is there, so
-// that a client that has only connected costs nothing. From then on the loop moves bytes
-// between the socket and that goroutine. When it has ended the loop alone uses the connection:
-// crypto/tls reads and writes what [wire] has, and tries again later where there is nothing.
+// The handshake runs on a goroutine of its own: it computes for a millisecond, and crypto/tls
+// cannot be interrupted. It starts when the whole ClientHello is there, so a client that only
+// connects costs nothing. The loop moves bytes between the socket and that goroutine. After the
+// handshake only the loop uses the connection: crypto/tls reads and writes the bytes in [wire],
+// and tries again later when there are none.
 type sealed struct {
 	sock  *socket
 	conn  *tls.Conn
 	wire  *wire
 	phase sealedPhase
-	isCut bool // closed without the notice that all has been said
+	isCut bool // it closes without close_notify
 }
 
 type sealedPhase uint8
@@ -55,12 +55,13 @@ func newSealed(s *socket, ln *Listener) *sealed {
 	return &sealed{sock: s, wire: w, conn: tls.Server(w, ln.tls)}
 }
 
-// read decrypts into p. During the handshake it passes on what has come, and has nothing.
+// read decrypts into p. During the handshake it passes input to the handshake and returns no
+// data.
 func (s *sealed) read(p []byte) (int, error) {
 	switch s.phase {
 	case sealedOpen:
 	case sealedFailed:
-		return reactor.Read(s.sock.fd, p) // to be thrown away
+		return reactor.Read(s.sock.fd, p) // the caller drops it
 	case sealedHello, sealedHandshake:
 		return s.collect(p)
 	}
@@ -75,11 +76,11 @@ func (s *sealed) read(p []byte) (int, error) {
 	case s.wire.err != nil:
 		return 0, s.wire.err
 	}
-	_ = s.wire.flush() // the alert that says why
+	_ = s.wire.flush() // the alert that tells the client why
 	return 0, unix.EPROTO
 }
 
-// collect takes what has come for the handshake. p is scratch.
+// collect reads the socket for the handshake. p is scratch.
 func (s *sealed) collect(p []byte) (int, error) {
 	for {
 		n, err := reactor.Read(s.sock.fd, p)
@@ -90,7 +91,7 @@ func (s *sealed) collect(p []byte) (int, error) {
 			if s.phase == sealedHello && !s.wire.helloWhole() {
 				return 0, nil
 			}
-			s.wire.endInput() // what has come before the end counts, as on a bare socket
+			s.wire.endInput() // bytes before the end count, as on a bare socket
 			return 0, unix.EAGAIN
 		}
 		if !s.wire.put(p[:n]) {
@@ -99,10 +100,10 @@ func (s *sealed) collect(p []byte) (int, error) {
 	}
 }
 
-// peek is for unix sockets that hold a request's end back; TLS shows a cut by itself.
+// peek is for unix sockets that hold back a request's end. TLS shows a cut by itself.
 func (s *sealed) peek([]byte) (int, error) { return 0, unix.EOPNOTSUPP }
 
-// write encrypts all of p. What the socket does not take is kept: see pending.
+// write encrypts all of p, and keeps what the socket does not take: see pending.
 func (s *sealed) write(p []byte) (int, error) {
 	if err := s.wire.flush(); err != nil {
 		return 0, err
@@ -129,7 +130,7 @@ func (s *sealed) sendFile(f *os.File, off, n int64) (int64, error) {
 	got, err := f.ReadAt(b.B[:n], off)
 	if got == 0 {
 		if err == io.EOF {
-			err = nil // the file has become shorter
+			err = nil // the file has shrunk
 		}
 		return 0, err
 	}
@@ -142,7 +143,8 @@ func (s *sealed) closeWrite() error {
 	return s.sock.closeWrite()
 }
 
-// notify says that the answer is whole: without it the client takes the end for a cut.
+// notify sends close_notify: the answer is whole. Without it the client takes the end for a
+// cut.
 func (s *sealed) notify() {
 	if s.phase == sealedOpen && !s.isCut {
 		_ = s.conn.CloseWrite()
@@ -161,16 +163,16 @@ func (s *sealed) cut() {
 	s.sock.cut()
 }
 
-// pending is how many encrypted bytes wait for the socket.
+// pending returns how many encrypted bytes wait for the socket.
 func (s *sealed) pending() int { return s.wire.waiting() }
 
-// awake is told that the socket has more to read, and whether that goes on to its end.
+// awake notes that the socket is readable, and whether its end follows.
 func (s *sealed) awake(ending bool) {
 	s.wire.dry, s.wire.ending = false, s.wire.ending || ending
 }
 
-// errAgain is what crypto/tls gets where there is nothing to read now. It takes an error
-// that calls itself temporary for no end, and goes on where it was.
+// errAgain tells crypto/tls that nothing can be read now. crypto/tls does not treat a temporary
+// error as the end, and goes on from there later.
 var errAgain error = again{}
 
 type again struct{}
@@ -179,18 +181,18 @@ func (again) Error() string   { return "nothing to read now" }
 func (again) Timeout() bool   { return true }
 func (again) Temporary() bool { return true }
 
-// wire is the net.Conn below crypto/tls. During the handshake a goroutine reads and writes
-// it, and waits for the loop to put what has come; afterwards it belongs to the loop, or, for
-// HTTP/2, to net/http, which reads the socket by plain.
+// wire is the net.Conn below crypto/tls. During the handshake a goroutine reads and writes it,
+// and waits for the loop to put input. Afterwards it belongs to the loop, or for HTTP/2 to
+// net/http, which uses the socket through plain.
 type wire struct {
 	fd    int
 	ln    *Listener
-	plain net.Conn // nil but for HTTP/2
-	over  func()   // called when that has been closed
-	post  func()   // has the loop flush; set during the handshake
-	open  bool     // the loop uses it alone
-	// dry says that the socket has been read empty: a read came up short. Where it is ending
-	// only the end of file says so.
+	plain net.Conn // set for HTTP/2 only
+	over  func()   // called when plain is closed
+	post  func()   // makes the loop flush; set during the handshake
+	open  bool     // only the loop uses it
+	// dry says that the socket is read empty: a read came up short. When ending is set only the
+	// end of file counts.
 	dry, ending bool
 	err         error // of the socket
 
@@ -199,12 +201,11 @@ type wire struct {
 	in     []byte
 	out    *bytebufferpool.ByteBuffer
 	outAt  int
-	ended  bool // the client has ended its side; in has what came before
+	ended  bool // the client has half-closed; in has the last bytes
 	closed bool
 }
 
-// put adds what has come to what the handshake reads. It reports false where that is too
-// much.
+// put adds input for the handshake. It reports false when there is too much.
 func (w *wire) put(p []byte) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -216,7 +217,7 @@ func (w *wire) put(p []byte) bool {
 	return true
 }
 
-// endInput has the handshake read an end after what has come.
+// endInput adds an end of file for the handshake.
 func (w *wire) endInput() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -224,7 +225,7 @@ func (w *wire) endInput() {
 	w.came.Signal()
 }
 
-// helloWhole reports whether all of the first record has come, or of what is none.
+// helloWhole reports whether the first record is complete, or the input is not TLS.
 func (w *wire) helloWhole() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -312,7 +313,7 @@ func (w *wire) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// flush sends what waits. It returns unix.EAGAIN where the socket does not take all of it.
+// flush sends the waiting output. It returns unix.EAGAIN when the socket is full.
 func (w *wire) flush() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -347,7 +348,7 @@ func (w *wire) waiting() int {
 	return len(w.out.B) - w.outAt
 }
 
-// abandon ends a handshake that is under way, and drops what waits.
+// abandon ends a handshake and drops its output.
 func (w *wire) abandon() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -356,8 +357,8 @@ func (w *wire) abandon() {
 	w.came.Signal()
 }
 
-// handOver has plain read and written from now on. over is called when that is closed. It
-// returns what has not been sent yet.
+// handOver makes plain the connection from now on, and calls over when it is closed. It returns
+// unsent output.
 func (w *wire) handOver(plain net.Conn, over func()) (rest []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -373,7 +374,7 @@ func (w *wire) handOver(plain net.Conn, over func()) (rest []byte) {
 // Close implements net.Conn.
 func (w *wire) Close() error {
 	if w.plain == nil {
-		return nil // the loop does
+		return nil // the loop closes it
 	}
 	defer w.over()
 	return w.plain.Close()
@@ -400,7 +401,7 @@ type wireAddr string
 func (wireAddr) Network() string  { return "tcp" }
 func (a wireAddr) String() string { return string(a) }
 
-// SetDeadline implements net.Conn. The loop's timers bound what it does.
+// SetDeadline implements net.Conn. The loop's timers apply.
 func (w *wire) SetDeadline(t time.Time) error {
 	if w.plain != nil {
 		return w.plain.SetDeadline(t)

@@ -8,19 +8,18 @@ import (
 	"github.com/uwsgo/uwsgo/engine/internal/reactor"
 )
 
-// transport is how a connection moves bytes. Its methods do not block: they return
-// unix.EAGAIN where nothing can be moved now, and the poller tells when it can. An event of the
-// descriptor is what wakes a connection, whatever its transport.
+// transport moves a connection's bytes. Its methods never block: they return unix.EAGAIN when
+// nothing can move now. Events of the descriptor wake the connection, whatever its transport.
 type transport interface {
 	read(p []byte) (int, error)
-	// peek reads and leaves what it has read to be read again.
+	// peek reads bytes and leaves them to be read again.
 	peek(p []byte) (int, error)
 	write(p []byte) (int, error)
 	// sendFile sends up to n bytes of f from off.
 	sendFile(f *os.File, off, n int64) (int64, error)
-	// closeWrite says that no more will be written.
+	// closeWrite half-closes: no more output follows.
 	closeWrite() error
-	// close closes. Where cut is set before, the peer sees an error in place of an end.
+	// close closes. After cut the peer sees an error in place of an end.
 	close()
 	cut()
 }
