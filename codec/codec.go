@@ -1,6 +1,6 @@
-// Package codec holds what every wire protocol of uwsgo shares: the request
-// that decoders fill in, the response that encoders write, the errors that say
-// which answer a malformed request gets, and the one policy for header fields.
+// Package codec holds the types that all wire protocols of uwsgo share: the request that
+// decoders fill in, the response that encoders write, the errors with the answer to a malformed
+// request, and the one policy for header fields.
 //
 // Nothing here does I/O. The packages below it (http1, uwsgi, pymarshal) turn
 // bytes into these types and back.

@@ -1,11 +1,11 @@
 package codec
 
-// Error is a fault in what a peer, or an app, sent. Decoders return the values
-// below as they are, so that errors cost nothing under attack and can be
-// compared with ==; whoever adds detail wraps them with %w.
+// Error is a fault in what a peer, or an app, sent. Decoders return the values below
+// themselves: errors cost nothing under attack, and == compares them. Code that adds detail
+// wraps them with %w.
 //
-// The connection cannot be used for another request after any of them: where
-// that request would begin is not certain.
+// The connection cannot be used after any of them, because the start of the next request is
+// uncertain.
 type Error struct {
 	// ID is a stable snake_case name: the metric label and the log field.
 	ID string

@@ -85,9 +85,9 @@ func HasDotSegment(path []byte) bool {
 	return false
 }
 
-// EncodedSlash reports whether the path of the target spells a slash as "%2F". For most
-// front servers that is no slash, so what they allow or deny below a folder does not hold
-// for it. Over uwsgi the front server has decoded the path itself.
+// EncodedSlash reports whether the path of the target spells a slash as "%2F". Most front
+// servers do not take that for a slash, so their rules for a folder do not match it. Over uwsgi
+// the front server has decoded the path itself.
 func (r *Request) EncodedSlash() bool {
 	for raw := r.Bytes(r.RawPath); ; {
 		i := bytes.IndexByte(raw, '%')

@@ -6,13 +6,12 @@ import (
 	"github.com/uwsgo/uwsgo/codec/internal/grammar"
 )
 
-// Policy decides which header fields of a request reach the app. Every protocol
-// asks the same one, so that nothing gets in by another door. The zero value is
-// the safe one.
+// Policy decides which header fields of a request reach the app. All protocols use the same
+// one, so no protocol is a way around it. The zero value is the safe one.
 type Policy struct {
-	// Underscores lets names with "_" in over HTTP, as uWSGI does. "X_User" and
-	// "X-User" then become the same environ variable, so a client can forge what a
-	// proxy in front sets. Leave it off unless no field of the app is trusted.
+	// Underscores admits names with "_" over HTTP, as uWSGI does. "X_User" and "X-User" then
+	// become the same environ variable, so a client can forge a field that a front proxy sets.
+	// Leave it off unless the app trusts no field.
 	Underscores bool
 	// Upgrade lets the field Upgrade in, and has [Request].Upgrade tell whether the client
 	// offers to switch protocols. It is for handlers that take connections over.
@@ -22,12 +21,11 @@ type Policy struct {
 	Connect bool
 }
 
-// KeepField reports whether a field with that name reaches the app. It never
-// does when it is about the connection rather than the message (RFC 9110 7.6.1),
-// is Content-Length (which [Request.ContentLength] carries), or is Proxy, which
-// CGI-minded libraries would take for the http_proxy setting. Names are compared
-// with [EqualName], so a caller whose names all are spelled with "_", such as the
-// uwsgi codec, sets Underscores and is otherwise held to the same rules.
+// KeepField reports whether a field with that name reaches the app. Three kinds never do:
+// fields about the connection (RFC 9110 7.6.1), Content-Length, which [Request.ContentLength]
+// carries, and Proxy, which CGI libraries take for the http_proxy setting. It compares names
+// with [EqualName]. The uwsgi codec, whose names have "_" only, sets Underscores and follows
+// the same rules otherwise.
 func (p Policy) KeepField(name []byte) bool {
 	if hopByHop(name) {
 		return p.Upgrade && len(name) == 7 && EqualName(name, nameUpgrade)
@@ -45,9 +43,8 @@ func (p Policy) KeepField(name []byte) bool {
 	return p.Underscores || bytes.IndexByte(name, '_') < 0
 }
 
-// KeepResponseField reports whether a field of an app's response is sent. Fields
-// about the connection and the framing are the encoder's to write: it alone
-// knows what the client speaks.
+// KeepResponseField reports whether a field of an app's response is sent. The encoder writes
+// fields about the connection and the framing: it alone knows the client's protocol.
 func KeepResponseField(name []byte) bool {
 	if len(name) == 14 && EqualName(name, nameContentLength) {
 		return false
@@ -55,12 +52,11 @@ func KeepResponseField(name []byte) bool {
 	return !hopByHop(name)
 }
 
-// KeepNominated reports whether a field reaches the app although Connection
-// names it as an option, which asks for its removal. Honouring that for any name
-// would let a client take away what a proxy in front has added or what access is
-// decided by. So the nomination is ignored, rather than refused as some clients
-// list silly options, for X-… (which is what proxies add), Forwarded, Via and
-// everything about host, body, origin and credentials.
+// KeepNominated reports whether a field reaches the app although Connection names it as an
+// option, which asks for its removal. Honouring that for any name would let a client remove a
+// field that a front proxy added, or one that decides access. So it is ignored for X-… fields,
+// which proxies add, for Forwarded and Via, and for all fields about host, body, origin and
+// credentials. It is not refused, because some clients list silly options.
 func KeepNominated(name []byte) bool {
 	if len(name) >= 2 && fold[name[0]] == 'x' && fold[name[1]] == '-' {
 		return true

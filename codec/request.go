@@ -1,12 +1,11 @@
 package codec
 
-// Request is one request head. A decoder fills it in and owns no bytes: its spans
-// point into Buf, which is the loop's read buffer while the request is
-// being handled and a copy of the exchange's own after [Request.Retain]. Only what
-// handlers add has bytes of the request's own: see additions.go.
+// Request is one request head. A decoder fills it in. Its spans point into Buf: the loop's read
+// buffer at first, the exchange's own copy after [Request.Retain]. Only the additions of
+// handlers have bytes of their own: see additions.go.
 //
-// The same fields hold a request over HTTP and over the uwsgi protocol, so what
-// is built from them (the WSGI environ, a net/http request) is the same too.
+// The same fields hold a request over HTTP and over the uwsgi protocol, so the WSGI environ and
+// net/http requests are the same too.
 type Request struct {
 	Buf []byte // the head (HTTP) or the variables (uwsgi), as received
 

@@ -17,17 +17,16 @@ type Response struct {
 	Status int    // 100 to 999
 	Reason []byte // the phrase after the status; empty means the usual one
 	Header []Header
-	// ContentLength is what the body will be: its length in bytes, or -1 when it
-	// is not known, which the encoder turns into chunks or close. A Content-Length
-	// among Header is never sent as it stands: [Response.TakeContentLength] moves
-	// it here.
+	// ContentLength is the body's length in bytes. It is -1 when unknown: the encoder then uses
+	// chunks or close. A Content-Length in Header is never sent: [Response.TakeContentLength]
+	// moves it here.
 	ContentLength int64
 }
 
-// TakeContentLength makes an app's Content-Length header the ContentLength, where
-// that is -1. It returns an error wrapping [ErrResponseLength] when the header is
-// not a number, contradicts another one, or contradicts a ContentLength that is
-// known already: sending either would give the client a wrong body.
+// TakeContentLength makes an app's Content-Length header the ContentLength, where that is -1.
+// It returns an error wrapping [ErrResponseLength] when the header is not a number, or
+// contradicts another one or a known ContentLength: sending either would give the client a
+// wrong body.
 func (resp *Response) TakeContentLength() error {
 	for _, h := range resp.Header {
 		if len(h.Name) != len(nameContentLength) || !EqualName(h.Name, nameContentLength) {
@@ -60,11 +59,10 @@ func BodyElsewhere(resp *Response) bool {
 	return false
 }
 
-// Validate checks a response that untrusted code made: the status is 100 to 999 (RFC
-// 9110 15 has clients take one from 600 on for 5xx, and apps use them),
-// names are tokens, and neither values nor the reason hold CR, LF, NUL or another
-// control character, so that nothing can be injected (RFC 9110 5.5). Errors wrap
-// ErrResponse… and name the header.
+// Validate checks a response of untrusted code. The status must be 100 to 999: RFC 9110 15 lets
+// clients treat 600 and above as 5xx, and apps use them. Names must be tokens. Values and the
+// reason must not hold CR, LF, NUL or another control character, so that nothing can be
+// injected (RFC 9110 5.5). Errors wrap ErrResponse… and name the header.
 func Validate(resp *Response) error {
 	if resp.Status < 100 || resp.Status > 999 {
 		return fmt.Errorf("status %d: %w", resp.Status, ErrResponseStatus)

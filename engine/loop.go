@@ -102,7 +102,7 @@ func (l *loop) release(x *Exchange) {
 	if x.valued != 0 {
 		x.emptyValues()
 	}
-	ours := x.conn != nil // or it has been made by AsHTTP, for one request
+	ours := x.conn != nil // or AsHTTP made it for one request
 	if !ours {
 		delete(l.guests, x)
 	}

@@ -28,7 +28,7 @@ const (
 	extToken       // the rest of a token
 	extQuoted      // the rest of a quoted string
 	extQuotedPair  // the character after a backslash
-	extQuotedAfter // what follows the closing quote
+	extQuotedAfter // after the closing quote
 	extValueSpace  // white space after a value, then ";"
 
 	trailerField // the first byte of a trailer field line, or the CR of the blank line
@@ -64,12 +64,12 @@ func (b *Body) Reset(r *codec.Request) {
 	}
 }
 
-// Done reports whether the whole body, its trailer section included, has been
-// taken. What follows is the next request.
+// Done reports whether the whole body, its trailer section included, has been taken. The next
+// request follows.
 func (b *Body) Done() bool { return b.state == bodyDone && b.err == nil }
 
-// Left returns how many bytes of a body of known length are still to come; 0 where it
-// is chunked, or done.
+// Left returns how many bytes of a body of known length are missing; 0 when it is chunked, or
+// done.
 func (b *Body) Left() int64 {
 	if b.state != bodyLength {
 		return 0
@@ -77,14 +77,13 @@ func (b *Body) Left() int64 {
 	return b.left
 }
 
-// Next takes a prefix of p, n bytes long, and returns the body data within it,
-// which aliases p. It stops after one piece of data, so call it again with p[n:]
-// until that is empty or [Body.Done]. n is 0 only when p is empty or b is done.
+// Next takes a prefix of p, n bytes long, and returns the body data within it, which aliases p.
+// It stops after one piece of data. Call it again with p[n:] until that is empty or
+// [Body.Done]. n is 0 only when p is empty or b is done.
 //
-// An error is one of the values in codec, comes at the first byte that makes it
-// certain, and stays until Reset: the body is then not whole, and the connection
-// cannot be used again. Any split of the same bytes gives the same data, joined,
-// and the same error.
+// An error is one of the values in codec. It comes at the first byte that makes it certain, and
+// stays until Reset. The connection cannot be used after it. Any split of the same bytes gives
+// the same data, joined, and the same error.
 func (b *Body) Next(p []byte) (n int, data []byte, err error) {
 	if b.err != nil {
 		return 0, nil, b.err
@@ -122,7 +121,7 @@ func (b *Body) Next(p []byte) (n int, data []byte, err error) {
 	return i, nil, nil
 }
 
-// step takes one byte of what is around the data.
+// step takes one byte of the framing around the data.
 func (b *Body) step(c byte) error {
 	switch b.state {
 	case chunkSizeFirst, chunkSize:
@@ -153,7 +152,7 @@ func (b *Body) step(c byte) error {
 func (b *Body) stepSize(c byte) error {
 	switch {
 	case grammar.Of[c]&grammar.Hex != 0:
-		if c == '0' && b.left == 0 { // zeros before a size mean nothing, but are not for ever
+		if c == '0' && b.left == 0 { // zeros before a size are bounded too
 			b.ext++
 		}
 		if b.left >= 1<<59 || b.ext > b.limits.ChunkExt {
@@ -194,8 +193,8 @@ func (b *Body) beginChunk() error {
 //
 //	chunk-ext = *( BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ] )
 //
-// White space must have a ";" after it: at the end of the line it is no part of the
-// grammar, and servers have differed about such a size.
+// A ";" must follow white space. At the end of the line the grammar has none, and servers have
+// read such a size differently.
 func (b *Body) stepExt(c byte) error {
 	if b.ext++; b.ext > b.limits.ChunkExt {
 		return codec.ErrChunkExt
@@ -277,9 +276,9 @@ func (b *Body) endExt(c byte, mayEndLine bool) error {
 	return nil
 }
 
-// stepTrailer takes one byte of the trailer section but for values. The grammar
-// is that of a head's field lines. Nothing in it is kept: a field that came late
-// must not change how the request was understood (RFC 9110 6.5.1).
+// stepTrailer takes one byte of the trailer section, except for values. The grammar is the same
+// as for field lines. It keeps nothing: a late field must not change how the request was
+// understood (RFC 9110 6.5.1).
 func (b *Body) stepTrailer(c byte) error {
 	if b.size++; b.size > b.limits.Trailer {
 		return codec.ErrTrailerTooLarge

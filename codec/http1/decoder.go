@@ -11,11 +11,11 @@ const (
 	// maxMethod is the longest method taken. The longest registered one,
 	// UPDATEREDIRECTREF, has 17 characters.
 	maxMethod = 32
-	// maxEmptyLines is how many CRLFs may come before a request line. RFC 9112 2.2
-	// asks for one; a client that sends more than a few is not sending requests.
+	// maxEmptyLines is how many CRLFs may come before a request line. RFC 9112 2.2 asks for
+	// one.
 	maxEmptyLines = 4
-	// maxOptions is how many options Connection may list, as each that is not a
-	// well-known one is looked for among the fields.
+	// maxOptions bounds the options in Connection: each unknown one costs a search among the
+	// fields.
 	maxOptions = 16
 )
 
@@ -80,13 +80,12 @@ const (
 // Reset makes d ready for another connection. Limits and Policy stay.
 func (d *Decoder) Reset() { *d = Decoder{Limits: d.Limits, Policy: d.Policy} }
 
-// Idle reports whether d has seen nothing of a request since the last complete
-// one but empty lines. A connection that ends, or is closed, then loses nothing,
-// and the time it may take is that of keep-alive, not that of a head.
+// Idle reports whether d has seen at most empty lines since the last complete request. Closing
+// an idle connection loses nothing, and its timeout is that of keep-alive.
 func (d *Decoder) Idle() bool { return d.state <= stateStartLF && d.err == nil }
 
-// Fault returns the name of the field in which an error came, in the buffer that Head had
-// last; empty where it came elsewhere.
+// Fault returns the name of the field with the error, in the last buffer of Head. It is empty
+// for an error elsewhere.
 func (d *Decoder) Fault() codec.Span {
 	if d.err == nil {
 		return codec.Span{}
@@ -94,18 +93,17 @@ func (d *Decoder) Fault() codec.Span {
 	return d.name
 }
 
-// Head reads a request head. buf begins at the request's first byte; when more
-// bytes have come the next call is given all of them from that same byte on, at
-// whatever address, and the same r.
+// Head reads a request head. buf begins at the request's first byte. When more bytes have come,
+// pass all of them from that byte on, at any address, with the same r.
 //
-// It returns 0 and no error while the head is incomplete. Once it is complete it
-// returns its size n, r is filled in with Buf being buf[:n], and d is ready for
-// the next request, which begins at buf[n] or after the body.
+// It returns 0 and no error while the head is incomplete. For a complete head it returns the
+// size n and fills in r; r.Buf is buf[:n]. d is then ready for the next request, which begins
+// at buf[n] or after the body.
 //
-// An error is one of the values in codec, comes at the first byte that makes it
-// certain, and stays until Reset. Any split of the same bytes gives the same
-// result. Until the head is complete, and after an error, r holds what has been
-// understood so far: good for a log line while buf lives, not for answering.
+// An error is one of the values in codec. It comes at the first byte that makes it certain, and
+// stays until Reset. Any split of the same bytes gives the same result. Until the head is
+// complete, and after an error, r holds the part parsed so far: good for a log line while buf
+// lives, not for answering.
 func (d *Decoder) Head(buf []byte, r *codec.Request) (n int, err error) {
 	if d.err != nil {
 		return 0, d.err
@@ -144,9 +142,9 @@ func (d *Decoder) Head(buf []byte, r *codec.Request) (n int, err error) {
 	return 0, d.err
 }
 
-// scan looks at the bytes from d.pos on and reports whether the blank line was
-// among them. A state goes on to the next one, or ends the loop when the bytes
-// do; falling through rather than dispatching anew is worth a tenth of the time.
+// scan looks at the bytes from d.pos on and reports whether the blank line was among them. A
+// state falls through to the next, or ends the loop at the end of the bytes. Falling through,
+// rather than dispatching again, saves a tenth of the time.
 func (d *Decoder) scan(b []byte, r *codec.Request) (complete bool, err error) {
 	i, st := d.pos, d.state
 loop:
@@ -406,7 +404,7 @@ func (d *Decoder) field(b []byte, r *codec.Request) error {
 	return nil
 }
 
-// finish draws the conclusions that need the whole head.
+// finish applies the rules that need the whole head.
 func (d *Decoder) finish(r *codec.Request) error {
 	k := &d.known
 	if k.host == 0 && r.Proto == codec.HTTP11 {

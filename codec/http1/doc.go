@@ -4,22 +4,21 @@
 //
 // # A request
 //
-// [Decoder] reads the head. It is given the bytes from the request's start as
-// often as more have come, looks at each byte once, and answers with how many
-// bytes the head took, with "not yet", or with an error at the first byte that
-// makes the request malformed. What it fills in, a [codec.Request], points into
-// the caller's buffer.
+// [Decoder] reads the head. Call it with the bytes from the request's start each time more have
+// come. It looks at each byte once. It returns the size of the head, or "not yet", or an error
+// at the first malformed byte. The [codec.Request] that it fills in points into the caller's
+// buffer.
 //
-// [Body] then takes the bytes after the head and yields the body's data, counted
-// by Content-Length or taken out of chunks, without copying. How the same bytes
-// were split on the way makes no difference to either.
+// [Body] then takes the bytes after the head and yields the body's data, counted by
+// Content-Length or taken out of chunks, without copying. Any split of the same bytes gives the
+// same result.
 //
 // # What is refused
 //
-// RFC 9112 lets a server repair a good deal. Where two servers repair differently,
-// an attacker can make a proxy and the server behind it see different requests.
-// So this package repairs nothing: each fault is one of the errors in codec, with
-// the status to answer and the connection to be closed.
+// RFC 9112 lets a server repair many faults. When two servers repair differently, an attacker
+// can make a proxy and the server behind it see different requests. So this package repairs
+// nothing: each fault is one of the errors in codec, with the status of the answer, and the
+// connection closes.
 //
 //   - Lines end in CRLF; neither CR nor LF stands alone. No folding, no space
 //     before the colon, no control characters. A few empty lines before a request
@@ -30,19 +29,17 @@
 //     fragment, which no client may send, gets 400.
 //   - There is exactly one Host in HTTP/1.1, at most one in HTTP/1.0. The authority of an URL in the
 //     request line replaces it (RFC 9112 3.2.2).
-//   - All that decides a body's length is in framing.go: one Content-Length of
-//     digits only, or one Transfer-Encoding that is "chunked", in HTTP/1.1, never both.
+//   - framing.go alone decides a body's length: one Content-Length of digits only, or in
+//     HTTP/1.1 one Transfer-Encoding that is "chunked", never both.
 //   - Chunk extensions and trailers must be well-formed and short, as must the zeros before a size; both are then
 //     discarded. A trailer is never merged into the fields of the head.
 //
-// Which well-formed fields reach the app is not decided here but by
-// [codec.Policy], for all protocols alike.
+// [codec.Policy] decides which well-formed fields reach the app, for all protocols alike.
 //
 // # A response
 //
-// [AppendHead] writes the head and decides how the body's end is told: by length,
-// by chunks ([AppendChunkHead], [ChunkEnd], [AppendLastChunk]) or by closing the connection, by
-// what the client speaks. Call [codec.Validate] first where the fields come from
-// an app. Over the uwsgi protocol a response looks like HTTP/1.1 that is
-// ended by close; the same function writes it.
+// [AppendHead] writes the head and chooses how the body ends: by length, by chunks
+// ([AppendChunkHead], [ChunkEnd], [AppendLastChunk]) or by closing the connection. The client's
+// protocol decides. Call [codec.Validate] first when the fields come from an app. Over the
+// uwsgi protocol a response looks like HTTP/1.1 ended by close; the same function writes it.
 package http1

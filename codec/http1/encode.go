@@ -6,7 +6,7 @@ import (
 	"github.com/uwsgo/uwsgo/codec"
 )
 
-// FrameKind is how the client is told where a response's body ends.
+// FrameKind is how a response marks the end of its body.
 type FrameKind uint8
 
 const (
@@ -16,30 +16,28 @@ const (
 	FrameLength
 	// FrameChunked means chunks: [AppendChunkHead], the data and [ChunkEnd], then [AppendLastChunk].
 	FrameChunked
-	// FrameClose means that the body ends where the connection does.
+	// FrameClose means that the body ends with the connection.
 	FrameClose
 )
 
-// Framing is what has been promised in a head that [AppendHead] wrote.
+// Framing is how the body must be sent after a head of [AppendHead].
 type Framing struct {
 	Kind      FrameKind
 	Length    int64 // of the body, for FrameLength
 	KeepAlive bool  // the connection stays open once the body has been sent
 }
 
-// AppendHead appends the head of resp, the response to req, and says how its
-// body must be sent. date is the present moment as an IMF-fixdate (RFC 9110
-// 5.6.7), written unless resp has a Date. keepAlive is whether the server would
-// keep the connection; that the client must want it too, and whether the framing
-// allows it, is seen to here.
+// AppendHead appends the head of resp, the response to req, and returns how its body must be
+// sent. date is the present time as an IMF-fixdate (RFC 9110 5.6.7), written unless resp has a
+// Date. keepAlive says that the server would keep the connection. AppendHead also checks that
+// the client wants it and the framing allows it.
 //
 // resp must be valid in the sense of [codec.Validate]. Fields about the connection
 // and the framing are left out; a "Connection: close" among them is heeded.
 //
-// The body's length is resp.ContentLength. In the answer to HEAD and in a 304 it
-// speaks of what GET would have got (RFC 9110 8.6). There 0 usually means
-// that the handler made no body, so it is written only if resp has a
-// Content-Length field as well.
+// The body's length is resp.ContentLength. In the answer to HEAD and in a 304 it is the length
+// for a GET (RFC 9110 8.6). There 0 usually means that the handler made no body, so AppendHead
+// writes it only if resp has a Content-Length field as well.
 //
 // A status below 200 makes an interim head, which leaves the connection and its
 // framing alone. Over the uwsgi protocol there is neither Date nor Connection,
@@ -99,10 +97,10 @@ func AppendHead(dst []byte, req *codec.Request, resp *codec.Response, date []byt
 	return append(dst, "\r\n"...), f
 }
 
-// Frame says how the body of resp, the response to req, is sent, and what its head tells of
-// that: in the answer to HEAD and in a 304 it is that of a body which is not sent. lengthGiven
-// is whether resp has a Content-Length field, keepAlive whether the server would keep the
-// connection: see [AppendHead].
+// Frame returns how the body of resp, the response to req, is sent, and how the head announces
+// it. The answer to HEAD and a 304 announce a body that is not sent. lengthGiven says that resp
+// has a Content-Length field, keepAlive that the server would keep the connection: see
+// [AppendHead].
 func Frame(req *codec.Request, resp *codec.Response, lengthGiven, keepAlive bool) (f Framing, told FrameKind) {
 	length := resp.ContentLength
 	noBody := req.Head || resp.Status == 304
@@ -132,7 +130,7 @@ func Frame(req *codec.Request, resp *codec.Response, lengthGiven, keepAlive bool
 }
 
 // AppendSwitch appends the head of resp, which ends HTTP on its connection: 101, or a 2xx to
-// CONNECT (RFC 9110 7.8, 9.3.6). Of the fields about the connection Upgrade alone is kept.
+// CONNECT (RFC 9110 7.8, 9.3.6). It keeps Upgrade, and no other field about the connection.
 func AppendSwitch(dst []byte, req *codec.Request, resp *codec.Response) []byte {
 	dst = appendStatusLine(dst, req, resp)
 	for _, h := range resp.Header {
@@ -161,8 +159,8 @@ func hasClose(value []byte) bool {
 	return false
 }
 
-// appendStatusLine answers every HTTP client with HTTP/1.1, our own version as RFC
-// 9110 2.5 wants it, and a web server in front with the version it passed on.
+// appendStatusLine answers every HTTP client with HTTP/1.1, our own version (RFC 9110 2.5). A
+// front server over uwsgi gets the version that it passed on.
 func appendStatusLine(dst []byte, req *codec.Request, resp *codec.Response) []byte {
 	if req.Proto == codec.UWSGI && validVersion(req.Bytes(req.Version)) {
 		dst = append(dst, req.Bytes(req.Version)...)
@@ -187,15 +185,15 @@ func validVersion(v []byte) bool {
 	return len(v) == len(version) && string(v[:5]) == "HTTP/" && digit(v[5]) && v[6] == '.' && digit(v[7])
 }
 
-// AppendChunkHead appends what comes before n bytes of data in a chunk, so that the
-// data itself can be sent from where it is. After the data must come [ChunkEnd]. n is positive.
+// AppendChunkHead appends the head of a chunk with n bytes of data, n > 0. The data follows,
+// which need not be copied, then [ChunkEnd].
 func AppendChunkHead(dst []byte, n int) []byte {
 	dst = strconv.AppendUint(dst, uint64(n), 16)
 	return append(dst, "\r\n"...)
 }
 
-// ChunkEnd is what follows the data of a chunk.
+// ChunkEnd follows the data of a chunk.
 const ChunkEnd = "\r\n"
 
-// AppendLastChunk appends what ends a chunked body, without trailer fields.
+// AppendLastChunk appends the end of a chunked body, without trailer fields.
 func AppendLastChunk(dst []byte) []byte { return append(dst, "0\r\n\r\n"...) }

@@ -45,9 +45,9 @@ func which(name []byte) fieldID {
 	return fieldOther
 }
 
-// equalFold reports whether b is lower, which is in lower case, but for the case
-// of ASCII letters. Unlike bytes.EqualFold it knows nothing of Unicode, where
-// "K" may also be a Kelvin sign.
+// equalFold reports whether b equals lower, a lower-case text, without regard to the case of
+// ASCII letters. Unlike bytes.EqualFold it knows nothing of Unicode, where "K" may also be a
+// Kelvin sign.
 func equalFold(b []byte, lower string) bool {
 	if len(b) != len(lower) {
 		return false

@@ -7,10 +7,10 @@ import (
 	"github.com/uwsgo/uwsgo/codec/internal/grammar"
 )
 
-// parseTarget takes in the target b[from:to], whose characters have been checked
-// and which is not empty: origin-form, absolute-form with http or https, or
-// asterisk-form for OPTIONS (RFC 9112 3.2). Authority-form is for CONNECT alone, which has
-// no other: there the host must have a port (RFC 9110 9.3.6).
+// parseTarget parses the target b[from:to]. It is not empty, and its characters have been
+// checked. It may be in origin-form, absolute-form with http or https, or asterisk-form for
+// OPTIONS (RFC 9112 3.2). Authority-form is for CONNECT alone, which has no other: there the
+// host must have a port (RFC 9110 9.3.6).
 func parseTarget(b []byte, from, to int, r *codec.Request) error {
 	r.Target = span(from, to)
 	path := from
@@ -63,8 +63,9 @@ func schemeLen(s []byte) int {
 	return 0
 }
 
-// checkEscapes refuses a path with a malformed percent-escape, which a proxy and
-// an app may decode differently, or with an escaped NUL, at which C code would cut it.
+// checkEscapes refuses a path with a malformed percent-escape, because a proxy and an app may
+// decode it differently. It also refuses an escaped NUL, because C code would cut the path
+// there.
 func checkEscapes(path []byte) error {
 	for {
 		i := bytes.IndexByte(path, '%')
@@ -120,8 +121,8 @@ func validIPv6(s []byte) bool {
 	return colons >= 2 && len(s) <= len("ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255")
 }
 
-// CheckTarget judges a request whose syntax another server has read: its method, target,
-// path, query and host, by the rules for those that come in bytes.
+// CheckTarget checks a request that another server has parsed: its method, target, path, query
+// and host must obey the decoder's rules.
 func CheckTarget(r *codec.Request) error {
 	switch method := r.Bytes(r.Method); {
 	case len(method) == 0 || !grammar.Is(grammar.Token, method):

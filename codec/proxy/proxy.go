@@ -2,7 +2,7 @@
 // that passes on bytes tells who its client is: HAProxy's send-proxy, nginx's proxy_protocol,
 // the load balancers of clouds.
 //
-// It believes what it reads. Whoever uses it has to know that the peer may say so.
+// It trusts its input. The caller must check that the peer may send a header.
 package proxy
 
 import (
@@ -15,7 +15,7 @@ import (
 	"github.com/uwsgo/uwsgo/codec"
 )
 
-// Bounds of what is read.
+// Bounds of a header.
 const (
 	maxLine = 107      // bytes of a header of version 1, by the specification
 	maxMore = 16 << 10 // bytes behind the fixed part of one of version 2: addresses and extensions
@@ -32,9 +32,9 @@ var (
 	signature = []byte("\r\n\r\n\x00\r\nQUIT\n")
 )
 
-// Parse reads the header that b begins with, and returns how many bytes it has. n is 0
-// where all of b may be the beginning of one. client is not valid where the proxy speaks
-// for itself, in a health check for one, or does not know: then it is the peer.
+// Parse reads the header at the start of b and returns its size n. n is 0 while b may be the
+// beginning of a header. client is invalid when the proxy speaks for itself, as in a health
+// check, or does not know: the client is then the peer.
 func Parse(b []byte) (client netip.AddrPort, n int, err error) {
 	switch {
 	case begins(b, signature):

@@ -81,8 +81,8 @@ func AppendBytesHead(dst []byte, n int) []byte {
 	return appendSized(dst, typeBytes, uint32(n))
 }
 
-// AppendStr appends a str of which v is the latin-1 encoding: each byte becomes
-// one character. That is how PEP 3333 has the environ hold bytes.
+// AppendStr appends the str that v encodes in latin-1: each byte becomes one character. That is
+// how PEP 3333 has the environ hold bytes.
 func AppendStr(dst, v []byte) []byte {
 	if IsASCII(v) {
 		return append(AppendASCIIHead(dst, len(v)), v...)

@@ -1,7 +1,7 @@
-// Package pymarshal reads and writes the part of CPython's marshal format that
-// crosses between the server and its Python workers. marshal is what Python
-// itself keeps compiled modules in: marshal.loads and marshal.dumps are built in,
-// written in C, and several times faster than pickle or json at these values.
+// Package pymarshal reads and writes the part of CPython's marshal format that crosses between
+// the server and its Python workers. Python keeps compiled modules in this format.
+// marshal.loads and marshal.dumps are built in, written in C, and several times faster than
+// pickle or json for these values.
 //
 // A value is one type byte and what that type needs. Lengths, counts and numbers
 // are little-endian:
@@ -27,11 +27,10 @@
 //	28 03 00 00 00   7a 03 47 45 54   69 01 00 00 00   73 01 00 00 00 00
 //	(  3             z  3  G  E  T    i  1             s  1           \x00
 //
-// Written is what marshal.loads of CPython 3.9 and later, and of PyPy, reads. Read
-// is what their marshal.dumps(x, 2) writes, and of later versions whatever has
-// these types: from version 3 on dumps marks values and refers back to them, which
-// is understood for anything but containers. Complex numbers, sets, code and ints
-// beyond 64 bits are refused.
+// The output suits marshal.loads of CPython 3.9 and later, and of PyPy. The input may be the
+// output of marshal.dumps(x, 2), or of later versions with these types only. From version 3 on
+// dumps refers back to marked values; that is understood for all values except containers.
+// Complex numbers, sets, code and ints beyond 64 bits are refused.
 //
 // [Reader] and the Append functions are for the hot path and do not allocate;
 // [Marshal] and [Unmarshal] are for configuration and reports.

@@ -25,7 +25,7 @@ const (
 	KindTuple
 	KindList
 	KindDict
-	KindDictEnd // not a value: the dict begun last has no more keys
+	KindDictEnd // not a value: the end of the present dict
 )
 
 var kindNames = [...]string{"invalid", "None", "bool", "int", "float", "bytes", "str", "tuple", "list", "dict", "end of dict"}
@@ -41,7 +41,7 @@ var kinds = [256]Kind{
 	typeTuple: KindTuple, typeSmallTuple: KindTuple, typeList: KindList, typeDict: KindDict, typeNull: KindDictEnd,
 }
 
-// Error says what is wrong with marshalled data, and where.
+// Error names the fault in marshalled data and its place.
 type Error struct {
 	Offset int    // in bytes from the beginning
 	Reason string // in plain words
@@ -52,12 +52,11 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("marshal data, byte %d: %s", e.Offset, e.Reason)
 }
 
-// Reader reads values one after another from bytes that need not be trusted. It
-// copies and allocates nothing (but 4 bytes for each value that is marked for
-// references, which version 2 does not have). After an error every method returns
-// zeros, and [Reader.Err] the error, so a caller may check once at the end; counts
-// are never larger than what the rest of the input could hold. The zero value has
-// nothing to read. A Reader belongs to one goroutine.
+// Reader reads values one after another from bytes that need not be trusted. It copies and
+// allocates nothing (but 4 bytes for each value that is marked for references, which version 2
+// does not have). After an error every method returns zeros and [Reader.Err] the error, so a
+// caller may check once at the end. A count never exceeds what the rest of the input could
+// hold. The zero value has nothing to read. A Reader belongs to one goroutine.
 type Reader struct {
 	buf  []byte
 	pos  int
@@ -80,8 +79,8 @@ func (r *Reader) Offset() int { return r.pos }
 // More reports whether there is input left and no error yet.
 func (r *Reader) More() bool { return r.err == nil && r.pos < len(r.buf) }
 
-// Kind returns the kind of the next value without reading it. For a reference it
-// is that of what is referred to.
+// Kind returns the kind of the next value without reading it. For a reference it is the kind of
+// the value referred to.
 func (r *Reader) Kind() Kind {
 	if !r.More() {
 		return KindInvalid
@@ -226,9 +225,9 @@ func (r *Reader) skip(depth int) {
 	}
 }
 
-// scalar reads the next value, which must be of kind want and no container, and
-// returns its type byte and what follows: of bytes and str the contents, of a
-// typeLong its count and digits. On error it returns 0, nil.
+// scalar reads the next value, which must be of kind want and not a container. It returns the
+// type byte and the payload: the contents of bytes and str, the count and digits of a typeLong.
+// On error it returns 0, nil.
 func (r *Reader) scalar(want Kind) (typ byte, body []byte) {
 	at := r.pos
 	plain := r.More() && kinds[r.buf[at]] == want && want >= KindNone && want <= KindStr
@@ -315,8 +314,8 @@ var mismatch = func() (m [len(kindNames)]string) {
 	return m
 }()
 
-// body returns the type byte of the scalar at from, what follows it, and where
-// it ends; the end is 0 when it would be outside the input.
+// body returns the type byte of the scalar at from, its payload and its end. The end is 0 when
+// it lies outside the input.
 func (r *Reader) body(from int) (typ byte, body []byte, end int) {
 	typ = r.buf[from] &^ flagRef
 	from++
@@ -377,10 +376,10 @@ func (r *Reader) fail(at int, reason string) {
 	}
 }
 
-// AppendLatin1 appends the str whose UTF-8 is s in latin-1, one byte for each
-// character, and reports whether that is possible. If it is not, because of a
-// character above U+00FF or broken UTF-8, dst comes back as it was. The result is
-// never longer than s, so AppendLatin1(s[:0], s) converts in place.
+// AppendLatin1 converts s from UTF-8 to latin-1, one byte for each character, and reports
+// whether that is possible. If it is not, because of a character above U+00FF or broken UTF-8,
+// dst comes back as it was. The result is never longer than s, so AppendLatin1(s[:0], s)
+// converts in place.
 func AppendLatin1(dst, s []byte) ([]byte, bool) {
 	for i := 0; i < len(s); i++ {
 		if s[i] < 0x80 {

@@ -8,10 +8,10 @@ import (
 	"unicode/utf8"
 )
 
-// Marshal returns v as marshal.loads reads it. v is nil (None), a bool, an int or
-// int64, a float64, a string of UTF-8 (str), a []byte (bytes), a []any or []string
-// (list) or a map[string]any (dict), or of these again, at most [MaxDepth] deep.
-// Keys are written in order, so that equal values give equal bytes.
+// Marshal returns v as marshal.loads reads it. v is nil (None), a bool, an int or int64, a
+// float64, a string of UTF-8 (str), a []byte (bytes), a []any or []string (list) or a
+// map[string]any (dict). Containers nest at most [MaxDepth] deep. Keys are written in order, so
+// that equal values give equal bytes.
 func Marshal(v any) ([]byte, error) {
 	return appendAny(nil, v, 0)
 }
@@ -69,7 +69,7 @@ func appendAny(dst []byte, v any, depth int) (_ []byte, err error) {
 	return nil, fmt.Errorf("marshal: no Python value is known for a %T", v)
 }
 
-// appendText appends a str of which s is the UTF-8.
+// appendText appends the str that s encodes in UTF-8.
 func appendText(dst []byte, s string) ([]byte, error) {
 	b := []byte(s)
 	if IsASCII(b) {
@@ -97,10 +97,10 @@ func validText(b []byte) bool {
 	return true
 }
 
-// Unmarshal returns the one value that b holds: nil, bool, int, float64, string,
-// []byte, []any for a list or a tuple, or map[string]any. It refuses dicts with
-// other keys, ints beyond 64 bits, nesting deeper than [MaxDepth] and trailing
-// bytes. What it allocates is at most a small multiple of len(b).
+// Unmarshal returns the one value that b holds: nil, bool, int, float64, string, []byte, []any
+// for a list or a tuple, or map[string]any. It refuses dicts with other keys, ints beyond 64
+// bits, nesting deeper than [MaxDepth] and trailing bytes. It allocates at most a small
+// multiple of len(b).
 func Unmarshal(b []byte) (any, error) {
 	var r Reader
 	r.Reset(b)

@@ -9,11 +9,11 @@ import (
 // The modifiers that are served.
 const (
 	modifierWSGI     = 0
-	modifierWSGIPath = 30 // WSGI, SCRIPT_NAME is to be taken off PATH_INFO
+	modifierWSGIPath = 30 // WSGI, with SCRIPT_NAME to remove from PATH_INFO
 	modifierPing     = 100
 )
 
-// headerSize is the size in bytes of what comes before the variables.
+// headerSize is the size in bytes of a packet's header.
 const headerSize = 4
 
 // Decoder reads packets. The zero value is ready. It keeps nothing between
@@ -27,27 +27,24 @@ type Decoder struct {
 	// and wants [AppendPong] for an answer; r then holds nothing.
 	Ping                 bool
 	Modifier1, Modifier2 byte
-	// Fault is the name of the variable in which the last error came, in the Buf of the
-	// request; empty where it came elsewhere.
+	// Fault is the name of the variable with the last error, in the Buf of the request. It is
+	// empty for an error elsewhere.
 	Fault codec.Span
 }
 
-// Head reads a packet. buf begins at the packet's first byte; when more bytes
-// have come the next call is given all of them from that same byte on, at
-// whatever address.
+// Head reads a packet. buf begins at the packet's first byte. When more bytes have come, pass
+// all of them from that byte on, at any address.
 //
-// It returns 0 and no error while the packet is incomplete. Once it is complete
-// it returns its size n and r is filled in, with Buf being the variables, which
-// are buf[4:n]. The body begins at buf[n].
+// It returns 0 and no error while the packet is incomplete. For a complete packet it returns
+// the size n and fills in r; r.Buf is the variables, buf[4:n]. The body begins at buf[n].
 //
 // An error is a *[codec.Error]; it comes as soon as it is certain. Any split of
 // the same bytes gives the same result. r is meaningless after an error.
 //
-// Of a variable that comes twice the last counts, as in uWSGI: so people override what
-// a file of the web server's has that they include. Fields and Vars hold the last value,
-// where the first one came. An empty CONTENT_LENGTH, which nginx sends, is 0.
-// Variables that have a place of their own in Request are not in Vars, except for HTTPS
-// and UWSGI_SCHEME.
+// When a variable comes twice the last value counts, as in uWSGI: so people override an
+// included file of the web server. Fields and Vars hold the last value in the first one's
+// place. An empty CONTENT_LENGTH, which nginx sends, is 0. Variables that have a place of their
+// own in Request are not in Vars, except for HTTPS and UWSGI_SCHEME.
 //
 // A name is compared as it is spelled: HTTP_content_type and HTTP_X-User are variables of
 // their own, in Vars, and never taken for CONTENT_TYPE or HTTP_X_USER.

@@ -1,6 +1,5 @@
-// Package uwsgi reads and writes the packets of the uwsgi protocol, in which
-// nginx, Apache and uWSGI's own routers hand requests on. It does no I/O and
-// allocates nothing on the usual way.
+// Package uwsgi reads and writes the packets of the uwsgi protocol. nginx, Apache and uWSGI's
+// own routers pass requests on in it. It does no I/O and allocates nothing on the usual way.
 //
 // A request is one packet, then the body as it is, CONTENT_LENGTH bytes long:
 //
@@ -13,11 +12,10 @@
 //	uint16  vlen        little-endian
 //	vlen    bytes       value
 //
-// The response is that of HTTP/1.1, ended by closing the connection: there is
-// one request on a connection. Package http1 writes it.
+// The response is an HTTP/1.1 response that ends with the connection. A connection has one
+// request. Package http1 writes it.
 //
-// The variables are trusted further than an HTTP client's fields, as the web
-// server in front sets most of them, but not blindly: HTTP_* go through the
-// [codec.Policy] that holds for HTTP, and those with which a packet could make
-// uWSGI load code, read files or set its environment are dropped.
+// The front server sets most variables, so they are trusted more than an HTTP client's fields,
+// but not blindly. HTTP_* go through the same [codec.Policy]. Variables that make uWSGI load
+// code, read files or set its environment are dropped.
 package uwsgi

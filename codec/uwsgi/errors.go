@@ -19,8 +19,8 @@ var (
 	ErrLength      = &codec.Error{ID: "content_length", Status: 400, Message: "Invalid (too big) CONTENT_LENGTH. skip."}
 )
 
-// blockSize is the error for a packet larger than limit, or for what is no packet
-// at all: its size then is part of some text.
+// blockSize is the error for a packet larger than limit, or for input that is not a packet: its
+// size is then part of some text.
 func blockSize(size, limit int, kind Kind) error {
 	hint := ""
 	switch kind {

@@ -10,10 +10,10 @@ const (
 	KindTLS                 // the record of a TLS handshake
 )
 
-// Sniff recognises clients that speak something else to a uwsgi socket, so that
-// they can be told rather than left waiting: read as a packet, "GET " announces
-// 21573 bytes and a TLS handshake a few hundred. No packet is taken for either,
-// since the modifiers 22 and 65 to 90 are not served.
+// Sniff recognises clients that speak HTTP or TLS to a uwsgi socket, so that they get an error
+// at once. Read as a packet, "GET " announces 21573 bytes and a TLS handshake a few hundred,
+// and the client would wait. No packet is taken for either, since the modifiers 22 and 65 to 90
+// are not served.
 func Sniff(buf []byte) Kind {
 	if len(buf) < headerSize {
 		return KindUnknown

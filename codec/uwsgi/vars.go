@@ -34,7 +34,7 @@ const (
 	nameOdd   = 2 // differs from another only by case, or as "-" does from "_"
 )
 
-// packet is what is known while the variables of one packet are read.
+// packet is the state while the variables of one packet are read.
 type packet struct {
 	r      *codec.Request
 	limits codec.Limits
@@ -72,8 +72,7 @@ func (p *packet) vars() error {
 	return nil
 }
 
-// element returns the name or value whose length is at b[i:], and where the next
-// one begins.
+// element returns the name or value with its length at b[i:], and the start of the next one.
 func element(b []byte, i int) (s codec.Span, next int, ok bool) {
 	if len(b)-i < 2 {
 		return s, 0, false
@@ -133,8 +132,8 @@ func (p *packet) variable(name, value codec.Span) error {
 	return nil
 }
 
-// field takes in an HTTP_* variable, whose name has lost that prefix. An odd one has a
-// character in it that no name made of a header's has.
+// field takes in an HTTP_* variable without that prefix. An odd name has a character that no
+// header's name gives.
 func (p *packet) field(name, value codec.Span, odd bool) error {
 	b := p.r.Bytes(value)
 	if grammar.SkipValue(b, 0) != len(b) {
@@ -153,8 +152,8 @@ func (p *packet) field(name, value codec.Span, odd bool) error {
 		return nil
 	}
 	if odd {
-		// It is not the variable that it looks like, in another case or with a dash. What
-		// compares names of fields would take it for that one.
+		// It differs from a real variable by case or a dash. Code that compares names of fields
+		// would take it for that one.
 		name.Off -= uint32(len(prefix))
 		return p.other(name, value)
 	}
@@ -163,7 +162,7 @@ func (p *packet) field(name, value codec.Span, odd bool) error {
 
 func (p *packet) other(name, value codec.Span) error { return p.add(&p.r.Vars, name, value) }
 
-// add adds to a list, or gives what is there already with that name another value.
+// add adds an element to a list, or replaces the value of the element with that name.
 func (p *packet) add(list *[]codec.Field, name, value codec.Span) error {
 	key := p.r.Bytes(name)
 	bit := uint64(1) << ((uint(len(key)) + uint(key[0])*5 + uint(key[len(key)-1])*11 + uint(key[len(key)/2])*23) % 64)
@@ -183,9 +182,9 @@ func (p *packet) add(list *[]codec.Field, name, value codec.Span) error {
 	return nil
 }
 
-// reserved reports whether a variable is not the app's business: those by which
-// uWSGI lets a packet load code, read files, or change directory and environment,
-// and the keys that PEP 3333 has the server itself set, uwsgo.* among them.
+// reserved reports whether a variable must not reach the app. uWSGI uses some to load code,
+// read files, or change directory and environment. Others are keys that the server sets itself:
+// those of PEP 3333 and uwsgo.*.
 func reserved(key []byte) bool {
 	switch string(key) {
 	case "UWSGI_FILE", "UWSGI_SCRIPT", "UWSGI_MODULE", "UWSGI_CALLABLE",
@@ -196,8 +195,7 @@ func reserved(key []byte) bool {
 	return bytes.HasPrefix(key, []byte("wsgi.")) || bytes.HasPrefix(key, []byte("uwsgi.")) || bytes.HasPrefix(key, []byte("uwsgo."))
 }
 
-// finish checks the variables that the request is made of and draws the
-// conclusions that need all of them.
+// finish applies the rules that need all variables.
 func (p *packet) finish(stripScriptName bool) error {
 	r := p.r
 	method := r.Bytes(r.Method)

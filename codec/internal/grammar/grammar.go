@@ -22,9 +22,9 @@ const (
 
 // Of is the class of each octet.
 //
-// Target takes more than RFC 3986 allows: quotes, "|", "{", "\" and octets from
-// 0x80 up, which browsers and old clients send as they are and which uWSGI hands on.
-// It never holds space, controls, DEL or "#", which other parsers cut targets at.
+// Target allows more than RFC 3986: quotes, "|", "{", "\" and octets from 0x80 up. Browsers and
+// old clients send them, and uWSGI passes them on. It never holds space, controls, DEL or "#",
+// which other parsers cut targets at.
 //
 // Host is reg-name without "%" and ",": no DNS name has them, and a comma is how
 // a list of two hosts would look.

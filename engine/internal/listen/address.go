@@ -41,8 +41,8 @@ type Address struct {
 // its own address should say so rather than hang at start.
 const resolveTimeout = 10 * time.Second
 
-// MaxPath is the length in bytes of the longest path of a unix socket: what fits
-// into sun_path beside its closing NUL. It is 107 on Linux, 103 elsewhere.
+// MaxPath is the length in bytes of the longest path of a unix socket: sun_path without its
+// closing NUL. It is 107 on Linux, 103 elsewhere.
 const MaxPath = len(unix.RawSockaddrUnix{}.Path) - 1
 
 // Parse reads an address in uWSGI's spelling:
@@ -54,8 +54,8 @@ const MaxPath = len(unix.RawSockaddrUnix{}.Path) - 1
 //	app.sock          also one: whatever has no colon
 //	@app              an abstract unix socket (Linux)
 //
-// Unlike uWSGI it takes a colon in a path that starts with "/" or "./", and
-// refuses a lone number, IP address or localhost, which uWSGI would make a file of.
+// Unlike uWSGI it allows a colon in a path that starts with "/" or "./". It refuses a lone
+// number, IP address or localhost: uWSGI would make a file of that name.
 func Parse(s string) (Address, error) {
 	switch {
 	case s == "":
@@ -122,7 +122,7 @@ func parseTCP(s string) (Address, error) {
 	return Address{Kind: TCP, Host: host, Port: n}, nil
 }
 
-// parsePort takes digits only: no sign, no service name, no more than 65535.
+// parsePort takes digits only, up to 65535: no sign and no service name.
 func parsePort(s string) (uint16, error) {
 	if s == "" {
 		return 0, errors.New("the port after the colon is missing")

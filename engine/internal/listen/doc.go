@@ -3,7 +3,6 @@
 // because the reactor polls them itself; no net.Listener and no goroutine is
 // involved.
 //
-// Sockets of the file system are made under a private name, given their mode and
-// owner, and only then renamed to the path asked for: whoever can see the path
-// sees it with the right permissions and can connect to it.
+// A unix socket begins under a private name, gets its mode and owner, and is then renamed to
+// its path. So the path appears with the right permissions and ready for connections.
 package listen

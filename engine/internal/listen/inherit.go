@@ -9,11 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Adopt makes a Listener of a socket that somebody else opened: systemd, which
-// passes it as descriptor 3 and up, or the process that this one succeeds. It
-// checks that fd is a listening stream socket and makes it non-blocking and
-// close-on-exec. Unlink does nothing on it: its file is the maker's, until
-// [Listener.Inherit] says otherwise.
+// Adopt makes a Listener of a socket that systemd opened (descriptors 3 and up), or a
+// predecessor. It checks that fd is a listening stream socket and makes it non-blocking and
+// close-on-exec. Unlink does nothing on it, because its file is the maker's, until
+// [Listener.Inherit].
 func Adopt(fd int) (*Listener, error) {
 	fail := func(what string, err error) (*Listener, error) {
 		return nil, fmt.Errorf("inherited descriptor %d: %s: %w", fd, what, err)
@@ -64,9 +63,8 @@ func Adopt(fd int) (*Listener, error) {
 	return l, nil
 }
 
-// Inherit tells an adopted socket where the one that handed it over found it, and makes
-// the file of a unix socket its own, for Unlink. The kernel knows a unix socket that
-// [Open] made by the private name that it had at first.
+// Inherit sets the path of an adopted socket, and lets Unlink remove the file of a unix socket.
+// The kernel knows a unix socket that [Open] made by the private name that it had at first.
 func (l *Listener) Inherit(address string) error {
 	a, err := Parse(address)
 	if err != nil {
@@ -81,7 +79,7 @@ func (l *Listener) Inherit(address string) error {
 	}
 	file, err := os.Lstat(a.Path)
 	switch {
-	case errors.Is(err, os.ErrNotExist): // removed: whoever did that may have had a reason
+	case errors.Is(err, os.ErrNotExist): // somebody removed it on purpose
 	case err != nil:
 		return fmt.Errorf("inherited socket: %w", err)
 	case file.Mode().Type() == os.ModeSocket:

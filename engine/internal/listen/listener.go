@@ -10,24 +10,23 @@ import (
 
 // Options shape the sockets that [Open] makes. The zero value is a good one.
 type Options struct {
-	// Backlog is how many connections may wait to be accepted: 0 for as many as
-	// the kernel allows, which is also the most.
+	// Backlog is how many connections may wait to be accepted. 0 means as many as the kernel
+	// allows.
 	Backlog int
 	// Mode is the permission of a unix socket's file; 0 leaves it to the umask.
 	Mode os.FileMode
-	// Owner is who gets a unix socket's file, "user[:group]" as names or ids;
-	// empty leaves it to the process.
+	// Owner is the owner of a unix socket's file, "user[:group]" as names or ids; empty leaves
+	// it to the process.
 	Owner string
-	// DeferAccept has the kernel hand out a TCP connection only when its first
-	// bytes are there (TCP_DEFER_ACCEPT). Linux; ignored elsewhere.
+	// DeferAccept makes the kernel accept a TCP connection only once its first bytes are there
+	// (TCP_DEFER_ACCEPT). Linux; ignored elsewhere.
 	DeferAccept bool
 	// ReusePort lets several sockets listen on the same TCP port; the kernel
 	// spreads the connections over them. All of them must ask for it.
 	ReusePort bool
 }
 
-// Listener is a listening socket. It has no owner: its methods may be called
-// from one goroutine at a time.
+// Listener is a listening socket. One goroutine at a time may call its methods.
 type Listener struct {
 	// FD is the socket: non-blocking, close-on-exec, -1 after Close.
 	FD int
@@ -35,10 +34,10 @@ type Listener struct {
 	Address Address
 	// Backlog is how many connections may wait; 0 if the socket is inherited.
 	Backlog int
-	// Clamped says that more backlog was asked for than the kernel allows.
+	// Clamped says that the kernel allows less backlog than was asked for.
 	Clamped bool
-	// SetNoDelay says that TCP_NODELAY must be set on each accepted connection.
-	// Where it is false connections inherit the option or have no use for it.
+	// SetNoDelay says that TCP_NODELAY must be set on each accepted connection. Otherwise
+	// connections inherit the option or do not need it.
 	SetNoDelay bool
 
 	made os.FileInfo // the file at Address.Path, if it is the listener's and Unlink has not been called
@@ -90,10 +89,10 @@ func (l *Listener) Close() error {
 // OwnsFile reports whether there is a file of a unix socket for Unlink to remove.
 func (l *Listener) OwnsFile() bool { return l.made != nil }
 
-// Unlink removes the file of a unix socket that [Open] made or [Listener.Inherit] took
-// over, as uWSGI's vacuum does, and reports whether it did. A file that has taken its
-// place since stays; so does that of any other socket that was handed over. Call it before
-// Close: until then the number of the file cannot be given to another.
+// Unlink removes the file of a unix socket that [Open] made or [Listener.Inherit] took over, as
+// uWSGI's vacuum does, and reports whether it did. It keeps a file that has taken the place of
+// the socket's, and the file of any other adopted socket. Call it before Close: until then no
+// other file gets the inode number.
 func (l *Listener) Unlink() (removed bool, err error) {
 	made := l.made
 	if made == nil {

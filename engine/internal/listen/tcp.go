@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openTCP listens on one address, or on all of them: then on one IPv6 socket
-// that takes IPv4 connections too, or on an IPv4 one where there is no IPv6.
+// openTCP listens on one address, or on all. For all it makes one IPv6 socket that takes IPv4
+// connections too, or an IPv4 socket on a machine without IPv6.
 func (l *Listener) openTCP(o Options) error {
 	host := l.Address.Host
 	if host == "" || host == "::" {
@@ -27,8 +27,8 @@ func (l *Listener) openTCP(o Options) error {
 	return l.listenTCP(ip, o)
 }
 
-// noIPv6 tells the errors of a machine without IPv6 from those that IPv4 would
-// meet as well.
+// noIPv6 reports whether err means a machine without IPv6, not a fault that IPv4 would meet
+// too.
 func noIPv6(err error) bool {
 	return errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EADDRNOTAVAIL) ||
 		errors.Is(err, unix.EPROTONOSUPPORT) || errors.Is(err, unix.ENOPROTOOPT)
@@ -102,7 +102,7 @@ func (l *Listener) setUpTCP(fd int, ip netip.Addr, o Options) error {
 	return nil
 }
 
-// explainTCP adds to an error of bind or listen what to do about it.
+// explainTCP adds advice to an error of bind or listen.
 func (l *Listener) explainTCP(err error) error {
 	switch {
 	case errors.Is(err, unix.EADDRINUSE):

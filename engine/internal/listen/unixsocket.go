@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openUnix makes a unix socket at a path that is free or holds the file of a
-// server that is gone. Everything that can fail does so under a private name.
+// openUnix makes a unix socket at a path that is free, or holds the socket of a server that has
+// exited. Every step that can fail uses a private name.
 func (l *Listener) openUnix(o Options) error {
 	path := l.Address.Path
 	uid, gid, err := parseOwner(o.Owner)
@@ -39,9 +39,8 @@ func (l *Listener) openUnix(o Options) error {
 	return nil
 }
 
-// publish readies the socket bound to the file private and gives that file its
-// real name, or removes it. Until listen nobody can connect, so that the mode it
-// is born with is harmless.
+// publish readies the socket bound to the file private and gives that file its real name, or
+// removes it. Nobody can connect before listen, so its first mode is harmless.
 func (l *Listener) publish(private string, uid, gid int, mode os.FileMode) (err error) {
 	defer func() {
 		if err != nil {
@@ -76,9 +75,9 @@ func (l *Listener) publish(private string, uid, gid int, mode os.FileMode) (err 
 // letter of the shortest name is free at the second or third try.
 const privateTries = 32
 
-// bindPrivate binds fd to a new file beside path and returns its name: path with
-// a suffix, so that ss(8), which shows the name at birth for ever, still shows
-// the path; or one as short as path's own where that would not fit sun_path.
+// bindPrivate binds fd to a new file beside path and returns its name. The name is path with a
+// suffix, because ss(8) shows the first name for ever. When that does not fit sun_path, the
+// name is as short as path's own.
 func bindPrivate(fd int, path string) (private string, err error) {
 	dir, base := filepath.Split(path)
 	for range privateTries {
@@ -95,8 +94,8 @@ func bindPrivate(fd int, path string) (private string, err error) {
 	return private, err
 }
 
-// checkPath says why a socket may not be made at path: because a server answers
-// there or because what is there is not a socket. Such a file is never touched.
+// checkPath returns an error when a server answers at path, or when the file there is not a
+// socket. Such a file is never touched.
 func checkPath(path string) error {
 	fi, err := os.Lstat(path)
 	if errors.Is(err, os.ErrNotExist) {
@@ -118,7 +117,7 @@ func checkPath(path string) error {
 		// EAGAIN is a full backlog, EPROTOTYPE a live socket of another type.
 		return fmt.Errorf("%w: a server answers on %s; stop it or choose another path", unix.EADDRINUSE, path)
 	case errors.Is(err, unix.ECONNREFUSED), errors.Is(err, unix.ENOENT):
-		return nil // its server is gone
+		return nil // its server has exited
 	default:
 		return fmt.Errorf("%w: cannot tell whether a server answers on %s; remove the file if none does", err, path)
 	}
@@ -136,7 +135,7 @@ func kindName(kind os.FileMode) string {
 	return "a special file"
 }
 
-// explainPath adds to an error of the file system what to do about it.
+// explainPath adds advice to an error of the file system.
 func explainPath(err error, path string) error {
 	dir := filepath.Dir(path)
 	switch {
@@ -150,8 +149,8 @@ func explainPath(err error, path string) error {
 	return err
 }
 
-// openAbstract makes a socket in the abstract namespace, which knows neither
-// modes nor owners, and from which the kernel removes the name with the socket.
+// openAbstract makes a socket in the abstract namespace. It has neither modes nor owners, and
+// the kernel removes the name with the socket.
 func (l *Listener) openAbstract() error {
 	fd, err := socket(unix.AF_UNIX)
 	if err != nil {
@@ -168,7 +167,7 @@ func (l *Listener) openAbstract() error {
 	return unix.Listen(fd, l.Backlog)
 }
 
-// parseOwner reads "user[:group]"; -1 stands for what is not to change.
+// parseOwner reads "user[:group]"; -1 means unchanged.
 func parseOwner(s string) (uid, gid int, err error) {
 	name, group, _ := strings.Cut(s, ":")
 	if uid, err = parseID(name, func(name string) (string, error) {
@@ -192,7 +191,7 @@ func parseOwner(s string) (uid, gid int, err error) {
 	return uid, gid, nil
 }
 
-// parseID takes a number as it is and has lookup find it for a name.
+// parseID takes a number, or looks up a name.
 func parseID(s string, lookup func(string) (string, error)) (int, error) {
 	if s == "" {
 		return -1, nil

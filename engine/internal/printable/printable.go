@@ -1,5 +1,5 @@
-// Package printable escapes text for logs, so that nothing a client sent can end a line,
-// look like another one, or act on the terminal that shows it.
+// Package printable escapes text for logs. So a client's text cannot end a line, imitate
+// another line, or control the terminal.
 package printable
 
 import (
@@ -10,9 +10,9 @@ import (
 	"unicode/utf8"
 )
 
-// Text returns text as it may stand in one line of a log, escaped as in the request
-// log: \u001b for what is not printable, or is no UTF-8. What is of the wire has
-// quotes and backslashes escaped too, so that it cannot look like an escape.
+// Text escapes text for one line of a log, as the request log does: \u001b stands for an
+// unprintable character or invalid UTF-8. wire also escapes quotes and backslashes, so that
+// input cannot imitate an escape.
 func Text(text string, wire bool) string {
 	plain := func(r rune, size int) bool {
 		switch {

@@ -6,36 +6,37 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Read reads from a non-blocking descriptor. The scheduler is not told of the
-// call, as it returns at once: that saves a twentieth of a small request's time.
+// Read reads from a non-blocking descriptor. It bypasses Go's scheduler, because the call
+// returns at once. That saves a twentieth of a small request's time.
 func Read(fd int, p []byte) (int, error) { return direct(unix.SYS_READ, fd, p) }
 
-// Write writes to a non-blocking descriptor, likewise.
+// Write writes to a non-blocking descriptor in the same way.
 func Write(fd int, p []byte) (int, error) { return direct(unix.SYS_WRITE, fd, p) }
 
-// WriteMore is Write for what is followed by more at once: the kernel may wait to send both together.
+// WriteMore is Write when more output follows at once: the kernel may wait and send both
+// together.
 func WriteMore(fd int, p []byte) (int, error) {
 	n, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), unix.MSG_MORE|unix.MSG_NOSIGNAL, 0, 0)
 	return result(n, errno)
 }
 
-// SendFile sends up to n bytes of a file that is in memory from off to a non-blocking socket.
+// SendFile sends up to n bytes of a file in the page cache, from off, to a non-blocking socket.
 func SendFile(fd, file int, off, n int64) (int, error) {
-	if unsafe.Sizeof(uintptr(0)) < 8 { // there the call has offsets of 32 bits
+	if unsafe.Sizeof(uintptr(0)) < 8 { // the call has offsets of 32 bits there
 		return unix.Sendfile(fd, file, &off, int(n))
 	}
 	sent, _, errno := unix.RawSyscall6(unix.SYS_SENDFILE, uintptr(fd), uintptr(file), uintptr(unsafe.Pointer(&off)), uintptr(n), 0, 0)
 	return result(sent, errno)
 }
 
-// Peek reads likewise, and leaves in the socket what it has read.
+// Peek reads in the same way, and leaves the bytes in the socket.
 func Peek(fd int, p []byte) (int, error) {
 	n, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), unix.MSG_PEEK, 0, 0)
 	return result(n, errno)
 }
 
-// ResetsUnread says that a unix socket that is closed with input unread resets the
-// connection: its peer reads what has been sent, then ECONNRESET in place of an end.
+// ResetsUnread says that closing a unix socket with unread input resets the connection: the
+// peer reads all output, then ECONNRESET in place of an end.
 const ResetsUnread = true
 
 // pause sleeps for ns nanoseconds, without giving the processor to other goroutines.

@@ -17,10 +17,10 @@ func Read(fd int, p []byte) (int, error) { return unix.Read(fd, p) }
 // Write writes to a non-blocking descriptor.
 func Write(fd int, p []byte) (int, error) { return unix.Write(fd, p) }
 
-// WriteMore is Write for what is followed by more at once.
+// WriteMore is Write when more output follows at once.
 func WriteMore(fd int, p []byte) (int, error) { return Write(fd, p) }
 
-// Peek reads likewise, and leaves in the socket what it has read.
+// Peek reads in the same way, and leaves the bytes in the socket.
 func Peek(fd int, p []byte) (int, error) {
 	n, _, err := unix.Recvfrom(fd, p, unix.MSG_PEEK)
 	return n, err

@@ -21,13 +21,13 @@ type Events uint8
 // The bits of [Events].
 const (
 	Readable   Events = 1 << iota // there is something to read, an end of file included
-	Writable                      // output that did not fit may be tried again
-	EndOfInput                    // the peer has ended its side: what is left to read ends in an end of file
+	Writable                      // the socket has room again
+	EndOfInput                    // the peer has half-closed: an end of file follows the unread input
 	Hangup                        // the peer is gone in both directions, or the descriptor has an error
 )
 
-// Source is what a loop calls when a descriptor is ready. Ready runs on the
-// loop's goroutine and must not block.
+// Source gets the events of a descriptor. Ready runs on the loop's goroutine and must not
+// block.
 type Source interface {
 	Ready(ev Events)
 }
@@ -35,8 +35,8 @@ type Source interface {
 // ErrStopped is returned by [Loop.Post] once the loop has stopped.
 var ErrStopped = errors.New("event loop has stopped")
 
-// Loop is one event loop. Its methods belong to the goroutine that is in Run
-// (before Run, to whoever made the loop), except those that say otherwise.
+// Loop is one event loop. Its methods belong to the goroutine in Run, and before Run to the
+// maker of the loop, except where they say otherwise.
 type Loop struct {
 	// Immutable.
 	index  int
@@ -52,17 +52,17 @@ type Loop struct {
 	kick     *time.Timer // wakes the loop for the wheel's next timer
 	kickAt   int64
 	waker    waker
-	reminded bool     // the poller is to report an event of waker
-	posts    []func() // those being run, from postAt on
+	reminded bool     // waker has been told to wake the poller
+	posts    []func() // posts that run now, from postAt on
 	postAt   int
 	turns    turns
-	// OnPanic is told of a panic in a source, a timer or a posted function, after
-	// the loop has recovered from it. Set before Run.
+	// OnPanic is called after the loop has recovered from a panic in a source, a timer or a
+	// posted function. Set before Run.
 	OnPanic func(reason any, stack []byte)
 
 	mu      sync.Mutex // guards what follows
-	posted  []func()   // those that wait
-	woken   bool       // waker has been told of them
+	posted  []func()   // posts that wait
+	woken   bool       // waker knows of them
 	stopped bool
 
 	// Readable by any goroutine.
@@ -95,19 +95,18 @@ func New(index int) (*Loop, error) {
 // Index returns the loop's place among the loops of its server. Any goroutine.
 func (l *Loop) Index() int { return l.index }
 
-// Now returns nanoseconds on the monotonic clock of all loops, as of the event
-// that is being handled.
+// Now returns nanoseconds on the monotonic clock of all loops, as of the present event.
 func (l *Loop) Now() int64 { return l.now }
 
-// Buffer returns the loop's scratch buffer of [ReadBufferSize] bytes. What is
-// in it lasts until the current callback returns.
+// Buffer returns the loop's scratch buffer of [ReadBufferSize] bytes. Its content lasts until
+// the current callback returns.
 func (l *Loop) Buffer() []byte { return l.buf }
 
 // Wakeups returns how often the loop has handled an event. Any goroutine.
 func (l *Loop) Wakeups() uint64 { return l.wakeups.Load() }
 
-// Add watches fd, edge-triggered, for what may be read (and for writing too
-// where write is true) and tells s. fd must be non-blocking.
+// Add watches fd, edge-triggered, for reading, and for writing when write is true. It calls s.
+// fd must be non-blocking.
 func (l *Loop) Add(fd int, s Source, write bool) error {
 	l.set(fd, s)
 	var err error
@@ -130,9 +129,9 @@ func (l *Loop) set(fd int, s Source) {
 	l.sources[fd] = s
 }
 
-// Forget stops telling the source of fd, which the caller is about to close.
-// Closing takes the descriptor out of the poller; one that lives on elsewhere
-// (inherited by a child, say) needs [Loop.Remove].
+// Forget drops the source of fd before the caller closes fd. Closing takes the descriptor out
+// of the poller. A descriptor that lives on elsewhere, for example in a child, needs
+// [Loop.Remove].
 func (l *Loop) Forget(fd int) {
 	if fd < len(l.sources) {
 		l.sources[fd] = nil
@@ -145,10 +144,10 @@ func (l *Loop) Remove(fd int) error {
 	return l.poller.Delete(fd)
 }
 
-// Post has fn run on the loop, in the order of the posts. Any goroutine, the
-// loop's own too: there it runs after the event at hand. A storm of posts does
-// not keep the loop from its events: it asks for them after each millisecond. It
-// returns [ErrStopped], and fn never runs, once the loop has been stopped.
+// Post runs fn on the loop, in the order of the posts. Any goroutine may call it. On the loop's
+// own goroutine fn runs after the present event. The loop polls for events after each
+// millisecond of posts. Post returns [ErrStopped], and fn never runs, once the loop has
+// stopped.
 func (l *Loop) Post(fn func()) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -189,7 +188,7 @@ func (l *Loop) Run() error {
 	return err
 }
 
-// Close frees the poller of a loop whose Run has returned or was never called.
+// Close frees the poller of a loop that does not run: after Run, or instead of it.
 func (l *Loop) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -198,7 +197,7 @@ func (l *Loop) Close() error {
 	return l.poller.Close()
 }
 
-// epoch is where the clock of all loops begins, so that they can compare times.
+// epoch is the start of the clock of all loops, so that they can compare times.
 var epoch = time.Now()
 
 // Clock returns nanoseconds on the clock of all loops. Any goroutine.
@@ -206,10 +205,9 @@ func Clock() int64 { return int64(time.Since(epoch)) }
 
 func (l *Loop) clock() { l.now = Clock() }
 
-// Gather has the loop, each time that it has slept and is woken, wait for d before
-// it goes on, so that it finds more to do at once and is woken less often: a
-// wake-up costs as much as a small request's own work. It is for a producer that
-// knows that nobody stands idle meanwhile; 0 ends it.
+// Gather makes the loop wait for d each time it wakes from sleep. It then finds more work at
+// once and wakes less often; a wake-up costs as much as a small request. It is for a producer
+// that knows that no worker is idle meanwhile. 0 ends it.
 func (l *Loop) Gather(d time.Duration) { l.gather = int64(d) }
 
 // awake is how long after the last event the loop cannot have slept.
@@ -269,7 +267,7 @@ func (l *Loop) recovered() {
 	}
 }
 
-// tick runs the timers that are due and arranges to be woken for the next.
+// tick runs the due timers and sets the wake-up for the next.
 func (l *Loop) tick() {
 	if l.wheel.count == 0 {
 		return
@@ -292,9 +290,9 @@ func (l *Loop) tick() {
 	}
 }
 
-// Arm has t fire at the given time of the loop's clock, not earlier and at most
-// a [Tick] and the work at hand later. Arming again moves it; moving it later
-// costs next to nothing, so a timeout may be moved with every byte read.
+// Arm sets t to fire at the given time of the loop's clock: never earlier, and at most a [Tick]
+// plus the present work later. Arming again moves it. Moving it later costs next to nothing, so
+// a timeout may move with every read.
 func (l *Loop) Arm(t *Timer, at int64) {
 	l.wheel.arm(t, at, l.now)
 }
@@ -304,5 +302,5 @@ func (l *Loop) After(t *Timer, d time.Duration) {
 	l.wheel.arm(t, l.now+int64(d), l.now)
 }
 
-// Disarm keeps t from firing until it is armed again.
+// Disarm stops t until it is armed again.
 func (l *Loop) Disarm(t *Timer) { t.at = 0 }

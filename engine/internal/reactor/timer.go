@@ -13,9 +13,8 @@ const Tick = 8 * time.Millisecond
 // stays in its slot for the turns in between.
 const wheelSlots = 1024
 
-// Timer is a deadline of something that a loop owns, embedded in it. Fn is set
-// once by its owner; everything else belongs to the loop. The zero Timer is
-// disarmed.
+// Timer is a deadline, embedded in an object that a loop owns. The owner sets Fn once; all
+// other fields belong to the loop. The zero Timer is disarmed.
 type Timer struct {
 	Fn func() // runs on the loop, with the timer disarmed
 
@@ -25,15 +24,15 @@ type Timer struct {
 	next, prev *Timer
 }
 
-// Armed reports whether t is going to fire.
+// Armed reports whether t is set to fire.
 func (t *Timer) Armed() bool { return t.at != 0 }
 
-// At returns when t is going to fire, on the loop's clock.
+// At returns when t fires, on the loop's clock.
 func (t *Timer) At() int64 { return t.at }
 
-// wheel is a hashed timing wheel. A timer that is moved later, or disarmed,
-// stays where it is: the slot finds out when its turn comes. So the usual life
-// of a timeout, moved on with each request and never reached, is one store.
+// wheel is a hashed timing wheel. A timer that is moved later, or disarmed, stays in its slot
+// until the slot's turn. So a usual timeout, which each request moves and nobody reaches, costs
+// one store.
 type wheel struct {
 	slots [wheelSlots]Timer // list heads
 	used  [wheelSlots / 64]uint64
@@ -89,7 +88,7 @@ func (w *wheel) unlink(t *Timer) {
 	}
 }
 
-// advance runs, by way of run, the timers due at now.
+// advance calls run for the timers due at now.
 func (w *wheel) advance(now int64, run func(func())) {
 	last := now / int64(Tick)
 	// After a long sleep one turn visits every slot.
@@ -101,8 +100,8 @@ func (w *wheel) advance(now int64, run func(func())) {
 	w.seek()
 }
 
-// empty handles the timers of one slot. They are moved to a list of their own
-// first, as what they call may arm and disarm any timer, into this slot too.
+// empty handles the timers of one slot. It moves them to a list of their own first: their
+// functions may arm and disarm any timer, in this slot too.
 func (w *wheel) empty(tick, last int64, run func(func())) {
 	h := &w.slots[tick%wheelSlots]
 	if h.next == h {

@@ -2,36 +2,34 @@ package reactor
 
 import "time"
 
-// Share is how long one party may go on at a time while others wait: a
-// connection that reads, a long answer, accepting. What is left waits for its
-// next [Turn].
+// Share is how long one party may run at a time while others wait: a connection that reads, a
+// long answer, accepting. The rest of its work waits for its next [Turn].
 const Share = int64(250 * time.Microsecond)
 
-// batch is how long a loop runs turns, and again how long it runs posted
-// functions, before it asks the poller for events.
+// batch is how long a loop runs turns, and how long it runs posted functions, before it polls
+// for events.
 const batch = int64(time.Millisecond)
 
 // keepPosts is how many posted functions a loop keeps room for.
 const keepPosts = 4096
 
-// Turn is work that goes on later on the same loop, embedded in its owner. A loop
-// runs the turns that wait in order, each once, and asks the poller for events
-// before it runs one again. So work that never ends, an upload at full speed for
-// one, delays others by its share and no more. Fn is set once by its owner;
-// everything else belongs to the loop.
+// Turn is long work on a loop, embedded in its owner. A loop runs each waiting turn once, in
+// order, and polls for events before the next round. So endless work, such as an upload at full
+// speed, delays others by its share only. The owner sets Fn once; all other fields belong to
+// the loop.
 type Turn struct {
 	Fn func() // runs on the loop, with the turn no longer waiting
 
 	next, prev *Turn
 }
 
-// Waits reports whether t is going to run.
+// Waits reports whether t waits to run.
 func (t *Turn) Waits() bool { return t.next != nil }
 
-// turns is a ring of those that wait.
+// turns is a ring of waiting turns.
 type turns struct {
 	head Turn
-	last Turn // while turns run: those behind it have been added since
+	last Turn // while turns run: marks the end of this round
 }
 
 func (q *turns) init() { q.head.next, q.head.prev = &q.head, &q.head }
@@ -48,8 +46,8 @@ func (t *Turn) unlink() {
 	t.next, t.prev = nil, nil
 }
 
-// Again has t run after those that wait already, once the poller has been asked for
-// events. A turn that waits keeps its place.
+// Again queues t behind the waiting turns. It runs after the next poll for events. A turn that
+// waits already keeps its place.
 func (l *Loop) Again(t *Turn) {
 	if !t.Waits() {
 		t.link(&l.turns.head)
@@ -57,19 +55,18 @@ func (l *Loop) Again(t *Turn) {
 	}
 }
 
-// Cancel keeps t from running. An owner that is about to go calls it.
+// Cancel takes t out of the queue. Its owner calls it before it goes away.
 func (l *Loop) Cancel(t *Turn) {
 	if t.Waits() {
 		t.unlink()
 	}
 }
 
-// Spent returns for how many nanoseconds the event, turn or function at hand has
-// had the loop.
+// Spent returns for how many nanoseconds the present event, turn or function has had the loop.
 func (l *Loop) Spent() int64 { return Clock() - l.now }
 
-// remind has the poller report an event of the loop's own, so that it does not
-// sleep while something waits.
+// remind makes the poller report an event of the loop's own, so that the loop does not sleep
+// while work waits.
 func (l *Loop) remind() {
 	if !l.reminded {
 		l.reminded = true
@@ -77,9 +74,8 @@ func (l *Loop) remind() {
 	}
 }
 
-// chores runs what waits in the loop: functions that were posted, then turns. What
-// they add waits until the poller has been asked again. It reports false when the
-// loop is to end.
+// chores runs posted functions, then turns. Work that they add waits for the next round. It
+// reports false when the loop must end.
 func (l *Loop) chores() bool {
 	l.reminded = false
 	ended := l.runPosted()
@@ -94,8 +90,8 @@ func (l *Loop) chores() bool {
 	return true
 }
 
-// runPosted runs functions in the order of their posts, as far as time allows. It
-// reports true when the loop has been stopped and all of them have run.
+// runPosted runs posted functions in order, for at most batch. It reports true when the loop
+// has been stopped and all of them have run.
 func (l *Loop) runPosted() (ended bool) {
 	if l.postAt < len(l.posts) {
 		l.remind() // others may have been posted since those were taken
@@ -115,7 +111,7 @@ func (l *Loop) runPosted() (ended bool) {
 	return ended
 }
 
-// takePosted takes the functions that wait and reports whether they are the last.
+// takePosted takes the waiting functions and reports whether they are the last.
 func (l *Loop) takePosted() (ended bool) {
 	l.postAt = 0
 	if l.posts = l.posts[:0]; cap(l.posts) > keepPosts {
@@ -128,8 +124,7 @@ func (l *Loop) takePosted() (ended bool) {
 	return l.stopped
 }
 
-// runTurns runs each turn that waits now, as far as time allows; the others keep
-// their place.
+// runTurns runs each waiting turn, for at most batch. The others keep their place.
 func (l *Loop) runTurns() {
 	if l.turns.empty() {
 		return

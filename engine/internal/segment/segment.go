@@ -1,8 +1,8 @@
-// Package segment hands out pieces of memory that other processes map, too: request bodies
-// lie there, so that workers need not be sent them.
+// Package segment hands out pieces of memory that other processes map too. Request bodies lie
+// there, so that they need not be sent to workers.
 //
-// All pieces lie in one file that is memory. It is made once, and each process maps it
-// once; memory is used where something has been written.
+// All pieces lie in one file in memory. It is made once, and each process maps it once. Only
+// written parts use memory.
 package segment
 
 import (
@@ -14,18 +14,18 @@ import (
 	"time"
 )
 
-// ErrUnsupported says that the system has no files that are memory.
+// ErrUnsupported says that the system has no files in memory.
 var ErrUnsupported = errors.New("memory shared with other processes: not on this system")
 
 const (
 	grain = 64 << 10 // pieces are multiples of it
-	// keep is how much memory stays for ever once it has been used. What lies beyond is given
-	// back to the system when it has not been used for a second or two.
+	// keep is how much used memory stays for ever. Memory beyond it goes back to the system
+	// after a second or two without use.
 	keep      = 16 << 20
 	unusedFor = time.Second
 )
 
-// Pool is a number of pieces. Any goroutine may call its methods.
+// Pool hands out pieces. Any goroutine may call its methods.
 type Pool struct {
 	file *os.File
 	mem  []byte
@@ -34,12 +34,12 @@ type Pool struct {
 	mu     sync.Mutex
 	used   []bool // by grain
 	dirty  []bool // by grain: it has memory
-	lately []bool // by grain: it was used since giveBack looked last
+	lately []bool // by grain: used since giveBack last ran
 	left   int    // grains that are free
-	giving bool   // giveBack is going to run
+	giving bool   // giveBack is due to run
 }
 
-// Segment is one piece. Who has it may write to it until others are told of it.
+// Segment is one piece. Its holder may write to it until it tells others of it.
 type Segment struct {
 	pool   *Pool
 	at, n  int // in grains
@@ -47,7 +47,7 @@ type Segment struct {
 	leaked atomic.Bool
 }
 
-// New makes a pool of so many bytes, of which one piece has at most each.
+// New makes a pool of size bytes, with pieces of at most each bytes.
 func New(size, each int) (*Pool, error) {
 	size = (size + grain - 1) / grain * grain
 	file, mem, err := memory(size)
@@ -60,7 +60,7 @@ func New(size, each int) (*Pool, error) {
 	return p, nil
 }
 
-// Each returns how large a piece may be, in bytes; 0 for a nil Pool.
+// Each returns the largest size of a piece in bytes; 0 for a nil Pool.
 func (p *Pool) Each() int {
 	if p == nil {
 		return 0
@@ -74,8 +74,8 @@ func (p *Pool) File() *os.File { return p.file }
 // Size returns the length of the file in bytes.
 func (p *Pool) Size() int { return len(p.mem) }
 
-// Get returns a piece of at least size bytes, the first that is free: so memory that has
-// been used is used again. It returns nil when there is none, and for a nil Pool.
+// Get returns the first free piece of at least size bytes, so that it reuses memory. It returns
+// nil when none is free, and for a nil Pool.
 func (p *Pool) Get(size int) *Segment {
 	n := (size + grain - 1) / grain
 	if p == nil || size > p.each || n == 0 {
@@ -111,20 +111,19 @@ func (s *Segment) Bytes() []byte {
 	return s.pool.mem[from:to:to]
 }
 
-// Offset returns where in the file the piece is.
+// Offset returns the piece's place in the file.
 func (s *Segment) Offset() int { return s.at * grain }
 
-// Hold has the piece stay for one more holder, who will release it too.
+// Hold adds a holder, who must call Release too.
 func (s *Segment) Hold() *Segment {
 	s.holds.Add(1)
 	return s
 }
 
-// Leak has the piece never be used again: a process may go on to read it of which it is not
-// known when it ends.
+// Leak takes the piece out of use for ever: a process with an unknown end may still read it.
 func (s *Segment) Leak() { s.leaked.Store(true) }
 
-// Release lets go of the piece. After the last holder has, it is used again.
+// Release lets go of the piece. After its last holder it is free again.
 func (s *Segment) Release() {
 	if s.holds.Add(-1) > 0 || s.leaked.Load() {
 		return
@@ -147,8 +146,8 @@ func (p *Pool) free(at, n int) {
 	p.left += n
 }
 
-// giveBack returns the memory of pieces to the system that have not been used since it ran last,
-// and runs again while there is more.
+// giveBack returns memory to the system that has not been used since its last run, and runs
+// again while there is more.
 func (p *Pool) giveBack() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -156,7 +155,7 @@ func (p *Pool) giveBack() {
 	for i := keep / grain; i < len(p.used); i++ {
 		at := i
 		for ; i < len(p.used) && p.dirty[i] && !p.used[i] && !p.lately[i]; i++ {
-			p.used[i], p.dirty[i] = true, false // nobody is to have it meanwhile
+			p.used[i], p.dirty[i] = true, false // keep it from Get meanwhile
 		}
 		if n := i - at; n > 0 {
 			p.left -= n
@@ -175,14 +174,14 @@ func (p *Pool) giveBack() {
 	}
 }
 
-// Close closes the file. What has been handed out, and what others have mapped, stays.
+// Close closes the file. Pieces in use, and the mappings of other processes, stay.
 func (p *Pool) Close() {
 	if p != nil {
 		_ = p.file.Close()
 	}
 }
 
-// Held returns how many bytes of memory the pieces have, used or not.
+// Held returns how many bytes of memory the pieces take, used or not.
 func (p *Pool) Held() (n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

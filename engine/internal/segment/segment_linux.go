@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// memory makes a file that is memory, and maps it.
+// memory makes a file in memory, and maps it.
 func memory(size int) (*os.File, []byte, error) {
 	fd, err := unix.MemfdCreate("uwsgo-bodies", unix.MFD_CLOEXEC)
 	if err != nil {
@@ -27,7 +27,7 @@ func memory(size int) (*os.File, []byte, error) {
 
 func unmap(mem []byte) { _ = unix.Munmap(mem) }
 
-// giveBack returns memory to the system; what is read there is zero from then on.
+// giveBack returns memory to the system. Reads there give zeros from then on.
 func giveBack(mem []byte) {
 	_ = unix.Madvise(mem, unix.MADV_REMOVE)
 	runtime.KeepAlive(mem)
