@@ -33,12 +33,16 @@ func (c *conn) whole(x *Exchange, resp *codec.Response, body []byte) {
 	x.outcome.BodyBytes = int64(len(body))
 	x.outcome.File = x.FromFile && len(body) > 0
 	x.phase = phaseEnded
-	// One write for the head and a body of usual size.
-	first := min(len(body), max(smallBody, cap(head)-len(head)))
-	l.scratch = append(head, body[:first]...)
-	c.send(l.scratch)
-	if first < len(body) {
-		c.send(body[first:])
+	if len(body) < passOn || !c.pairs() {
+		// One write for the head and a body of usual size.
+		first := min(len(body), max(smallBody, cap(head)-len(head)))
+		l.scratch = append(head, body[:first]...)
+		head, body = l.scratch, body[first:]
+	}
+	if len(body) > 0 {
+		c.sendPair(head, body)
+	} else {
+		c.send(head)
 	}
 	c.settle()
 }
@@ -109,8 +113,7 @@ func (c *conn) piece(x *Exchange, p []byte) {
 		return
 	}
 	l.scratch = b
-	c.send(b)
-	c.send(p)
+	c.sendPair(b, p)
 	c.send(crlf)
 }
 

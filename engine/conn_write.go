@@ -29,8 +29,13 @@ func (c *conn) send(p []byte) {
 		c.lost(len(p))
 		return
 	}
+	if c.corked && len(p) >= passOn && !c.blocked && c.pairs() {
+		if p = c.passOn(p); len(p) == 0 {
+			return
+		}
+	}
 	for c.out == nil && !c.corked && !c.blocked {
-		n, ok := c.write(p)
+		n, ok := c.write(p, nil)
 		if !ok {
 			c.lost(len(p))
 			return
@@ -50,16 +55,72 @@ func (c *conn) send(p []byte) {
 	c.weigh()
 }
 
-// write writes one step of p and notes a full socket. It reports false when the connection is
-// broken.
-func (c *conn) write(p []byte) (int, bool) {
+// passOn is the size from which output that is collected goes out at once, in bytes: from here on
+// a copy costs more than a system call.
+const passOn = 16 << 10
+
+// pairs reports whether two pieces of output can go out by one system call.
+func (c *conn) pairs() bool {
+	_, plain := c.link.(*socket)
+	return plain && c.file == nil
+}
+
+// passOn sends p behind what has been collected, and returns what is left of p.
+func (c *conn) passOn(p []byte) []byte {
+	var before []byte
+	if c.out != nil {
+		before = c.out.B[c.outAt:]
+	}
+	n, ok := c.write(before, p)
+	if !ok {
+		c.lost(len(p)) // what had been collected, abandon has taken back
+		return nil
+	}
+	if n < len(before) {
+		c.outAt += n
+		return p
+	}
+	if c.out != nil {
+		putBuffer(c.out)
+		c.out, c.outAt = nil, 0
+	}
+	return p[n-len(before):]
+}
+
+// sendPair sends a head and a body, as send does.
+func (c *conn) sendPair(head, body []byte) {
+	if c.out != nil || c.corked || c.blocked || c.broken || c.dead || !c.pairs() {
+		c.send(head)
+		c.send(body)
+		return
+	}
+	n, ok := c.write(head, body)
+	switch {
+	case !ok:
+		c.lost(len(head) + len(body))
+	case n < len(head):
+		c.send(head[n:])
+		c.send(body)
+	case n < len(head)+len(body):
+		c.send(body[n-len(head):])
+	}
+}
+
+// write writes a step of p and then of q, by one system call, and takes note of a socket that is
+// full. q is empty but where pairs says so. It reports false when the connection is broken.
+func (c *conn) write(p, q []byte) (int, bool) {
 	p = p[:min(len(p), writeStep)]
+	q = q[:min(len(q), writeStep-len(p))]
 	for {
 		var n int
 		var err error
-		if s, plain := c.link.(*socket); plain && c.file != nil {
+		s, plain := c.link.(*socket)
+		switch {
+		case plain && len(q) > 0:
+			n, err = reactor.WritePair(s.fd, p, q)
+		case plain && c.file != nil:
 			n, err = reactor.WriteMore(s.fd, p) // the head goes with the file
-		} else {
+		default:
 			n, err = c.link.write(p)
 		}
 		switch {
@@ -74,7 +135,7 @@ func (c *conn) write(p []byte) (int, bool) {
 			return 0, false
 		}
 		c.loop.count.bytesOut.Add(uint64(n))
-		if n < len(p) || c.tls != nil && c.tls.pending() > 0 {
+		if n < len(p)+len(q) || c.tls != nil && c.tls.pending() > 0 {
 			c.block()
 		}
 		return n, true
@@ -132,7 +193,7 @@ func (c *conn) flushBuffer() bool {
 			c.outputLater()
 			return true
 		}
-		n, ok := c.write(c.out.B[c.outAt:])
+		n, ok := c.write(c.out.B[c.outAt:], nil)
 		if !ok {
 			return false
 		}

@@ -20,6 +20,15 @@ func WriteMore(fd int, p []byte) (int, error) {
 	return result(n, errno)
 }
 
+// WritePair is Write of p and then q, by one call.
+func WritePair(fd int, p, q []byte) (int, error) {
+	parts := [2]unix.Iovec{{Base: unsafe.SliceData(p)}, {Base: unsafe.SliceData(q)}}
+	parts[0].SetLen(len(p))
+	parts[1].SetLen(len(q))
+	n, _, errno := unix.RawSyscall(unix.SYS_WRITEV, uintptr(fd), uintptr(unsafe.Pointer(&parts)), 2)
+	return result(n, errno)
+}
+
 // SendFile sends up to n bytes of a file in the page cache, from off, to a non-blocking socket.
 func SendFile(fd, file int, off, n int64) (int, error) {
 	if unsafe.Sizeof(uintptr(0)) < 8 { // the call has offsets of 32 bits there
