@@ -14,7 +14,7 @@ const forges = `
 import marshal, os, struct, time
 
 HEAD = marshal.dumps(("200 OK", []), 2)
-WHOLE, HEADED, DATA, END, ABORT, FAILED, FILE, NEED_BODY, DROPPED, RETURNED = range(10)
+WHOLE, HEADED, DATA, END, ABORT, FAILED, FILE, NEED_BODY, DROPPED, RETURNED, LOG_VARIABLE, PLACED = range(12)
 
 def application(environ, start_response):
     path = environ["PATH_INFO"]
@@ -50,6 +50,16 @@ def application(environ, start_response):
         send(FILE, HEAD + struct.pack("<qq", -1, 5), len(HEAD))
     elif case == "file longer than any":
         send(FILE, HEAD + struct.pack("<qq", (1 << 63) - 1, 5), len(HEAD))
+    elif case == "placed after head":
+        begin(); send(PLACED, HEAD + struct.pack("<qq", 0, 1), len(HEAD))
+    elif case == "nothing placed":
+        send(PLACED, HEAD + bytes(16), len(HEAD))
+    elif case == "placed before the begin":
+        send(PLACED, HEAD + struct.pack("<qq", -1, 5), len(HEAD))
+    elif case == "placed past the end":
+        send(PLACED, HEAD + struct.pack("<qq", exchange.port.places.size - 1, 2), len(HEAD))
+    elif case == "more placed than fits":
+        send(PLACED, HEAD + struct.pack("<qq", 0, 1 << 62), len(HEAD))
     elif case == "given back after head":
         begin(); send(RETURNED, b"(")
     elif case == "dropped after head":
@@ -106,6 +116,7 @@ func TestForgedFrames(t *testing.T) {
 		for _, c := range []string{
 			"data before head", "end before head", "head twice", "whole after head", "file after head",
 			"less than nothing of a file", "file from before its begin", "file longer than any",
+			"placed after head", "nothing placed", "placed before the begin", "placed past the end", "more placed than fits",
 			"given back after head", "dropped after head", "body asked for after head", "nothing in data",
 			"more than the window", "more than the window in pieces", "end with something", "no head",
 			"head larger than frame", "too large", "unknown kind", "id of nothing", "id of another loop", "id of before",

@@ -58,7 +58,8 @@ func (l *plane) Attach(p *shared.Process, fds [][]int) supervisor.Streams {
 			if l.queue < 0 {
 				proc.GrowBuffer(fds[t][i], 2*MaxRequest)
 			}
-			s.loops[i] = append(s.loops[i], &stream{port: port, cores: cores, fd: fds[t][i]})
+			answers := l.shared.Answers((p.Place*len(fds)+t)*len(l.ports) + i)
+			s.loops[i] = append(s.loops[i], &stream{port: port, cores: cores, fd: fds[t][i], answers: answers})
 		}
 	}
 	for i, port := range l.ports {

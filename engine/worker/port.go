@@ -644,6 +644,13 @@ func (p *Port) detach(streams []*stream, sure bool) {
 		}
 		st.close()
 	}
+	for _, st := range streams {
+		if sure {
+			st.answers.Renew()
+		} else {
+			st.answers.Leave()
+		}
+	}
 	if !sure {
 		p.leak() // before a slot is freed
 	}

@@ -18,6 +18,7 @@ import (
 type stream struct {
 	port     *Port
 	cores    []*Core // the slots of the thread, most often one
+	answers  shared.Answers
 	fd       int
 	in       []byte // the beginning of a frame whose rest has not come yet
 	out      []byte // what did not fit
@@ -180,7 +181,19 @@ func (st *stream) parse(b []byte) (used int, err error) {
 			return used, nil
 		}
 		used += frameHead + size
-		if err := st.frame(k, id, p[frameHead:frameHead+size:frameHead+size], head); err != nil || st.closed {
+		payload := p[frameHead : frameHead+size : frameHead+size]
+		var placed []byte
+		if k == kindPlaced {
+			if placed = st.answers.Body(extent(payload[head:])); placed == nil {
+				return used, fmt.Errorf("%w: an answer that is not where it may be", errFrame)
+			}
+		}
+		err := st.frame(k, id, payload, placed, head)
+		if placed != nil {
+			at, n := extent(payload[head:])
+			st.answers.Read(at + n)
+		}
+		if err != nil || st.closed {
 			return used, err
 		}
 	}
@@ -212,6 +225,8 @@ func (st *stream) expected(k kind, id uint32, size, head int) bool {
 		return !s.headed && 0 < head && head == size && size <= maxHead
 	case kindFile:
 		return !s.headed && 0 < head && head <= maxHead && size == head+16
+	case kindPlaced:
+		return !s.headed && 0 < head && head <= maxHead && size == head+16
 	case kindData:
 		return s.headed && head == 0 && 0 < size && size <= s.room
 	case kindEnd:
@@ -234,8 +249,8 @@ func (st *stream) expected(k kind, id uint32, size, head int) bool {
 	}
 }
 
-// frame handles one complete frame.
-func (st *stream) frame(k kind, id uint32, payload []byte, head int) error {
+// frame handles one complete frame. placed is a body that lies in shared memory.
+func (st *stream) frame(k kind, id uint32, payload, placed []byte, head int) error {
 	p := st.port
 	s := &p.slots[id&slotMask]
 	if k == kindLogVariable {
@@ -268,7 +283,7 @@ func (st *stream) frame(k kind, id uint32, payload []byte, head int) error {
 		s.told = k != kindReturned
 	}
 	switch k {
-	case kindWhole:
+	case kindWhole, kindPlaced:
 		c := st.end(core, id)
 		if c == nil {
 			return nil
@@ -277,7 +292,11 @@ func (st *stream) frame(k kind, id uint32, payload []byte, head int) error {
 		if !ok {
 			return st.badHead(c)
 		}
-		p.tellReply(c, core, status, payload[head:])
+		body := payload[head:]
+		if k == kindPlaced {
+			body = placed
+		}
+		p.tellReply(c, core, status, body)
 	case kindHead:
 		st.answer = st.answer%0xFFFFFFF0 + 1
 		s.answer, s.room, s.credit = st.answer, Window, 0

@@ -19,6 +19,7 @@ const (
 	kindDropped                 // the request was cancelled before it ran
 	kindReturned                // the request as it was sent: the thread finishes, another is to have it
 	kindLogVariable             // a marshalled (name, value) for the log, before or within the answer; no name: log this request
+	kindPlaced                  // head, then uint64 position and length of the whole body, in shared memory
 )
 
 // frameHead is the length of the head of a frame from a worker thread.

@@ -14,6 +14,7 @@ from .port import (
     FILE,
     HEAD,
     PAGE,
+    PLACED,
     RENEW,
     SMALL,
     WHOLE,
@@ -324,8 +325,11 @@ class Exchange:
             head = self.head
             if head.bodyless or self.method == "HEAD":
                 return self._end()
-            if head.length == len(block) <= SMALL:
-                return self._whole(block, within=True)
+            if head.length == len(block):
+                if len(block) <= SMALL:
+                    return self._whole(block, within=True)
+                if self._placed(block):
+                    return None
             self.sent += len(block)
             block = self._start(block)
         else:
@@ -347,6 +351,19 @@ class Exchange:
         self._only(frame, within)
         self.port.once(self)
         self.claim[0] = FINISHING
+
+    def _placed(self, body):
+        """Answer with a body in shared memory. Return False where there is no room for it."""
+        places = self.port.places
+        at = places.place(body) if places is not None else None
+        if at is None:
+            return False
+        data = self.head.data
+        payload = data + extent_head(at, len(body))
+        self._only(frame_head(len(payload), self.rid, PLACED | len(data)) + payload, within=True)
+        self.port.once(self)
+        self.claim[0] = FINISHING
+        return True
 
     def _only(self, frame, within=False):
         """Have a frame be the whole answer.

@@ -30,6 +30,7 @@ NEED_BODY = 7 << 24  # the request's body is in a file: send its descriptor
 DROPPED = 8 << 24  # the request was cancelled before it ran
 RETURNED = 9 << 24  # the request as it came: this process is to finish, another may have it
 LOG_VARIABLE = 10 << 24  # marshalled (name, value) for the log; no name: log this request
+PLACED = 11 << 24  # the head, then position and length of the whole body in shared memory
 
 # Tags of what comes from the server; all others are numbers of streamed answers.
 DESCRIPTOR = 0  # n = 1: a descriptor comes with it, or may be sent; 0: the client has gone
@@ -83,6 +84,7 @@ class Port:
         self.push = self.sock.send
         self.cancelled = cancelled  # one byte for each slot of the loop; not 0: do not run it
         self.thread = 0  # whose it is
+        self.places = None  # an Answers, where there is one
         self.frame = None  # being sent
         self.counts = deque()  # what of it has gone, by system calls; cleared before a frame is set
         self.note = self.counts.extend

@@ -11,7 +11,7 @@ try:
 except ImportError:
     register = None
 
-from . import control, events, files, forked, port
+from . import answers, control, events, files, forked, port
 from .exchange import Exchange, exceptions, write_errors
 from .forked import leave
 from .own import io, marshal, os, select, signal, socket, suppress, thread, time
@@ -601,12 +601,17 @@ def prepare(config, place, number, fds, memory, apps, held):
     queue = None if config["stream_mode"] else Queue(config["queue"])
 
     bodies = Bodies(config["bodies"], config["bodies_size"])
+    count = threads * loops
+    # Requests that share a thread may tell of their answers in another order.
+    places = answers.share(config, place * count, count) if slots == 1 else [None] * count
 
     def make(t):
         at = (place * threads + t) * slots * CLAIM  # of the first slot, and the only one here
         claim = memory[at : at + 40].cast("Q")
         own = fds[t * loops : (t + 1) * loops]
         ports = [Port(fd, c) for fd, c in zip(own, cancelled)]
+        for p, there in zip(ports, places[t * loops :]):
+            p.places = there
         source = queue or Streams(ports)
         constant = dict(environ, **{"uwsgi.core": t}) if threads > 1 else environ
         made = Thread(source, ports, claim, apps, constant)

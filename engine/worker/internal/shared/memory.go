@@ -28,16 +28,22 @@ const claimSize = 64
 // Memory is the memory that the server shares with its workers: claims, written by
 // worker threads but for the word that tells them to finish, and after them one
 // byte for each slot of each loop, written by that loop.
+//
+// Behind that the file has room for large answers, see [Answers].
 type Memory struct {
 	mem      []byte
+	answers  []byte // of all streams; nil where there is none
 	File     *os.File
 	CancelAt int // where the slots' bytes begin
+	// AnswersAt is where the answers of the first stream begin, AnswersEach how many bytes each
+	// stream has; 0 where there are none.
+	AnswersAt, AnswersEach int
 }
 
-// NewMemory makes it for so many worker threads and loops.
-func NewMemory(threads, loops int) (*Memory, error) {
+// NewMemory makes it for so many claims, loops, and streams, of which live are in use at a time.
+func NewMemory(claims, loops, streams, live int) (*Memory, error) {
 	page := os.Getpagesize()
-	s := &Memory{CancelAt: (threads*claimSize + page - 1) / page * page}
+	s := &Memory{CancelAt: (claims*claimSize + page - 1) / page * page}
 	size := s.CancelAt + loops<<SlotBits
 	var err error
 	if s.File, err = memoryFile(); err != nil {
@@ -52,6 +58,11 @@ func NewMemory(threads, loops int) (*Memory, error) {
 	}
 	// Loops may touch it as long as they have a Port, so it goes with the last of them.
 	runtime.AddCleanup(s, func(mem []byte) { _ = unix.Munmap(mem) }, s.mem)
+	s.shareAnswers(size, streams, live)
+	if s.answers != nil {
+		runtime.AddCleanup(s, func(mem []byte) { _ = unix.Munmap(mem) }, s.answers)
+	}
+	keepSize(s.File)
 	return s, nil
 }
 

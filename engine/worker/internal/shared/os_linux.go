@@ -7,7 +7,7 @@ import (
 )
 
 func memoryFile() (*os.File, error) {
-	fd, err := unix.MemfdCreate("uwsgo", unix.MFD_CLOEXEC)
+	fd, err := unix.MemfdCreate("uwsgo", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
 	if err != nil {
 		return nil, os.NewSyscallError("memfd_create", err)
 	}
@@ -20,3 +20,14 @@ func Monotonic() int64 {
 	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts)
 	return ts.Nano()
 }
+
+// inMemory says that what memoryFile makes never goes to a disk.
+const inMemory = true
+
+// keepSize has nobody make the file shorter: whoever reads what is not there any more is killed.
+func keepSize(f *os.File) {
+	_, _ = unix.FcntlInt(f.Fd(), unix.F_ADD_SEALS, unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_SEAL)
+}
+
+// giveBack empties memory of such a file.
+func giveBack(mem []byte) { _ = unix.Madvise(mem, unix.MADV_REMOVE) }

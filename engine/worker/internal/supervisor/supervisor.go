@@ -100,7 +100,8 @@ func New(c launch.Config) (*Supervisor, error) {
 		c.Control.Handle("user harakiri", g.userHarakiri)
 	}
 	var err error
-	if g.Memory, err = shared.NewMemory(c.Processes*shared.Places*c.Cores(), len(c.Loops)); err != nil {
+	live := c.Processes * c.Threads * len(c.Loops)
+	if g.Memory, err = shared.NewMemory(c.Processes*shared.Places*c.Cores(), len(c.Loops), live*shared.Places, live); err != nil {
 		return nil, err
 	}
 	g.stacks = &stacks{}

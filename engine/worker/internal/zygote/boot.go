@@ -128,6 +128,7 @@ func settings(c *launch.Config, lazy bool, in Inherited) ([]byte, error) {
 		"stacks":       stacks, "stack_signal": proc.StackSignal,
 		"control": controlFD, "queue": queue, "shared": sharedFD, "calls": calls, "bodies": bodies, "bodies_size": bodiesSize,
 		"shared_size": in.Memory.Size(), "cancel_at": in.Memory.CancelAt,
+		"answers_at": in.Memory.AnswersAt, "answers_each": in.Memory.AnswersEach,
 		"names": c.Names, "version": []byte(c.Version), "module": module, "node": []byte(host),
 	})
 	return frame(b), err
