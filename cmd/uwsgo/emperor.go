@@ -109,7 +109,7 @@ func (p *program) crown() (*emperor.Emperor, error) {
 			return nil, err
 		}
 	}
-	if err := dropPrivileges(p.site, p.identity, p.logf); err != nil {
+	if err := e.Keep(func() error { return dropPrivileges(p.site, p.identity, p.logf) }); err != nil {
 		return nil, err
 	}
 	if err := p.logs.move(cfg.LogTo2); err != nil {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"syscall"
@@ -274,5 +275,9 @@ func (p *program) announce(ctx context.Context) error {
 	if p.cfg.Quick != "" {
 		p.logf("*** %s ***", p.cfg.Quick)
 	}
+	time.AfterFunc(settled, debug.FreeOSMemory) // what the start took, and nobody needs any more
 	return nil
 }
+
+// settled is when a start is over, its last goroutines too.
+const settled = time.Second

@@ -51,7 +51,7 @@ func TestWhatProtectsEndsTheStart(t *testing.T) {
 		{"program_as_worker_after_the_hooks", "worker-exec2 = /usr/bin/php-cgi", "app.ini:3: worker-exec2: "},
 		{"script_as_worker", "python-worker-override = worker.py", "app.ini:3: python-worker-override: not supported, and it may protect something: the program would not run"},
 
-		{"cap", "cap = setgid,setuid", "app.ini:3: cap: not supported, and it may protect something: capabilities are not changed"},
+		{"cap", "cap = setgid,setuid", "app.ini:3: cap: not supported, and it may protect something: capabilities are not changed, "},
 		{"namespace", "namespace = /ns", "app.ini:3: namespace: "},
 		{"unshare", "unshare = pid,net", "app.ini:3: unshare: "},
 		{"cgroup", "cgroup = /sys/fs/cgroup/x", "app.ini:3: cgroup: "},

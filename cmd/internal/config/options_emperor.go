@@ -1,6 +1,9 @@
 package config
 
 import (
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/uwsgo/uwsgo/cmd/internal/emperor"
@@ -42,7 +45,7 @@ var emperorRows = []row{
 		Option: option.Option{
 			Name: "emperor-tyrant", Kind: option.Flag, Status: option.Differs,
 			Help: "run each vassal as the user and group that own its file; those of root are not run",
-			Note: "Needs root, and no uid beside it; without that the start ends.",
+			Note: "Needs root. With uid it also needs cap = setgid,setuid, as in uWSGI: then the emperor gives up root and keeps the right to become others, on Linux. Without that the start ends.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.Emperor.Tyrant, e) },
 	},
@@ -287,16 +290,37 @@ func (r *resolver) settleEmperor() error {
 			}
 		}
 	}
-	if o.Tyrant && r.UID != "" {
+	// Vassals are programs of their own, which have none of the emperor's capabilities. So
+	// these are of use to the emperor alone.
+	var rights []string
+	for _, e := range r.list.Entries {
+		if known := r.list.Lookup(e.Key); known != nil && known.Name == "cap" {
+			rights = append(rights, strings.Split(e.Value, ",")...)
+		}
+	}
+	r.doors = slices.DeleteFunc(r.doors, func(d door) bool { return d.name == "cap" })
+	if !o.Tyrant || r.UID == "" {
+		return nil
+	}
+	o.KeepRights = holdsRight(rights, "setuid", 7) && holdsRight(rights, "setgid", 6)
+	if !o.KeepRights {
 		return r.errTyrant()
 	}
 	return nil
 }
 
+// holdsRight reports whether a capability is among rights, by its name or number.
+func holdsRight(rights []string, name string, number int) bool {
+	return slices.ContainsFunc(rights, func(s string) bool {
+		s = strings.TrimSpace(s)
+		return strings.TrimPrefix(strings.ToLower(s), "cap_") == name || s == strconv.Itoa(number)
+	})
+}
+
 func (r *resolver) errTyrant() error {
 	for _, e := range r.list.Entries {
 		if o := r.list.Lookup(e.Key); o != nil && o.Name == "emperor-tyrant" {
-			return e.Origin.Errorf(e.Key, "the emperor has to stay root to become the owner of each file: leave out uid, gid and cap, as vassals never run as root")
+			return e.Origin.Errorf(e.Key, "with uid the emperor is not root any more, and cannot become the owner of each file: add cap = setgid,setuid, or leave out uid and gid; vassals never run as root")
 		}
 	}
 	return nil

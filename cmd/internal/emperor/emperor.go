@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -29,6 +30,7 @@ type Options struct {
 	MagicExec                                           bool     // files that may be executed are, and print the configuration
 	Wrapper                                             string   // what is run for a vassal; empty for Program
 	Initgroups                                          bool     // in tyrant mode
+	KeepRights                                          bool     // see [Emperor.Keep]
 	StartHook, StopHook                                 string
 
 	DemandExtension, DemandDirectory, DemandExec string
@@ -68,6 +70,7 @@ type Emperor struct {
 	events   chan func() // what other goroutines have found out
 	ended    chan struct{}
 	forks    chan func()
+	forking  sync.Once // forks are served
 }
 
 // New makes an emperor that does nothing yet.
@@ -98,7 +101,7 @@ func New(o Options) (*Emperor, error) {
 // Run governs until Finish is asked for and no vassal is left.
 func (e *Emperor) Run(asked <-chan Ask) {
 	defer close(e.ended)
-	go e.fork()
+	e.forking.Do(func() { go e.fork() })
 	died := make(chan os.Signal, 1)
 	signal.Notify(died, syscall.SIGCHLD)
 	defer signal.Stop(died)

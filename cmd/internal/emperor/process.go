@@ -47,6 +47,39 @@ func (e *Emperor) fork() {
 	}
 }
 
+// onFork runs a function on the thread that makes processes.
+func (e *Emperor) onFork(do func()) {
+	e.forking.Do(func() { go e.fork() })
+	done := make(chan struct{})
+	select {
+	case e.forks <- func() {
+		do()
+		close(done)
+	}:
+		<-done
+	case <-e.ended:
+	}
+}
+
+// Keep has the emperor become others' users after it has given up root, which drop does. One
+// thread has the right to, the one that starts vassals. What it starts does not have it.
+func (e *Emperor) Keep(drop func() error) (err error) {
+	if !e.o.KeepRights || os.Geteuid() != 0 {
+		return drop()
+	}
+	e.onFork(func() { err = keepRights() })
+	if err == nil {
+		err = drop()
+	}
+	if err == nil {
+		e.onFork(func() { err = limitRights() })
+	}
+	if err != nil {
+		return fmt.Errorf("emperor-tyrant: %w", err)
+	}
+	return nil
+}
+
 // start starts the server of a vassal.
 func (e *Emperor) start(f File) {
 	p := &process{file: f}
@@ -63,12 +96,7 @@ func (e *Emperor) start(f File) {
 		var pid int
 		var pipe *os.File
 		if err == nil {
-			done := make(chan struct{})
-			e.forks <- func() {
-				pid, pipe, err = e.launch(f, id, socket)
-				close(done)
-			}
-			<-done
+			e.onFork(func() { pid, pipe, err = e.launch(f, id, socket) })
 		}
 		e.post(func() { e.started(p, pid, pipe, err) })
 	}()
@@ -116,7 +144,12 @@ func (e *Emperor) hook(program string, f File, id *syscall.Credential) error {
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = time.Second
 	e.o.Logf("[emperor] running vassal hook: %s %s", program, f.Name)
-	if err := cmd.Run(); err != nil {
+	var err error
+	e.onFork(func() { err = cmd.Start() })
+	if err == nil {
+		err = cmd.Wait()
+	}
+	if err != nil {
 		e.o.Logf("[emperor] hook %s for %s: %v", program, f.Name, err)
 	}
 	return nil
@@ -203,7 +236,9 @@ func (e *Emperor) tell(id string, what byte) {
 // signal sends a signal to a vassal and what it has started in its group.
 func (e *Emperor) signal(id string, sig syscall.Signal) {
 	if p := e.procs[id]; p != nil && p.pid > 0 {
-		_ = syscall.Kill(-p.pid, sig)
+		if err := syscall.Kill(-p.pid, sig); errors.Is(err, syscall.EPERM) && e.o.KeepRights {
+			go e.onFork(func() { _ = killAs(p.file.UID, p.pid, sig) })
+		}
 	}
 }
 

@@ -19,7 +19,7 @@ var ends = []group{
 	},
 
 	// What the processes may do.
-	{"cap emperor-cap vassal-cap vassals-cap", "capabilities are not changed: set them for the service, with CapabilityBoundingSet= and AmbientCapabilities= in its systemd unit"},
+	{"cap emperor-cap vassal-cap vassals-cap", "capabilities are not changed, except for an emperor in tyrant mode: set them for the service, with CapabilityBoundingSet= and AmbientCapabilities= in its systemd unit"},
 	{"cgroup cgroup-opt", "processes are put into no control group: set limits for the service, with MemoryMax=, CPUQuota= and their kin in its systemd unit"},
 	{"limit-nproc", "the number of processes is not limited: set it for the service, with LimitNPROC= in its systemd unit or ulimit -u"},
 	{

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"os/user"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -130,6 +132,88 @@ func TestEmperorTyrant(t *testing.T) {
 	waitBody(t, mine, "("+nobody.Uid+", "+nobody.Uid+", "+nobody.Uid+")")
 	s.waitLog(t, "invalid permissions for vassal roots.ini")
 	waitRefused(t, roots)
+}
+
+// Fedora's emperor is no root, and has the right to become the owner of each file. No vassal
+// has that right.
+func TestEmperorWithRights(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux has capabilities")
+	}
+	_, nobody := publicDir(t)
+	needPython(t, nobody)
+	daemon, err := user.Lookup("daemon")
+	if err != nil {
+		t.Skip(err)
+	}
+	dir := emperorDir(t)
+	app := write(t, filepath.Dir(dir), "app.py", `
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [line.encode() for line in open("/proc/self/status") if line.startswith(("Uid", "Cap"))]
+`)
+	readable(t, app)
+	run := filepath.Join(filepath.Dir(dir), "run")
+	if err := os.Mkdir(run, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	emperor, id := credential(t, daemon), credential(t, nobody)
+	if err := os.Chown(run, int(emperor.Uid), int(emperor.Gid)); err != nil {
+		t.Fatal(err)
+	}
+	port := freePort(t)
+	file := write(t, dir, "mine.ini", "[uwsgi]\nhttp = 127.0.0.1:"+port+"\nwsgi-file = "+app+"\n")
+	readable(t, file)
+	if err := os.Chown(file, int(id.Uid), int(id.Gid)); err != nil {
+		t.Fatal(err)
+	}
+	config := write(t, filepath.Dir(dir), "uwsgi.ini", "[uwsgi]\nuid = daemon\ngid = daemon\npidfile = "+run+"/uwsgi.pid\nemperor = "+dir+
+		"\nstats = "+run+"/stats.sock\nchmod-socket = 660\nemperor-freq = 1\nemperor-curse-tolerance = 1\nemperor-tyrant = true\ncap = setgid,setuid\n")
+	s := start(t, dir, "--ini", config)
+	waitBody(t, port, "\t"+nobody.Uid+"\t"+nobody.Uid+"\t"+nobody.Uid)
+	a, err := ask(http.MethodGet, "http://127.0.0.1:"+port+"/", nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, set := range []string{"CapInh", "CapPrm", "CapEff", "CapAmb"} {
+		if !strings.Contains(a.body, set+":\t0000000000000000") {
+			t.Errorf("a vassal has rights in %s:\n%s", set, a.body)
+		}
+	}
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", s.pid()))
+	if err != nil || len(threads) == 0 {
+		t.Fatalf("threads of the emperor: %v %v", threads, err)
+	}
+	for _, path := range threads {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			continue // it has ended
+		}
+		if !strings.Contains(string(text), "Uid:\t"+daemon.Uid+"\t"+daemon.Uid+"\t"+daemon.Uid) {
+			t.Errorf("%s: not all of the emperor is user daemon:\n%s", path, text)
+		}
+	}
+	if _, err := os.Stat(run + "/uwsgi.pid"); err != nil {
+		t.Error(err)
+	}
+	// One that does not listen is killed, which another user may not.
+	for _, pid := range s.processes() {
+		if pid != s.pid() {
+			_ = syscall.Kill(pid, syscall.SIGSTOP)
+		}
+	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the vassal is killed", func() error {
+		if left := s.processes(); len(left) > 1 {
+			return fmt.Errorf("there are %v", left)
+		}
+		return nil
+	})
+	if err := s.stop(t, syscall.SIGTERM); err != nil {
+		t.Errorf("exit: %v", err)
+	}
 }
 
 func TestEmperorOnDemand(t *testing.T) {
