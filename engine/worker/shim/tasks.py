@@ -6,7 +6,6 @@ that number. Who runs a task holds a POSIX lock on its file; so does uWSGI, whic
 the same directory. A task whose file was modified in the future waits for that time.
 """
 
-import re
 from itertools import count
 
 from .own import fcntl, os, suppress, time
@@ -23,7 +22,6 @@ PATIENCE = 60  # seconds that a file may have no content: uWSGI names it before 
 ABANDONED = 3600  # seconds after which nobody finishes a file
 
 _written = count(1)
-_digits = re.compile("([0-9]+)").split
 
 
 def packed(variables):
@@ -108,7 +106,9 @@ def _sync(folder):
 
 def natural(name):
     """Return what sorts names as versions: a10 comes after a9."""
-    parts = _digits(name)
+    import re  # half a megabyte, for spoolers alone
+
+    parts = re.split("([0-9]+)", name)
     parts[1::2] = map(int, parts[1::2])
     return parts
 
