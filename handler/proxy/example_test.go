@@ -14,7 +14,9 @@ import (
 
 // Two upstreams take turns. In a program of its own, engine.Run does what is said of the server here.
 func Example() {
-	answer := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprintf(w, "for %s", r.Header.Get("X-Forwarded-For")) })
+	answer := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "for %s", r.Header.Get("X-Forwarded-For"))
+	})
 	one, two := httptest.NewServer(answer), httptest.NewServer(answer)
 	defer one.Close()
 	defer two.Close()
