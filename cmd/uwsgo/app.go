@@ -135,7 +135,7 @@ func (a *app) imports() (worker.Config, error) {
 	wc := worker.Config{
 		StartedIn: a.home, Argv: strings.Fields(cfg.PyArgv), Env: a.environ(), Apps: a.list(), NeedApp: cfg.NeedApp,
 		Imports: cfg.Imports, Optimize: cfg.Optimize, PasteLogger: cfg.PasteLogger,
-		Processes: cfg.Processes, Threads: cfg.Threads, Cheaper: cfg.Cheaper, LimitAS: cfg.LimitAS, Version: version,
+		Processes: cfg.Processes, Threads: cfg.Threads, Slots: cfg.Greenlets, Gevent: useOfGevent(cfg), Cheaper: cfg.Cheaper, LimitAS: cfg.LimitAS, Version: version,
 	}
 	for _, path := range cfg.PythonPath {
 		wc.PythonPath = append(wc.PythonPath, a.named(path))
@@ -260,4 +260,12 @@ func mountedApp(m config.Mount, callable string) worker.App {
 	}
 	app.Module = m.App
 	return app
+}
+
+// useOfGevent returns how workers use gevent, nil where they do not.
+func useOfGevent(cfg *config.Config) *worker.Gevent {
+	if cfg.Greenlets == 0 {
+		return nil
+	}
+	return &cfg.Gevent
 }

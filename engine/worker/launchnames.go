@@ -31,6 +31,8 @@ type (
 	Limits = launch.Limits
 	// Cheaper has the number of workers that run follow the load.
 	Cheaper = launch.Cheaper
+	// Gevent says how gevent is used.
+	Gevent = launch.Gevent
 	// CheaperAlgorithm is how it is decided how many workers run.
 	CheaperAlgorithm = launch.CheaperAlgorithm
 	// Busyness is how [CheaperBusyness] goes about it.

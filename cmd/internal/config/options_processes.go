@@ -1,10 +1,13 @@
 package config
 
 import (
+	"errors"
+	"fmt"
 	"math"
 
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
 	"github.com/uwsgo/uwsgo/cmd/internal/option"
+	"github.com/uwsgo/uwsgo/engine/worker"
 )
 
 // ProcessConfig is how many workers there are.
@@ -15,7 +18,13 @@ type ProcessConfig struct {
 	MaxFD     int  // descriptors that the server and each worker may have; 0 leaves it
 	Stdin     bool // workers have the server's
 	Locks     int  // of uwsgi.lock, besides the first
+
+	Greenlets int    // requests at a time of each worker, by gevent; 0 for threads
+	Gevent    Gevent // how gevent is used then
 }
+
+// Gevent is an alias for what the worker pool is told.
+type Gevent = worker.Gevent
 
 var processDefaults = ProcessConfig{Processes: 1, Threads: 1}
 
@@ -24,6 +33,9 @@ const (
 	maxProcesses = 10_000
 	maxThreads   = 10_000
 	maxLocks     = 10_000
+
+	// maxGreenlets bounds what a worker has at a time: a loop has that many slots for requests.
+	maxGreenlets = 10_000
 )
 
 var processRows = []row{
@@ -48,6 +60,53 @@ var processRows = []row{
 			Help: "run requests in this many threads of each worker",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setNumber(&r.Threads, e, maxThreads) },
+	},
+	{
+		Option: option.Option{
+			Name: "gevent", Kind: option.Int, Arg: "N", Status: option.Differs,
+			Help: "run the requests of each worker in greenlets of gevent, N at a time",
+			Note: "The Python of the app needs gevent. threads is 1. See docs/gevent.md.",
+		},
+		set: func(r *resolver, e ini.Entry) error { return setNumber(&r.Greenlets, e, maxGreenlets) },
+	},
+	{
+		Option: option.Option{
+			Name: "gevent-monkey-patch", Kind: option.Flag, Status: option.Same,
+			Help: "call gevent.monkey.patch_all() in each worker, once the app is loaded",
+			Note: "gevent-early-monkey-patch does so before, which is safer.",
+		},
+		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.Gevent.Patch, e) },
+	},
+	{
+		Option: option.Option{
+			Name: "gevent-early-monkey-patch", Kind: option.Flag, Status: option.Same,
+			Help: "call gevent.monkey.patch_all() before the app is loaded",
+		},
+		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.Gevent.Early, e) },
+	},
+	{
+		Option: option.Option{
+			Name: "gevent-wait-for-hub", Kind: option.Flag, Status: option.Same,
+			Help: "have a worker that is to end wait for all greenlets, not for its requests alone",
+			Note: "At most as long as worker-reload-mercy.",
+		},
+		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.Gevent.Wait, e) },
+	},
+	{
+		Option: option.Option{
+			Name: "loop", Kind: option.Text, Arg: "ENGINE", Status: option.Differs,
+			Help: "gevent, together with async = N, is what gevent = N says",
+			Note: "Any other engine ends the start.",
+		},
+		set: (*resolver).loopEngine,
+	},
+	{
+		Option: option.Option{
+			Name: "async", Kind: option.Int, Arg: "N", Status: option.Differs,
+			Help: "requests at a time of each worker, with loop = gevent",
+			Note: "Without that it ends the start: give gevent = N or threads = N.",
+		},
+		set: func(r *resolver, e ini.Entry) error { return setNumber(&r.async, e, maxGreenlets) },
 	},
 	{
 		Option: option.Option{
@@ -110,5 +169,36 @@ func (r *resolver) settleProcesses() error {
 		r.list.Warnf("processes: 0 is too few, so one is run")
 	}
 	r.Threads = max(1, r.Threads)
+	return r.settleGreenlets()
+}
+
+func (r *resolver) loopEngine(e ini.Entry) error {
+	if e.Value != "gevent" {
+		return fmt.Errorf("%s: there is no loop engine %q: give gevent = N or threads = N", e.Origin.Name(e.Key), e.Value)
+	}
+	r.loop = true
+	return nil
+}
+
+// settleGreenlets puts together what gevent, async and loop say.
+func (r *resolver) settleGreenlets() error {
+	switch {
+	case r.loop && r.Greenlets == 0 && r.async == 0:
+		return errors.New("loop = gevent: how many requests at a time is missing: give gevent = N in its place")
+	case r.loop && r.Greenlets == 0:
+		r.Greenlets = r.async
+	case r.async > 0 && r.Greenlets == 0:
+		return errors.New("async: requests take turns by gevent here, or by threads: give gevent = N or threads = N in its place")
+	}
+	if r.Greenlets == 0 {
+		if r.Gevent != (Gevent{}) {
+			r.list.Warnf("gevent-monkey-patch, gevent-early-monkey-patch and gevent-wait-for-hub do nothing without gevent = N")
+		}
+		return nil
+	}
+	if r.Threads > 1 {
+		r.list.Warnf("threads: with gevent each worker has one thread, whose greenlets take %d requests at a time", r.Greenlets)
+		r.Threads = 1
+	}
 	return nil
 }

@@ -78,6 +78,8 @@ type resolver struct {
 	byHost       *ini.Entry           // vhost, where it is on
 	given        map[string]ini.Entry // up, by ignore-unsupported
 	whole        bool                 // all options have been read
+	async        int                  // as given: loop = gevent makes it Greenlets
+	loop         bool                 // loop = gevent
 	mistakes     *[]error             // where all are asked for; else nil
 }
 

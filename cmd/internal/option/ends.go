@@ -38,6 +38,10 @@ var ends = []group{
 	{"flock flock2 flock-wait flock-wait2", "no file is locked, so two servers could run: start it by flock(1), as in flock -n FILE uwsgo ..."},
 	{"log-zeromq", "lines are not sent to ZeroMQ: have a log shipper, vector or fluent-bit for one, read what logger = file:/path gets"},
 
+	// How an app is run: one that waits for others would have to wait for itself.
+	{"asyncio", "apps with coroutines need an ASGI server, uvicorn for one; a WSGI app is run by gevent = N or threads = N"},
+	{"greenlet ugreen tornado stackless coroae goroutines", "this loop engine is not there: give gevent = N, or threads = N"},
+
 	// What else is in force.
 	{"inject-before inject-after", "the options of that file would be missing: include = FILE reads an ini file in its place"},
 	{"ienv early-envdir", "variables would be missing where $(NAME) asks for them: set them before the start, with EnvironmentFile= in the systemd unit for one, or read them with envdir"},
@@ -67,7 +71,6 @@ var ends = []group{
 var changed = []group{
 	{"cheap", "workers are started at once; idle has them end"},
 	{"lazy", "apps are loaded as with lazy-apps; a reload takes new workers beside the old"},
-	{"gevent gevent-monkey-patch gevent-early-monkey-patch gevent-wait-for-hub async asyncio greenlet ugreen tornado stackless coroae goroutines loop", "workers run threads: see threads"},
 	{"drop-after-init drop-after-apps master-as-root", "the server becomes the user of uid once the addresses are bound, before the apps are loaded"},
 	{"refork refork-as-root refork-post-jail re-fork re-fork-as-root re-fork-post-jail fork-server fork-socket", "workers are forked of one Python process that has loaded the apps"},
 	{"http-headers-timeout so-send-timeout so-write-timeout socket-send-timeout socket-write-timeout chunked-input-timeout http-harakiri", "http-timeout and socket-timeout hold"},

@@ -79,6 +79,13 @@ type Step struct {
 	Setenv  string // NAME=VALUE to set, or NAME to take away
 }
 
+// Gevent says how gevent is used.
+type Gevent struct {
+	Early bool // gevent.monkey.patch_all() is called before the apps are imported
+	Patch bool // likewise in each worker, before it serves
+	Wait  bool // a process that has finished its requests waits for all other greenlets
+}
+
 // WriteErrors says what an app hears of a client that has gone while it answers. By default
 // write() raises OSError, and an iterable is closed without having come to its end.
 type WriteErrors struct {
@@ -118,7 +125,10 @@ type Config struct {
 	Threads       int // of each process; default 1
 	// Slots is how many requests each thread may have at a time; default 1. More is for
 	// threads that are hubs of greenlets: each slot is a core, with a claim of its own.
-	Slots    int
+	Slots int
+	// Gevent has the requests of each process run in greenlets of gevent, which the Python
+	// of the apps needs to have, one for each of its Slots; nil for threads.
+	Gevent   *Gevent
 	Cheaper  Cheaper
 	LazyApps bool // each worker imports the apps for itself, after the fork
 	// ImportOnce has the zygote import the apps even where that starts threads. They run

@@ -20,7 +20,7 @@ offered = deque()  # (id, number)
 waiters = []  # [number or -1, gate, what came], of signal_wait
 _wake = thread.allocate_lock()  # locked while nothing is offered
 _wake.acquire()
-_state = {"runs": False, "busy": False}
+_state = {"runs": False, "busy": False, "wake": None, "sleep": None}
 
 
 def register(number, function):
@@ -44,7 +44,11 @@ def serve(main=None):
     if _state["runs"]:
         return
     _state["runs"] = True
-    if main is not None and signal.getsignal(WAKE) in (signal.SIG_DFL, None):
+    if (
+        main is not None
+        and _state["wake"] is None
+        and signal.getsignal(WAKE) in (signal.SIG_DFL, None)
+    ):
         try:
             signal.signal(WAKE, _woken)
             _state["main"] = main, thread.get_ident()
@@ -55,14 +59,26 @@ def serve(main=None):
         thread.start_new_thread(_run, ())
 
 
+def wake_by(function, sleep):
+    """Have a hub handle signals: function is called, in another thread, when there are some.
+
+    sleep is how its greenlets wait.
+    """
+    _state["wake"] = function
+    _state["sleep"] = sleep
+
+
 def _run():
     while True:
         _wake.acquire()
         wait = 0.001
+        if _state["wake"] is not None:
+            _state["wake"]()
+            continue
         while offered:
             main, ident = _state.get("main", (None, 0))
             if main is None or signal.getsignal(WAKE) is not _woken:
-                _handle()
+                handle_all()
                 continue
             if not main.claim[0] and not main.buffer[0] and not _state["busy"]:
                 try:
@@ -78,10 +94,11 @@ def _woken(signum, frame):
     main = _state["main"][0]
     if main.claim[0] or main.buffer[0] or _state["busy"]:
         return  # in the middle of a request, or of this
-    _handle()
+    handle_all()
 
 
-def _handle():
+def handle_all():
+    """Handle what has been offered, in this thread."""
     _state["busy"] = True
     try:
         while offered:
@@ -124,11 +141,15 @@ def wait(number):
     gate.acquire()
     waiter = [number, gate, None]
     waiters.append(waiter)
+    if _state["sleep"] is not None:
+        while waiter[2] is None:
+            _state["sleep"](0.01)
+        return waiter[2]
     main = _state.get("main", (None, 0))
     if main[1] == thread.get_ident():
         # Nobody else handles signals: so this thread does.
         while waiter[2] is None:
-            _handle()
+            handle_all()
             time.sleep(0.01)
         return waiter[2]
     gate.acquire()

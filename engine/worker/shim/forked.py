@@ -14,6 +14,7 @@ from .trace import report, say
 MADV_WIPEONFORK = 18  # of Linux, from 4.14 on
 
 mark = b"\1"  # its first item is true in a worker, and not in what that forks
+parting = []  # what else such a child has to do, first
 sockets = []  # by which this process speaks with the server
 
 
@@ -48,6 +49,8 @@ def _page():
 
 
 def _let_go():
+    for do in parting:
+        do()
     # Whoever forks without an end must neither speak nor listen there, nor keep others from
     # seeing that this worker has gone. Python closes a socket whose object goes, when
     # its number may be that of another file: so the objects know it no more.

@@ -20,6 +20,8 @@ RIGHTS = socket.CMSG_SPACE(array("i").itemsize)
 class LateBody(io._BufferedIOBase):
     """wsgi.input. What it does not have here waits for nothing."""
 
+    wait = None  # what a hub does until a descriptor can be read
+
     def __init__(self, fd):
         self._sock = socket.socket(fileno=fd)
         self._sock.setblocking(True)
@@ -43,6 +45,10 @@ class LateBody(io._BufferedIOBase):
                     self._sock.send(READS)
             letters = self._letters
             while not letters:
+                if self.wait is not None:
+                    self.wait(self._sock.fileno())
+                    if letters:
+                        break  # another greenlet was faster
                 letters.extend(map(self._sock.recvmsg, (1,), (RIGHTS,), (CLOEXEC,)))
             said, ancillary, _, _ = letters[0]
             fds = array("i")

@@ -7,10 +7,13 @@ between threads is before it.
 
 from .own import fcntl, thread
 
+PAUSE = 0.002  # seconds between looks at a lock, for greenlets
 BASE = 1 << 40  # where the bytes begin, behind the end of the file
 
 
 class Locks:
+    sleep = None  # how greenlets wait
+
     def __init__(self, fd, count):
         self.fd = fd
         self.threads = [thread.allocate_lock() for _ in range(count)]
@@ -20,12 +23,30 @@ class Locks:
         self.threads = [thread.allocate_lock() for _ in self.threads]
 
     def lock(self, number):
+        if self.sleep is not None:
+            # All greenlets are one thread, and who has the lock may be another of them.
+            while not self._try(number):
+                self.sleep(PAUSE)
+            return
         self.threads[number].acquire()
         try:
             fcntl.lockf(self.fd, fcntl.LOCK_EX, 1, BASE + number)
         except BaseException:
             self.threads[number].release()
             raise
+
+    def _try(self, number):
+        """Take a lock if it is free. Return whether it was."""
+        if not self.threads[number].acquire(False):
+            return False
+        try:
+            fcntl.lockf(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, BASE + number)
+        except BaseException as e:
+            self.threads[number].release()
+            if isinstance(e, (BlockingIOError, PermissionError)):
+                return False
+            raise
+        return True
 
     def unlock(self, number):
         """Give a lock back. As in uWSGI another thread may do that, and it may be free."""

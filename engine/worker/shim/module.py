@@ -98,7 +98,7 @@ PIECE = 64 << 10
 module = None  # once it is made
 _config = {}
 _number = 0  # of this process's worker, 0 in a zygote
-_variables = {}  # thread -> (request, what set_logvar has set)
+_variables = {}  # core -> (request, what set_logvar has set)
 _rpc = {}  # name -> function
 _locks = None
 _received = {}  # thread -> the last signal that signal_wait has seen
@@ -232,7 +232,7 @@ def _constants(given):
         "hostname": _config["node"],
         "numproc": _config["processes"],
         "has_threads": 1,
-        "cores": _config["threads"],
+        "cores": _config["threads"] * _config["slots"],
         "buffer_size": given["buffer_size"],
         "started_on": given["started_on"],
         "applications": None,
@@ -304,7 +304,7 @@ def export(function):
 
 
 def _exchange():
-    at = worker.running.get(thread.get_ident())
+    at = worker.here()
     exchange = at.exchange if at is not None else None
     if type(exchange) is not worker.Exchange or exchange.port is None:
         raise RuntimeError("there is no request in this thread")
@@ -314,9 +314,8 @@ def _exchange():
 def _environ():
     """Return the environ of the request, which the thread's own code has at hand."""
     frame = sys._getframe(1)
-    code = worker.Thread.serve.__code__
     while frame is not None:
-        if frame.f_code is code:
+        if frame.f_code in worker.homes:
             environ = frame.f_locals.get("environ")
             if environ is not None:
                 return environ
@@ -437,7 +436,7 @@ def total_requests(*_):
 
 @export
 def request_id(*_):
-    at = worker.running.get(thread.get_ident())
+    at = worker.here()
     return control.channel.call("requests")[1 + (at.number if at is not None else 0)]
 
 
@@ -497,7 +496,7 @@ def register_signal(number, target, function):
     control.channel.call("register signal", number, name)
     events.register(number, function)
     if worker.running:
-        events.serve(worker.running.get(thread.get_ident()) if _config["threads"] == 1 else None)
+        events.serve(worker.here() if _config["threads"] == 1 else None)
     where = name or "default, any worker"
     say(f"[uwsgi-signal] signum {number} registered (wid: {_number} target: {where})\n")
 
@@ -586,11 +585,11 @@ def get_logvar(key):
 
 
 def _own(exchange):
-    ident = thread.get_ident()
-    rid, found = _variables.get(ident, (None, None))
+    number = worker.here().number
+    rid, found = _variables.get(number, (None, None))
     if rid != exchange.rid:
         found = {}
-        _variables[ident] = exchange.rid, found
+        _variables[number] = exchange.rid, found
     return found
 
 
@@ -607,7 +606,7 @@ def _tell_log(exchange, key, value):
 def set_user_harakiri(seconds):
     """Bound the time that this request may still take; 0 for no bound."""
     seconds = int_of(seconds)
-    at = worker.running.get(thread.get_ident())
+    at = worker.here()
     if at is not None and at.exchange is not None:
         control.channel.call("user harakiri", at.number, _exchange().rid, seconds)
 

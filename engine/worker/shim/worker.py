@@ -53,6 +53,11 @@ METHOD = VARIABLES.index("REQUEST_METHOD")
 running = {}  # id of a thread -> its Thread
 
 
+def here():
+    """Return what runs the caller's request: a Thread, a hub's Slot, or None."""
+    return running.get(thread.get_ident())
+
+
 class Queue:
     """Requests as datagrams from the queue that all workers share."""
 
@@ -191,7 +196,7 @@ def base(config):
     environ = {
         "wsgi.version": (1, 0),
         "wsgi.errors": sys.stderr or stderr,
-        "wsgi.multithread": threads > 1,
+        "wsgi.multithread": threads > 1 or config["slots"] > 1,
         "wsgi.multiprocess": processes > 1,
         "wsgi.run_once": False,
         "wsgi.input_terminated": True,
@@ -204,8 +209,17 @@ def base(config):
     return environ
 
 
-def roomy(environ):
-    """Give a dict room for more, which its copies have, too: so they need not grow."""
+def roomy(base):
+    """Return a dict for environs to be copies of: that costs a fraction of making each.
+
+    It has room for more, which its copies have, too: so they need not grow.
+    """
+    environ = {
+        **dict.fromkeys(VARIABLES, ""),
+        **base,
+        "wsgi.input": None,
+        "uwsgo.queue_time": 0.0,
+    }
     names = [f"room {n}" for n in range(ROOM - len(environ))]
     environ.update(dict.fromkeys(names))
     for name in names:
@@ -213,8 +227,10 @@ def roomy(environ):
     return environ
 
 
-def keep_on(going, step, note):
-    """Take a step again and again as long as going says so; note gets whatever is raised.
+def keep(going, step, note, loops):
+    """Return what takes a step again and again as long as going says so.
+
+    note gets whatever is raised.
 
     What is raised as a loop goes on, the one around it catches. From Python 3.12 on nothing in
     a function covers the jump back to the begin of its loop, where handlers of signals run:
@@ -231,9 +247,13 @@ def keep_on(going, step, note):
 
         return loop
 
-    for _ in range(LOOPS):
+    for _ in range(loops):
         step = around(step)
-    step()
+    return step
+
+
+def keep_on(going, step, note):
+    keep(going, step, note, LOOPS)()
 
 
 class Thread:
@@ -268,15 +288,7 @@ class Thread:
         self.ports = ports
         self.claim = claim
         self.apps = apps
-        # A copy of what every environ has costs a fraction of putting it together.
-        self.base = roomy(
-            {
-                **dict.fromkeys(VARIABLES, ""),
-                **base,
-                "wsgi.input": None,
-                "uwsgo.queue_time": 0.0,
-            }
-        )
+        self.base = roomy(base)
         # The request at hand. Its first byte is 0 once that is dealt with, which needs no
         # result of a call, as those can get lost. The kernel gives memory as it is written to.
         room = mmap(-1, source.HEAD + LARGEST, flags=MAP_PRIVATE | MAP_ANONYMOUS)
@@ -518,6 +530,9 @@ class Thread:
             size = receive(buffer)
 
 
+homes = [Thread.serve.__code__]  # whose local variable environ is that of a request
+
+
 def yield_to_loops():
     """Have the kernel not stop a running thread when a request wakes this one.
 
@@ -583,6 +598,22 @@ class NoThread(Exception):
     """A thread cannot be started; the message says which, and why."""
 
 
+def common(config, memory):
+    """Do what threads and hubs have in common.
+
+    Return what every environ has, the cancel bytes of each loop, the queue or None, and
+    the memory with bodies.
+    """
+    write_errors(*config["write_errors"])
+    exceptions(*config["exceptions"])
+    if config["stacks"] >= 0:
+        give_stacks(config["stacks"], config["stack_signal"])
+    at = config["cancel_at"]
+    cancelled = [memory[n : n + SLOTS] for n in range(at, len(memory), SLOTS)]
+    queue = None if config["stream_mode"] else Queue(config["queue"])
+    return base(config), cancelled, queue, Bodies(config["bodies"], config["bodies_size"])
+
+
 def prepare(config, place, number, fds, memory, apps, held):
     """Prepare a process of worker number (from 1), with all of its threads.
 
@@ -592,15 +623,7 @@ def prepare(config, place, number, fds, memory, apps, held):
     Return what serves, until the server ends it or the queue.
     """
     loops, threads, slots = config["loops"], config["threads"], config["slots"]
-    cancelled = [memory[at : at + SLOTS] for at in range(config["cancel_at"], len(memory), SLOTS)]
-    environ = base(config)
-    write_errors(*config["write_errors"])
-    exceptions(*config["exceptions"])
-    if config["stacks"] >= 0:
-        give_stacks(config["stacks"], config["stack_signal"])
-    queue = None if config["stream_mode"] else Queue(config["queue"])
-
-    bodies = Bodies(config["bodies"], config["bodies_size"])
+    environ, cancelled, queue, bodies = common(config, memory)
     count = threads * loops
     # Requests that share a thread may tell of their answers in another order.
     places = answers.share(config, place * count, count) if slots == 1 else [None] * count

@@ -36,6 +36,7 @@ from . import (
     control,
     forked,
     greenlets,
+    hub,
     imports,
     interrupts,
     module,
@@ -109,6 +110,13 @@ class Zygote:
         """Import the apps. Return False when the server has to start anew."""
         config = self.config
         outcome = []
+        if config["gevent"]:
+            self.doing(-1)(-1, "loading gevent")
+            try:
+                hub.begin(config)
+            except hub.Unusable as e:
+                say(f"{e}\n")
+                raise SystemExit(1) from e
         if not config["lazy"]:
             self.apps, outcome, self.held = apps.load_all(config, self.doing(-1), self.held)
             if self.imports:
@@ -412,7 +420,8 @@ def main(config):
         raise SystemExit(NO_APP)
     callables = [app or apps.missing for app in zygote.apps] or [apps.missing]
     try:
-        go = worker.prepare(config, place, number, fds, memory, callables, zygote.held)
+        kind = hub if config["gevent"] else worker
+        go = kind.prepare(config, place, number, fds, memory, callables, zygote.held)
     except worker.NoThread as e:
         limit = f"RLIMIT_NPROC is {getrlimit(RLIMIT_NPROC)[0]}"
         what = "raise that (ulimit -u), or that of the service or container (TasksMax=, pids.max)"

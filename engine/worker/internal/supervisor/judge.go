@@ -9,6 +9,10 @@ import (
 	"github.com/uwsgo/uwsgo/engine/worker/internal/shared"
 )
 
+// hubAnswers is how long a hub of greenlets that can run takes at most to say that its
+// free slots have finished.
+const hubAnswers = 2 * time.Second
+
 // judge finds requests that have run for too long. Such a one is answered by its loop. Its
 // thread cannot be stopped, so the process has to go: a successor is started, then the
 // process finishes the requests of its other threads and is killed.
@@ -96,6 +100,9 @@ func (j *judge) working(p *process) bool {
 	stopped := false // then those that have no request will never say that they have finished
 	if state, _ := proc.State(p.pid()); state == 'T' {
 		stopped = true
+	}
+	if j.g.config.Gevent != nil && p.Is(shared.Draining) && time.Since(p.retired) > hubAnswers {
+		stopped = true // its hub would have: the late request does not let it run
 	}
 	for _, t := range p.threads {
 		id, since := j.g.Memory.Claim(t.index)

@@ -122,7 +122,7 @@ func settings(c *launch.Config, lazy bool, in Inherited) ([]byte, error) {
 		"affinity":   c.Affinity,
 		"apps":       apps, "imports": imports, "paste_logger": c.PasteLogger, "file_wrapper": !c.NoFileWrapper, "lazy": lazy, "once": c.ImportOnce, "python_from": c.PythonFrom, "started_in": c.StartedIn, "need_app": c.NeedApp,
 		"argv": c.Argv, "pythonpath": c.PythonPath, "post_fork": steps(c.PostFork),
-		"processes": c.Processes, "threads": c.Threads, "slots": max(c.Slots, 1), "loops": len(c.Loops),
+		"processes": c.Processes, "threads": c.Threads, "slots": max(c.Slots, 1), "gevent": gevent(c.Gevent), "loops": len(c.Loops),
 		"limit_as": c.LimitAS, "stream_mode": c.StreamMode, "watch": c.Imported != nil, "unwatched": words(c.Unwatched),
 		"write_errors": []any{c.WriteErrors.Silent, c.WriteErrors.Tolerant, c.WriteErrors.Thrown},
 		"stacks":       stacks, "stack_signal": proc.StackSignal,
@@ -141,6 +141,14 @@ func words(list []string) []any {
 		out = append(out, s)
 	}
 	return out
+}
+
+// gevent is what the shim makes of the use of gevent.
+func gevent(g *launch.Gevent) any {
+	if g == nil {
+		return nil
+	}
+	return map[string]any{"early": g.Early, "patch": g.Patch, "wait": g.Wait}
 }
 
 // steps is what the shim makes of steps: what to do, and its argument.

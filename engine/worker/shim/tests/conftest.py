@@ -50,7 +50,7 @@ class Server:
         else:
             self.queue, end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             source = worker.Queue(end.detach())
-        config = {"threads": 1, "processes": 2, "version": b"1.0", "node": b"here"}
+        config = {"threads": 1, "slots": 1, "processes": 2, "version": b"1.0", "node": b"here"}
         config["file_wrapper"] = True
         self.worker = worker.Thread(source, [self.port], self.claim, apps, worker.base(config))
         self.thread = threading.Thread(target=self.worker.run, daemon=True)
