@@ -15,15 +15,20 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/stats"
 )
 
+// throne is one run of the emperor.
+type throne struct{ *process }
+
 // reign runs the emperor that p.cfg describes until it is stopped, and returns the exit code.
 // It has the beginning and the end of a server, and no loops, workers and apps.
-func reign(p *program) int {
+func reign(base *process) int {
+	p := &throne{base}
 	p.takeSignals()
 	defer p.ending.Hurry()
 	defer p.ending.Undo()
 	if p.cfg.Procnames.Master == "" {
 		p.cfg.Procnames.Master = p.cfg.EmperorName
 	}
+	setProcs(false)
 	if err := p.open(); err != nil {
 		return fail(err)
 	}
@@ -42,10 +47,10 @@ func reign(p *program) int {
 }
 
 // crown prepares all that an emperor needs, in the order of a server.
-func (p *program) crown() (*emperor.Emperor, error) {
+func (p *throne) crown() (*emperor.Emperor, error) {
 	cfg := p.cfg
 	p.logf("*** Starting uwsgo Emperor %s (%s, %d CPUs) on [%s] ***", version, runtime.GOOS+"/"+runtime.GOARCH, runtime.NumCPU(), p.start.Format(time.ANSIC))
-	inherited, err := p.fromSystemd()
+	inherited, err := p.manager.inherit()
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +68,7 @@ func (p *program) crown() (*emperor.Emperor, error) {
 		return nil, err
 	}
 	o := cfg.Emperor
-	o.Program, o.Dir, o.Logf, o.Mercy = p.app.self, *p.site.cwd.Load(), p.logf, cfg.Mercy+5*time.Second
+	o.Program, o.Dir, o.Logf, o.Mercy = p.self, *p.site.cwd.Load(), p.logf, cfg.Mercy+5*time.Second
 	o.Output = os.Stderr
 	if cfg.LogTo != "" {
 		o.Output = p.logs.File()
@@ -72,14 +77,12 @@ func (p *program) crown() (*emperor.Emperor, error) {
 	o.Governing = func(n int) {
 		if n != governed {
 			governed = n
-			p.notify("", fmt.Sprintf("The Emperor is governing %d vassals", n))
+			p.manager.notify("", fmt.Sprintf("The Emperor is governing %d vassals", n))
 		}
-		if p.watchdog > 0 {
-			_, _ = daemon.SdNotify(false, daemon.SdNotifyWatchdog)
-		}
+		p.manager.alive()
 	}
-	if p.watchdog > 0 {
-		o.Freq = min(o.Freq, p.watchdog/2)
+	if p.manager.watchdog > 0 {
+		o.Freq = min(o.Freq, p.manager.watchdog/2)
 	}
 	e, err := emperor.New(o)
 	if err != nil {
@@ -104,10 +107,8 @@ func (p *program) crown() (*emperor.Emperor, error) {
 		p.ending.Later(func() { _ = s.Close() })
 		p.logf("*** Emperor stats server enabled on %s ***", s.Addr())
 	}
-	for _, path := range []string{cfg.PidFile, cfg.EmperorPid} {
-		if err := p.pidFiles.write(p.site.path(path, true)); err != nil {
-			return nil, err
-		}
+	if err := p.writePidFiles(true, cfg.PidFile, cfg.EmperorPid); err != nil {
+		return nil, err
 	}
 	if err := e.Keep(func() error { return dropPrivileges(p.site, p.identity, p.logf) }); err != nil {
 		return nil, err
@@ -115,23 +116,21 @@ func (p *program) crown() (*emperor.Emperor, error) {
 	if err := p.logs.move(cfg.LogTo2); err != nil {
 		return nil, err
 	}
-	for _, path := range []string{cfg.PidFile2, cfg.SafePidFile, cfg.SafePidFile2} {
-		if err := p.pidFiles.write(p.site.path(path, false)); err != nil {
-			return nil, err
-		}
+	if err := p.writePidFiles(false, cfg.PidFile2, cfg.SafePidFile, cfg.SafePidFile2); err != nil {
+		return nil, err
 	}
 	if err := p.daemon.detach(&p.logs); err != nil {
 		return nil, err
 	}
 	p.ending.Started = true
-	p.tellLosses()
-	p.notify(daemon.SdNotifyReady, "The Emperor is governing 0 vassals")
+	tellLosses(p.cfg, p.logf)
+	p.manager.notify(daemon.SdNotifyReady, "The Emperor is governing 0 vassals")
 	p.vassal.tell(emperor.Spawned, emperor.Accepting, emperor.Loyal)
 	return e, nil
 }
 
 // petition passes on what is asked of the emperor by signals, and by an emperor above it.
-func (p *program) petition(asked chan<- emperor.Ask, over <-chan struct{}) {
+func (p *throne) petition(asked chan<- emperor.Ask, over <-chan struct{}) {
 	look := make(chan os.Signal, 1)
 	signal.Notify(look, syscall.SIGWINCH)
 	ask := func(what emperor.Ask) {
@@ -148,7 +147,7 @@ func (p *program) petition(asked chan<- emperor.Ask, over <-chan struct{}) {
 		select {
 		case sig := <-p.ending.Asked:
 			p.logf("%s received: stopping the vassals, at most %v (again: at once)", signalName(sig), p.cfg.Mercy)
-			p.notify(daemon.SdNotifyStopping, "stopping the vassals")
+			p.manager.notify(daemon.SdNotifyStopping, "stopping the vassals")
 			ask(emperor.Finish)
 			p.ending.Insist()
 			return

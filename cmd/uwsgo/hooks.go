@@ -16,10 +16,39 @@ import (
 	"github.com/uwsgo/uwsgo/engine/worker"
 )
 
-// command is what a shell command of an option runs with: the log, and what env has
-// for the app.
-func (p *program) command(line string) command.Command {
-	return command.Command{Line: line, Env: p.app.environ(), Output: p.logs.Printed()}
+// actions are what hooks can do, and what other options have shells do.
+type actions struct {
+	app  *app
+	logs *logs
+	// setTask has a signal ask for another task.
+	setTask func(sig syscall.Signal, task string)
+}
+
+// command returns a shell command of an option: it runs with the environment of the app, and
+// prints into the log.
+func (a *actions) command(line string) command.Command {
+	return command.Command{Line: line, Env: a.app.environ(), Output: a.logs.Printed()}
+}
+
+// do does what one hook says.
+func (a *actions) do(ctx context.Context, h config.Hook) error {
+	switch h.Kind {
+	case hook.Chdir:
+		return a.app.changeDir(h.Name)
+	case hook.Setenv, hook.Unsetenv:
+		a.app.setEnv(config.Env{Name: h.Name, Value: h.Value, Unset: h.Kind == hook.Unsetenv})
+		return nil
+	case hook.Exit:
+		return exitError(h.Number)
+	case hook.Signal:
+		a.setTask(syscall.Signal(h.Number), h.Name)
+		return nil
+	case hook.Hostname:
+		return setHostname(h.Name)
+	case hook.Wait:
+		return waitForSocket(ctx, h.Name)
+	}
+	return a.command(h.Line).Run(ctx)
 }
 
 // stages runs the hooks of the options. What one does is up to do.
@@ -115,37 +144,6 @@ func (e exitError) Error() string {
 	return fmt.Sprintf("the hook ends the start with exit code %d", int(e))
 }
 
-// stages returns what runs hooks.
-func (p *program) stages() *stages {
-	return &stages{hooks: p.cfg.Hooks, work: p.cfg.Chdir2, logf: p.logf, do: p.runHook}
-}
-
-// runHooks runs those of some stages.
-func (p *program) runHooks(ctx context.Context, names ...string) error {
-	return p.stages().run(ctx, names...)
-}
-
-// runHook does what one hook says.
-func (p *program) runHook(ctx context.Context, h config.Hook) error {
-	switch h.Kind {
-	case hook.Chdir:
-		return p.site.changeDir(h.Name)
-	case hook.Setenv, hook.Unsetenv:
-		p.app.setEnv(config.Env{Name: h.Name, Value: h.Value, Unset: h.Kind == hook.Unsetenv})
-		return nil
-	case hook.Exit:
-		return exitError(h.Number)
-	case hook.Signal:
-		p.orders.setTask(syscall.Signal(h.Number), h.Name)
-		return nil
-	case hook.Hostname:
-		return setHostname(h.Name)
-	case hook.Wait:
-		return waitForSocket(ctx, h.Name)
-	}
-	return p.command(h.Line).Run(ctx)
-}
-
 // socketTime is how long a hook waits for somebody to listen, as in uWSGI.
 const socketTime = 60 * time.Second
 
@@ -170,38 +168,19 @@ func waitForSocket(ctx context.Context, addr string) error {
 	}
 }
 
-// runAccepting runs the hooks of workers that take requests, of the start or after a
-// reload, without waiting for them.
-func (p *program) runAccepting(ctx context.Context, again bool) {
-	if p.workers.Pool != nil {
-		s := p.stages()
-		go s.accepting(ctx, p.cfg.Processes, again)
-	}
-}
-
-// watchTouched runs the hooks of files that are touched, until ctx ends. One that fails
-// is logged; two run at a time where both are touched.
-func (p *program) watchTouched(ctx context.Context) {
+// watch runs the hooks of files that are touched, until ctx ends. One that fails is logged; two run
+// at a time where both are touched.
+func (s *stages) watch(ctx context.Context, touched []config.TouchHook, under func(...string) []string) {
 	var watched []life.Watched
-	for _, h := range p.cfg.TouchHooks {
-		watched = append(watched, life.Watched{Paths: p.site.under(h.Path), Do: func() {
-			p.logf("*** %s has been touched... running \"%s\" ***", h.Path, h.Text)
+	for _, h := range touched {
+		watched = append(watched, life.Watched{Paths: under(h.Path), Do: func() {
+			s.logf("*** %s has been touched... running \"%s\" ***", h.Path, h.Text)
 			go func() {
-				if err := p.runHook(ctx, h.Hook); err != nil && ctx.Err() == nil {
-					p.logf("%s: %v", h.Where, err)
+				if err := s.do(ctx, h.Hook); err != nil && ctx.Err() == nil {
+					s.logf("%s: %v", h.Where, err)
 				}
 			}()
 		}})
 	}
 	life.Watch(ctx, watched...)
-}
-
-// runAtExit runs the commands for the end, unless another server goes on in the place of
-// this one. They have as long as requests have; one that fails does not keep the others
-// from running.
-func (p *program) runAtExit() {
-	if p.role.Shared() {
-		return
-	}
-	p.withMercy(p.stages().atExit)
 }

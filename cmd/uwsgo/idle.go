@@ -4,7 +4,10 @@ import (
 	"context"
 	"time"
 
+	"github.com/uwsgo/uwsgo/cmd/internal/config"
 	"github.com/uwsgo/uwsgo/cmd/internal/emperor"
+	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/life"
+	"github.com/uwsgo/uwsgo/engine"
 )
 
 // idleness tells since when nobody has asked for anything. It belongs to one goroutine.
@@ -36,38 +39,39 @@ func (i *idleness) look(now time.Time, requests uint64, running int64) int {
 // idleEach is how often it is looked at.
 const idleEach = time.Second
 
-// watchIdle does what idle and die-on-idle ask for, until ctx ends.
-func (p *program) watchIdle(ctx context.Context) {
-	cfg := p.cfg
-	if cfg.Idle == 0 || p.workers.Pool == nil {
-		return
-	}
-	i := idleness{after: cfg.Idle}
-	t := time.NewTicker(idleEach)
-	defer t.Stop()
+// watchIdle calls rest when nobody has asked for anything for so long, and again when somebody does,
+// until ctx ends. It looks at stats at the times that come from looks.
+func watchIdle(ctx context.Context, after time.Duration, looks <-chan time.Time, stats func() engine.Stats, rest func(idle bool)) {
+	i := idleness{after: after}
 	for {
 		var now time.Time
 		select {
 		case <-ctx.Done():
 			return
-		case now = <-t.C:
+		case now = <-looks:
 		}
-		s := p.engine.Stats()
-		switch i.look(now, s.Requests, s.InFlight) {
-		case 1:
-			p.logf("workers have been inactive for more than %d seconds", int(cfg.Idle/time.Second))
-			switch {
-			case !cfg.DieOnIdle:
-				p.workers.Scale(1 - cfg.Processes)
-			case p.vassal != nil: // the emperor has to know that it may be started again
-				p.vassal.tell(emperor.Leaving)
-			default:
-				p.ending.Ask(request("die-on-idle"))
-			}
-		case -1:
-			if !cfg.DieOnIdle {
-				p.workers.Scale(cfg.Processes)
-			}
+		s := stats()
+		if change := i.look(now, s.Requests, s.InFlight); change != 0 {
+			rest(change > 0)
+		}
+	}
+}
+
+// whenIdle returns what idle and die-on-idle ask for.
+func whenIdle(cfg *config.Config, w *workers, v *vassal, e *life.Ending, logf func(format string, args ...any)) func(idle bool) {
+	return func(idle bool) {
+		if idle {
+			logf("workers have been inactive for more than %d seconds", int(cfg.Idle/time.Second))
+		}
+		switch {
+		case idle && !cfg.DieOnIdle:
+			w.Scale(1 - cfg.Processes)
+		case !cfg.DieOnIdle:
+			w.Scale(cfg.Processes)
+		case idle && v != nil: // the emperor has to know that it may be started again
+			v.tell(emperor.Leaving)
+		case idle:
+			e.Ask(request("die-on-idle"))
 		}
 	}
 }

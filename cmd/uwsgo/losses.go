@@ -13,10 +13,10 @@ import (
 // tellLosses logs in one line how many options do not do what they do in uWSGI, which are
 // lost, and the command that says more. What is open by ignore-unsupported has a line of its
 // own.
-func (p *program) tellLosses() {
-	l := p.cfg.Losses
+func tellLosses(cfg *config.Config, logf func(format string, args ...any)) {
+	l := cfg.Losses
 	if len(l.Unprotected) > 0 {
-		p.logf("*** WARNING: not protected by, as ignore-unsupported says: %s ***", strings.Join(l.Unprotected, ", "))
+		logf("*** WARNING: not protected by, as ignore-unsupported says: %s ***", strings.Join(l.Unprotected, ", "))
 	}
 	if len(l.Function)+len(l.Changed)+len(l.Harmless) == 0 {
 		return
@@ -25,7 +25,7 @@ func (p *program) tellLosses() {
 	if len(l.Function) > 0 {
 		warning = "WARNING: "
 	}
-	p.logf("*** %s%s; %s tells more ***", warning, check.Sort(p.cfg).Summary(), checkCommand(os.Args))
+	logf("*** %s%s; %s tells more ***", warning, check.Sort(cfg).Summary(), checkCommand(os.Args))
 }
 
 // checkCommand is the command that checks what a server was started with. Options may hold

@@ -97,13 +97,12 @@ func run() int {
 		if cfg.Daemonize != "" && ready == nil && before == nil && mine == nil {
 			return daemonize(cfg, path, input.Bytes())
 		}
-		p := newProgram(cfg, path)
-		p.stdin, p.daemon = input.Bytes(), daemonized{waiting: ready, successor: cfg.Daemonize != "" && before != nil}
-		p.vassal, p.role = mine, succession.NewRole(before)
+		p := newProcess(cfg, path, before)
+		p.vassal, p.daemon = mine, daemonized{waiting: ready, successor: cfg.Daemonize != "" && before != nil}
 		if emperor {
 			return reign(p)
 		}
-		return serve(p)
+		return serve(newProgram(p, input.Bytes()))
 	}
 	return exitOK
 }

@@ -1,14 +1,16 @@
 package main
 
 import (
-	"github.com/uwsgo/uwsgo/cmd/internal/companion"
-	"github.com/uwsgo/uwsgo/cmd/internal/cron"
+	"fmt"
+	"net"
+
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
+	"github.com/uwsgo/uwsgo/cmd/internal/stats"
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/observe"
 )
 
-// makeObserver makes what tells of the server, once it has its addresses.
-func (p *program) makeObserver() {
+// observe makes what tells of the server, once it has its addresses, and the stats server.
+func (p *program) observe() (err error) {
 	p.observer = &observe.Server{
 		// uwsgitop and the exporters look at it, and know uWSGI's numbers.
 		Version: ini.UWSGIVersion + "-uwsgo-" + version,
@@ -19,20 +21,26 @@ func (p *program) makeObserver() {
 			}
 			return list
 		},
-		Workers: p.workers.snapshot,
-		Companions: func() []companion.State {
-			if g := p.companions.Load(); g != nil {
-				return g.Snapshot()
-			}
-			return nil
-		},
-		Crons: func() []cron.State {
-			if r := p.crons.Load(); r != nil {
-				return r.Snapshot()
-			}
-			return nil
-		},
+		Workers:    p.workers.snapshot,
+		Companions: p.beside.companions, Crons: p.beside.crons,
 		Signals: p.services.waiting, Caches: p.workers.shared,
 		Paused: p.paused.Load, Cwd: func() string { return *p.site.cwd.Load() }, Dropped: p.logs.Dropped,
 	}
+	cfg := p.cfg
+	inherited := p.role.Before.Stats(cfg.Stats)
+	if cfg.Stats == "" {
+		return nil
+	}
+	o := stats.Options{Mode: cfg.ChmodSocket, Owner: p.identity.Owner(), Inherited: inherited, HTTP: cfg.StatsHTTP, Minified: cfg.StatsMin, NoCores: cfg.StatsNoCores, Hosts: cfg.StatsHosts}
+	if p.stats, err = stats.New(cfg.Stats, p.observer.Snapshot, o); err != nil {
+		return fmt.Errorf("stats: %w", err)
+	}
+	p.stats.KeepFile(inherited != nil)
+	p.role.KeepFiles = p.stats.KeepFile
+	p.ending.Later(func() { _ = p.stats.Close() })
+	p.logf("*** Stats server enabled on %s ***", p.stats.Addr())
+	if a, ok := p.stats.Addr().(*net.TCPAddr); ok && a.IP.IsUnspecified() {
+		p.logf("*** WARNING: whoever reaches this machine can read the stats: prefer stats = 127.0.0.1:%d, or a unix socket ***", a.Port)
+	}
+	return nil
 }

@@ -4,6 +4,8 @@ import (
 	"os"
 	"runtime"
 	"time"
+
+	"github.com/uwsgo/uwsgo/engine"
 )
 
 // Everything but the loops runs for moments only, so the Go runtime needs no processors
@@ -97,8 +99,8 @@ func moreProcs(more bool, events uint64, loops int) bool {
 }
 
 // wakeups returns how many events the loops have had.
-func (p *program) wakeups() (n uint64) {
-	for _, l := range p.engine.Loops() {
+func wakeups(loops []*engine.Loop) (n uint64) {
+	for _, l := range loops {
 		n += l.Wakeups()
 	}
 	return n

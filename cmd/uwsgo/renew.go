@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"os"
 	"strings"
 
@@ -18,7 +19,7 @@ func (p *program) renew() {
 		return
 	}
 	p.app.renewed.Store(next)
-	if p.restartForEmperor(waiting) {
+	if p.vassal.restart(waiting, p.ending, p.logf) {
 		return
 	}
 	if len(waiting) > 0 {
@@ -28,7 +29,7 @@ func (p *program) renew() {
 
 // makeReloads makes what reloads the apps, once it is known whether there are any.
 func (p *program) makeReloads() {
-	p.reloads = &life.Reloads{Logf: p.logf, Notify: p.notify, Renew: p.renew, Enter: p.reloaded, Asked: p.logs.Follow} // logrotate may have moved the log before it asks
+	p.reloads = &life.Reloads{Logf: p.logf, Notify: p.manager.notify, Renew: p.renew, Enter: p.reloaded, Asked: p.logs.Follow} // logrotate may have moved the log before it asks
 	if p.workers.Pool != nil {
 		p.reloads.Pool = p.workers.Pool
 	}
@@ -42,11 +43,23 @@ func (p *program) makeReloads() {
 
 // causes are what reloads are made for by themselves.
 func (p *program) causes() life.Causes {
-	c := life.Causes{Touch: p.site.under(p.cfg.TouchReload...), TouchChain: p.site.under(p.cfg.TouchChainReload...), TouchWorkers: p.site.under(p.cfg.TouchWorkers...), Contents: p.site.under(p.cfg.FSReload...)}
+	under := p.site.under
+	c := life.Causes{
+		Touch: under(p.cfg.TouchReload...), TouchChain: under(p.cfg.TouchChainReload...), TouchWorkers: under(p.cfg.TouchWorkers...),
+		Contents: under(p.cfg.FSReload...),
+	}
 	if p.workers.code != nil {
 		c.Code = p.workers.code.Changed
 	}
 	return c
+}
+
+// runAccepting runs the hooks of workers that take requests, of the start or after a reload,
+// without waiting for them.
+func (p *program) runAccepting(ctx context.Context, again bool) {
+	if p.workers.Pool != nil {
+		go p.hooks.accepting(ctx, p.cfg.Processes, again)
+	}
 }
 
 // reloaded follows the app to where it is now, of which it returns the name, and tells
@@ -54,8 +67,6 @@ func (p *program) causes() life.Causes {
 func (p *program) reloaded() string {
 	p.vassal.tell(emperor.Spawned, emperor.Accepting)
 	p.runAccepting(p.ending.Patience, true)
-	if g := p.companions.Load(); g != nil {
-		g.Reload()
-	}
+	p.beside.reload()
 	return p.site.enter(p.sockets.relative() || p.stats != nil && relativeSocket(p.stats.Addr().String()))
 }

@@ -23,15 +23,6 @@ func ownPath() string {
 	return path
 }
 
-// bindRole tells the role what it needs of the program, once that is prepared.
-func (p *program) bindRole() {
-	r := p.role
-	r.Logf, r.Notify, r.Mercy = p.logf, p.notify, p.cfg.Mercy
-	if p.stats != nil {
-		r.KeepFiles = p.stats.KeepFile
-	}
-}
-
 // replaceBinary starts the program again, to take the place of this process with its
 // sockets. Only the goroutine of serve calls it.
 func (p *program) replaceBinary() {
@@ -43,7 +34,7 @@ func (p *program) replaceBinary() {
 		p.logf("%s", why)
 		return
 	}
-	p.logf("binary reloading uwsgo: starting %s...", p.app.self)
+	p.logf("binary reloading uwsgo: starting %s...", p.self)
 	if err := p.role.Start(p.likeThis()); err != nil {
 		p.logf("the binary is not replaced: %v", err)
 		return
@@ -55,14 +46,14 @@ func (p *program) replaceBinary() {
 // likeThis says how to start the program as this process was started.
 func (p *program) likeThis() succession.Spec {
 	s := succession.Spec{
-		Path: p.app.self, Args: os.Args, Dir: p.site.started, Stdin: p.stdin, Stdout: os.Stdout, Stderr: p.logs.File(),
+		Path: p.self, Args: os.Args, Dir: p.site.started, Stdin: p.stdin, Stdout: os.Stdout, Stderr: p.logs.File(),
 		Home: *p.site.cwd.Load(), // of socket files; where they were made may be gone by now
 	}
 	if _, err := os.Stat(p.site.started); err != nil && p.site.dir != "" {
 		s.Dir = p.site.dir // such as a release that is gone
 	}
-	if p.watchdog > 0 {
-		s.Env = append(s.Env, "WATCHDOG_USEC="+strconv.FormatInt(p.watchdog.Microseconds(), 10))
+	if p.manager.watchdog > 0 {
+		s.Env = append(s.Env, "WATCHDOG_USEC="+strconv.FormatInt(p.manager.watchdog.Microseconds(), 10))
 	}
 	s.Sockets = p.sockets.handed()
 	if p.stats != nil {
@@ -86,7 +77,7 @@ func (p *program) handOver(outcome error) bool {
 		}
 	}
 	if besides {
-		if err := p.startCompanions(); err != nil {
+		if err := p.beside.start(p.cfg.Companions, p.cfg.Crons); err != nil {
 			p.logf("%v", err)
 		}
 	}

@@ -6,68 +6,50 @@ import (
 	"os"
 	"os/signal"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 
-	"github.com/uwsgo/uwsgo/cmd/internal/companion"
-	"github.com/uwsgo/uwsgo/cmd/internal/config"
-	"github.com/uwsgo/uwsgo/cmd/internal/cron"
-	"github.com/uwsgo/uwsgo/cmd/internal/privilege"
 	"github.com/uwsgo/uwsgo/cmd/internal/stats"
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/life"
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/observe"
-	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/succession"
 	"github.com/uwsgo/uwsgo/engine"
 )
 
 // program is one run of the server, from its configuration to its end.
 type program struct {
-	cfg    *config.Config
-	site   *site // where the app lives
-	app    *app  // what workers run, and with what
-	orders *orders
-	start  time.Time
+	*process
+	app    *app    // what workers run, and with what
+	orders *orders // what signals and letters ask for
+	hooks  *stages
 	stdin  []byte // what was read of standard input
 	procs  procs  // of the Go runtime
-	// identity is whom the server becomes once its addresses are bound.
-	identity privilege.Identity
-	others   chan os.Signal // signals that ask for something else than the end
-	vassal   *vassal        // nil for a server that no emperor has started
-	daemon   daemonized
-	paused   atomic.Bool
+
+	paused   atomic.Bool // no connection is accepted
 	stopping atomic.Bool // a signal to stop has come; see ready-path
-	ending   *life.Ending
-	fifos    *fifos
-	pidFiles *pidFiles
-	watchdog time.Duration // how often systemd wants to hear from the server; 0 for never
-	logs     logs
 
 	engine   *engine.Server
+	sockets  *sockets
 	workers  workers
 	services *services // for apps
-	stats    *stats.Server
+	beside   *beside
+	fifos    *fifos
+	stats    *stats.Server // nil without one
 	observer *observe.Server
-
-	role    *succession.Role // to the servers before and after this one
-	sockets *sockets
-
-	reloads    *life.Reloads
-	companions atomic.Pointer[companion.Group] // set when they are started, as is
-	crons      atomic.Pointer[cron.Runner]
+	reloads  *life.Reloads
 }
 
-// newProgram returns one that has done nothing yet. self is the absolute path of this program.
-func newProgram(cfg *config.Config, self string) *program {
-	p := &program{cfg: cfg, site: &site{cfg: cfg}}
-	p.app = newApp(p.site, self, p.logf)
-	p.orders = &orders{server: served{p}, logf: p.logf}
+// newProgram returns a server that has done nothing yet. stdin is what was read of standard input.
+func newProgram(base *process, stdin []byte) *program {
+	p := &program{process: base, stdin: stdin}
+	p.app = newApp(p.site, p.self, p.logf)
+	p.orders = &orders{server: served{p}, logf: p.logf, notify: func(sig os.Signal) { signal.Notify(p.others, sig) }}
+	do := &actions{app: p.app, logs: &p.logs, setTask: p.orders.setTask}
+	p.hooks = &stages{hooks: p.cfg.Hooks, work: p.cfg.Chdir2, logf: p.logf, do: do.do}
+	p.beside = &beside{command: do.command, owns: p.workers.owns, role: p.role, ending: p.ending, mercy: p.cfg.Mercy, logf: p.logf}
+	p.fifos = &fifos{letters: make(chan byte, 16), role: p.role, ending: p.ending, logf: p.logf}
 	return p
 }
-
-// logf writes a line into the log, once that is open.
-func (p *program) logf(format string, args ...any) { p.logs.printf(format, args...) }
 
 // serve runs the server that p.cfg describes until it is stopped, and returns the exit
 // code: it starts up, lives, and ends.
@@ -80,6 +62,7 @@ func serve(p *program) int {
 	over := p.ending.Early(giveUp)
 	defer over()
 
+	p.procs = setProcs(p.cfg.Compress || p.cfg.HTTPGzip)
 	if err := p.open(); err != nil {
 		return fail(err)
 	}
@@ -100,49 +83,31 @@ func serve(p *program) int {
 	return exitOK
 }
 
-// takeSignals has signals come to the server, and never gives them back: one that comes at
-// the very end must not change the exit code.
-func (p *program) takeSignals() {
-	// A log whose reader has gone must not end the server.
-	// Not with Ignore, which the programs that it starts would inherit.
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	p.ending = life.NewEnding(func() {
-		_, _ = os.Stderr.WriteString("uwsgo: the end was asked for twice and did not come: ending as it is\n")
-		os.Exit(exitConfig)
-	})
-	signal.Notify(p.ending.Asked, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
-	// What uWSGI reloads or reports on must at least not end the server.
-	p.others = make(chan os.Signal, 8)
-	signal.Notify(p.others, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTSTP)
-	p.orders.notify = func(sig os.Signal) { signal.Notify(p.others, sig) }
-	p.listenToEmperor()
-}
-
-// heed does what a signal asks for, and reports whether the server goes on.
-func (p *program) heed(sig os.Signal) bool {
-	if p.orders.heed(sig) {
-		return true
-	}
-	p.logf("%s received: finishing requests, at most %v (again: at once)", signalName(sig), p.cfg.Mercy)
-	return false
-}
-
 // live does what the server is asked for until it is asked for its end, which it reports. It
 // is false where requests cannot be served any more.
 func (p *program) live(ctx context.Context, served <-chan error) bool {
 	watching, unwatch := context.WithCancel(ctx)
 	go p.logs.watch(watching, p.site.under(p.cfg.TouchLogRotate...), p.site.under(p.cfg.TouchLogReopen...))
-	go p.watchTouched(watching)
-	go p.watchIdle(watching)
+	go p.hooks.watch(watching, p.cfg.TouchHooks, p.site.under)
+	if p.cfg.Idle > 0 && p.workers.Pool != nil {
+		go watchIdle(watching, p.cfg.Idle, time.Tick(idleEach), p.engine.Stats, whenIdle(p.cfg, &p.workers, p.vassal, p.ending, p.logf))
+	}
 	p.runAccepting(watching, false)
 	reloaded := p.reloads.Start(watching, p.causes())
 	defer func() { unwatch(); reloaded() }()
+	heed := func(sig os.Signal) bool {
+		if p.orders.heed(sig) {
+			return true
+		}
+		p.logf("%s received: finishing requests, at most %v (again: at once)", signalName(sig), p.cfg.Mercy)
+		return false
+	}
 	for running := true; running; {
 		select {
 		case sig := <-p.ending.Asked:
-			running = p.heed(sig)
+			running = heed(sig)
 		case sig := <-p.others:
-			running = p.heed(sig)
+			running = heed(sig)
 		case c := <-p.fifos.letters:
 			p.orders.obey(c)
 		case outcome := <-p.role.After.Outcome():
@@ -169,7 +134,7 @@ func (p *program) shutdown() {
 	}()
 	if !p.role.Shared() {
 		p.stopping.Store(true)
-		p.notify(daemon.SdNotifyStopping, "finishing requests")
+		p.manager.notify(daemon.SdNotifyStopping, "finishing requests")
 		p.role.After.Stop()
 	}
 	if d := p.cfg.DrainDelay; d > 0 && !p.role.Shared() {

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/uwsgo/uwsgo/cmd/internal/hook"
@@ -17,13 +18,15 @@ var usual = map[os.Signal]string{
 // replaceTask is the one that no hook can ask for.
 const replaceTask = "replace"
 
-// orders are what signals and the letters of master-fifo ask for. Only the goroutine of serve
-// calls its methods.
+// orders are what signals and the letters of master-fifo ask for. Only the goroutine of serve calls
+// heed and obey.
 type orders struct {
 	server obeying
 	logf   func(format string, args ...any)
-	notify func(os.Signal)      // has a signal come to the server
-	tasks  map[os.Signal]string // what signals ask for by hooks of unix_signal
+	notify func(os.Signal) // has a signal come to the server
+
+	mu    sync.Mutex
+	tasks map[os.Signal]string // what signals ask for by hooks of unix_signal; mu guards it
 }
 
 // obeying is what a server does when it is asked for it.
@@ -40,8 +43,10 @@ type obeying interface {
 	rotateLog()
 }
 
-// setTask has a signal ask for something else from now on.
+// setTask has a signal ask for something else from now on. Any goroutine.
 func (o *orders) setTask(sig syscall.Signal, task string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	if o.tasks == nil {
 		o.tasks = map[os.Signal]string{}
 	}
@@ -63,9 +68,11 @@ func (r request) String() string { return string(r) }
 
 // heed does what a signal asks for, and reports whether the server goes on.
 func (o *orders) heed(sig os.Signal) bool {
-	task := usual[sig]
-	if other, ok := o.tasks[sig]; ok {
-		task = other
+	o.mu.Lock()
+	task, ok := o.tasks[sig]
+	o.mu.Unlock()
+	if !ok {
+		task = usual[sig]
 	}
 	name := signalName(sig)
 	switch task {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -15,37 +14,12 @@ import (
 
 	"github.com/coreos/go-systemd/v22/daemon"
 
+	"github.com/uwsgo/uwsgo/cmd/internal/config"
 	"github.com/uwsgo/uwsgo/cmd/internal/emperor"
 	"github.com/uwsgo/uwsgo/cmd/internal/logger"
-	"github.com/uwsgo/uwsgo/cmd/internal/stats"
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/succession"
 	"github.com/uwsgo/uwsgo/engine/worker"
 )
-
-// open becomes what the process is to be before anything else, and opens the log. Errors go
-// to standard error alone.
-func (p *program) open() error {
-	p.start = time.Now()
-	go reapAdopted(p.ending.Patience.Done())
-	p.procs = setProcs(p.cfg.Compress || p.cfg.HTTPGzip)
-	if p.cfg.Umask >= 0 {
-		syscall.Umask(p.cfg.Umask)
-	}
-	setTitle(p.cfg)
-	var err error
-	if p.identity, err = identify(p.cfg); err != nil {
-		return err
-	}
-	c := logConfig(p.cfg, p.identity)
-	c.Encoders = append(c.Encoders, p.vassal.prefix(c)...)
-	if err := p.logs.open(c, p.role.Before != nil); err != nil {
-		return err
-	}
-	p.ending.Later(func() { _ = p.logs.Close() })
-	p.fifos = &fifos{letters: make(chan byte, 16), role: p.role, ending: p.ending, logf: p.logf}
-	p.pidFiles = &pidFiles{user: p.identity, role: p.role, ending: p.ending, vacuum: p.cfg.Vacuum, logf: p.logf}
-	return nil
-}
 
 // startUp prepares everything, has requests answered, and tells everybody so. served gets why
 // they are answered no more.
@@ -54,7 +28,6 @@ func (p *program) startUp(ctx context.Context) (served <-chan error, err error) 
 		return nil, err
 	}
 	p.makeReloads()
-	p.bindRole()
 	handler, err := p.handler()
 	if err != nil {
 		return nil, err
@@ -79,7 +52,7 @@ func (p *program) notStarted(ctx context.Context, err error) int {
 		p.logf("%v", err)
 		return code
 	}
-	p.tellLosses() // one of them may be why
+	tellLosses(p.cfg, p.logf) // one of them may be why
 	p.complain(err)
 	if last != "" {
 		p.logf("%s", last)
@@ -107,8 +80,8 @@ func verdict(err error) (code int, last string) {
 func (p *program) prepare(ctx context.Context) error {
 	cfg := p.cfg
 	p.logf("*** Starting uwsgo %s (%s, %d CPUs) on [%s] ***", version, runtime.GOOS+"/"+runtime.GOARCH, runtime.NumCPU(), p.start.Format(time.ANSIC))
-	p.limitFiles()
-	inherited, err := p.fromSystemd() // first: what is run must not get it
+	limitFiles(cfg, p.logf)
+	inherited, err := p.manager.inherit() // first: what is run must not get it
 	if err != nil {
 		return err
 	}
@@ -124,7 +97,7 @@ func (p *program) prepare(ctx context.Context) error {
 	if p.site.started, err = os.Getwd(); err != nil {
 		return fmt.Errorf("current directory: %w", err)
 	}
-	if err := p.runHooks(ctx, "asap"); err != nil {
+	if err := p.hooks.run(ctx, "asap"); err != nil {
 		return err
 	}
 	for _, w := range cfg.Warnings {
@@ -153,7 +126,7 @@ func (p *program) prepare(ctx context.Context) error {
 	if err := p.site.begin(); err != nil {
 		return err
 	}
-	if err := p.runHooks(ctx, "pre-jail", "post-jail", "in-jail"); err != nil {
+	if err := p.hooks.run(ctx, "pre-jail", "post-jail", "in-jail"); err != nil {
 		return err
 	}
 	if cfg.Chroot == "" { // else it is below the new root
@@ -164,36 +137,29 @@ func (p *program) prepare(ctx context.Context) error {
 	if err := p.listen(inherited); err != nil {
 		return err
 	}
-	p.makeObserver()
-	statsSocket := p.role.Before.Stats(cfg.Stats)
-	if cfg.Stats != "" {
-		o := stats.Options{Mode: cfg.ChmodSocket, Owner: p.identity.Owner(), Inherited: statsSocket, HTTP: cfg.StatsHTTP, Minified: cfg.StatsMin, NoCores: cfg.StatsNoCores, Hosts: cfg.StatsHosts}
-		if p.stats, err = stats.New(cfg.Stats, p.observer.Snapshot, o); err != nil {
-			return fmt.Errorf("stats: %w", err)
-		}
-		p.stats.KeepFile(o.Inherited != nil)
-		p.ending.Later(func() { _ = p.stats.Close() })
-		p.logf("*** Stats server enabled on %s ***", p.stats.Addr())
-		if a, ok := p.stats.Addr().(*net.TCPAddr); ok && a.IP.IsUnspecified() {
-			p.logf("*** WARNING: whoever reaches this machine can read the stats: prefer stats = 127.0.0.1:%d, or a unix socket ***", a.Port)
-		}
+	if err := p.observe(); err != nil {
+		return err
 	}
 	// Only now: a second start, which finds the sockets taken, must not touch the
 	// file of the server that runs.
-	if err := p.pidFiles.write(p.site.path(cfg.PidFile, true)); err != nil {
+	if err := p.writePidFiles(true, cfg.PidFile); err != nil {
 		return err
 	}
-	if err := p.runHooks(ctx, "as-root"); err != nil {
+	if err := p.hooks.run(ctx, "as-root"); err != nil {
 		return err
 	}
 	if err := dropPrivileges(p.site, p.identity, p.logf); err != nil {
 		return err
 	}
-	p.ending.Later(p.runAtExit) // after the workers: they are started, and so ended, later
+	p.ending.Later(func() { // after the workers: they are started, and so ended, later
+		if !p.role.Shared() { // else another server goes on
+			p.ending.Within(cfg.Mercy, p.hooks.atExit)
+		}
+	})
 	if err := p.logs.move(cfg.LogTo2); err != nil {
 		return err
 	}
-	if err := p.pidFiles.write(p.site.path(cfg.PidFile2, false)); err != nil {
+	if err := p.writePidFiles(false, cfg.PidFile2); err != nil {
 		return err
 	}
 	for _, name := range cfg.Fifos {
@@ -202,75 +168,66 @@ func (p *program) prepare(ctx context.Context) error {
 	if err := p.fifos.open(); err != nil {
 		return err
 	}
-	if err := p.runHooks(ctx, "as-user", "pre-app"); err != nil {
+	if err := p.hooks.run(ctx, "as-user", "pre-app"); err != nil {
 		return err
 	}
 	if cfg.HasApp() {
 		if err := p.startWorkers(ctx); err != nil {
 			return err
 		}
-		return p.runHooks(ctx, "post-app")
+		return p.hooks.run(ctx, "post-app")
 	}
 	if !cfg.HasFiles() {
 		p.logf("*** WARNING: every request gets 404: %s ***", cfg.NoApp())
 		return nil
 	}
 	p.logf("*** no app to run: serving files only ***")
-	return p.runHooks(ctx, "post-app")
+	return p.hooks.run(ctx, "post-app")
 }
 
 // limitFiles sets how many descriptors this process, and those that it starts, may have. As
 // in uWSGI, a limit that cannot be set is no reason not to start.
-func (p *program) limitFiles() {
-	if p.cfg.MaxFD == 0 {
+func limitFiles(cfg *config.Config, logf func(format string, args ...any)) {
+	if cfg.MaxFD == 0 {
 		return
 	}
 	var limit syscall.Rlimit
-	setBoth(&limit.Cur, &limit.Max, p.cfg.MaxFD)
+	setBoth(&limit.Cur, &limit.Max, cfg.MaxFD)
 	// Not by x/sys: this one also has what is started get the limit.
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		p.logf("*** WARNING: max-fd: the limit cannot be %d: %v: it needs root, or LimitNOFILE= in the systemd unit ***", p.cfg.MaxFD, err)
+		logf("*** WARNING: max-fd: the limit cannot be %d: %v: it needs root, or LimitNOFILE= in the systemd unit ***", cfg.MaxFD, err)
 	}
 }
 
 // setBoth sets two fields whose type depends on the system.
 func setBoth[T int64 | uint64](a, b *T, n int) { *a, *b = T(n), T(n) }
 
-// complain logs why the server does not start. Whoever started it looks at the
-// terminal, not into the log file.
-func (p *program) complain(err error) {
-	p.logf("uwsgo: %v", err)
-	if p.cfg.LogTo != "" {
-		fail(err)
-	}
-}
-
 // announce tells everybody that requests are served.
 func (p *program) announce(ctx context.Context) error {
-	if err := p.runHooks(ctx, "master-start"); err != nil {
+	if err := p.hooks.run(ctx, "master-start"); err != nil {
 		return err
 	}
-	for _, path := range []string{p.cfg.SafePidFile, p.cfg.SafePidFile2} {
-		if err := p.pidFiles.write(p.site.path(path, false)); err != nil {
-			return err
-		}
+	if err := p.writePidFiles(false, p.cfg.SafePidFile, p.cfg.SafePidFile2); err != nil {
+		return err
 	}
 	if err := p.role.TakeOver(ctx); err != nil {
 		return err
 	}
-	if err := p.startCompanions(); err != nil {
+	if err := p.beside.start(p.cfg.Companions, p.cfg.Crons); err != nil {
 		return err
 	}
 	if err := p.daemon.detach(&p.logs); err != nil {
 		return err
 	}
 	p.ending.Started = true
-	p.startWatchdog()
-	p.startHeartbeat()
+	startWatch(p.ending, p.engine.Loops(), p.manager.watchdog/2, p.manager.alive)
+	if p.vassal != nil {
+		startWatch(p.ending, p.engine.Loops(), p.cfg.Heartbeat, func() { p.vassal.tell(emperor.Heartbeat) })
+	}
 	p.vassal.tell(emperor.Spawned, emperor.Accepting, emperor.Loyal)
-	p.ending.Later(p.procs.follow(p.wakeups))
-	p.notify(daemon.SdNotifyReady, "serving requests")
-	p.tellLosses()
+	p.ending.Later(p.procs.follow(func() uint64 { return wakeups(p.engine.Loops()) }))
+	p.manager.notify(daemon.SdNotifyReady, "serving requests")
+	tellLosses(p.cfg, p.logf)
 	p.logf("*** uwsgo is ready after %v ***", time.Since(p.start).Round(time.Millisecond))
 	if p.cfg.Quick != "" {
 		p.logf("*** %s ***", p.cfg.Quick)

@@ -6,36 +6,49 @@ import (
 
 	"github.com/coreos/go-systemd/v22/daemon"
 
+	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/life"
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/succession"
 	"github.com/uwsgo/uwsgo/engine"
 )
 
-// fromSystemd takes what systemd has passed: sockets, and the time of its watchdog.
-func (p *program) fromSystemd() ([]succession.Socket, error) {
+// manager is the service manager, systemd. One that does not listen changes nothing.
+type manager struct {
+	watchdog time.Duration // how often it wants to hear from the server; 0 for never
+	logf     func(format string, args ...any)
+}
+
+// inherit takes what systemd has passed: sockets, and the time of its watchdog.
+func (m *manager) inherit() ([]succession.Socket, error) {
 	var err error
-	if p.watchdog, err = daemon.SdWatchdogEnabled(true); err != nil {
+	if m.watchdog, err = daemon.SdWatchdogEnabled(true); err != nil {
 		return nil, fmt.Errorf("watchdog of systemd: %w", err)
 	}
 	return succession.FromSystemd()
 }
 
-// notify tells systemd, if it has started the server as Type=notify, how things are.
-// A service manager that does not listen changes nothing.
-func (p *program) notify(state, status string) {
+// notify tells it how things are, if it has started the server as Type=notify. Any goroutine.
+func (m *manager) notify(state, status string) {
 	if _, err := daemon.SdNotify(false, state+"\nSTATUS="+status); err != nil {
-		p.logf("*** WARNING: systemd is not told %q: %v ***", state, err)
+		m.logf("*** WARNING: systemd is not told %q: %v ***", state, err)
 	}
 }
 
-// startWatchdog has systemd told, twice in the time of WatchdogSec=, that the server
-// is alive, for as long as all event loops are.
-func (p *program) startWatchdog() {
-	if p.watchdog == 0 {
+// alive tells the watchdog that the server works, where there is one.
+func (m *manager) alive() {
+	if m.watchdog > 0 {
+		_, _ = daemon.SdNotify(false, daemon.SdNotifyWatchdog)
+	}
+}
+
+// startWatch calls alive after each interval in which all loops have worked, until the end; never
+// where the interval is 0.
+func startWatch(e *life.Ending, loops []*engine.Loop, interval time.Duration, alive func()) {
+	if interval == 0 {
 		return
 	}
 	stop := make(chan struct{})
-	p.ending.Later(func() { close(stop) })
-	go watch(p.engine.Loops(), p.watchdog/2, stop, func() { _, _ = daemon.SdNotify(false, daemon.SdNotifyWatchdog) })
+	e.Later(func() { close(stop) })
+	go watch(loops, interval, stop, alive)
 }
 
 // watch calls alive after each interval in which every loop has run what was posted to

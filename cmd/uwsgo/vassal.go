@@ -12,6 +12,7 @@ import (
 
 	"github.com/uwsgo/uwsgo/cmd/internal/emperor"
 	"github.com/uwsgo/uwsgo/cmd/internal/logger"
+	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/life"
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/succession"
 )
 
@@ -66,26 +67,26 @@ const (
 	emperorLost   = request("lost connection with my emperor !!!")
 )
 
-// listenToEmperor does what the emperor says until its end, which is the server's.
-func (p *program) listenToEmperor() {
-	if p.vassal == nil {
+// listen passes on what the emperor says until its end, which is the server's: reloads to others.
+func (v *vassal) listen(e *life.Ending, others chan<- os.Signal) {
+	if v == nil {
 		return
 	}
 	go func() {
 		b := make([]byte, 1)
 		for {
-			n, err := p.vassal.pipe.Read(b)
+			n, err := v.pipe.Read(b)
 			switch {
 			case n == 0 || err != nil:
-				p.ending.Ask(emperorLost)
+				e.Ask(emperorLost)
 				return
 			case b[0] == emperor.Reload:
 				select {
-				case p.others <- emperorReload:
+				case others <- emperorReload:
 				default: // others wait
 				}
 			case b[0] == emperor.StopNow, b[0] == emperor.Stop:
-				p.ending.Ask(emperorStop)
+				e.Ask(emperorStop)
 			}
 		}
 	}()
@@ -96,16 +97,6 @@ func (v *vassal) tell(what ...byte) {
 	if v != nil {
 		_, _ = v.pipe.Write(what)
 	}
-}
-
-// startHeartbeat has the emperor told that all event loops do their work.
-func (p *program) startHeartbeat() {
-	if p.vassal == nil || p.cfg.Heartbeat == 0 {
-		return
-	}
-	stop := make(chan struct{})
-	p.ending.Later(func() { close(stop) })
-	go watch(p.engine.Loops(), p.cfg.Heartbeat, stop, func() { p.vassal.tell(emperor.Heartbeat) })
 }
 
 // onDemand takes the socket that an emperor has listened on until somebody came: it is the
@@ -133,14 +124,14 @@ func (v *vassal) onDemand() ([]succession.Socket, error) {
 	return []succession.Socket{s}, replace(int(null.Fd()), 0)
 }
 
-// restartForEmperor ends the server, for its emperor to start it anew, where a reload that the
+// restart ends the server, for its emperor to start it anew, where a reload that the
 // emperor has asked for is not enough.
-func (p *program) restartForEmperor(waiting []string) bool {
-	if p.vassal == nil || !p.vassal.renewing.Swap(false) || len(waiting) == 0 {
+func (v *vassal) restart(waiting []string, e *life.Ending, logf func(format string, args ...any)) bool {
+	if v == nil || !v.renewing.Swap(false) || len(waiting) == 0 {
 		return false
 	}
-	p.logf("these options have changed and need a restart, which the emperor makes: %s", strings.Join(waiting, ", "))
-	p.ending.Ask(request("restart by the emperor"))
+	logf("these options have changed and need a restart, which the emperor makes: %s", strings.Join(waiting, ", "))
+	e.Ask(request("restart by the emperor"))
 	return true
 }
 

@@ -94,7 +94,7 @@ func (p *program) startWorkers(ctx context.Context) error {
 		return err
 	}
 	wc.Stderr, wc.Log = p.logs.Printed(), func(line string) { p.logf("%s", line) }
-	wc.PostFork = p.stages().postFork()
+	wc.PostFork = p.hooks.postFork()
 	if p.cfg.AutoReload {
 		if w.code, err = life.NewCodeWatch(p.logf); err != nil {
 			return err
@@ -117,7 +117,7 @@ func (p *program) startWorkers(ctx context.Context) error {
 		return err
 	}
 	w.told.Store(w.Pool)
-	p.ending.Later(func() { p.withMercy(func(ctx context.Context) { _ = w.stop(ctx) }) })
+	p.ending.Later(func() { p.ending.Within(p.cfg.Mercy, func(ctx context.Context) { _ = w.stop(ctx) }) })
 	s := w.Snapshot()
 	p.logf("Python %s at %s (from %s)", s.Python, s.Path, wc.PythonFrom)
 	p.app.checkPlugins(s.Python, s.Path)
