@@ -52,6 +52,9 @@ type Zygote struct {
 	retired bool
 	// patience bounds the time that a command waits for room.
 	patience time.Duration
+	// booted is closed when the socket has taken what the process begins with. Commands wait for
+	// it; nil has been closed.
+	booted chan struct{}
 }
 
 // Start starts a process. What it reports, and in the end [Exited], is passed to deliver, on
@@ -62,7 +65,7 @@ func Start(c *launch.Config, lazy bool, in Inherited, deliver func(*Zygote, Repo
 		return nil, err
 	}
 	defer b.theirs.Close()
-	z := &Zygote{Config: c, Lazy: lazy, conn: b.ours, done: make(chan struct{}), patience: commandTime}
+	z := &Zygote{Config: c, Lazy: lazy, conn: b.ours, done: make(chan struct{}), patience: commandTime, booted: make(chan struct{})}
 	// The last word is there for its room: the names are written over the command line.
 	cmd := exec.Command(c.Python, append(interpreterArgs(c, b.script), longestName(c))...)
 	cmd.Dir = c.Dir
@@ -109,21 +112,19 @@ func Start(c *launch.Config, lazy bool, in Inherited, deliver func(*Zygote, Repo
 	}
 	z.process, z.PID = cmd.Process, cmd.Process.Pid
 	go z.read(deliver)
-	for _, part := range b.parts {
-		if err == nil {
-			err = z.write(func() error {
-				_, err := z.conn.Write(part)
-				return err
-			})
+	go z.boot(b.parts)
+	return z, nil
+}
+
+// boot writes what the process begins with. That is more than the socket has room for, so it waits
+// for a process that reads. The end of the process ends it: nobody else has the other end open.
+func (z *Zygote) boot(parts [][]byte) {
+	defer close(z.booted)
+	for _, part := range parts {
+		if _, err := z.conn.Write(part); err != nil {
+			return // the report of its end says why
 		}
 	}
-	if err != nil {
-		z.Kill()
-		<-z.done
-		_ = b.ours.Close()
-		return nil, z.noPython()
-	}
-	return z, nil
 }
 
 // Kill kills the process. Any goroutine.
@@ -269,6 +270,14 @@ func (z *Zygote) command(words ...any) error {
 // write does what sends, in bounded time. What was sent by half cannot be followed by
 // anything.
 func (z *Zygote) write(send func() error) error {
+	if z.booted != nil {
+		select {
+		case <-z.booted:
+		case <-time.After(z.patience):
+			z.Kill()
+			return os.ErrDeadlineExceeded
+		}
+	}
 	_ = z.conn.SetWriteDeadline(time.Now().Add(z.patience))
 	err := send()
 	if errors.Is(err, os.ErrDeadlineExceeded) {

@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -207,4 +208,46 @@ func FuzzDecode(f *testing.F) {
 			t.Errorf("%q passes as %+v", b, r)
 		}
 	})
+}
+
+// What a process begins with is more than its socket has room for. A start waits for no process: not
+// for one that never reads, nor for one that ends before it does.
+func TestStartOfWhatReadsNothing(t *testing.T) {
+	memory, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer memory.Close()
+	for name, script := range map[string]string{"hangs": "exec sleep 600", "ends": "exit 4"} {
+		t.Run(name, func(t *testing.T) {
+			python := filepath.Join(t.TempDir(), "python")
+			if err := os.WriteFile(python, []byte("#!/bin/sh\n"+script+"\n"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			c := &launch.Config{Python: python, Env: os.Environ()}
+			c.Module.Options = append(c.Module.Options, launch.Option{Name: "long", Value: strings.Repeat("x", 1<<19)})
+			ended := make(chan struct{})
+			z, err := Start(c, false, Inherited{Memory: &shared.Memory{File: memory}}, func(_ *Zygote, r Report) bool {
+				if _, ok := r.(Exited); ok {
+					close(ended)
+				}
+				return true
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if name == "hangs" {
+				z.Kill()
+			}
+			select {
+			case <-ended:
+			case <-time.After(20 * time.Second):
+				t.Fatal("nothing reports its end")
+			}
+			<-z.booted // its goroutine ends, too
+			if why := z.Why(""); name == "ends" && !strings.Contains(why.Error(), "it ended before it ran anything") {
+				t.Error(why)
+			}
+		})
+	}
 }
