@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/uwsgo/uwsgo/engine/worker/control"
 )
@@ -59,6 +60,29 @@ def storm(environ):
     assert late, "nothing was raised"
     return f"{wrong} wrong"
 
+def nested(environ):
+    """A handler of a signal calls while a call waits, and reads the answers to both."""
+    numbers, wrong = [], []
+
+    def ask(name, *args):
+        if channel().call(name, *args) != sum(args):
+            wrong.append(args)
+
+    def handler(*_):
+        numbers.append(len(numbers))
+        if len(numbers) % 3 == 0:
+            signal.setitimer(signal.ITIMER_REAL, 0.002)
+            ask("slowly", len(numbers))
+        ask("add", len(numbers), 1)
+
+    before = signal.signal(signal.SIGALRM, handler)
+    for i in range(40):
+        signal.setitimer(signal.ITIMER_REAL, 0.001 + (i % 10) * 0.0005)
+        ask("slowly", i)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+    return f"{len(wrong)} wrong, {'some' if numbers else 'none'} nested"
+
 def refused(environ):
     try:
         channel().call("refuse")
@@ -107,6 +131,10 @@ def application(environ, start_response):
 func services(logf func(string, ...any)) *control.Hub {
 	h := control.NewHub(logf)
 	h.Handle("add", func(_ *control.Peer, args []any) (any, error) { return args[0].(int) + args[1].(int), nil })
+	h.Handle("slowly", func(_ *control.Peer, args []any) (any, error) {
+		time.Sleep(5 * time.Millisecond)
+		return args[0], nil
+	})
 	h.Handle("who", func(p *control.Peer, _ []any) (any, error) { return fmt.Sprint(p.Worker, p.Generation), nil })
 	h.Handle("refuse", func(*control.Peer, []any) (any, error) { return nil, control.Refuse("not today") })
 	h.Handle("ring me", func(p *control.Peer, args []any) (any, error) { return nil, p.Tell("ring", args...) })
@@ -138,6 +166,7 @@ func TestControlInterrupted(t *testing.T) {
 		t.Skip("PyPy raises in between only where it likes to")
 	}
 	r := start(t, Config{Apps: []App{app(t, asks)}, Control: services(t.Logf)}, 1)
+	r.get("/nested").wait().body200("0 wrong, some nested")
 	r.get("/storm").wait().body200("0 wrong")
 	r.get("/who").wait().body200("0 1 1 1")
 }

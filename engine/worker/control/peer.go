@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -98,9 +99,12 @@ func (p *Peer) Close() {
 // read answers what the process calls, until its end.
 func (p *Peer) read() {
 	r := bufio.NewReader(p.conn)
-	for {
+	var recent [16]int // numbers of calls
+	for n := 0; ; n++ {
 		c, err := readCall(r)
 		switch {
+		case err == nil && c.id != 0 && slices.Contains(recent[:], c.id):
+			continue // a handler of a signal has sent it, just before the call around it did
 		case errors.Is(err, errFrame):
 			select {
 			case <-p.done:
@@ -112,6 +116,7 @@ func (p *Peer) read() {
 		case err != nil:
 			return // it has gone, or has closed its end
 		}
+		recent[n%len(recent)] = c.id
 		value, err := p.answer(c)
 		if c.id == 0 {
 			if err != nil {

@@ -8,7 +8,7 @@ zygote must not have threads.
 from collections import deque
 
 from . import interrupts
-from .own import marshal, os, socket, thread
+from .own import marshal, os, socket, suppress, thread
 from .trace import report
 
 MOST = 1 << 20  # bytes of a frame; the server takes no more
@@ -144,19 +144,37 @@ class Channel:
                 self._receive()
         finally:
             self.receiving = outer
+            if outer and any(c.answer for c in list(self.calls.values()) if c is not call):
+                # This call was made by a handler of a signal, within another one that still
+                # waits at the socket, though its answer has come: what answers this wakes it.
+                self.last += 1
+                self._send((self.last, "wake"))
 
     def _receive(self):
-        """Take one frame."""
-        size = 4 + int.from_bytes(self._gather(4)[:4], "little")
-        data = self._gather(size)
-        self.inbox.clear()
-        message = marshal.loads(data[4:])
+        """Take one frame.
+
+        A handler of a signal may call meanwhile, and take this frame and others. So nothing is
+        kept between two looks at the inbox, and to deal with an answer twice does no harm.
+        """
+        while True:
+            data = b"".join(self.inbox)
+            size = 4 + int.from_bytes(data[:4], "little") if len(data) >= 4 else 4
+            if 4 < size <= len(data):
+                break
+            self.inbox.extend(map(self.sock.recv, (size - len(data),)))
+            if self.inbox and not self.inbox[-1]:
+                raise gone()
+        self.inbox.clear()  # the same one: a call around this one may be about to add to it
+        if rest := data[size:]:
+            self.inbox.append(rest)
+        message = marshal.loads(data[4:size])
         number = message[0]
         if number:
             call = self.calls.get(abs(number))
             if call is not None:
                 call.answer = message
-                call.gate.release()
+                with suppress(RuntimeError):  # it has been released
+                    call.gate.release()
             return
         handler = self.handlers.get(message[1])
         if handler is not None:
@@ -164,13 +182,6 @@ class Channel:
                 handler(*message[2:])
             except BaseException as e:
                 report(e)
-
-    def _gather(self, size):
-        while len(data := b"".join(self.inbox)) < size:
-            self.inbox.extend(map(self.sock.recv, (size - len(data),)))
-            if not self.inbox[-1]:
-                raise gone()
-        return data
 
 
 class Silence:
