@@ -31,12 +31,19 @@ func (n *netHTTP) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuseHTTP(w, err)
 		return
 	}
+	if n.srv.noRoom() {
+		refuseHTTP(w, errBusy)
+		return
+	}
 	l := n.srv.loops[n.turn.Add(1)%uint32(len(n.srv.loops))]
 	g := &guest{srv: n.srv, w: w, ctl: http.NewResponseController(w), wake: make(chan struct{}, 1), more: make(chan struct{}, 1)}
 	x := &Exchange{loop: l, via: g, out: answer{}, req: req}
 	if r.Body != nil && r.Body != http.NoBody {
 		g.body, x.intake, g.first = r.Body, newIntake(), r.ProtoMajor == 1
 		x.body.length = req.ContentLength
+		if c, ok := r.Context().Value(http2Key{}).(*http2Conn); ok {
+			defer c.hold(n.srv, req.ContentLength)()
+		}
 	}
 	x.remote = remote{https: r.TLS != nil, tls: r.TLS, given: true}
 	x.remote.listener, _ = r.Context().Value(listenerKey{}).(*Listener)

@@ -159,7 +159,7 @@ func (c *conn) weigh() {
 		n += cap(c.x.head)
 	}
 	if c.tls != nil && !c.dead {
-		n += tlsWeight + c.tls.pending()
+		n += tlsWeight + c.tls.wire.held()
 	}
 	if n != c.weight {
 		c.loop.hold(n - c.weight)

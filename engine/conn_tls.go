@@ -19,7 +19,7 @@ import (
 func (c *conn) shake() {
 	s, l := c.tls, c.loop
 	if !s.wire.helloWhole() {
-		if len(s.wire.in) > helloMax {
+		if len(s.wire.in) > helloMax || len(s.wire.in) > 0 && l.noRoom() {
 			c.close()
 		}
 		return
@@ -161,8 +161,10 @@ func (c *conn) becomeHTTP2() {
 // called.
 func (s *Server) keepConn() (over func()) {
 	s.conns.Add(1)
+	s.hold(tlsWeight)
 	return func() {
 		s.conns.Add(-1)
+		s.hold(-tlsWeight)
 		if s.full.Load() {
 			s.roomAgain()
 		}

@@ -122,17 +122,18 @@ func (x *Exchange) Request() *codec.Request { return &x.req }
 // Body returns the request's body. It is complete after [Exchange.AwaitBody].
 func (x *Exchange) Body() *Body { return &x.body }
 
-// SpoolBody moves a body from memory to a file, for a handler that cannot take so much memory. It
-// writes on the loop. It returns an error when the file cannot be written.
-func (x *Exchange) SpoolBody() error {
+// SpoolBody moves a body from memory to a file, for a handler that cannot take so much memory. A
+// goroutine writes it. Then then runs on the loop, with an error when the file cannot be written;
+// it may run before SpoolBody returns. It does not run when x has ended by then. The body is empty
+// meanwhile. It must be complete.
+func (x *Exchange) SpoolBody(then func(x *Exchange, err error)) {
 	if x.body.file != nil {
-		return nil
+		then(x, nil)
+		return
 	}
 	x.loop.count.spooled.Add(1)
-	if err := x.body.spool(x.loop.srv); err != nil {
-		return err
-	}
-	return x.body.complete()
+	x.body.srv = x.loop.srv
+	x.loop.store(x, then)
 }
 
 // Loop returns the loop that x belongs to.

@@ -40,6 +40,9 @@ type guest struct {
 	pieces []piece
 	read   bool // the body must be read
 	closed bool // nobody takes more pieces
+
+	atBody  sync.Mutex // held during a read of the body
+	readErr error      // of the last read; atBody guards it
 }
 
 // piece is a part of a response.
@@ -185,11 +188,13 @@ func (g *guest) readBody(ref Ref, stop chan struct{}) {
 			return
 		case <-g.more:
 		}
-		g.readUntil(time.Now().Add(g.srv.opt.BodyTimeout))
-		n, err := g.body.Read(buf)
-		if err != nil {
+		n, err := g.readPiece(buf)
+		switch {
+		case errors.Is(err, io.EOF):
 			g.ended.Store(true)
 			g.readUntil(time.Time{}) // net/http reads on, to notice that the client goes
+		case err != nil:
+			g.readUntil(time.Now()) // else net/http waits for the rest of the body
 		}
 		taken := make(chan struct{})
 		posted := ref.PostOr(func(x *Exchange) {
@@ -204,6 +209,23 @@ func (g *guest) readBody(ref Ref, stop chan struct{}) {
 			return
 		}
 	}
+}
+
+// readPiece reads a piece of the body, for as long as a client may be silent.
+func (g *guest) readPiece(buf []byte) (n int, err error) {
+	g.atBody.Lock()
+	defer g.atBody.Unlock()
+	g.readUntil(time.Now().Add(g.srv.opt.BodyTimeout))
+	n, g.readErr = g.body.Read(buf)
+	return n, g.readErr
+}
+
+// late reports whether the body is late. Over HTTP/1 net/http then says in the context that the
+// client has gone. A read that is under way has failed by then, or is about to.
+func (g *guest) late() bool {
+	g.atBody.Lock()
+	defer g.atBody.Unlock()
+	return errors.Is(g.readErr, os.ErrDeadlineExceeded)
 }
 
 // readUntil bounds a read, where net/http supports it. Not to be called after the handler has
@@ -299,10 +321,15 @@ func (g *guest) copyTo(r *http.Request, ref Ref) {
 	stop, begun := make(chan struct{}), false
 	defer close(stop)
 	defer g.discard()
+	left := r.Context().Done()
 	for {
 		stopped := false
 		select {
-		case <-r.Context().Done():
+		case <-left:
+			if g.late() {
+				left = nil
+				continue
+			}
 			_ = ref.Post(func(x *Exchange) { x.loop.gone(x) })
 			return
 		case <-g.srv.done:
@@ -316,7 +343,12 @@ func (g *guest) copyTo(r *http.Request, ref Ref) {
 		}
 		for _, p := range pieces {
 			begun = true
-			if g.write(p); p.last {
+			err := g.write(p)
+			if p.last {
+				return
+			}
+			if err != nil && left == nil { // the context does not tell any more
+				_ = ref.Post(func(x *Exchange) { x.loop.gone(x) })
 				return
 			}
 			if p.stream {
@@ -338,8 +370,8 @@ func (g *guest) copyTo(r *http.Request, ref Ref) {
 }
 
 // write writes one piece. When the response cannot be completed, net/http closes the connection
-// or resets the stream.
-func (g *guest) write(p piece) {
+// or resets the stream. An error says that the client has gone, as the context does most often.
+func (g *guest) write(p piece) error {
 	if p.abort {
 		panic(http.ErrAbortHandler)
 	}
@@ -359,9 +391,11 @@ func (g *guest) write(p piece) {
 			panic(http.ErrAbortHandler) // the file has shrunk, or the client has gone
 		}
 	}
-	if len(p.data) > 0 {
-		_, _ = g.w.Write(p.data) // the context tells when the client has gone
+	if len(p.data) == 0 {
+		return nil
 	}
+	_, err := g.w.Write(p.data)
+	return err
 }
 
 func (g *guest) take() (pieces []piece, read bool) {

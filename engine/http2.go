@@ -4,11 +4,13 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
 	"log"
 	"net"
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -44,6 +46,7 @@ func newHTTP2(s *Server) *http2 {
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			if w, ok := c.(*tls.Conn).NetConn().(*wire); ok {
 				ctx = context.WithValue(ctx, listenerKey{}, w.ln)
+				ctx = context.WithValue(ctx, http2Key{}, &http2Conn{})
 			}
 			return ctx
 		},
@@ -51,6 +54,34 @@ func newHTTP2(s *Server) *http2 {
 	h.server.Protocols.SetHTTP2(true)
 	go func() { _ = h.server.Serve(h) }()
 	return h
+}
+
+// http2Key is the context's key of the [http2Conn] of a request.
+type http2Key struct{}
+
+// http2Conn counts what net/http may keep of the bodies of one connection, until handlers read
+// them: for each body its window, and together at most that of the connection. Any goroutine.
+type http2Conn struct{ held atomic.Int64 }
+
+// hold counts a body of that length, -1 for one that is not known, in the budget of s. What it
+// returns ends that.
+func (c *http2Conn) hold(s *Server, length int64) (over func()) {
+	n := int64(http2Stream)
+	if length >= 0 {
+		n = min(n, length)
+	}
+	for {
+		held := c.held.Load()
+		n = min(n, http2Window-held)
+		if c.held.CompareAndSwap(held, held+n) {
+			break
+		}
+	}
+	s.hold(n)
+	return func() {
+		c.held.Add(-n)
+		s.hold(-n)
+	}
 }
 
 // listenerKey is the context key of a request's listener.
@@ -61,7 +92,21 @@ func (h *http2) take(c *tls.Conn) {
 	select {
 	case h.came <- c:
 	case <-h.closed:
-		_ = c.Close()
+		turnAway(c)
+	}
+}
+
+// leaveNow is what a client is told whose connection is not served: SETTINGS, without any, and
+// GOAWAY of stream 0, by which it knows that nothing it has sent was looked at (RFC 9113 6.8).
+const leaveNow = "\x00\x00\x00\x04\x00\x00\x00\x00\x00" + "\x00\x00\x08\x07\x00\x00\x00\x00\x00" + "\x00\x00\x00\x00\x00\x00\x00\x00"
+
+// turnAway is for a connection whose handshake has ended when no more are served. It reads on for
+// a moment: to close with input unread could take the word from the client.
+func turnAway(c *tls.Conn) {
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(lingerTime))
+	if _, err := io.WriteString(c, leaveNow); err == nil && c.CloseWrite() == nil {
+		_, _ = io.CopyN(io.Discard, c, lingerBytes)
 	}
 }
 

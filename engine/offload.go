@@ -46,6 +46,7 @@ func (d *disk) close() {
 
 // Offload runs job, which may wait for a disk, on a goroutine of the server, then done on the
 // loop. When x has ended by then, gone runs on the loop instead, to free what job has made.
+// After a panic in job gone runs, and x is answered with 500.
 // When the server is closed gone runs on the goroutine. The handler returns at once.
 //
 // It returns an error, and nothing runs, when thousands of jobs wait already.
@@ -54,8 +55,12 @@ func (x *Exchange) Offload(job func(), done func(x *Exchange), gone func()) erro
 	return x.loop.srv.do(func() {
 		over := false
 		defer func() {
-			if !over { // the pool logs the panic
-				_ = ref.Post((*Exchange).Abort)
+			if over {
+				return
+			}
+			// The pool logs the panic. What job has made so far is freed, too.
+			if ref.PostOr(func(x *Exchange) { defer x.Abort(); gone() }, gone) != nil {
+				gone()
 			}
 		}()
 		job()

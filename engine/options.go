@@ -89,8 +89,7 @@ type Options struct {
 	// DiskThreads is how many goroutines wait for disks in place of the loops. They store
 	// bodies that exceed BodyMemory and SharedBodies; the loop reads no more of such a body
 	// meanwhile. They also read files that are not in the page cache. When their queue is full
-	// the loop stores the body itself. [Exchange.SpoolBody] always writes on the loop. 0 means
-	// 8.
+	// the loop stores the body itself. 0 means 8.
 	DiskThreads int
 
 	// HeadTimeout bounds the time to a complete head. It starts with the request's first byte, or for

@@ -158,13 +158,63 @@ func TestOffload(t *testing.T) {
 			t.Errorf("%s: %q", target, got)
 		}
 	}
+	eventually(t, "what the job that panicked had is freed", func() bool { return gone.Load() == 1 })
 	c := dial(t, addr)
 	write(t, c, request(t, HTTP, "GET", "/wait", ""))
 	eventually(t, "it is served", func() bool { return srv.Stats().InFlight == 1 })
 	leave(c)
 	eventually(t, "the client has gone", func() bool { return srv.Stats().InFlight == 0 })
 	close(gate)
-	eventually(t, "what the job has got is freed", func() bool { return gone.Load() == 1 })
+	eventually(t, "what the job has got is freed", func() bool { return gone.Load() == 2 })
+}
+
+// A handler that has a body moved to a file holds up nobody while the disk does not answer.
+func TestSpoolBodyHoldsNobodyElse(t *testing.T) {
+	gate := make(chan struct{})
+	var waiting atomic.Int64
+	newBodyFile = func(dir string) (*os.File, error) {
+		waiting.Add(1)
+		<-gate
+		return unlinked(dir)
+	}
+	t.Cleanup(func() { newBodyFile = unlinked })
+	var again HandlerFunc
+	again = func(x *Exchange) {
+		if x.Body().Size() == 5 {
+			x.ReplyText(200, "small")
+			return
+		}
+		x.SpoolBody(func(x *Exchange, err error) {
+			b, readErr := io.ReadAll(x.Body().Reader())
+			if err != nil || readErr != nil || x.Body().File() == nil || x.Body().Bytes() != nil {
+				t.Errorf("%v, %v, file %v", err, readErr, x.Body().File())
+			}
+			x.Reply(x.Response(), b)
+		})
+	}
+	srv, addr := start(t, WholeBody(again), Options{BodyMemory: 1 << 20, TempDir: t.TempDir(), Logf: t.Logf}, ListenOptions{})
+	body := string(pattern(700_000))
+	got := make(chan string, 1)
+	c := dial(t, addr)
+	go func() {
+		_, _ = io.WriteString(c, request(t, HTTP, "POST", "/", body))
+		_ = c.CloseWrite()
+		b, _ := io.ReadAll(c)
+		got <- string(b)
+	}()
+	eventually(t, "the disk is asked", func() bool { return waiting.Load() == 1 })
+	if statuses, bodies := answers(t, talk(t, addr, request(t, HTTP, "POST", "/", "small")), "POST"); fmt.Sprint(statuses) != "[200]" || bodies[0] != "small" {
+		t.Errorf("got %v %q", statuses, bodies)
+	}
+	gone := dial(t, addr)
+	write(t, gone, request(t, HTTP, "POST", "/", body))
+	eventually(t, "the disk is asked again", func() bool { return waiting.Load() == 2 })
+	leave(gone)
+	close(gate)
+	if statuses, bodies := answers(t, <-got, "POST"); fmt.Sprint(statuses) != "[200]" || bodies[0] != body {
+		t.Errorf("got %v", statuses)
+	}
+	eventually(t, "everything is given back", func() bool { return srv.memory.Load() < holdStep && srv.files.Load() == 0 && srv.Stats().InFlight == 0 })
 }
 
 // What a server refuses by itself has the layers of all answers.

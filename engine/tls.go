@@ -339,6 +339,17 @@ func (w *wire) drop() {
 	w.out, w.outAt = nil, 0
 }
 
+// held is how many bytes it has, of both directions.
+func (w *wire) held() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := cap(w.in)
+	if w.out != nil {
+		n += len(w.out.B) - w.outAt
+	}
+	return n
+}
+
 func (w *wire) waiting() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -123,6 +123,17 @@ func (h *Handler) begin(x *engine.Exchange, late *worker.LateBody) error {
 	if late == nil && x.AwaitBodyFor(h, h.late, firstByte) {
 		return nil // a slow upload holds no worker
 	}
+	if late == nil && l.tooLarge(x, script, path) {
+		x.SpoolBody(func(x *engine.Exchange, err error) {
+			if err == nil {
+				err = h.begin(x, nil)
+			}
+			if err != nil {
+				l.refuse(x, err)
+			}
+		})
+		return nil
+	}
 	route := l.route(app, r.Bytes(r.Method), r.Path())
 	if late != nil {
 		if _, reads := l.reads[route]; reads {
@@ -145,19 +156,25 @@ func (h *Handler) begin(x *engine.Exchange, late *worker.LateBody) error {
 		l.free(c)
 		return err
 	}
+	sent := false
+	defer func() { // or a panic would keep the slot for ever
+		if !sent {
+			l.port.Cancel(id)
+			l.free(c)
+			if late != nil {
+				late.Close()
+			}
+		}
+	}()
 	dst = l.appendEnviron(dst, x, script, path)
-	var body worker.Body
+	body := l.body(x)
 	if late != nil {
 		body = late.Body()
-	} else if body, err = l.body(x, len(dst)); err != nil {
-		l.port.Cancel(id)
-		l.free(c)
-		return err
 	}
 	if err := l.port.Send(id, dst, body); err != nil {
-		l.free(c)
 		return err
 	}
+	sent = true
 	c.x, c.ref, c.id, c.app, c.late, c.route = x, x.Ref(), id, app, late, route
 	x.Watch(c)
 	if late != nil {
@@ -166,19 +183,24 @@ func (h *Handler) begin(x *engine.Exchange, late *worker.LateBody) error {
 	return nil
 }
 
-// body returns the body of a request that is so long without.
-func (l *loopState) body(x *engine.Exchange, size int) (worker.Body, error) {
+// body returns the body of a request.
+func (l *loopState) body(x *engine.Exchange) worker.Body {
 	b := x.Body()
 	if s := b.Shared(); s != nil && l.h.shared {
-		return worker.Body{Shared: s, Size: b.Size()}, nil
+		return worker.Body{Shared: s, Size: b.Size()}
 	}
-	if b.File() == nil && size+len(b.Bytes()) > worker.MaxRequest-bodyHead {
-		// The server keeps larger bodies in memory than the queue takes.
-		if err := x.SpoolBody(); err != nil {
-			return worker.Body{}, err
-		}
+	return worker.Body{Bytes: b.Bytes(), File: b.File()}
+}
+
+// tooLarge reports whether a request is larger than the queue takes, so that its body has to go to
+// a file: the server may keep larger ones in memory.
+func (l *loopState) tooLarge(x *engine.Exchange, script, path []byte) bool {
+	b := x.Body()
+	if b.Size() <= worker.MaxInlineBody || b.File() != nil || b.Shared() != nil && l.h.shared {
+		return false
 	}
-	return worker.Body{Bytes: b.Bytes(), File: b.File()}, nil
+	rest := len(l.appendEnviron(nil, x, script, path)) + requestHead
+	return rest+len(b.Bytes()) > worker.MaxRequest
 }
 
 // Paths returns the SCRIPT_NAME and PATH_INFO that the app gets of a request.
@@ -187,8 +209,8 @@ func (h *Handler) Paths(r *codec.Request) (script, path []byte) {
 	return script, path
 }
 
-// bodyHead is more than what marshalling adds to a body.
-const bodyHead = 16
+// requestHead is more than what marshalling adds to environ and body.
+const requestHead = 64
 
 // appID returns the UWSGI_APPID of a uwsgi request.
 func appID(r *codec.Request) []byte {

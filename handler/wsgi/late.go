@@ -98,11 +98,16 @@ func (l *loopState) closeLate(c *call) {
 
 // Serve implements engine.Handler: all of the body has come after all.
 func (c *call) Serve(x *engine.Exchange) {
-	if err := x.SpoolBody(); err != nil {
-		c.BodyFailed(x, err)
-		return
-	}
-	c.late.Came(x.Body().File())
+	ref := c.ref
+	x.SpoolBody(func(x *engine.Exchange, err error) {
+		switch {
+		case c.ref != ref || c.late == nil: // it has been answered meanwhile
+		case err != nil:
+			c.BodyFailed(x, err)
+		default:
+			c.late.Came(x.Body().File())
+		}
+	})
 }
 
 // BodyFailed implements engine.BodyWaiter: the app's reading fails. Should it not answer to

@@ -148,6 +148,30 @@ def application(environ, start_response):
 	}
 }
 
+// A panic before the request is with the pool leaves nothing there that would count as one.
+func TestPanicBeforeTheQueue(t *testing.T) {
+	r := start(t, setup{
+		engine: engine.Options{Logf: func(string, ...any) {}},
+		worker: worker.Config{Processes: 1, Threads: 1, Queue: 2},
+		around: func(h engine.Handler) engine.Handler {
+			return engine.HandlerFunc(func(x *engine.Exchange) {
+				if req := x.Request(); string(req.Bytes(req.Query)) == "panic" {
+					req.Vars = append(req.Vars, codec.Field{Name: codec.Span{Off: 1 << 28, End: 1 << 29}})
+				}
+				h.Serve(x)
+			})
+		},
+	})
+	for range 10 {
+		if status, _ := r.get("/hello?panic"); status != http.StatusInternalServerError {
+			t.Errorf("got %d, want 500", status)
+		}
+		if status, _ := r.get("/hello"); status != http.StatusOK {
+			t.Errorf("the next: got %d", status)
+		}
+	}
+}
+
 // Why an answer cannot be sent is told in one line that can be printed, whatever is in it.
 func TestBadAnswerIsPrintable(t *testing.T) {
 	const source = `

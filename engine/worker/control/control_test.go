@@ -122,6 +122,26 @@ func TestCalls(t *testing.T) {
 	}
 }
 
+// A frame that comes twice is one call: see shim/control.py.
+func TestCallThatIsSentTwice(t *testing.T) {
+	h := NewHub(t.Logf)
+	calls := 0
+	h.Handle("count", func(*Peer, []any) (any, error) { calls++; return calls, nil })
+	e := open(t, h, 1)
+	for i, number := range []int{1, 1, 3, 2, 3, 2, 4} {
+		e.send(number, "count")
+		if i == 1 || i == 4 || i == 5 {
+			continue
+		}
+		if got := e.receive(); got[0] != number {
+			t.Errorf("got %v, want the answer to %d", got, number)
+		}
+	}
+	if calls != 4 {
+		t.Errorf("%d calls were run, want 4", calls)
+	}
+}
+
 func TestNotices(t *testing.T) {
 	heard := make(chan string, 1)
 	var logged atomic.Value
