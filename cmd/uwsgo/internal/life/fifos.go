@@ -19,39 +19,40 @@ type Fifos struct {
 	paths []string
 	mu    sync.Mutex
 	file  *os.File // that is read
-	over  bool     // Close has been called
+	over  bool     // close has been called
 }
 
-// Open makes the pipes, for their owner alone, and takes commands until Close. remove, which is
-// never nil and may be called again, removes those that were made: who writes to a pipe that
-// nobody reads waits for ever.
-func (f *Fifos) Open(paths []string) (remove func(), err error) {
+// Open makes the pipes, for their owner alone, and takes commands. undo removes the pipes that were
+// made and takes no more commands: who writes to a pipe that nobody reads waits for ever. It is never
+// nil and may be called again.
+func (f *Fifos) Open(paths []string) (undo func(), err error) {
 	var made []func()
-	remove = func() {
+	undo = func() {
 		for _, fn := range made {
 			fn()
 		}
+		f.close()
 	}
 	for _, path := range paths {
 		one, err := makeFifo(path)
 		if err != nil {
-			return remove, fmt.Errorf("master-fifo: %w", err)
+			return undo, fmt.Errorf("master-fifo: %w", err)
 		}
 		made = append(made, one)
 	}
 	if len(paths) == 0 {
-		return remove, nil
+		return undo, nil
 	}
 	f.paths, f.over = paths, false
 	if f.file, err = openFifo(paths[0]); err != nil {
-		return remove, fmt.Errorf("master-fifo: %w", err)
+		return undo, fmt.Errorf("master-fifo: %w", err)
 	}
 	go f.read(f.file)
-	return remove, nil
+	return undo, nil
 }
 
-// Close takes no more commands.
-func (f *Fifos) Close() {
+// close takes no more commands.
+func (f *Fifos) close() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.over = true

@@ -81,7 +81,6 @@ func TestFifos(t *testing.T) {
 	if _, err := os.Lstat(paths[0]); err != nil {
 		t.Error("the pipe of another server was removed")
 	}
-	f.Close()
 	if len(lines) > 0 {
 		t.Errorf("the log has %q", <-lines)
 	}
