@@ -77,7 +77,7 @@ func (all expirations) appendTo(header []codec.Header, r *codec.Request, f *file
 	if e == nil {
 		return header
 	}
-	from := f.at
+	from := f.At
 	if !e.Modified {
 		from = time.Now()
 	}

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/uwsgo/uwsgo/handler/internal/coding"
+	"github.com/uwsgo/uwsgo/handler/internal/conditional"
 )
 
 // root is a folder, or a file, and the paths that it answers for.
@@ -346,7 +347,7 @@ type file struct {
 	noSlash  bool // it is the index of a folder that was asked for without the slash
 	made     bool // by us, so that it has no validators
 	status   int  // to be sent with it; 0 is 200
-	validators
+	conditional.Validators
 	head
 }
 
@@ -382,7 +383,7 @@ func (h *finder) regular(f *os.File, err error, full string) (*file, error) {
 		return nil, err
 	}
 	found := &file{File: f, size: info.Size(), id: identify(info)}
-	found.validators = validatorsOf(info.ModTime(), info.Size())
+	found.Validators = validatorsOf(info.ModTime(), info.Size())
 	found.contentType = h.types.of(full)
 	found.immutable = h.immutable != nil && h.immutable.MatchString(filepath.Base(full))
 	found.expires, found.expiresType = h.expires.of(full, found.contentType)
@@ -395,7 +396,7 @@ func (f *file) replacedBy(sibling *file, c coding.Coding) *file {
 	sibling.head = f.head
 	sibling.coding = c
 	// A sibling is made of the file, and may have its time.
-	sibling.etag = append(append(sibling.etag[:len(sibling.etag)-1], '-'), append(c.Name(), '"')...)
+	sibling.ETag = append(append(sibling.ETag[:len(sibling.ETag)-1], '-'), append(c.Name(), '"')...)
 	return sibling
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/uwsgo/uwsgo/codec"
 	"github.com/uwsgo/uwsgo/engine"
 	"github.com/uwsgo/uwsgo/handler/internal/coding"
+	"github.com/uwsgo/uwsgo/handler/internal/conditional"
 )
 
 // maxPath bounds the paths that are looked up, in bytes: PATH_MAX on Linux.
@@ -312,7 +313,7 @@ func wantsPage(r *codec.Request, path string) bool {
 	if strings.Contains(path[strings.LastIndexByte(path, '/')+1:], ".") {
 		return false
 	}
-	accept := field(r, "Accept")
+	accept := conditional.Field(r, "Accept")
 	return accept == nil || strings.Contains(string(accept), "text/html") || strings.Contains(string(accept), "*/*")
 }
 

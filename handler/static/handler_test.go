@@ -672,7 +672,7 @@ func FuzzLookup(f *testing.F) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if string(content) == "SECRET" || int64(len(content)) != found.size || !found.at.Equal(modified.Truncate(time.Second)) {
+			if string(content) == "SECRET" || int64(len(content)) != found.size || !found.At.Equal(modified.Truncate(time.Second)) {
 				t.Errorf("%q serves %s", path, found.Name())
 			}
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/uwsgo/uwsgo/codec"
 	"github.com/uwsgo/uwsgo/engine"
 	"github.com/uwsgo/uwsgo/handler/internal/coding"
+	"github.com/uwsgo/uwsgo/handler/internal/conditional"
 )
 
 var (
@@ -106,34 +107,34 @@ func (h *finder) send(x *engine.Exchange, out output, resp *codec.Response, f *f
 			resp.Status = f.status
 		}
 		resp.Header = f.content(header)
-		f.reply(x, out, resp, part{0, f.size})
+		f.reply(x, out, resp, conditional.Part{Size: f.size})
 		return
 	}
 	header = append(header,
-		codec.Header{Name: nameLastModified, Value: f.modified},
-		codec.Header{Name: nameETag, Value: f.etag})
+		codec.Header{Name: nameLastModified, Value: f.Modified},
+		codec.Header{Name: nameETag, Value: f.ETag})
 	header = h.expires.appendTo(header, r, f)
 	if f.immutable {
 		header = append(header, codec.Header{Name: nameCacheControl, Value: forAYear})
 	}
-	if status := f.check(r); status != 200 {
+	if status := f.Check(r); status != 200 {
 		f.close()
 		resp.Status, resp.Header = status, header
 		out.Reply(x, resp, nil)
 		return
 	}
 	header = append(header, codec.Header{Name: nameAcceptRanges, Value: inBytes})
-	part, verdict := f.part(r, f.size)
-	if verdict != rangeNone {
-		header = append(header, codec.Header{Name: nameContentRange, Value: part.appendContentRange(nil, verdict, f.size)})
+	part, verdict := f.Part(r, f.size)
+	if verdict != conditional.RangeNone {
+		header = append(header, codec.Header{Name: nameContentRange, Value: part.AppendContentRange(nil, verdict, f.size)})
 	}
-	if verdict == rangeUnsatisfiable {
+	if verdict == conditional.RangeUnsatisfiable {
 		f.close()
 		resp.Status, resp.Header = 416, header
 		out.Reply(x, resp, nil)
 		return
 	}
-	if verdict == rangeValid {
+	if verdict == conditional.RangeValid {
 		resp.Status = 206
 	}
 	resp.Header = f.content(header)
@@ -151,25 +152,25 @@ func (f *file) content(header []codec.Header) []codec.Header {
 	return append(header, codec.Header{Name: nameContentType, Value: f.contentType})
 }
 
-func (f *file) reply(x *engine.Exchange, out output, resp *codec.Response, p part) {
+func (f *file) reply(x *engine.Exchange, out output, resp *codec.Response, p conditional.Part) {
 	if f.File != nil {
-		out.ReplyFile(x, resp, f.File, p.from, p.size)
+		out.ReplyFile(x, resp, f.File, p.From, p.Size)
 		return
 	}
 	if x.Request().Head {
-		resp.ContentLength = p.size
+		resp.ContentLength = p.Size
 	}
 	x.FromFile = !f.made
-	out.Reply(x, resp, f.data[p.from:p.from+p.size])
+	out.Reply(x, resp, f.data[p.From:p.From+p.Size])
 }
 
 // validatorsOf returns what tells a version of a file from others.
-func validatorsOf(modified time.Time, size int64) validators {
-	v := validators{at: modified.Truncate(time.Second)}
-	v.modified = modified.UTC().AppendFormat(nil, httpTime)
-	v.etag = strconv.AppendInt([]byte{'"'}, modified.UnixNano(), 16)
-	v.etag = strconv.AppendInt(append(v.etag, '-'), size, 16)
-	v.etag = append(v.etag, '"')
+func validatorsOf(modified time.Time, size int64) conditional.Validators {
+	v := conditional.Validators{At: modified.Truncate(time.Second)}
+	v.Modified = modified.UTC().AppendFormat(nil, http.TimeFormat)
+	v.ETag = strconv.AppendInt([]byte{'"'}, modified.UnixNano(), 16)
+	v.ETag = strconv.AppendInt(append(v.ETag, '-'), size, 16)
+	v.ETag = append(v.ETag, '"')
 	return v
 }
 

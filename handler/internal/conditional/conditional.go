@@ -1,4 +1,6 @@
-package static
+// Package conditional evaluates the conditions and ranges of requests (RFC 9110 13, 14) against
+// one version of a resource.
+package conditional
 
 import (
 	"bytes"
@@ -9,38 +11,36 @@ import (
 	"github.com/uwsgo/uwsgo/codec"
 )
 
-const httpTime = http.TimeFormat
-
-// validators identify one version of a file.
-type validators struct {
-	etag     []byte    // strong: time to the nanosecond and size
-	modified []byte    // Last-Modified
-	at       time.Time // the same, to the second
+// Validators identify one version of a resource.
+type Validators struct {
+	ETag     []byte    // nil without one; the comparison ignores its W/ where RFC 9110 allows that
+	Modified []byte    // Last-Modified, nil without one
+	At       time.Time // the same, to the second
 }
 
-// check evaluates the conditions of a GET or HEAD in the order of RFC 9110
+// Check evaluates the conditions of a GET or HEAD in the order of RFC 9110
 // 13.2.2, and returns 200, 304 or 412. A date that cannot be parsed is no condition.
-func (v *validators) check(r *codec.Request) int {
-	if match := field(r, "If-Match"); match != nil {
+func (v *Validators) Check(r *codec.Request) int {
+	if match := Field(r, "If-Match"); match != nil {
 		if !v.matches(match, false) {
 			return 412
 		}
-	} else if t, ok := date(r, "If-Unmodified-Since"); ok && v.at.After(t) {
+	} else if t, ok := date(r, "If-Unmodified-Since"); ok && v.Modified != nil && v.At.After(t) {
 		return 412
 	}
-	if match := field(r, "If-None-Match"); match != nil {
+	if match := Field(r, "If-None-Match"); match != nil {
 		if v.matches(match, true) {
 			return 304
 		}
-	} else if t, ok := date(r, "If-Modified-Since"); ok && !v.at.After(t) {
+	} else if t, ok := date(r, "If-Modified-Since"); ok && v.Modified != nil && !v.At.After(t) {
 		return 304
 	}
 	return 200
 }
 
-// field returns the value of a field, joined where there are several; nil when
+// Field returns the value of a field, joined where there are several; nil when
 // there is none.
-func field(r *codec.Request, name string) []byte {
+func Field(r *codec.Request, name string) []byte {
 	first := r.Get(name)
 	if first == nil {
 		return nil
@@ -69,10 +69,10 @@ func date(r *codec.Request, name string) (time.Time, bool) {
 	return t, err == nil
 }
 
-// matches reports whether a list of entity tags has the file's, or is "*". The
+// matches reports whether a list of entity tags has v's, or is "*". The
 // weak comparison (RFC 9110 8.8.3.2) ignores W/, which a compressing handler has put
 // before it.
-func (v *validators) matches(list []byte, weak bool) bool {
+func (v *Validators) matches(list []byte, weak bool) bool {
 	for {
 		list = bytes.TrimLeft(list, " \t,")
 		if len(list) == 0 {
@@ -89,59 +89,60 @@ func (v *validators) matches(list []byte, weak bool) bool {
 		if end < 2 {
 			return false
 		}
-		if bytes.Equal(tag[:end], v.etag) && (weak || !isWeak) {
+		own, ownWeak := bytes.CutPrefix(v.ETag, []byte("W/"))
+		if bytes.Equal(tag[:end], own) && (weak || !isWeak && !ownWeak) {
 			return true
 		}
 		list = tag[end:]
 	}
 }
 
-// part is a piece of a file, in bytes.
-type part struct{ from, size int64 }
+// Part is a piece of a body, in bytes.
+type Part struct{ From, Size int64 }
 
-// verdict is what becomes of a Range field.
-type verdict uint8
+// Verdict is what becomes of a Range field.
+type Verdict uint8
 
 const (
-	rangeNone          verdict = iota // none, or none that counts: the whole file
-	rangeValid                        // 206
-	rangeUnsatisfiable                // 416
+	RangeNone          Verdict = iota // none, or none that counts: the whole body
+	RangeValid                        // 206
+	RangeUnsatisfiable                // 416
 )
 
-// part says which part of a file of that size is asked for (RFC 9110 14.2).
-// Malformed ranges, several ranges at once, and any range of an empty file get
-// the whole file, as the RFC allows.
-func (v *validators) part(r *codec.Request, size int64) (part, verdict) {
-	whole := part{0, size}
+// Part says which part of a body of that size is asked for (RFC 9110 14.2).
+// Malformed ranges, several ranges at once, and any range of an empty body get
+// the whole body, as the RFC allows.
+func (v *Validators) Part(r *codec.Request, size int64) (Part, Verdict) {
+	whole := Part{0, size}
 	value := r.Get("Range")
 	if value == nil || r.Head || size == 0 || !v.ifRange(r) {
-		return whole, rangeNone
+		return whole, RangeNone
 	}
 	const unit = "bytes="
 	if len(value) < len(unit) || !bytes.EqualFold(value[:len(unit)], []byte(unit)) {
-		return whole, rangeNone
+		return whole, RangeNone
 	}
 	first, last, ok := bytes.Cut(bytes.Trim(value[len(unit):], " \t"), []byte("-"))
 	from, fromOK := position(first)
 	to, toOK := position(last)
 	switch {
 	case !ok, len(first) > 0 && !fromOK, len(last) > 0 && !toOK, !fromOK && !toOK, fromOK && toOK && to < from:
-		return whole, rangeNone
+		return whole, RangeNone
 	case !fromOK: // the last n bytes
 		if to == 0 {
-			return part{}, rangeUnsatisfiable
+			return Part{}, RangeUnsatisfiable
 		}
 		from = max(0, size-to)
 		to = size - 1
 	case from >= size:
-		return part{}, rangeUnsatisfiable
+		return Part{}, RangeUnsatisfiable
 	case !toOK || to >= size:
 		to = size - 1
 	}
-	return part{from, to - from + 1}, rangeValid
+	return Part{from, to - from + 1}, RangeValid
 }
 
-// position parses digits. What does not fit is larger than any file.
+// position parses digits. What does not fit is larger than any body.
 func position(digits []byte) (int64, bool) {
 	for _, c := range digits {
 		if c < '0' || c > '9' {
@@ -160,20 +161,20 @@ func position(digits []byte) (int64, bool) {
 
 // ifRange reports whether If-Range, if any, names this version: by a strong tag
 // or by the very date (RFC 9110 13.1.5).
-func (v *validators) ifRange(r *codec.Request) bool {
+func (v *Validators) ifRange(r *codec.Request) bool {
 	value := r.Get("If-Range")
-	return value == nil || bytes.Equal(value, v.etag) || bytes.Equal(value, v.modified)
+	return value == nil || bytes.Equal(value, v.ETag) && !bytes.HasPrefix(value, []byte("W/")) || v.Modified != nil && bytes.Equal(value, v.Modified)
 }
 
-// appendContentRange appends the value of Content-Range.
-func (p part) appendContentRange(dst []byte, v verdict, size int64) []byte {
+// AppendContentRange appends the value of Content-Range.
+func (p Part) AppendContentRange(dst []byte, v Verdict, size int64) []byte {
 	dst = append(dst, "bytes "...)
-	if v == rangeUnsatisfiable {
+	if v == RangeUnsatisfiable {
 		dst = append(dst, '*')
 	} else {
-		dst = strconv.AppendInt(dst, p.from, 10)
+		dst = strconv.AppendInt(dst, p.From, 10)
 		dst = append(dst, '-')
-		dst = strconv.AppendInt(dst, p.from+p.size-1, 10)
+		dst = strconv.AppendInt(dst, p.From+p.Size-1, 10)
 	}
 	dst = append(dst, '/')
 	return strconv.AppendInt(dst, size, 10)

@@ -1,0 +1,140 @@
+package cache
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+
+	"github.com/uwsgo/uwsgo/codec"
+	"github.com/uwsgo/uwsgo/engine"
+	"github.com/uwsgo/uwsgo/handler/internal/conditional"
+)
+
+// unkeyed are the fields by which frameworks learn of another scheme, host, path or method. Without
+// them in the key, one client's X-Forwarded-Host would be in the links that other clients get.
+var unkeyed = [][]byte{
+	[]byte("X-Forwarded-Host"), []byte("X-Forwarded-Proto"), []byte("X-Forwarded-Scheme"), []byte("X-Forwarded-Ssl"),
+	[]byte("X-Forwarded-Port"), []byte("X-Forwarded-Prefix"), []byte("X-Forwarded-Server"), []byte("Forwarded"), []byte("X-Host"),
+	[]byte("X-Original-Host"), []byte("X-Original-Url"), []byte("X-Rewrite-Url"), []byte("X-Script-Name"), []byte("X-Scheme"),
+	[]byte("X-Http-Method-Override"), []byte("X-Http-Method"), []byte("X-Method-Override"), []byte("Front-End-Https"),
+}
+
+// ofClient are the variables that say who asks, not what for. All others are in the key: rules
+// and front servers set them for apps to read.
+var ofClient = map[string]bool{
+	"REMOTE_ADDR": true, "REMOTE_PORT": true, "SERVER_NAME": true, "SERVER_PORT": true, "SERVER_PROTOCOL": true, "REQUEST_METHOD": true,
+	"REQUEST_URI": true, "DOCUMENT_URI": true, "QUERY_STRING": true, "CONTENT_LENGTH": true, "REQUEST_SCHEME": true, "HTTPS": true,
+	"UWSGI_SCHEME": true, "REQUEST_ID": true,
+}
+
+// appendKey appends what tells the resource of a request from all others. Its parts are apart by
+// a byte that none of them can hold.
+func appendKey(dst []byte, x *engine.Exchange) []byte {
+	r := x.Request()
+	scheme := byte('h')
+	if x.HTTPS() {
+		scheme = 's'
+	}
+	dst = append(appendTarget(append(dst, scheme), r), r.Bytes(r.ScriptName)...)
+	if r.Rewritten || r.Proto == codec.UWSGI {
+		dst = append(append(dst, 0), r.Path()...)
+		dst = append(append(dst, 0), r.Bytes(r.Query)...)
+	}
+	for _, f := range r.Fields {
+		name := r.Bytes(f.Name)
+		for i, other := range unkeyed {
+			if len(name) == len(other) && codec.EqualName(name, other) {
+				dst = append(append(dst, 0, byte(i)), r.Bytes(f.Value)...)
+			}
+		}
+	}
+	for _, f := range r.Vars {
+		if name := r.Bytes(f.Name); !ofClient[string(name)] {
+			dst = append(append(append(dst, 0), name...), '=')
+			dst = append(dst, r.Bytes(f.Value)...)
+		}
+	}
+	return dst
+}
+
+// appendTarget appends host and target, with a NUL around each.
+func appendTarget(dst []byte, r *codec.Request) []byte {
+	dst = append(dst, 0)
+	host := len(dst)
+	dst = append(dst, r.Bytes(r.Authority)...)
+	lower(dst[host:])
+	return append(append(append(dst, 0), r.Bytes(r.Target)...), 0)
+}
+
+// purgeKeys returns what the keys of all answers for the target begin with.
+func purgeKeys(x *engine.Exchange) []string {
+	rest := string(appendTarget(nil, x.Request()))
+	return []string{"h" + rest, "s" + rest}
+}
+
+func lower(b []byte) {
+	for i, c := range b {
+		if 'A' <= c && c <= 'Z' {
+			b[i] = c | 0x20
+		}
+	}
+}
+
+// varyOf returns the names of Vary, in lower case and in order. It reports false for "*" and for
+// more names than anybody needs: such an answer fits no other request.
+func varyOf(resp *codec.Response) (names []string, ok bool) {
+	for _, h := range resp.Header {
+		if !codec.EqualName(h.Name, nameVary) {
+			continue
+		}
+		for name := range bytes.SplitSeq(h.Value, comma) {
+			if name = bytes.TrimSpace(name); len(name) > 0 {
+				names = append(names, strings.ToLower(string(name)))
+			}
+		}
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
+	return names, len(names) <= 16 && !slices.Contains(names, "*")
+}
+
+// variantOf returns what the request says by the fields that an answer varies by.
+func variantOf(r *codec.Request, names []string) string {
+	if len(names) == 0 {
+		return ""
+	}
+	var key []byte
+	for _, name := range names {
+		value := conditional.Field(r, name)
+		if name == "accept-encoding" {
+			value = codings(value)
+		}
+		if value == nil {
+			key = append(key, 1) // an absent field is not an empty one
+		}
+		key = append(append(key, value...), 0)
+	}
+	return string(key)
+}
+
+// codings brings Accept-Encoding into one form: two clients that accept the same codings may have
+// the same answer, whichever they like better.
+func codings(value []byte) []byte {
+	if value == nil {
+		return nil
+	}
+	var names []string
+	for element := range bytes.SplitSeq(value, comma) {
+		name, parameters, _ := bytes.Cut(element, []byte(";"))
+		name = bytes.ToLower(bytes.TrimSpace(name))
+		if len(name) == 0 {
+			continue
+		}
+		if q := strings.Trim(strings.TrimPrefix(strings.ReplaceAll(string(parameters), " ", ""), "q="), "0."); len(parameters) > 0 && q == "" {
+			name = append(name, "-no"...)
+		}
+		names = append(names, string(name))
+	}
+	slices.Sort(names)
+	return []byte(strings.Join(slices.Compact(names), ","))
+}
