@@ -39,7 +39,8 @@ func (p *program) listen(inherited []succession.Socket) error {
 // handler returns what answers requests: the apps, or 404 where there are none, behind the chain.
 func (p *program) handler() (engine.Handler, error) {
 	cfg := p.cfg
-	c := &chain{site: p.site, logf: p.logf, secure: p.sockets.secure, ready: p.takesRequests}
+	c := &chain{site: p.site, logf: p.logf, secure: p.sockets.secure, ready: p.takesRequests, server: p.engine}
+	defer func() { p.cache.Store(c.cache) }()
 	if needsPool(cfg) {
 		c.rules.Pool = engine.NewPool(runtime.NumCPU(), 256, p.logf)
 		p.ending.Later(c.rules.Pool.Close)

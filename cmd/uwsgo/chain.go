@@ -8,6 +8,7 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/config"
 	"github.com/uwsgo/uwsgo/codec"
 	"github.com/uwsgo/uwsgo/engine"
+	"github.com/uwsgo/uwsgo/handler/cache"
 	"github.com/uwsgo/uwsgo/handler/certificate"
 	"github.com/uwsgo/uwsgo/handler/compress"
 	"github.com/uwsgo/uwsgo/handler/forwarded"
@@ -26,6 +27,9 @@ type chain struct {
 	// one is always ready.
 	ready func() (bool, string)
 	rules route.Options // beside the rules themselves
+	// server fetches answers of its own for the cache; nil where nothing is served.
+	server *engine.Server
+	cache  *cache.Handler // set by before; nil without http-cache
 	// passed wraps the handlers that get a request when the rules let it through; nil wraps nothing.
 	passed func(engine.Handler) engine.Handler
 }
@@ -42,6 +46,11 @@ func (c *chain) before(h engine.Handler) (engine.Handler, error) {
 	if o := c.appFiles(); len(o.Folders)+len(o.Maps) > 0 {
 		o.Logf = c.logf
 		if h, err = static.NewSender(h, o); err != nil {
+			return nil, err
+		}
+	}
+	if cfg.HTTPCache.Size > 0 {
+		if h, err = c.withCache(h); err != nil {
 			return nil, err
 		}
 	}
@@ -82,6 +91,21 @@ func (c *chain) before(h engine.Handler) (engine.Handler, error) {
 		}
 	}
 	return h, nil
+}
+
+// withCache keeps the answers of h. They are kept compressed, so that this is done once.
+func (c *chain) withCache(h engine.Handler) (engine.Handler, error) {
+	if c.cfg.Compress {
+		h = compress.New(h, compress.Options{Pool: c.rules.Pool})
+	}
+	o := c.cfg.HTTPCache
+	o.Server = c.server
+	kept, err := cache.New(h, o)
+	if err != nil {
+		return nil, err
+	}
+	c.cache = kept
+	return kept, nil
 }
 
 // warnOfFiles logs the folders that are served, and what is missing of what options name.

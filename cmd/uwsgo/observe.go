@@ -7,6 +7,7 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
 	"github.com/uwsgo/uwsgo/cmd/internal/stats"
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/observe"
+	"github.com/uwsgo/uwsgo/handler/cache"
 )
 
 // observe makes what tells of the server, once it has its addresses, and the stats server.
@@ -24,6 +25,12 @@ func (p *program) observe() (err error) {
 		Workers:    p.workers.snapshot,
 		Companions: p.beside.companions, Crons: p.beside.crons,
 		Signals: p.services.waiting, Caches: p.workers.shared,
+		HTTPCache: func() (cache.Stats, bool) {
+			if c := p.cache.Load(); c != nil {
+				return c.Stats(), true
+			}
+			return cache.Stats{}, false
+		},
 		Paused: p.paused.Load, Cwd: func() string { return *p.site.cwd.Load() }, Dropped: p.logs.Dropped,
 	}
 	cfg := p.cfg

@@ -14,6 +14,7 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/life"
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/observe"
 	"github.com/uwsgo/uwsgo/engine"
+	"github.com/uwsgo/uwsgo/handler/cache"
 )
 
 // program is one run of the server, from its configuration to its end.
@@ -37,6 +38,7 @@ type program struct {
 	stats    *stats.Server // nil without one
 	observer *observe.Server
 	reloads  *life.Reloads
+	cache    atomic.Pointer[cache.Handler] // of answers; nil without http-cache
 }
 
 // newProgram returns a server that has done nothing yet. stdin is what was read of standard input.

@@ -77,7 +77,7 @@ func (f *fill) Write(x *engine.Exchange, p []byte) {
 	if f.s != nil {
 		if int64(len(f.body)+len(p)) > f.c.opt.MaxObject {
 			f.s, f.body = nil, nil
-			f.c.store.passOn(f.key, f.c.opt.now().Add(passFor))
+			f.c.store.passOn(f.key, f.c.now().Add(passFor))
 			f.settle()
 		} else {
 			f.body = append(f.body, p...)
@@ -102,7 +102,7 @@ func (f *fill) End(x *engine.Exchange) {
 
 // Abort implements [engine.Output]. Nothing of a broken answer is stored.
 func (f *fill) Abort(x *engine.Exchange) {
-	now := f.c.opt.now()
+	now := f.c.now()
 	if f.instead != nil || f.old != nil && !f.begun && f.old.staleFor(now) < f.old.ifError {
 		f.failed(now)
 		f.give(x, f.old, "STALE")
@@ -125,7 +125,7 @@ func (f *fill) instance(x *engine.Exchange, resp *codec.Response) (s *stored, wo
 	if f.old == nil {
 		return nil, ""
 	}
-	now := f.c.opt.now()
+	now := f.c.now()
 	switch {
 	case resp.Status == 304:
 		f.c.count.revalidated.Add(1)
@@ -153,7 +153,7 @@ func (f *fill) failed(now time.Time) {
 
 // keeps returns resp as it will be stored, or nil, and says in the header which.
 func (f *fill) keeps(x *engine.Exchange, resp *codec.Response, size int64) (*stored, []string) {
-	s, vary, why := f.c.storable(x.Request(), resp, f.private, f.c.opt.now())
+	s, vary, why := f.c.storable(x.Request(), resp, f.private, f.c.now())
 	switch {
 	case s == nil:
 	case f.noStore:
@@ -174,7 +174,7 @@ func (f *fill) keeps(x *engine.Exchange, resp *codec.Response, size int64) (*sto
 // forOne notes that resp is for its client only: those who wait go on by themselves.
 func (f *fill) forOne(resp *codec.Response, why string) {
 	if !f.private && !f.noStore && resp.Status < 500 {
-		f.c.store.passOn(f.key, f.c.opt.now().Add(passFor))
+		f.c.store.passOn(f.key, f.c.now().Add(passFor))
 	}
 	f.settle()
 	f.mark(resp, "; detail="+why)
@@ -197,7 +197,7 @@ func (f *fill) give(x *engine.Exchange, s *stored, word string) {
 	case "STALE":
 		detail = "hit"
 	}
-	f.c.reply(x, f.Next(), s, f.c.opt.now(), word, detail)
+	f.c.reply(x, f.Next(), s, f.c.now(), word, detail)
 }
 
 func (f *fill) settle() {

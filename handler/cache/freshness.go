@@ -157,9 +157,9 @@ func lifetime(resp *codec.Response, d *directives, now time.Time) (time.Duration
 	return min(max(until.Sub(from), 0), mostSeconds*time.Second), true
 }
 
-// understood reports whether the meaning of a status is known, so that an answer with it may be
+// Storable reports whether the meaning of a status is known, so that an answer with it may be
 // stored (RFC 9111 3). 206 and 304 are parts of other answers.
-func understood(status int) bool {
+func Storable(status int) bool {
 	switch status {
 	case 200, 203, 204, 300, 301, 302, 303, 307, 308, 400, 401, 403, 404, 405, 410, 414, 500, 501, 502, 503, 504:
 		return true

@@ -37,8 +37,6 @@ type Options struct {
 	// Server lets stale answers go out while a fetch goes on behind them. A nil one has the
 	// client that comes first wait for that fetch.
 	Server *engine.Server
-
-	now func() time.Time // of tests
 }
 
 // Stats are counts since the start.
@@ -57,6 +55,7 @@ type Handler struct {
 	count   struct{ hits, misses, stale, revalidated, collapsed, purged atomic.Int64 }
 	// background bounds the fetches behind stale answers.
 	background chan struct{}
+	now        func() time.Time
 }
 
 // mostBackground is how many fetches go on behind stale answers at a time.
@@ -76,10 +75,7 @@ func New(next engine.Handler, o Options) (*Handler, error) {
 	if o.WaitFor <= 0 {
 		o.WaitFor = 5 * time.Second
 	}
-	if o.now == nil {
-		o.now = time.Now
-	}
-	c := &Handler{next: next, opt: o, store: newStore(o.Size), background: make(chan struct{}, mostBackground)}
+	c := &Handler{next: next, opt: o, store: newStore(o.Size), background: make(chan struct{}, mostBackground), now: time.Now}
 	c.flights.list = map[string]*flight{}
 	return c, nil
 }
@@ -142,7 +138,7 @@ func (c *Handler) answer(x *engine.Exchange, wait bool) {
 	r := x.Request()
 	key := string(appendKey(nil, x))
 	res, _ := c.store.GetIfPresent(key)
-	now, private := c.opt.now(), credentials(x)
+	now, private := c.now(), credentials(x)
 	s := res.find(r)
 	if s != nil && private && !s.shared {
 		c.next.Serve(x)

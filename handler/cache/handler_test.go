@@ -89,14 +89,15 @@ func newSite(t testing.TB, o Options) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	start := time.Now()
-	if o.now = func() time.Time { return start.Add(time.Duration(s.clock.Load()) * time.Second) }; o.Size == 0 {
+	if o.Size == 0 {
 		o.Size = 8 << 20
 	}
 	o.Server = server
 	if s.cache, err = New(s.origin, o); err != nil {
 		t.Fatal(err)
 	}
+	start := time.Now()
+	s.cache.now = func() time.Time { return start.Add(time.Duration(s.clock.Load()) * time.Second) }
 	l, err := server.Listen("127.0.0.1:0", engine.ListenOptions{})
 	if err != nil {
 		t.Fatal(err)

@@ -233,7 +233,7 @@ func tagsOf(resp *codec.Response) (tags []string) {
 func (c *Handler) storable(r *codec.Request, resp *codec.Response, private bool, now time.Time) (s *stored, vary []string, why string) {
 	d := directivesOf(resp)
 	switch {
-	case !understood(resp.Status):
+	case !Storable(resp.Status):
 		return nil, nil, "status"
 	case d.noStore || d.private:
 		return nil, nil, "private"

@@ -45,6 +45,7 @@ type Config struct {
 	RouteConfig
 	RequestConfig
 	FileConfig
+	CacheConfig
 	LogConfig
 	StatsConfig
 	EmperorConfig

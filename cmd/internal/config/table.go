@@ -53,6 +53,7 @@ var tables = []struct {
 	{option.Requests, routingRows, (*resolver).settleRoutes},
 	{option.Requests, requestRows, (*resolver).settleRequests},
 	{option.Files, fileRows, nil},
+	{option.Files, cacheRows, (*resolver).settleCache},
 	{option.Emperor, emperorRows, (*resolver).settleEmperor},
 	{option.Logging, loggingRows, nil},
 	{option.Logging, statsRows, nil},

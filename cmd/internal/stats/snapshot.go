@@ -144,35 +144,48 @@ type ReqInfo struct {
 // Uwsgo is what uWSGI's document has no field for. Counters start at 0 with the
 // process; those without a unit count events.
 type Uwsgo struct {
-	Connections         uint64 `json:"connections"` // open now
-	ConnectionsAccepted uint64 `json:"connections_accepted"`
-	AcceptPauses        uint64 `json:"accept_pauses"` // for lack of descriptors
-	Requests            uint64 `json:"requests"`
-	RequestsActive      uint64 `json:"requests_active"`    // read and not yet answered
-	RequestsMalformed   uint64 `json:"requests_malformed"` // refused as malformed or over a limit
-	RequestsAbandoned   uint64 `json:"requests_abandoned"` // the client left before its answer was complete
-	BodiesSpooled       uint64 `json:"bodies_spooled"`     // request bodies that went to a file
-	HandlerPanics       uint64 `json:"handler_panics"`
-	Responses1xx        uint64 `json:"responses_1xx"`
-	Responses2xx        uint64 `json:"responses_2xx"`
-	Responses3xx        uint64 `json:"responses_3xx"`
-	Responses4xx        uint64 `json:"responses_4xx"`
-	Responses5xx        uint64 `json:"responses_5xx"`
-	Timeouts            uint64 `json:"timeouts"` // head, body, keep-alive and write
-	ReadErrors          uint64 `json:"read_errors"`
-	WriteErrors         uint64 `json:"write_errors"`
-	BytesReceived       uint64 `json:"bytes_received"` // bytes
-	BytesSent           uint64 `json:"bytes_sent"`     // bytes
-	QueueLength         uint64 `json:"queue_length"`   // requests that wait for a worker now
-	QueueFull           uint64 `json:"queue_full"`     // answered 503: no room in the queue
-	QueueTimeouts       uint64 `json:"queue_timeouts"` // answered 503: waited for longer than queue-timeout
-	QueueShed           uint64 `json:"queue_shed"`     // answered 503: would have
-	QueueUnrun          uint64 `json:"queue_unrun"`    // not run: the client went while the request waited
-	SlowRoutes          uint64 `json:"slow_routes"`    // routes in the slow lane now, counted for each loop
-	SlowHeld            uint64 `json:"slow_held"`      // requests to them that had to wait for another one's end
-	LogLinesDropped     uint64 `json:"log_lines_dropped"`
+	Connections         uint64     `json:"connections"` // open now
+	ConnectionsAccepted uint64     `json:"connections_accepted"`
+	AcceptPauses        uint64     `json:"accept_pauses"` // for lack of descriptors
+	Requests            uint64     `json:"requests"`
+	RequestsActive      uint64     `json:"requests_active"`    // read and not yet answered
+	RequestsMalformed   uint64     `json:"requests_malformed"` // refused as malformed or over a limit
+	RequestsAbandoned   uint64     `json:"requests_abandoned"` // the client left before its answer was complete
+	BodiesSpooled       uint64     `json:"bodies_spooled"`     // request bodies that went to a file
+	HandlerPanics       uint64     `json:"handler_panics"`
+	Responses1xx        uint64     `json:"responses_1xx"`
+	Responses2xx        uint64     `json:"responses_2xx"`
+	Responses3xx        uint64     `json:"responses_3xx"`
+	Responses4xx        uint64     `json:"responses_4xx"`
+	Responses5xx        uint64     `json:"responses_5xx"`
+	Timeouts            uint64     `json:"timeouts"` // head, body, keep-alive and write
+	ReadErrors          uint64     `json:"read_errors"`
+	WriteErrors         uint64     `json:"write_errors"`
+	BytesReceived       uint64     `json:"bytes_received"` // bytes
+	BytesSent           uint64     `json:"bytes_sent"`     // bytes
+	QueueLength         uint64     `json:"queue_length"`   // requests that wait for a worker now
+	QueueFull           uint64     `json:"queue_full"`     // answered 503: no room in the queue
+	QueueTimeouts       uint64     `json:"queue_timeouts"` // answered 503: waited for longer than queue-timeout
+	QueueShed           uint64     `json:"queue_shed"`     // answered 503: would have
+	QueueUnrun          uint64     `json:"queue_unrun"`    // not run: the client went while the request waited
+	SlowRoutes          uint64     `json:"slow_routes"`    // routes in the slow lane now, counted for each loop
+	SlowHeld            uint64     `json:"slow_held"`      // requests to them that had to wait for another one's end
+	LogLinesDropped     uint64     `json:"log_lines_dropped"`
+	HTTPCache           *HTTPCache `json:"http_cache,omitempty"` // nil without the option
 	// Processes are all Python processes of workers, those too that start or drain.
 	Processes List[Process] `json:"processes"`
+}
+
+// HTTPCache are the answers that http-cache keeps.
+type HTTPCache struct {
+	Hits        uint64 `json:"hits"`        // answered from memory
+	Misses      uint64 `json:"misses"`      // the app was asked
+	Stale       uint64 `json:"stale"`       // answered from memory with what was not fresh
+	Revalidated uint64 `json:"revalidated"` // misses in which the app said that nothing has changed
+	Collapsed   uint64 `json:"collapsed"`   // hits after a wait for the fetch of another client
+	Purged      uint64 `json:"purged"`
+	Resources   uint64 `json:"resources"`
+	Bytes       uint64 `json:"bytes"`
 }
 
 // Process is one Python process of a worker.

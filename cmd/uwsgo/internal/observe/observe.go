@@ -13,6 +13,7 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/stores"
 	"github.com/uwsgo/uwsgo/engine"
 	"github.com/uwsgo/uwsgo/engine/worker"
+	"github.com/uwsgo/uwsgo/handler/cache"
 )
 
 // Listener is what is asked of an address: an [engine.Listener].
@@ -32,6 +33,7 @@ type Server struct {
 	Companions func() []companion.State       // what runs beside the server,
 	Crons      func() []cron.State            // always and at times
 	Caches     func() []stores.Stats          // what apps share
+	HTTPCache  func() (cache.Stats, bool)     // false, and nil: there is none
 	// Signals tells how many signals of the uwsgi module wait, and how many a worker has
 	// handled; nil where there are none.
 	Signals func(worker int) (waiting int, taken uint64)
@@ -66,6 +68,14 @@ func (o *Server) Snapshot() stats.Snapshot {
 	}
 	s.Load = s.ListenQueue
 	o.besides(&s)
+	if o.HTTPCache != nil {
+		if c, ok := o.HTTPCache(); ok {
+			s.Uwsgo.HTTPCache = &stats.HTTPCache{
+				Hits: unsigned(c.Hits), Misses: unsigned(c.Misses), Stale: unsigned(c.Stale), Revalidated: unsigned(c.Revalidated),
+				Collapsed: unsigned(c.Collapsed), Purged: unsigned(c.Purged), Resources: unsigned(int64(c.Resources)), Bytes: c.Bytes,
+			}
+		}
+	}
 	pool, ok := o.Workers()
 	if !ok {
 		return s

@@ -1,0 +1,139 @@
+package config
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/uwsgo/uwsgo/cmd/internal/ini"
+	"github.com/uwsgo/uwsgo/cmd/internal/option"
+	"github.com/uwsgo/uwsgo/handler/cache"
+)
+
+// CacheConfig says which answers are kept for later clients. A size of 0 keeps none.
+type CacheConfig struct{ HTTPCache cache.Options }
+
+var cacheRows = []row{
+	{
+		Option: option.Option{
+			Name: "http-cache", Kind: option.Size, Arg: "BYTES", Status: option.Own,
+			Help: "keep answers of apps in so much memory, and give them to later clients while they are fresh: 64m",
+			Note: "An answer is kept if it says how long it is fresh, by Cache-Control or Expires: see [caching](caching.md). All processes share the memory.",
+		},
+		set: func(r *resolver, e ini.Entry) error { return setSize(&r.HTTPCache.Size, e) },
+	},
+	{
+		Option: option.Option{
+			Name: "http-cache-valid", Kind: option.List, Arg: "[STATUS,...:]SECONDS", Status: option.Own,
+			Help: "how long answers are fresh that do not say so: 60, or 200,404:60; without a status it is for 200, 301 and 308",
+			Note: "Not for answers to requests with cookies or credentials, which may be one client's.",
+		},
+		set: (*resolver).cacheValid,
+	},
+	{
+		Option: option.Option{
+			Name: "http-cache-max-object", Kind: option.Size, Arg: "BYTES", Default: "1048576", Status: option.Own,
+			Help: "the largest answer that http-cache keeps",
+			Note: "Larger ones go to their client and are fetched anew each time.",
+		},
+		set: func(r *resolver, e ini.Entry) error { return setSize(&r.HTTPCache.MaxObject, e) },
+	},
+	{
+		Option: option.Option{
+			Name: "http-cache-stale-while-revalidate", Kind: option.Seconds, Arg: "SECONDS", Status: option.Own,
+			Help: "how long an answer that is no longer fresh goes out while a new one is fetched, if it does not say so itself",
+			Note: "`stale-while-revalidate` of RFC 5861. An answer with `must-revalidate` is never given when stale.",
+		},
+		set: func(r *resolver, e ini.Entry) error { return setSeconds(&r.HTTPCache.WhileRevalidate, e) },
+	},
+	{
+		Option: option.Option{
+			Name: "http-cache-stale-if-error", Kind: option.Seconds, Arg: "SECONDS", Status: option.Own,
+			Help: "how long an answer that is no longer fresh goes out when the app fails, if it does not say so itself",
+			Note: "`stale-if-error` of RFC 5861: a status from 500 on, or an answer that breaks off before its head.",
+		},
+		set: func(r *resolver, e ini.Entry) error { return setSeconds(&r.HTTPCache.IfError, e) },
+	},
+	{
+		Option: option.Option{
+			Name: "http-cache-cookies", Kind: option.Flag, Status: option.Own,
+			Help: "keep answers with Set-Cookie too, the cookie included",
+			Note: "Every client gets that cookie then. Without it they are not kept.",
+		},
+		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.HTTPCache.StoreCookies, e) },
+	},
+	{
+		Option: option.Option{
+			Name: "http-cache-except", Kind: option.Text, Arg: "REGEXP", Status: option.Own,
+			Help: "keep no answers for paths that match: ^/(admin|account)/",
+			Note: "A Go (RE2) pattern for the path.",
+		},
+		set: func(r *resolver, e ini.Entry) (err error) {
+			r.HTTPCache.Except, err = filePattern(e, e.Value)
+			return err
+		},
+	},
+	{
+		Option: option.Option{
+			Name: "http-cache-purge-from", Kind: option.List, Arg: "NETWORKS", Status: option.Own,
+			Help: "who may remove answers, by the method PURGE: 127.0.0.1, 10.0.0.0/8",
+			Note: "With a field `Cache-Tag` the answers with one of these tags go, else those of the target. Without it PURGE goes to the app.",
+		},
+		set: (*resolver).cachePurgeFrom,
+	},
+}
+
+// cacheValid reads http-cache-valid.
+func (r *resolver) cacheValid(e ini.Entry) error {
+	statuses, after, ok := strings.Cut(e.Value, ":")
+	if !ok {
+		statuses, after = "200,301,308", e.Value
+	}
+	seconds, err := quantity(ini.Entry{Key: e.Key, Value: strings.TrimSpace(after), HasValue: true, Origin: e.Origin}, times, maxSeconds)
+	if err != nil {
+		return err
+	}
+	if r.HTTPCache.Valid == nil {
+		r.HTTPCache.Valid = map[int]time.Duration{}
+	}
+	for word := range strings.SplitSeq(statuses, ",") {
+		status, err := strconv.Atoi(strings.TrimSpace(word))
+		if err != nil || !cache.Storable(status) {
+			return e.Origin.Errorf(e.Key, "%q is no status whose answers can be kept: write 200,404:60", word)
+		}
+		r.HTTPCache.Valid[status] = time.Duration(seconds) * time.Second
+	}
+	return nil
+}
+
+// cachePurgeFrom reads http-cache-purge-from.
+func (r *resolver) cachePurgeFrom(e ini.Entry) error {
+	words := strings.FieldsFunc(e.Value, func(c rune) bool { return c == ',' || c == ' ' })
+	if len(words) == 0 {
+		return e.Origin.Errorf(e.Key, "the networks are missing, such as 127.0.0.1 or 10.0.0.0/8")
+	}
+	for _, word := range words {
+		network, err := parseNetwork(word)
+		if err != nil {
+			return e.Origin.Errorf(e.Key, "%q is no address and no network such as 10.0.0.0/8", word)
+		}
+		r.HTTPCache.PurgeFrom = append(r.HTTPCache.PurgeFrom, network)
+	}
+	return nil
+}
+
+// settleCache refuses what has no effect: who sets it believes that answers are kept.
+func (r *resolver) settleCache() error {
+	o := &r.HTTPCache
+	if o.Size > 0 {
+		if o.Size < 1<<20 {
+			return fmt.Errorf("http-cache = %d: less than a megabyte keeps nothing worth it: write 64m", o.Size)
+		}
+		return nil
+	}
+	if len(o.Valid) > 0 || o.MaxObject > 0 || o.WhileRevalidate > 0 || o.IfError > 0 || o.StoreCookies || o.Except != nil || len(o.PurgeFrom) > 0 {
+		return fmt.Errorf("http-cache-… options need http-cache = SIZE, such as 64m")
+	}
+	return nil
+}
