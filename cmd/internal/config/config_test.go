@@ -35,7 +35,9 @@ func load(args, environ []string) (*Config, error) {
 	return Load(args, environ, ini.OS(strings.NewReader("[uwsgi]\nthreads = 3\n")))
 }
 
-var samePattern = cmp.Comparer(func(a, b *regexp.Regexp) bool { return a == nil && b == nil || a != nil && b != nil && a.String() == b.String() })
+var samePattern = cmp.Comparer(func(a, b *regexp.Regexp) bool {
+	return a == nil && b == nil || a != nil && b != nil && a.String() == b.String()
+})
 
 func TestLoad(t *testing.T) {
 	for _, tt := range []struct {
