@@ -14,7 +14,7 @@ import (
 )
 
 // moduleFacts is what the apps' uwsgi module tells without asking the server. shared may be nil.
-func moduleFacts(cfg *config.Config, started time.Time, shared *stores.Set) worker.Module {
+func moduleFacts(cfg *config.Config, started time.Time, shared *stores.Set, queues []worker.Queue) worker.Module {
 	m := worker.Module{
 		Version: ini.UWSGIVersion, BufferSize: cfg.BufferSize, Started: started,
 		PIDFile: cfg.PidFile, Locks: cfg.Locks,
@@ -27,6 +27,10 @@ func moduleFacts(cfg *config.Config, started time.Time, shared *stores.Set) work
 	}
 	if shared != nil {
 		m.Stores = shared.Stores()
+	}
+	m.Mules, m.Queues = len(cfg.Mules), queues
+	for _, f := range cfg.Farms {
+		m.Farms = append(m.Farms, worker.Farm{Name: f.Name, Mules: f.Mules})
 	}
 	return m
 }

@@ -108,10 +108,18 @@ func (p *program) startWorkers(ctx context.Context) error {
 	if w.stores != nil {
 		p.ending.Later(w.stores.Close)
 	}
+	queues, err := openMules(p.cfg, p.logf)
+	for _, q := range queues {
+		p.ending.Later(q.Close)
+	}
+	if err != nil {
+		return err
+	}
+	wc.Backgrounds = mules(p.cfg, p.logf)
 	var stop func()
 	wc.Control, stop = p.services.open(p.cfg.Processes)
 	p.ending.Later(stop)
-	wc.Module = moduleFacts(p.cfg, p.start, w.stores)
+	wc.Module = moduleFacts(p.cfg, p.start, w.stores, queues)
 	if w.Pool, err = worker.Start(ctx, wc); err != nil {
 		w.Pool = nil
 		return err

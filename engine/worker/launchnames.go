@@ -9,6 +9,8 @@ type (
 	Config = launch.Config
 	// App is a WSGI app: what to import, and the callable in it.
 	App = launch.App
+	// Background is a process beside the workers, which is given no requests.
+	Background = launch.Background
 	// Step is something that a process does before it serves.
 	Step = launch.Step
 	// WriteErrors says what an app hears of a client that has gone while it answers.
@@ -25,6 +27,10 @@ type (
 	Spooler = launch.Spooler
 	// SpoolDirectory is a directory with tasks.
 	SpoolDirectory = launch.SpoolDirectory
+	// Queue carries messages of the apps between processes, for [Module].
+	Queue = launch.Queue
+	// Farm is a group of mules, for [Module].
+	Farm = launch.Farm
 	// Option is an option as it was given, for [Module].
 	Option = launch.Option
 	// Limits say when a process has served long enough and is replaced.
@@ -68,6 +74,9 @@ const (
 	FromInstall     = launch.FromInstall
 	FromPath        = launch.FromPath
 )
+
+// NewQueue makes a queue of messages: see [launch.NewQueue].
+func NewQueue(name string, size int) (Queue, error) { return launch.NewQueue(name, size) }
 
 // FindPython returns the path of the interpreter to run: see [launch.FindPython].
 func FindPython(virtualenv string) (string, error) { return launch.FindPython(virtualenv) }

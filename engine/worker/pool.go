@@ -136,6 +136,11 @@ func (p *Pool) log(line string) { p.config.Say(line) }
 // goroutine.
 func (p *Pool) Reload(ctx context.Context) error { return p.sup.Reload(ctx) }
 
+// ReloadBackgrounds has the processes of a kind beside the workers go, and others take their
+// place. They are of the same code, but for what they import for themselves. It does not
+// wait. Any goroutine.
+func (p *Pool) ReloadBackgrounds(kind string) { p.sup.ReloadBackgrounds(kind) }
+
 // GiveWay says that another reload is to follow the one that is under way, if one is: it
 // is given up should its code hang, which is when it takes more than twice as long as the
 // last one took that did not fail, and a second. Any goroutine.

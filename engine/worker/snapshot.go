@@ -35,13 +35,15 @@ type Snapshot struct {
 	Workers []Stats
 	// Processes are all that exist: those that serve, and those that start or drain.
 	Processes []ProcessStats
-	Waiting   int64  // requests that wait for a worker
-	Refused   uint64 // requests refused with ErrQueueFull so far
-	Late      uint64 // requests that waited for longer than [Config].QueueTimeout
-	Shed      uint64 // requests refused because they would have
-	Unrun     uint64 // requests whose client went while they waited
-	Slow      int64  // routes that have proved slow, counted for each loop
-	Held      uint64 // requests to them that had to wait for another one's end
+	// Backgrounds are the processes beside the workers, in the order of [Config].Backgrounds.
+	Backgrounds []BackgroundStats
+	Waiting     int64  // requests that wait for a worker
+	Refused     uint64 // requests refused with ErrQueueFull so far
+	Late        uint64 // requests that waited for longer than [Config].QueueTimeout
+	Shed        uint64 // requests refused because they would have
+	Unrun       uint64 // requests whose client went while they waited
+	Slow        int64  // routes that have proved slow, counted for each loop
+	Held        uint64 // requests to them that had to wait for another one's end
 }
 
 // Stats are the figures of one worker, for uWSGI's stats server. Those that
@@ -84,6 +86,17 @@ type ProcessStats struct {
 	Since    time.Time // when it was spawned; zero while it is not
 }
 
+// BackgroundStats are the figures of a process beside the workers.
+type BackgroundStats struct {
+	Kind      string
+	Number    int
+	PID       int    // 0 while there is none
+	Respawns  uint64 // processes so far
+	LastSpawn time.Time
+	Ready     bool  // it does what it is for
+	RSS, VSZ  int64 // bytes; 0 where they cannot be told
+}
+
 // CoreStats are the figures of one core.
 type CoreStats struct {
 	ID        int
@@ -104,6 +117,9 @@ func (p *Pool) Owns(pid int) bool {
 	if pid == 0 || pid == p.sup.Zygote() || pid == p.sup.Loading() {
 		return pid != 0
 	}
+	if slices.ContainsFunc(p.sup.Backgrounds, func(b *shared.Background) bool { return b.PID.Load() == int64(pid) }) {
+		return true
+	}
 	return slices.ContainsFunc(p.sup.Processes, func(one *shared.Process) bool { return one.PID.Load() == int64(pid) })
 }
 
@@ -112,6 +128,17 @@ func (p *Pool) Snapshot() Snapshot {
 	s := Snapshot{Zygote: p.sup.Zygote()}
 	if l := p.sup.Load(); l != nil {
 		s.Python, s.Path, s.Apps = l.Python, l.Path, l.Apps
+	}
+	for i, b := range p.sup.Backgrounds {
+		c := &p.config.Backgrounds[i]
+		one := BackgroundStats{
+			Kind: c.Kind, Number: c.Number, PID: int(b.PID.Load()), Respawns: b.Spawns.Load(), Ready: b.Ready.Load(),
+		}
+		if one.PID != 0 {
+			one.LastSpawn = time.Unix(0, b.SpawnedAt.Load())
+			one.RSS, one.VSZ = proc.Memory(one.PID)
+		}
+		s.Backgrounds = append(s.Backgrounds, one)
 	}
 	busy := 0
 	for _, w := range p.sup.Workers {

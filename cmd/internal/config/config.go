@@ -37,6 +37,7 @@ type Config struct {
 	HarakiriConfig
 	RecyclingConfig
 	LifeConfig
+	MuleConfig
 	StoreConfig
 	SystemConfig
 	CompanionConfig

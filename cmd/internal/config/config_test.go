@@ -332,10 +332,10 @@ func TestLoad(t *testing.T) {
 			warning: `--cheaper-algo: there is no algorithm "spare2", so spare is taken; there are backlog, busyness, manual, spare`,
 		},
 		{
-			name: "lost", args: []string{"-w", "shop", "--profiler", "a", "--profiler", "b", "--thunder-lock", "--lazy", "--mule", "--mules", "2"},
+			name: "lost", args: []string{"-w", "shop", "--profiler", "a", "--profiler", "b", "--thunder-lock", "--lazy", "--legion", "a", "--legion-node", "b"},
 			want: func(c *Config) {
 				c.Module = "shop"
-				c.Losses = Losses{Function: []string{"profiler", "mule", "mules"}, Changed: []string{"lazy"}, Harmless: []string{"thunder-lock"}}
+				c.Losses = Losses{Function: []string{"profiler", "legion", "legion-node"}, Changed: []string{"lazy"}, Harmless: []string{"thunder-lock"}}
 			},
 		},
 		{

@@ -28,6 +28,7 @@ var ignored = []group{
 		"lock-engine ftok persistent-ipcsem pcre-jit clock use-abort backtrace-depth signal-bufsize signals-bufsize",
 		"it tunes a part that uwsgo does not have",
 	},
+	{"mule-msg-recv-size", "messages are received whole, whatever their size"},
 	{"honour-range", "static files always honour ranges"},
 	{"weight auto-weight start-unsubscribed unsubscribe-on-graceful-reload", "it tells a subscription server something, and there is none"},
 	{"alarm-msg-size alarm-freq alarm-cheap", "it only goes with alarm"},

@@ -32,9 +32,10 @@ func Refuse(format string, args ...any) error {
 // Observer is told of processes. The supervisor of the workers calls it, in the order of
 // events, so it must not block.
 type Observer interface {
-	// Serving says that a process takes requests from now on; a zygote, that its workers do.
+	// Serving says that a process takes requests from now on, or does what it is for; a
+	// zygote, that its workers do.
 	Serving(p *Peer)
-	// Retiring says that a process takes no more requests.
+	// Retiring says that a process is to go: it takes nothing more.
 	Retiring(p *Peer)
 	// Exited says that a process has exited. It comes once for every process that Serving or
 	// a service has been called for.
@@ -80,6 +81,15 @@ func (h *Hub) Peers() []*Peer {
 // is the same for the workers of one. fault is called once, by any goroutine, when the
 // process sends what is no frame: it has to be ended.
 func (h *Hub) Open(number, generation int, fault func()) (*Peer, *os.File, error) {
+	return h.open(&Peer{Worker: number, Generation: generation, fault: fault})
+}
+
+// OpenBackground does the same for a process beside the workers: that of a kind and number.
+func (h *Hub) OpenBackground(kind string, number, generation int, fault func()) (*Peer, *os.File, error) {
+	return h.open(&Peer{Kind: kind, Number: number, Generation: generation, fault: fault})
+}
+
+func (h *Hub) open(p *Peer) (*Peer, *os.File, error) {
 	fds, err := socketpair()
 	if err != nil {
 		return nil, nil, fmt.Errorf("channel to a process: %w", err)
@@ -91,10 +101,8 @@ func (h *Hub) Open(number, generation int, fault func()) (*Peer, *os.File, error
 		_ = theirs.Close()
 		return nil, nil, fmt.Errorf("channel to a process: %w", err)
 	}
-	p := &Peer{
-		Worker: number, Generation: generation,
-		hub: h, conn: conn, fault: fault, out: make(chan []byte, outbox), done: make(chan struct{}),
-	}
+	p.hub, p.conn = h, conn
+	p.out, p.done = make(chan []byte, outbox), make(chan struct{})
 	h.mu.Lock()
 	h.peers[p] = struct{}{}
 	h.mu.Unlock()

@@ -21,8 +21,12 @@ var (
 
 // Peer is a process at the other end of a channel. Any goroutine may call its methods.
 type Peer struct {
-	Worker     int // its number from 1; 0 for a zygote
+	Worker     int // the worker's number from 1; 0 for every other process
 	Generation int // that of its zygote
+	// Kind says of a process beside the workers which it is, such as mule, and Number which
+	// of its kind, from 1. Kind is empty for workers and zygotes.
+	Kind   string
+	Number int
 
 	hub   *Hub
 	conn  net.Conn
@@ -33,6 +37,9 @@ type Peer struct {
 	pid   atomic.Int64
 }
 
+// Zygote reports whether the process forks the others.
+func (p *Peer) Zygote() bool { return p.Worker == 0 && p.Kind == "" }
+
 // PID returns the process's id, 0 as long as that is not known.
 func (p *Peer) PID() int { return int(p.pid.Load()) }
 
@@ -41,7 +48,10 @@ func (p *Peer) SetPID(pid int) { p.pid.Store(int64(pid)) }
 
 // String names the process for the log.
 func (p *Peer) String() string {
-	if p.Worker == 0 {
+	switch {
+	case p.Kind != "":
+		return fmt.Sprintf("%s %d (pid: %d)", p.Kind, p.Number, p.PID())
+	case p.Worker == 0:
 		return fmt.Sprintf("the zygote (pid: %d)", p.PID())
 	}
 	return fmt.Sprintf("worker %d (pid: %d)", p.Worker, p.PID())

@@ -136,6 +136,8 @@ type Config struct {
 	// LazyApps: a fork leaves threads behind, and whatever they hold locked. On PyPy that
 	// is always so.
 	ImportOnce bool
+	// Backgrounds are processes beside the workers.
+	Backgrounds []Background
 	// PostFork is what each worker process does, one after another, once it has been forked,
 	// before it serves. What fails ends the process.
 	PostFork []Step

@@ -16,6 +16,9 @@ type Module struct {
 	Locks      int    // that uwsgi.lock has besides the first
 	Stores     []Store
 	Spooler    *Spooler // nil without one
+	Mules      int      // how many there are
+	Farms      []Farm   // of them
+	Queues     []Queue  // of messages to them
 }
 
 // Spooler is what is known of spool directories, by apps and by the processes that work them
@@ -37,6 +40,23 @@ type SpoolDirectory struct {
 	Name      string // as it was given
 	Path      string // without symbolic links
 	Processes int    // that work it off; 0: another server does
+}
+
+// Farm is a group of mules, by number.
+type Farm struct {
+	Name  string
+	Mules []int
+}
+
+// Files are those of stores and queues, in the order in which a zygote gets them.
+func (m *Module) Files() (files []*os.File) {
+	for _, s := range m.Stores {
+		files = append(files, s.File)
+	}
+	for _, q := range m.Queues {
+		files = append(files, q.Send, q.Receive)
+	}
+	return files
 }
 
 // Store is memory that the apps of all workers share by the module: a cache, the queue or a

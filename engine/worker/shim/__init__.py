@@ -7,11 +7,14 @@ disk. Runs on CPython 3.9 and later, and on PyPy.
 own       what all of them use of Python, safe from what apps do to it
 zygote    imports the apps once and forks a worker process on command
 apps      finds and imports the apps
+hooks     what a process does once it has been forked, before it begins
 spawned   has processes that an app spawns find its wsgi-files
 greenlets what gevent needs, as it is used in several threads
 hints     says why a module is not found
 imports   tells the server which files that took
 worker    the threads of one worker process: take a request, run it, next
+background  a process beside the workers, which is given no requests
+mule      the mules among them, and messages to these
 exchange  one request and its answer, by PEP 3333
 head      status and headers: checked, marshalled, remembered
 control   the channel to the server, for all but requests

@@ -18,6 +18,7 @@ PATIENCE = 0.05  # seconds between looks at a thread that is busy
 handlers = {}  # number -> function
 offered = deque()  # (id, number)
 waiters = []  # [number or -1, gate, what came], of signal_wait
+pump = None  # what waits for signals and handles them, in a process beside the workers
 _wake = thread.allocate_lock()  # locked while nothing is offered
 _wake.acquire()
 _state = {"runs": False, "busy": False, "wake": None, "sleep": None}
@@ -144,6 +145,10 @@ def wait(number):
     if _state["sleep"] is not None:
         while waiter[2] is None:
             _state["sleep"](0.01)
+        return waiter[2]
+    if pump is not None:  # a process beside the workers: this thread handles them
+        while waiter[2] is None:
+            pump((), 1)
         return waiter[2]
     main = _state.get("main", (None, 0))
     if main[1] == thread.get_ident():

@@ -52,7 +52,6 @@ UNSUPPORTED = {
 CACHE = ("cache", "cache2")
 METRICS = ("enable-metrics", "metric", "metrics-dir")
 LEGION = ("legion", "legion-mcast", "legion-node")
-MULES = ("mule", "mules", "farm")
 QUIET = {
     "cache_get": (CACHE, None),
     "cache_set": (CACHE, None),
@@ -77,10 +76,6 @@ QUIET = {
     "i_am_the_lord": (LEGION, False),
     "lord_scroll": (LEGION, None),
     "scrolls": (LEGION, None),
-    "mule_msg": (MULES, ValueError("no mule configured")),
-    "mule_get_msg": (MULES, ValueError("you can receive mule messages only in a mule !!!")),
-    "farm_get_msg": (MULES, ValueError("you can receive farm messages only in a mule !!!")),
-    "farm_msg": (MULES, None),
     "alarm": (("alarm",), None),
 }
 
@@ -97,7 +92,9 @@ PIECE = 64 << 10
 
 module = None  # once it is made
 _config = {}
-_number = 0  # of this process's worker, 0 in a zygote
+_number = 0  # of this process's worker, 0 in every other process
+_kind = ""  # of a process beside the workers, such as mule
+_forked = False  # this is no zygote
 _variables = {}  # core -> (request, what set_logvar has set)
 _rpc = {}  # name -> function
 _locks = None
@@ -114,9 +111,7 @@ def install(config):
     names = vars(module)
     names.update(_constants(_config["module"]))
     opt = module.opt
-    for name, value in list(globals().items()):
-        if getattr(value, "exported", False):
-            names[name] = value
+    names.update(_exported)
     for function in sharing.open_all(_config["module"]["stores"]):
         names[function.__name__] = function
     for function in spooler.install(_config["module"]["spooler"], _config["node"]):
@@ -180,8 +175,21 @@ class Decorators:
 
 def become(number):
     """Say that this process is a worker now."""
-    global _number
+    global _number, _forked
     _number = number
+    _forked = True
+    _begin()
+
+
+def become_background(kind):
+    """Say that this process is one beside the workers now."""
+    global _kind, _forked
+    _kind = kind
+    _forked = True
+    _begin()
+
+
+def _begin():
     _locks.begin()
     sharing.begin()
 
@@ -200,7 +208,7 @@ def post_fork(held, doing):
         return held
     pid = os.getpid()
     doing(-1, "running uwsgi.post_fork_hook")
-    _, e, held = interrupts.run(held, lambda: _call_hook("post_fork_hook"))
+    _, e, held = interrupts.run(held, lambda: call_hook("post_fork_hook"))
     if os.getpid() != pid:
         leave(e)
     return held
@@ -208,15 +216,18 @@ def post_fork(held, doing):
 
 def at_exit():
     """Call what the app wants called as a worker ends; Python's own atexit comes after."""
-    _call_hook("atexit")
+    call_hook("atexit")
 
 
-def _call_hook(name):
+def call_hook(name):
+    """Call a function that the app has set as that name. What it raises is logged."""
     hook = vars(module).get(name) if module is not None else None
     if hook is not None:
         try:
             hook()
         except BaseException as e:
+            if _kind and isinstance(e, SystemExit):
+                raise
             report(e)
 
 
@@ -293,9 +304,12 @@ def _quiet(name, result):
     return function
 
 
+_exported = {}
+
+
 def export(function):
     """Have a function be in the module."""
-    function.exported = True
+    _exported[function.__name__] = function
     function.__module__ = "uwsgi"
     return function
 
@@ -333,11 +347,6 @@ def worker_id(*_):
 
 
 @export
-def mule_id(*_):
-    return 0
-
-
-@export
 def masterpid(*_):
     return _config["module"]["server"]
 
@@ -353,14 +362,8 @@ def spooler_dir(*_):
 
 
 @export
-def in_farm(name=""):
-    text_of(name)
-    return None
-
-
-@export
 def ready(*_):
-    return True if _number else None
+    return True if _forked else None
 
 
 @export
@@ -490,7 +493,7 @@ def _lock_number(number):
 @export
 def register_signal(number, target, function):
     number, name = byte_of(number), text_of(target).decode()
-    if number in events.handlers and not _number:
+    if number in events.handlers and not _forked:
         say("[uwsgi-signal] you cannot re-register a signal as the master !!!\n")
         raise ValueError("unable to register signal")
     control.channel.call("register signal", number, name)
@@ -606,6 +609,9 @@ def _tell_log(exchange, key, value):
 def set_user_harakiri(seconds):
     """Bound the time that this request may still take; 0 for no bound."""
     seconds = int_of(seconds)
+    if _kind:
+        control.channel.tell("deadline", "user", seconds, "")
+        return
     at = worker.here()
     if at is not None and at.exchange is not None:
         control.channel.call("user harakiri", at.number, _exchange().rid, seconds)

@@ -7,7 +7,41 @@ import "embed"
 var files embed.FS
 
 // modules are the shim's modules, each after what it imports.
-var modules = []string{"__init__", "own", "trace", "forked", "interrupts", "files", "title", "late", "answers", "port", "head", "exchange", "control", "locks", "stores", "events", "spawned", "hints", "apps", "imports", "signals", "greenlets", "worker", "hub", "arguments", "sharing", "tasks", "spooler", "module", "zygote"}
+var modules = []string{
+	"__init__",
+	"own",
+	"trace",
+	"forked",
+	"interrupts",
+	"files",
+	"title",
+	"late",
+	"answers",
+	"port",
+	"head",
+	"exchange",
+	"control",
+	"locks",
+	"stores",
+	"events",
+	"spawned",
+	"hooks",
+	"hints",
+	"apps",
+	"imports",
+	"signals",
+	"greenlets",
+	"worker",
+	"hub",
+	"arguments",
+	"sharing",
+	"tasks",
+	"spooler",
+	"module",
+	"background",
+	"mule",
+	"zygote",
+}
 
 // Bootstrap returns what a zygote runs first: it reads the modules and starts them.
 func Bootstrap() ([]byte, error) { return files.ReadFile("bootstrap.py") }

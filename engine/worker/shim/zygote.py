@@ -4,7 +4,9 @@ It talks to the server over the control socket, in frames of a little-endian
 uint32 and as many bytes of marshal. From the server come lists:
 
     ["spawn", place, number, count]   fork a process for worker number, which has that
-                                      place from then on; as many descriptors follow
+                                      place from then on; as many descriptors follow. From
+                                      config["places"] on the places are those of processes
+                                      beside the workers, see background
     ["signal", place, signum]
     ["kill"]                   SIGKILL to every worker
     ["ping"]
@@ -33,13 +35,16 @@ from resource import RLIMIT_AS, RLIMIT_NOFILE, RLIMIT_NPROC, getrlimit, setrlimi
 
 from . import (
     apps,
+    background,
     control,
     forked,
     greenlets,
+    hooks,
     hub,
     imports,
     interrupts,
     module,
+    mule,
     signals,
     title,
     worker,
@@ -48,7 +53,6 @@ from .own import marshal, os, select, signal, socket, suppress, thread, time
 from .port import CLOEXEC
 from .trace import say
 
-PR_SET_PDEATHSIG = 1
 FDS_AT_ONCE = 100  # descriptors in a message; the kernel takes 253
 NO_APP = 22  # the exit code of a worker that cannot load its app, as in uWSGI
 FAREWELL = 5  # seconds that such a worker waits to be ended, with what its app has started
@@ -184,14 +188,20 @@ class Zygote:
                 for place in list(self.pids):
                     self.kill(place, signal.SIGKILL)
 
+    def who(self, place, number):
+        """Return what the log calls a process."""
+        if place < self.config["places"]:
+            return f"worker {number}"
+        return f"{self.config['backgrounds'][place - self.config['places']]['kind']} {number}"
+
     def short(self, place, number, fds, count):
-        """Tell the server that there is no room for a worker's descriptors."""
+        """Tell the server that there is no room for a process's descriptors."""
         close(fds)
         limit = getrlimit(RLIMIT_NOFILE)[0]
         say(
-            f"cannot fork worker {number}: it needs {count} file descriptors, and there is room "
-            f"for {len(fds)}: RLIMIT_NOFILE is {limit}: raise it (ulimit -n, LimitNOFILE=), or "
-            "have the app leave fewer files open when it is imported\n"
+            f"cannot fork {self.who(place, number)}: it needs {count} file descriptors, and there "
+            f"is room for {len(fds)}: RLIMIT_NOFILE is {limit}: raise it (ulimit -n, "
+            "LimitNOFILE=), or have the app leave fewer files open when it is imported\n"
         )
         self.control.send(("exit", place, 0, 1))
 
@@ -209,7 +219,7 @@ class Zygote:
         signals.forking(worker=False)
         if pid == 0:
             if self.prctl:
-                self.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+                self.prctl(hooks.PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
             if os.getppid() != self.pid:
                 os._exit(0)
             return True
@@ -240,7 +250,7 @@ class Zygote:
 
     def give_up(self, place, number, doing):
         """End a worker that cannot serve, as it failed at what doing says."""
-        say(f"worker {number} ends, as it failed at {doing}\n")
+        say(f"{self.who(place, number)} ends, as it failed at {doing}\n")
         self.doing(place)(-1, doing)
         os._exit(1)
 
@@ -298,65 +308,6 @@ def map_to_processors(number, count):
     say(f"mapping worker {number} to CPUs: {' '.join(map(str, chosen))}\n")
 
 
-def run_hooks(steps, zygote, doing):
-    """Do what hook-post-fork says. The worker does not serve when something has failed."""
-    # What the app has set here for its own children would hide how these end.
-    before = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    for action, argument in steps:
-        try:
-            code = take_step(action, argument, zygote, doing)
-        except (OSError, ValueError) as e:
-            code = e
-        if code:
-            why = f"it failed ({code}), so this worker ends"
-            what = argument if action == "exec" else f"{action}:{argument}"
-            say(f"hook-post-fork: {what}: {why}\n")
-            os._exit(1)
-    signal.signal(signal.SIGCHLD, before or signal.SIG_DFL)
-
-
-def take_step(action, argument, zygote, doing):
-    """Do one thing; what it returns is 0 when all is well."""
-    if action == "exec":
-        return run_hook(argument, zygote, doing)
-    doing(-1, f"running hook-post-fork: {action}:{argument}")
-    if action == "chdir":
-        os.chdir(argument)
-        return 0
-    name, has_value, value = argument.partition("=")
-    if has_value:
-        os.environ[name] = value
-    else:
-        os.environ.pop(name, None)
-    return 0
-
-
-def run_hook(command, zygote, doing):
-    """Run a command by /bin/sh, as uWSGI does. It and what it starts end with this worker."""
-    told, tell = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            os.setpgid(0, 0)
-            os.close(tell)
-            # The server has to know the group first, as it ends that when this worker dies.
-            if not os.read(told, 1):
-                os._exit(127)
-            if zygote.prctl:
-                zygote.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-            signal.pthread_sigmask(signal.SIG_SETMASK, zygote.mask)
-            os.execv("/bin/sh", ["sh", "-c", command])
-        finally:
-            os._exit(127)
-    with suppress(OSError):
-        os.setpgid(pid, pid)  # whoever of both is first
-    doing(-1, f"running hook-post-fork: {command}", pid)
-    os.write(tell, b"1")
-    os.close(tell)
-    os.close(told)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-
-
 def main(config):
     for name in ("control", "queue", "shared", "stacks", "calls", "bodies"):
         fd = config[name]
@@ -377,6 +328,7 @@ def main(config):
     server = Control(config["control"])
     zygote = Zygote(server, config)
     control.begin(config["calls"])
+    mule.open_all(config["module"])
     module.install(config)
     try:
         if not zygote.load():
@@ -387,12 +339,14 @@ def main(config):
     except (BrokenPipeError, EOFError):
         zygote.end()
     control.begin(fds.pop())
+    if place >= config["places"]:
+        return background.main(zygote, place, config["backgrounds"][place - config["places"]])
     module.become(number)
     title.of_process(config["names"], number)
     if config["affinity"]:
         map_to_processors(number, config["affinity"])
     outcome = []
-    run_hooks(config["post_fork"], zygote, zygote.doing(place))
+    hooks.run("hook-post-fork", config["post_fork"], zygote, zygote.doing(place))
     if config["lazy"]:
         zygote.apps, outcome, zygote.held = apps.load_all(config, zygote.doing(place), zygote.held)
         if zygote.imports:

@@ -45,6 +45,11 @@ func (g *Supervisor) ask(ctx context.Context, what func(answer chan<- error)) er
 	}
 }
 
+// ReloadBackgrounds replaces the processes of a kind beside the workers: see worker.Pool.
+func (g *Supervisor) ReloadBackgrounds(kind string) {
+	g.post(func() { g.backgrounds.reload(kind) })
+}
+
 // GiveWay says that another reload is to follow the one that is under way, if one is: see
 // worker.Pool.
 func (g *Supervisor) GiveWay() {
@@ -100,6 +105,7 @@ func (g *Supervisor) quit() {
 			killStrays(list)
 		}
 	}
+	g.backgrounds.quit()
 	g.turns.finish(ErrStopped)
 	g.generations.answer(ErrStopped)
 	if g.Queue >= 0 {

@@ -232,7 +232,7 @@ func (f *fleet) retire(p *process, why string) {
 		mercy = g.config.HarakiriMercy
 	}
 	at := p.retired
-	g.after(mercy, func() { f.mercyOver(p, at, 0) })
+	g.afterAwake(at, mercy, func() { f.mercyOver(p, at) })
 	if g.Queue >= 0 {
 		// A thread looks at this after it has said that it begins, and so takes nothing
 		// if that is not to be seen yet. It may begin before the supervisor hears of it.
@@ -252,14 +252,9 @@ func (f *fleet) retire(p *process, why string) {
 	p.streams.Retire()
 }
 
-// mercyOver kills a process that was retired at that time and has had its mercy, and that
-// of the pauses since then: so much of it counts already.
-func (f *fleet) mercyOver(p *process, at time.Time, counted time.Duration) {
+// mercyOver kills a process that was retired at that time and has had its mercy.
+func (f *fleet) mercyOver(p *process, at time.Time) {
 	if !p.alive || !p.Is(shared.Draining) || !p.retired.Equal(at) {
-		return
-	}
-	if lost := f.g.pauses.Since(at, time.Now()) - counted; lost > 0 {
-		f.g.after(lost, func() { f.mercyOver(p, at, counted+lost) })
 		return
 	}
 	f.g.say("worker %d (pid: %d) did not finish within the mercy time: killing it", p.worker.Number, p.pid())
@@ -380,10 +375,7 @@ func (f *fleet) vacate(p *process) {
 	for _, t := range p.threads {
 		f.g.Memory.ClearClaim(t.index)
 	}
-	z, s := p.generation, &f.g.generations
-	if z.processes--; z.processes == 0 && z != s.present && z != s.next {
-		z.Retire()
-	}
+	f.g.generations.leave(p.generation)
 	f.fill()
 }
 

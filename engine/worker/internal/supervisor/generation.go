@@ -230,6 +230,7 @@ func (s *generations) takeOver() {
 	if before != nil && before.processes == 0 {
 		before.Retire()
 	}
+	g.backgrounds.takeOver(z)
 	s.answer(nil)
 }
 
@@ -282,6 +283,14 @@ func (s *generations) failed(err error) {
 	s.restart()
 }
 
+// leave notes that a process of a zygote has gone; with the last one goes one that does not
+// serve.
+func (s *generations) leave(z *generation) {
+	if z.processes--; z.processes == 0 && z != s.present && z != s.next {
+		z.Retire()
+	}
+}
+
 // answer tells those who wait for the next generation what became of it, and starts
 // the one after it if it was asked for meanwhile.
 func (s *generations) answer(err error) {
@@ -316,6 +325,7 @@ func (s *generations) exited(z *generation) {
 	z.Retire() // closes its socket
 	z.peer.Close()
 	g.graves.add(z)
+	g.backgrounds.orphaned(z)
 	switch {
 	case g.stopping:
 	case z == s.next:

@@ -17,6 +17,7 @@ func (f *fleet) strays(pid int) (list []int) {
 	for _, p := range f.places {
 		workers[p.pid()] = true
 	}
+	f.g.backgrounds.pids(workers)
 	children := proc.Tree()
 	for open := []int{pid}; len(open) > 0; open = open[1:] {
 		for _, child := range children[open[0]] {

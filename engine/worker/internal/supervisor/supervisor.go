@@ -38,6 +38,8 @@ type Supervisor struct {
 	Queue     int            // where requests are sent to; -1 in stream mode
 	Workers   []*shared.Worker
 	Processes []*shared.Process
+	// Backgrounds are in the order of the configuration.
+	Backgrounds []*shared.Background
 
 	// Immutable after Start.
 	config    launch.Config
@@ -64,6 +66,7 @@ type Supervisor struct {
 	watchdog    watchdog
 	graves      graves
 	nudger      nudger
+	backgrounds backgrounds
 	stopping    bool
 	killed      bool
 }
@@ -85,7 +88,7 @@ func New(c launch.Config) (*Supervisor, error) {
 		config: c, Queue: -1,
 		// While it spawns one process for each worker it takes no report, and a zygote
 		// whose reports are not read takes no command: four of each process have room.
-		posted: make(chan func(), 16+4*c.Processes), done: make(chan struct{}),
+		posted: make(chan func(), 16+4*c.Processes+4*len(c.Backgrounds)), done: make(chan struct{}),
 		stopReq: make(chan context.Context, 1),
 	}
 	g.fleet = fleet{g: g}
@@ -96,7 +99,12 @@ func New(c launch.Config) (*Supervisor, error) {
 	g.watchdog = watchdog{g: g}
 	g.graves = graves{g: g}
 	g.nudger = nudger{g: g}
+	g.backgrounds = newBackgrounds(g)
+	for _, b := range g.backgrounds.all {
+		g.Backgrounds = append(g.Backgrounds, b.Background)
+	}
 	if c.Control != nil {
+		c.Control.Handle("deadline", g.deadline)
 		c.Control.Handle("user harakiri", g.userHarakiri)
 	}
 	var err error
@@ -204,7 +212,7 @@ func (g *Supervisor) run() {
 				defer late.Stop()
 			}
 		}
-		if g.stopping && !g.fleet.anyAlive() {
+		if g.stopping && !g.fleet.anyAlive() && !g.backgrounds.anyAlive() {
 			for z := range g.generations.all {
 				z.Retire()
 			}
@@ -220,6 +228,9 @@ func (g *Supervisor) report(from *zygote.Zygote, report zygote.Report) {
 	z := g.generations.all[from]
 	if z == nil {
 		return // a former zygote's last words
+	}
+	if g.backgrounds.report(z, report) {
+		return
 	}
 	switch r := report.(type) {
 	case zygote.Version:
@@ -288,4 +299,18 @@ func (g *Supervisor) post(fn func()) bool {
 // after posts fn later.
 func (g *Supervisor) after(d time.Duration, fn func()) {
 	time.AfterFunc(d, func() { g.post(fn) })
+}
+
+// afterAwake posts fn when d has passed since at, and as much again as nothing here ran.
+func (g *Supervisor) afterAwake(at time.Time, d time.Duration, fn func()) {
+	g.after(time.Until(at.Add(d)), func() { g.awake(at, 0, fn) })
+}
+
+// awake calls fn now, or after the pauses since at, of which so much is counted already.
+func (g *Supervisor) awake(at time.Time, counted time.Duration, fn func()) {
+	if lost := g.pauses.Since(at, time.Now()) - counted; lost > 0 {
+		g.after(lost, func() { g.awake(at, counted+lost, fn) })
+		return
+	}
+	fn()
 }

@@ -35,6 +35,7 @@ func (s *watchdog) look(now time.Time) {
 		if changed {
 			g.say("the zygote (pid: %d) obeys again", z.PID)
 			g.fleet.fill()
+			g.backgrounds.fill()
 		}
 		if z.health.Ping() && z.forking {
 			z.health.Owed++
@@ -82,6 +83,7 @@ func (s *watchdog) replace(z *generation) {
 			}
 		}
 	}
+	left = g.backgrounds.lookAfter(z) || left
 	if z != g.generations.present || g.stopping {
 		if !left {
 			z.Kill()

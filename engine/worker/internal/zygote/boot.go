@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -121,6 +122,7 @@ func settings(c *launch.Config, lazy bool, in Inherited) ([]byte, error) {
 		"exceptions": []any{c.Exceptions.Tell, c.Exceptions.Any, words(c.Exceptions.Types), words(c.Exceptions.Values), words(c.Exceptions.Traces)},
 		"affinity":   c.Affinity,
 		"apps":       apps, "imports": imports, "paste_logger": c.PasteLogger, "file_wrapper": !c.NoFileWrapper, "lazy": lazy, "once": c.ImportOnce, "python_from": c.PythonFrom, "started_in": c.StartedIn, "need_app": c.NeedApp,
+		"places": c.Processes * shared.Places, "backgrounds": backgrounds(c),
 		"argv": c.Argv, "pythonpath": c.PythonPath, "post_fork": steps(c.PostFork),
 		"processes": c.Processes, "threads": c.Threads, "slots": max(c.Slots, 1), "gevent": gevent(c.Gevent), "loops": len(c.Loops),
 		"limit_as": c.LimitAS, "stream_mode": c.StreamMode, "watch": c.Imported != nil, "unwatched": words(c.Unwatched),
@@ -167,6 +169,21 @@ func steps(list []launch.Step) []any {
 	return out
 }
 
+// backgrounds is what the shim has of the processes beside the workers, by place.
+func backgrounds(c *launch.Config) []any {
+	out := make([]any, 0, len(c.Backgrounds))
+	for _, b := range c.Backgrounds {
+		spec := b.Spec
+		if spec == nil {
+			spec = map[string]any{}
+		}
+		out = append(out, map[string]any{
+			"kind": b.Kind, "number": b.Number, "title": b.Label(), "imports": b.Imports, "steps": steps(b.Steps), "spec": spec,
+		})
+	}
+	return out
+}
+
 // frame puts the length in front of a message.
 func frame(b []byte) []byte {
 	return append(binary.LittleEndian.AppendUint32(make([]byte, 0, 4+len(b)), uint32(len(b))), b...)
@@ -186,7 +203,11 @@ const maxName = 4096
 // longestName returns what leaves room for each of the names.
 func longestName(c *launch.Config) string {
 	longest := fmt.Sprintf("uwsgo worker %d", c.Processes)
-	for _, name := range c.Names {
+	names := slices.Clone(c.Names)
+	for i := range c.Backgrounds {
+		names = append(names, c.Backgrounds[i].Label())
+	}
+	for _, name := range names {
 		if len(name) > len(longest) && len(name) <= maxName {
 			longest = name
 		}

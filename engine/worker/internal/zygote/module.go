@@ -9,7 +9,7 @@ import (
 )
 
 // module returns the part of a zygote's configuration that shim/module.py uses. The files of
-// stores are descriptors from next on.
+// stores and queues are descriptors from next on.
 func module(c *launch.Config, reload bool, next int) (map[string]any, error) {
 	decorators, err := shim.Decorators()
 	if err != nil {
@@ -34,7 +34,20 @@ func module(c *launch.Config, reload bool, next int) (map[string]any, error) {
 	for i, s := range m.Stores {
 		stores = append(stores, []any{s.Kind, s.Name, next + i, s.Shape})
 	}
+	next += len(m.Stores)
+	queues, farms := make([]any, 0, len(m.Queues)), make([]any, 0, len(m.Farms))
+	for i, q := range m.Queues {
+		queues = append(queues, []any{q.Name, next + 2*i, next + 2*i + 1})
+	}
+	for _, f := range m.Farms {
+		mules := make([]any, 0, len(f.Mules))
+		for _, n := range f.Mules {
+			mules = append(mules, n)
+		}
+		farms = append(farms, []any{f.Name, mules})
+	}
 	return map[string]any{
+		"mules": m.Mules, "farms": farms, "queues": queues,
 		"stores": stores, "version": m.Version, "opt": given, "buffer_size": m.BufferSize, "started_on": int(m.Started.Unix()),
 		"mode": []byte(m.Mode), "pidfile": []byte(m.PIDFile), "server": os.Getpid(), "locks": m.Locks,
 		"is_a_reload": reload, "decorators": decorators, "spooler": spooler(m.Spooler),

@@ -161,7 +161,10 @@ func (r *reader) number(least, most int) int {
 	return n
 }
 
-func (r *reader) lastPlace() int { return r.config.Processes*shared.Places - 1 }
+// lastPlace is that of the last process: those beside the workers are behind them.
+func (r *reader) lastPlace() int {
+	return r.config.Processes*shared.Places + len(r.config.Backgrounds) - 1
+}
 
 // place returns the place of a process.
 func (r *reader) place() int { return r.number(0, r.lastPlace()) }

@@ -59,9 +59,7 @@ func Try(ctx context.Context, c launch.Config, as *syscall.Credential) (*launch.
 	}
 	defer nothing.Close()
 	cmd.ExtraFiles = []*os.File{b.theirs, nothing}
-	for _, s := range c.Module.Stores {
-		cmd.ExtraFiles = append(cmd.ExtraFiles, s.File)
-	}
+	cmd.ExtraFiles = append(cmd.ExtraFiles, c.Module.Files()...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: as}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) } // what it has started, too
 	cmd.WaitDelay = lingering

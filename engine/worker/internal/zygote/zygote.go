@@ -87,9 +87,7 @@ func Start(c *launch.Config, lazy bool, in Inherited, deliver func(*Zygote, Repo
 	if c.Bodies != nil {
 		cmd.ExtraFiles = append(cmd.ExtraFiles, c.Bodies.File())
 	}
-	for _, s := range c.Module.Stores {
-		cmd.ExtraFiles = append(cmd.ExtraFiles, s.File)
-	}
+	cmd.ExtraFiles = append(cmd.ExtraFiles, c.Module.Files()...)
 	cmd.SysProcAttr = proc.ChildAttr()
 	started := make(chan error)
 	go func() {
@@ -295,7 +293,7 @@ func (z *Zygote) Signal(place int, sig unix.Signal) { _ = z.command("signal", pl
 // KillWorkers has it kill all its processes.
 func (z *Zygote) KillWorkers() { _ = z.command("kill") }
 
-// Spawn has it fork a process for a worker with these descriptors. It answers with
+// Spawn has it fork a process for a worker, or one beside these, with these descriptors. It answers with
 // [Spawned] or [Exit]. When it cannot be told, it is gone, and a report says so.
 func (z *Zygote) Spawn(place, number int, fds []int) {
 	if z.command("spawn", place, number, len(fds)) != nil {

@@ -1,0 +1,204 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// mulesApp has mules do what apps have them do.
+const mulesApp = `
+import atexit, os, time
+from urllib.parse import unquote
+import uwsgi
+from uwsgidecorators import farm, mule, mulefunc, postfork
+
+NOTES = os.environ["NOTES"]
+
+def note(*words):
+    with open(NOTES, "a") as f:
+        f.write(" ".join(map(str, words)) + "\n")
+
+note("imported in", uwsgi.mule_id(), uwsgi.mule_get_msg is not None)
+
+@mulefunc(1)
+def work(*args, **kwargs):
+    note("worked", args, kwargs, "in", uwsgi.mule_id())
+
+@mulefunc("crew")
+def of_crew(text):
+    note("crew", text, uwsgi.in_farm("crew"), uwsgi.in_farm("none"))
+
+@mulefunc(1)
+def slow(path):
+    note("begins")
+    while not os.path.exists(path):
+        time.sleep(0.01)
+    note("ends")
+
+@mulefunc(1)
+def fails():
+    raise ValueError("of the mule")
+
+@mulefunc(1)
+def late():
+    uwsgi.set_user_harakiri(1)
+    note("late")
+    time.sleep(600)
+
+@postfork
+def forked():
+    note("forked", uwsgi.worker_id(), uwsgi.mule_id(), os.getpid())
+    if uwsgi.mule_id():
+        atexit.register(note, "atexit", uwsgi.mule_id())
+
+@mule(4)
+def brain():
+    note("brain", uwsgi.mule_id())
+    while True:
+        try:
+            time.sleep(0.05)
+        except:
+            note("caught")
+
+def called():
+    note("called in", uwsgi.mule_id())
+    while True:
+        message = uwsgi.mule_get_msg(timeout=60)
+        note("got", message.decode()[:20], len(message))
+
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    try:
+        return [repr(eval(unquote(environ["QUERY_STRING"]))).encode()]
+    except Exception as e:
+        return [f"{type(e).__name__}: {e}".encode()]
+`
+
+const mulesFile = `
+import os, uwsgi
+from app import note
+note("file as", __name__, "in", uwsgi.mule_id(), os.path.basename(__file__))
+while True:
+    note("file got", uwsgi.mule_get_msg(farms=True))
+`
+
+// startMules is a server with mule 1 that waits, 2 with a file, 3 with a function, 4 with a
+// brain, and 5 that ends at once.
+func startMules(t *testing.T, more ...string) *module {
+	t.Helper()
+	dir := t.TempDir()
+	m := &module{t: t, note: filepath.Join(dir, "notes"), at: "127.0.0.1:" + freePort(t)}
+	write(t, dir, "app.py", mulesApp)
+	write(t, dir, "own.py", mulesFile)
+	write(t, dir, "short.py", "from app import note\nnote('short')\n")
+	write(t, dir, "touched", "")
+	args := append([]string{
+		"--http", m.at, "--module", "app", "--env", "NOTES=" + m.note, "--processes", "2", "--touch-mules-reload", "touched",
+		"--mule", "--mule=own.py", "--mule=app:called", "--mule", "--mule=short.py", "--farm", "crew:1,4", "--farm", "file:2",
+	}, more...)
+	m.server = start(t, dir, args...)
+	m.waitLog(t, "uwsgo is ready")
+	return m
+}
+
+// mulePID returns the id of the process of a mule that the log has last.
+func (m *module) mulePID(number int) (pid int) {
+	m.t.Helper()
+	eventually(m.t, fmt.Sprintf("mule %d", number), func() error {
+		for line := range strings.Lines(m.log.String()) {
+			_, _ = fmt.Sscanf(line, fmt.Sprintf("spawned uWSGI mule %d (pid: %%d)", number), &pid)
+			_, _ = fmt.Sscanf(line, fmt.Sprintf("Respawned uWSGI mule %d (new pid: %%d)", number), &pid)
+		}
+		if pid == 0 {
+			return fmt.Errorf("none is there")
+		}
+		return nil
+	})
+	return pid
+}
+
+func TestMules(t *testing.T) {
+	t.Parallel()
+	m := startMules(t)
+	m.waitNote("forked 0 1 \\d+")
+	m.waitNote("file as __main__ in 2 own.py")
+	m.waitNote("called in 3")
+	m.waitNote("brain 4")
+	m.waitLog(t, "mule 5 (pid: ")
+	m.waitLog(t, "it ends again and again: trying respawn in 1 seconds")
+	m.values([][2]string{
+		{"work(1, b=2)", "None"},
+		{"uwsgi.mule_msg('to two', 2), uwsgi.mule_msg(b'to three', 3)", `\(True, True\)`},
+		{"uwsgi.mule_msg('x' * 100000, 3)", "True"},
+		{"uwsgi.farm_msg('file', 'for the farm'), uwsgi.farm_msg('none', 'x')", `\(None, None\)`},
+		{"of_crew('hello')", "None"},
+		{"uwsgi.mule_msg('x', 'none')", "ValueError: unknown farm"},
+		{"uwsgi.mule_msg('x', 99)", "ValueError: invalid mule number"},
+		{"uwsgi.mule_msg(5)", "TypeError.*"},
+		{"uwsgi.mule_get_msg()", "ValueError: you can receive mule messages only in a mule !!!"},
+		{"uwsgi.mule_id(), uwsgi.in_farm('crew')", `\(0, None\)`},
+		{"fails()", "None"},
+		{"uwsgi.mule_msg('x' * (9 << 20), 3)", "False"},
+	})
+	m.waitNote(`worked \(1,\) {'b': 2} in 1`)
+	m.waitNote("file got b'to two'")
+	m.waitNote("file got b'for the farm'")
+	m.waitNote("got to three 8")
+	m.waitNote("got x+ 100000")
+	m.waitNote("crew hello True None")
+	m.waitLog(t, "ValueError: of the mule")
+	m.waitLog(t, "9437184 bytes are more than a message may have")
+
+	// A mule that is killed has a successor, which takes what waits.
+	first := m.mulePID(1)
+	if err := syscall.Kill(first, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	m.eval("work('after')")
+	m.waitLog(t, fmt.Sprintf("OOOPS mule 1 (pid: %d) crippled, killed by signal 9", first))
+	m.waitNote(`worked \('after',\) {} in 1`)
+
+	// What takes longer than it may is killed.
+	m.eval("late()")
+	m.waitNote("late")
+	m.waitLog(t, "*** HARAKIRI ON MULE 1 (pid: ")
+
+	// A message that has begun ends at a reload, and what waits is for the next mule.
+	gate := filepath.Join(filepath.Dir(m.note), "gate")
+	m.eval(fmt.Sprintf("slow(%q)", gate))
+	m.waitNote("begins")
+	m.eval("[uwsgi.mule_msg(f'waits {i}', 3) for i in range(50)]")
+	m.eval("uwsgi.reload()")
+	m.waitLog(t, "has reloaded")
+	write(t, filepath.Dir(gate), "gate", "")
+	m.waitNote("ends")
+	m.waitNote("caught") // by a mule that does not end for that, and ends all the same
+	for i := range 50 {
+		m.waitNote(fmt.Sprintf("got waits %d \\d+", i))
+	}
+	for _, n := range []int{1, 2, 3, 4} {
+		m.waitNote(fmt.Sprintf("atexit %d", n))
+	}
+	eventually(t, "new mules", func() error {
+		if n := strings.Count(m.notes(), "file as __main__ in 2"); n < 2 {
+			return fmt.Errorf("mule 2 has begun %d times", n)
+		}
+		return nil
+	})
+	eventually(t, "mules that follow a touched file", func() error {
+		if err := os.WriteFile(filepath.Join(filepath.Dir(gate), "touched"), []byte("x"), 0o600); err != nil {
+			return err
+		}
+		if n := strings.Count(m.notes(), "file as __main__ in 2"); n < 3 {
+			return fmt.Errorf("mule 2 has begun %d times", n)
+		}
+		return nil
+	})
+	if err := m.stop(t, syscall.SIGTERM); err != nil {
+		t.Error(err)
+	}
+}

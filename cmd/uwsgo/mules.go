@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/uwsgo/uwsgo/cmd/internal/config"
+	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/life"
+	"github.com/uwsgo/uwsgo/engine/worker"
+)
+
+// openMules makes the queues of messages to mules, once for all that the server starts.
+func openMules(cfg *config.Config, logf func(format string, args ...any)) (queues []worker.Queue, err error) {
+	if len(cfg.Mules) == 0 {
+		return nil, nil
+	}
+	names := []string{""}
+	for i := range cfg.Mules {
+		names = append(names, fmt.Sprint(i+1))
+	}
+	for i, f := range cfg.Farms {
+		names = append(names, "farm:"+f.Name)
+		list := make([]string, 0, len(f.Mules))
+		for _, n := range f.Mules {
+			list = append(list, fmt.Sprint(n))
+		}
+		logf("created farm %d name: %s mules:%s", i+1, f.Name, strings.Join(list, ","))
+	}
+	for _, name := range names {
+		q, err := worker.NewQueue(name, int(cfg.MuleMsgSize))
+		if err != nil {
+			return queues, fmt.Errorf("mule: %w", err)
+		}
+		queues = append(queues, q)
+	}
+	return queues, nil
+}
+
+// mules are the processes that the options for them ask for.
+func mules(cfg *config.Config, logf func(format string, args ...any)) (list []worker.Background) {
+	for i, what := range cfg.Mules {
+		runs := strings.HasSuffix(what, ".py") || strings.Contains(what, ":")
+		if !runs && what != "" && what != "true" && what != "1" {
+			logf("*** WARNING: mule = %s: this is neither a file that ends in .py nor module:function, so mule %d waits for messages and signals, as in uWSGI ***", what, i+1)
+		}
+		list = append(list, worker.Background{
+			Kind: "mule", Number: i + 1, Mercy: cfg.MuleMercy,
+			Title:   cfg.Procnames.Name(fmt.Sprintf("uWSGI mule %d", i+1), false),
+			Imports: !runs || !cfg.LazyApps, // as in uWSGI code of its own runs without the app then
+			Spec:    map[string]any{"run": what, "harakiri": int(cfg.MuleHarakiri.Seconds())},
+		})
+	}
+	return list
+}
+
+// watchMules replaces the mules when a file is touched, until ctx ends.
+func (p *program) watchMules(ctx context.Context) {
+	if len(p.cfg.Mules) == 0 || len(p.cfg.TouchMules) == 0 || p.workers.Pool == nil {
+		return
+	}
+	life.Watch(ctx, life.Watched{Paths: p.site.under(p.cfg.TouchMules...), Do: func() {
+		p.logf("*** a file of touch-mules-reload has been touched... mules reload !!! ***")
+		p.workers.ReloadBackgrounds("mule")
+	}})
+}

@@ -1,0 +1,238 @@
+"""A process beside the workers: a mule, a spooler. It is given no requests.
+
+It is forked from the zygote as workers are, so it has the app and the uwsgi module, and a
+channel to the server. What it does is said by its kind:
+
+    background.kinds["mule"] = background.Kind(run, become)
+
+become(number) is called first, before any of the app's code runs there, so that the
+functions of the uwsgi module can tell where they are. run(process, spec) is called in the
+main thread, where signals of the app's come, after the app's hooks for a fork; it gets a
+Process and what launch.Background.Spec has. The process ends when it returns: the server starts the
+next one, after a pause if that was soon. So it lasts, and waits by process.wait().
+
+The server wants the process to go at a reload and at the end. Then `going` is true, wait
+raises SystemExit, and so does whatever the main thread runs, unless that is in a task:
+
+    with process.task(seconds, "HANDLING SIGNAL 17"):   # 0: no bound
+        ...                                             # is not interrupted; what lasts longer
+                                                        # than seconds is killed by the server
+
+What ignores that, as a bare except does, is ended after PATIENCE; what is in a task has the
+mercy time. uwsgi.atexit and Python's atexit run in either case. Signals of uWSGI that this
+process may have are taken by process.take_signals(), which wait calls, if it is told to.
+"""
+
+import atexit
+import sys
+
+from . import apps, control, events, forked, hooks, interrupts, module, title
+from .own import os, select, signal, suppress, thread, time
+from .trace import report
+
+PATIENCE = 5  # seconds
+
+kinds = {}  # kind -> Kind
+
+
+class Kind:
+    def __init__(self, run, become):
+        self.run = run
+        self.become = become
+
+
+class Process:
+    """The process that this is. Its methods are for the main thread."""
+
+    def __init__(self, kind, number):
+        self.kind = kind
+        self.number = number
+        self.going = False  # the server wants it to go
+        self.tasks = 0  # that it is in
+        self.holds = False  # something is at hand that is no task: see hold
+        self.told = False  # the main thread has been told to go
+        self.main = thread.get_ident()
+        self.woken, self.wake = os.pipe()
+        for fd in self.woken, self.wake:
+            os.set_blocking(fd, False)
+
+    def wait(self, fds=(), timeout=None, signals=True):
+        """Wait for one of the descriptors to be readable, and return those that are.
+
+        The list is empty when timeout seconds have passed. Signals of uWSGI that come
+        meanwhile are handled, if they are to be, and then None is returned.
+        """
+        poll = select.poll()
+        for fd in (*fds, self.woken):
+            poll.register(fd, select.POLLIN)
+        end = None if timeout is None else time.monotonic() + timeout
+        while True:
+            self.hold(False)
+            if signals and self.take_signals():
+                return None
+            left = None if end is None else max(end - time.monotonic(), 0) * 1000
+            ready = [fd for fd, _ in poll.poll(left)]
+            if self.woken in ready:
+                ready.remove(self.woken)
+                with suppress(BlockingIOError):
+                    os.read(self.woken, 4096)
+                if not ready:
+                    continue
+            if ready or (end is not None and time.monotonic() >= end):
+                return ready
+
+    def hold(self, holds):
+        """Say that something is at hand, as a task is, or that it is done."""
+        self.holds = holds
+        if not holds and self.going and not self.tasks:
+            self._go()
+
+    def task(self, seconds, what):
+        return Task(self, seconds, what)
+
+    def take_signals(self):
+        """Handle the signals of uWSGI that the server has offered. Return how many."""
+        handled = 0
+        while events.offered and not self.going:
+            self.tasks += 1
+            try:
+                ident, number = events.offered.popleft()
+                if control.channel.call("take signal", ident):
+                    handled += 1
+                    with self.task(self.signal_time, f"HANDLING SIGNAL {number}"):
+                        events.handle(number)
+            finally:
+                self.tasks -= 1
+        return handled
+
+    signal_time = 0  # seconds that the function of a signal may take; 0: no bound
+
+    def _go(self):
+        if self.told:  # it was caught
+            leave()
+        self.told = True
+        raise SystemExit(0)
+
+    def _offer(self, ident, number):
+        events.offered.append((ident, number))
+        self._wake()
+
+    def _wake(self):
+        with suppress(BlockingIOError):
+            os.write(self.wake, b"1")
+
+    def _told(self):
+        """The server wants this to go; in the thread that reads."""
+        self.going = True
+        self._wake()
+        with interrupts.blocked():
+            thread.start_new_thread(self._insist, ())
+
+    def _insist(self):
+        wait, since = 0.01, 0
+        while True:
+            if self.tasks or self.holds:
+                since = 0
+            elif not since:
+                since = time.monotonic()
+                if not self.told:
+                    with suppress(OSError):
+                        signal.pthread_kill(self.main, events.WAKE)
+            elif time.monotonic() - since > PATIENCE:
+                leave()
+            time.sleep(wait)
+            wait = min(2 * wait, 0.2)
+
+    def _interrupted(self, signum, frame):
+        if self.going and not (self.tasks or self.holds or self.told):
+            self._go()
+
+
+class Task:
+    """Something that is not interrupted when the process is to go: a context."""
+
+    def __init__(self, process, seconds, what):
+        self.process = process
+        self.seconds = seconds
+        self.what = what
+
+    def __enter__(self):
+        self.process.tasks += 1
+        if self.seconds:
+            control.channel.tell("deadline", "task", self.seconds, self.what)
+
+    def __exit__(self, *_):
+        if self.seconds:
+            control.channel.tell("deadline", "task", 0, "")
+        self.process.tasks -= 1
+
+
+present = None  # the Process, where this is one
+
+
+def main(zygote, place, described):
+    """Be a process beside the workers, until its end."""
+    global present
+    config, doing = zygote.config, zygote.doing(place)
+    kind, number = described["kind"], described["number"]
+    module.become_background(kind)
+    kinds[kind].become(number)
+    title.say(described["title"].encode("utf-8", "surrogateescape"))
+    hooks.run(f"hook-as-{kind}", described["steps"], zygote, doing)
+    outcome = []
+    if config["lazy"] and described["imports"]:
+        zygote.apps, outcome, zygote.held = apps.load_all(config, doing, zygote.held)
+    elif not config["lazy"]:
+        apps.reseed()
+    present = process = Process(kind, number)
+    with suppress(ValueError, OSError):
+        signal.signal(events.WAKE, process._interrupted)
+    forked.serve(control.channel.sock)
+    control.channel.subscribe("signal", process._offer)
+    control.channel.subscribe("go", process._told)
+    events.pump = process.wait
+    control.channel.serve()
+    zygote.control.send(("ready", place, outcome, os.getpid()))
+    zygote.control.sock.close()
+    code = _run(zygote.held, kinds[kind].run, process, described["spec"])
+    with suppress(Exception):
+        sys.stdout.flush()
+    process.tasks += 1  # what follows is its end
+    module.at_exit()
+    if code:
+        raise SystemExit(code)
+
+
+def _run(held, function, process, spec):
+    """Call the app's hooks and the function. Return an exit code."""
+    try:
+        held.give_back()
+        module.call_hook("post_fork_hook")
+        function(process, spec)
+    except SystemExit as e:
+        if not forked.mark[0]:
+            forked.leave(e)
+        if e.code is None or isinstance(e.code, int):
+            return e.code or 0
+        report(e)
+        return 1
+    except BaseException as e:
+        if not forked.mark[0]:
+            forked.leave(e)
+        report(e)
+        return 1
+    if not forked.mark[0]:
+        forked.leave()
+    return 0
+
+
+def leave():
+    """End this process now, but for what the app wants called then."""
+    with suppress(BaseException):
+        module.at_exit()
+    with suppress(BaseException):
+        atexit._run_exitfuncs()
+    for stream in sys.stdout, sys.stderr:
+        with suppress(BaseException):
+            stream.flush()
+    os._exit(0)
