@@ -45,7 +45,7 @@ func (p *program) handler() (engine.Handler, error) {
 		c.rules.Pool = engine.NewPool(runtime.NumCPU(), 256, p.logf)
 		p.ending.Later(c.rules.Pool.Close)
 	}
-	if p.workers.Pool == nil {
+	if p.workers.Pool == nil || !cfg.HasApp() {
 		return c.before(engine.HandlerFunc(func(x *engine.Exchange) { x.ReplyText(404, "Not Found\n") }))
 	}
 	apps, err := wsgi.New(p.workers.Pool, wsgi.Options{ManageScriptName: cfg.ManageScriptName, NoDefaultApp: cfg.NoDefaultApp, Logf: p.logf})

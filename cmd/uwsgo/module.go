@@ -46,9 +46,15 @@ type services struct {
 }
 
 // open returns the hub that answers, and what ends it.
-func (s *services) open(processes int) (h *control.Hub, stop func()) {
+func (s *services) open(cfg *config.Config) (h *control.Hub, stop func()) {
 	h = control.NewHub(s.logf)
-	router := signals.New(h, processes, s.logf)
+	router := signals.New(h, cfg.Processes, s.logf)
+	router.Beside("mule", len(cfg.Mules))
+	var farms []signals.Farm
+	for _, f := range cfg.Farms {
+		farms = append(farms, signals.Farm{Name: f.Name, Mules: f.Mules})
+	}
+	router.Farms(farms)
 	s.signals.Store(router)
 	done := make(chan struct{})
 	go router.Run(done)

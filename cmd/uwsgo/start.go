@@ -120,7 +120,7 @@ func (p *program) prepare(ctx context.Context) error {
 		stop := startProfile(cfg.Profile)
 		p.ending.Later(stop)
 	}
-	if len(cfg.Listens)+len(cfg.Companions)+len(cfg.Crons) == 0 && !slices.ContainsFunc(inherited, func(s succession.Socket) bool { return s.Always }) {
+	if len(cfg.Listens)+len(cfg.Companions)+len(cfg.Crons)+len(cfg.Mules) == 0 && !slices.ContainsFunc(inherited, func(s succession.Socket) bool { return s.Always }) {
 		return errors.New("there is no socket to listen on: add http = :8080, or socket = /path/to.sock for nginx")
 	}
 	if err := p.site.begin(); err != nil {
@@ -171,7 +171,7 @@ func (p *program) prepare(ctx context.Context) error {
 	if err := p.hooks.run(ctx, "as-user", "pre-app"); err != nil {
 		return err
 	}
-	if cfg.HasApp() {
+	if cfg.RunsPython() {
 		if err := p.startWorkers(ctx); err != nil {
 			return err
 		}

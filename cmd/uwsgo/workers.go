@@ -117,7 +117,7 @@ func (p *program) startWorkers(ctx context.Context) error {
 	}
 	wc.Backgrounds = mules(p.cfg, p.logf)
 	var stop func()
-	wc.Control, stop = p.services.open(p.cfg.Processes)
+	wc.Control, stop = p.services.open(p.cfg)
 	p.ending.Later(stop)
 	wc.Module = moduleFacts(p.cfg, p.start, w.stores, queues)
 	if w.Pool, err = worker.Start(ctx, wc); err != nil {

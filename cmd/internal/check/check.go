@@ -137,7 +137,7 @@ func (c *checker) run(in Input) {
 	}
 	if len(cfg.Listens) == 0 {
 		level := Error
-		if in.FileAlone || len(cfg.Companions)+len(cfg.Crons) > 0 {
+		if in.FileAlone || len(cfg.Companions)+len(cfg.Crons)+len(cfg.Mules) > 0 {
 			level = Note // systemd may pass one, and what runs beside the app needs none
 		}
 		c.tell(level, Addresses, "", "there is no socket to listen on: add http = :8080, or socket = /path/to.sock for nginx; sockets of a systemd unit are not seen here")

@@ -19,7 +19,7 @@ var instead = []struct{ names, text string }{
 		"http-to http-use-base http-use-pattern http-use-cache http-use-code-string http-use-socket http-subscription-server http-backend-http fastrouter rawrouter sslrouter sslrouter2 zerg zerg-server zergpool zerg-pool forkptyrouter forkpty-router",
 		"uwsgo passes no requests on to other servers: that is for a web server",
 	},
-	{"mule mules spooler", "it is not supported, and uwsgo runs an app in any case"},
+	{"spooler", "it is not supported, and uwsgo runs an app in any case"},
 	{"attach-daemon attach-daemon2 smart-attach-daemon smart-attach-daemon2", "it runs commands beside an app; alone they are for the service manager"},
 	{"cron cron2 unique-cron", "it runs commands beside an app; alone they are for cron or systemd timers"},
 }
@@ -27,7 +27,7 @@ var instead = []struct{ names, text string }{
 // NoApp says why there is nothing to serve, and what to do; empty where there is an app or
 // are files.
 func (c *Config) NoApp() string {
-	if c.HasApp() || c.HasFiles() {
+	if c.RunsPython() || c.HasFiles() {
 		return ""
 	}
 	const add = "there is no app to run: add wsgi-file = app.py or module = package.module, or static-map for files alone"
@@ -40,6 +40,10 @@ func (c *Config) NoApp() string {
 	}
 	return add
 }
+
+// RunsPython reports whether there is something to run in Python: an app, or processes beside
+// the workers, which need none.
+func (c *Config) RunsPython() bool { return c.HasApp() || len(c.Mules) > 0 }
 
 // contains reports whether word is one of the words of names.
 func contains(names, word string) bool {

@@ -26,7 +26,7 @@ func TestNoApp(t *testing.T) {
 		{"daemon", "attach-daemon = redis-server", "app.ini:2: attach-daemon: it runs commands beside an app"},
 		{"smart_daemon", "smart-attach-daemon = /x.pid redis-server", "app.ini:2: smart-attach-daemon: "},
 		{"cron", "cron = -1 -1 -1 -1 -1 date", "app.ini:2: cron: it runs commands beside an app"},
-		{"mules", "mules = 2", "app.ini:2: mules: "},
+		{"mules", "mules = 2", ""},
 		{"php", "http = :80\nphp-docroot = /srv", "app.ini:3: php-docroot: uwsgo runs apps in Python alone"},
 		{"perl", "psgi = app.pl", "app.ini:2: psgi: uwsgo runs apps in Python alone"},
 		{"zerg", "zerg-server = /run/z", "app.ini:2: zerg-server: uwsgo passes no requests on"},

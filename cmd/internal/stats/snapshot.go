@@ -31,6 +31,7 @@ type Snapshot struct {
 	Locks   List[map[string]uint64] `json:"locks"`
 	Sockets List[Socket]            `json:"sockets"`
 	Workers List[Worker]            `json:"workers"`
+	Mules   []Mule                  `json:"mules,omitempty"`
 	Caches  []Cache                 `json:"caches,omitempty"`
 	Crons   []Cron                  `json:"crons,omitempty"`
 	Uwsgo   Uwsgo                   `json:"uwsgo"`
@@ -41,6 +42,16 @@ type Daemon struct {
 	Cmd      string `json:"cmd"`
 	PID      uint64 `json:"pid"`
 	Respawns uint64 `json:"respawns"`
+}
+
+// Mule is a process of mule.
+type Mule struct {
+	ID           uint64 `json:"id"`
+	PID          uint64 `json:"pid"` // 0 while there is none
+	RespawnCount uint64 `json:"respawn_count"`
+	LastSpawn    uint64 `json:"last_spawn"` // Unix time, s
+	RSS          uint64 `json:"rss"`
+	VSZ          uint64 `json:"vsz"`
 }
 
 // Cache is a cache of the uwsgi module.

@@ -205,7 +205,7 @@ func TestModule(t *testing.T) {
 	})
 	for _, c := range [][2]string{
 		{"uwsgi.lock(3)", "Invalid lock number"},
-		{"uwsgi.register_signal(90, 'mule', print)", "NotImplementedError: uwsgo has no mule"},
+		{"uwsgi.register_signal(90, 'everybody', print)", "is no target: name worker"},
 		{"uwsgi.register_signal('x', '', print)", "TypeError"},
 		{"uwsgi.websocket_handshake()", "NotImplementedError: uwsgo has no uwsgi.websocket_handshake"},
 		{"uwsgi.spool({})", "it is there with the option spooler"},

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,7 +15,7 @@ const mulesApp = `
 import atexit, os, time
 from urllib.parse import unquote
 import uwsgi
-from uwsgidecorators import farm, mule, mulefunc, postfork
+from uwsgidecorators import mule, mulefunc, postfork, signal, timer
 
 NOTES = os.environ["NOTES"]
 
@@ -55,6 +56,23 @@ def forked():
     if uwsgi.mule_id():
         atexit.register(note, "atexit", uwsgi.mule_id())
 
+@timer(1, target="mule1")
+def tick(signum):
+    note("tick in", uwsgi.worker_id(), uwsgi.mule_id())
+
+@signal(90, target="farm_file")
+def of_farm(signum):
+    note("farm signal in", uwsgi.mule_id())
+
+@signal(92, target="mule2")
+def waited(signum):
+    pass
+
+@signal(91, target="mule1")
+def lasts(signum):
+    note("lasts")
+    time.sleep(600)
+
 @mule(4)
 def brain():
     note("brain", uwsgi.mule_id())
@@ -83,7 +101,11 @@ import os, uwsgi
 from app import note
 note("file as", __name__, "in", uwsgi.mule_id(), os.path.basename(__file__))
 while True:
-    note("file got", uwsgi.mule_get_msg(farms=True))
+    message = uwsgi.mule_get_msg(farms=True)
+    note("file got", message)
+    if message == b"wait":
+        uwsgi.signal_wait(92)
+        note("waited for", uwsgi.signal_received())
 `
 
 // startMules is a server with mule 1 that waits, 2 with a file, 3 with a function, 4 with a
@@ -98,11 +120,45 @@ func startMules(t *testing.T, more ...string) *module {
 	write(t, dir, "touched", "")
 	args := append([]string{
 		"--http", m.at, "--module", "app", "--env", "NOTES=" + m.note, "--processes", "2", "--touch-mules-reload", "touched",
-		"--mule", "--mule=own.py", "--mule=app:called", "--mule", "--mule=short.py", "--farm", "crew:1,4", "--farm", "file:2",
+		"--mule", "--mule=own.py", "--mule=app:called", "--mule", "--mule=short.py", "--farm", "crew:1,4", "--mule-harakiri", "2", "--farm", "file:2",
 	}, more...)
 	m.server = start(t, dir, args...)
 	m.waitLog(t, "uwsgo is ready")
 	return m
+}
+
+// Mules need no app, and no address.
+func TestMulesAlone(t *testing.T) {
+	t.Parallel()
+	dir, stats := t.TempDir(), "127.0.0.1:"+freePort(t)
+	write(t, dir, "own.py", "import time, uwsgi\nuwsgi.setprocname('alone')\nprint('runs in', uwsgi.mule_id(), flush=True)\ntime.sleep(600)\n")
+	s := start(t, dir, "--mule=own.py", "--mule", "--stats", stats, "--stats-http", "--mule-reload-mercy", "20")
+	s.waitLog(t, "runs in 1")
+	eventually(t, "two mules in the stats", func() error {
+		a, err := ask("GET", "http://"+stats, nil, nil)
+		if err != nil {
+			return err
+		}
+		var seen struct {
+			Mules []struct{ ID, PID, RSS int }
+		}
+		if err := json.Unmarshal([]byte(a.body), &seen); err != nil {
+			return err
+		}
+		if len(seen.Mules) != 2 || seen.Mules[0].PID == 0 || seen.Mules[1].PID == 0 || seen.Mules[1].ID != 2 {
+			return fmt.Errorf("%+v", seen)
+		}
+		for _, m := range seen.Mules {
+			want := map[int]string{1: "alone", 2: "uwsgo mule 2"}[m.ID]
+			if line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", m.PID)); err == nil && strings.TrimRight(string(line), "\x00") != want {
+				return fmt.Errorf("ps shows %q for mule %d", line, m.ID)
+			}
+		}
+		return nil
+	})
+	if err := s.stop(t, syscall.SIGTERM); err != nil {
+		t.Error(err)
+	}
 }
 
 // mulePID returns the id of the process of a mule that the log has last.
@@ -152,6 +208,19 @@ func TestMules(t *testing.T) {
 	m.waitNote("crew hello True None")
 	m.waitLog(t, "ValueError: of the mule")
 	m.waitLog(t, "9437184 bytes are more than a message may have")
+
+	// Signals, and how long their functions may take.
+	m.waitNote("tick in 0 1")
+	m.eval("uwsgi.signal(90)")
+	m.waitNote("farm signal in 2")
+	m.waitNote("file got None")
+	m.eval("uwsgi.mule_msg('wait', 2)")
+	m.waitNote("file got b'wait'")
+	m.eval("uwsgi.signal(92)")
+	m.waitNote("waited for 92")
+	m.eval("uwsgi.signal(91)")
+	m.waitNote("lasts")
+	m.waitLog(t, "*** HARAKIRI ON MULE 1 HANDLING SIGNAL 91 (pid: ")
 
 	// A mule that is killed has a successor, which takes what waits.
 	first := m.mulePID(1)

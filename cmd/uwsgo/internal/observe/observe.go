@@ -80,7 +80,7 @@ func (o *Server) Snapshot() stats.Snapshot {
 	if !ok {
 		return s
 	}
-	s.Workers = workers(pool, o.Paused())
+	s.Workers, s.Mules = workers(pool, o.Paused()), mules(pool)
 	if o.Signals != nil {
 		for i := range s.Workers {
 			waiting, taken := o.Signals(int(s.Workers[i].ID))
@@ -97,6 +97,21 @@ func (o *Server) Snapshot() stats.Snapshot {
 	u.QueueShed, u.QueueUnrun = pool.Shed, pool.Unrun
 	u.SlowRoutes, u.SlowHeld = unsigned(pool.Slow), pool.Held
 	return s
+}
+
+// mules lists the mules among the processes beside the workers.
+func mules(pool worker.Snapshot) (list []stats.Mule) {
+	for _, b := range pool.Backgrounds {
+		if b.Kind != "mule" {
+			continue
+		}
+		m := stats.Mule{ID: uint64(b.Number), PID: uint64(b.PID), RespawnCount: b.Respawns, RSS: unsigned(b.RSS), VSZ: unsigned(b.VSZ)}
+		if !b.LastSpawn.IsZero() {
+			m.LastSpawn = unsigned(b.LastSpawn.Unix())
+		}
+		list = append(list, m)
+	}
+	return list
 }
 
 // besides adds what runs beside the server.

@@ -2,11 +2,8 @@ package signals
 
 import (
 	"fmt"
-	"maps"
 	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -18,6 +15,10 @@ import (
 // mostPending bounds the signals that wait for a worker. uWSGI's pipe has such a bound, too.
 const mostPending = 4096
 
+// mostBeside bounds those that wait for one kind of process beside the workers, or for one
+// of it: a mule that runs code of its own may never take any.
+const mostBeside = 256
+
 // again is how often what waits is offered again, should a process not have heard of it.
 const again = time.Second
 
@@ -25,6 +26,8 @@ const again = time.Second
 type Router struct {
 	logf    func(format string, args ...any)
 	workers int
+	beside  map[string]int // how many processes beside the workers there are, by kind
+	farms   []Farm
 	wake    chan struct{} // holds a token when the time to look at may have changed
 
 	mu          sync.Mutex
@@ -54,17 +57,17 @@ type process struct {
 	asked   map[string]int  // how often it has asked for a source, by key
 }
 
-// delivery is a signal on its way to one worker.
+// delivery is a signal on its way to one process.
 type delivery struct {
 	id     int
 	signal byte
-	worker int // 0 for any
+	to     string // worker, mule or spooler for any of these; worker2, mule1; farm:NAME
 }
 
 // New returns a router for so many workers, and registers its services.
 func New(h *control.Hub, workers int, logf func(format string, args ...any)) *Router {
 	r := &Router{
-		logf: logf, workers: workers, wake: make(chan struct{}, 1), now: time.Now,
+		logf: logf, workers: workers, beside: make(map[string]int), wake: make(chan struct{}, 1), now: time.Now,
 		generations: make(map[int]*generation), processes: make(map[*control.Peer]*process),
 		expected: make(map[int]bool), taken: make([]uint64, workers+1),
 	}
@@ -227,12 +230,16 @@ func (r *Router) process(p *control.Peer) *process {
 }
 
 func (r *Router) register(p *control.Peer, signal byte, target string) error {
-	if err := r.checkTarget(target); err != nil {
-		return err
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if p.Worker == 0 {
+	to, err := r.expand(target)
+	if err != nil {
+		return err
+	}
+	if kind := kindOf(target); kind != "worker" && len(to) == 0 {
+		r.logf("*** WARNING: signal %d is for %s, and there is no such process: it is dropped whenever it is sent: add %s to the configuration ***", signal, target, kind)
+	}
+	if p.Zygote() {
 		r.generation(p.Generation).targets[signal] = target
 		return nil
 	}
@@ -242,23 +249,6 @@ func (r *Router) register(p *control.Peer, signal byte, target string) error {
 		r.offer(p)
 	}
 	return nil
-}
-
-// checkTarget refuses what nobody would ever get.
-func (r *Router) checkTarget(target string) error {
-	number, ofWorker := strings.CutPrefix(target, "worker")
-	switch {
-	case target == "", target == "worker", target == "workers", target == "active-workers":
-		return nil
-	case ofWorker:
-		if n, err := strconv.Atoi(number); err == nil && 0 <= n && n <= r.workers {
-			return nil
-		}
-		return control.Refuse("unable to register signal: there is no %s, as there are %d workers", target, r.workers)
-	case target == "spooler", target == "subscribed", strings.HasPrefix(target, "mule"), strings.HasPrefix(target, "farm"):
-		return &control.Refusal{Kind: "NotImplementedError", Text: fmt.Sprintf("uwsgo has no %s that signals could go to: name worker, workers, active-workers or workerN", target)}
-	}
-	return control.Refuse("unable to register signal: %.64q is no target: name worker, workers, active-workers or workerN", target)
 }
 
 func (r *Router) add(p *control.Peer, s *source) error {
@@ -371,21 +361,9 @@ func (r *Router) send(number int, signal byte) {
 		r.logf("signal %d is not registered by any process: it is dropped", signal)
 		return
 	}
-	var to []int
-	switch target {
-	case "", "worker", "worker0":
-		to = []int{0}
-	case "workers":
-		to = slices.Sorted(maps.Keys(r.expected))
-	case "active-workers":
-		for p, one := range r.processes {
-			if one.serves && p.Worker > 0 && !slices.Contains(to, p.Worker) {
-				to = append(to, p.Worker)
-			}
-		}
-	default:
-		n, _ := strconv.Atoi(strings.TrimPrefix(target, "worker"))
-		to = []int{n}
+	to, _ := r.expand(target)
+	if kindOf(target) != "worker" {
+		to = slices.DeleteFunc(to, r.tooMany)
 	}
 	if len(r.pending)+len(to) > mostPending {
 		if now := r.now(); now.Sub(r.full) > 10*time.Second {
@@ -397,9 +375,9 @@ func (r *Router) send(number int, signal byte) {
 	if len(r.pending) == 0 {
 		r.offered = r.now()
 	}
-	for _, worker := range to {
+	for _, one := range to {
 		r.last++
-		d := delivery{r.last, signal, worker}
+		d := delivery{r.last, signal, one}
 		r.pending = append(r.pending, d)
 		for p, one := range r.processes {
 			if one.serves && r.fits(p, d) {
@@ -427,7 +405,7 @@ func (r *Router) target(number int, signal byte) (string, bool) {
 
 // fits reports whether a process may have a delivery.
 func (r *Router) fits(p *control.Peer, d delivery) bool {
-	if p.Worker == 0 || d.worker != 0 && d.worker != p.Worker {
+	if !r.meant(p, d.to) {
 		return false
 	}
 	if _, ok := r.processes[p].targets[d.signal]; ok {
@@ -463,7 +441,7 @@ func (r *Router) take(p *control.Peer, id int) bool {
 		return false
 	}
 	r.pending = slices.Delete(r.pending, i, i+1)
-	if p.Worker < len(r.taken) {
+	if p.Worker > 0 && p.Worker < len(r.taken) {
 		r.taken[p.Worker]++
 	}
 	return true
@@ -473,9 +451,11 @@ func (r *Router) take(p *control.Peer, id int) bool {
 func (r *Router) Serving(p *control.Peer) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if p.Worker > 0 {
+	if !p.Zygote() {
 		r.process(p).serves = true
-		r.expected[p.Worker] = true
+		if p.Worker > 0 {
+			r.expected[p.Worker] = true
+		}
 		r.offer(p)
 		return
 	}
@@ -516,6 +496,9 @@ func (r *Router) Retiring(p *control.Peer) {
 		return
 	}
 	one.serves = false
+	if p.Worker == 0 {
+		return // its successor comes
+	}
 	for other, o := range r.processes {
 		if o.serves && other.Worker == p.Worker {
 			return
@@ -523,7 +506,7 @@ func (r *Router) Retiring(p *control.Peer) {
 	}
 	// It has no successor: there are too many workers.
 	delete(r.expected, p.Worker)
-	r.pending = slices.DeleteFunc(r.pending, func(d delivery) bool { return d.worker != 0 && d.worker == p.Worker })
+	r.pending = slices.DeleteFunc(r.pending, func(d delivery) bool { return d.to == fmt.Sprint("worker", p.Worker) })
 }
 
 // Exited implements control.Observer.
@@ -531,7 +514,7 @@ func (r *Router) Exited(p *control.Peer) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.processes, p)
-	if p.Worker == 0 && p.Generation != r.current {
+	if p.Zygote() && p.Generation != r.current {
 		if g := r.generations[p.Generation]; g != nil {
 			g.stop()
 			delete(r.generations, p.Generation)

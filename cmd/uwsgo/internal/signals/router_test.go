@@ -177,19 +177,73 @@ func TestTargets(t *testing.T) {
 		{"active-workers", ""},
 		{"worker2", ""},
 		{"worker3", "there is no worker3, as there are 2 workers"},
-		{"workerx", "there is no workerx"},
-		{"mule", "uwsgo has no mule"},
-		{"mules", "uwsgo has no mules"},
-		{"mule1", "uwsgo has no mule1"},
-		{"farm_x", "uwsgo has no farm_x"},
-		{"spooler", "uwsgo has no spooler"},
-		{"subscribed", "uwsgo has no subscribed"},
+		{"workerx", `"workerx" is no target`},
+		{"mule", ""}, // as in uWSGI the app is loaded; the log says that nobody gets it
+		{"mules", ""},
+		{"mule1", ""},
+		{"mulex", `"mulex" is no target`},
+		{"farm_x", ""},
+		{"spooler", ""},
+		{"subscribed", `"subscribed" is no target`},
 		{"everybody", `"everybody" is no target`},
 	} {
 		err := g.r.register(z, 1, c.target)
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%q: %v, want %q", c.target, err, c.want)
 		}
+	}
+}
+
+// TestBeside has signals go to processes beside the workers, and wait for those that have
+// not begun, but no more than they can.
+func TestBeside(t *testing.T) {
+	g := newRig(t, 1)
+	g.r.Beside("mule", 3)
+	g.r.Beside("spooler", 1)
+	g.r.Farms([]Farm{{"one", []int{1}}, {"two", []int{2, 3}}})
+	targets := []string{"mule", "mules", "mule2", "farm_two", "farm1", "spooler", "worker", "mule0", "mule4", "farm_none", "farm3"}
+	_, workers := g.generation(1, 1, func(z *control.Peer) {
+		for n, target := range targets {
+			g.must(g.r.register(z, byte(n), target))
+		}
+	})
+	beside := func(kind string, number int) *control.Peer {
+		p, f, err := g.hub.OpenBackground(kind, number, 1, func() {})
+		g.must(err)
+		t.Cleanup(func() { p.Close(); _ = f.Close() })
+		p.Serving()
+		return p
+	}
+	for n := range targets {
+		g.r.Send(1, byte(n))
+	}
+	takes := func(p *control.Peer, want string) {
+		t.Helper()
+		if got := fmt.Sprint(g.take(p)); got != want {
+			t.Errorf("%v takes %v, want %v", p, got, want)
+		}
+	}
+	takes(workers[0], "[6]")
+	takes(beside("mule", 3), "[0 1 3 7]") // what is for any of them goes to the first
+	second := beside("mule", 2)
+	takes(second, "[1 2]")
+	second.Retiring()
+	second.Close()
+	g.r.Send(1, 2)
+	takes(beside("mule", 2), "[2]") // it has waited for the next one
+	takes(beside("mule", 1), "[1 4]")
+	takes(beside("spooler", 1), "[5]")
+	if n := g.r.Waiting(); n != 0 {
+		t.Errorf("%d signals wait", n)
+	}
+	for range 2 * mostBeside {
+		g.r.Send(1, 5)
+	}
+	if n := g.r.Waiting(); n != mostBeside {
+		t.Errorf("%d signals wait for one process", n)
+	}
+	if log := strings.Join(g.logged, "\n"); !strings.Contains(log, "signal 8 is for mule4, and there is no such process") || !strings.Contains(log, "wait for spooler") {
+		t.Errorf("the log says %s", log)
 	}
 }
 
