@@ -117,7 +117,7 @@ func TestOrphans(t *testing.T) {
 func exitedZygote(t *testing.T, g *Supervisor) *generation {
 	t.Helper()
 	script := filepath.Join(t.TempDir(), "python")
-	if err := os.WriteFile(script, []byte("#!/bin/sh\nexec sleep 1000\n"), 0o700); err != nil {
+	if err := os.WriteFile(script, []byte("#!/bin/sh\nexec cat <&3 >/dev/null\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	c := g.config
