@@ -42,7 +42,8 @@ type services struct {
 	paused    func() bool
 	logf      func(format string, args ...any)
 
-	signals atomic.Pointer[signals.Router] // of the uwsgi module; nil before open
+	alarm   func(name string, message []byte) bool // raises one; false where there is none
+	signals atomic.Pointer[signals.Router]         // of the uwsgi module; nil before open
 }
 
 // open returns the hub that answers, and what ends it.
@@ -58,6 +59,17 @@ func (s *services) open(cfg *config.Config) (h *control.Hub, stop func()) {
 	s.signals.Store(router)
 	done := make(chan struct{})
 	go router.Run(done)
+	h.Handle("alarm", func(_ *control.Peer, args []any) (any, error) {
+		if len(args) != 2 {
+			return nil, control.Refuse("this takes a name and a message")
+		}
+		name, _ := args[0].(string)
+		message, _ := args[1].([]byte)
+		if s.alarm != nil && !s.alarm(name, message) {
+			return nil, control.Refuse("there is no alarm named %.64q: add alarm = %.64s log:, for one that writes to the log", name, name)
+		}
+		return nil, nil
+	})
 	h.Handle("workers", func(*control.Peer, []any) (any, error) { return s.workersForApps(), nil })
 	h.Handle("requests", func(peer *control.Peer, _ []any) (any, error) { return s.requestsOf(peer.Worker), nil })
 	h.Handle("listen queue", func(_ *control.Peer, args []any) (any, error) {
@@ -76,6 +88,13 @@ func (s *services) waiting(worker int) (waiting int, taken uint64) {
 		return r.Waiting(), r.Taken(worker)
 	}
 	return 0, 0
+}
+
+// send sends a signal of uWSGI's as the code that serves would.
+func (s *services) send(number int) {
+	if r := s.signals.Load(); r != nil {
+		r.SendNow(byte(number))
+	}
 }
 
 // requestsOf returns how many requests have been answered: by all workers, and by each core

@@ -11,9 +11,10 @@ import (
 )
 
 // openMules makes the queues of messages to mules, once for all that the server starts.
-func openMules(cfg *config.Config, logf func(format string, args ...any)) (queues []worker.Queue, err error) {
+func (p *program) openMules() error {
+	cfg := p.cfg
 	if len(cfg.Mules) == 0 {
-		return nil, nil
+		return nil
 	}
 	names := []string{""}
 	for i := range cfg.Mules {
@@ -25,16 +26,17 @@ func openMules(cfg *config.Config, logf func(format string, args ...any)) (queue
 		for _, n := range f.Mules {
 			list = append(list, fmt.Sprint(n))
 		}
-		logf("created farm %d name: %s mules:%s", i+1, f.Name, strings.Join(list, ","))
+		p.logf("created farm %d name: %s mules:%s", i+1, f.Name, strings.Join(list, ","))
 	}
 	for _, name := range names {
 		q, err := worker.NewQueue(name, int(cfg.MuleMsgSize))
 		if err != nil {
-			return queues, fmt.Errorf("mule: %w", err)
+			return fmt.Errorf("mule: %w", err)
 		}
-		queues = append(queues, q)
+		p.workers.queues = append(p.workers.queues, q)
+		p.ending.Later(q.Close)
 	}
-	return queues, nil
+	return nil
 }
 
 // mules are the processes that the options for them ask for.

@@ -3,9 +3,11 @@ package main
 import (
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 	"time"
 
+	"github.com/uwsgo/uwsgo/cmd/internal/alarm"
 	"github.com/uwsgo/uwsgo/cmd/internal/config"
 	"github.com/uwsgo/uwsgo/cmd/internal/privilege"
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/life"
@@ -30,6 +32,7 @@ type process struct {
 	vassal   *vassal // nil for a process that no emperor has started
 	daemon   daemonized
 	pidFiles *pidFiles
+	alarms   atomic.Pointer[alarm.Raiser] // nil without any
 }
 
 // newProcess returns one that has done nothing yet. self is the absolute path of this program,
@@ -75,6 +78,9 @@ func (p *process) open() error {
 	}
 	c := logConfig(p.cfg, p.identity)
 	c.Encoders = append(c.Encoders, p.vassal.prefix(c)...)
+	if len(p.cfg.Alarm.Logs)+len(p.cfg.Alarm.Segfault) > 0 {
+		c.Watch = func(line []byte) { p.alarms.Load().Line(line) }
+	}
 	if err := p.logs.open(c, p.role.Before != nil); err != nil {
 		return err
 	}

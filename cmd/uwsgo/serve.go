@@ -95,6 +95,7 @@ func (p *program) live(ctx context.Context, served <-chan error) bool {
 		go watchIdle(watching, p.cfg.Idle, time.Tick(idleEach), p.engine.Stats, whenIdle(p.cfg, &p.workers, p.vassal, p.ending, p.logf))
 	}
 	go p.watchMules(watching)
+	go p.watchBacklogs(watching)
 	p.runAccepting(watching, false)
 	reloaded := p.reloads.Start(watching, p.causes())
 	defer func() { unwatch(); reloaded() }()

@@ -171,6 +171,10 @@ func (p *program) prepare(ctx context.Context) error {
 	if err := p.hooks.run(ctx, "as-user", "pre-app"); err != nil {
 		return err
 	}
+	if err := p.openMules(); err != nil {
+		return err
+	}
+	p.openAlarms()
 	if cfg.RunsPython() {
 		if err := p.startWorkers(ctx); err != nil {
 			return err

@@ -20,6 +20,7 @@ type workers struct {
 	*worker.Pool                 // nil before the start, and where there are only files to serve
 	code         *life.CodeWatch // nil without py-autoreload
 	stores       *stores.Set     // what apps share; nil for nothing
+	queues       []worker.Queue  // of messages to mules; never changed once it is set
 
 	told atomic.Pointer[worker.Pool] // the pool, for other goroutines
 }
@@ -108,18 +109,11 @@ func (p *program) startWorkers(ctx context.Context) error {
 	if w.stores != nil {
 		p.ending.Later(w.stores.Close)
 	}
-	queues, err := openMules(p.cfg, p.logf)
-	for _, q := range queues {
-		p.ending.Later(q.Close)
-	}
-	if err != nil {
-		return err
-	}
 	wc.Backgrounds = mules(p.cfg, p.logf)
 	var stop func()
 	wc.Control, stop = p.services.open(p.cfg)
 	p.ending.Later(stop)
-	wc.Module = moduleFacts(p.cfg, p.start, w.stores, queues)
+	wc.Module = moduleFacts(p.cfg, p.start, w.stores, w.queues)
 	if w.Pool, err = worker.Start(ctx, wc); err != nil {
 		w.Pool = nil
 		return err

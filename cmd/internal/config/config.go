@@ -48,6 +48,7 @@ type Config struct {
 	FileConfig
 	CacheConfig
 	LogConfig
+	AlarmConfig
 	StatsConfig
 	EmperorConfig
 	ReadingConfig

@@ -139,8 +139,8 @@ func TestWhatIsHarmlessStarts(t *testing.T) {
 		want      Losses
 	}{
 		{"nothing", "master = true", Losses{}},
-		{"levels", "thunder-lock = true\nlazy = true\nspooler = a\nalarm = b\nspooler = c\nthunder-lock = 1", Losses{
-			Function: []string{"spooler", "alarm"}, Changed: []string{"lazy"}, Harmless: []string{"thunder-lock"},
+		{"levels", "thunder-lock = true\nlazy = true\nspooler = a\nlegion = b\nspooler = c\nthunder-lock = 1", Losses{
+			Function: []string{"spooler", "legion"}, Changed: []string{"lazy"}, Harmless: []string{"thunder-lock"},
 		}},
 		{"switched_off", "thunder-lock = false\nlazy = no\nmule = 0\nfastrouter = false\nspooler =", Losses{}},
 		{"condition_that_is_not_taken", "if-env = NO_SUCH_VARIABLE\nroute = ^/.* ldapauth:Realm,%(_)\nendif =", Losses{}},

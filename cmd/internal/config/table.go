@@ -47,6 +47,7 @@ var tables = []struct {
 	{option.Processes, lifeRows, (*resolver).settleLife},
 	{option.Processes, muleRows, (*resolver).settleMules},
 	{option.Processes, storeRows, (*resolver).settleStores},
+	{option.Logging, alarmRows, (*resolver).settleAlarms},
 	{option.System, systemRows, (*resolver).settleSystem},
 	{option.System, companionRows, (*resolver).settleCrons},
 	{option.System, nameRows, nil},
@@ -75,6 +76,7 @@ func defaults() *Config {
 		SystemConfig:    systemDefaults,
 		RequestConfig:   requestDefaults,
 		LogConfig:       logDefaults,
+		AlarmConfig:     alarmDefaults,
 		EmperorConfig:   emperorDefaults,
 	}
 }

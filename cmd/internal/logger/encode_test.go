@@ -109,7 +109,7 @@ func TestPatterns(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := p.matches([]byte(tt.message)); got != tt.want {
+			if got := p.Match([]byte(tt.message)); got != tt.want {
 				t.Errorf("matches: %v", got)
 			}
 		})

@@ -36,9 +36,9 @@ func ParsePattern(text string) (*Pattern, error) {
 	return &Pattern{slow: slow}, nil
 }
 
-// matches reports whether the pattern is found in the message, of which the newline at the
+// Match reports whether the pattern is found in the message, of which the newline at the
 // end is no part.
-func (p *Pattern) matches(message []byte) bool {
+func (p *Pattern) Match(message []byte) bool {
 	message = bytes.TrimSuffix(message, []byte("\n"))
 	if p.quick != nil {
 		return p.quick.Match(message)

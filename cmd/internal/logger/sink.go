@@ -40,8 +40,11 @@ type Config struct {
 	// UID and GID are whom root gives the files that it makes for loggers, but not that of
 	// logto: uWSGI opens them as this user. 0 for root.
 	UID, GID int
-	Open     Opener // of files; nil for os.OpenFile
-	Changed  func() // called when File has changed; any goroutine
+	// Watch, where not nil, sees each message before anything is done with it. Goroutines of
+	// the sink call it; it must not wait, nor keep the message.
+	Watch   func(message []byte)
+	Open    Opener // of files; nil for os.OpenFile
+	Changed func() // called when File has changed; any goroutine
 }
 
 // target is where lines end up.
@@ -155,14 +158,14 @@ func (s *Sink) open() error {
 		}
 		return found
 	}
-	main := &stage{drain: c.Drain, filter: c.Filter, routes: find(c.Routes, "log-route", c.Encoders)}
+	main := &stage{watch: c.Watch, drain: c.Drain, filter: c.Filter, routes: find(c.Routes, "log-route", c.Encoders)}
 	main.all = s.unnamed(loggers, c.Encoders)
 	s.main = s.enter(main)
 	s.requests = s.main
 	// As in uWSGI: lines of requests are a stream of their own with a logger or a route for
 	// them.
 	if len(c.RequestLoggers)+len(c.RequestRoutes) > 0 {
-		own := &stage{routes: find(c.RequestRoutes, "log-req-route", c.RequestEncoders)}
+		own := &stage{watch: c.Watch, routes: find(c.RequestRoutes, "log-req-route", c.RequestEncoders)}
 		own.all = s.unnamed(requests, c.RequestEncoders)
 		s.requests = s.enter(own)
 	} else if len(c.RequestEncoders) > 0 {
@@ -199,7 +202,7 @@ func (s *Sink) unnamed(loggers []*destination, encoders []Encoder) (all []*desti
 // enter returns the queue that a stream begins with: a stage's, or that of the one target
 // it leads to.
 func (s *Sink) enter(st *stage) *queue {
-	if len(st.drain)+len(st.filter)+len(st.routes) == 0 && len(st.all) == 1 && len(st.all[0].encoders) == 0 {
+	if st.watch == nil && len(st.drain)+len(st.filter)+len(st.routes) == 0 && len(st.all) == 1 && len(st.all[0].encoders) == 0 {
 		return st.all[0].to.queue
 	}
 	q := newQueue(st.take)

@@ -15,6 +15,7 @@ type destination struct {
 // stage looks at each message of a stream and gives it to those that are to have it. It
 // belongs to the goroutine of its queue.
 type stage struct {
+	watch         func(message []byte) // nil for nobody
 	drain, filter []*Pattern
 	routes        []stageRoute
 	all           []*destination // loggers without a name
@@ -34,21 +35,24 @@ func (s *stage) take(b *batch) (uint64, error) {
 }
 
 func (s *stage) give(message []byte, now time.Time) {
+	if s.watch != nil {
+		s.watch(message)
+	}
 	for _, p := range s.drain {
-		if p.matches(message) {
+		if p.Match(message) {
 			return
 		}
 	}
 	shown := len(s.filter) == 0
 	for _, p := range s.filter {
-		shown = shown || p.matches(message)
+		shown = shown || p.Match(message)
 	}
 	if !shown {
 		return
 	}
 	routed := false
 	for _, r := range s.routes {
-		if r.pattern.matches(message) {
+		if r.pattern.Match(message) {
 			s.send(r.to, message, now)
 			routed = true
 		}

@@ -165,7 +165,7 @@ func Open(caches []Cache, queue Queue, areas []Area, logf func(format string, ar
 		at := c.places()
 		s.caches = append(s.caches, &cache{c, f})
 		s.all = append(s.all, worker.Store{Kind: "cache", Name: c.Name, File: f, Shape: map[string]any{
-			"sizes":  []any{c.Items, c.Blocks, int(c.BlockSize), c.KeySize},
+			"named": c.Store != "", "sizes": []any{c.Items, c.Blocks, int(c.BlockSize), c.KeySize},
 			"ways":   []any{c.Bitmap, c.LRU, c.NoExpire, c.Clear, c.Quiet, int(c.Initial)},
 			"places": []any{int(at[0]), int(at[1]), int(at[2]), int(at[3]), int(at[4]), int(at[5])},
 		}})
@@ -178,14 +178,14 @@ func Open(caches []Cache, queue Queue, areas []Area, logf func(format string, ar
 		if err != nil {
 			return nil, fmt.Errorf("queue: %w", err)
 		}
-		s.all = append(s.all, worker.Store{Kind: "queue", File: f, Shape: map[string]any{"sizes": []any{queue.Slots, int(queue.BlockSize)}}})
+		s.all = append(s.all, worker.Store{Kind: "queue", File: f, Shape: map[string]any{"named": queue.Store != "", "sizes": []any{queue.Slots, int(queue.BlockSize)}}})
 	}
 	for i, a := range areas {
 		f, err := a.open()
 		if err != nil {
 			return nil, fmt.Errorf("shared area %d: %w", i, err)
 		}
-		s.all = append(s.all, worker.Store{Kind: "area", File: f, Shape: map[string]any{"size": int(a.Size), "offset": int(a.Offset)}})
+		s.all = append(s.all, worker.Store{Kind: "area", File: f, Shape: map[string]any{"named": a.File != "", "size": int(a.Size), "offset": int(a.Offset)}})
 	}
 	return s, nil
 }

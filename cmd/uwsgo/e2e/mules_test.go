@@ -271,3 +271,60 @@ func TestMules(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+const alarmApp = `
+import os, sys, uwsgi
+
+def application(environ, start_response):
+    start_response("200 OK", [])
+    path = environ["PATH_INFO"]
+    if path == "/raise":
+        return [repr(uwsgi.alarm("ops", "a message of the app")).encode()]
+    if path == "/none":
+        return [repr(uwsgi.alarm("none", "x")).encode()]
+    if path == "/segv":
+        os.kill(os.getpid(), 11)
+    print(environ["QUERY_STRING"], file=sys.stderr, flush=True)
+    return [b"ok"]
+`
+
+func TestAlarms(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	at := "127.0.0.1:" + freePort(t)
+	write(t, dir, "app.py", alarmApp)
+	write(t, dir, "mule.py", "import uwsgi\nwhile True:\n    print('the mule got', uwsgi.mule_get_msg(), flush=True)\n")
+	s := start(t, dir, "--http", at, "--wsgi-file", "app.py", "--mule=mule.py",
+		"--alarm", "ops cmd:cat >> told; echo >> told; echo disk full again", "--alarm", "page mule:1", "--alarm", "log log:of the log",
+		"--log-alarm", "ops,log disk.*full", "--log-alarm", "page out.*memory", "--alarm-segfault", "log")
+	s.waitLog(t, "uwsgo is ready")
+	told := func(want string) {
+		t.Helper()
+		eventually(t, "what the command was told", func() error {
+			if b, _ := os.ReadFile(filepath.Join(dir, "told")); strings.Contains(string(b), want) {
+				return nil
+			}
+			return fmt.Errorf("not %q", want)
+		})
+	}
+	if a := get(t, "http://"+at+"/raise"); a.body != "None" {
+		t.Errorf("uwsgi.alarm gives %s", a.body)
+	}
+	told("a message of the app\n")
+	get(t, "http://"+at+"/none")
+	s.waitLog(t, `there is no alarm named "none"`)
+	get(t, "http://"+at+"/say?disk%20full")
+	s.waitLog(t, "ALARM: of the log ")
+	told("disk%20full")
+	get(t, "http://"+at+"/say?out%20of%20memory")
+	s.waitLog(t, "the mule got b'")
+	_, _ = ask("GET", "http://"+at+"/segv", nil, nil)
+	s.waitLog(t, "ALARM: of the log DAMN ! worker 1")
+	// What the command prints would raise it again and again.
+	if n := strings.Count(s.log.String(), "[uwsgi-alarm] disk full again"); n == 0 || n > 10 {
+		t.Errorf("the command has run %d times", n)
+	}
+	if err := s.stop(t, syscall.SIGTERM); err != nil {
+		t.Error(err)
+	}
+}

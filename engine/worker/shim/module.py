@@ -76,7 +76,6 @@ QUIET = {
     "i_am_the_lord": (LEGION, False),
     "lord_scroll": (LEGION, None),
     "scrolls": (LEGION, None),
-    "alarm": (("alarm",), None),
 }
 
 # Options that libraries look for, and that are always so here.
@@ -112,7 +111,7 @@ def install(config):
     names.update(_constants(_config["module"]))
     opt = module.opt
     names.update(_exported)
-    for function in sharing.open_all(_config["module"]["stores"]):
+    for function in sharing.open_all(_config["module"]["stores"], config["shared"]):
         names[function.__name__] = function
     for function in spooler.install(_config["module"]["spooler"], _config["node"]):
         names[function.__name__] = function
@@ -409,6 +408,17 @@ def _signal_server(signum):
 def log(message):
     say(text_of(message).decode() + "\n")
     return True
+
+
+@export
+def alarm(name, message):
+    """Raise an alarm of the configuration."""
+    name, message = text_of(name), bytes_of(message)
+    if "alarm" in module.opt:
+        try:
+            control.channel.tell("alarm", name.decode(), message)
+        except OSError as e:
+            say(f"uwsgi.alarm: {e}\n")
 
 
 @export

@@ -7,21 +7,29 @@ options alone. stores has what stands behind them.
 from . import stores
 from .arguments import bytes_of, int_of, text_of
 
+GUARDS = 1 << 41  # where the bytes of those locks begin
+
 _caches = {}  # name -> cache, the first of which is meant without a name
 _queue = None
 _areas = []
 
 
-def open_all(described):
-    """Map what the server has made. Return the functions that the uwsgi module has for it."""
+def open_all(described, shared):
+    """Map what the server has made. Return the functions that the uwsgi module has for it.
+
+    shared is a file that no app can open, for locks.
+    """
     global _queue
-    for kind, name, fd, shape in described:
+    for number, (kind, name, fd, shape) in enumerate(described):
         if kind == "cache":
-            _caches[name.encode()] = stores.Cache(name, fd, shape)
+            store = _caches[name.encode()] = stores.Cache(name, fd, shape)
         elif kind == "queue":
-            _queue = stores.Queue(fd, *shape["sizes"])
+            store = _queue = stores.Queue(fd, *shape["sizes"])
         else:
-            _areas.append(stores.Area(fd, shape["size"], shape["offset"]))
+            store = stores.Area(fd, shape["size"], shape["offset"])
+            _areas.append(store)
+        if shape.get("named"):
+            store.lock.guard(shared, GUARDS + number)
     there = (_caches, CACHES), (_queue, QUEUE), (_areas, AREAS)
     return [function for store, functions in there if store for function in functions]
 

@@ -20,30 +20,49 @@ MARK = 1 << 40  # the byte that is locked, behind the end of the file
 
 
 class Lock:
-    """One owner at a time, of all threads of all processes."""
+    """One owner at a time, of all threads of all processes.
+
+    A process loses a record lock when it closes any descriptor of that file, which an app
+    may do to a file that has a name. So guard(fd, at) adds one in a file that has none.
+    """
 
     def __init__(self, fd):
-        self.fd = fd
+        self.records = ((fd, MARK),)
         self.begin()
+
+    def guard(self, fd, at):
+        self.records = ((fd, at), *self.records)
 
     def begin(self):
         """Start anew in a process that was forked."""
         self.inner = thread.allocate_lock()
         self.owner = None
+        self.depth = 0  # how often its owner has taken it, by take
 
     def take(self):
+        if self.owner == thread.get_ident():
+            self.depth += 1
+            return
         self.inner.acquire()
         try:
-            fcntl.lockf(self.fd, fcntl.LOCK_EX, 1, MARK)
+            for fd, at in self.records:
+                fcntl.lockf(fd, fcntl.LOCK_EX, 1, at)
             self.owner = thread.get_ident()
+            self.depth = 1
         except BaseException:
-            self.inner.release()
+            self._release()
             raise
 
     def leave(self):
-        self.owner = None
+        self.depth -= 1
+        if self.depth <= 0:
+            self.owner = None
+            self._release()
+
+    def _release(self):
         try:
-            fcntl.lockf(self.fd, fcntl.LOCK_UN, 1, MARK)
+            for fd, at in self.records:
+                fcntl.lockf(fd, fcntl.LOCK_UN, 1, at)
         finally:
             self.inner.release()
 
@@ -63,11 +82,13 @@ def alone(do):
         with lock.inner:
             try:
                 lock.owner = thread.get_ident()
-                fcntl.lockf(lock.fd, fcntl.LOCK_EX, 1, MARK)
+                for fd, at in lock.records:
+                    fcntl.lockf(fd, fcntl.LOCK_EX, 1, at)
                 return do(self, *args)
             finally:
                 lock.owner = None
-                fcntl.lockf(lock.fd, fcntl.LOCK_UN, 1, MARK)
+                for fd, at in lock.records:
+                    fcntl.lockf(fd, fcntl.LOCK_UN, 1, at)
 
     return run
 

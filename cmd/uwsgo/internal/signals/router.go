@@ -355,6 +355,14 @@ func (r *Router) Send(generation int, signal byte) {
 	r.look()
 }
 
+// SendNow sends a signal for the code that serves.
+func (r *Router) SendNow(signal byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.send(r.current, signal)
+	r.look()
+}
+
 func (r *Router) send(number int, signal byte) {
 	target, known := r.target(number, signal)
 	if !known {

@@ -182,6 +182,12 @@ def test_area():
     fd = os.memfd_create("area")
     os.ftruncate(fd, 4096)
     area = stores.Area(fd, 4096, 0)
+    for _ in range(2):  # a thread may take it again
+        area.hold()
+    area.add(8, 8, 1)
+    for _ in range(3):  # one time more than it has it
+        area.leave()
+    assert area.lock.owner is None and not area.lock.inner.locked()
     area.write(0, b"hello")
     assert area.read(1, 3) == b"ell"
     area.put(8, 4, -5)
@@ -267,3 +273,28 @@ def test_a_change_within_a_change_is_an_error():
     with pytest.raises(RuntimeError, match="in the middle of another change"):
         c.math(b"n", within, 0)
     assert c.set(b"n", b"v", 0, True)
+
+
+def test_lock_outlives_a_close_of_its_file(tmp_path):
+    """A process loses record locks of a file that it closes; the guard's stay."""
+    name, guard = tmp_path / "area", tmp_path / "guard"
+    name.write_bytes(bytes(4096))
+    guard.write_bytes(b"")
+    fd, other = os.open(name, os.O_RDWR), os.open(guard, os.O_RDWR)
+    area = stores.Area(fd, 4096, 0)
+    area.lock.guard(other, 1 << 41)
+    area.hold()
+    name.read_bytes()  # what an app may do
+    told, tell = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        area.begin()
+        os.write(tell, b"waits")
+        area.add(0, 8, 1)
+        os._exit(0)
+    assert os.read(told, 5) == b"waits"
+    time.sleep(0.05)
+    assert area.get(0, 8) == 0, "another process has changed it meanwhile"
+    area.leave()
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert area.get(0, 8) == 1
