@@ -66,6 +66,9 @@ var (
 	ErrTrailerTooLarge        = &Error{"trailer_too_large", 431, "the trailer section is too large"}
 )
 
+// ErrStatusLine is a fault of a server that we ask.
+var ErrStatusLine = &Error{"status_line", 502, "the response does not begin with HTTP/1.1 and a status"}
+
 // Faults in an app's response.
 var (
 	ErrResponseStatus = &Error{"response_status", 500, "the status of the response is not 100 to 999"}

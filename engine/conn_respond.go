@@ -136,6 +136,12 @@ func (c *conn) drop(x *Exchange) bool {
 	return true
 }
 
+func (c *conn) interim(x *Exchange, resp *codec.Response) {
+	l := c.loop
+	l.scratch, _ = http1.AppendHead(l.scratch[:0], &x.req, resp, nil, true)
+	c.send(l.scratch)
+}
+
 // takeOver turns the connection into a tunnel: a body without an end in each direction.
 func (c *conn) takeOver(x *Exchange, resp *codec.Response) error {
 	l := c.loop

@@ -90,6 +90,8 @@ type carrier interface {
 	cut(x *Exchange)
 	// drop ends the exchange without an answer. It reports false when it cannot.
 	drop(x *Exchange) bool
+	// interim sends a head that an answer follows.
+	interim(x *Exchange, resp *codec.Response)
 	// takeOver sends a head after which bytes go both ways.
 	takeOver(x *Exchange, resp *codec.Response) error
 	// ahead returns how many bytes wait for the client.
@@ -283,6 +285,16 @@ func (x *Exchange) Start(resp *codec.Response) {
 	if x.said == saidNothing {
 		x.said = saidHead
 		x.out.Start(x, resp)
+	}
+}
+
+// Inform sends an interim response such as 103 (RFC 8297), before the answer. Layers do not see it. It
+// does nothing once the answer has begun, for 100, which the engine sends itself, and for 101, which is for
+// TakeOver. A client that does not know interim responses, over HTTP/1.0 or the uwsgi protocol, gets
+// none.
+func (x *Exchange) Inform(resp *codec.Response) {
+	if x.said == saidNothing && x.phase == phaseHandler && x.req.Proto == codec.HTTP11 && resp.Status > 101 && resp.Status < 200 {
+		x.via.interim(x, resp)
 	}
 }
 

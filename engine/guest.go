@@ -143,6 +143,21 @@ func (g *guest) cut(x *Exchange) { g.put(x, piece{abort: true}) }
 
 func (g *guest) drop(*Exchange) bool { return false }
 
+func (g *guest) interim(_ *Exchange, resp *codec.Response) {
+	h := &guestHead{status: resp.Status, header: make(http.Header, len(resp.Header))}
+	for _, f := range resp.Header {
+		if codec.KeepResponseField(f.Name) {
+			h.header.Add(string(f.Name), string(f.Value))
+		}
+	}
+	g.mu.Lock()
+	if !g.closed {
+		g.pieces = append(g.pieces, piece{head: h})
+	}
+	g.mu.Unlock()
+	g.wakeUp()
+}
+
 func (g *guest) takeOver(*Exchange, *codec.Response) error { return ErrNoTakeOver }
 
 func (g *guest) ahead(*Exchange) int { return g.waits }
@@ -374,6 +389,14 @@ func (g *guest) copyTo(r *http.Request, ref Ref) {
 func (g *guest) write(p piece) error {
 	if p.abort {
 		panic(http.ErrAbortHandler)
+	}
+	if p.head != nil && p.head.status < 200 {
+		maps.Copy(g.w.Header(), p.head.header)
+		g.w.WriteHeader(p.head.status)
+		for name := range p.head.header { // net/http would send them again
+			g.w.Header().Del(name)
+		}
+		return nil
 	}
 	if p.head != nil {
 		maps.Copy(g.w.Header(), p.head.header)

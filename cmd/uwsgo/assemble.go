@@ -45,15 +45,31 @@ func (p *program) handler() (engine.Handler, error) {
 		c.rules.Pool = engine.NewPool(runtime.NumCPU(), 256, p.logf)
 		p.ending.Later(c.rules.Pool.Close)
 	}
+	up := &upstreams{cfg: cfg, logf: p.logf}
+	p.ending.Later(up.close)
+	c.rules.Upstream = up.handler
+	h, err := p.answers(c)
+	if err != nil {
+		return nil, err
+	}
+	if h, err = up.router(h, p.sockets.routed); err != nil {
+		return nil, err
+	}
+	return c.before(h)
+}
+
+// answers returns the apps, or 404 where there are none.
+func (p *program) answers(c *chain) (engine.Handler, error) {
+	cfg := p.cfg
 	if p.workers.Pool == nil || !cfg.HasApp() {
-		return c.before(engine.HandlerFunc(func(x *engine.Exchange) { x.ReplyText(404, "Not Found\n") }))
+		return engine.HandlerFunc(func(x *engine.Exchange) { x.ReplyText(404, "Not Found\n") }), nil
 	}
 	apps, err := wsgi.New(p.workers.Pool, wsgi.Options{ManageScriptName: cfg.ManageScriptName, NoDefaultApp: cfg.NoDefaultApp, Logf: p.logf})
 	if err != nil {
 		return nil, err
 	}
 	c.rules.Paths = apps.Paths
-	return c.before(apps)
+	return apps, nil
 }
 
 // takesRequests is the answer at ready-path.

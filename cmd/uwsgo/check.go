@@ -174,6 +174,7 @@ func tryImport(ctx context.Context, cfg *config.Config, place check.Place) (*wor
 // tryHandlers builds the handlers of a start, and says why that fails.
 func tryHandlers(cfg *config.Config, dir string) error {
 	c := &chain{site: &site{cfg: cfg, home: dir, dir: dir}, logf: func(string, ...any) {}}
+	c.rules.Upstream = told(200)
 	if needsPool(cfg) {
 		c.rules.Pool = engine.NewPool(1, 1, c.logf)
 		defer c.rules.Pool.Close()

@@ -296,7 +296,7 @@ func (t *trial) run(cfg *config.Config) error {
 	c := &chain{site: s, logf: logf}
 	c.rules.Pool = engine.NewPool(1, 16, logf)
 	defer c.rules.Pool.Close()
-	c.rules.Paths = apps.Paths
+	c.rules.Paths, c.rules.Upstream = apps.Paths, told(t.status)
 	c.rules.Trace = func(s route.Step) {
 		t.mu.Lock()
 		defer t.mu.Unlock()

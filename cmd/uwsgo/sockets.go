@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -27,11 +28,16 @@ func engineOptions(cfg *config.Config, loops int) (engine.Options, error) {
 		shared = cfg.PostBuffering
 	}
 	every, err := everyAnswer(cfg)
+	reserve := 128 + 2*cfg.Processes*(1+loops*cfg.Threads)
+	if cfg.PassesOn() {
+		reserve = math.MaxInt32 // half: each client may have a connection to another server
+	}
 	return engine.Options{
+		Policy: codec.Policy{Upgrade: cfg.PassesOn()},
 		Loops:  loops,
 		Limits: limitsOf(cfg), BodyMemory: int(cfg.PostBuffering), SharedBodies: int(shared), IdleTimeout: idle, MaxMemory: cfg.LimitBuffers,
 		// A worker and its successor have a stream for each thread and loop, and a channel.
-		ReserveFiles: 128 + 2*cfg.Processes*(1+loops*cfg.Threads),
+		ReserveFiles: reserve,
 		DiskThreads:  cfg.DiskThreads,
 		HeadTimeout:  cfg.HTTPTimeout, BodyTimeout: cfg.HTTPTimeout, WriteTimeout: cfg.HTTPTimeout,
 		Every: every,
@@ -79,6 +85,12 @@ type openSocket struct {
 	*engine.Listener
 	option  string // its address as options have it
 	systemd bool   // systemd has passed it
+	routed  bool   // http-to is for its requests
+}
+
+// routed reports whether http-to is for the requests of a listener.
+func (s *sockets) routed(ln *engine.Listener) bool {
+	return slices.ContainsFunc(s.open, func(o openSocket) bool { return o.Listener == ln && o.routed })
 }
 
 // bindAll takes over the sockets that were inherited, and binds the other addresses.
@@ -151,7 +163,7 @@ func (s *sockets) bind(l config.Listen, inherited *succession.Socket, open func(
 	if l.ToHTTPS {
 		s.secure.Redirects[ln] = l.HTTPSPort
 	}
-	s.open = append(s.open, openSocket{ln, l.Addr, inherited != nil && inherited.Always})
+	s.open = append(s.open, openSocket{ln, l.Addr, inherited != nil && inherited.Always, routed(l)})
 	s.ending.Later(func() { // a start that fails leaves nothing behind
 		if !s.ending.Started && inherited == nil {
 			_, _ = ln.Unlink()

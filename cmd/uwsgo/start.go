@@ -181,6 +181,10 @@ func (p *program) prepare(ctx context.Context) error {
 		}
 		return p.hooks.run(ctx, "post-app")
 	}
+	if cfg.PassesOn() {
+		p.logf("*** no app to run: passing requests on to other servers ***")
+		return p.hooks.run(ctx, "post-app")
+	}
 	if !cfg.HasFiles() {
 		p.logf("*** WARNING: every request gets 404: %s ***", cfg.NoApp())
 		return nil

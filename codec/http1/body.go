@@ -12,6 +12,7 @@ const (
 	bodyDone bodyState = iota
 
 	bodyLength // data counted by Content-Length
+	bodyToEnd  // data up to the end of the connection
 
 	chunkSizeFirst // the first digit of a chunk size
 	chunkSize      // the rest of it, then CR or ";"
@@ -64,6 +65,23 @@ func (b *Body) Reset(r *codec.Request) {
 	}
 }
 
+// ResetReceived makes b ready for the body of r, whose head has just been decoded. A body that
+// ends with the connection (FrameClose) is never done.
+func (b *Body) ResetReceived(r *Received) {
+	*b = Body{Limits: b.Limits, limits: b.Limits.WithDefaults()}
+	switch r.Kind {
+	case FrameNone:
+	case FrameChunked:
+		b.state = chunkSizeFirst
+	case FrameLength:
+		if b.left = r.ContentLength; b.left > 0 {
+			b.state = bodyLength
+		}
+	case FrameClose:
+		b.state = bodyToEnd
+	}
+}
+
 // Done reports whether the whole body, its trailer section included, has been taken. The next
 // request follows.
 func (b *Body) Done() bool { return b.state == bodyDone && b.err == nil }
@@ -107,6 +125,8 @@ func (b *Body) Next(p []byte) (n int, data []byte, err error) {
 				}
 			}
 			return end, p[from:end:end], nil
+		case bodyToEnd:
+			return len(p), p, nil
 		case trailerValue:
 			i, err = b.skipTrailerValue(p, i)
 		default:

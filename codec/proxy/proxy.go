@@ -131,3 +131,41 @@ func parse2(b []byte) (client netip.AddrPort, n int, err error) {
 	}
 	return client, n, nil
 }
+
+// Append appends a header of version 1 or 2 that tells of a client. Where from is no address, that of a
+// unix socket for one, the header says that the proxy does not know. to is where the client connected; one
+// of the other family goes as an IPv6 address.
+func Append(dst []byte, version int, from, to netip.AddrPort) []byte {
+	a, b := from.Addr().Unmap(), to.Addr().Unmap()
+	if a.IsValid() && !b.IsValid() {
+		b = netip.IPv4Unspecified()
+	}
+	if a.Is4() != b.Is4() {
+		a, b = netip.AddrFrom16(a.As16()), netip.AddrFrom16(b.As16())
+	}
+	if version == 1 {
+		if !from.IsValid() {
+			return append(dst, "PROXY UNKNOWN\r\n"...)
+		}
+		kind := "PROXY TCP6 "
+		if a.Is4() {
+			kind = "PROXY TCP4 "
+		}
+		dst = append(a.AppendTo(append(dst, kind...)), ' ')
+		dst = append(b.AppendTo(dst), ' ')
+		dst = append(strconv.AppendUint(dst, uint64(from.Port()), 10), ' ')
+		return append(strconv.AppendUint(dst, uint64(to.Port()), 10), "\r\n"...)
+	}
+	dst = append(dst, signature...)
+	if !from.IsValid() {
+		return append(dst, local, 0, 0, 0)
+	}
+	const stream = 1
+	size, family := byte(36), byte(inet6)
+	if a.Is4() {
+		size, family = 12, inet4
+	}
+	dst = append(dst, onward, family<<4|stream, 0, size)
+	dst = append(append(dst, a.AsSlice()...), b.AsSlice()...)
+	return binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(dst, from.Port()), to.Port())
+}

@@ -76,6 +76,42 @@ type Handler struct {
 	heeds   [len(names)]bool
 }
 
+// Origin says of a request whose fields a trusted proxy has written.
+type Origin struct {
+	by *Handler
+	// Peer is the address that the request came from: the proxy's, empty for a unix socket.
+	Peer string
+}
+
+// Trusted reports whether the request has come from a trusted proxy.
+func (o *Origin) Trusted() bool { return o.by != nil }
+
+// Heeds reports whether a field counts, as the proxy is trusted to write it.
+func (o *Origin) Heeds(name []byte) bool {
+	if o.by == nil {
+		return false
+	}
+	i := index(name)
+	return i >= 0 && o.by.heeds[i]
+}
+
+// From is the Origin of an exchange, for handlers that pass requests on. It is the zero value unless a
+// Handler has found a trusted proxy.
+var From = engine.NewKey[Origin]()
+
+// Names reports whether a field is one of those that say who a client is.
+func Names(name []byte) bool { return index(name) >= 0 }
+
+func index(name []byte) int {
+	if len(name) < 8 {
+		return -1
+	}
+	if c := name[0] | 0x20; c != 'x' && c != 'f' {
+		return -1
+	}
+	return slices.IndexFunc(names[:], func(n string) bool { return len(n) == len(name) && codec.EqualName(name, []byte(n)) })
+}
+
 // Usual are the fields that count where none are named: what every recipe for a front server
 // has it write.
 var Usual = []string{"X-Forwarded-For", "X-Forwarded-Proto"}
@@ -109,15 +145,18 @@ func (h *Handler) Serve(x *engine.Exchange) {
 	r := x.Request()
 	found, any := look(r)
 	if any {
-		if !h.proxies.trusts(peer(x)) {
+		if from := peer(x); !h.proxies.trusts(from) {
 			for i := range names {
 				if found[i] != nil {
 					r.DelField([]byte(names[i]))
 				}
 			}
-		} else if err := h.heed(x, &found); err != nil {
-			x.ReplyText(400, "Bad Request: "+err.Error()+"\n")
-			return
+		} else {
+			*From.Of(x) = Origin{by: h, Peer: from}
+			if err := h.heed(x, &found); err != nil {
+				x.ReplyText(400, "Bad Request: "+err.Error()+"\n")
+				return
+			}
 		}
 	}
 	h.next.Serve(x)

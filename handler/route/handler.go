@@ -27,6 +27,8 @@ type Options struct {
 	// Paths returns the SCRIPT_NAME and PATH_INFO that the app will get, for the handlers
 	// behind that move one to the other; nil for those of the request.
 	Paths func(r *codec.Request) (script, path []byte)
+	// Upstream returns what passes requests on to other servers. It is needed where rules do.
+	Upstream func(u Upstream) (engine.Handler, error)
 	// ServerName is SERVER_NAME for requests over HTTP; empty means the host name.
 	ServerName string
 	// MimeFiles have the types of files, as for package static.
@@ -87,7 +89,7 @@ func New(next engine.Handler, o Options) (*Handler, error) {
 	for i := range h.tables {
 		t := &h.tables[i]
 		for at, rule := range t.rules {
-			if err := h.settle(rule, t.rules, at, files); err != nil {
+			if err := h.settle(rule, t.rules, at, files, o.Upstream); err != nil {
 				return nil, fmt.Errorf("%s: %w", rule.Where, err)
 			}
 		}
@@ -102,13 +104,22 @@ func (h *Handler) has(kinds ...tableKind) bool {
 }
 
 // settle does what needs the other rules, or files.
-func (h *Handler) settle(r *Rule, rules []*Rule, at int, files map[string]*passwordFile) (err error) {
+func (h *Handler) settle(r *Rule, rules []*Rule, at int, files map[string]*passwordFile, upstream func(u Upstream) (engine.Handler, error)) (err error) {
 	if r.goTo != nil {
 		g := *r.goTo
 		r.goTo = &g
 		if name, ok := g.to.fixed(); ok {
 			g.target, err = target(rules, at, name)
 		}
+		return err
+	}
+	if on, ok := r.do.(*onward); ok {
+		if upstream == nil {
+			return fmt.Errorf("%s: other servers need Options.Upstream", r.action)
+		}
+		own := *on
+		own.to, err = upstream(*r.upstream)
+		r.do = &own
 		return err
 	}
 	a, ok := r.do.(*basicAuth)
@@ -167,10 +178,11 @@ type eval struct {
 	ahead        []int32 // of each subject of the index, the next rule that may be for it
 	script, path []byte
 
-	doubled bool  // the path of the client has an empty segment
-	status  int   // of the response; 0 before there is one
-	size    int64 // of its body, as far as it has gone
-	over    bool  // all has gone
+	next    engine.Handler // where a rule passes the request on to; nil for the usual one
+	doubled bool           // the path of the client has an empty segment
+	status  int            // of the response; 0 before there is one
+	size    int64          // of its body, as far as it has gone
+	over    bool           // all has gone
 
 	subject []byte   // what the pattern of the rule at hand has matched
 	groups  []int    // and where in it
@@ -240,7 +252,11 @@ func (e *eval) serve() verdict {
 	v := e.run()
 	if v == pass {
 		e.change()
-		e.h.next.Serve(e.x)
+		next := e.h.next
+		if e.next != nil {
+			next = e.next
+		}
+		next.Serve(e.x)
 	}
 	return v
 }

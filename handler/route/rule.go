@@ -13,21 +13,22 @@ type Rule struct {
 	// Where is the rule's origin for messages: the option, unless the caller knows better.
 	Where string
 
-	table  tableKind
-	text   string // as it was written
-	label  string
-	action string
-	file   bool      // it answers with files
-	cond   condition // nil for always
-	negate bool
-	do     action
-	goTo   *goTo
-	limit  time.Duration // of harakiri
-	vars   []string      // of the environ, that it asks for,
-	asked  int           // so many of them in its condition
-	sets   string        // the variable of the environ that it sets; empty for none of its own
-	logVar string        // that it sets for the log
-	gzip   bool          // it has answers compressed
+	table    tableKind
+	text     string // as it was written
+	label    string
+	action   string
+	file     bool      // it answers with files
+	cond     condition // nil for always
+	negate   bool
+	do       action
+	goTo     *goTo
+	limit    time.Duration // of harakiri
+	vars     []string      // of the environ, that it asks for,
+	asked    int           // so many of them in its condition
+	sets     string        // the variable of the environ that it sets; empty for none of its own
+	logVar   string        // that it sets for the log
+	gzip     bool          // it has answers compressed
+	upstream *Upstream     // where it passes requests on to
 }
 
 // idle reports whether there is nothing to do: a label, or a rule that is left out.

@@ -78,6 +78,9 @@ func init() {
 		"+": {onAll, computes(func(a, b int64) int64 { return a + b })}, "-": {onAll, computes(func(a, b int64) int64 { return a - b })},
 		"*": {onAll, computes(func(a, b int64) int64 { return a * b })}, "/": {onAll, computes(divide)},
 
+		"http": {onRequests, passesHTTP}, "proxyhttp": {onRequests, passesHTTP}, "httpdumb": {onRequests, passesHTTP},
+		"uwsgi": {onRequests, passesUwsgi}, "proxyuwsgi": {onRequests, passesUwsgi},
+
 		"file": {answers, file(false)}, "sendfile": {answers, file(false)}, "fastfile": {answers, file(false)},
 		"file-next": {answers, file(true)}, "sendfile-next": {answers, file(true)}, "fastfile-next": {answers, file(true)},
 		"static": {answers, staticFile(false)}, "static-next": {answers, staticFile(true)},

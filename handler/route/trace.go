@@ -105,7 +105,7 @@ func (e *eval) tell(r *Rule, v verdict, err error) {
 	switch {
 	case err != nil || v == failed:
 		step.Then = ThenRefuse
-	case v == ended:
+	case v == ended, e.next != nil:
 		step.Then = ThenAnswer
 	case v == pass:
 		step.Then = ThenLast

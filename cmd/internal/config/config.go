@@ -44,6 +44,7 @@ type Config struct {
 	NameConfig
 	HookConfig
 	RouteConfig
+	ProxyConfig
 	RequestConfig
 	FileConfig
 	CacheConfig

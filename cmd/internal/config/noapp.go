@@ -16,8 +16,8 @@ var instead = []struct{ names, text string }{
 		"uwsgo runs apps in Python alone",
 	},
 	{
-		"http-to http-use-base http-use-pattern http-use-cache http-use-code-string http-use-socket http-subscription-server http-backend-http fastrouter rawrouter sslrouter sslrouter2 zerg zerg-server zergpool zerg-pool forkptyrouter forkpty-router",
-		"uwsgo passes no requests on to other servers: that is for a web server",
+		"http-use-base http-use-pattern http-use-cache http-use-code-string http-use-socket http-subscription-server fastrouter rawrouter sslrouter sslrouter2 zerg zerg-server zergpool zerg-pool forkptyrouter forkpty-router",
+		"uwsgo passes requests on by http-to and by rules alone",
 	},
 	{"spooler", "it is not supported, and uwsgo runs an app in any case"},
 	{"attach-daemon attach-daemon2 smart-attach-daemon smart-attach-daemon2", "it runs commands beside an app; alone they are for the service manager"},
@@ -27,7 +27,7 @@ var instead = []struct{ names, text string }{
 // NoApp says why there is nothing to serve, and what to do; empty where there is an app or
 // are files.
 func (c *Config) NoApp() string {
-	if c.RunsPython() || c.HasFiles() {
+	if c.RunsPython() || c.HasFiles() || c.PassesOn() {
 		return ""
 	}
 	const add = "there is no app to run: add wsgi-file = app.py or module = package.module, or static-map for files alone"

@@ -29,7 +29,9 @@ func TestNoApp(t *testing.T) {
 		{"mules", "mules = 2", ""},
 		{"php", "http = :80\nphp-docroot = /srv", "app.ini:3: php-docroot: uwsgo runs apps in Python alone"},
 		{"perl", "psgi = app.pl", "app.ini:2: psgi: uwsgo runs apps in Python alone"},
-		{"zerg", "zerg-server = /run/z", "app.ini:2: zerg-server: uwsgo passes no requests on"},
+		{"zerg", "zerg-server = /run/z", "app.ini:2: zerg-server: uwsgo passes requests on by http-to and by rules alone"},
+		{"http_to", "http = :80\nhttp-to = 10.0.0.1:3031", ""},
+		{"rule_that_passes_on", "http = :80\nroute = .* http:10.0.0.1:80", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			enter(t, map[string]string{"app.ini": "[uwsgi]\n" + tt.ini + "\n"})

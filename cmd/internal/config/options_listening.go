@@ -22,8 +22,6 @@ type ListenConfig struct {
 	// Shared are the addresses that others name as =0, =1 and so on.
 	Shared   []Listen
 	Abstract bool // unix sockets have no files
-	// Upstreams are those of http-to.
-	Upstreams []ini.Entry
 	// ProxyProtocol has HTTP connections begin with a header that says whose they are, where
 	// one of ProxyFrom sends it: a network, or unix.
 	ProxyProtocol bool
@@ -74,17 +72,6 @@ var listeningRows = []row{
 			Help: "give unix sockets abstract names in place of files, as @ in front of the name does (Linux)",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.Abstract, e) },
-	},
-	{
-		Option: option.Option{
-			Name: "http-to", Kind: option.List, Arg: "ADDR", Status: option.Differs,
-			Help: "accepted where it names an address of this server",
-			Note: "There is no router in between. To pass requests on to other servers is for a web server, so another address ends the start.",
-		},
-		set: func(r *resolver, e ini.Entry) error {
-			r.Upstreams = append(r.Upstreams, e)
-			return nil
-		},
 	},
 	{
 		Option: option.Option{

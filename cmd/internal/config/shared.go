@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// share puts the addresses of shared-socket in the place of their numbers, makes unix
-// sockets abstract, and looks whether http-to names others than this server's.
+// share puts the addresses of shared-socket in the place of their numbers, and makes
+// unix sockets abstract.
 func (r *resolver) share() error {
 	used := map[int]bool{}
 	for i := range r.Listens {
@@ -32,11 +32,6 @@ func (r *resolver) share() error {
 	for n, s := range r.Shared {
 		if !used[n] {
 			r.list.Warnf("%s: nothing listens there, as no http, socket or other says =%d", s.Where, n)
-		}
-	}
-	for _, e := range r.Upstreams {
-		if !slices.ContainsFunc(r.Listens, func(l Listen) bool { return same(l.Addr, address(e.Value)) }) {
-			r.doors = append(r.doors, door{e.Key, e.Origin.Name(e.Key), "requests would reach the app here in place of " + e.Value + ": have a web server pass them on, nginx with uwsgi_pass for one"})
 		}
 	}
 	return nil

@@ -53,6 +53,7 @@ var tables = []struct {
 	{option.System, nameRows, nil},
 	{option.System, hookRows, nil},
 	{option.Requests, routingRows, (*resolver).settleRoutes},
+	{option.Requests, proxyRows, (*resolver).settleUpstreams},
 	{option.Requests, requestRows, (*resolver).settleRequests},
 	{option.Files, fileRows, nil},
 	{option.Files, cacheRows, (*resolver).settleCache},

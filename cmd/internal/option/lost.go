@@ -46,7 +46,7 @@ var lost = []struct{ prefixes, instead string }{
 	{"error-page", "use error-route-status = 404 file:filename=/srv/404.html,status=404 Not Found, with the other status for 403 and 500"},
 	{"daemons-honour-stdin", "give attach-daemon2 the key stdin"},
 	{"emperor early-emperor vassal imperial exec-as-emperor exec-as-vassal call-as-emperor call-as-vassal hook-as-emperor hook-as-vassal hook-emperor hook-as-on", "the emperor has no such thing: give the vassal hooks of its own, or run it as a service of its own, with a systemd template unit for one"},
-	{"fastrouter rawrouter sslrouter forkpty http-subscription http-backend http-fallback http-ss http-stats", "requests are passed on to no other server: that is for a web server such as nginx"},
+	{"fastrouter rawrouter sslrouter forkpty http-subscription http-backend http-fallback http-ss http-stats", "requests are passed on to other servers by http-to, and by upstream and rules: see proxy.md"},
 	{"zeus", "start one server for each with the service manager"},
 	{"ldap-schema", "options are not kept in LDAP: write an ini file"},
 	{"spooler spool lua-postfork-spooler", "there is no spooler: use a task queue such as Celery, RQ or Huey, its worker run by attach-daemon or as a service"},

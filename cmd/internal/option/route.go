@@ -33,15 +33,16 @@ var instead = map[string]string{
 	"break":          "refuse the request in the web server in front, with return or deny in nginx",
 	"access":         "route-if-not with ipv4in and break:403 does the same",
 	"harakiri":       "route, route-if and their kin can have this action",
-	"http":           "requests are not passed on to other servers: do it in the web server in front, with proxy_pass in nginx",
-	"uwsgi":          "requests are not passed on to other servers: do it in the web server in front, with uwsgi_pass in nginx",
+	"http":           "route, route-if and their kin can pass requests on, and CONNECT is for no server",
+	"uwsgi":          "route, route-if and their kin can pass requests on",
+	"fastcgi":        "requests go on by http or uwsgi: PHP-FPM needs a web server in front, with fastcgi_pass in nginx",
 	"send":           "an answer is not put together of pieces: file answers with a file, return with a status",
 	"chdir":          "a worker does not change its folder for a request: the option chdir sets it for all",
 	"sethome":        "a worker has one virtualenv: start one server for each",
 	"setfile":        "apps are loaded at the start: mount = /path=file.py, and setapp:/path",
 	"rpc":            "apps have no functions that rules can call: do it in the app",
 	"template":       "bodies are not filled in: do it in the app",
-	"hash":           "choose among servers in the web server in front, with hash in nginx",
+	"hash":           "an upstream has balance=hash: upstream = app=10.0.0.1:80,10.0.0.2:80 hash=header:X-User",
 	"disableheaders": "an answer always has a head: leave the rule out",
 	"goon":           "uWSGI has no such action: a rule that does not answer goes on by itself",
 }
@@ -82,4 +83,4 @@ var variables = []string{
 }
 
 // RouteText says in docs/options.md which actions are left out.
-var RouteText = "[routing.md](routing.md) has those that work; " + quoted(harmless) + " are left out where they do not work, as a lost function; every other action, `http`, `uwsgi` and `send` for three, ends the start."
+var RouteText = "[routing.md](routing.md) has those that work; " + quoted(harmless) + " are left out where they do not work, as a lost function; every other action, `fastcgi` and `send` for two, ends the start."
