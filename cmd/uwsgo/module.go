@@ -43,7 +43,8 @@ type services struct {
 	logf      func(format string, args ...any)
 
 	alarm   func(name string, message []byte) bool // raises one; false where there is none
-	signals atomic.Pointer[signals.Router]         // of the uwsgi module; nil before open
+	metric  control.Service
+	signals atomic.Pointer[signals.Router] // of the uwsgi module; nil before open
 }
 
 // open returns the hub that answers, and what ends it.
@@ -59,6 +60,9 @@ func (s *services) open(cfg *config.Config) (h *control.Hub, stop func()) {
 	s.signals.Store(router)
 	done := make(chan struct{})
 	go router.Run(done)
+	if s.metric != nil {
+		h.Handle("metric", s.metric)
+	}
 	h.Handle("alarm", func(_ *control.Peer, args []any) (any, error) {
 		if len(args) != 2 {
 			return nil, control.Refuse("this takes a name and a message")

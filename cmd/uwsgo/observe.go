@@ -5,6 +5,7 @@ import (
 	"net"
 
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
+	"github.com/uwsgo/uwsgo/cmd/internal/metrics"
 	"github.com/uwsgo/uwsgo/cmd/internal/stats"
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/observe"
 	"github.com/uwsgo/uwsgo/handler/cache"
@@ -31,7 +32,8 @@ func (p *program) observe() (err error) {
 			}
 			return cache.Stats{}, false
 		},
-		Paused: p.paused.Load, Cwd: func() string { return *p.site.cwd.Load() }, Dropped: p.logs.Dropped,
+		Metrics: func() []metrics.Sample { return p.metrics.Load().Samples() },
+		Paused:  p.paused.Load, Cwd: func() string { return *p.site.cwd.Load() }, Dropped: p.logs.Dropped,
 	}
 	cfg := p.cfg
 	inherited := p.role.Before.Stats(cfg.Stats)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/coreos/go-systemd/v22/daemon"
 
+	"github.com/uwsgo/uwsgo/cmd/internal/metrics"
 	"github.com/uwsgo/uwsgo/cmd/internal/stats"
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/life"
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/observe"
@@ -37,6 +38,7 @@ type program struct {
 	fifos    *fifos
 	stats    *stats.Server // nil without one
 	observer *observe.Server
+	metrics  atomic.Pointer[metrics.Set] // nil without any
 	reloads  *life.Reloads
 	cache    atomic.Pointer[cache.Handler] // of answers; nil without http-cache
 }

@@ -175,6 +175,9 @@ func (p *program) prepare(ctx context.Context) error {
 		return err
 	}
 	p.openAlarms()
+	if err := p.openMetrics(); err != nil {
+		return err
+	}
 	if cfg.RunsPython() {
 		if err := p.startWorkers(ctx); err != nil {
 			return err

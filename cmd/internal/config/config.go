@@ -50,6 +50,7 @@ type Config struct {
 	CacheConfig
 	LogConfig
 	AlarmConfig
+	MetricConfig
 	StatsConfig
 	EmperorConfig
 	ReadingConfig

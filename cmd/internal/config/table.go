@@ -48,6 +48,7 @@ var tables = []struct {
 	{option.Processes, muleRows, (*resolver).settleMules},
 	{option.Processes, storeRows, (*resolver).settleStores},
 	{option.Logging, alarmRows, (*resolver).settleAlarms},
+	{option.Logging, metricRows, (*resolver).settleMetrics},
 	{option.System, systemRows, (*resolver).settleSystem},
 	{option.System, companionRows, (*resolver).settleCrons},
 	{option.System, nameRows, nil},
@@ -78,6 +79,7 @@ func defaults() *Config {
 		RequestConfig:   requestDefaults,
 		LogConfig:       logDefaults,
 		AlarmConfig:     alarmDefaults,
+		MetricConfig:    metricDefaults,
 		EmperorConfig:   emperorDefaults,
 	}
 }

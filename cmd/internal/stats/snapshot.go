@@ -32,6 +32,7 @@ type Snapshot struct {
 	Sockets List[Socket]            `json:"sockets"`
 	Workers List[Worker]            `json:"workers"`
 	Mules   []Mule                  `json:"mules,omitempty"`
+	Metrics map[string]Metric       `json:"metrics,omitempty"`
 	Caches  []Cache                 `json:"caches,omitempty"`
 	Crons   []Cron                  `json:"crons,omitempty"`
 	Uwsgo   Uwsgo                   `json:"uwsgo"`
@@ -42,6 +43,13 @@ type Daemon struct {
 	Cmd      string `json:"cmd"`
 	PID      uint64 `json:"pid"`
 	Respawns uint64 `json:"respawns"`
+}
+
+// Metric is a metric of enable-metrics, by its name.
+type Metric struct {
+	Type  int    `json:"type"` // 0 counter, 1 gauge, 2 absolute, 3 alias
+	OID   string `json:"oid"`
+	Value int64  `json:"value"`
 }
 
 // Mule is a process of mule.

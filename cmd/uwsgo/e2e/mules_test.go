@@ -3,6 +3,8 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -283,6 +285,12 @@ def application(environ, start_response):
         return [repr(uwsgi.alarm("ops", "a message of the app")).encode()]
     if path == "/none":
         return [repr(uwsgi.alarm("none", "x")).encode()]
+    if path == "/metrics":
+        uwsgi.metric_set("gauge", 5)
+        for _ in range(100):
+            uwsgi.metric_inc("orders")
+        known = uwsgi.metric_inc("orders", 5), uwsgi.metric_inc("none"), uwsgi.metric_mul("worker.1.requests", 2), uwsgi.metric_div("orders", 0)
+        return [repr((known, uwsgi.metric_get("orders"), uwsgi.metric_get("none"), uwsgi.metric_get("worker.1.requests") > 0)).encode()]
     if path == "/segv":
         os.kill(os.getpid(), 11)
     print(environ["QUERY_STRING"], file=sys.stderr, flush=True)
@@ -297,7 +305,9 @@ func TestAlarms(t *testing.T) {
 	write(t, dir, "mule.py", "import uwsgi\nwhile True:\n    print('the mule got', uwsgi.mule_get_msg(), flush=True)\n")
 	s := start(t, dir, "--http", at, "--wsgi-file", "app.py", "--mule=mule.py",
 		"--alarm", "ops cmd:cat >> told; echo >> told; echo disk full again", "--alarm", "page mule:1", "--alarm", "log log:of the log",
-		"--log-alarm", "ops,log disk.*full", "--log-alarm", "page out.*memory", "--alarm-segfault", "log")
+		"--log-alarm", "ops,log disk.*full", "--log-alarm", "page out.*memory", "--alarm-segfault", "log",
+		"--metric", "orders", "--metric", "name=gauge,type=gauge", "--metrics-dir", "numbers", "--metric-threshold", "key=orders,value=100,alarm=log,msg=many orders,rate=60",
+		"--stats", "stats.sock")
 	s.waitLog(t, "uwsgo is ready")
 	told := func(want string) {
 		t.Helper()
@@ -319,6 +329,25 @@ func TestAlarms(t *testing.T) {
 	told("disk%20full")
 	get(t, "http://"+at+"/say?out%20of%20memory")
 	s.waitLog(t, "the mule got b'")
+	if a := get(t, "http://"+at+"/metrics"); a.body != "((True, None, None, None), 105, 0, True)" {
+		t.Errorf("metrics give %s", a.body)
+	}
+	s.waitLog(t, "ALARM: of the log many orders")
+	eventually(t, "a file with the metric", func() error {
+		if b, err := os.ReadFile(filepath.Join(dir, "numbers", "orders")); err != nil || string(b) != "105\n" {
+			return fmt.Errorf("it has %q: %v", b, err)
+		}
+		return nil
+	})
+	conn, err := net.Dial("unix", filepath.Join(dir, "stats.sock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stats, err := io.ReadAll(conn)
+	_ = conn.Close()
+	if text := strings.Join(strings.Fields(string(stats)), ""); err != nil || !strings.Contains(text, `"gauge":{"type":1,"oid":"","value":5}`) || !strings.Contains(text, `"worker.1.requests":{"type":0,"oid":"3.1.1","value":`) {
+		t.Errorf("the stats have %s", stats)
+	}
 	_, _ = ask("GET", "http://"+at+"/segv", nil, nil)
 	s.waitLog(t, "ALARM: of the log DAMN ! worker 1")
 	// What the command prints would raise it again and again.

@@ -26,6 +26,7 @@ forked    ends what apps fork when it comes back from them
 files     request bodies in files, and wsgi.file_wrapper
 module    the module uwsgi, as apps import it
 sharing   what that has of caches, the queue and shared areas
+metrics   what it has of metrics
 stores    these, in memory that all processes share
 arguments  what its functions are called with, taken as uWSGI takes it
 events    signals of uWSGI: what calls the app's functions

@@ -50,7 +50,6 @@ UNSUPPORTED = {
 
 # What does nothing without these options, as in uWSGI, and is not supported with them.
 CACHE = ("cache", "cache2")
-METRICS = ("enable-metrics", "metric", "metrics-dir")
 LEGION = ("legion", "legion-mcast", "legion-node")
 QUIET = {
     "cache_get": (CACHE, None),
@@ -65,14 +64,6 @@ QUIET = {
     "cache_div": (CACHE, None),
     "cache_num": (CACHE, 0),
     "cache_keys": (CACHE, ValueError("no local uWSGI cache available")),
-    "metric_inc": (METRICS, None),
-    "metric_dec": (METRICS, None),
-    "metric_mul": (METRICS, None),
-    "metric_div": (METRICS, None),
-    "metric_set": (METRICS, None),
-    "metric_set_max": (METRICS, None),
-    "metric_set_min": (METRICS, None),
-    "metric_get": (METRICS, 0),
     "i_am_the_lord": (LEGION, False),
     "lord_scroll": (LEGION, None),
     "scrolls": (LEGION, None),

@@ -38,6 +38,7 @@ var modules = []string{
 	"tasks",
 	"spooler",
 	"module",
+	"metrics",
 	"background",
 	"mule",
 	"zygote",

@@ -9,6 +9,7 @@ import (
 
 	"github.com/uwsgo/uwsgo/cmd/internal/companion"
 	"github.com/uwsgo/uwsgo/cmd/internal/cron"
+	"github.com/uwsgo/uwsgo/cmd/internal/metrics"
 	"github.com/uwsgo/uwsgo/cmd/internal/stats"
 	"github.com/uwsgo/uwsgo/cmd/internal/stores"
 	"github.com/uwsgo/uwsgo/engine"
@@ -32,6 +33,7 @@ type Server struct {
 	Workers    func() (worker.Snapshot, bool) // false: there are none yet
 	Companions func() []companion.State       // what runs beside the server,
 	Crons      func() []cron.State            // always and at times
+	Metrics    func() []metrics.Sample        // nil for none
 	Caches     func() []stores.Stats          // what apps share
 	HTTPCache  func() (cache.Stats, bool)     // false, and nil: there is none
 	// Signals tells how many signals of the uwsgi module wait, and how many a worker has
@@ -67,6 +69,14 @@ func (o *Server) Snapshot() stats.Snapshot {
 		})
 	}
 	s.Load = s.ListenQueue
+	if o.Metrics != nil {
+		for _, m := range o.Metrics() {
+			if s.Metrics == nil {
+				s.Metrics = make(map[string]stats.Metric)
+			}
+			s.Metrics[m.Name] = stats.Metric{Type: m.Type, OID: m.OID, Value: m.Value}
+		}
+	}
 	o.besides(&s)
 	if o.HTTPCache != nil {
 		if c, ok := o.HTTPCache(); ok {
