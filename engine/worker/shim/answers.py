@@ -21,17 +21,19 @@ class Answers:
         self.room = memory[HEAD:]
         self.size = len(self.room)
         self.end = self.read[0]  # the position behind what was placed last
+        self.start = 0  # all before this position has been read
 
     def place(self, block):
         """Copy a block there, and return its position, None where there is no room."""
-        size, most, at, read = len(block), self.size, self.end, self.read[0]
-        if at == read and size <= most:
+        size, most, at = len(block), self.size, self.end
+        read = max(self.read[0], self.start)
+        if at == read:
             at += -at % most  # from the begin on, as that memory is warm
-        else:
-            if at % most + size > most:
-                at += -at % most  # in one piece
-            if at + size - read > most:
-                return None
+            read = self.start = at
+        elif at % most + size > most:
+            at += -at % most  # in one piece
+        if at + size - read > most:
+            return None
         start = at % most
         self.end = at + size  # first: what is raised now must not have the next lie over it
         self.room[start : start + size] = block

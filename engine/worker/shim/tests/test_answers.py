@@ -33,6 +33,12 @@ def test_begins_anew_when_all_is_read(places):
     assert places.place(b"y") is None
 
 
+def test_all_is_free_after_all_was_read(places):
+    places.read[0] = places.place(b"x" * 30) + 30
+    assert [places.place(b"y" * 30) % ROOM for _ in range(3)] == [0, 30, 60]
+    assert places.place(b"y" * 30) is None
+
+
 @pytest.mark.parametrize("size", [ROOM + 1, 10 * ROOM])
 def test_too_large(places, size):
     assert places.place(b"x" * size) is None
