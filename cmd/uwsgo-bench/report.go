@@ -44,6 +44,8 @@ func remake(args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("report", flag.ContinueOnError)
 	markdown := flags.String("markdown", "", "write the Markdown report to this `file`")
 	page := flags.String("html", "", "write the HTML report to this `file`")
+	before := flags.String("before", "", "print a table of before and after, as Markdown: this `server` is an earlier uwsgo")
+	against := flags.String("against", "granian", "with -before, the `server` to compare both with")
 	if err := parse(flags, stderr, args, "report [flags] results.json"); err != nil {
 		return err
 	}
@@ -53,6 +55,9 @@ func remake(args []string, stdout, stderr io.Writer) error {
 	r, err := report.ReadJSON(flags.Arg(0))
 	if err != nil {
 		return usageError{err}
+	}
+	if *before != "" {
+		return report.Before(stdout, r, *before, *against)
 	}
 	if *markdown != "" {
 		err = writeFile(*markdown, r, report.Markdown)
