@@ -15,7 +15,7 @@ const mostSeconds = 1 << 31
 
 // directives are what the Cache-Control fields of an answer say.
 type directives struct {
-	noStore, noCache, private, public, revalidate bool
+	noStore, noCache, private, public, revalidate, understand bool
 	// in seconds, -1 where they are not given
 	maxAge, sharedMaxAge, whileRevalidate, ifError int64
 }
@@ -24,17 +24,38 @@ type directives struct {
 // (RFC 9111 3.5).
 func (d *directives) shared() bool { return d.public || d.revalidate || d.sharedMaxAge >= 0 }
 
-// directivesOf reads Cache-Control. A directive with a value that is no number counts as 0: the
+// directivesOf reads CDN-Cache-Control (RFC 9213), which is for caches such as this one, else
+// Cache-Control. It reports which. A directive with a value that is no number counts as 0: the
 // answer is not fresh. The first one counts where one is given twice.
-func directivesOf(resp *codec.Response) directives {
-	d := directives{maxAge: -1, sharedMaxAge: -1, whileRevalidate: -1, ifError: -1}
+func directivesOf(resp *codec.Response) (d directives, targeted bool) {
+	if d, seen, ok := directivesIn(resp, nameCDNControl); seen && ok {
+		return d, true
+	}
+	d, _, _ = directivesIn(resp, nameCacheControl)
+	return d, false
+}
+
+// directivesIn reads the fields with that name. ok is false when an age is no number, or a name no
+// key of a structured field (RFC 9651 3.2): then CDN-Cache-Control does not count.
+func directivesIn(resp *codec.Response, field []byte) (d directives, seen, ok bool) {
+	d, ok = directives{maxAge: -1, sharedMaxAge: -1, whileRevalidate: -1, ifError: -1}, true
+	set := func(to *int64, value []byte) {
+		n := seconds(value)
+		ok = ok && n >= 0
+		if *to < 0 {
+			*to = max(n, 0)
+		}
+	}
 	for _, h := range resp.Header {
-		if !codec.EqualName(h.Name, nameCacheControl) {
+		if !codec.EqualName(h.Name, field) {
 			continue
 		}
+		seen = true
 		for list := h.Value; len(list) > 0; {
 			var name, value []byte
+			from := list
 			name, value, list = nextDirective(list)
+			ok = ok && isKey(name) && !bytes.Contains(from[:len(from)-len(list)], []byte("age=\""))
 			switch strings.ToLower(string(name)) {
 			case "no-store":
 				d.noStore = true
@@ -46,24 +67,29 @@ func directivesOf(resp *codec.Response) directives {
 				d.public = true
 			case "must-revalidate", "proxy-revalidate":
 				d.revalidate = true
+			case "must-understand":
+				d.understand = true
 			case "max-age":
-				setOnce(&d.maxAge, value)
+				set(&d.maxAge, value)
 			case "s-maxage":
-				setOnce(&d.sharedMaxAge, value)
+				set(&d.sharedMaxAge, value)
 			case "stale-while-revalidate":
-				setOnce(&d.whileRevalidate, value)
+				set(&d.whileRevalidate, value)
 			case "stale-if-error":
-				setOnce(&d.ifError, value)
+				set(&d.ifError, value)
 			}
 		}
 	}
-	return d
+	return d, seen, ok
 }
 
-func setOnce(to *int64, value []byte) {
-	if *to < 0 {
-		*to = max(seconds(value), 0)
+func isKey(name []byte) bool {
+	for _, c := range bytes.ToLower(name) {
+		if !('a' <= c && c <= 'z' || '0' <= c && c <= '9' || bytes.IndexByte([]byte("_-.*"), c) >= 0) {
+			return false
+		}
 	}
+	return true
 }
 
 // seconds parses delta-seconds, -1 for anything else. A number too large is the largest.
@@ -125,7 +151,7 @@ func header(resp *codec.Response, name []byte) []byte {
 // age is how old an answer is when it comes (RFC 9111 4.2.3).
 func age(resp *codec.Response, now time.Time) time.Duration {
 	var apparent time.Duration
-	if t, err := http.ParseTime(string(header(resp, nameDate))); err == nil {
+	if t, ok := date(header(resp, nameDate)); ok {
 		apparent = max(now.Sub(t).Truncate(time.Second), 0)
 	}
 	value, _, _ := bytes.Cut(header(resp, nameAge), comma)
@@ -134,32 +160,64 @@ func age(resp *codec.Response, now time.Time) time.Duration {
 }
 
 // lifetime is how long an answer is fresh (RFC 9111 4.2.1). It reports false when the answer
-// does not say.
-func lifetime(resp *codec.Response, d *directives, now time.Time) (time.Duration, bool) {
+// does not say. Expires does not count beside CDN-Cache-Control.
+func lifetime(resp *codec.Response, d *directives, targeted bool, now time.Time) (time.Duration, bool) {
 	switch {
 	case d.sharedMaxAge >= 0:
 		return time.Duration(d.sharedMaxAge) * time.Second, true
 	case d.maxAge >= 0:
 		return time.Duration(d.maxAge) * time.Second, true
 	}
-	expires := header(resp, nameExpires)
-	if expires == nil {
+	var expires []byte
+	lines := 0
+	for _, h := range resp.Header {
+		if codec.EqualName(h.Name, nameExpires) {
+			expires, lines = h.Value, lines+1
+		}
+	}
+	if lines == 0 || targeted {
 		return 0, false
 	}
-	until, err := http.ParseTime(string(expires))
-	if err != nil {
+	until, ok := date(expires)
+	if !ok || lines > 1 {
 		return 0, true // "0" and the like: it has expired
 	}
 	from := now
-	if t, err := http.ParseTime(string(header(resp, nameDate))); err == nil {
+	if t, ok := date(header(resp, nameDate)); ok {
 		from = t
 	}
 	return min(max(until.Sub(from), 0), mostSeconds*time.Second), true
 }
 
-// Storable reports whether the meaning of a status is known, so that an answer with it may be
-// stored (RFC 9111 3). 206 and 304 are parts of other answers.
+// date parses a date in one of the forms of RFC 9110 5.6.7, to the letter.
+func date(value []byte) (time.Time, bool) {
+	if len(value) > 40 {
+		return time.Time{}, false
+	}
+	text := string(value)
+	if n := len(text) - 3; n > 0 && strings.EqualFold(text[n:], "GMT") {
+		text = text[:n] + "GMT"
+	}
+	t, err := http.ParseTime(text)
+	if err != nil {
+		return time.Time{}, false
+	}
+	for _, form := range []string{http.TimeFormat, "Monday, 02-Jan-06 15:04:05 GMT", time.ANSIC} {
+		if strings.EqualFold(t.UTC().Format(form), text) {
+			return t, true
+		}
+	}
+	return time.Time{}, false
+}
+
+// Storable reports whether an answer with that status may be stored when it says how long it is
+// fresh. 206 and 304 are parts of other answers.
 func Storable(status int) bool {
+	return status >= 200 && status <= 599 && status != 206 && status != 304
+}
+
+// understood reports whether the meaning of a status is known (RFC 9111 5.2.2.3).
+func understood(status int) bool {
 	switch status {
 	case 200, 203, 204, 300, 301, 302, 303, 307, 308, 400, 401, 403, 404, 405, 410, 414, 500, 501, 502, 503, 504:
 		return true
@@ -170,6 +228,7 @@ func Storable(status int) bool {
 var (
 	comma            = []byte(",")
 	nameCacheControl = []byte("Cache-Control")
+	nameCDNControl   = []byte("CDN-Cache-Control")
 	nameDate         = []byte("Date")
 	nameAge          = []byte("Age")
 	nameExpires      = []byte("Expires")

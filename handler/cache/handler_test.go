@@ -204,6 +204,34 @@ func TestSequences(t *testing.T) {
 			{2, "200 c|Expires: 0", "/", nil, "200 c MISS", 3},
 			{0, "", "/", nil, "200 c MISS", 4},
 		}},
+		{"malformed dates have passed", Options{}, []step{
+			{0, "200 a|Expires: Thu, 18 Aug 2050 02:01:18 gmt", "/", nil, "200 a MISS", 1},
+			{0, "", "/", nil, "200 a HIT", 1},
+			{0, "200 a|Expires: Thu,  18 Aug 2050 02:01:18 GMT", "/b", nil, "200 a MISS", 2},
+			{0, "200 a|Expires: Thu, 18 Aug 2050 2:01:18 GMT", "/b", nil, "200 a MISS", 3},
+			{0, "200 a|Expires: Thu, 18 Aug 2050 02:01:18 GMT|Expires: 0", "/b", nil, "200 a MISS", 4},
+			{0, "", "/b", nil, "200 a MISS", 5},
+		}},
+		{"CDN-Cache-Control before Cache-Control", Options{}, []step{
+			{0, "200 a|Cache-Control: no-store|CDN-Cache-Control: max-age=10", "/", nil, "200 a MISS", 1},
+			{9, "", "/", nil, "200 a HIT", 1},
+			{2, "200 b|" + fresh + "|CDN-Cache-Control: private", "/", nil, "200 b MISS", 2},
+			{0, "200 c|" + fresh + "|CDN-Cache-Control: max-age=0|Expires: Thu, 18 Aug 2050 02:01:18 GMT", "/", nil, "200 c MISS", 3},
+			{0, "200 d|" + fresh + "|CDN-Cache-Control: max-age=soon", "/", nil, "200 d MISS", 4},
+			{0, "", "/", nil, "200 d HIT", 4},
+			{0, "200 e|Cache-Control: no-store|CDN-Cache-Control: max-age=\"10\"", "/e", nil, "200 e MISS", 5},
+			{0, "200 e|Cache-Control: no-store|CDN-Cache-Control: max-age=10, &&&", "/e", nil, "200 e MISS", 6},
+			{0, "", "/e", nil, "200 e MISS", 7},
+		}},
+		{"any status that says so, but parts", Options{}, []step{
+			{0, "599 a|" + fresh, "/", nil, "599 a MISS", 1},
+			{0, "", "/", nil, "599 a HIT", 1},
+			{0, "599 a|" + fresh + ", must-understand, no-store", "/b", nil, "599 a MISS", 2},
+			{0, "200 a|" + fresh + ", must-understand, no-store", "/b", nil, "200 a MISS", 3},
+			{0, "", "/b", nil, "200 a HIT", 3},
+			{0, "206 a|" + fresh, "/c", nil, "206 a MISS", 4},
+			{0, "", "/c", nil, "206 a MISS", 5},
+		}},
 		{"the age that it comes with counts", Options{}, []step{
 			{0, "200 a|" + fresh + "|Age: 50", "/", nil, "200 a MISS", 1},
 			{9, "", "/", nil, "200 a HIT", 1},
@@ -381,4 +409,28 @@ func (s *site) script(line string, streamed bool) {
 	} else {
 		s.set(says(status, body, parts[1:]...))
 	}
+}
+
+// FuzzHeader: whatever an app sends as a header, the cache neither panics nor keeps what it says is
+// for one client.
+func FuzzHeader(f *testing.F) {
+	for _, seed := range []string{"max-age=60", "max-age=\"60", "private=\"a, b\", max-age=1", "s-maxage=1,,no-store", "a=\\\"", "=,=", "max-age=99999999999999999999"} {
+		f.Add(seed, "Thu, 18 Aug 2050 02:01:18 GMT", "Accept, *")
+	}
+	c, err := New(nil, Options{Size: 1 << 20})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, control, expires, vary string) {
+		resp := &codec.Response{Status: 200, Header: []codec.Header{
+			{Name: nameCacheControl, Value: []byte(control)}, {Name: nameExpires, Value: []byte(expires)}, {Name: nameVary, Value: []byte(vary)},
+		}}
+		s, _, why := c.storable(&codec.Request{}, resp, false, time.Now())
+		if (s == nil) == (why == "") {
+			t.Fatalf("stored %v, and why not: %q", s != nil, why)
+		}
+		if s != nil && strings.EqualFold(strings.TrimSpace(control), "no-store") {
+			t.Fatal("stored in spite of no-store")
+		}
+	})
 }

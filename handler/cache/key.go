@@ -106,10 +106,14 @@ func variantOf(r *codec.Request, names []string) string {
 	var key []byte
 	for _, name := range names {
 		value := conditional.Field(r, name)
-		if name == "accept-encoding" {
+		absent := value == nil
+		switch name {
+		case "accept-encoding":
 			value = codings(value)
+		case "accept-language":
+			value = bytes.ToLower(bytes.ReplaceAll(value, []byte(" "), nil))
 		}
-		if value == nil {
+		if absent {
 			key = append(key, 1) // an absent field is not an empty one
 		}
 		key = append(append(key, value...), 0)

@@ -231,11 +231,11 @@ func tagsOf(resp *codec.Response) (tags []string) {
 
 // storable returns resp as it is to be stored, without its body, or nil and the reason.
 func (c *Handler) storable(r *codec.Request, resp *codec.Response, private bool, now time.Time) (s *stored, vary []string, why string) {
-	d := directivesOf(resp)
+	d, targeted := directivesOf(resp)
 	switch {
-	case !Storable(resp.Status):
+	case !Storable(resp.Status) || d.understand && !understood(resp.Status):
 		return nil, nil, "status"
-	case d.noStore || d.private:
+	case d.noStore && !d.understand || d.private:
 		return nil, nil, "private"
 	case header(resp, nameSetCookie) != nil && !c.opt.StoreCookies:
 		return nil, nil, "set-cookie"
@@ -248,7 +248,7 @@ func (c *Handler) storable(r *codec.Request, resp *codec.Response, private bool,
 	if !ok {
 		return nil, nil, "vary"
 	}
-	fresh, said := lifetime(resp, &d, now)
+	fresh, said := lifetime(resp, &d, targeted, now)
 	if !said {
 		if fresh = c.opt.Valid[resp.Status]; fresh > 0 && conditional.Field(r, "Cookie") != nil {
 			return nil, nil, "cookie"
