@@ -6,17 +6,15 @@ import (
 	"github.com/uwsgo/uwsgo/codec/pymarshal"
 )
 
-// Client is who waits for an answer. All methods are called on the loop of the
-// [Port] that the request was begun on, and never from within [Port.Begin],
-// [Port.Send], [Port.Credit] or [Port.Cancel]. What they are given are views, valid
-// during the call, unless said otherwise. They may begin other requests.
+// Client waits for an answer. The loop of the request's [Port] calls its methods, never from
+// within [Port.Begin], [Port.Send], [Port.Credit] or [Port.Cancel]. Their arguments are views,
+// valid during the call, except where they say otherwise. They may begin other requests.
 //
-// A request ends with exactly one of Reply, End, File and Fail, unless it is
-// cancelled; its id is void from then on. Where a method panics the loop is told and the
-// request is over: Fail follows with [ErrPanicked], but for a panic in Fail.
+// A request ends with exactly one of Reply, End, File and Fail, unless it is cancelled. Its id
+// is void from then on. When a method panics the log has it and the request ends: Fail follows
+// with [ErrPanicked], except after a panic in Fail.
 //
-// The body may hold something although the method is HEAD or the status has no
-// body: then only its length counts.
+// For a HEAD request, or a status without a body, only the length of the body counts.
 type Client interface {
 	// Reply is a whole answer.
 	Reply(core *Core, status []byte, headers *Headers, body []byte)
@@ -30,8 +28,8 @@ type Client interface {
 	// File is an answer whose body is n bytes of f from offset on. f belongs to the
 	// client from then on.
 	File(core *Core, status []byte, headers *Headers, f *os.File, offset, n int64)
-	// Fail ends a request that is not answered, or, after Head, not completely. err is
-	// one of this package's.
+	// Fail ends a request without an answer, or after Head without the rest of it. err is one
+	// of this package's errors.
 	Fail(err error)
 }
 

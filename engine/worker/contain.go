@@ -7,12 +7,11 @@ import (
 	"github.com/uwsgo/uwsgo/engine/internal/printable"
 )
 
-// What a client does in its methods is not this package's. A panic there ends that
-// request alone: the frames that came with its answer, and the other requests of the
-// loop, go on.
+// A client's methods are not this package's code. A panic there ends only that request: the
+// other frames and requests of the loop go on.
 
-// contain, deferred, stops a panic in a method of c. id is that of a request that has not
-// ended, else 0. c is nil where it is to hear no more.
+// contain, deferred, stops a panic in a method of c. id is the request's while it has not
+// ended, else 0. c is nil when Fail must not follow.
 func (p *Port) contain(c Client, id uint32) {
 	if r := recover(); r != nil {
 		p.panicked(c, id, r)
@@ -25,7 +24,7 @@ func (p *Port) panicked(c Client, id uint32, reason any) {
 	}
 	if id != 0 {
 		if s := p.slot(p.current(id)); s == nil || s.client != c {
-			return // it has been cancelled before, and c may be another request's by now
+			return // it was cancelled, and c may serve another request by now
 		}
 		p.Cancel(id)
 	}

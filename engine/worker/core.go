@@ -7,10 +7,9 @@ import (
 	"github.com/uwsgo/uwsgo/engine/worker/internal/shared"
 )
 
-// Core is what takes one request at a time, uWSGI's word for it: a thread of a worker, or
-// one of the slots of a thread that has several ([Config].Slots). It is in one of the places
-// that the worker's processes have, and used again for later ones. Its methods may be
-// called by any goroutine.
+// Core is a place for one request at a time, in uWSGI's word: a thread of a worker, or a slot
+// of a thread that has several ([Config].Slots). It belongs to a place of the worker and serves
+// the place's processes one after another. Any goroutine may call its methods.
 type Core struct {
 	process *shared.Process
 	id      int
@@ -18,7 +17,7 @@ type Core struct {
 	name    string
 	counts  *shared.ThreadCount
 
-	busy     atomic.Bool  // stream mode: it has a request, or must not have one
+	busy     atomic.Bool  // stream mode: it has a request, or must not get one
 	retiring atomic.Bool  // stream mode: it finishes once it has no request
 	free     atomic.Int64 // when it answered last, on the loops' clock
 }
@@ -32,12 +31,12 @@ func (c *Core) WorkerID() int { return c.process.Worker.Number }
 // PID returns the process id, 0 while there is none.
 func (c *Core) PID() int { return int(c.process.PID.Load()) }
 
-// Requests returns how many requests the worker's core of that number has answered,
-// whichever its processes were.
+// Requests returns how many requests the worker's core of that number has answered, over all
+// processes.
 func (c *Core) Requests() uint64 { return c.counts.Requests() }
 
-// Answered counts an answer of an app and returns how many the worker's present process
-// has given, this one among them: what uWSGI logs.
+// Answered counts an answer of an app. It returns how many the worker's present process has
+// given, this one included, as uWSGI logs it.
 func (c *Core) Answered(app int) uint64 {
 	return c.process.Answered[shared.AppPlace(app)].Add(1)
 }

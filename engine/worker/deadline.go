@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// deadlines says how long the requests of one loop may run, by slot, in nanoseconds: 0
-// for as long as the pool says, negative for ever. The loop writes it before a request
-// is sent, the supervisor reads it. It is nil where no request has a time of its own.
+// deadlines holds how long the requests of one loop may run, by slot, in nanoseconds: 0 for the
+// pool's limit, negative for ever. The loop writes it before it sends a request; the supervisor
+// reads it. It is nil when no request has a limit of its own.
 type deadlines []atomic.Int64
 
 func newDeadlines(c *Config) deadlines {
@@ -23,7 +23,7 @@ func (d deadlines) set(slot int, limit time.Duration) {
 	}
 }
 
-// copy sets that of a slot to another's.
+// copy gives a slot the deadline of another.
 func (d deadlines) copy(slot, from int) {
 	if d != nil {
 		d[slot].Store(d[from].Load())

@@ -11,19 +11,19 @@ var (
 	// ErrAppFailed: the app raised, or broke PEP 3333, before it sent anything. The
 	// traceback is on stderr. The client gets 500.
 	ErrAppFailed = errors.New("the app failed before it sent anything")
-	// ErrAborted: the app raised, or sent another length than it had declared, after
-	// Head. The connection must be closed, as the body is not complete.
+	// ErrAborted: after Head the app raised, or sent a length other than it had declared. The
+	// connection must be closed, because the body is incomplete.
 	ErrAborted = errors.New("the app failed while it sent its answer")
-	// ErrWorkerDied: the worker process that had the request is gone. 502 before
-	// Head, close after it.
+	// ErrWorkerDied: the worker process that had the request has died. 502 before Head, close
+	// after it.
 	ErrWorkerDied = errors.New("the worker died")
 	// ErrHarakiri: the request took longer than [Config].Harakiri. 504 before Head,
 	// close after it.
 	ErrHarakiri = errors.New("the request took longer than harakiri allows")
 	// ErrQueueFull: [Config].Queue requests wait already. 503 with Retry-After.
 	ErrQueueFull = errors.New("the request queue is full")
-	// ErrQueueTimeout: the request waited for longer than [Config].QueueTimeout, or
-	// would have to. It has not been run and will not be. 503 with Retry-After.
+	// ErrQueueTimeout: the request waited longer than [Config].QueueTimeout, or would have to.
+	// It never runs. 503 with Retry-After.
 	ErrQueueTimeout = errors.New("the request waited too long for a worker")
 	// ErrBodyDue: too many requests run without their bodies, see [Job].BodyDue. The request
 	// waits for its body, or until there is room, see [Port.Notify].
@@ -46,7 +46,7 @@ var (
 	ErrStopped = supervisor.ErrStopped
 )
 
-// RaisedError is [ErrAppFailed] with what the client is to get, as [Exceptions].Tell asks for.
+// RaisedError is [ErrAppFailed] with a page for the client, see [Exceptions].Tell.
 type RaisedError struct {
 	Page string // plain text
 }

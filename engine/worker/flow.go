@@ -20,7 +20,7 @@ func (f *flow) begin(now int64) {
 	}
 }
 
-// resize notes that there are more or fewer threads; what was before says nothing.
+// resize notes that there are more or fewer threads; earlier counts say nothing.
 func (f *flow) resize(servers int, now int64) {
 	f.servers = servers
 	f.since, f.passed, f.each = now, 0, 0

@@ -6,8 +6,8 @@ import (
 	"github.com/uwsgo/uwsgo/engine/worker/internal/supervisor"
 )
 
-// harakiri fails a late request, unless it has ended just now, and has the supervisor
-// told. A worker that hangs after its answer has no request.
+// harakiri fails a late request, unless it has just ended, and tells the supervisor. A worker
+// that hangs after its answer has no request.
 func (p *Port) harakiri(c *Core, claim supervisor.Claim, age time.Duration) {
 	what := "-"
 	if id, since := p.plane.shared.Claim(c.index); id != claim.ID || since != claim.Since {
@@ -23,7 +23,7 @@ func (p *Port) harakiri(c *Core, claim supervisor.Claim, age time.Duration) {
 		if client = s.client; client != nil {
 			what = p.describe(client)
 			waited = time.Duration(claim.Since - p.clock - s.askedAt)
-			p.Cancel(id) // the slot goes with the process
+			p.Cancel(id) // the slot is vacated with the process
 		}
 	}
 	c.process.Worker.Harakiri.Add(1)

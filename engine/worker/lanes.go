@@ -6,56 +6,52 @@ import (
 	"time"
 )
 
-// lanes keeps routes that have proved slow from taking every worker thread. A
-// route is what the caller says is alike, see [Job].Route. It is slow when its
-// requests take many times what a request usually takes; then it and all others
-// that are slow may have so many requests under way and no more, as long as there
-// are fast requests too. The rest of the threads is for those. A route of which no
-// request has ended yet may have so many as well, so that a burst of requests to
-// something that hangs does not take all threads before that can be known. All such
-// routes and the slow ones share that number; the first request of a new route may go
-// beyond it, but in a pool of some size never takes the last thread.
+// lanes keeps slow routes from taking every worker thread. A route is a set of requests that
+// the caller calls alike, see [Job].Route. It is slow when its requests take many times the
+// usual time. All slow routes together may have a bounded number of requests under way while
+// fast requests come; the other threads are for those. New routes, without an ended request,
+// share that bound, so that a burst of requests to a hanging route does not take all threads
+// before it proves slow. The first request of a new route may exceed the bound, but in a larger
+// pool it never takes the last thread.
 //
-// It is a policy: it takes the time, asks nobody, allocates nothing, and forgets the
-// route of a set that was used the longest time ago. It belongs to a Port, but for
-// shared.
+// It is a policy: it gets the time as an argument, allocates nothing, and forgets the least
+// recently used route of a set. It belongs to a Port, except for shared.
 type lanes struct {
 	shared *laneCounts
 	share  int64 // requests of slow and new routes that may be under way; 0: lanes are off
 	first  int64 // the same for the first one of a new route
-	freed  bool  // fewer are: other loops may hold some that can go now
-	look   int64 // when claims are to be looked at again
-	// usual is what a request takes: the mean of the logarithm over some hundred
-	// requests, so that a few that take for ever change little.
+	freed  bool  // fewer are under way: other loops may hold some that can go now
+	look   int64 // when to look at claims again
+	// usual is the usual run time: the mean of its logarithm over some hundred requests, so
+	// that a few endless ones change little.
 	usual   int64
 	samples int64
 	routes  [laneSets][laneWays]route
 }
 
-// laneCounts is what the Ports of all loops know together. Any goroutine.
+// laneCounts is shared by the Ports of all loops. Any goroutine.
 type laneCounts struct {
 	slow     atomic.Int64  // requests of slow and new routes that are under way
 	lastFast atomic.Int64  // about when a request of another route came, on the loops' clock; 0: never
-	held     atomic.Uint64 // requests that had to wait for another slow one's end
-	routes   atomic.Int64  // that are slow
+	held     atomic.Uint64 // requests held until another slow one ended
+	routes   atomic.Int64  // slow routes
 }
 
-// route is what is known of one route.
+// route is the state of one route.
 type route struct {
 	key     uint64
 	used    int64 // when a request of it came last
-	usual   int64 // what its requests take, as lanes.usual
+	usual   int64 // their run time, as lanes.usual
 	samples int64
 	begun   int // requests begun and not ended
 	running int // those that have been sent to the workers
 	slow    bool
 }
 
-// suspect reports whether a route has not proved fast: it is slow, or no request of it has
-// ended yet.
+// suspect reports whether a route is slow, or new.
 func (r *route) suspect() bool { return r.slow || r.samples == 0 }
 
-// Of 256 routes each has its place in one of 64 sets of four.
+// There are 256 places for routes: 64 sets of four.
 const (
 	laneSets = 64
 	laneWays = 4
@@ -64,34 +60,31 @@ const (
 const (
 	// slowTimes is the logarithm of how many times the usual run time is slow.
 	slowTimes = 2 * lgOne
-	// slowProof is how many requests must have ended before what they took counts: the
-	// first one of many apps imports half a library.
+	// slowProof is how many requests must end before their run time counts: the first request
+	// of many apps imports half a library.
 	slowProof = 2
-	// hungLooks is through how many looks a request must have run to say something before
-	// it ends. Looks are counted rather than time, as there are none while the whole
-	// machine stands still.
+	// hungLooks is through how many looks a request must run to count before its end. It counts
+	// looks, not time, because there are none while the whole machine stands still.
 	hungLooks = 8
-	// runLeast keeps answers that were read together with others, of which nobody knows
-	// how long they took, from making everything else look slow.
+	// runLeast is a floor for run times. Answers that are read together with others seem to
+	// take no time, and would make all others look slow.
 	runLeast = int64(100 * time.Microsecond)
 	// laneQuiet is how long after the last fast request its threads stay reserved.
 	laneQuiet = int64(3 * time.Second)
-	// laneLook is the time between looks at what runs.
+	// laneLook is the time between looks at running requests.
 	laneLook = int64(5 * time.Millisecond)
-	// laneWait is the time after which held requests are looked at again, if nothing
-	// has ended meanwhile.
+	// laneWait is the time after which held requests are looked at again when none has ended.
 	laneWait = 100 * time.Millisecond
 
 	usualSamples = 256
 	routeSamples = 8
 )
 
-// slowLeast is the logarithm of 10 ms, below which no route is slow: a thread that is
-// held for less delays nobody that could tell.
+// slowLeast is the logarithm of 10 ms. No route is slow below it: nobody notices such a delay.
 var slowLeast = lg(int64(10 * time.Millisecond))
 
-// laneShare returns how many of so many threads slow routes may hold: three
-// quarters, so that an app whose fast requests need little loses little.
+// laneShare returns how many of the threads slow routes may hold: three quarters, so that slow
+// requests lose little while fast ones need few threads.
 func laneShare(threads int) int64 {
 	if threads < 2 {
 		return 0
@@ -99,9 +92,9 @@ func laneShare(threads int) int64 {
 	return int64(max(1, threads*3/4))
 }
 
-// laneFirst returns how many of so many threads requests of slow and new routes may hold
-// with the first one of a new route. All in a small pool: a site whose paths hardly repeat
-// would lose half of it.
+// laneFirst returns how many of the threads slow and new routes may hold together with the
+// first request of a new route. A small pool gives all of them: a site whose paths rarely
+// repeat would lose half of it otherwise.
 func laneFirst(threads int) int64 {
 	if threads < 4 {
 		return int64(threads)
@@ -109,8 +102,8 @@ func laneFirst(threads int) int64 {
 	return int64(threads - 1)
 }
 
-// find returns the route with that key, new if need be, and nil where it is not
-// judged: lanes are off, or every place that it could have is in use.
+// find returns the route with that key, or makes it. It returns nil when lanes are off, or
+// every place of its set is in use.
 func (l *lanes) find(key uint64, now int64) *route {
 	if l.share == 0 || key == 0 {
 		return nil
@@ -142,13 +135,13 @@ func (l *lanes) begin(r *route, now int64) {
 		return
 	}
 	r.begun++
-	// Written only now and then, as all loops read it.
+	// Written rarely, because all loops read it.
 	if last := l.shared.lastFast.Load(); !r.suspect() && (last == 0 || now-last > laneQuiet/16) {
 		l.shared.lastFast.Store(max(now, 1))
 	}
 }
 
-// holds reports whether a request of r has to wait although there may be a thread.
+// holds reports whether a request of r must wait even if a thread is idle.
 func (l *lanes) holds(r *route, now int64) bool {
 	switch {
 	case r == nil, l.share == 0:
@@ -167,7 +160,7 @@ func (l *lanes) holds(r *route, now int64) bool {
 	return last != 0 && now-last < laneQuiet
 }
 
-// sent notes that a request of r is under way.
+// sent counts a request of r as under way.
 func (l *lanes) sent(r *route) {
 	if r == nil {
 		return
@@ -178,7 +171,7 @@ func (l *lanes) sent(r *route) {
 	}
 }
 
-// returned notes that a request which was sent waits again.
+// returned notes that a sent request waits again.
 func (l *lanes) returned(r *route) {
 	if r == nil {
 		return
@@ -212,9 +205,9 @@ func (l *lanes) ran(r *route, took int64) (proved bool) {
 	return l.learn(r, took, slowProof)
 }
 
-// runs learns from a request that has run for age nanoseconds, through so many looks
-// in a row, and goes on. Each time that its age has doubled counts like one that has
-// ended. It reports whether that has proved the route slow.
+// runs learns from a request that has run for age nanoseconds, through that many looks in a
+// row, and goes on. Each doubling of the looks counts like an ended request. It reports whether
+// that has proved the route slow.
 func (l *lanes) runs(r *route, age int64, looks uint32) (proved bool) {
 	if r == nil || looks < hungLooks || looks&(looks-1) != 0 {
 		return false
@@ -222,10 +215,10 @@ func (l *lanes) runs(r *route, age int64, looks uint32) (proved bool) {
 	return l.learn(r, lg(age), 1)
 }
 
-// learn takes in the logarithm of a run time. proof is how many there must be.
+// learn takes in the logarithm of a run time. proof is how many it needs.
 func (l *lanes) learn(r *route, took, proof int64) (proved bool) {
 	if r.samples == 0 && !r.slow {
-		l.add(-r.running) // it is new no more; mark counts what is slow
+		l.add(-r.running) // it is no longer new; mark counts slow routes
 	}
 	r.samples = min(r.samples+1, routeSamples)
 	r.usual += (took - r.usual) / r.samples
@@ -262,7 +255,7 @@ func (l *lanes) mark(r *route, slow bool) {
 	}
 }
 
-// add counts n more requests of slow and new routes that are under way.
+// add counts n more requests of slow and new routes as under way.
 func (l *lanes) add(n int) {
 	l.shared.slow.Add(int64(n))
 	l.freed = l.freed || n < 0
@@ -271,8 +264,8 @@ func (l *lanes) add(n int) {
 // lgOne is 1 in the numbers that lg returns.
 const lgOne = 1 << 16
 
-// lg is about the binary logarithm of n, linear between powers of two; of more than
-// some hours it makes those.
+// lg approximates the binary logarithm of n, linear between powers of two. It caps n at some
+// hours.
 func lg(n int64) int64 {
 	if n <= 1 {
 		return 0

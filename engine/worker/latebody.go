@@ -10,29 +10,28 @@ import (
 	"github.com/uwsgo/uwsgo/engine/worker/internal/proc"
 )
 
-// LateBody is a request's body that is still to come when the app begins. The app's
-// wsgi.input waits for it at the other end of a socket, to which the body is sent as a
-// descriptor once all of it is there. It is no part of the thread's stream, so any thread of
-// the app may read it.
+// LateBody is a body that comes after the app has begun. The app's wsgi.input waits for it at
+// one end of a socket pair. The loop sends the body's file there once it is complete. The
+// socket is not the thread's stream, so any thread of the app may read it.
 //
 // It belongs to the loop of the request.
 type LateBody struct {
-	end   int // -1 once there is nothing more to say
+	end   int // -1 once closed
 	other *os.File
 	read  bool
 }
 
-// What is said to a worker of a body: shim/late.py has the same.
+// Messages to a worker about a body. shim/late.py has the same.
 const (
-	lateCame    = 'f' // its descriptor comes along
+	lateCame    = 'f' // it has come; its descriptor is attached
 	lateTimeout = 't' // its client was too slow
-	lateBroken  = 'e' // it does not come whole
+	lateBroken  = 'e' // it broke off
 )
 
-// Read reports whether the app has read of it. It is known in full once b has been closed.
+// Read reports whether the app has read from it. The answer is final once b is closed.
 func (b *LateBody) Read() bool { return b.read }
 
-// NewLateBody makes one. It is an error when there are no descriptors left for it.
+// NewLateBody makes one. It returns an error when no descriptors are left.
 func NewLateBody() (*LateBody, error) {
 	fds, err := proc.Socketpair(unix.SOCK_STREAM)
 	if err != nil {
@@ -41,14 +40,14 @@ func NewLateBody() (*LateBody, error) {
 	return &LateBody{end: fds[0], other: os.NewFile(uintptr(fds[1]), "wsgi.input")}, nil
 }
 
-// Body returns what [Port.Send] is given.
+// Body returns the body for [Port.Send].
 func (b *LateBody) Body() Body { return Body{File: b.other, Late: true} }
 
-// Came passes on the file that holds the whole body.
+// Came passes on the file with the whole body.
 func (b *LateBody) Came(f *os.File) { b.say(lateCame, unix.UnixRights(int(f.Fd()))) }
 
-// Failed has the app's reading fail: in the words for a client that was too slow, or in those
-// for one that has sent something else, or has gone.
+// Failed makes the app's reads fail, with the message for a client that was too slow, or for
+// one that sent a broken body or has gone.
 func (b *LateBody) Failed(tooSlow bool) {
 	what := byte(lateBroken)
 	if tooSlow {
@@ -61,7 +60,7 @@ func (b *LateBody) say(what byte, rights []byte) {
 	if b.end < 0 {
 		return
 	}
-	// There is room for so little, and a worker that has closed its end needs no answer.
+	// One byte always has room, and a worker that has closed its end needs no message.
 	_ = unix.Sendmsg(b.end, []byte{what}, rights, nil, unix.MSG_DONTWAIT)
 	b.hangUp()
 }
@@ -70,15 +69,15 @@ func (b *LateBody) hangUp() {
 	if b.end < 0 {
 		return
 	}
-	var said [1]byte // one who reads says so first
+	var said [1]byte // a reader announces itself first
 	n, _, err := unix.Recvfrom(b.end, said[:], unix.MSG_DONTWAIT)
 	b.read = err == nil && n > 0
 	_ = unix.Close(b.end)
 	b.end = -1
 }
 
-// Close lets go of it when its request has ended. Whoever still reads hears that the client
-// has gone.
+// Close lets go of the body when its request has ended. A reader that still waits hears that
+// the client has gone.
 func (b *LateBody) Close() {
 	b.hangUp()
 	_ = b.other.Close()
@@ -88,14 +87,14 @@ func (b *LateBody) Close() {
 // clients who hold bodies back cannot take the threads from others. Any goroutine.
 type lateCount struct {
 	running atomic.Int64
-	waits   []atomic.Bool // by loop: it has some that must wait
+	waits   []atomic.Bool // by loop: some of its requests wait
 }
 
-// lateShare returns how many of so many threads such requests may hold.
+// lateShare returns how many of the threads such requests may hold.
 func lateShare(threads int) int64 { return int64(max(1, threads/4)) }
 
-// mayBeLate takes a place for a request that runs without its body. Where there is none it
-// notes that this loop is to be told.
+// mayBeLate takes a place for a request that runs without its body. When none is free it notes
+// that this loop waits for one.
 func (p *Port) mayBeLate() bool {
 	c := &p.pool.late
 	for said := false; ; said = true {
@@ -108,11 +107,11 @@ func (p *Port) mayBeLate() bool {
 		if said {
 			return false
 		}
-		c.waits[p.index].Store(true) // before it looks again, so that no end is missed
+		c.waits[p.index].Store(true) // set before the second look, so that no end is missed
 	}
 }
 
-// uncountLate gives a place back.
+// uncountLate gives back a place, and tells loops that wait.
 func (p *Port) uncountLate() {
 	c := &p.pool.late
 	c.running.Add(-1)

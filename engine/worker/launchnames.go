@@ -15,7 +15,7 @@ type (
 	Step = launch.Step
 	// WriteErrors says what an app hears of a client that has gone while it answers.
 	WriteErrors = launch.WriteErrors
-	// Exceptions say what is done about what apps raise while they answer.
+	// Exceptions says what happens when apps raise while they answer.
 	Exceptions = launch.Exceptions
 	// Import is a module that is imported before the apps.
 	Import = launch.Import

@@ -2,11 +2,10 @@ package worker
 
 import "time"
 
-// pace decides whether the loop may gather answers (see reactor.Loop.Gather). When
-// requests wait for workers, an answer that goes out a fraction of a millisecond
-// later makes nobody idle, and a loop that is woken for each one spends more on
-// waking than on the answer: with a Flask hello world the whole server used 8 %
-// more CPU. It belongs to its Port.
+// pace decides whether the loop may gather answers (see reactor.Loop.Gather). While requests
+// wait for workers, delaying an answer by a fraction of a millisecond leaves nobody idle.
+// Waking the loop for each answer costs more than the answer: with a Flask hello world the
+// whole server used 8 % more CPU. It belongs to its Port.
 type pace struct {
 	answers int
 	since   int64 // when answers was 0, on the loop's clock
@@ -31,8 +30,8 @@ func (p *pace) answered(now int64) {
 	}
 }
 
-// gather returns how long to gather while the given number of requests wait for
-// a worker: no longer than a quarter of what they keep the workers busy for.
+// gather returns how long to gather while that many requests wait for a worker: at most a
+// quarter of the time that they keep the workers busy.
 func (p *pace) gather(waiting int) time.Duration {
 	if waiting <= 0 || p.each < paceFastest || p.each > paceSlowest {
 		return 0

@@ -136,7 +136,7 @@ func (l *plane) Close(done func()) {
 	}
 }
 
-// portOf returns the port whose request a claim is of.
+// portOf returns the port of a claim's request.
 func (l *plane) portOf(id uint64) *Port {
 	return l.ports[min(int(id>>loopShift), len(l.ports)-1)]
 }
@@ -152,7 +152,7 @@ func (s *streams) Detach(sure bool, done func()) {
 	one := after(len(s.loops), done)
 	for i, port := range s.plane.ports {
 		if port.loop.Post(func() { port.detach(s.loops[i], sure); one() }) != nil {
-			s.drop(i) // the loop has stopped, and nobody waits there
+			s.drop(i) // the loop has stopped; nobody waits there
 			one()
 		}
 	}
@@ -185,7 +185,7 @@ func (s *streams) drop(loop int) {
 	}
 }
 
-// after returns what calls done when it has been called n times. Any goroutine.
+// after returns a function that calls done on its n-th call. Any goroutine.
 func after(n int, done func()) func() {
 	left := new(atomic.Int64)
 	left.Store(int64(n))

@@ -33,10 +33,10 @@ type Pool struct {
 	late     lateCount
 }
 
-// Start imports the apps and starts the workers. It returns when requests can be
-// sent; loops need not run yet. Apps that cannot be loaded give a *[LoadError] if
-// NeedApp is set, an interpreter that cannot be run a *[PythonError]. When ctx ends
-// first, what was started is killed and its error returned.
+// Start imports the apps and starts the workers. It returns when requests can be sent; loops
+// need not run yet. Apps that cannot be loaded give a *[LoadError] if NeedApp is set, an
+// interpreter that cannot be run a *[PythonError]. When ctx ends first, all processes are
+// killed and ctx's error is returned.
 func Start(ctx context.Context, c Config) (*Pool, error) {
 	c.Processes, c.Threads, c.Slots = max(c.Processes, 1), max(c.Threads, 1), max(c.Slots, 1)
 	var err error
@@ -89,11 +89,10 @@ func (p *Pool) Port(loop int) *Port { return p.plane.ports[loop] }
 // Config returns what the pool was started with, defaults filled in.
 func (p *Pool) Config() Config { return p.config }
 
-// Stop ends the pool: requests that were begun are still answered, then workers run
-// their exit handlers and go. What is left when ctx ends is killed, and its clients
-// get [ErrWorkerDied]. It returns ctx's error in that case. No process is left
-// when it returns, but what a zygote left behind that was killed goes a moment later.
-// Loops should go on running until then.
+// Stop ends the pool: requests that were begun are still answered, then workers run their exit
+// handlers and go. When ctx ends it kills the rest; their clients get [ErrWorkerDied]. It
+// returns ctx's error in that case. No process is left when it returns, but what a zygote left
+// behind that was killed goes a moment later. Loops should go on running until then.
 func (p *Pool) Stop(ctx context.Context) error {
 	if p.stop.Swap(true) {
 		select {
@@ -127,13 +126,12 @@ func (p *Pool) idle() {
 
 func (p *Pool) log(line string) { p.config.Say(line) }
 
-// Reload loads the apps anew, code that has changed included, and returns when new
-// workers have taken the place of all others. Those finish the requests that they
-// have, within [Config].Mercy, and go; requests that wait are for the new ones. When
-// an app cannot be loaded everything stays as it was, and the error is returned as by
-// [Start]. Calls while one is under way share one further reload, and have that one
-// [Pool.GiveWay]. When ctx ends first, Reload returns its error and the reload goes on. Any
-// goroutine.
+// Reload loads the apps and their changed code again. It returns when new workers have replaced
+// all others. Those finish the requests that they have, within [Config].Mercy, and go; requests
+// that wait are for the new ones. When an app cannot be loaded everything stays as it was, and
+// the error is returned as by [Start]. Calls while one is under way share one further reload,
+// and have that one [Pool.GiveWay]. When ctx ends first, Reload returns its error and the
+// reload goes on. Any goroutine.
 func (p *Pool) Reload(ctx context.Context) error { return p.sup.Reload(ctx) }
 
 // ReloadBackgrounds has the processes of a kind beside the workers go, and others take their
@@ -141,22 +139,22 @@ func (p *Pool) Reload(ctx context.Context) error { return p.sup.Reload(ctx) }
 // wait. Any goroutine.
 func (p *Pool) ReloadBackgrounds(kind string) { p.sup.ReloadBackgrounds(kind) }
 
-// GiveWay says that another reload is to follow the one that is under way, if one is: it
-// is given up should its code hang, which is when it takes more than twice as long as the
-// last one took that did not fail, and a second. Any goroutine.
+// GiveWay announces a reload after the one under way. The present one is given up if its code
+// hangs: when it takes more than a second plus twice the time of the last successful one. Any
+// goroutine.
 func (p *Pool) GiveWay() { p.sup.GiveWay() }
 
-// ChainReload replaces the workers one after another, each when the one before is
-// ready, which needs less memory at a time than Reload. For that each worker must
-// import the apps for itself: without [Config].LazyApps it is Reload. It returns when
-// all have been replaced, or as Reload does; when a successor does not start the
-// workers that are left stay as they are. One that begins while another is under way
-// begins that one anew. When all workers are replaced at once meanwhile, by Reload or as
-// the zygote has died, it returns what becomes of that. Any goroutine.
+// ChainReload replaces the workers one after another, each when the one before is ready, which
+// needs less memory at a time than Reload. For that each worker must import the apps for
+// itself: without [Config].LazyApps it is Reload. It returns when all have been replaced, or as
+// Reload does; when a successor does not start the workers that are left stay as they are. One
+// that begins while another is under way starts it from the beginning. When all workers are
+// replaced at once meanwhile, by Reload or as the zygote has died, it returns what becomes of
+// that. Any goroutine.
 func (p *Pool) ChainReload(ctx context.Context) error { return p.sup.ChainReload(ctx) }
 
-// Loading returns the id of the process that loads the apps anew, 0 for none. To kill it
-// gives that reload up. Any goroutine.
+// Loading returns the id of the process that loads the apps for a reload, 0 for none. To kill
+// it gives that reload up. Any goroutine.
 func (p *Pool) Loading() int { return p.sup.Loading() }
 
 // Scale has that many more workers run, or fewer when n is negative, within 1 and
@@ -164,10 +162,10 @@ func (p *Pool) Loading() int { return p.sup.Loading() }
 // without [Config].Cheaper. Workers that go finish their requests. Any goroutine.
 func (p *Pool) Scale(n int) { p.sup.Scale(n) }
 
-// TryImport imports the apps as [Start] does, in a process of its own that is killed when
-// they are loaded, with all that they have started. No worker is forked, nothing is served,
-// and no bytecode is written. as is whom the process becomes; nil for the caller. Errors are
-// those of Start, and that of ctx when it ends first.
+// TryImport imports the apps as [Start] does, in a process of its own that is killed when they
+// are loaded, with all that they have started. No worker is forked, nothing is served, and no
+// bytecode is written. as is whom the process becomes; nil for the caller. It returns the
+// errors of Start, or ctx's error when ctx ends first.
 func TryImport(ctx context.Context, c Config, as *syscall.Credential) (*Trial, error) {
 	return zygote.Try(ctx, c, as)
 }

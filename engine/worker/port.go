@@ -15,34 +15,33 @@ import (
 
 // Body is the body of a request.
 type Body struct {
-	Bytes []byte // in memory; best at most [MaxInlineBody]
-	// File, where not nil, holds the body and nothing else, and Bytes is not used. It
-	// stays the caller's and must stay open until the request has ended or is
-	// cancelled. Its position is moved.
+	Bytes []byte // in memory; at most [MaxInlineBody] is best
+	// File, if not nil, holds the body and nothing else; Bytes is not used. It stays the
+	// caller's, and must stay open until the request ends or is cancelled. Its position moves.
 	File *os.File
-	// Late says that File is a [LateBody]'s.
+	// Late says that File belongs to a [LateBody].
 	Late bool
-	// Shared, where not nil, holds the body, the first Size bytes of it, and Bytes and File are
-	// not used. It is held until no worker reads it any more.
+	// Shared, if not nil, holds the body in its first Size bytes; Bytes and File are not used.
+	// The Port holds it until no worker reads it any more.
 	Shared *segment.Segment
 	Size   int64
 }
 
-// Job is what a [Port] is told of a request besides its environ and body.
+// Job describes a request to a [Port], besides its environ and body.
 type Job struct {
 	App int // its place in [Config].Apps
-	// Route is the same for requests that are alike, such as those with the same
-	// method and path: a hash, by which slow ones are told from fast ones. 0 is for a
-	// request that is never held back.
+	// Route is a hash that is equal for similar requests, for example those with the same
+	// method and path. Lanes tell slow routes from fast ones by it. A request with 0 is never
+	// held back.
 	Route uint64
-	// Waited is how long the request had waited already when it came to this server.
+	// Waited is how long the request had waited before it came to this server.
 	Waited time.Duration
-	// Harakiri is how long the request may run, in place of [Config].Harakiri: 0 for that,
-	// negative for ever. It counts where [Config].HarakiriLeast is set.
+	// Harakiri is how long the request may run. 0 means [Config].Harakiri, negative means for
+	// ever. It counts only when [Config].HarakiriLeast is set.
 	Harakiri time.Duration
-	// BodyDue says that the body is a [LateBody]. Such requests together hold at most a
-	// quarter of the threads, at least one; what is beyond it gets [ErrBodyDue]. What they
-	// take says nothing of their route, so it is not looked at.
+	// BodyDue says that the body is a [LateBody]. Such requests together hold at most a quarter
+	// of the threads, at least one; others get [ErrBodyDue]. Their run time says nothing of
+	// their route, so Route is ignored.
 	BodyDue bool
 }
 
@@ -57,12 +56,12 @@ type Port struct {
 	pool      *Pool
 	plane     *plane
 	index     int
-	threads   int   // slots of threads that there are to serve, over all loops
+	threads   int   // cores that serve, over all loops
 	limit     int   // requests sent and not answered
 	most      int64 // requests begun and not ended, over all loops
-	unchecked int64 // so many of this loop are always within it
-	timeout   int64 // nanoseconds that a request may wait; 0: for ever
-	clock     int64 // what CLOCK_MONOTONIC is ahead of the loops' clock
+	unchecked int64 // this many of this loop always fit
+	timeout   int64 // nanoseconds that a request may wait; 0 for ever
+	clock     int64 // how far CLOCK_MONOTONIC is ahead of the loops' clock
 	deadlines deadlines
 
 	// Owned by the loop.
@@ -78,10 +77,10 @@ type Port struct {
 	next     int // stream mode: where to look for an idle thread
 	yield    bool
 	closed   bool
-	buf      []byte   // for the request that is being put together
-	rbuf     []byte   // for what streams read
-	joined   []byte   // stream mode: for a request and what announces it
-	shorts   []uint32 // requests that wait for retry, as no thread could take their bodies
+	buf      []byte   // for the next request
+	rbuf     []byte   // streams read into it
+	joined   []byte   // stream mode: a request with the pair that announces it
+	shorts   []uint32 // requests whose body no thread could take; they wait for retry
 	headers  Headers
 	pace     pace
 	retry    reactor.Timer
@@ -91,20 +90,20 @@ type Port struct {
 	looks    uint32   // counts looks at the claims
 	spare    [][]byte // buffers of requests that have ended
 	order    uint64   // requests sent so far
-	passed   uint64   // the last of them, by order, that has left the queue
+	passed   uint64   // the order of the last one known to have left the queue
 	deathAt  int64    // when the last process died
 	lost     int      // slots that are lost
-	deaf     int      // streams that cannot be read any more
-	saidAt   int64    // when the log was last told of a descriptor that did not pass
+	deaf     int      // streams that are read no more
+	saidAt   int64    // when a descriptor that did not pass was last logged
 
 	// Readable by any goroutine.
 	active  atomic.Int64 // requests begun and not ended
-	taken   atomic.Int64 // when the last request was sent of those that have left the queue
+	taken   atomic.Int64 // when the last request that has left the queue was sent
 	refused atomic.Uint64
-	late    atomic.Uint64 // requests that waited for too long
-	shed    atomic.Uint64 // requests that would have
-	unrun   atomic.Uint64 // requests that waited and whose client went
-	starved atomic.Bool   // stream mode: waits for a thread to become idle
+	late    atomic.Uint64 // requests that waited too long
+	shed    atomic.Uint64 // requests that would wait too long
+	unrun   atomic.Uint64 // requests whose client went while they waited
+	starved atomic.Bool   // stream mode: it waits for an idle thread
 	holding atomic.Bool   // a slow request waits for another one's end
 }
 
@@ -112,7 +111,7 @@ type Port struct {
 const (
 	laneFast = iota
 	laneSlow
-	laneNone // it waits no more
+	laneNone // it waits in none
 )
 
 // slotState is where a request is.
@@ -122,63 +121,62 @@ const (
 	slotFree      slotState = iota
 	slotBegun               // between Begin and Send
 	slotWaiting             // in the backlog
-	slotDropped             // in the backlog, but not to be sent any more
-	slotMoved               // of no request, but a client knows one by its id
+	slotDropped             // in the backlog, but never sent
+	slotMoved               // of a moved request: its client knows the old id
 	slotSent                // in the kernel's queue or with a worker
-	slotStreaming           // its head has come
-	slotLost                // a worker may still have its request, which never begins: not to be used again
+	slotStreaming           // the head of its answer has come
+	slotLost                // a worker may still have its request, which never begins: not free yet
 )
 
 type slot struct {
 	client  Client // nil once cancelled
 	body    *os.File
-	shared  *segment.Segment // where the body lies; a worker may read it as long as the slot is in use
+	shared  *segment.Segment // holds the body; a worker may read it while the slot is in use
 	stream  *stream          // where its answer comes from, once known
 	route   *route           // nil: not judged
 	begunAt int64            // on the loop's clock, as all times here
-	askedAt int64            // the same, but for what it had waited before
+	askedAt int64            // begunAt minus the time it had waited before
 	sentAt  int64            // of one that is lost: when it had left the queue
 	order   uint64           // counts what the loop has sent
-	kept    []byte           // the request, as long as it may have to be sent again
-	// Of a request that has been taken and not claimed, see unclaimed.go.
-	foundAt   int64  // when it was seen first that it is not claimed; 0: it was not
-	barredAt  int64  // since when its cancel byte keeps it from beginning; 0: it does not
-	first     uint32 // the id that its client knows, if it has been moved
-	moved     uint32 // of a slot whose request was moved: its id now, while that has not ended
+	kept    []byte           // the request's bytes, while it may be sent again
+	// For a request that was taken and not claimed, see unclaimed.go.
+	foundAt   int64  // when it was first seen unclaimed; 0 for never
+	barredAt  int64  // when its cancel byte was set to stop it; 0 for never
+	first     uint32 // the id that its client knows, if it was moved
+	moved     uint32 // of a slot whose request was moved: its new id, until it ends
 	unclaimed uint8  // looks that found it so
 	moves     uint8
-	deaths    uint8 // moves after a death
+	deaths    uint8 // moves because of a death
 	// Of an answer that has begun.
 	answer uint32 // its number among those that the thread streams to this loop
-	room   int    // bytes of its body that may still come: the window, and credit that was told
-	credit int    // to be told
+	room   int    // bytes of its body that may still come: the window plus sent credit
+	credit int    // credit to send
 	open   bool   // the thread speaks of it: more frames of it follow
 	headed bool   // its head has come
 
 	seen     uint32 // the last of Port.looks that found it claimed
-	sights   uint32 // how many of them did, of those that are laneLook apart
+	sights   uint32 // how many of them, laneLook apart, found it claimed
 	state    slotState
 	app      uint8 // as it is counted, see shared.AppPlace
 	reuse    uint8
 	lane     uint8
-	late     bool // it was not claimed when its time was up, see Port.expire
-	lateBody bool // it is one of those that lateCount counts
+	late     bool // it was unclaimed when its time was up, see Port.expire
+	lateBody bool // lateCount counts it
 	told     bool // a frame of it has come, so it has begun
 }
 
 // readSize is how many bytes a loop reads from a worker at once.
 const readSize = 256 << 10
 
-// queueAhead is how many requests, beyond one for each thread, a loop lets wait in
-// the kernel's queue, where a worker finds the next one without being woken. What
-// is there can still be cancelled, but waits in no order that we choose; so they
-// are few: more than 24 were not seen to make a difference.
+// queueAhead is how many requests, beyond one per thread, a loop sends to the kernel's queue. A
+// worker finds the next one there without a wake-up. A request there can be cancelled, but its
+// order cannot change, so there are few: more than 24 made no measured difference.
 const queueAhead = 24
 
 // backlogBytes bounds the requests that wait in a Port.
 const backlogBytes = 64 << 20
 
-// retryAfter is when a full queue, which other loops filled, is tried again.
+// retryAfter is when a loop tries again after other loops have filled the queue.
 const retryAfter = reactor.Tick
 
 func newPort(p *Pool, l *plane, index int) *Port {
@@ -201,12 +199,11 @@ func newPort(p *Pool, l *plane, index int) *Port {
 	return port
 }
 
-// Notify has functions called on the loop, in addition to those that it was given before. It
-// must be called before the first request.
+// Notify adds functions for the loop to call. Call it before the first request.
 //
-// read is called when Clients have been told of all that was read from a worker at once: what
-// they have collected goes on then. lateRoom is called when a request with [Job].BodyDue may
-// be begun that could not before.
+// read is called when Clients have handled all frames of one read from a worker, so that they
+// can send what they collected. lateRoom is called when there is room again for a request with
+// [Job].BodyDue.
 func (p *Port) Notify(read, lateRoom func()) {
 	p.onRead, p.onRoom = append(p.onRead, read), append(p.onRoom, lateRoom)
 }
@@ -217,7 +214,7 @@ func (p *Port) lateRoom() {
 	}
 }
 
-// size notes how many threads there are to serve, or slots where a thread has several.
+// size sets how many cores serve.
 func (p *Port) size(threads int, now int64) {
 	c, loops := &p.pool.config, len(p.pool.config.Loops)
 	p.threads, p.limit = threads, threads+queueAhead
@@ -228,17 +225,16 @@ func (p *Port) size(threads int, now int64) {
 		p.lanes.first = laneFirst(threads)
 	}
 	if waits := &p.pool.late.waits[p.index]; waits.Load() && waits.CompareAndSwap(true, false) {
-		_ = p.loop.Post(p.lateRoom) // there may be more by now
+		_ = p.loop.Post(p.lateRoom) // there may be more room now
 	}
 	p.flow[laneFast].resize(max(1, threads/loops), now)
 	p.flow[laneSlow].resize(max(1, int(p.lanes.share)/loops), now)
 }
 
-// Begin gives out a buffer that holds the beginning of a request. The caller appends
-// the environ to it, marshalled:
-// a tuple with the values of [Variables], each a str, and a dict with all others.
-// Then it calls Send, or Cancel. Neither the buffer nor dst may be kept. It returns
-// [ErrQueueFull], [ErrQueueTimeout] or [ErrStopped].
+// Begin returns a buffer with the beginning of a request. The caller appends the marshalled
+// environ: a tuple with the values of [Variables], each a str, and a dict with all others. Then
+// it calls Send or Cancel. It must not keep the buffer. Begin returns [ErrQueueFull],
+// [ErrQueueTimeout], [ErrBodyDue] or [ErrStopped].
 func (p *Port) Begin(c Client, j Job) (dst []byte, id uint32, err error) {
 	if p.pool.stopping.Load() {
 		return nil, 0, ErrStopped
@@ -289,7 +285,7 @@ func (p *Port) Begin(c Client, j Job) (dst []byte, id uint32, err error) {
 	return pymarshal.AppendFloat(dst, float64(s.askedAt+p.clock)/1e9), id, nil
 }
 
-// take returns a slot that is free, with a new number of its use.
+// take returns a free slot, with the next use number.
 func (p *Port) take() (i int, ok bool) {
 	if n := len(p.free); n > 0 {
 		i = int(p.free[n-1])
@@ -305,13 +301,12 @@ func (p *Port) take() (i int, ok bool) {
 	return i, true
 }
 
-// Waited returns how long the request whose answer a [Client] is being told of had
-// waited until a thread took it, counted from when the front server had it, as far
-// as [Job].Waited told. It holds during Reply, Head, File and Fail.
+// Waited returns how long a request waited until a thread took it, the time of [Job].Waited
+// included. It is valid within Reply, Head, File and Fail of the request's [Client].
 func (p *Port) Waited() time.Duration { return p.waited }
 
-// Send hands the request to whichever worker thread is free next, and never
-// blocks. It returns [ErrTooLarge] or [ErrQueueFull]; then the request has ended.
+// Send sends the request to the next free worker thread. It never blocks. It returns
+// [ErrTooLarge] or [ErrQueueFull]; the request has ended then.
 func (p *Port) Send(id uint32, dst []byte, body Body) error {
 	s := p.slot(id)
 	if s == nil || s.state != slotBegun {
@@ -345,7 +340,7 @@ func (p *Port) Send(id uint32, dst []byte, body Body) error {
 	if !held && p.backlog[s.lane].empty() {
 		switch err := p.transmit(id, dst); err {
 		case nil:
-			s.kept, p.buf = dst, p.buffer() // so that it costs no copy
+			s.kept, p.buf = dst, p.buffer() // keep the buffer instead of a copy
 			return nil
 		case errNoRoom:
 		default:
@@ -368,9 +363,8 @@ func (p *Port) Send(id uint32, dst []byte, body Body) error {
 	return nil
 }
 
-// Cancel ends a request that nobody waits for any more. It is not run if it has
-// not been yet, else its output is thrown away. Its Client hears no more of it. A
-// stale id does nothing.
+// Cancel ends a request that nobody waits for any more. If it has not begun it never runs;
+// otherwise its output is dropped. Its Client hears nothing more. A stale id does nothing.
 func (p *Port) Cancel(id uint32) {
 	id = p.current(id)
 	s := p.slot(id)
@@ -393,8 +387,8 @@ func (p *Port) Cancel(id uint32) {
 	}
 }
 
-// Credit lets a streamed answer send n more bytes: those that have left for the
-// client. A stale id does nothing.
+// Credit lets a streamed answer send n more bytes, as many as have left for the client. A stale
+// id does nothing.
 func (p *Port) Credit(id uint32, n int) {
 	id = p.current(id)
 	s := p.slot(id)
@@ -421,10 +415,10 @@ func (p *Port) slot(id uint32) *slot {
 	return s
 }
 
-// claimed returns the request that a worker thread, counted over all workers, has
-// claimed, and since when it runs on the workers' clock; nil where it is none of this
-// loop's, or one that has ended. A claim stays for a moment after its answer, so the
-// id may be in use again; the time tells that.
+// claimed returns the request that a worker thread has claimed, and since when, on the workers'
+// clock. thread counts over all workers. s is nil for another loop's request, or one that has
+// ended. A claim outlives its answer for a moment, so its id may be in use again: the time
+// tells.
 func (p *Port) claimed(thread int) (id uint32, s *slot, since int64) {
 	claim, since := p.plane.shared.Claim(thread)
 	if claim == 0 || claim >= finishing {
@@ -437,7 +431,7 @@ func (p *Port) claimed(thread int) (id uint32, s *slot, since int64) {
 	return id, s, since
 }
 
-// claimedElsewhere reports whether another thread than that of st has claimed a request.
+// claimedElsewhere reports whether a thread other than st's has claimed a request.
 func (p *Port) claimedElsewhere(id uint32, st *stream) bool {
 	for i := range len(p.plane.cores) {
 		if claimed, s, _ := p.claimed(i); s != nil && claimed == id && !st.has(i) {
@@ -447,9 +441,9 @@ func (p *Port) claimedElsewhere(id uint32, st *stream) bool {
 	return false
 }
 
-// begun returns the request of this loop that a worker thread has called the app for last,
-// nil where that has ended. Its claim may be gone: the answer is then on its way, or has
-// gone astray, as the app has put something else in the place of the thread's stream.
+// begun returns the request of this loop that a worker thread has called the app for last, nil
+// where that has ended. Its claim may be cleared already. Its answer is then on its way, or
+// lost because the app has replaced the thread's stream.
 func (p *Port) begun(thread int) (id uint32, s *slot) {
 	_, since := p.plane.shared.Claim(thread)
 	id = p.plane.shared.Called(thread)
@@ -531,9 +525,9 @@ func (p *Port) transmit(id uint32, dst []byte) error {
 	return nil
 }
 
-// give sends a request to a thread that has none, and returns its stream; nil where
-// there is no such thread. One whose process has just died stays taken until that
-// has a successor, and another gets the request.
+// give sends a request to a thread that has none, and returns its stream; nil where there is no
+// such thread. A thread whose process has just died stays taken until the process has a
+// successor.
 func (p *Port) give(dst []byte) *stream {
 	for {
 		st := p.idleThread()
@@ -543,7 +537,7 @@ func (p *Port) give(dst []byte) *stream {
 	}
 }
 
-// idleThread returns a stream whose thread has no request, and takes it.
+// idleThread takes a thread without a request and returns its stream.
 func (p *Port) idleThread() *stream {
 	for range 2 {
 		for range p.streams {
@@ -562,8 +556,7 @@ func (p *Port) idleThread() *stream {
 	return nil
 }
 
-// idle makes a thread available again, in stream mode. Loops that wait for one
-// take turns.
+// idle makes a thread available again, in stream mode. Loops that wait take turns.
 func (p *Port) idle(st *stream) {
 	for _, c := range st.cores {
 		if c.busy.CompareAndSwap(true, false) { // whichever: they count what the thread has
@@ -598,8 +591,8 @@ func (p *Port) takeBack(s *slot) {
 	s.foundAt, s.barredAt, s.unclaimed = 0, 0, 0
 }
 
-// again sends a request that no thread has and that has not begun, as one gave it back
-// or has died; unless nobody waits for it any more, or its time was up.
+// again sends a request that has not begun: its thread gave it back or has died. It does not
+// when nobody waits for it, or its time is up.
 func (p *Port) again(id uint32) {
 	s := &p.slots[id&slotMask]
 	p.takeBack(s)
@@ -636,7 +629,7 @@ func (p *Port) attach(streams []*stream) {
 // detach ends what the threads of a dead process had, after their last words. What none
 // of them has claimed goes to others, unless sure is false: then the process may live.
 func (p *Port) detach(streams []*stream, sure bool) {
-	p.loop.Gather(0) // what it went by may never end
+	p.loop.Gather(0) // the requests it was measured by may never end
 	for _, st := range streams {
 		st.read(true)
 		if at := indexOf(p.streams, st); at >= 0 {
@@ -697,7 +690,7 @@ func (p *Port) bereave(c *Core, sure bool) {
 	}
 }
 
-// shut fails what is left when the pool has stopped.
+// shut fails the remaining requests when the pool has stopped.
 func (p *Port) shut() {
 	p.closed = true
 	p.loop.Disarm(&p.retry)

@@ -22,19 +22,19 @@ type stream struct {
 	fd       int
 	in       []byte // the beginning of a frame whose rest has not come yet
 	out      []byte // what did not fit
-	latest   int64  // when the last request was sent that it has ended
+	latest   int64  // when the last request that it ended was sent
 	answer   uint32 // number of streamed answers so far, as the thread counts them
-	open     int    // requests that the thread speaks of: more frames of them follow
-	data     int    // bytes that are missing of the present data frame
+	open     int    // requests with more frames to come
+	data     int    // bytes missing of the present data frame
 	dataID   uint32
-	fileID   uint32        // a descriptor for this request comes next; 0: none does
-	fileHead []byte        // and this is its frame's payload
-	fileMeta int           // length of the marshalled head in it
-	fileCore *Core         // whose answer it is
-	bodyID   uint32        // this request's body is to be sent once out is empty; 0: none
-	closing  reactor.Timer // the thread's end is closed: see orphaned
-	turn     reactor.Turn  // reads on when others have had their turn
-	deaf     bool          // it does not keep to the protocol: read no more
+	fileID   uint32        // a descriptor for this request comes next; 0 for none
+	fileHead []byte        // the payload of its frame
+	fileMeta int           // length of the marshalled head in fileHead
+	fileCore *Core         // the core of that answer
+	bodyID   uint32        // send this request's body once out is empty; 0 for none
+	closing  reactor.Timer // armed when the thread's end is closed: see orphaned
+	turn     reactor.Turn  // reads on
+	deaf     bool          // it has broken the protocol: read no more
 	closed   bool
 }
 
@@ -50,8 +50,8 @@ func (st *stream) Ready(ev reactor.Events) {
 	}
 }
 
-// read handles what has come. A short read is the end of it, so that a system call is
-// saved, unless everything is asked for: when the worker is dead nothing more wakes us.
+// read handles input. It stops at a short read, which saves a system call, unless everything is
+// set: after a worker's death nothing wakes the loop again.
 func (st *stream) read(everything bool) {
 	for first := true; !st.closed && !st.deaf; first = false {
 		if !first && !everything && st.port.loop.Spent() > reactor.Share {
@@ -64,8 +64,8 @@ func (st *stream) read(everything bool) {
 			}
 			continue
 		}
-		// The loop's own buffer is not used: clients that are told of an answer may
-		// read their next request into that.
+		// Not the loop's own buffer: a client may read its next request into that when it hears
+		// of its answer.
 		buf := st.port.rbuf
 		if len(st.in) > 0 {
 			if len(st.in) == cap(st.in) {
@@ -81,7 +81,7 @@ func (st *stream) read(everything bool) {
 			if n == 0 && err == nil && !st.closing.Armed() {
 				st.port.loop.After(&st.closing, endAfter)
 			}
-			return // nothing more; of the worker's end the zygote will tell
+			return // nothing more; the zygote reports the worker's exit
 		}
 		short := n < len(buf)
 		b := buf[:n]
@@ -108,12 +108,12 @@ func (st *stream) read(everything bool) {
 	}
 }
 
-// endAfter is how long a worker whose stream has ended may take to end itself.
+// endAfter is how long a worker may live on after its stream has ended.
 const endAfter = time.Second
 
-// orphaned is for a stream that has ended although its worker lives and serves: the app has
-// closed the descriptor. What the thread answers goes nowhere, or to whatever the app
-// has opened since, and its next requests would wait for ever.
+// orphaned handles a stream that has ended while its worker serves: the app has closed the
+// descriptor. The thread's answers go nowhere, or into a file that the app has opened since,
+// and its next requests would wait for ever.
 func (st *stream) orphaned() {
 	if st.closed || st.deaf || !st.cores[0].process.Is(shared.Serving) {
 		return
@@ -121,7 +121,7 @@ func (st *stream) orphaned() {
 	st.distrust(errors.New("the app has closed a descriptor of the server's"))
 }
 
-// distrust has the worker killed, and nothing more of it read.
+// distrust kills the worker and reads no more of it.
 func (st *stream) distrust(err error) {
 	st.port.pool.log(fmt.Sprintf("worker %s: %v: killing it", st.cores[0].name, err))
 	st.in, st.deaf = nil, true
@@ -133,7 +133,7 @@ func (st *stream) distrust(err error) {
 func (st *stream) keep(rest []byte) {
 	need := 4 << 10
 	if len(rest) >= frameHead {
-		need = frameHead + int(binary.LittleEndian.Uint32(rest)) // parse has checked it
+		need = frameHead + int(binary.LittleEndian.Uint32(rest)) // parse has checked the size
 	}
 	if cap(st.in) >= max(need, len(rest)) && len(st.in) > 0 {
 		st.in = st.in[:copy(st.in[:cap(st.in)], rest)]
@@ -167,7 +167,7 @@ func (st *stream) parse(b []byte) (used int, err error) {
 		id := binary.LittleEndian.Uint32(p[4:])
 		what := binary.LittleEndian.Uint32(p[8:])
 		k, head := kind(what>>24), int(what&0xffffff)
-		// The descriptor of a file comes before anything else.
+		// A file's descriptor comes before anything else.
 		if st.fileID != 0 || !st.expected(k, id, size, head) {
 			return used, fmt.Errorf("%w: kind %d, id %x, %d bytes", errFrame, k, id, size)
 		}
@@ -199,10 +199,9 @@ func (st *stream) parse(b []byte) (used int, err error) {
 	}
 }
 
-// expected reports whether a frame may come now. What the thread sends is right, whatever
-// its app does. Should it be wrong all the same, by a fault of ours or because the app has
-// written to what is not its own, then nothing that follows can be trusted: it might be
-// taken for another client's answer.
+// expected reports whether a frame may come now. The thread's frames are right, whatever its
+// app does. If one is wrong, by a fault of ours or because the app has written to the stream,
+// nothing after it can be trusted: it could become another client's answer.
 func (st *stream) expected(k kind, id uint32, size, head int) bool {
 	i := int(id & slotMask)
 	if id>>loopShift != uint32(st.port.index) || i >= len(st.port.slots) {
@@ -213,10 +212,10 @@ func (st *stream) expected(k kind, id uint32, size, head int) bool {
 		return false // a thread ends one request before it begins the next
 	}
 	if s.reuse != uint8(id>>reuseShift) || s.state < slotSent || s.stream != nil && s.stream != st {
-		return false // it is not, or no more, a request of this thread
+		return false // it is not a request of this thread, or has ended
 	}
 	if s.stream == nil && k != kindWhole && st.port.claimedElsewhere(id, st) {
-		return false // usual answers are not worth the look
+		return false // a whole answer is not worth the look
 	}
 	switch k {
 	case kindWhole:
@@ -230,7 +229,7 @@ func (st *stream) expected(k kind, id uint32, size, head int) bool {
 	case kindData:
 		return s.headed && head == 0 && 0 < size && size <= s.room
 	case kindEnd:
-		// For a client that has gone there is none to begin.
+		// An answer for a client that has gone need not begin.
 		return (s.headed || s.client == nil) && head == 0 && size == 0
 	case kindNeedBody:
 		return !s.open && st.bodyID == 0 && head == 0 && size == 0
@@ -275,7 +274,7 @@ func (st *stream) frame(k kind, id uint32, payload, placed []byte, head int) err
 			st.tell(tagDescriptor, 0)
 		}
 		took, app := st.took(core, s), s.app
-		p.recycle(int(id & slotMask)) // now nobody has it any more
+		p.recycle(int(id & slotMask)) // nobody has it any more
 		st.freeCore(core, took, app)
 		return nil
 	}
@@ -321,7 +320,7 @@ func (st *stream) frame(k kind, id uint32, payload, placed []byte, head int) err
 			p.tellEnd(c)
 		}
 	case kindAbort, kindFailed:
-		// The thread may have been interrupted before it knew whether the head is out.
+		// An interrupted thread may not know whether the head is out.
 		err := ErrAppFailed
 		switch {
 		case headed:
@@ -335,13 +334,13 @@ func (st *stream) frame(k kind, id uint32, payload, placed []byte, head int) err
 		}
 	case kindDropped:
 		late := s.late
-		if s.barredAt != 0 && !late && s.client != nil { // another thread is to have it
+		if s.barredAt != 0 && !late && s.client != nil { // another thread gets it
 			took, app := st.took(core, s), s.app
 			p.again(id)
 			st.freeCore(core, took, app)
 			return nil
 		}
-		if s.told && !late && s.client != nil { // it could not take the body's descriptor
+		if s.told && !late && s.client != nil { // the thread could not take the body's descriptor
 			took, app := st.took(core, s), s.app
 			p.short(core, id)
 			st.freeCore(core, took, app)
@@ -367,7 +366,7 @@ func (st *stream) frame(k kind, id uint32, payload, placed []byte, head int) err
 			st.end(core, id)
 			return nil
 		}
-		st.fileCore = core // its claim may be another's when the descriptor comes
+		st.fileCore = core // the core's claim may have changed when the descriptor comes
 		st.fileID, st.fileMeta = id, head
 		st.fileHead = append(st.fileHead[:0], payload...)
 		st.tell(tagDescriptor, 1)
@@ -381,14 +380,14 @@ func (st *stream) frame(k kind, id uint32, payload, placed []byte, head int) err
 	return nil
 }
 
-// badHead is for a head that the shim should never have sent.
+// badHead handles a head that the shim should never send.
 func (st *stream) badHead(c Client) error {
 	st.port.tellFail(c, ErrAppFailed)
 	return fmt.Errorf("%w: unreadable head", errFrame)
 }
 
-// end frees the slot of a request that has its last frame, lets the thread have the
-// next one, and returns who waits for the answer, if anybody does.
+// end ends a request after its last frame: it frees the slot and the core, and returns the
+// waiting client, if any.
 func (st *stream) end(core *Core, id uint32) Client {
 	p := st.port
 	s := &p.slots[id&slotMask]
@@ -398,8 +397,7 @@ func (st *stream) end(core *Core, id uint32) Client {
 	return st.dropped(core, id)
 }
 
-// dropped does that for a request that did not run, so that nothing is to be learned
-// from it.
+// dropped is end for a request that did not run: lanes learn nothing from it.
 func (st *stream) dropped(core *Core, id uint32) Client {
 	p := st.port
 	s := &p.slots[id&slotMask]
@@ -407,11 +405,11 @@ func (st *stream) dropped(core *Core, id uint32) Client {
 	st.latest = s.sentAt
 	c := p.release(id)
 	st.freeCore(core, took, app)
-	p.waited = waited // now, as others may have been told of theirs on the way
+	p.waited = waited // set last, because other clients may have been told on the way
 	return c
 }
 
-// core returns the slot of the thread that has a request.
+// core returns the core that has a request.
 func (st *stream) core(id uint32) *Core {
 	for _, c := range st.cores[1:] {
 		if st.port.plane.shared.Called(c.index) == id {
@@ -421,19 +419,19 @@ func (st *stream) core(id uint32) *Core {
 	return st.cores[0]
 }
 
-// has reports whether a claim is one of the thread's.
+// has reports whether a claim belongs to the thread.
 func (st *stream) has(claim int) bool {
 	first := st.cores[0].index
 	return first <= claim && claim < first+len(st.cores)
 }
 
-// took returns how long a core has been at a request: since that was sent or, if it was
-// busy, since the end of its last one.
+// took returns how long a core has had a request: since it was sent, or since the core's last
+// one ended if that is later.
 func (st *stream) took(c *Core, s *slot) int64 {
 	return max(0, st.port.loop.Now()-max(s.sentAt, c.free.Load()))
 }
 
-// waited returns how long a request has waited for the core.
+// waited returns how long a request waited for the core.
 func waited(c *Core, s *slot) time.Duration {
 	return time.Duration(max(0, max(s.sentAt, c.free.Load())-s.askedAt))
 }
@@ -452,8 +450,8 @@ func (st *stream) freeCore(core *Core, took int64, app uint8) {
 	p.loop.Gather(p.pace.gather(p.inflight - p.limit + queueAhead))
 }
 
-// receiveFile reads the descriptor that a file frame has announced. It returns
-// false when there is nothing to read.
+// receiveFile reads the descriptor that a file frame announced. It returns false when there is
+// nothing to read.
 func (st *stream) receiveFile() bool {
 	var b [1]byte
 	var oob [64]byte
@@ -490,7 +488,7 @@ func (st *stream) receiveFile() bool {
 		case f == nil && flags&unix.MSG_CTRUNC != 0:
 			p.cannotTake("the descriptor of an answer's file", whyCut(st.fd))
 			p.tellFail(c, ErrNoDescriptors)
-		default: // the app has closed it meanwhile, or the system did not pass it on: see the log of the app
+		default: // the app has closed it, or the system did not pass it on: see the app's log
 			p.tellFail(c, ErrAppFailed)
 		}
 		return true
@@ -500,12 +498,12 @@ func (st *stream) receiveFile() bool {
 	return true
 }
 
-// extent reads which part of a file is the answer.
+// extent reads the offset and size of the answer in its file.
 func extent(b []byte) (offset, size int64) {
 	return int64(binary.LittleEndian.Uint64(b)), int64(binary.LittleEndian.Uint64(b[8:]))
 }
 
-// descriptor returns the file that came with a message, and nil if none did.
+// descriptor returns the file that came with a message, nil for none.
 func descriptor(oob []byte) *os.File {
 	messages, err := unix.ParseSocketControlMessage(oob)
 	if err != nil {
@@ -524,8 +522,8 @@ func descriptor(oob []byte) *os.File {
 	return nil
 }
 
-// request sends a request to the thread, in stream mode and by one system call. It
-// returns false when the thread is gone and so can never have run it.
+// request sends a request to the thread by one system call, in stream mode. It returns false
+// when the process has exited: then the request never ran.
 func (st *stream) request(dst []byte) bool {
 	b := appendPair(st.port.joined[:0], tagRequest, uint32(len(dst)))
 	b = append(b, dst...)
@@ -535,15 +533,15 @@ func (st *stream) request(dst []byte) bool {
 	return st.write(b)
 }
 
-// quit has a core finish, in stream mode, unless it has a request: then idle does so when
-// that has ended.
+// quit tells a core to finish, in stream mode. If the core has a request, idle does so when
+// that ends.
 func (st *stream) quit(c *Core) {
 	if c.busy.CompareAndSwap(false, true) {
 		st.tell(tagQuit, 0)
 	}
 }
 
-// tell sends a pair to the thread. It returns false when the thread is gone.
+// tell sends a pair to the thread. It returns false when the process has exited.
 func (st *stream) tell(tag, n uint32) bool {
 	var b [8]byte
 	return st.write(appendPair(b[:0], tag, n))
@@ -560,7 +558,7 @@ func (st *stream) write(b []byte) bool {
 	if len(st.out) == 0 {
 		n, err := reactor.Write(st.fd, b)
 		if err != nil && err != unix.EAGAIN && err != unix.EINTR {
-			return false // the worker has died; the zygote will tell
+			return false // the worker has died; the zygote reports it
 		}
 		b = b[max(n, 0):]
 	}
@@ -568,7 +566,7 @@ func (st *stream) write(b []byte) bool {
 	return true
 }
 
-// flush sends what did not fit before, and then a body's descriptor.
+// flush sends output that the socket did not take before, and then a body's descriptor.
 func (st *stream) flush() {
 	for len(st.out) > 0 {
 		n, err := unix.Write(st.fd, st.out)
@@ -596,17 +594,17 @@ func (st *stream) flush() {
 		id := st.bodyID
 		st.bodyID = 0
 		if err == unix.EPIPE || err == unix.ECONNRESET {
-			return // the worker has died before it called the app: another one is to have it
+			return // the worker died before it called the app: another one gets the request
 		}
-		if err != nil { // the thread waits for it
+		if err != nil { // the thread waits for a reply
 			st.tell(tagDescriptor, 0)
 			st.port.undeliverable(id, err)
 		}
 	}
 }
 
-// undeliverable ends a request whose body cannot be sent: no other thread could be given
-// it. The one that has it drops it.
+// undeliverable ends a request whose body cannot be sent to any thread. The thread that has the
+// request drops it.
 func (p *Port) undeliverable(id uint32, err error) {
 	c := p.slot(id).client
 	p.Cancel(id)
@@ -615,7 +613,8 @@ func (p *Port) undeliverable(id uint32, err error) {
 	p.tellFail(c, ErrNoDescriptors)
 }
 
-// cannotTake logs, once in a while, that a descriptor did not pass between server and worker.
+// cannotTake logs, at most once a second, that a descriptor did not pass between server and
+// worker.
 func (p *Port) cannotTake(what, why string) {
 	now := p.loop.Now()
 	if p.saidAt != 0 && now-p.saidAt < int64(time.Second) {
@@ -625,7 +624,7 @@ func (p *Port) cannotTake(what, why string) {
 	p.pool.log(fmt.Sprintf("cannot pass on %s: %s", what, why))
 }
 
-// whyCut says why a descriptor was cut off what came with it.
+// whyCut says why a message lost its descriptor.
 func whyCut(fd int) string {
 	another, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
 	if err == nil {
@@ -634,7 +633,7 @@ func whyCut(fd int) string {
 	}
 	var limit unix.Rlimit
 	if err != unix.EMFILE && err != unix.EINVAL || unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil {
-		return err.Error() // of the whole system
+		return err.Error() // a limit of the whole system
 	}
 	return fmt.Sprintf("%v: this process has all %d open that RLIMIT_NOFILE allows: raise it (ulimit -n, LimitNOFILE=)", unix.EMFILE, limit.Cur)
 }

@@ -12,37 +12,36 @@ import (
 	"github.com/uwsgo/uwsgo/engine/worker/internal/proc"
 )
 
-// A thread takes a request off the queue, and a moment later it claims it. A worker
-// that is killed in between takes that request along unseen; so does, for as long as it
-// lasts, one that is stopped there, or waits for another thread that keeps the
-// interpreter's lock. Such a request has not begun, and another thread is to have it:
+// A thread takes a request from the queue and claims it a moment later. A worker that is killed
+// in between takes the request along unseen. So does a thread that is stopped there, or waits
+// for the interpreter's lock. Such a request has not begun, and moves to another thread:
 //
-//  1. It is known to have left the queue, and no thread has claimed it.
-//  2. The loop sets its cancel byte. From then on no thread begins it: a thread claims
-//     first and reads the byte then.
-//  3. A tick later, so that what was written before is to be seen by then, the loop looks
-//     at the claims, and then reads what the streams hold. A thread that claimed the request
-//     before it could see the byte still claims it, or has answered: a claim is cleared
-//     after the answer. If neither is so, the request has not begun and never will.
-//  4. The loop sends it again, in another slot and so with another id. Its former slot
-//     stays as it is, byte and all, until a thread has passed over the request, or every
-//     thread that may have it is gone or has gone on to another.
+//  1. The loop finds that it has left the queue and no thread has claimed it.
+//  2. The loop sets its cancel byte. No thread begins it after that: a thread claims first,
+//     then reads the byte.
+//  3. A tick later, when earlier writes are visible, the loop looks at the claims and then
+//     reads the streams. A thread that claimed the request before it saw the byte still claims
+//     it, or has answered, because it clears the claim after the answer. Otherwise the request
+//     has not begun and never will.
+//  4. The loop sends it again, in another slot and so with another id. The former slot and its
+//     byte stay until a thread has dropped the request, or every thread that may have it has
+//     exited or has a later request.
 //
-// That begins at once when a process has died, else when a request has been found so in
-// two looks or more, more each time it is moved: on a busy machine a thread may wait for long.
+// This begins at once when a process has died. Otherwise two looks or more must find the
+// request so, and more after each move: on a busy machine a thread may wait for long.
 const (
 	lookEach = 100 * time.Millisecond // between looks while requests are under way
-	looksTwo = 2                      // how many must have found a request taken and unclaimed
+	looksTwo = 2                      // how many must find a request taken and unclaimed
 	mostWait = 6                      // how often that number is doubled
-	// hurry is for how long after a death looks follow each other at once. By then what
-	// is left of the queue tells what has left it.
+	// hurry is how long looks follow each other at once after a death. By then the rest of the
+	// queue tells what has left it.
 	hurry = int64(250 * time.Millisecond)
-	// mostDeaths is how many deaths a request may have been lost in: one more and it is
-	// taken for their cause.
+	// mostDeaths is with how many deaths a request may be lost. One more, and it is taken for
+	// their cause.
 	mostDeaths = 5
 )
 
-// errNoRoom: the request has to wait in the backlog.
+// errNoRoom: the request must wait in the backlog.
 var errNoRoom = errors.New("no room")
 
 // idAt is where a marshalled request has its id, after the head of a tuple and the type.
@@ -51,7 +50,7 @@ var idAt = len(pymarshal.AppendTupleHead(nil, 6)) + 1
 // keepAtMost is the largest buffer of a request that is kept to be used again, in bytes.
 const keepAtMost = 64 << 10
 
-// buffer returns one for a request. There are no more than requests under way.
+// buffer returns a buffer for a request. There are at most as many as requests under way.
 func (p *Port) buffer() []byte {
 	n := len(p.spare)
 	if n == 0 {
@@ -62,7 +61,7 @@ func (p *Port) buffer() []byte {
 	return b
 }
 
-// forget gives back the buffer of a request that will not be sent again.
+// forget gives back the buffer of a request that is not sent again.
 func (p *Port) forget(s *slot) {
 	if s.kept != nil && cap(s.kept) <= keepAtMost {
 		p.spare = append(p.spare, s.kept[:0])
@@ -70,20 +69,20 @@ func (p *Port) forget(s *slot) {
 	s.kept = nil
 }
 
-// died notes that a process has died, and looks for what it took along.
+// died notes that a process has died, and looks for requests that it took along.
 func (p *Port) died() {
 	p.deathAt = reactor.Clock()
 	p.examine()
 }
 
-// watch has requests looked at that are under way.
+// watch starts the looks at requests under way.
 func (p *Port) watch() {
 	if !p.doubt.Armed() {
 		p.loop.After(&p.doubt, lookEach)
 	}
 }
 
-// examine looks for requests that have been taken and not claimed.
+// examine looks for requests that were taken and not claimed.
 func (p *Port) examine() {
 	if p.closed || p.inflight == 0 {
 		return
@@ -91,7 +90,7 @@ func (p *Port) examine() {
 	p.reclaim()
 	p.look(p.loop.Now())
 	p.drain()
-	last := p.order // what is sent from here on has not been looked at
+	last := p.order // later requests have not been looked at
 	empty := p.plane.queue < 0 || !proc.Queued(p.plane.queue)
 	taken := int64(0)
 	for _, other := range p.plane.ports {
@@ -104,7 +103,7 @@ func (p *Port) examine() {
 		switch {
 		case s.state != slotSent || s.told || s.order > last || p.deaf > 0:
 			continue
-		case s.seen == p.looks: // it has begun, or is passed over
+		case s.seen == p.looks: // it has begun, or a thread drops it
 			s.unclaimed, s.foundAt = 0, 0
 			continue
 		case s.barredAt != 0:
@@ -115,8 +114,8 @@ func (p *Port) examine() {
 		case s.foundAt == 0:
 			s.foundAt = now
 		}
-		// The queue keeps its order, whichever loop sent. The times of another loop tell
-		// only of what it sent after this one has looked.
+		// The queue keeps its order over all loops. Another loop's times count only for
+		// requests that it sent after this loop looked.
 		if !empty && s.order >= p.passed && s.foundAt >= taken {
 			continue
 		}
@@ -137,17 +136,17 @@ func (p *Port) examine() {
 	p.pump()
 }
 
-// drain reads all that the streams hold now, however long that takes: what is decided
-// next depends on it. A stream holds no more than its socket's buffer and what its thread
-// adds meanwhile, of which a window is the bound.
+// drain reads all streams to the end, however long that takes: the next decision depends on it.
+// A stream holds at most its socket's buffer plus what its thread adds meanwhile, which the
+// window bounds.
 func (p *Port) drain() {
 	for _, st := range slices.Clone(p.streams) {
 		st.read(true)
 	}
 }
 
-// move sends a request again that will never begin where it is. It returns false while
-// there is no slot for that.
+// move sends a request again that never begins in its thread. It returns false while there is
+// no slot for it.
 func (p *Port) move(i int) bool {
 	dead := p.slots[i].sentAt <= p.deathAt
 	if s := &p.slots[i]; s.client == nil || dead && s.deaths >= mostDeaths {
@@ -187,8 +186,8 @@ func (p *Port) move(i int) bool {
 	return true
 }
 
-// requeue has a request sent again, before all that wait in the backlog. Where there is no
-// room for it, it waits there behind them.
+// requeue sends a request again, before the backlog. When there is no room it waits at the end
+// of the backlog.
 func (p *Port) requeue(id uint32) {
 	s := &p.slots[id&slotMask]
 	switch err := p.transmit(id, s.kept); err {
@@ -204,11 +203,11 @@ func (p *Port) requeue(id uint32) {
 	}
 }
 
-// shortFor is how long a request is tried again whose body no worker can take.
+// shortFor is how long a request is tried again when no worker can take its body.
 const shortFor = int64(10 * time.Second)
 
-// short is for a request that has not begun, as its thread could not take the descriptor
-// of its body. Another worker is to have it, and that one goes.
+// short handles a request that has not begun because its thread could not take the descriptor
+// of its body. Another worker gets the request, and the thread's process is replaced.
 func (p *Port) short(c *Core, id uint32) {
 	s := &p.slots[id&slotMask]
 	p.plane.sup.Short(c.process)
@@ -217,14 +216,14 @@ func (p *Port) short(c *Core, id uint32) {
 		p.fail(id, ErrNoDescriptors)
 		return
 	}
-	// Not at once: the thread that could not take it would get it again.
+	// Not at once: the same thread would get it again.
 	p.shorts = append(p.shorts, id)
 	if !p.retry.Armed() {
 		p.loop.After(&p.retry, retryAfter)
 	}
 }
 
-// tryAgain sends what waits, those too that no thread could take a moment ago.
+// tryAgain sends waiting requests, also those that no thread could take a moment ago.
 func (p *Port) tryAgain() {
 	shorts := p.shorts
 	p.shorts = nil
@@ -254,7 +253,7 @@ func (p *Port) lose(i int) {
 	}
 }
 
-// abandon marks a slot whose request a thread may still pass over.
+// abandon marks a slot whose request a thread may still have.
 func (p *Port) abandon(s *slot) {
 	if s.lateBody {
 		p.uncountLate()
@@ -272,7 +271,8 @@ func (p *Port) recycle(i int) {
 	}
 }
 
-// unname frees the slot by whose id its client knew a request that has ended.
+// unname frees the slot whose id a client knew its moved request by, once the request has
+// ended.
 func (p *Port) unname(first uint32) {
 	if first == 0 {
 		return
@@ -284,7 +284,7 @@ func (p *Port) unname(first uint32) {
 	}
 }
 
-// vacate frees a slot of which neither worker nor client knows.
+// vacate frees a slot that neither a worker nor a client refers to.
 func (p *Port) vacate(i int) {
 	if s := p.slots[i].shared; s != nil {
 		s.Release()
@@ -299,9 +299,9 @@ func (p *Port) vacate(i int) {
 	p.free = append(p.free, uint16(i))
 }
 
-// reclaim frees the slots of lost requests that no thread has any more: its process was
-// forked later, or it has ended a request that was sent later, before which it would have
-// told of the lost one.
+// reclaim frees the slots of lost requests that no thread has any more: each process was forked
+// later, or each thread has ended a later request, before which it would have reported the lost
+// one.
 func (p *Port) reclaim() {
 	if p.lost == 0 || p.deaf > 0 {
 		return
@@ -317,8 +317,8 @@ func (p *Port) reclaim() {
 	}
 }
 
-// doom has requests in doubt fail, should they turn out to be lost: what a thread had to
-// say has been lost, so that they may have begun.
+// doom makes doubtful requests fail if they turn out to be lost: a thread's frames have been
+// lost, so they may have begun.
 func (p *Port) doom() {
 	for i := range p.slots {
 		if s := &p.slots[i]; s.state == slotSent && !s.told {
@@ -327,8 +327,8 @@ func (p *Port) doom() {
 	}
 }
 
-// leak has the bodies that are with workers stay where they are for ever: a process that
-// may live on reads one of them perhaps.
+// leak keeps the bodies of sent requests out of use for ever: a process that may live on might
+// still read one.
 func (p *Port) leak() {
 	for i := range p.slots {
 		if s := &p.slots[i]; s.shared != nil && s.state >= slotSent {
@@ -337,7 +337,7 @@ func (p *Port) leak() {
 	}
 }
 
-// current returns the id under which a request goes on that its client knows by id.
+// current returns the present id of a request that its client knows by id.
 func (p *Port) current(id uint32) uint32 {
 	if i := int(id & slotMask); id>>loopShift == uint32(p.index) && i < len(p.slots) {
 		if s := &p.slots[i]; s.moved != 0 && s.reuse == uint8(id>>reuseShift) {

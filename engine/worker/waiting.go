@@ -13,8 +13,8 @@ import (
 // tell. Of those that waited so long most have gone. One that still reads gets a 503.
 const halfClosedAfter = int64(time.Second)
 
-// full reports whether as many requests as may wait do so. Other loops are asked
-// only when this one has more than its part of the threads.
+// full reports whether no more requests may wait. It asks other loops only when this one has
+// more than its part of the threads.
 func (p *Port) full() bool {
 	n := p.active.Load()
 	if n < p.unchecked {
@@ -28,15 +28,14 @@ func (p *Port) full() bool {
 	return n >= p.most
 }
 
-// drop gives up a request in the backlog. What is left of it is thrown away when
-// its turn comes.
+// drop gives up a request in the backlog. pump removes its entry later.
 func (p *Port) drop(s *slot) {
 	p.uncount(s, false)
 	s.client, s.body, s.state = nil, nil, slotDropped
 	p.inactive()
 }
 
-// uncount takes a request out of what lanes and flow count.
+// uncount takes a request out of the counts of lanes and flow.
 func (p *Port) uncount(s *slot, answered bool) {
 	if s.lane != laneNone {
 		p.flow[s.lane].end(p.loop.Now(), answered)
@@ -47,8 +46,8 @@ func (p *Port) uncount(s *slot, answered bool) {
 	p.unholdOthers()
 }
 
-// apart takes the requests of a process that is to finish out of what lanes count: its
-// threads are no longer among those that lanes share out.
+// apart takes the requests of a retired process out of the counts of lanes: its threads are no
+// longer theirs to share out.
 func (p *Port) apart(cores []*Core) {
 	for _, c := range cores {
 		if _, s, _ := p.claimed(c.index); s != nil && s.route != nil {
@@ -60,14 +59,14 @@ func (p *Port) apart(cores []*Core) {
 	p.pump()
 }
 
-// inactive counts an active request less.
+// inactive counts one active request less.
 func (p *Port) inactive() {
 	if p.active.Add(-1) == 0 && p.pool.stopping.Load() {
 		p.pool.idle()
 	}
 }
 
-// pump sends what waits, as far as there is room.
+// pump sends waiting requests while there is room.
 func (p *Port) pump() {
 	now := p.loop.Now()
 	for {
@@ -115,8 +114,8 @@ func (p *Port) hasHalfClosed(c Client) bool {
 	return ok && d.HalfClosed()
 }
 
-// line returns the backlog whose first request is next: of those that need not be
-// held the older one. It returns nil where there is none.
+// line returns the backlog with the next request: the older of the two that need not be held.
+// It returns nil when there is none.
 func (p *Port) line(now int64) *backlog {
 	fast, slow := &p.backlog[laneFast], &p.backlog[laneSlow]
 	if !slow.empty() {
@@ -145,7 +144,7 @@ func (p *Port) line(now int64) *backlog {
 	return fast
 }
 
-// toSlow makes a request wait in the slow lane.
+// toSlow moves a request to the slow lane.
 func (p *Port) toSlow(s *slot, now int64) {
 	if s.lane != laneSlow {
 		p.flow[s.lane].end(now, false)
@@ -154,8 +153,8 @@ func (p *Port) toSlow(s *slot, now int64) {
 	}
 }
 
-// hold sees to it that a request which is held back is looked at again: when another
-// slow one ends, on whatever loop, and when there have been no fast ones for a while.
+// hold arranges another look at held requests: when a slow one ends, on any loop, and when no
+// fast one has come for a while.
 func (p *Port) hold() {
 	if !p.holding.Load() {
 		p.holding.Store(true)
@@ -165,8 +164,7 @@ func (p *Port) hold() {
 	}
 }
 
-// unholdOthers lets the other loops send a slow request, if fewer of this loop's are under
-// way.
+// unholdOthers lets other loops send a slow request when fewer of this loop's are under way.
 func (p *Port) unholdOthers() {
 	if !p.lanes.freed {
 		return
@@ -179,8 +177,8 @@ func (p *Port) unholdOthers() {
 	}
 }
 
-// proved tells the other loops that a route is slow, so that each need not lose
-// threads to it to find out.
+// proved tells the other loops that a route is slow, so that they need not lose threads to find
+// out.
 func (p *Port) proved(r *route) {
 	key, usual := r.key, r.usual
 	for _, other := range p.plane.ports {
@@ -190,7 +188,7 @@ func (p *Port) proved(r *route) {
 	}
 }
 
-// look finds out from the claims which requests of this loop run, and since when.
+// look reads from the claims which requests of this loop run, and since when.
 func (p *Port) look(now int64) {
 	counts := now >= p.lanes.look
 	if counts {
@@ -214,14 +212,13 @@ func (p *Port) look(now int64) {
 	}
 }
 
-// expire gives up the requests that have waited for too long. Those that are with
-// the workers must not have been claimed, and for that one look is not enough: the
-// byte that keeps a worker from running it is set first, and its client is told if it
-// is unclaimed a tick later.
+// expire gives up requests that have waited too long. One look is not enough for a request that
+// was sent: a worker may claim it just then. So expire sets its cancel byte first, and tells
+// its client when it is still unclaimed a tick later.
 func (p *Port) expire() {
 	now := p.loop.Now()
 	p.look(now)
-	p.drain() // one that is not claimed may have been answered
+	p.drain() // an unclaimed request may have been answered
 	next := int64(math.MaxInt64)
 	for i := 0; i < len(p.slots); i++ { // it may grow on the way
 		s := &p.slots[i]
@@ -240,7 +237,7 @@ func (p *Port) expire() {
 			p.late.Add(1)
 			p.waited = time.Duration(now - s.askedAt)
 			c := s.client
-			if with { // a thread passes over it, in no time
+			if with { // a thread drops it at once
 				p.flow[s.lane].end(now, false)
 				s.client, s.body, s.lane = nil, nil, laneNone
 			} else {
