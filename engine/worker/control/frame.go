@@ -12,10 +12,10 @@ import (
 // MaxFrame bounds a frame in bytes, without its length. shim/control.py has the same.
 const MaxFrame = 1 << 20
 
-// errFrame says that what came is no frame.
+// errFrame says that a frame is malformed.
 var errFrame = errors.New("malformed frame")
 
-// call is what a process has sent.
+// call is a frame of a process.
 type call struct {
 	id   int // 0 for a notice
 	name string
@@ -34,8 +34,8 @@ func appendFrame(dst []byte, values ...any) ([]byte, error) {
 	return append(binary.LittleEndian.AppendUint32(dst, uint32(len(b))), b...), nil
 }
 
-// readCall reads one frame of a process. An error that wraps errFrame says that it is none;
-// every other one is the reader's.
+// readCall reads one frame of a process. An error that wraps errFrame says that it is
+// malformed. Every other error is the reader's.
 func readCall(r io.Reader) (call, error) {
 	var head [4]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {

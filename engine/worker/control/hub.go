@@ -10,10 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Service answers a call of a process. The arguments are what pymarshal.Unmarshal makes of
-// them, and so is the answer. The error of a *[Refusal] says which Python exception is
-// raised; of any other error it is OSError. A panic counts as an error. The goroutine of the
-// process's channel runs it, and reads nothing more of that process meanwhile.
+// Service answers a call of a process. Arguments and answer have the types of
+// pymarshal.Unmarshal. A *[Refusal] names the Python exception to raise; any other error
+// becomes OSError. A panic counts as an error. The goroutine of the process's channel runs the
+// service, and reads nothing more of that process until it returns.
 type Service func(p *Peer, args []any) (any, error)
 
 // Refusal is an error of a [Service] that becomes a certain exception in Python.
@@ -29,16 +29,16 @@ func Refuse(format string, args ...any) error {
 	return &Refusal{"ValueError", fmt.Sprintf(format, args...)}
 }
 
-// Observer is told of processes. The supervisor of the workers calls it, in the order of
-// events, so it must not block.
+// Observer hears of processes. The supervisor calls it in the order of events, so it must not
+// block.
 type Observer interface {
 	// Serving says that a process takes requests from now on, or does what it is for; a
 	// zygote, that its workers do.
 	Serving(p *Peer)
 	// Retiring says that a process is to go: it takes nothing more.
 	Retiring(p *Peer)
-	// Exited says that a process has exited. It comes once for every process that Serving or
-	// a service has been called for.
+	// Exited says that a process has exited. It comes once for every process that had Serving,
+	// or called a service.
 	Exited(p *Peer)
 }
 
@@ -59,10 +59,10 @@ func NewHub(logf func(format string, args ...any)) *Hub {
 	return &Hub{logf: logf, services: make(map[string]Service), peers: make(map[*Peer]struct{})}
 }
 
-// Handle has calls of a name answered by a service.
+// Handle sets the service for calls of a name.
 func (h *Hub) Handle(name string, s Service) { h.services[name] = s }
 
-// Observe has o told of processes.
+// Observe adds an observer.
 func (h *Hub) Observe(o Observer) { h.observers = append(h.observers, o) }
 
 // Peers returns the processes that have a channel.
@@ -76,10 +76,10 @@ func (h *Hub) Peers() []*Peer {
 	return list
 }
 
-// Open makes the channel of a process that is about to be started, and returns the
-// process's end. number is the worker's, 0 for a zygote; generation tells zygotes apart, and
-// is the same for the workers of one. fault is called once, by any goroutine, when the
-// process sends what is no frame: it has to be ended.
+// Open makes the channel of a process before its start, and returns the process's end. number
+// is the worker's, 0 for a zygote. generation is the number of the zygote; its workers have the
+// same. fault is called once, by any goroutine, when the process sends a malformed frame: the
+// process must be ended.
 func (h *Hub) Open(number, generation int, fault func()) (*Peer, *os.File, error) {
 	return h.open(&Peer{Worker: number, Generation: generation, fault: fault})
 }
@@ -112,7 +112,7 @@ func (h *Hub) open(p *Peer) (*Peer, *os.File, error) {
 }
 
 func socketpair() ([2]int, error) {
-	syscall.ForkLock.RLock() // what is started meanwhile must not get them
+	syscall.ForkLock.RLock() // a child started meanwhile must not inherit them
 	defer syscall.ForkLock.RUnlock()
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
 	if err != nil {

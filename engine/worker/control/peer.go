@@ -22,7 +22,7 @@ var (
 // Peer is a process at the other end of a channel. Any goroutine may call its methods.
 type Peer struct {
 	Worker     int // the worker's number from 1; 0 for every other process
-	Generation int // that of its zygote
+	Generation int // its zygote's number
 	// Kind says of a process beside the workers which it is, such as mule, and Number which
 	// of its kind, from 1. Kind is empty for workers and zygotes.
 	Kind   string
@@ -40,10 +40,10 @@ type Peer struct {
 // Zygote reports whether the process forks the others.
 func (p *Peer) Zygote() bool { return p.Worker == 0 && p.Kind == "" }
 
-// PID returns the process's id, 0 as long as that is not known.
+// PID returns the process id, 0 while unknown.
 func (p *Peer) PID() int { return int(p.pid.Load()) }
 
-// SetPID says which id the process has.
+// SetPID sets the process id.
 func (p *Peer) SetPID(pid int) { p.pid.Store(int64(pid)) }
 
 // String names the process for the log.
@@ -57,8 +57,8 @@ func (p *Peer) String() string {
 	return fmt.Sprintf("worker %d (pid: %d)", p.Worker, p.PID())
 }
 
-// Tell sends a notice. It never waits: ErrBusy says that too much waits already, ErrExited
-// that nobody will read it; neither has sent anything.
+// Tell sends a notice. It never waits. ErrBusy says that too many notices wait, ErrExited that
+// nobody reads them. Nothing is sent then.
 func (p *Peer) Tell(name string, args ...any) error {
 	b, err := appendFrame(nil, append([]any{0, name}, args...)...)
 	if err != nil {
@@ -77,8 +77,8 @@ func (p *Peer) Tell(name string, args ...any) error {
 	}
 }
 
-// Serving says that the process takes requests from now on. The supervisor calls this,
-// Retiring and Close, and the observers hear of it.
+// Serving says that the process takes requests from now on. The supervisor calls Serving,
+// Retiring and Close, which tell the observers.
 func (p *Peer) Serving() {
 	for _, o := range p.hub.observers {
 		o.Serving(p)
@@ -92,7 +92,7 @@ func (p *Peer) Retiring() {
 	}
 }
 
-// Close ends the channel: the process has ended, or is being ended.
+// Close ends the channel of a process that has exited or is being ended.
 func (p *Peer) Close() {
 	p.once.Do(func() {
 		close(p.done)
@@ -106,7 +106,7 @@ func (p *Peer) Close() {
 	})
 }
 
-// read answers what the process calls, until its end.
+// read answers the calls of the process until its end.
 func (p *Peer) read() {
 	r := bufio.NewReader(p.conn)
 	var recent [16]int // numbers of calls
@@ -124,7 +124,7 @@ func (p *Peer) read() {
 			}
 			return
 		case err != nil:
-			return // it has gone, or has closed its end
+			return // it has exited, or has closed its end
 		}
 		recent[n%len(recent)] = c.id
 		value, err := p.answer(c)
@@ -144,7 +144,7 @@ func (p *Peer) read() {
 				kind = refusal.Kind
 			}
 			text := err.Error()
-			if b, err = appendFrame(nil, -c.id, kind, text); err != nil { // no UTF-8
+			if b, err = appendFrame(nil, -c.id, kind, text); err != nil { // not UTF-8
 				b, _ = appendFrame(nil, -c.id, kind, fmt.Sprintf("%+q", text[:min(len(text), 1000)]))
 			}
 		}
@@ -156,7 +156,7 @@ func (p *Peer) read() {
 	}
 }
 
-// answer runs the service that a call names.
+// answer runs the service of a call.
 func (p *Peer) answer(c call) (value any, err error) {
 	defer func() {
 		if reason := recover(); reason != nil {
@@ -170,7 +170,7 @@ func (p *Peer) answer(c call) (value any, err error) {
 	return s(p, c.args)
 }
 
-// write sends what is to go out, so that nobody else waits for the process.
+// write sends frames on a goroutine of its own, so that nobody else waits for the process.
 func (p *Peer) write() {
 	for {
 		select {

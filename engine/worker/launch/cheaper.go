@@ -5,46 +5,45 @@ import (
 	"time"
 )
 
-// Cheaper has the number of workers that run follow the load, between Min and
-// [Config].Processes, as uWSGI's adaptive process spawning does. The other workers are
-// cheap: they have no process. Once a cycle an algorithm decides whether
-// there are to be more or one less. The zero value has all of them run always.
+// Cheaper makes the number of running workers follow the load, between Min and
+// [Config].Processes, as uWSGI's adaptive process spawning does. The other workers are cheap:
+// they have no process. Once a cycle an algorithm decides to start some or to end one. With the
+// zero value all workers always run.
 type Cheaper struct {
-	Min     int // workers that run at least; 0: all do
+	Min     int // workers that always run; 0 for all
 	Initial int // workers that run at the start; default: Min
 	Step    int // workers that are started at a time; default 1
-	// Overload is how many cycles in a row must say the same before something is done;
-	// [CheaperBacklog] compares it with the number of requests that wait. Default 3.
+	// Overload is how many cycles in a row must agree before an action. [CheaperBacklog]
+	// compares it with the number of waiting requests. Default 3.
 	Overload int
-	// SoftRSS, where not 0, has no more workers started while all together have so many
-	// bytes of resident memory; at HardRSS one that has no request ends. The last one stays.
+	// SoftRSS, if not 0, bounds the resident memory of all workers in bytes: beyond it no more
+	// are started. Beyond HardRSS one without a request ends. The last one stays.
 	SoftRSS, HardRSS int64
 	Algorithm        CheaperAlgorithm
 	Busyness         Busyness // for [CheaperBusyness]
 
-	Cycle time.Duration // how often it is decided; default a second
+	Cycle time.Duration // time between decisions; default a second
 }
 
-// CheaperAlgorithm is how it is decided how many workers run.
+// CheaperAlgorithm decides how many workers run.
 type CheaperAlgorithm uint8
 
-// The algorithms. A worker counts as busy for each Threads requests that run, or a part
-// of them.
+// The algorithms. Running requests divided by Threads, rounded up, are the busy workers.
 const (
-	// CheaperSpare starts workers when all have been busy for Overload cycles, and ends
-	// one each Overload cycles in which there are two or more that are not.
+	// CheaperSpare starts workers when all have been busy for Overload cycles. It ends one
+	// after Overload cycles with two or more idle workers.
 	CheaperSpare CheaperAlgorithm = iota
 	// CheaperBacklog starts workers when more than Overload requests wait, and ends one a
 	// cycle while fewer do.
 	CheaperBacklog
-	// CheaperBusyness keeps what part of their time workers are busy between two bounds,
-	// and is slow to end workers that it has had to start again.
+	// CheaperBusyness keeps the busy share of workers' time between two bounds. It waits longer
+	// before it ends workers that it had to start again.
 	CheaperBusyness
 	// CheaperManual leaves it to worker.Pool.Scale.
 	CheaperManual
 )
 
-// WithDefaults fills in what is not given.
+// WithDefaults replaces zero values.
 func (c Cheaper) WithDefaults(processes int) (Cheaper, error) {
 	if c.Min <= 0 {
 		return Cheaper{}, nil
@@ -64,19 +63,18 @@ func (c Cheaper) WithDefaults(processes int) (Cheaper, error) {
 	return c, nil
 }
 
-// Busyness is how [CheaperBusyness] goes about it; zero values mean uWSGI's defaults.
-// Overload cycles are its unit of time.
+// Busyness configures [CheaperBusyness]. Zero values mean uWSGI's defaults. Its unit of time is
+// Overload cycles.
 type Busyness struct {
-	Max int // per cent of their time for which workers are busy: start some above; default 50
+	Max int // busy share of workers' time in per cent: start some above; default 50
 	Min int // end one below; default 25
-	// Multiplier is for how many units workers must have been less busy before one ends;
-	// default 10. Penalty is added when a worker has had to be started again within that
-	// time; default 2.
+	// Multiplier is how many units of low load end a worker; default 10. Penalty is added when
+	// a worker must be started again within that time; default 2.
 	Multiplier, Penalty int
-	// BacklogAlert starts BacklogStep workers, default 1, in any cycle in which more
-	// requests wait; default 33. BacklogMultiplier takes the place of Multiplier while such
-	// workers run; default 3. BacklogNonzero is for how long some request or other must
-	// have waited to have the same effect; default 60 s.
+	// BacklogAlert, default 33, starts BacklogStep workers, default 1, in a cycle with more
+	// waiting requests. BacklogMultiplier, default 3, replaces Multiplier while such workers
+	// run. BacklogNonzero, default 60 s, has the same effect when requests have waited that
+	// long without a break.
 	BacklogAlert, BacklogStep, BacklogMultiplier int
 	BacklogNonzero                               time.Duration
 	Verbose                                      bool // log each measurement

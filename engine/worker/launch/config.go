@@ -19,13 +19,13 @@ type App struct {
 	Module   string // module, or module:callable; used instead of File
 	Callable string // in the file or module; default "application"; "name()" is called to get the app
 
-	// Paste, Pecan and Eval, where not empty, make the app in another way: that of a
-	// PasteDeploy URI, such as config:/srv/production.ini, where Callable is the name of its
-	// app; that of a configuration file of Pecan's; and Python code that has the callable.
+	// Paste, Pecan and Eval are other sources of the app. Paste is a PasteDeploy URI, such as
+	// config:/srv/production.ini; Callable then names its app. Pecan is a configuration file of
+	// Pecan. Eval is Python code that defines the callable.
 	Paste, Pecan, Eval string
 }
 
-// Way returns what the shim makes the app from, and how.
+// Way returns the source of the app and its kind, for the shim.
 func (a App) Way() (from, how string) {
 	switch {
 	case a.Module != "":
@@ -58,13 +58,13 @@ func (a App) String() string {
 	return s
 }
 
-// Exceptions say what is done about what apps raise while they answer.
+// Exceptions says what happens when apps raise while they answer.
 type Exceptions struct {
-	// Tell has the client get the traceback, with status 500, where the answer has not
-	// begun. For development: it shows what the app is made of.
+	// Tell sends the client the traceback with status 500 if the answer has not begun. For
+	// development: it reveals the app's code.
 	Tell bool
-	// Any has the process replaced after each exception, the others after one whose class,
-	// text, or "class: text" is in the list. It finishes the requests that it has.
+	// Any replaces the process after each exception. The others do so for an exception whose
+	// class, text, or "class: text" is in the list. The process finishes its requests first.
 	Any                   bool
 	Types, Values, Traces []string
 }
@@ -72,11 +72,11 @@ type Exceptions struct {
 // Import is a module that is imported before the apps, or a file with a slash or .py in it.
 type Import struct{ Option, What string }
 
-// Step is something that a process does before it serves: one of its fields says what.
+// Step is an action of a process before it serves. One of its fields is set.
 type Step struct {
 	Command string // for a shell
 	Chdir   string // the directory to go to
-	Setenv  string // NAME=VALUE to set, or NAME to take away
+	Setenv  string // NAME=VALUE to set, or NAME to remove
 }
 
 // Gevent says how gevent is used.
@@ -86,114 +86,112 @@ type Gevent struct {
 	Wait  bool // a process that has finished its requests waits for all other greenlets
 }
 
-// WriteErrors says what an app hears of a client that has gone while it answers. By default
-// write() raises OSError, and an iterable is closed without having come to its end.
+// WriteErrors says what an app sees when its client goes during the answer. By default write()
+// raises OSError, and an iterable is closed before its end.
 type WriteErrors struct {
 	Silent   bool // write() raises nothing
-	Tolerant bool // likewise, and an iterable is read to its end
-	Thrown   bool // OSError is raised where a generator stands; an iterable is read to its end
+	Tolerant bool // as Silent, and an iterable is read to its end
+	Thrown   bool // OSError is raised inside a generator; an iterable is read to its end
 }
 
-// Config says which apps are run and how. Loops is needed; zero values of the rest
-// are sensible.
+// Config says which apps to run and how. Loops is required; zero values of the rest are
+// sensible.
 type Config struct {
 	Python     string // interpreter; default: FindPython("")
-	PythonFrom string // where that path is from, for messages: one of the From constants
+	PythonFrom string // the origin of that path, for messages: one of the From constants
 	Dir        string // working directory of the apps; default: the server's
-	StartedIn  string // where the server was started: what relative paths may have been meant from, for messages
-	// Anew, where not nil, is called before each generation with a copy of this, to find
-	// anew what may have moved or changed: it may set Python, PythonFrom, Dir, PythonPath,
-	// Env and Argv. Its error ends the start, or the reload. One goroutine at a time calls it.
+	StartedIn  string // the directory that the server was started in, for messages about relative paths
+	// Anew, if not nil, is called before each generation with a copy of this Config, to look up
+	// paths again. It may set Python, PythonFrom, Dir, PythonPath, Env and Argv. Its error ends
+	// the start or the reload. One goroutine at a time calls it.
 	Anew       func(*Config) error
 	Env        []string // of the Python processes, as K=V; nil for the server's own
 	PythonPath []string // each put in front of sys.path, after "."
 	Argv       []string // sys.argv after "uwsgi"
 	Optimize   int      // Python's level of optimization: 1 is -O, 2 is -OO
-	// Imports are imported before the apps are. What fails is logged.
+	// Imports are imported before the apps. Failures are logged.
 	Imports []Import
 	Apps    []App
-	// PasteLogger has the logging of a PasteDeploy file set up before its app is made.
+	// PasteLogger sets up the logging of a PasteDeploy file before its app is made.
 	PasteLogger bool
-	// Exceptions say what is done about what apps raise, besides the traceback in the log.
+	// Exceptions says what happens when apps raise, besides the traceback in the log.
 	Exceptions Exceptions
-	// Affinity is on how many processors each worker runs, 0 for all (Linux). Worker 2 has
-	// those behind the ones of worker 1, and so on, from the first again after the last.
+	// Affinity is how many processors each worker may use, 0 for all (Linux). Worker 2 gets the
+	// processors after worker 1's, and so on, round and round.
 	Affinity int
 	// NoFileWrapper leaves wsgi.file_wrapper out of the environ.
 	NoFileWrapper bool
 	Processes     int // default 1
 	Threads       int // of each process; default 1
-	// Slots is how many requests each thread may have at a time; default 1. More is for
-	// threads that are hubs of greenlets: each slot is a core, with a claim of its own.
+	// Slots is how many requests each thread may have at a time; default 1. More suits hubs of
+	// greenlets: each slot is a core with its own claim.
 	Slots int
 	// Gevent has the requests of each process run in greenlets of gevent, which the Python
 	// of the apps needs to have, one for each of its Slots; nil for threads.
 	Gevent   *Gevent
 	Cheaper  Cheaper
 	LazyApps bool // each worker imports the apps for itself, after the fork
-	// ImportOnce has the zygote import the apps even where that starts threads. They run
-	// there and in no worker. Without it each worker imports such apps for itself, as with
-	// LazyApps: a fork leaves threads behind, and whatever they hold locked. On PyPy that
-	// is always so.
+	// ImportOnce makes the zygote import the apps even if that starts threads. The threads then
+	// run in the zygote only. Without it each worker imports such apps for itself, as with
+	// LazyApps: a fork loses threads and leaves their locks taken. On PyPy workers always do.
 	ImportOnce bool
 	// Backgrounds are processes beside the workers.
 	Backgrounds []Background
-	// PostFork is what each worker process does, one after another, once it has been forked,
-	// before it serves. What fails ends the process.
+	// PostFork lists the steps of each worker process between its fork and its first request. A
+	// failed step ends the process.
 	PostFork []Step
-	// NeedApp has Start fail when an app cannot be loaded. Else such an app answers
-	// 500, as in uWSGI. A reload that cannot load an app fails either way.
+	// NeedApp makes Start fail when an app cannot be loaded. Otherwise such an app answers 500,
+	// as in uWSGI. A reload that cannot load an app fails either way.
 	NeedApp bool
-	// Harakiri is how long a request may run, counted from when a worker takes it.
-	// Then its client gets an answer, and its process, whose thread cannot be stopped,
-	// is replaced: a successor is started, the requests of other threads end, and it is
-	// killed. 0 means for ever; it is looked at four times a second or more.
+	// Harakiri is how long a request may run after a worker takes it. Beyond it the client gets
+	// an answer and the process is replaced, because its thread cannot be stopped: a successor
+	// starts, the requests of other threads end, and the process is killed. 0 means for ever.
+	// It is checked at least four times a second.
 	Harakiri time.Duration
-	// HarakiriLeast is the shortest of the times that requests have of their own, see
-	// worker.Job; 0: none has one.
+	// HarakiriLeast is the shortest limit of requests with a limit of their own, see
+	// worker.Job; 0 for none.
 	HarakiriLeast time.Duration
 	// HarakiriMercy is how long those requests may take; default: Mercy.
 	HarakiriMercy time.Duration
-	// HarakiriSignal, where not 0, is sent to the process of a late request, once, so that
-	// the app can tell what it was doing or give up. Then the late request, too, has
-	// HarakiriMercy to end, unless the pool is being stopped. That should be short, as a
-	// worker has room for four processes. An app that does not handle the signal may be
-	// ended by it, and other requests of the process with it.
+	// HarakiriSignal, if not 0, is sent once to the process of a late request, so that the app
+	// can report or give up. The late request then also has HarakiriMercy to end, unless the
+	// pool stops. Keep that short: a worker has room for four processes. If the app does not
+	// handle the signal, it may end the process with all its requests.
 	HarakiriSignal syscall.Signal
-	// HarakiriVerbose logs the system call in which the thread is, too (Linux).
+	// HarakiriVerbose also logs the system call of the thread (Linux).
 	HarakiriVerbose bool
-	// WriteErrors says what apps hear of clients that have gone.
+	// WriteErrors says what apps see when clients go.
 	WriteErrors WriteErrors
-	// Limits say when processes are replaced.
+	// Limits says when processes are replaced.
 	Limits Limits
-	// LimitAS bounds the address space of each process in bytes, as RLIMIT_AS does.
+	// LimitAS bounds the address space of each process in bytes, by RLIMIT_AS.
 	LimitAS int64
-	// Mercy is how long a process that is replaced may go on with the requests that it
-	// has before it is killed. Default: 60 s.
+	// Mercy is how long a retired process may go on with its requests before it is killed.
+	// Default: 60 s.
 	Mercy time.Duration
-	// Imported, where not nil, is told the files of the modules that the apps import, as
-	// they do; not those of the standard library and site-packages, nor of the modules
-	// named in Unwatched. The supervisor calls it, which waits meanwhile.
+	// Imported, if not nil, gets the files of modules as the apps import them. It leaves out
+	// the standard library, site-packages and the modules in Unwatched. The supervisor calls it
+	// and waits for it.
 	Imported  func(files []string)
 	Unwatched []string
-	// Queue bounds the requests that wait for a worker, over all loops; more get
-	// worker.ErrQueueFull. Default 16384; negative: none waits.
+	// Queue bounds the requests that wait for a worker, over all loops. Others get
+	// worker.ErrQueueFull. Default 16384; negative means that none may wait.
 	Queue int
-	// QueueTimeout bounds how long a request waits for a worker. One that has waited for
-	// longer is never run, and one that would have to is refused at once: they get
+	// QueueTimeout bounds how long a request waits for a worker. One that has waited longer
+	// never runs, and one that would have to is refused at once: both get
 	// worker.ErrQueueTimeout. 0 means for ever.
 	QueueTimeout time.Duration
-	// NoLanes lets slow routes take every thread. Without it, where there are two threads
-	// or more, those that have proved slow hold at most three quarters of them while
-	// there are fast ones. See worker.Job.
+	// NoLanes lets slow routes take every thread. Without it slow routes hold at most three
+	// quarters of the threads while fast requests come, if there are two threads or more. See
+	// worker.Job.
 	NoLanes bool
-	// StreamMode gives each thread its requests on its own stream, as it is done where
-	// the system has no SOCK_SEQPACKET, so that this can be tested elsewhere.
+	// StreamMode sends each thread its requests on its own stream, as on systems without
+	// SOCK_SEQPACKET. It makes that testable elsewhere.
 	StreamMode bool
 
-	// Bodies is the memory in which the server has bodies, which processes map; nil for none.
+	// Bodies is the shared memory for bodies, which processes map; nil for none.
 	Bodies *segment.Pool
-	Loops  []*reactor.Handle // those that have a Port; at most worker.MaxLoops
+	Loops  []*reactor.Handle // the loops that get a Port; at most worker.MaxLoops
 	Log    func(line string) // gets uWSGI's log lines, from any goroutine; default: none
 	Stdin  *os.File          // stdin of the apps; default: /dev/null
 	Stderr *os.File          // stdout and stderr of the apps; default: os.Stderr
@@ -201,17 +199,17 @@ type Config struct {
 	// empty leaves theirs.
 	Names   []string
 	Version string // uwsgi.version in the environ
-	// Control has the services that the uwsgi module of the apps calls; default: none.
+	// Control has the services for the apps' uwsgi module; default: none.
 	Control *control.Hub
-	// Module is what the uwsgi module tells without asking.
+	// Module has the values that the uwsgi module knows without a call.
 	Module Module
 }
 
 // LoadedApp is one of [Config].Apps after the start.
 type LoadedApp struct {
 	App     App
-	Seconds float64 // that importing took
-	Reason  string  // why it could not be loaded; empty when it was
+	Seconds float64 // of its import
+	Reason  string  // why it could not be loaded; empty if it was
 }
 
 // Initial returns how many workers run at the start.
@@ -222,7 +220,7 @@ func (c *Config) Initial() int {
 	return c.Cheaper.Initial
 }
 
-// LateAfter returns the time that no request can be late before; 0: none can.
+// LateAfter returns the shortest time after which a request can be late; 0 for never.
 func (c *Config) LateAfter() time.Duration {
 	if c.Harakiri > 0 && (c.HarakiriLeast <= 0 || c.Harakiri < c.HarakiriLeast) {
 		return c.Harakiri

@@ -8,7 +8,7 @@ import (
 // [Config].NeedApp is set. The traceback, if there is one, is on stderr.
 type LoadError struct {
 	App    App
-	Reason string // one line: what is missing or wrong, and what may have been meant
+	Reason string // one line: what is missing or wrong, and the likely fix
 }
 
 // Error returns the app and the reason.
@@ -16,10 +16,10 @@ func (e *LoadError) Error() string {
 	return fmt.Sprintf("cannot load app %s: %s", e.App, e.Reason)
 }
 
-// StartError is returned by worker.Start when the processes of the apps end, or cannot be
-// made, before they serve, and it is not known to be the fault of an app.
+// StartError is returned by worker.Start when its processes exit before they serve, or cannot
+// be made, and no app is known to be at fault.
 type StartError struct {
-	Reason string // one line: what happened while what was done
+	Reason string // one line: what happened during which step
 }
 
 // Error returns the reason.
@@ -28,11 +28,11 @@ func (e *StartError) Error() string { return e.Reason }
 // PythonError says that no Python interpreter can be run, and what to do.
 type PythonError struct {
 	Path string // what was tried
-	From string // where the path is from; see [Config].PythonFrom
+	From string // the origin of the path; see [Config].PythonFrom
 	Err  error
 }
 
-// Error returns what was tried and why it failed.
+// Error returns the path that was tried and why it failed.
 func (e *PythonError) Error() string {
 	from := ""
 	if e.From != "" {

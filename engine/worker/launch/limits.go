@@ -2,18 +2,18 @@ package launch
 
 import "time"
 
-// Limits say when a process has served long enough and is replaced; zero values set
-// none. Its successor is ready before it finishes its requests and goes, and one
-// process of a pool is replaced at a time. So that workers that started together do
-// not end together, each process has up to a tenth more than the limits say.
+// Limits says when a process is replaced; zero values set no limit. The successor is ready
+// before the process is retired, and a pool replaces one process at a time. Each process gets
+// up to a tenth on top of the limits, so that workers that started together do not end
+// together.
 type Limits struct {
-	MaxRequests      uint64 // answered by the process
-	MaxRequestsDelta uint64 // so many more for worker 2, twice as many more for worker 3
+	MaxRequests      uint64 // requests answered by the process
+	MaxRequestsDelta uint64 // added once for worker 2, twice for worker 3, and so on
 	MaxLifetime      time.Duration
 	MaxLifetimeDelta time.Duration // as MaxRequestsDelta
-	MinLifetime      time.Duration // no limit but the evil ones counts before
+	MinLifetime      time.Duration // before it only the evil limits count
 	RSS, AS          int64         // bytes of resident memory, and of address space
-	// EvilRSS and EvilAS, in bytes, are limits at which a process is killed at once;
-	// what it has in hand fails with worker.ErrWorkerDied.
+	// EvilRSS and EvilAS, in bytes, kill a process at once. Its requests fail with
+	// worker.ErrWorkerDied.
 	EvilRSS, EvilAS int64
 }

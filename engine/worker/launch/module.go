@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// Module is what the uwsgi module of the apps tells of the server. Zero values are sensible.
+// Module has the values of the apps' uwsgi module. Zero values are sensible.
 type Module struct {
-	Version    string   // uwsgi.version, of the uWSGI that is followed; default 2.0.31
-	Options    []Option // uwsgi.opt, in the order in which they were given
+	Version    string   // uwsgi.version: the uWSGI that uwsgo follows; default 2.0.31
+	Options    []Option // uwsgi.opt, in the order given
 	BufferSize int
 	Started    time.Time
-	Mode       string // uwsgi.mode; empty: there is none
+	Mode       string // uwsgi.mode; empty for none
 	PIDFile    string // uwsgi.pidfile, likewise
-	Locks      int    // that uwsgi.lock has besides the first
+	Locks      int    // locks of uwsgi.lock besides the first
 	Stores     []Store
 	Spooler    *Spooler // nil without one
 	Mules      int      // how many there are
@@ -59,15 +59,15 @@ func (m *Module) Files() (files []*os.File) {
 	return files
 }
 
-// Store is memory that the apps of all workers share by the module: a cache, the queue or a
-// shared area. Who has made it keeps File open.
+// Store is memory that the apps of all workers share through the module: a cache, the queue or
+// a shared area. Its maker keeps File open.
 type Store struct {
 	Kind, Name string
 	File       *os.File
-	Shape      map[string]any // as shim/stores.py takes it
+	Shape      map[string]any // for shim/stores.py
 }
 
-// Option is an option as it was given.
+// Option is an option as given.
 type Option struct {
 	Name, Value string
 	Flag        bool // it had no value

@@ -10,7 +10,7 @@ import (
 	"syscall"
 )
 
-// What [Config].PythonFrom can say: how the interpreter was chosen.
+// Values of [Config].PythonFrom: how the interpreter was chosen.
 const (
 	FromOption      = "virtualenv"
 	FromProgram     = "the virtualenv that the program is in"
@@ -21,7 +21,7 @@ const (
 	FromPath        = "PATH"
 )
 
-// Virtualenv reports whether the interpreter is known to be that of a virtualenv.
+// Virtualenv reports whether the interpreter comes from a virtualenv.
 func (c *Config) Virtualenv() bool {
 	switch c.PythonFrom {
 	case FromOption, FromProgram, FromEnvironment, FromProject:
@@ -30,12 +30,11 @@ func (c *Config) Virtualenv() bool {
 	return false
 }
 
-// OwnVirtualenv returns the virtualenv that program is in, as python is in its own:
-// pyvenv.cfg is beside it or above, and so is conda-meta in an environment of conda. Where
-// program is a link, that of the link counts before that of what it leads to. It returns
-// "" when there is none.
+// OwnVirtualenv returns the virtualenv that contains program, "" for none. It looks for
+// pyvenv.cfg, or conda-meta of conda, beside program and above. If program is a link, the
+// link's virtualenv counts before its target's.
 func OwnVirtualenv(program string) string {
-	for range 40 { // links that lead to each other
+	for range 40 { // bounds a cycle of links
 		dir, err := filepath.Abs(filepath.Dir(program))
 		if err != nil {
 			return ""
@@ -49,7 +48,7 @@ func OwnVirtualenv(program string) string {
 		}
 		target, err := os.Readlink(program)
 		if err != nil {
-			// A directory on the way may be a link, too.
+			// A directory on the way may be a link too.
 			real, err := filepath.EvalSymlinks(program)
 			if err != nil || real == program {
 				return ""
@@ -64,9 +63,8 @@ func OwnVirtualenv(program string) string {
 	return ""
 }
 
-// FindPython returns the path of the interpreter to run: bin/python of the
-// virtualenv, or, where that is empty, the python3 (else python) in PATH. Errors are
-// a *[PythonError].
+// FindPython returns the path of the interpreter to run: bin/python of the virtualenv, or
+// without one python3, else python, in PATH. It returns a *[PythonError].
 func FindPython(virtualenv string) (string, error) {
 	if virtualenv == "" {
 		path, err := exec.LookPath("python3")
@@ -99,20 +97,20 @@ func FindPython(virtualenv string) (string, error) {
 			return path, nil
 		}
 	}
-	// What --clear empties has to be a virtualenv, and not somebody's project.
+	// --clear empties the folder, so it must be a virtualenv and not a project.
 	if _, err := os.Stat(filepath.Join(dir, "pyvenv.cfg")); err != nil {
 		return "", &PythonError{Path: dir, Err: errors.New("it is no virtualenv (it has no pyvenv.cfg and no working bin/python): name one, make one in another folder with python3 -m venv, or leave virtualenv (home) out")}
 	}
 	return "", &PythonError{Path: filepath.Join(dir, "bin", "python"), Err: errors.New("the virtualenv has no working python, perhaps because the one it was made from is gone: make it again with python3 -m venv --clear " + virtualenv)}
 }
 
-// forbidden is the error for what this user may not look at, as below /root or where
-// uid is a user that the virtualenv was not made for.
+// forbidden is the error for a path that this user may not read: below /root, or in a
+// virtualenv made for another user than uid.
 func forbidden(path string) error {
 	return &PythonError{Path: path, Err: fmt.Errorf("the user with id %d may not reach it, or what it links to: let that user enter each directory on the way", os.Geteuid())}
 }
 
-// CannotRun says more of an interpreter that the system does not run.
+// CannotRun adds advice to the error of an interpreter that does not run.
 func CannotRun(err error) error {
 	switch {
 	case errors.Is(err, syscall.ENOEXEC):

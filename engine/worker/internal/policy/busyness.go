@@ -7,8 +7,8 @@ import (
 	"github.com/uwsgo/uwsgo/engine/worker/launch"
 )
 
-// busyness is [launch.CheaperBusyness], uWSGI's cheaper_busyness plugin. That looks at requests
-// that have ended; here the time counts for which requests run, ended or not.
+// busyness is [launch.CheaperBusyness], uWSGI's cheaper_busyness plugin. The plugin counts
+// ended requests. Here the run time counts, ended or not.
 type busyness struct {
 	launch.Busyness
 	least, step, threads int
@@ -16,11 +16,11 @@ type busyness struct {
 	log                  func(string)
 
 	work       time.Duration // at the last measurement
-	checked    time.Time     // which was then
-	multiplier int           // present one
+	checked    time.Time     // the time of the last measurement
+	multiplier int           // in force now
 	nextCheap  time.Time     // no worker ends before
 	lastCheap  time.Time
-	cheaped    bool // the last action was to end a worker
+	cheaped    bool // the last action ended a worker
 	steady     int  // measurements in a row that were neither high nor low
 	emergency  int  // workers started because requests waited
 	waitsSince time.Time
@@ -36,7 +36,7 @@ func newBusyness(c *launch.Cheaper, threads int, now time.Time, log func(string)
 	return a
 }
 
-// rest has no worker end for a while.
+// rest keeps all workers for a while.
 func (a *busyness) rest(now time.Time) {
 	units := a.multiplier
 	if a.emergency > 0 {
@@ -60,7 +60,7 @@ func (a *busyness) Decide(d Demand) int {
 	if elapsed < a.unit {
 		return a.alert(d)
 	}
-	// A worker that died has taken the time of its requests with it.
+	// A dead worker's requests no longer count, so the sum may shrink.
 	work := max(0, d.Work-a.work)
 	a.work, a.checked = d.Work, d.Now
 	busy := min(100, int(100*work/(elapsed*time.Duration(max(1, d.Running*a.threads)))))
@@ -79,7 +79,7 @@ func (a *busyness) Decide(d Demand) int {
 	return 0
 }
 
-// high starts workers, and is slower to end them if it has ended one too early.
+// high starts workers. If it had ended one too early it ends workers later from now on.
 func (a *busyness) high(d Demand, busy int) int {
 	a.steady = 0
 	n := min(a.step, d.Cheap)
@@ -99,7 +99,7 @@ func (a *busyness) high(d Demand, busy int) int {
 	return n
 }
 
-// low ends a worker once workers have been little busy for long.
+// low ends a worker after a long time of little load.
 func (a *busyness) low(d Demand, busy int) int {
 	a.steady = 0
 	if d.Running <= a.least {
@@ -119,8 +119,8 @@ func (a *busyness) low(d Demand, busy int) int {
 	return -1
 }
 
-// between is for a measurement that is neither: three of them begin the time anew in
-// which no worker ends.
+// between handles a measurement that is neither high nor low. Three in a row restart the time
+// in which no worker ends.
 func (a *busyness) between(now time.Time) {
 	a.emergency = max(0, a.emergency-1)
 	if a.steady++; a.steady >= 3 {
@@ -138,7 +138,7 @@ func (a *busyness) relax() {
 	}
 }
 
-// alert looks, in each cycle, whether too many requests wait, or some have for too long.
+// alert checks in each cycle whether too many requests wait, or wait too long.
 func (a *busyness) alert(d Demand) int {
 	switch {
 	case d.Waiting > a.BacklogAlert && d.Cheap > 0:

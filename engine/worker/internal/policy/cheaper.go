@@ -1,6 +1,6 @@
-// Package policy decides for the supervisor, which does it: how many workers run, when a
-// process is replaced, when a zygote is taken to obey no more, when respawning waits. All
-// of it takes the time and what was seen, and does nothing itself.
+// Package policy decides for the supervisor: how many workers run, when a process is replaced,
+// when a zygote does not respond, when respawning waits. Its functions get the time and the
+// observations as arguments, and have no effects.
 package policy
 
 import (
@@ -10,24 +10,24 @@ import (
 	"github.com/uwsgo/uwsgo/engine/worker/launch"
 )
 
-// Demand is what a [Scaler] decides from.
+// Demand is the input of a [Scaler].
 type Demand struct {
 	Now     time.Time
 	Running int           // workers that are not cheap
-	Cheap   int           // workers that are
-	Busy    int           // so many workers are filled by the requests that run
+	Cheap   int           // workers that are cheap
+	Busy    int           // workers filled by the running requests
 	Waiting int           // requests that wait for a worker
-	Work    time.Duration // how long threads have run requests, since some time in the past
-	// Resident is the resident memory of all workers in bytes, where there is a limit on it.
+	Work    time.Duration // total run time of requests, since some time in the past
+	// Resident is the resident memory of all workers in bytes, if it has a limit.
 	Resident int64
 }
 
-// Scaler says once a cycle how many workers are to be started; -1 is one to be ended.
+// Scaler decides once a cycle how many workers to start. -1 ends one.
 type Scaler interface {
 	Decide(d Demand) int
 }
 
-// NewScaler returns the algorithm of c.Cheaper, nil where all workers run always.
+// NewScaler returns the algorithm of c.Cheaper, nil when all workers always run.
 func NewScaler(c *launch.Config) Scaler {
 	s := newAlgorithm(c)
 	if cheaper := &c.Cheaper; s != nil && (cheaper.SoftRSS > 0 || cheaper.HardRSS > 0) {

@@ -2,22 +2,22 @@ package policy
 
 import "fmt"
 
-// Health is whether a zygote obeys. It is looked at once a second, and looks are
-// counted, not time: while the whole server stands still there are none.
+// Health is whether a zygote responds. It counts looks, one a second, not time: while the whole
+// server stands still there are none.
 type Health struct {
 	Owed     int    // answers to commands that have not come
 	Stopped  int    // looks in a row at which the process was stopped
 	quiet    int    // ... at which an answer was owed and it did nothing
 	overdue  int    // ... at which an answer was owed
 	idle     int    // ... at which none was
-	retry    int    // looks until it is tried to replace it again
-	progress string // what the process had done by the last look
-	Stuck    string // why it is taken to obey no more; empty: it is not
+	retry    int    // looks until the next try to replace it
+	progress string // the process's work up to the last look
+	Stuck    string // why it counts as stuck; empty when it responds
 	deaf     bool   // for good: what it says makes no sense
 }
 
-// How many looks it takes. A zygote that is swapped in, or forks on a busy machine, does
-// something meanwhile or waits for a processor; neither counts as quiet.
+// How many looks it takes. A zygote that is swapped in, or forks on a busy machine, does some
+// work or waits for a processor; neither counts as quiet.
 const (
 	stoppedLooks = 3
 	quietLooks   = 10
@@ -32,8 +32,8 @@ func (h *Health) Answered() {
 	h.quiet, h.overdue = 0, 0
 }
 
-// Look notes what the process does. state is a letter as in /proc, 0 where there is none.
-// It reports whether the process has begun or ceased to obey.
+// Look notes what the process does. state is a letter as in /proc, 0 for none. It reports
+// whether the process has begun or ceased to respond.
 func (h *Health) Look(state byte, progress string) (changed bool) {
 	if h.deaf {
 		return false
@@ -67,14 +67,14 @@ func (h *Health) Look(state byte, progress string) (changed bool) {
 	return changed
 }
 
-// Ping reports whether one that obeys is to be asked for an answer now.
+// Ping reports whether to ping a responding zygote now.
 func (h *Health) Ping() bool {
 	h.idle++
 	return h.Owed == 0 && h.idle%pingLooks == 0
 }
 
-// Distrust says that it obeys no more, for good: what it says makes no sense. It reports
-// whether it had obeyed until then.
+// Distrust marks it as stuck for good: its reports are malformed. It reports whether it
+// responded until then.
 func (h *Health) Distrust(why string) (changed bool) {
 	if changed = h.Stuck == ""; changed {
 		h.retry = 0
@@ -83,8 +83,8 @@ func (h *Health) Distrust(why string) (changed bool) {
 	return changed
 }
 
-// Replace reports whether it is to be tried now to replace one that obeys no more: at the
-// first look, and then once in a while.
+// Replace reports whether to try to replace a stuck zygote now: at the first look, and then
+// once in a while.
 func (h *Health) Replace() bool {
 	if h.retry--; h.retry > 0 {
 		return false

@@ -7,13 +7,13 @@ import (
 	"github.com/uwsgo/uwsgo/engine/worker/launch"
 )
 
-// limitsEach is how often the limits are looked at.
+// limitsEach is how often limits are checked.
 const limitsEach = 500 * time.Millisecond
 
-// jitter is the largest part of a limit that is added to it at random.
+// jitter is the largest part of a limit that is added at random.
 const jitter = 0.1
 
-// Vitals are what limits are about.
+// Vitals are the values that have limits.
 type Vitals struct {
 	Worker   int // number, from 1
 	Spawned  time.Time
@@ -22,7 +22,7 @@ type Vitals struct {
 	Luck     float64 // 0 to 1, for as long as the process lives
 }
 
-// Due says why a process is to be replaced; it is empty when it is not.
+// Due returns why a process must be replaced, empty for no reason.
 func Due(l *launch.Limits, now time.Time, v Vitals) string {
 	age := now.Sub(v.Spawned)
 	if age < l.MinLifetime {
@@ -44,7 +44,7 @@ func Due(l *launch.Limits, now time.Time, v Vitals) string {
 	return ""
 }
 
-// Evil says why a process is to be killed; it is empty when it is not.
+// Evil returns why a process must be killed, empty for no reason.
 func Evil(l *launch.Limits, v Vitals) string {
 	switch {
 	case l.EvilRSS > 0 && v.RSS >= l.EvilRSS:
@@ -55,7 +55,7 @@ func Evil(l *launch.Limits, v Vitals) string {
 	return ""
 }
 
-// Tick is how often something is to be looked at; 0 means never.
+// Tick returns how often to look; 0 means never.
 func Tick(c *launch.Config) time.Duration {
 	var d time.Duration
 	if c.Limits != (launch.Limits{}) {

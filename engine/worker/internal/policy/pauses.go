@@ -6,47 +6,47 @@ import (
 	"time"
 )
 
-// LookEach is how often the supervisor looks at what starts and at the zygotes.
+// LookEach is how often the supervisor looks at starting processes and zygotes.
 const LookEach = time.Second
 
-// Pauses are times in which nothing of this process ran, as when a container was frozen.
-// Workers did not run either, so such time does not count as theirs. A goroutine of its
-// own tells them: that the supervisor waits for something is no pause. Any goroutine may
-// call its methods.
+// Pauses are times in which this process stood still, for example in a frozen container.
+// Workers stood still too, so such time does not count as theirs. A goroutine of its own
+// measures them, because a supervisor that waits is not a pause. Any goroutine may call its
+// methods.
 type Pauses struct {
 	mu   sync.Mutex // held for a moment
-	last time.Time  // when something ran
+	last time.Time  // the last tick
 	list []pause
 }
 
-// pause began after the time at which its end is, less its length.
+// pause has an end and a length.
 type pause struct {
 	end    time.Time
 	length time.Duration
 }
 
-// Something runs every second. What is longer by this is a pause; the number that is
-// remembered is bounded, and so is what a late request may gain.
+// A tick comes every second. A tick that is late by this is a pause. Only some pauses are
+// remembered, which bounds what a late request may gain.
 const (
 	pauseLeast = 2 * time.Second
 	pausesMost = 64
 )
 
-// Serve notes that something runs, until done is closed.
+// Serve ticks until done is closed.
 func (s *Pauses) Serve(done <-chan struct{}) {
 	tick := time.NewTicker(LookEach)
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
-			s.Tick(time.Now()) // not what the ticker says, which may be from before a pause
+			s.Tick(time.Now()) // not the ticker's time, which may be from before a pause
 		case <-done:
 			return
 		}
 	}
 }
 
-// Tick notes that something runs.
+// Tick notes that this process runs.
 func (s *Pauses) Tick(now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -59,7 +59,7 @@ func (s *Pauses) Tick(now time.Time) {
 	s.last = now
 }
 
-// present returns the pause that has just ended, of which Tick has not heard yet.
+// present returns the pause that has just ended, before Tick has noted it.
 func (s *Pauses) present(now time.Time) (p pause, is bool) {
 	d := now.Sub(s.last)
 	return pause{now, d}, !s.last.IsZero() && d > LookEach+pauseLeast

@@ -2,7 +2,7 @@ package policy
 
 import "time"
 
-// Throttle has respawning wait once processes in a row have lived for less than Young.
+// Throttle delays respawning when several processes in a row have lived less than Young.
 type Throttle struct{ short int }
 
 // Respawning waits for RespawnDelay, uWSGI's forkbomb-delay, once youngLimit processes in
@@ -13,8 +13,7 @@ const (
 	youngLimit   = 2
 )
 
-// Died counts a process that has lived for that long, and reports whether the next one has
-// to wait.
+// Died counts the death of a process after age, and reports whether the next one must wait.
 func (t *Throttle) Died(age time.Duration) (wait bool) {
 	if age >= Young {
 		t.short = 0
@@ -24,8 +23,8 @@ func (t *Throttle) Died(age time.Duration) (wait bool) {
 	return t.short >= youngLimit
 }
 
-// Retry counts a process that did not get as far as to serve, and reports whether another
-// may be tried at once. If not, it is not counted.
+// Retry counts a process that died before it served, and reports whether another may be tried
+// at once. If not, it does not count it.
 func (t *Throttle) Retry() bool {
 	if t.short+1 >= youngLimit {
 		return false
@@ -34,5 +33,5 @@ func (t *Throttle) Retry() bool {
 	return true
 }
 
-// Exhaust has the next process wait, whatever was before.
+// Exhaust makes the next process wait in any case.
 func (t *Throttle) Exhaust() { t.short = youngLimit }

@@ -1,5 +1,5 @@
-// Package proc is what each system does in its own way: sockets for children, and what can
-// be known of processes.
+// Package proc has the parts that differ between systems: sockets for children, and facts about
+// processes.
 package proc
 
 import (
@@ -20,21 +20,21 @@ func Socketpair(typ int) (fds [2]int, err error) {
 	return fds, os.NewSyscallError("socketpair", err)
 }
 
-// ChildAttr has the kernel kill a child, the zygote, when the server dies. The signal comes
-// when the thread that started the process ends, so that thread must be kept.
+// ChildAttr makes the kernel kill a child, the zygote, when the server dies. The signal comes
+// when the starting thread ends, so keep that thread.
 func ChildAttr() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 }
 
-// StackSignal has a worker thread write its Python stack: a real-time signal, as
-// apps have uses of their own for SIGUSR1 and SIGUSR2. 0 where there is none.
+// StackSignal makes a worker thread write its Python stack. It is a real-time signal, because
+// apps use SIGUSR1 and SIGUSR2. 0 means none.
 const StackSignal = 62
 
-// SignalThread sends StackSignal to a thread of a worker. That the process still is
-// the one that was meant is sure but for a process that took both ids just now.
+// SignalThread sends StackSignal to a thread of a worker. It could hit another process only if
+// that has just got both ids.
 func SignalThread(pid, tid int) error { return unix.Tgkill(pid, tid, unix.Signal(StackSignal)) }
 
-// KernelState says what a thread is doing in the kernel, in uWSGI's words.
+// KernelState returns what a thread does in the kernel, in uWSGI's words.
 func KernelState(pid, tid int) (lines []string) {
 	for _, name := range []string{"syscall", "wchan"} {
 		if b, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/%s", pid, tid, name)); err == nil {
@@ -44,7 +44,7 @@ func KernelState(pid, tid int) (lines []string) {
 	return lines
 }
 
-// GrowBuffer lets fd have size bytes under way, as far as the system allows.
+// GrowBuffer sets fd's socket buffers to size bytes, as far as the system allows.
 func GrowBuffer(fd, size int) {
 	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, size) != nil {
 		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, size)
@@ -62,7 +62,7 @@ func Memory(pid int) (rss, vsz int64) {
 	return rss * page, vsz * page
 }
 
-// Descriptors returns how many a process has open, and how many it may have.
+// Descriptors returns how many descriptors a process has open, and its limit.
 func Descriptors(pid int) (open int, limit string) {
 	entries, _ := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
 	limits, _ := os.ReadFile(fmt.Sprintf("/proc/%d/limits", pid))
@@ -92,8 +92,8 @@ func Tree() map[int][]int {
 	return children
 }
 
-// State returns the state of a process as ps shows it, X for one that is gone, and
-// what it has done so far: processor time and page faults.
+// State returns the state of a process as ps shows it, X for one that has exited, and its work
+// so far: processor time and page faults.
 func State(pid int) (state byte, progress string) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil && unix.Kill(pid, 0) == unix.ESRCH {
@@ -107,8 +107,8 @@ func State(pid int) (state byte, progress string) {
 	return fields[0][0], fmt.Sprint(fields[7], fields[9], fields[11], fields[12])
 }
 
-// HasQueue says whether requests can be datagrams on a socket that all workers
-// receive from and that ends: SOCK_SEQPACKET, of which only Linux's is tested.
+// HasQueue says whether all workers can receive requests as datagrams from one socket with an
+// end: SOCK_SEQPACKET. Only Linux's is tested.
 const HasQueue = true
 
 // Queued reports whether something is left in the socket that fd sends to.

@@ -24,7 +24,7 @@ func Socketpair(typ int) (fds [2]int, err error) {
 // ChildAttr does nothing here. The zygote ends with its control socket, and the workers with their streams.
 func ChildAttr() *syscall.SysProcAttr { return nil }
 
-// GrowBuffer lets fd have size bytes under way, as far as the system allows.
+// GrowBuffer sets fd's socket buffers to size bytes, as far as the system allows.
 func GrowBuffer(fd, size int) { _ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, size) }
 
 // StackSignal is 0: there is none.
@@ -33,7 +33,7 @@ const StackSignal = 0
 // SignalThread sends StackSignal to a thread of a worker.
 func SignalThread(int, int) error { return syscall.ENOSYS }
 
-// KernelState says what a thread is doing in the kernel.
+// KernelState returns what a thread does in the kernel.
 func KernelState(int, int) []string { return nil }
 
 // Memory returns the resident and the virtual size of a process in bytes.
@@ -42,10 +42,10 @@ func Memory(int) (rss, vsz int64) { return 0, 0 }
 // Tree returns the children of all processes.
 func Tree() map[int][]int { return nil }
 
-// State returns the state of a process and what it has done so far.
+// State returns the state of a process and its work so far.
 func State(int) (state byte, progress string) { return 0, "" }
 
-// Descriptors returns how many a process has open, and how many it may have.
+// Descriptors returns how many descriptors a process has open, and its limit.
 func Descriptors(int) (open int, limit string) { return 0, "not known" }
 
 // HasQueue says that requests are datagrams on one socket that all workers receive from.

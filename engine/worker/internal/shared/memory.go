@@ -10,12 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Finishing is a claim of a request that has been answered while the app still
-// works on it, in its iterable's close for example.
+// Finishing is the claim of an answered request that the app still works on, for example in its
+// iterable's close.
 const Finishing = 1 << 32
 
-// SlotBits is how many bits of a request's id are the number of its slot, and LoopShift
-// where the number of its loop begins.
+// SlotBits is how many bits of a request's id are its slot. LoopShift is the first bit of its
+// loop.
 const (
 	SlotBits  = 16
 	LoopShift = 24
@@ -25,22 +25,22 @@ const (
 // slow each other down.
 const claimSize = 64
 
-// Memory is the memory that the server shares with its workers: claims, written by
-// worker threads but for the word that tells them to finish, and after them one
-// byte for each slot of each loop, written by that loop.
+// Memory is the memory that the server shares with its workers. It begins with the claims.
+// Worker threads write them; the supervisor writes the word that retires a thread. One byte for
+// each slot of each loop follows; that loop writes it.
 //
 // Behind that the file has room for large answers, see [Answers].
 type Memory struct {
 	mem      []byte
 	answers  []byte // of all streams; nil where there is none
 	File     *os.File
-	CancelAt int // where the slots' bytes begin
-	// AnswersAt is where the answers of the first stream begin, AnswersEach how many bytes each
-	// stream has; 0 where there are none.
+	CancelAt int // offset of the slots' bytes
+	// AnswersAt is the offset of the answers of the first stream, AnswersEach the bytes of each
+	// stream; 0 for none.
 	AnswersAt, AnswersEach int
 }
 
-// NewMemory makes it for so many claims, loops, and streams, of which live are in use at a time.
+// NewMemory makes it for that many claims, loops and streams. live streams are in use at a time.
 func NewMemory(claims, loops, streams, live int) (*Memory, error) {
 	page := os.Getpagesize()
 	s := &Memory{CancelAt: (claims*claimSize + page - 1) / page * page}
@@ -56,7 +56,7 @@ func NewMemory(claims, loops, streams, live int) (*Memory, error) {
 		_ = s.File.Close()
 		return nil, fmt.Errorf("memory shared with workers: %w", err)
 	}
-	// Loops may touch it as long as they have a Port, so it goes with the last of them.
+	// Loops may use it as long as they have a Port. The last one frees it.
 	runtime.AddCleanup(s, func(mem []byte) { _ = unix.Munmap(mem) }, s.mem)
 	s.shareAnswers(size, streams, live)
 	if s.answers != nil {
@@ -66,8 +66,8 @@ func NewMemory(claims, loops, streams, live int) (*Memory, error) {
 	return s, nil
 }
 
-// Claim returns what worker thread i, counted over all workers, has taken: its id
-// ([Finishing], or 0 for nothing) and when, on CLOCK_MONOTONIC.
+// Claim returns the claim of worker thread i, counted over all workers: the request's id,
+// [Finishing], or 0 for nothing, and since when, on CLOCK_MONOTONIC.
 func (s *Memory) Claim(i int) (id uint64, since int64) {
 	for id = atomic.LoadUint64(s.Word(i, 0)); ; {
 		since = int64(atomic.LoadUint64(s.Word(i, 8)))
@@ -75,11 +75,11 @@ func (s *Memory) Claim(i int) (id uint64, since int64) {
 		if again == id {
 			return id, since
 		}
-		id = again // the thread has taken another request meanwhile
+		id = again // the thread has taken another request
 	}
 }
 
-// ClearClaim makes a claim ready for the thread of a new process.
+// ClearClaim prepares a claim for the thread of a new process.
 func (s *Memory) ClearClaim(i int) {
 	atomic.StoreUint64(s.Word(i, 0), 0)
 	atomic.StoreUint64(s.Word(i, 16), 0)
@@ -87,13 +87,13 @@ func (s *Memory) ClearClaim(i int) {
 	atomic.StoreUint64(s.Word(i, 32), 0)
 }
 
-// Called returns the id of the request that worker thread i has called the app for last.
+// Called returns the id of the last request that worker thread i has called the app for.
 func (s *Memory) Called(i int) uint32 { return uint32(atomic.LoadUint64(s.Word(i, 32))) }
 
-// Finished reports whether worker thread i has done so.
+// Finished reports whether worker thread i has finished after Retire.
 func (s *Memory) Finished(i int) bool { return atomic.LoadUint64(s.Word(i, 16)) == 2 }
 
-// Thread returns the system's id of worker thread i, 0 while it is not known.
+// Thread returns the system's id of worker thread i, 0 while unknown.
 func (s *Memory) Thread(i int) int { return int(atomic.LoadUint64(s.Word(i, 24))) }
 
 // Retire tells worker thread i to take no more requests.

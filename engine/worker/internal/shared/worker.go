@@ -1,6 +1,6 @@
-// Package shared is what the loops and the supervisor both read and write of the workers:
-// the memory that they share with the processes, their states and their counters. All of
-// it that changes is atomic, so any goroutine may use it. Who writes what is said there.
+// Package shared holds the state of workers that loops and supervisor both use: the memory
+// shared with the processes, states and counters. All changing fields are atomic, so any
+// goroutine may use them. Each field names its writer.
 package shared
 
 import (
@@ -14,34 +14,32 @@ type State uint32
 
 // The states of a process, in the order in which it goes through them.
 const (
-	Dead     State = iota // there is none, or its end is being dealt with
-	Starting              // it is forked, or imports the apps
+	Dead     State = iota // there is no process, or it has exited and is being detached
+	Starting              // it is being forked, or imports the apps
 	Serving               // it takes requests
-	Draining              // it finishes what it has, and goes
+	Draining              // it is retired: it finishes its requests and exits
 )
 
-// Places is how many processes a worker can have at a time: the one that serves,
-// its successor, and some that drain. Where all are taken the successor waits, at
-// most for the mercy time.
+// Places is how many processes a worker can have at a time: one that serves, its successor, and
+// some that drain. When all are taken the successor waits, at most for the mercy time.
 const Places = 4
 
-// Apps is how many apps are told apart where answers are counted by app; the last
-// place is that of all others.
+// Apps is how many apps have counters of their own. The last place counts all other apps.
 const Apps = 16
 
-// AppPlace returns the place in which an app is counted.
+// AppPlace returns the place that counts an app.
 func AppPlace(app int) uint8 { return uint8(min(max(app, 0), Apps-1)) }
 
-// Worker is one of the pool's workers, which processes are one after another. Its
-// counters go on when the process is replaced.
+// Worker is one of the pool's workers, served by one process after another. Its counters go on
+// when the process is replaced.
 type Worker struct {
 	Number    int // from 1
 	Processes []*Process
 	Threads   []ThreadCount // by core
 
-	Present     atomic.Pointer[Process] // the one that serves, nil while there is none; the supervisor's
-	Cheap       atomic.Bool             // it is to have no process; the supervisor's
-	Spawns      atomic.Uint64           // the supervisor's
+	Present     atomic.Pointer[Process] // the one that serves, nil for none; the supervisor writes it
+	Cheap       atomic.Bool             // it has no process, on purpose; the supervisor writes it
+	Spawns      atomic.Uint64           // the supervisor writes it
 	Harakiri    atomic.Uint64
 	RunningTime atomic.Uint64 // µs
 	AvgRT       atomic.Uint64 // µs
@@ -57,12 +55,12 @@ func NewWorker(number, threads int) *Worker {
 	return w
 }
 
-// ThreadCount counts what one core has done, whichever its process was, by app.
+// ThreadCount counts the work of one core by app, over all its processes.
 type ThreadCount struct {
 	Apps [Apps]AppCount
 }
 
-// AppCount counts what one core has done for one app.
+// AppCount counts the work of one core for one app.
 type AppCount struct {
 	Requests   atomic.Uint64
 	Exceptions atomic.Uint64
@@ -76,25 +74,25 @@ func (t *ThreadCount) Requests() (n uint64) {
 	return n
 }
 
-// Process is a place for one process of a worker, used again when that is gone.
+// Process is a place for one process of a worker. The next process uses it again.
 type Process struct {
 	Worker  *Worker
 	Place   int // among all of the pool
 	Threads int
 
 	state     atomic.Uint32
-	PID       atomic.Int64  // 0 while it is not known; the supervisor's
-	SpawnedAt atomic.Int64  // Unix nanoseconds; the supervisor's
-	BornAt    atomic.Int64  // on the loops' clock, before it is forked; the supervisor's
+	PID       atomic.Int64  // 0 while unknown; the supervisor writes it
+	SpawnedAt atomic.Int64  // Unix nanoseconds; the supervisor writes it
+	BornAt    atomic.Int64  // on the loops' clock, before the fork; the supervisor writes it
 	Requests  atomic.Uint64 // answered by it
 	Answered  [Apps]atomic.Uint64
 }
 
-// Thread returns the number of one of its threads among all of the pool: the place of
-// that thread's claim.
+// Thread returns the number of one of its threads over the whole pool, which is the place of
+// its claim.
 func (p *Process) Thread(core int) int { return p.Place*p.Threads + core }
 
-// Set changes its state. The supervisor calls it.
+// Set changes the state. Only the supervisor calls it.
 func (p *Process) Set(s State) { p.state.Store(uint32(s)) }
 
 // State returns its state.
@@ -105,15 +103,15 @@ func (p *Process) Is(states ...State) bool {
 	return slices.Contains(states, p.State())
 }
 
-// Age is for how long the process has run.
+// Age returns how long the process has run.
 func (p *Process) Age(now time.Time) time.Duration {
 	return now.Sub(time.Unix(0, p.SpawnedAt.Load()))
 }
 
-// Born makes the place ready for a process that is about to be forked. at is the present
-// time on the loops' clock. The supervisor calls it.
+// Born prepares the place for a process before its fork. at is the present time on the loops'
+// clock. Only the supervisor calls it.
 func (p *Process) Born(at int64) {
-	p.BornAt.Store(at) // before the state, as loops read it then
+	p.BornAt.Store(at) // before the state: loops read it after the state
 	p.Set(Starting)
 	p.PID.Store(0)
 	p.SpawnedAt.Store(time.Now().UnixNano())

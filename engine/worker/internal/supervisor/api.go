@@ -9,23 +9,23 @@ import (
 	"github.com/uwsgo/uwsgo/engine/worker/internal/shared"
 )
 
-// Zygote returns the process id of the zygote that serves, or of the first one, 0 while
-// there is none.
+// Zygote returns the process id of the zygote that serves, or of the first one while it loads;
+// 0 for none.
 func (g *Supervisor) Zygote() int { return int(g.zygotePID.Load()) }
 
-// Loading returns the id of the process that loads the apps anew, 0 for none.
+// Loading returns the id of the process that loads the apps for a reload, 0 for none.
 func (g *Supervisor) Loading() int { return int(g.loading.Load()) }
 
-// Load returns what was loaded, nil before that.
+// Load returns the loaded apps, nil before that.
 func (g *Supervisor) Load() *Load { return g.load.Load() }
 
-// Reload loads the apps anew: see worker.Pool.
+// Reload loads the apps again: see worker.Pool.
 func (g *Supervisor) Reload(ctx context.Context) error { return g.ask(ctx, g.generations.reload) }
 
 // ChainReload replaces the workers one after another: see worker.Pool.
 func (g *Supervisor) ChainReload(ctx context.Context) error { return g.ask(ctx, g.turns.reload) }
 
-// ask posts what answers, and waits for that.
+// ask posts fn and waits for its answer.
 func (g *Supervisor) ask(ctx context.Context, what func(answer chan<- error)) error {
 	answer := make(chan error, 1)
 	select {
@@ -50,27 +50,25 @@ func (g *Supervisor) ReloadBackgrounds(kind string) {
 	g.post(func() { g.backgrounds.reload(kind) })
 }
 
-// GiveWay says that another reload is to follow the one that is under way, if one is: see
-// worker.Pool.
+// GiveWay announces another reload after the one under way: see worker.Pool.
 func (g *Supervisor) GiveWay() {
 	g.post(func() { g.generations.giveWay = g.generations.next != nil })
 }
 
-// Scale has so many more workers run: see worker.Pool.
+// Scale runs n more workers: see worker.Pool.
 func (g *Supervisor) Scale(n int) { g.post(func() { g.scaler.by(n) }) }
 
-// Fault kills a process that does not keep to the protocol. It does not wait.
+// Fault kills a process that has broken the protocol. It does not wait.
 func (g *Supervisor) Fault(one *shared.Process) { g.fleet.faultAt(one.Place, one.BornAt.Load()) }
 
-// Raised replaces a process whose app has raised what launch.Exceptions names. It does not
-// wait.
+// Raised replaces a process whose app has raised one of launch.Exceptions. It does not wait.
 func (g *Supervisor) Raised(one *shared.Process) { g.fleet.ifSame(one, g.turns.replaceRaised) }
 
 // Short replaces a process that has no descriptors left. It does not wait.
 func (g *Supervisor) Short(one *shared.Process) { g.fleet.ifSame(one, g.turns.replaceShort) }
 
-// Confess logs what a late request was doing, and has its process replaced. what is the
-// request, age for how long it has run. It does not wait.
+// Confess logs the stack of a late request and replaces its process. what names the request;
+// age is how long it has run. It does not wait.
 func (g *Supervisor) Confess(one *shared.Process, core int, what string, age time.Duration) {
 	pid := int(one.PID.Load())
 	go func() { // it waits for the stack
@@ -79,10 +77,10 @@ func (g *Supervisor) Confess(one *shared.Process, core int, what string, age tim
 	}()
 }
 
-// Drain says that the pool is being stopped: late requests get no mercy any more.
+// Drain says that the pool stops: late requests get no more mercy.
 func (g *Supervisor) Drain() { g.draining.Store(true) }
 
-// Stop ends everything. What is left when ctx ends is killed, and ctx's error returned.
+// Stop ends all processes. When ctx ends first it kills the rest and returns ctx's error.
 func (g *Supervisor) Stop(ctx context.Context) error {
 	g.stopReq <- ctx
 	<-g.done
@@ -93,15 +91,15 @@ func (g *Supervisor) Stop(ctx context.Context) error {
 	return nil
 }
 
-// quit tells the workers to go when they have nothing left to do.
+// quit retires all workers.
 func (g *Supervisor) quit() {
 	if z := g.generations.next; z != nil && !z.forking {
-		g.fleet.abandon(z) // it would finish importing before it listens
+		g.fleet.abandon(z) // it would finish the import before it listens
 	}
 	for _, p := range g.fleet.places {
 		if p.alive && p.Is(shared.Starting) {
 			list := g.fleet.strays(p.pid())
-			p.signal(unix.SIGKILL) // likewise, and it has no request
+			p.signal(unix.SIGKILL) // likewise; it has no request
 			killStrays(list)
 		}
 	}
@@ -115,9 +113,8 @@ func (g *Supervisor) quit() {
 	g.loops.Quit()
 }
 
-// close gives back what the supervisor has of the system. Loops may still use the
-// shared memory, which goes with its last user, and the queue, which goes when each
-// of them has let go of it.
+// close frees the supervisor's resources. Loops may still use the shared memory and the queue:
+// each ends with its last user.
 func (g *Supervisor) close() {
 	_ = g.Memory.File.Close()
 	g.stacks.close()
@@ -137,6 +134,5 @@ func (g *Supervisor) close() {
 	g.loops.Close(done)
 }
 
-// Receiver returns the socket that workers receive requests from; only where there is a
-// queue.
+// Receiver returns the socket that workers receive requests from. Not in stream mode.
 func (g *Supervisor) Receiver() int { return int(g.queueFile.Fd()) }

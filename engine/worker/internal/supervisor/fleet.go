@@ -20,8 +20,7 @@ import (
 
 const sigKill = unix.SIGKILL
 
-// errNoPlace says that a worker has no place for one process more: one that drains goes
-// soon.
+// errNoPlace says that a worker has no vacant place: a draining process exits soon.
 var errNoPlace = errors.New("no place for one process more")
 
 // fleet has the processes. A process is spawned, is ready, serves, is retired, exits, is
@@ -32,7 +31,7 @@ type fleet struct {
 	places  []*process // of all workers
 }
 
-// place returns the process that a zygote speaks of, nil if it is not that zygote's.
+// place returns the process at a place, nil if it is not that zygote's.
 func (f *fleet) place(z *generation, i int) *process {
 	if p := f.places[i]; p.generation == z {
 		return p
@@ -40,13 +39,13 @@ func (f *fleet) place(z *generation, i int) *process {
 	return nil
 }
 
-// anyAlive reports whether a process is left. One whose end only the loops have not dealt
-// with yet is none: they may never run, as at a start that fails.
+// anyAlive reports whether a process is left. It leaves out those that only wait for the loops
+// to detach: the loops never run when the start fails.
 func (f *fleet) anyAlive() bool {
 	return slices.ContainsFunc(f.places, func(p *process) bool { return p.alive && p.streams != nil })
 }
 
-// spawn starts a process for w. An error means that none can be started now.
+// spawn starts a process for w. It returns an error when none can be started now.
 func (f *fleet) spawn(w *worker, z *generation) error {
 	p := w.free()
 	if p == nil {
@@ -54,7 +53,7 @@ func (f *fleet) spawn(w *worker, z *generation) error {
 	}
 	g := f.g
 	for _, t := range p.threads {
-		// A process of a dead zygote may have made it since the last was dealt with.
+		// A process of a dead zygote may have written it since.
 		g.Memory.ClearClaim(t.index)
 	}
 	born := reactor.Clock()
@@ -85,15 +84,15 @@ func (f *fleet) spawn(w *worker, z *generation) error {
 	return nil
 }
 
-// cannot says that no process can be started now, and returns why.
+// cannot logs why no process can be started now, and returns the reason.
 func (f *fleet) cannot(w *worker, err error) error {
 	f.g.say("cannot spawn worker %d: %v", w.Number, err)
 	f.delay(w)
 	return err
 }
 
-// pairs makes the streams between threads and loops: ours by thread and loop, theirs in
-// that order.
+// pairs makes the streams between threads and loops: ours by thread and loop, theirs in the
+// same order.
 func (f *fleet) pairs(threads int) (ours [][]int, theirs []int, err error) {
 	for range threads {
 		var one []int
@@ -138,7 +137,7 @@ func (f *fleet) spawned(p *process, pid int) {
 	}
 }
 
-// ready has a process serve, and its predecessor go.
+// ready lets a process serve and retires its predecessor.
 func (f *fleet) ready(p *process) {
 	w := p.worker
 	p.Set(shared.Serving)
@@ -146,7 +145,7 @@ func (f *fleet) ready(p *process) {
 	p.doing = zygote.Stage{}
 	p.hangUp()
 	if f.g.Queue < 0 {
-		// That one is ready is known after its streams have been attached, so loops have them.
+		// The loops have its streams: they were attached before.
 		f.g.loops.Serve(p.Process)
 	}
 	before := w.present()
@@ -168,8 +167,8 @@ func (f *fleet) ready(p *process) {
 	f.fill()
 }
 
-// fill spawns what is missing: a process for each worker by the zygote that is
-// about to take over, else by the present one.
+// fill spawns a missing process for each worker. The next zygote forks it while one loads, else
+// the present one.
 func (f *fleet) fill() {
 	s := &f.g.generations
 	z := s.present
@@ -203,8 +202,8 @@ func (f *fleet) fill() {
 	}
 }
 
-// takeNoMore tells the threads of a process to take no more requests. It comes before its
-// successor is known to serve, so that what is sent after that is for the successor.
+// takeNoMore retires the threads of a process. It comes before the successor is known to serve,
+// so the successor gets all requests sent after that.
 func (f *fleet) takeNoMore(p *process) {
 	if f.g.Queue < 0 {
 		return
@@ -214,7 +213,7 @@ func (f *fleet) takeNoMore(p *process) {
 	}
 }
 
-// retire has a process finish the requests that it has, and go. why is for the log.
+// retire tells a process to finish its requests and exit. why is for the log.
 func (f *fleet) retire(p *process, why string) {
 	if !p.Is(shared.Starting, shared.Serving) {
 		return
@@ -234,8 +233,9 @@ func (f *fleet) retire(p *process, why string) {
 	at := p.retired
 	g.afterAwake(at, mercy, func() { f.mercyOver(p, at) })
 	if g.Queue >= 0 {
-		// A thread looks at this after it has said that it begins, and so takes nothing
-		// if that is not to be seen yet. It may begin before the supervisor hears of it.
+		// A thread announces its start before it reads the retire word. If no thread has
+		// announced itself, none takes a request any more. A thread may start before the
+		// supervisor hears that the process is ready.
 		f.takeNoMore(p)
 		began := slices.ContainsFunc(p.threads, func(t *thread) bool { return g.Memory.Thread(t.index) != 0 })
 		if starting && !began {
@@ -246,7 +246,7 @@ func (f *fleet) retire(p *process, why string) {
 		return
 	}
 	if starting {
-		p.signal(sigKill) // it is given no request before it is ready
+		p.signal(sigKill) // it gets no request before it is ready
 		return
 	}
 	p.streams.Retire()
@@ -283,7 +283,7 @@ func (f *fleet) exited(p *process, pid, code int) {
 		f.unforked(p)
 		return
 	case starts && p.err == nil && code < 0 && p.doing.App < 0 && p.doing.Group == 0 && w.throttle.Retry():
-		// Nothing of the app's was running, so somebody has killed it.
+		// It ran no code of the app, so somebody has killed it.
 		g.say("DAMN ! worker %d (pid: %d) died%s :( trying respawn ...", w.Number, pid, how(code))
 		f.detach(p, true)
 		f.fill() // in another place
@@ -302,14 +302,14 @@ func (f *fleet) exited(p *process, pid, code int) {
 	f.detach(p, true)
 }
 
-// died deals with the exit of a process that nobody has asked to go.
+// died handles the exit of a process that was not told to exit.
 func (f *fleet) died(p *process, pid, code int) {
 	g, w := f.g, p.worker
 	if p.err != nil {
 		g.say("%s", p.err)
 	}
 	age := p.Age(time.Now())
-	if pid == 0 { // nor could one right after it
+	if pid == 0 { // the next fork would fail too
 		w.throttle.Exhaust()
 		age = 0
 	} else {
@@ -319,13 +319,13 @@ func (f *fleet) died(p *process, pid, code int) {
 		f.delay(w)
 	}
 	if now := w.present(); now != nil && now != p {
-		w.due = "" // its successor did not start; recycle asks again
+		w.due = "" // its successor did not start; recycle tries again
 		g.turns.broken(fmt.Errorf("the successor of worker %d did not start", w.Number))
 	}
 }
 
-// unforked deals with a process that the next zygote could not fork. The system may have
-// room for it when those of the present one have gone; until then the others serve.
+// unforked handles a process that the next zygote could not fork. The system may have room once
+// the present zygote's processes have exited. Until then the others serve.
 func (f *fleet) unforked(p *process) {
 	s := &f.g.generations
 	f.detach(p, true)
@@ -337,9 +337,9 @@ func (f *fleet) unforked(p *process) {
 	s.takeOver()
 }
 
-// detach has each loop read the last words of a process and fail what it had. When all
-// have, its place is vacated: before that the claims must stay. sure says that
-// the process is gone, not only as good as dead.
+// detach makes each loop read the last frames of a process and fail its requests. When all
+// loops have done so its place is vacated; the claims must stay until then. sure says that the
+// process has exited; otherwise it was killed and may live on.
 func (f *fleet) detach(p *process, sure bool) {
 	streams := p.streams
 	p.streams = nil
@@ -359,14 +359,14 @@ func (f *fleet) detach(p *process, sure bool) {
 	if streams == nil {
 		return
 	}
-	// Not from the loop, which must not wait for the supervisor.
+	// Not on the loop: it must not wait for the supervisor.
 	streams.Detach(sure, func() { go f.g.post(func() { f.vacate(p) }) })
 	if f.g.stopping {
-		p.alive = false // nothing follows that needs the claims
+		p.alive = false // nobody needs the claims any more
 	}
 }
 
-// vacate makes the place of a process free once all loops have detached from it.
+// vacate frees the place of a process after all loops have detached from it.
 func (f *fleet) vacate(p *process) {
 	if !p.alive || p.streams != nil {
 		return
@@ -379,8 +379,7 @@ func (f *fleet) vacate(p *process) {
 	f.fill()
 }
 
-// delay has the next process of a worker wait, which keeps a crash from eating the
-// machine.
+// delay makes the next process of a worker wait, so that a crash loop does not eat the machine.
 func (f *fleet) delay(w *worker) {
 	w.delayed = true
 	f.sleep()
@@ -409,17 +408,17 @@ func status(code int) string {
 	return fmt.Sprintf("exit status %d", code)
 }
 
-// faultAt kills the process that is at a place since it was born: its id may not be known
+// faultAt kills the process at a place, if it is still the one born then. Its id may be unknown
 // yet. Any goroutine.
 func (f *fleet) faultAt(place int, born int64) {
 	go f.g.post(func() {
 		if p := f.places[place]; p.alive && p.BornAt.Load() == born {
-			p.signal(sigKill) // its zygote forks it first, if it has not yet
+			p.signal(sigKill) // its zygote forks it first, if necessary
 		}
 	})
 }
 
-// ifSame posts fn for a process, which does nothing if there is another one by then.
+// ifSame posts fn for a process. It does nothing if another process has the place by then.
 func (f *fleet) ifSame(one *shared.Process, fn func(*process)) {
 	pid := one.PID.Load()
 	go f.g.post(func() {

@@ -13,38 +13,37 @@ import (
 	"github.com/uwsgo/uwsgo/engine/worker/launch"
 )
 
-// generation is a zygote and the processes that it forks. The start, a reload and
-// the death of a zygote are all the same: the next one loads the apps and spawns its
-// workers beside what there is, and takes over once all of them are ready. One that
-// fails leaves things as they were.
+// generation is a zygote and the processes that it forks. A start, a reload and the death of a
+// zygote are alike. The next generation loads the apps and spawns its workers beside the
+// present ones, and takes over once all are ready. If it fails nothing changes.
 type generation struct {
 	*zygote.Zygote
-	number    int           // counted up
+	number    int           // counts generations
 	peer      *control.Peer // the zygote's channel
 	load      *Load         // once it has loaded the apps
-	health    policy.Health // whether its zygote obeys
+	health    policy.Health // whether its zygote responds
 	forking   bool          // it has loaded the apps and forks on command
 	since     time.Time     // when its workers took over
-	processes int           // those whose places are not free again
+	processes int           // those whose places are not vacated
 }
 
-// generations knows which one serves and which one is to take its place.
+// generations knows the generation that serves and the next one.
 type generations struct {
 	g        *Supervisor
 	all      map[*zygote.Zygote]*generation
-	count    int            // of those that there have been
-	present  *generation    // whose processes serve; nil while there is none
-	next     *generation    // that is to take its place once it has loaded the apps
-	waiting  []chan<- error // who is told what becomes of next
-	asked    []chan<- error // who has asked for a reload while next was loading
+	count    int            // of generations so far
+	present  *generation    // its processes serve; nil while there is none
+	next     *generation    // the one that loads, to take over; nil for none
+	waiting  []chan<- error // callers that wait for next
+	asked    []chan<- error // callers that asked for a reload while next was loading
 	giveWay  bool           // another reload waits for the end of the present one
 	served   bool           // some generation has taken over
 	throttle policy.Throttle
 	begun    time.Time     // when next was started
-	took     time.Duration // how long the generation that serves took to take over
+	took     time.Duration // how long the present generation took to take over
 }
 
-// reload starts another generation, or has one follow that which starts.
+// reload starts another generation, or queues one behind the next.
 func (s *generations) reload(answer chan<- error) {
 	if s.g.stopping {
 		answer <- ErrStopped
@@ -93,14 +92,14 @@ func (s *generations) start(lazy bool) error {
 	return nil
 }
 
-// kill kills a zygote that does not keep to the protocol of its channel.
+// kill kills a zygote that has broken the protocol of its channel.
 func (s *generations) kill(z *zygote.Zygote) {
 	if s.all[z] != nil {
 		z.Kill()
 	}
 }
 
-// threads deals with threads that the app has started while it was imported.
+// threads handles threads that the app started during its import.
 func (s *generations) threads(z *generation, r zygote.Threads) {
 	if z != s.next {
 		return
@@ -111,7 +110,7 @@ func (s *generations) threads(z *generation, r zygote.Threads) {
 		g.say("the app started threads while it was imported (%s): they run in process %d alone, which forks the workers and serves no request", names, z.PID)
 		return
 	}
-	// Forking now would lose those threads, and perhaps what they hold locked.
+	// A fork now would lose those threads, and could leave their locks taken.
 	warning := ""
 	switch n := len(g.fleet.workers); {
 	case g.config.ImportOnce:
@@ -126,7 +125,7 @@ func (s *generations) threads(z *generation, r zygote.Threads) {
 	}
 }
 
-// loaded deals with what the next zygote has loaded, and has it fork.
+// loaded handles the next zygote's report of the loaded apps. It lets the zygote fork.
 func (s *generations) loaded(z *generation, r zygote.Loaded) {
 	if z != s.next || s.g.stopping {
 		return
@@ -141,14 +140,14 @@ func (s *generations) loaded(z *generation, r zygote.Loaded) {
 	s.g.fleet.fill()
 }
 
-// imported deals with the apps that a process has imported for itself. It returns false,
-// and has the process go, where one is needed that could not be loaded.
+// imported handles the apps that a process has imported for itself. When a needed app could not
+// be loaded it ends the process and returns false.
 func (s *generations) imported(p *process, r zygote.Ready) bool {
 	z := p.generation
 	another := p.worker.present() != nil || s.present != nil && z == s.next || z == s.present && z.load.complete()
 	if p.err = s.outcome(z, r.Apps, r.PID, another); p.err != nil {
 		list := s.g.fleet.strays(p.pid())
-		p.signal(sigKill) // it ends by itself only where the app is needed
+		p.signal(sigKill) // it exits by itself only with need-app
 		killStrays(list)
 		return false
 	}
@@ -159,8 +158,8 @@ func (s *generations) imported(p *process, r zygote.Ready) bool {
 	return true
 }
 
-// outcome logs what became of the apps. It returns a [launch.LoadError] when one could not
-// be loaded that is needed, or while there is another process that has loaded it.
+// outcome logs whether the apps were loaded. It returns a [launch.LoadError] when an app failed
+// that is needed, or that another process has loaded.
 func (s *generations) outcome(z *generation, apps []launch.LoadedApp, pid int, another bool) error {
 	none := true
 	for i, a := range apps {
@@ -184,8 +183,8 @@ func (s *generations) outcome(z *generation, apps []launch.LoadedApp, pid int, a
 	return nil
 }
 
-// takeOver has the next generation take the place of the present one, once it has
-// a ready process for every worker for which one could be forked.
+// takeOver makes the next generation the present one, once each worker has a ready process, or
+// could not be forked.
 func (s *generations) takeOver() {
 	g := s.g
 	ready := false
@@ -264,7 +263,7 @@ func (s *generations) failed(err error) {
 	if s.present != nil {
 		g.say("reload failed: the workers that run stay as they are")
 		if s.present.health.Stopped > 0 {
-			s.present.Continue() // that is all that is left
+			s.present.Continue() // nothing better is left
 		}
 		s.answer(err)
 		g.fleet.fill()
@@ -272,10 +271,10 @@ func (s *generations) failed(err error) {
 	}
 	s.answer(err)
 	if !s.served {
-		return // Start fails
+		return // Start returns the error
 	}
 	if s.throttle.Died(0) || errors.As(err, new(*launch.LoadError)) {
-		// Perhaps a successor, later, does not lack the app that is needed.
+		// A later generation may load the missing app.
 		g.fleet.sleep()
 		g.after(policy.RespawnDelay, s.restart)
 		return
@@ -291,8 +290,8 @@ func (s *generations) leave(z *generation) {
 	}
 }
 
-// answer tells those who wait for the next generation what became of it, and starts
-// the one after it if it was asked for meanwhile.
+// answer tells the waiting callers how the next generation ended, and starts another if one was
+// asked for meanwhile.
 func (s *generations) answer(err error) {
 	for _, c := range s.waiting {
 		c <- err
@@ -307,7 +306,7 @@ func (s *generations) answer(err error) {
 	s.reload(asked[0])
 }
 
-// restart starts a zygote where there is none.
+// restart starts a zygote when there is none.
 func (s *generations) restart() {
 	if s.g.stopping || s.present != nil || s.next != nil {
 		return
@@ -317,8 +316,8 @@ func (s *generations) restart() {
 	}
 }
 
-// exited deals with a zygote that has exited, and whose workers the kernel has killed
-// therefore. Where it does not do that, they are killed here.
+// exited handles the exit of a zygote. The kernel kills its workers with it; on other systems
+// they are killed here.
 func (s *generations) exited(z *generation) {
 	g := s.g
 	delete(s.all, z.Zygote)
@@ -348,7 +347,7 @@ func (s *generations) exited(z *generation) {
 	}
 }
 
-// anew returns the configuration of the next generation.
+// anew returns the configuration for the next generation.
 func (s *generations) anew() (*launch.Config, error) {
 	c := s.g.config
 	if c.Anew != nil {

@@ -8,23 +8,23 @@ import (
 	"github.com/uwsgo/uwsgo/engine/worker/internal/shared"
 )
 
-// orphansEnd is how long the workers of a zygote that has exited may take to be gone. They
-// have been killed: what takes longer hangs in the kernel.
+// orphansEnd is how long the killed workers of a zygote that has exited may take to exit. One
+// that takes longer hangs in the kernel.
 const orphansEnd = time.Second
 
 // orphan is a process whose zygote has exited.
 type orphan struct {
 	*process
-	handle *os.Process // its own, nil where its id was never known
+	handle *os.Process // nil when its id was never known
 	since  time.Time
 }
 
-// graves are the processes whose zygotes have exited: they have been killed, and perhaps
-// are not gone yet.
+// graves holds the processes of zygotes that have exited. They were killed and may not have
+// exited yet.
 type graves struct {
 	g       *Supervisor
 	orphans []orphan
-	burying bool // a look at them will follow
+	burying bool // another look follows
 }
 
 // add kills the processes of a zygote that has exited.
@@ -34,7 +34,7 @@ func (s *graves) add(z *generation) {
 			continue
 		}
 		for _, t := range p.threads {
-			s.g.Memory.Retire(t.index) // should it live on, it begins nothing more
+			s.g.Memory.Retire(t.index) // if it lives on it begins nothing more
 		}
 		p.endHook()
 		s.orphans = append(s.orphans, orphan{p, p.handle, time.Now()})
@@ -46,15 +46,15 @@ func (s *graves) add(z *generation) {
 	s.bury()
 }
 
-// bury detaches the orphans that are gone, and looks at the others again soon: what they
-// have not claimed is run elsewhere, so they must be gone. The supervisor goes on meanwhile.
+// bury detaches orphans that have exited, and looks at the others again soon. Their unclaimed
+// requests run elsewhere, so they must have exited first. The supervisor goes on meanwhile.
 func (s *graves) bury() {
 	s.orphans = slices.DeleteFunc(s.orphans, func(o orphan) bool {
 		sure := o.streams == nil || o.exited(s.g.Memory, o.handle)
 		if !sure && time.Since(o.since) < orphansEnd {
 			return false
 		}
-		if o.streams != nil { // else its end has been dealt with before
+		if o.streams != nil { // else it was detached before
 			s.g.fleet.detach(o.process, sure)
 		}
 		return true

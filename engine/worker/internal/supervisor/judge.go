@@ -13,16 +13,16 @@ import (
 // free slots have finished.
 const hubAnswers = 2 * time.Second
 
-// judge finds requests that have run for too long. Such a one is answered by its loop. Its
-// thread cannot be stopped, so the process has to go: a successor is started, then the
-// process finishes the requests of its other threads and is killed.
+// judge finds requests that have run too long. The loop answers such a request. Its thread
+// cannot be stopped, so the process must go: a successor starts, the process finishes the
+// requests of its other threads, and is killed.
 type judge struct {
 	g       *Supervisor
-	ownTick <-chan time.Time // once a request has set a time of its own
+	ownTick <-chan time.Time // set once a request has set its own limit
 }
 
-// look looks for requests that have run for too long, and kills the processes
-// in which nothing else is left.
+// look looks for requests that have run too long. It kills processes that have no other
+// requests left.
 func (j *judge) look() {
 	g := j.g
 	if g.config.LateAfter() <= 0 && j.ownTick == nil {
@@ -49,14 +49,14 @@ func (j *judge) look() {
 			g.turns.addFirst(w, "harakiri")
 			g.fleet.fill()
 		}
-		patient := g.config.HarakiriSignal != 0 && !g.draining.Load() // the mercy time is for the late request as well
+		patient := g.config.HarakiriSignal != 0 && !g.draining.Load() // the late request has the mercy time too
 		if p.hung && (p.Is(shared.Draining) || g.stopping) && !patient && !j.working(p) {
 			p.signal(sigKill)
 		}
 	}
 }
 
-// running returns what a thread has claimed, and for how long that may run.
+// running returns a thread's claim, and for how long that may run.
 func (j *judge) running(t *thread) (claim Claim, limit int64) {
 	id, since := j.g.Memory.Claim(t.index)
 	usual := int64(j.g.config.Harakiri)
@@ -68,21 +68,21 @@ func (j *judge) running(t *thread) (claim Claim, limit int64) {
 			limit = usual
 		}
 		if again, _ := j.g.Memory.Claim(t.index); again != id {
-			return Claim{}, 0 // it has ended, and its slot may be another's by now
+			return Claim{}, 0 // it has ended; its slot may have another request by now
 		}
 		if t.own.id == id {
 			limit = t.own.within(limit, since)
 		}
 		t.began, t.limit = since, limit
-	case t.began != since: // its answer is out; it was too short to be seen before
+	case t.began != since: // its answer is out; no look had seen it before
 		t.began, t.limit = since, usual
 	}
 	return Claim{id, since}, t.limit
 }
 
-// late notes that a request of a process was late, and tells its app if it is to be told.
+// late notes a late request of a process, and signals its app if configured.
 func (j *judge) late(p *process, pid int) {
-	// 0 is one that died just then, and would be any that is being forked.
+	// pid 0: it has just died. The place may have a process in its fork by now.
 	if !p.alive || pid == 0 || p.pid() != pid {
 		return
 	}
@@ -94,10 +94,10 @@ func (j *judge) late(p *process, pid int) {
 	j.look()
 }
 
-// working reports whether a process that is to finish has a thread that is neither done
-// nor condemned.
+// working reports whether a retired process has a thread that is neither finished nor
+// condemned.
 func (j *judge) working(p *process) bool {
-	stopped := false // then those that have no request will never say that they have finished
+	stopped := false // then threads without a request never say that they have finished
 	if state, _ := proc.State(p.pid()); state == 'T' {
 		stopped = true
 	}
@@ -116,7 +116,7 @@ func (j *judge) working(p *process) bool {
 	return false
 }
 
-// confess logs what a late request was doing. It waits for the stack; any goroutine.
+// confess logs the stack of a late request. It waits for the stack. Any goroutine.
 func (j *judge) confess(p *shared.Process, core, pid int, what string, age time.Duration) {
 	g := j.g
 	tid := g.Memory.Thread(p.Thread(core))
@@ -133,7 +133,7 @@ func (j *judge) confess(p *shared.Process, core, pid int, what string, age time.
 	}
 	for line := range strings.Lines(g.stacks.of(pid, tid)) {
 		if strings.Contains(line, `"<uwsgo>/worker.py"`) {
-			break // what called the app
+			break // below this the stack is ours
 		}
 		lines = append(lines, fmt.Sprintf("HARAKIRI [core %d] %s", core, strings.TrimRight(line, "\n")))
 	}

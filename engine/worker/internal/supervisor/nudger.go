@@ -9,31 +9,29 @@ import (
 	"github.com/uwsgo/uwsgo/engine/worker/internal/shared"
 )
 
-// How long after each other threads that wait for a request are woken while one of them
-// is to finish: at first, and after several rounds in which all of them were.
+// The time between two wake-ups of waiting threads while a process is retired: at first, and
+// after several full rounds.
 const (
 	nudgeFirst = time.Millisecond
 	nudgeLast  = 20 * time.Millisecond
 )
 
-// nudger wakes the threads that wait in the queue, so that those that are to finish
-// see it.
+// nudger wakes threads that wait in the queue, so that retired ones notice.
 type nudger struct {
 	g       *Supervisor
-	pending bool // a nudge will follow
+	pending bool // another nudge follows
 	woken   int  // how many threads were woken since a process was retired
 }
 
-// begin nudges now, and then as long as something drains.
+// begin nudges now, and then as long as a process drains.
 func (n *nudger) begin() {
 	n.woken = 0
 	n.nudge()
 }
 
-// nudge wakes one of the threads that wait in the queue, by an empty datagram. The kernel
-// wakes them in turn. The next is woken when this one has taken its datagram: several at
-// once would be taken by those that run first, and the same threads would be left without
-// one each time.
+// nudge wakes one thread that waits in the queue, by an empty datagram. The kernel wakes them
+// in turn. The next datagram follows when this one has been taken: several at once would go to
+// the threads that run first, and the same threads would miss out each time.
 func (n *nudger) nudge() {
 	g := n.g
 	if n.pending || g.stopping {
@@ -56,7 +54,7 @@ func (n *nudger) nudge() {
 		return
 	}
 	pause := nudgeLast
-	if left { // else all of them are busy, and see it when they have finished
+	if left { // else all threads are busy; they notice after their requests
 		if !proc.Queued(g.Queue) && unix.Sendto(g.Queue, nil, unix.MSG_DONTWAIT, nil) == nil {
 			n.woken++
 		}

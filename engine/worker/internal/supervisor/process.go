@@ -15,39 +15,39 @@ import (
 	"github.com/uwsgo/uwsgo/engine/worker/internal/zygote"
 )
 
-// worker is what the supervisor knows of a worker beside what it shares.
+// worker is the supervisor's part of a worker.
 type worker struct {
 	*shared.Worker
 	places   []*process
 	throttle policy.Throttle
-	delayed  bool   // its next process has to wait
-	due      string // why it is to be recycled; empty: it is not
+	delayed  bool   // its next process must wait
+	due      string // why it must be replaced; empty for no reason
 }
 
-// process is a place for one process of a worker, used again when that is gone.
+// process is a place for one process of a worker. The next process uses it again.
 type process struct {
 	*shared.Process
 	worker     *worker
 	threads    []*thread
-	generation *generation // whose zygote forks it
-	streams    Streams     // nil once its end is dealt with
+	generation *generation // its zygote forks it
+	streams    Streams     // nil once detached
 	handle     *os.Process // nil until its id is known; see kill
-	alive      bool        // it was spawned, and its place is not free again
+	alive      bool        // it was spawned, and its place is not vacated
 	retired    time.Time   // since when it drains
 	why        string      // it was replaced; empty for a reload
 	err        error       // why it could not load its app
 	luck       float64     // 0 to 1; see policy.Vitals
-	hung       bool        // a request was late: it is to go
+	hung       bool        // a request was late: it must go
 	doing      zygote.Stage
 	peer       *control.Peer // its channel; nil while there is none
-	line       int           // a descriptor that tells whether it still has its own; -1: none
+	line       int           // a descriptor that shows whether it still has its own; -1 for none
 }
 
-// thread is what the supervisor knows of one thread of a process.
+// thread is the supervisor's part of one thread of a process.
 type thread struct {
 	index     int   // among all of the pool: the place of its claim
 	condemned Claim // the last claim that was late
-	began     int64 // when the request began that was seen last,
+	began     int64 // when the last seen request began,
 	limit     int64 // and how long it may run in nanoseconds; 0 or less: for ever
 	own       userHarakiri
 }
@@ -112,24 +112,25 @@ func (w *worker) starting(z *generation) *process {
 	return nil
 }
 
-// pid returns its id, 0 while that is not known.
+// pid returns the process id, 0 while it is unknown.
 func (p *process) pid() int { return int(p.PID.Load()) }
 
-// kill kills the process without its zygote. The handle is of that process alone where
-// the system has such, as Linux has: its id may be another's by now.
+// kill kills the process without its zygote. On Linux the handle refers to that process only;
+// its id may be another's by now.
 func (p *process) kill() {
 	if p.handle == nil {
 		return
 	}
 	_ = p.handle.Kill()
-	// It must not stay a zombie where this process is the init of its container and so
-	// inherits what the zygote leaves; elsewhere this fails at once.
+	// If this process is its container's init it inherits the zygote's children, and must reap
+	// them. Elsewhere this fails at once.
 	h := p.handle
 	p.handle = nil
 	go func() { _, _ = h.Wait() }()
 }
 
-// signal has the zygote signal a process, unless it obeys no more.
+// signal makes the zygote signal a process, or signals it itself when the zygote does not
+// respond.
 func (p *process) signal(sig unix.Signal) {
 	if p.generation.health.Stuck != "" && p.handle != nil {
 		_ = p.handle.Signal(sig)
@@ -138,14 +139,14 @@ func (p *process) signal(sig unix.Signal) {
 	p.generation.Signal(p.Place, sig)
 }
 
-// endHook has what a process runs for hook-post-fork end with it.
+// endHook kills the commands that a process runs for hook-post-fork.
 func (p *process) endHook() {
 	if p.Is(shared.Starting, shared.Draining) && p.doing.Group > 1 {
 		_ = unix.Kill(-p.doing.Group, unix.SIGKILL)
 	}
 }
 
-// hangUp forgets about the descriptor that tells whether it is there.
+// hangUp closes the descriptor that shows whether the process lives.
 func (p *process) hangUp() {
 	if p.line >= 0 {
 		_ = unix.Close(p.line)
@@ -153,18 +154,18 @@ func (p *process) hangUp() {
 	}
 }
 
-// lost reports whether it has closed its descriptors, without which it will never serve.
+// lost reports whether it has closed its descriptors: it never serves then.
 func (p *process) lost() bool {
 	if p.line < 0 {
 		return false
 	}
-	fds := []unix.PollFd{{Fd: int32(p.line)}} // that the other end is gone is always told
+	fds := []unix.PollFd{{Fd: int32(p.line)}} // poll always reports a hang-up
 	n, err := unix.Poll(fds, 0)
 	return err == nil && n == 1
 }
 
-// exited reports whether a process that has been killed has ended. handle is its own, nil
-// where its id was never known: such a one has begun nothing unless a thread of it says so.
+// exited reports whether a killed process has exited. handle is nil when its id was never
+// known: such a process has begun nothing unless one of its threads says so.
 func (p *process) exited(m *shared.Memory, handle *os.Process) bool {
 	if handle == nil {
 		return !slices.ContainsFunc(p.threads, func(t *thread) bool { return m.Thread(t.index) != 0 })
@@ -172,7 +173,7 @@ func (p *process) exited(m *shared.Memory, handle *os.Process) bool {
 	if handle.Signal(syscall.Signal(0)) != nil {
 		return true
 	}
-	// It may wait for a parent that does not come; as long as it does its id is its own.
+	// A zombie may wait for a parent to reap it. Its id stays its own until then.
 	state, _ := proc.State(handle.Pid)
 	return state == 'Z' || state == 'X'
 }

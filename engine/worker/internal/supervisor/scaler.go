@@ -8,13 +8,13 @@ import (
 	"github.com/uwsgo/uwsgo/engine/worker/internal/shared"
 )
 
-// scaler has as many workers run as its policy says, or whoever asks for more or fewer.
+// scaler runs as many workers as its policy, or a caller of Scale, asks for.
 type scaler struct {
 	g      *Supervisor
-	policy policy.Scaler // nil where all run always
+	policy policy.Scaler // nil when all workers always run
 }
 
-// look has the policy decide. A generation that starts is let start first.
+// look lets the policy decide. It waits while a generation starts.
 func (s *scaler) look(now time.Time) {
 	if s.g.stopping || s.g.generations.present == nil || s.g.generations.next != nil {
 		return
@@ -27,7 +27,7 @@ func (s *scaler) look(now time.Time) {
 	}
 }
 
-// by has n more workers run, or fewer where n is negative.
+// by runs n more workers, or fewer when n is negative.
 func (s *scaler) by(n int) {
 	if s.policy == nil || s.g.stopping {
 		return
@@ -40,11 +40,11 @@ func (s *scaler) by(n int) {
 		s.fewer(true)
 	}
 	if z := s.g.generations.next; z != nil && z.forking {
-		s.g.generations.takeOver() // which may have waited for one of them
+		s.g.generations.takeOver() // it may have waited for one of them
 	}
 }
 
-// demand looks at what there is to do.
+// demand measures the load.
 func (s *scaler) demand(now time.Time) policy.Demand {
 	d := policy.Demand{Now: now}
 	clock := shared.Monotonic()
@@ -76,7 +76,7 @@ func (s *scaler) demand(now time.Time) policy.Demand {
 	return d
 }
 
-// resident is the resident memory of all workers together, in bytes.
+// resident returns the resident memory of all workers together, in bytes.
 func (s *scaler) resident() (total int64) {
 	for _, w := range s.g.fleet.workers {
 		if p := w.present(); p != nil {
@@ -87,7 +87,7 @@ func (s *scaler) resident() (total int64) {
 	return total
 }
 
-// more starts n workers that are cheap.
+// more starts n cheap workers.
 func (s *scaler) more(n int) {
 	for _, w := range s.g.fleet.workers {
 		if n > 0 && w.Cheap.CompareAndSwap(true, false) {
@@ -98,9 +98,9 @@ func (s *scaler) more(n int) {
 	s.g.fleet.fill()
 }
 
-// fewer has one worker go cheap: one that does not serve yet; else the one that has run
-// longest of those that have no request, or, when forced, of all if each has one. The
-// last one stays.
+// fewer makes one worker cheap. It chooses one that does not serve yet, else the
+// longest-running one without a request. When forced it takes the longest-running of all if
+// each has a request. The last worker stays.
 func (s *scaler) fewer(forced bool) {
 	var chosen *worker
 	running := 0
@@ -133,8 +133,7 @@ func (s *scaler) fewer(forced bool) {
 	}
 }
 
-// longest returns the worker whose process has served longest of those that may go; nil
-// if none may.
+// longest returns the worker whose process has served longest and may go; nil for none.
 func (s *scaler) longest(may func(*process) bool) (chosen *worker) {
 	for _, w := range s.g.fleet.workers {
 		p := w.present()
@@ -158,7 +157,7 @@ func (s *scaler) free(p *process) bool {
 	return true
 }
 
-// resize tells the loops how many threads there are to be.
+// resize tells the loops how many threads will serve.
 func (s *scaler) resize() {
 	threads := 0
 	for _, w := range s.g.fleet.workers {

@@ -8,11 +8,11 @@ import (
 	"github.com/uwsgo/uwsgo/engine/worker/internal/proc"
 )
 
-// stacks asks threads of workers for their Python stacks: a signal makes one write
-// it into a pipe, whatever it is doing. Any goroutine.
+// stacks asks worker threads for their Python stacks. A signal makes a thread write its stack
+// into a pipe, whatever it does. Any goroutine.
 type stacks struct {
-	mu    sync.Mutex // one at a time, as all write into the same pipe
-	read  *os.File   // nil where there are none
+	mu    sync.Mutex // one at a time: all write into the same pipe
+	read  *os.File   // nil where the system has no stacks
 	write *os.File   // inherited by every worker
 }
 
@@ -33,15 +33,15 @@ func newStacks() (*stacks, error) {
 	return &stacks{read: r, write: w}, nil
 }
 
-// of returns the stack of a thread, innermost call first; empty if it does not give
-// one.
+// of returns the stack of a thread, innermost call first. It is empty when the thread writes
+// none.
 func (s *stacks) of(pid, tid int) string {
 	if s.read == nil || pid <= 1 || tid <= 0 {
 		return ""
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_ = s.next(0) // of one that was too late
+	_ = s.next(0) // left from a late answer
 	if proc.SignalThread(pid, tid) != nil {
 		return ""
 	}
@@ -52,7 +52,7 @@ func (s *stacks) of(pid, tid int) string {
 	return text
 }
 
-// next returns what comes within d.
+// next returns the bytes that come within d.
 func (s *stacks) next(d time.Duration) string {
 	_ = s.read.SetReadDeadline(time.Now().Add(max(d, time.Millisecond)))
 	b := make([]byte, 64<<10)

@@ -6,9 +6,9 @@ import (
 	"github.com/uwsgo/uwsgo/engine/worker/internal/proc"
 )
 
-// strays returns what the app has started so far in a process that is not to serve: the
-// children of that and theirs, but not the workers that were forked by it. What has been
-// left by its parent, as a daemon is, belongs to nobody any more and is not found.
+// strays returns the processes that the app has started in a process that will not serve: its
+// descendants, except for workers that it forked. It does not find daemons, because they have
+// left their parent.
 func (f *fleet) strays(pid int) (list []int) {
 	if pid <= 1 {
 		return nil
@@ -29,7 +29,8 @@ func (f *fleet) strays(pid int) (list []int) {
 	return list
 }
 
-// straysOf returns the same of a zygote, unless that has exited: its id may be another's.
+// straysOf returns the strays of a zygote that has not exited. After its exit its id may be
+// another's.
 func (f *fleet) straysOf(z *generation) []int {
 	if z.Exited() {
 		return nil
@@ -37,16 +38,15 @@ func (f *fleet) straysOf(z *generation) []int {
 	return f.strays(z.PID)
 }
 
-// killStrays kills what strays has found. It comes after their parent has been told to
-// end, so that that does not see it, and at once, as ids are used again.
+// killStrays kills the strays. Call it right after their parent was told to exit: so the parent
+// does not see it, and the ids are still theirs.
 func killStrays(list []int) {
 	for _, pid := range list {
 		_ = unix.Kill(pid, unix.SIGKILL)
 	}
 }
 
-// abandon kills a zygote that has not got as far as to fork, and what the app has started
-// in it.
+// abandon kills a zygote that does not fork yet, and the app's processes in it.
 func (f *fleet) abandon(z *generation) {
 	list := f.straysOf(z)
 	z.Kill()

@@ -1,13 +1,13 @@
 // Package supervisor starts, replaces and ends zygotes and their worker processes.
 //
-// All of its state belongs to one goroutine, which runs the functions that others post. It
-// is kept in parts: fleet has the processes, generations the zygotes, turns which workers
-// are replaced one after another, scaler how many run, judge the late requests, watchdog
-// what does not get on, graves the processes of zygotes that have died. The loops are
-// known as [Loops]; what both sides read and write is in package shared.
+// All of its state belongs to one goroutine, which runs the functions that others post. It has
+// these parts: fleet has the processes, generations the zygotes, turns the workers that are
+// replaced one after another, scaler how many run, judge the late requests, watchdog the
+// processes that hang, graves the processes of dead zygotes. It sees the loops as [Loops].
+// Package shared has the state that both sides read and write.
 //
-// All processes, whichever their zygote is, receive from one queue: a request that waits
-// there is taken by whoever serves then, and a death or a reload loses none.
+// The processes of all zygotes receive from one queue. A process that serves takes a waiting
+// request, so a death or a reload loses none.
 package supervisor
 
 import (
@@ -35,7 +35,7 @@ var ErrStopped = errors.New("the worker pool has stopped")
 type Supervisor struct {
 	// Immutable after New. The workers and the places of their processes are always the same.
 	Memory    *shared.Memory // what the server shares with its workers
-	Queue     int            // where requests are sent to; -1 in stream mode
+	Queue     int            // loops send requests to it; -1 in stream mode
 	Workers   []*shared.Worker
 	Processes []*shared.Process
 	// Backgrounds are in the order of the configuration.
@@ -43,7 +43,7 @@ type Supervisor struct {
 
 	// Immutable after Start.
 	config    launch.Config
-	queueFile *os.File // where workers receive from
+	queueFile *os.File // workers receive from it
 	stacks    *stacks
 	loops     Loops
 	posted    chan func()
@@ -55,7 +55,7 @@ type Supervisor struct {
 	zygotePID atomic.Int64
 	loading   atomic.Int64 // process id of the next zygote
 	draining  atomic.Bool
-	pauses    policy.Pauses // in which nothing here ran
+	pauses    policy.Pauses // times when this process stood still
 
 	// Owned by the supervisor.
 	fleet       fleet
@@ -71,7 +71,7 @@ type Supervisor struct {
 	killed      bool
 }
 
-// Load is what a zygote, or a worker that imports for itself, has loaded. Immutable.
+// Load is what a zygote has loaded, or a worker that imports for itself. Immutable.
 type Load struct {
 	Python, Path string
 	Apps         []launch.LoadedApp
@@ -82,12 +82,14 @@ func (l *Load) complete() bool {
 	return !slices.ContainsFunc(l.Apps, func(a launch.LoadedApp) bool { return a.Reason != "" })
 }
 
-// New makes what the server shares with its workers. c has its defaults filled in.
+// New makes the memory, queue and pipes that the server shares with its workers. c has its
+// defaults filled in.
 func New(c launch.Config) (*Supervisor, error) {
 	g := &Supervisor{
 		config: c, Queue: -1,
-		// While it spawns one process for each worker it takes no report, and a zygote
-		// whose reports are not read takes no command: four of each process have room.
+		// While it spawns a process for each worker it reads no report, and a zygote whose
+		// reports are not read takes no command. So there is room for four reports of each
+		// process.
 		posted: make(chan func(), 16+4*c.Processes+4*len(c.Backgrounds)), done: make(chan struct{}),
 		stopReq: make(chan context.Context, 1),
 	}
@@ -165,7 +167,7 @@ func (g *Supervisor) Start(ctx context.Context, loops Loops) error {
 	return err
 }
 
-// run is the supervisor's goroutine, until the pool has stopped.
+// run is the supervisor's goroutine. It ends when the pool has stopped.
 func (g *Supervisor) run() {
 	defer close(g.done)
 	var tick <-chan time.Time
@@ -197,7 +199,7 @@ func (g *Supervisor) run() {
 		case now := <-cycle:
 			g.scaler.look(now)
 		case <-watch.C:
-			g.watchdog.look(time.Now()) // what the ticker says may be from before a pause
+			g.watchdog.look(time.Now()) // the ticker's time may be from before a pause
 		case ctx := <-g.stopReq:
 			g.stopping = true
 			over = ctx.Done()
@@ -207,7 +209,7 @@ func (g *Supervisor) run() {
 			g.killed = true
 			for z := range g.generations.all {
 				z.KillWorkers()
-				// One that does not obey goes all the same, and its workers with it.
+				// A zygote that does not respond is killed, and its workers with it.
 				late := time.AfterFunc(time.Second, z.Kill)
 				defer late.Stop()
 			}
@@ -223,11 +225,11 @@ func (g *Supervisor) run() {
 	}
 }
 
-// report acts on what a zygote says.
+// report acts on a zygote's report.
 func (g *Supervisor) report(from *zygote.Zygote, report zygote.Report) {
 	z := g.generations.all[from]
 	if z == nil {
-		return // a former zygote's last words
+		return // the last report of a former zygote
 	}
 	if g.backgrounds.report(z, report) {
 		return
@@ -257,7 +259,7 @@ func (g *Supervisor) report(from *zygote.Zygote, report zygote.Report) {
 		}
 	case zygote.Ready:
 		if p := g.fleet.place(z, r.Place); p != nil && p.Is(shared.Starting) {
-			g.fleet.spawned(p, r.PID) // it may be faster than its zygote
+			g.fleet.spawned(p, r.PID) // its report may come before the zygote's
 			if !z.Lazy || g.generations.imported(p, r) {
 				g.fleet.ready(p)
 			}
@@ -266,7 +268,7 @@ func (g *Supervisor) report(from *zygote.Zygote, report zygote.Report) {
 		if r.PID == 0 {
 			z.health.Answered() // it could not fork
 		}
-		// That of a process that was found to have exited before may come late.
+		// The report may come after the process was found to have exited.
 		if p := g.fleet.place(z, r.Place); p != nil && p.alive && p.streams != nil && (r.PID == 0 || p.pid() == 0 || p.pid() == r.PID) {
 			g.fleet.exited(p, r.PID, r.Code)
 		}
@@ -286,7 +288,7 @@ func (g *Supervisor) say(format string, args ...any) {
 	g.config.Say(fmt.Sprintf(format, args...))
 }
 
-// post has the supervisor run fn. It returns false once that has ended.
+// post runs fn on the supervisor. It returns false once the supervisor has ended.
 func (g *Supervisor) post(fn func()) bool {
 	select {
 	case g.posted <- fn:

@@ -11,16 +11,16 @@ import (
 	"github.com/uwsgo/uwsgo/engine/worker/launch"
 )
 
-// turns are the workers that are replaced one after another: those that have reached a
-// limit or hang, and in a chain reload all of them.
+// turns lists the workers to replace one after another: workers that have reached a limit or
+// hang, and in a chain reload all of them.
 type turns struct {
 	g        *Supervisor
 	list     []*worker
-	chaining bool           // they are because of a chain reload
-	chained  []chan<- error // who waits for its end
+	chaining bool           // a chain reload runs
+	chained  []chan<- error // callers that wait for its end
 }
 
-// reload begins a chain reload, where that is possible, else a reload.
+// reload begins a chain reload if possible, else a reload.
 func (s *turns) reload(answer chan<- error) {
 	g := s.g
 	z := g.generations.present
@@ -29,7 +29,7 @@ func (s *turns) reload(answer chan<- error) {
 		g.generations.reload(answer)
 		return
 	}
-	// The zygote that serves goes on in the directories that it was started in.
+	// The present zygote keeps the directories that it was started in.
 	if c, err := g.generations.anew(); err != nil || c.Python != z.Config.Python || c.Dir != z.Config.Dir || !slices.Equal(c.PythonPath, z.Config.PythonPath) {
 		g.say("chain reload is for one set of directories, and theirs have changed: reloading all workers at once")
 		g.generations.reload(answer)
@@ -42,13 +42,13 @@ func (s *turns) reload(answer chan<- error) {
 	g.fleet.fill()
 }
 
-// add has a worker replaced, after others that are to be.
+// add queues a worker to be replaced.
 func (s *turns) add(w *worker, why string) {
 	w.due = why
 	s.list = append(s.list, w)
 }
 
-// addFirst has a worker replaced before others.
+// addFirst queues a worker to be replaced first.
 func (s *turns) addFirst(w *worker, why string) {
 	w.due = why
 	s.list = append([]*worker{w}, s.list...)
@@ -94,7 +94,7 @@ func (s *turns) replaceShort(p *process) {
 	s.g.fleet.fill()
 }
 
-// replaceRaised replaces a process whose app has raised what [launch.Exceptions] name.
+// replaceRaised replaces a process whose app has raised one of [launch.Exceptions].
 func (s *turns) replaceRaised(p *process) {
 	w := p.worker
 	if !p.Is(shared.Serving) || w.due != "" || w.delayed || s.g.stopping {
@@ -104,13 +104,13 @@ func (s *turns) replaceRaised(p *process) {
 	s.g.fleet.fill()
 }
 
-// next starts the successor of one worker that is to be replaced. It is called when no
-// process is starting.
+// next starts the successor of the next queued worker. It is called when no process is
+// starting.
 func (s *turns) next() {
 	g := s.g
 	for i, w := range s.list {
 		if w.delayed || w.present() == nil {
-			continue // it gets a new process anyhow
+			continue // it gets a new process anyway
 		}
 		if g.fleet.spawn(w, g.generations.present) == nil {
 			s.list = slices.Delete(s.list, i, i+1)
@@ -121,7 +121,7 @@ func (s *turns) next() {
 	if !s.chaining || len(s.list) > 0 {
 		return
 	}
-	// One that died meanwhile is started with the new code, which may not get as far.
+	// A worker that died meanwhile starts with the new code, which may fail.
 	for _, w := range g.fleet.workers {
 		if w.present() == nil && !w.Cheap.Load() {
 			if w.delayed {
@@ -134,7 +134,7 @@ func (s *turns) next() {
 	s.finish(nil)
 }
 
-// broken ends a chain reload, if there is one, that goes no further.
+// broken gives up a chain reload, if there is one.
 func (s *turns) broken(err error) {
 	if !s.chaining {
 		return
@@ -144,8 +144,8 @@ func (s *turns) broken(err error) {
 	s.forget()
 }
 
-// cutShort ends a chain reload, if there is one, for a generation that takes the place of
-// all workers: it returns who waited for its end and now waits for that.
+// cutShort ends a chain reload, if there is one, because a new generation replaces all workers.
+// It returns the callers that waited; they now wait for the generation.
 func (s *turns) cutShort() (waiting []chan<- error) {
 	if s.chaining {
 		s.g.say("chain reload cut short: all workers are replaced at once")
@@ -155,7 +155,7 @@ func (s *turns) cutShort() (waiting []chan<- error) {
 	return waiting
 }
 
-// finish ends a chain reload, if there is one, and tells those who wait for it.
+// finish ends a chain reload, if there is one, and answers those who wait for it.
 func (s *turns) finish(err error) {
 	for _, c := range s.chained {
 		c <- err
@@ -163,9 +163,9 @@ func (s *turns) finish(err error) {
 	s.chaining, s.chained = false, nil
 }
 
-// forget forgets which workers are to be replaced.
+// forget empties the queue of workers to replace.
 func (s *turns) forget() {
-	s.finish(nil) // whatever comes instead
+	s.finish(nil) // a generation has replaced all workers
 	s.list = nil
 	for _, w := range s.g.fleet.workers {
 		w.due = ""

@@ -7,14 +7,14 @@ import (
 	"github.com/uwsgo/uwsgo/engine/worker/internal/shared"
 )
 
-// userHarakiri is the time that a request has set for itself by uwsgi.set_user_harakiri. It
-// counts from that call on, and beside all others.
+// userHarakiri is the limit that a request has set by uwsgi.set_user_harakiri. It counts from
+// that call, in addition to other limits.
 type userHarakiri struct {
 	id uint64 // of the request
 	at int64  // its deadline on CLOCK_MONOTONIC; 0 for none
 }
 
-// within returns how long the request may run that began at since: limit, or less.
+// within returns how long a request that began at since may run: limit, or less.
 func (u userHarakiri) within(limit, since int64) int64 {
 	if u.at == 0 {
 		return limit
@@ -26,14 +26,14 @@ func (u userHarakiri) within(limit, since int64) int64 {
 	return limit
 }
 
-// ownEach is how often times that requests have set are looked at, and ownMost the longest.
+// ownEach is how often such limits are checked, and ownMost the longest limit.
 const (
 	ownEach = 250 * time.Millisecond
 	ownMost = 1000 * time.Hour
 )
 
 // userHarakiri is the service of uwsgi.set_user_harakiri: (core, id of the request, seconds),
-// where 0 seconds set no time.
+// where 0 seconds removes the limit.
 func (g *Supervisor) userHarakiri(peer *control.Peer, args []any) (any, error) {
 	var n [3]int
 	for i := range n {
@@ -53,7 +53,7 @@ func (g *Supervisor) userHarakiri(peer *control.Peer, args []any) (any, error) {
 	return nil, nil
 }
 
-// setOwn notes the time that a request has set.
+// setOwn notes the limit that a request has set.
 func (j *judge) setOwn(peer *control.Peer, core int, own userHarakiri) {
 	for _, p := range j.g.fleet.places {
 		if p.alive && p.peer == peer {

@@ -9,11 +9,11 @@ import (
 	"github.com/uwsgo/uwsgo/engine/worker/launch"
 )
 
-// watchdog looks, once a second, at what does not get on: zygotes that obey no more, and
-// processes and reloads that take too long to start.
+// watchdog looks once a second for zygotes that do not respond, and for processes and reloads
+// that take too long to start.
 type watchdog struct{ g *Supervisor }
 
-// look looks at what starts and at the zygotes.
+// look looks at starting processes and at zygotes.
 func (s *watchdog) look(now time.Time) {
 	g := s.g
 	if !g.stopping {
@@ -44,13 +44,13 @@ func (s *watchdog) look(now time.Time) {
 	}
 }
 
-// distrust says that a zygote is taken to obey no more.
+// distrust logs that a zygote does not respond.
 func (s *watchdog) distrust(z *generation) {
 	s.g.say("DAMN ! the zygote (pid: %d) %s: it is replaced; its workers finish what they have", z.PID, z.health.Stuck)
 }
 
-// malformed is for a zygote whose report cannot be right, nor anything that follows it.
-// That zygote is replaced, and killed once its workers have finished.
+// malformed handles a malformed report: nothing after it can be trusted. The zygote is
+// replaced, and killed once its workers have finished.
 func (s *watchdog) malformed(z *generation, err error) {
 	if z.Retired() {
 		return
@@ -61,12 +61,12 @@ func (s *watchdog) malformed(z *generation, err error) {
 	s.replace(z)
 }
 
-// replace has another zygote take the place of one that obeys no more. Nobody reaps
-// its workers, so their ends are looked for here. It is killed when none is left.
+// replace starts another zygote for one that does not respond. Nobody reaps the old one's
+// workers, so replace looks for their exits. It kills the old zygote when none is left.
 func (s *watchdog) replace(z *generation) {
 	g := s.g
 	if z == g.generations.next {
-		g.fleet.abandon(z) // it has no worker that serves
+		g.fleet.abandon(z) // no worker of it serves
 		return
 	}
 	left := false
@@ -74,7 +74,7 @@ func (s *watchdog) replace(z *generation) {
 		if !p.alive || p.generation != z || p.streams == nil {
 			continue
 		}
-		// One without a number was not forked, and will be only if the zygote goes on.
+		// A process without an id was not forked. It is only if the zygote goes on.
 		if pid := p.pid(); pid != 0 {
 			if p.exited(g.Memory, p.handle) {
 				g.fleet.exited(p, pid, 0)
@@ -98,10 +98,9 @@ func (s *watchdog) replace(z *generation) {
 	}
 }
 
-// starts tells of processes that do not get as far as to serve. Importing may take
-// as long as it likes. A hook, and what the app does in a fork, has the mercy time: then
-// a reload is given up, and a worker that is to take a dead one's place is tried again. At
-// the first start whoever started the server decides.
+// starts watches processes that do not serve yet. Importing has no limit. A hook, and the app's
+// code in a fork, has the mercy time. After that a reload is given up, and the successor of a
+// dead worker is tried again. At the first start the operator decides.
 func (s *watchdog) starts(now time.Time) {
 	g := s.g
 	if z := g.generations.next; z != nil && !z.forking && z.Doing.Text != "" && z.Doing.Lasts() {
@@ -116,7 +115,7 @@ func (s *watchdog) starts(now time.Time) {
 		if p.doing.Lasts() {
 			g.say("%s has been %s for %d seconds: it does not serve before that is over", who, p.doing.Text, int(took.Seconds()))
 		}
-		// One whose app could not be loaded has been told to go, and why is known.
+		// One whose app could not be loaded was told to exit; its error is known.
 		if p.pid() != 0 && p.err == nil && p.lost() {
 			p.err = p.doing.ExitError(&g.config, who, "it has closed its descriptors, or become another program")
 			p.signal(sigKill)
@@ -137,7 +136,7 @@ func (s *watchdog) starts(now time.Time) {
 	}
 }
 
-// giveUpHanging gives up a reload that takes too long while another one waits for its end.
+// giveUpHanging gives up a reload that takes too long while another one waits.
 func (s *watchdog) giveUpHanging(now time.Time) {
 	g, gens := s.g, &s.g.generations
 	z := gens.next

@@ -24,21 +24,21 @@ const (
 	queueFD   = 5
 )
 
-// Inherited is what a zygote and its workers have of the server, but for the streams,
-// which come with each fork, as does the channel of a worker; a zygote's own is Calls.
+// Inherited is what a zygote and its workers get from the server. Streams, and the channel of a
+// worker, come with each fork; Calls is the zygote's own channel.
 type Inherited struct {
 	Memory *shared.Memory
-	Queue  *os.File // where requests come from; nil in stream mode
-	Stacks *os.File // where threads write their stacks; nil where they do not
-	Calls  *os.File // the zygote's end of its channel to the server; nil where c.Control is
+	Queue  *os.File // workers receive requests from it; nil in stream mode
+	Stacks *os.File // threads write their stacks into it; nil for none
+	Calls  *os.File // the zygote's end of its channel; nil without c.Control
 	Reload bool     // another zygote has served before
 }
 
-// boot is what a process of Python needs to become ours: its descriptor 3 is theirs.
+// boot turns a Python process into a zygote: theirs becomes its descriptor 3.
 type boot struct {
 	script string   // for python -c
-	parts  [][]byte // to be written to ours. The first apart: it is read at once, and in one piece
-	theirs *os.File // to be closed once the process has it
+	parts  [][]byte // to write to ours. The first separately: it is read at once, in one piece
+	theirs *os.File // close it once the process has it
 	ours   *net.UnixConn
 }
 
@@ -136,7 +136,7 @@ func settings(c *launch.Config, lazy bool, in Inherited) ([]byte, error) {
 	return frame(b), err
 }
 
-// words is a list of the shim's.
+// words converts a list for the shim.
 func words(list []string) []any {
 	out := make([]any, 0, len(list))
 	for _, s := range list {
@@ -153,7 +153,7 @@ func gevent(g *launch.Gevent) any {
 	return map[string]any{"early": g.Early, "patch": g.Patch, "wait": g.Wait}
 }
 
-// steps is what the shim makes of steps: what to do, and its argument.
+// steps converts steps for the shim: the action and its argument.
 func steps(list []launch.Step) []any {
 	out := make([]any, 0, len(list))
 	for _, s := range list {
@@ -189,7 +189,7 @@ func frame(b []byte) []byte {
 	return append(binary.LittleEndian.AppendUint32(make([]byte, 0, 4+len(b)), uint32(len(b))), b...)
 }
 
-// interpreterArgs are those that have the interpreter run a script.
+// interpreterArgs returns the arguments that make the interpreter run a script.
 func interpreterArgs(c *launch.Config, script string) []string {
 	if c.Optimize > 0 {
 		return []string{"-" + strings.Repeat("O", min(c.Optimize, 2)), "-c", script}
@@ -197,10 +197,10 @@ func interpreterArgs(c *launch.Config, script string) []string {
 	return []string{"-c", script}
 }
 
-// maxName bounds the name of a process that there is room for, in bytes.
+// maxName bounds the name of a process in bytes.
 const maxName = 4096
 
-// longestName returns what leaves room for each of the names.
+// longestName returns an argument that leaves room for each name.
 func longestName(c *launch.Config) string {
 	longest := fmt.Sprintf("uwsgo worker %d", c.Processes)
 	names := slices.Clone(c.Names)

@@ -10,20 +10,21 @@ import (
 	"github.com/uwsgo/uwsgo/engine/worker/launch"
 )
 
-// Report is what a zygote says, or what its reader says of it: one of the types below.
+// Report is a message of a zygote, or of its reader: one of the types below.
 type Report interface{ report() }
 
-// What a zygote reports. Places are those of processes among all of the pool.
+// Reports of a zygote. A place is the process's among all of the pool.
 type (
-	// Version is the first report: which Python it is.
+	// Version is the first report: the version of Python.
 	Version struct{ Python string }
-	// Threads says that the app has started threads while it was imported. Where they are
-	// not Kept the zygote goes no further.
+	// Threads says that the app started threads during its import. If they are not Kept the
+	// zygote goes no further.
 	Threads struct {
 		Names []string
 		Kept  bool
 	}
-	// Loaded says what became of the apps; of none, where workers import for themselves.
+	// Loaded says whether the apps were loaded. It lists none when workers import for
+	// themselves.
 	Loaded struct {
 		Python, Path string
 		Apps         []launch.LoadedApp
@@ -45,17 +46,17 @@ type (
 	}
 	// Pong answers a ping.
 	Pong struct{}
-	// Exit says that a process has ended; PID is 0 for one that could not be forked. Code is
+	// Exit says that a process has exited. PID is 0 when it could not be forked. Code is
 	// negative for a signal.
 	Exit struct{ Place, PID, Code int }
 	// Imported lists the files of modules that the app has imported.
 	Imported struct{ Files []string }
 )
 
-// What the reader of a zygote reports.
+// Reports of a zygote's reader.
 type (
-	// Malformed says that it has sent what cannot be a report: nothing that follows can be
-	// told from noise, so only Exited comes after it.
+	// Malformed says that the zygote has sent a malformed report. Later bytes cannot be parsed,
+	// so only Exited follows.
 	Malformed struct{ Err error }
 	// Exited is the last report: its process has exited.
 	Exited struct{}
@@ -75,8 +76,8 @@ func (Exited) report()    {}
 
 var errFrame = errors.New("malformed frame")
 
-// decode reads one report, of a zygote that was started with c. An app has the descriptor,
-// too, and may have written to it, so whatever a zygote would not say is an error.
+// decode reads one report of a zygote that was started with c. An app has the descriptor too
+// and may have written to it, so every report that a zygote would not send is an error.
 func decode(c *launch.Config, b []byte) (Report, error) {
 	v, err := pymarshal.Unmarshal(b)
 	if err != nil {
@@ -116,8 +117,7 @@ func decode(c *launch.Config, b []byte) (Report, error) {
 	return report, nil
 }
 
-// reader reads the arguments of a report. One that is missing or not what it must be makes
-// the report wrong.
+// reader reads the arguments of a report. A missing or wrong one makes the report malformed.
 type reader struct {
 	config *launch.Config
 	left   []any
@@ -169,10 +169,10 @@ func (r *reader) lastPlace() int {
 // place returns the place of a process.
 func (r *reader) place() int { return r.number(0, r.lastPlace()) }
 
-// mostPID is more than any system gives as the id of a process.
+// mostPID is beyond the process ids of all systems.
 const mostPID = 1 << 30
 
-// pid returns the id of a process: what has it is signalled.
+// pid returns the id of a process. It must be right, because it may be signalled.
 func (r *reader) pid() int {
 	n := r.number(2, mostPID)
 	if n == os.Getpid() {
@@ -189,8 +189,7 @@ func (r *reader) pidOrNone() int {
 	return r.pid()
 }
 
-// apps returns what became of the apps: of all or, where another process imports them, of
-// none.
+// apps returns the state of all apps, or of none when another process imports them.
 func (r *reader) apps() (loaded []launch.LoadedApp) {
 	list := next[[]any](r)
 	if len(list) > 0 && len(list) != len(r.config.Apps) {

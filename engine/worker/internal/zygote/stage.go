@@ -7,12 +7,12 @@ import (
 	"github.com/uwsgo/uwsgo/engine/worker/launch"
 )
 
-// Stage is what a process does before it serves, for the log and for errors.
+// Stage is a step of a process before it serves, for the log and for errors.
 type Stage struct {
 	App   int    // the place in [launch.Config].Apps of the app that it imports, -1 for none
 	Text  string // such as "importing app.py"; empty before its Python runs
 	Since time.Time
-	looks int // at which it was the same
+	looks int // since it began
 	Group int // the process group of a command that it runs, 0 for none
 }
 
@@ -24,14 +24,14 @@ func (s Stage) ExitError(c *launch.Config, who, how string) error {
 	return &launch.StartError{Reason: fmt.Sprintf("%s ended before it could serve, while it was %s: %s", who, s.Text, how)}
 }
 
-// reportAfter is at which looks, one a second, the log says that a stage lasts; then after
-// twice as many each time.
+// reportAfter is the number of looks, one a second, after which the log says that a stage
+// lasts. The number doubles each time.
 const reportAfter = 10
 
-// NewStage returns one that begins now and in which no app is imported.
+// NewStage returns a stage that begins now and imports no app.
 func NewStage(text string) Stage { return Stage{App: -1, Text: text, Since: time.Now()} }
 
-// Lasts counts a look and reports whether the log is to say that the stage lasts.
+// Lasts counts a look and reports whether to log that the stage lasts.
 func (s *Stage) Lasts() bool {
 	s.looks++
 	n := s.looks

@@ -18,17 +18,16 @@ import (
 	"github.com/uwsgo/uwsgo/engine/worker/launch"
 )
 
-// mostPrinted bounds what is kept of the output of a trial, and lingering is how long its
-// last words may take.
+// mostPrinted bounds the kept output of a trial, and lingering the wait for its last output.
 const (
 	mostPrinted = 32 << 10
 	lingering   = 2 * time.Second
 )
 
-// Try imports the apps as worker.Start does, in a process of its own that is killed when
-// they are loaded, with all that they have started. No worker is forked, nothing is served,
-// and no bytecode is written. as is whom the process becomes; nil for the caller. Errors are
-// those of worker.Start, and that of ctx when it ends first.
+// Try imports the apps as worker.Start does, in a process of its own. It kills the process, and
+// all processes that the apps have started, once they are loaded. It forks no worker, serves
+// nothing and writes no bytecode. as is the user of the process; nil means the caller's. It
+// returns the errors of worker.Start, or ctx's error when ctx ends first.
 func Try(ctx context.Context, c launch.Config, as *syscall.Credential) (*launch.Trial, error) {
 	c.Processes, c.Threads = max(c.Processes, 1), max(c.Threads, 1)
 	if _, err := c.Cheaper.WithDefaults(c.Processes); err != nil {
@@ -53,7 +52,7 @@ func Try(ctx context.Context, c launch.Config, as *syscall.Credential) (*launch.
 	cmd := exec.CommandContext(ctx, c.Python, interpreterArgs(&c, b.script)...)
 	cmd.Dir, cmd.Env = c.Dir, c.Env
 	cmd.Stdout, cmd.Stderr = printed, printed
-	nothing, err := os.Open(os.DevNull) // in place of the memory that workers share
+	nothing, err := os.Open(os.DevNull) // instead of the memory that workers share
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +60,7 @@ func Try(ctx context.Context, c launch.Config, as *syscall.Credential) (*launch.
 	cmd.ExtraFiles = []*os.File{b.theirs, nothing}
 	cmd.ExtraFiles = append(cmd.ExtraFiles, c.Module.Files()...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: as}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) } // what it has started, too
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) } // its children too
 	cmd.WaitDelay = lingering
 	if err := cmd.Start(); err != nil {
 		return nil, &launch.PythonError{Path: c.Python, From: c.PythonFrom, Err: launch.CannotRun(err)}
@@ -79,12 +78,12 @@ func Try(ctx context.Context, c launch.Config, as *syscall.Credential) (*launch.
 	if err == nil {
 		err = follow(z, t)
 	}
-	gone := err != nil && ctx.Err() == nil // by itself; else it is ended here
+	gone := err != nil && ctx.Err() == nil // by itself; else kill it here
 	if _, ok := errors.AsType[*launch.PythonError](err); ok {
 		gone = false
 	}
 	late := ctx.Err()
-	if gone { // how it ended is known a moment later
+	if gone { // its status is known a moment later
 		done := time.AfterFunc(lingering, cancel)
 		z.err = cmd.Wait()
 		done.Stop()
@@ -119,7 +118,7 @@ func follow(z *Zygote, t *launch.Trial) error {
 			z.Doing = Stage{App: report.App, Text: report.Text, Since: time.Now()}
 		case Threads:
 			t.Threads = report.Names
-			if !report.Kept { // PyPy: it goes no further
+			if !report.Kept { // PyPy: the zygote goes no further
 				return nil
 			}
 		case Loaded:
@@ -130,7 +129,7 @@ func follow(z *Zygote, t *launch.Trial) error {
 	}
 }
 
-// addressSpace returns how much address space a process has; 0 where that is not known.
+// addressSpace returns the size of a process's address space, 0 if unknown.
 func addressSpace(pid int) int64 {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
 	if err != nil {
@@ -141,7 +140,7 @@ func addressSpace(pid int) int64 {
 	return n * int64(os.Getpagesize())
 }
 
-// ending keeps the end of what is written to it. Any goroutine.
+// ending keeps the last bytes written to it. Any goroutine.
 type ending struct {
 	mu   sync.Mutex
 	kept bytes.Buffer

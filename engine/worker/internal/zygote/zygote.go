@@ -1,5 +1,5 @@
-// Package zygote is the Python process that imports the apps and forks the workers, as the
-// server sees it: how it is started, what it is told, what it reports.
+// Package zygote is the server's side of a zygote, the Python process that imports the apps and
+// forks the workers: its start, its commands, its reports.
 package zygote
 
 import (
@@ -21,33 +21,33 @@ import (
 )
 
 const (
-	// maxMessage bounds what a zygote reports, in bytes.
+	// maxMessage bounds a report in bytes.
 	maxMessage = 1 << 20
 	// fdsAtOnce is how many descriptors go in one message; the shim expects no more.
 	fdsAtOnce = 100
 	// commandTime is how long a zygote may leave its socket full. Forking hundreds of workers
-	// takes less; the supervisor must not wait for ever for one that stands still.
+	// takes less. The supervisor must not wait for ever for a stopped one.
 	commandTime = 30 * time.Second
-	// lostTime is how long a zygote without a socket may take to end.
+	// lostTime is how long a zygote without a socket may take to exit.
 	lostTime = time.Second
-	// lastWords is how long what a zygote has said before its end is waited for.
+	// lastWords bounds the wait for the last reports of a zygote.
 	lastWords = 200 * time.Millisecond
-	// endTime is how long it may take to end when it is told to.
+	// endTime is how long it may take to exit after Retire.
 	endTime = time.Second
 )
 
-// Zygote is one such process. One goroutine, the supervisor's, calls its methods, where
-// nothing else is said.
+// Zygote is one such process. Only the supervisor's goroutine calls its methods, except where
+// they say otherwise.
 type Zygote struct {
-	Config *launch.Config // what it was started with
+	Config *launch.Config // its configuration
 	Lazy   bool           // workers import for themselves
 	PID    int
-	Doing  Stage // what it does before it forks; zero before its Python runs
+	Doing  Stage // its stage before it forks; zero before its Python runs
 
-	version string // of Python; empty until it has said so
+	version string // of Python; empty until Check
 	conn    *net.UnixConn
 	done    chan struct{} // closed when the process has been waited for
-	err     error         // why; set before done is closed
+	err     error         // its exit status; set before done is closed
 	process *os.Process
 	retired bool
 	// patience bounds the time that a command waits for room.
@@ -57,8 +57,8 @@ type Zygote struct {
 	booted chan struct{}
 }
 
-// Start starts a process. What it reports, and in the end [Exited], is passed to deliver, on
-// a goroutine of its own, until that returns false.
+// Start starts a process. A goroutine passes its reports to deliver, with [Exited] as the last,
+// until deliver returns false.
 func Start(c *launch.Config, lazy bool, in Inherited, deliver func(*Zygote, Report) bool) (*Zygote, error) {
 	b, err := newBoot(c, lazy, in)
 	if err != nil {
@@ -66,7 +66,7 @@ func Start(c *launch.Config, lazy bool, in Inherited, deliver func(*Zygote, Repo
 	}
 	defer b.theirs.Close()
 	z := &Zygote{Config: c, Lazy: lazy, conn: b.ours, done: make(chan struct{}), patience: commandTime, booted: make(chan struct{})}
-	// The last word is there for its room: the names are written over the command line.
+	// The last argument makes room: process names are written over the command line.
 	cmd := exec.Command(c.Python, append(interpreterArgs(c, b.script), longestName(c))...)
 	cmd.Dir = c.Dir
 	cmd.Env = c.Env
@@ -99,8 +99,8 @@ func Start(c *launch.Config, lazy bool, in Inherited, deliver func(*Zygote, Repo
 		if err == nil {
 			z.err = cmd.Wait()
 			close(z.done)
-			// Workers that import for themselves hold the other end too. Its last words
-			// may still be there.
+			// Workers that import for themselves hold the other end too. Its last reports may
+			// still be unread.
 			_ = z.conn.SetReadDeadline(time.Now().Add(lastWords))
 		}
 	}()
@@ -132,7 +132,7 @@ func (z *Zygote) Kill() {
 	}
 }
 
-// Continue has the process go on when it was stopped.
+// Continue resumes a stopped process.
 func (z *Zygote) Continue() {
 	if z.process != nil {
 		_ = z.process.Signal(unix.SIGCONT)
@@ -152,7 +152,7 @@ func (z *Zygote) Exited() bool {
 // Retired reports whether Retire has been called.
 func (z *Zygote) Retired() bool { return z.retired }
 
-// Status says how the process has ended, once it has.
+// Status returns how the process has exited, once it has.
 func (z *Zygote) Status() error {
 	if z.err == nil {
 		return errors.New("exit status 0")
@@ -160,7 +160,7 @@ func (z *Zygote) Status() error {
 	return z.err
 }
 
-// noPython is the error for an interpreter that ended before it ran anything of ours.
+// noPython is the error for an interpreter that exited before it ran our code.
 func (z *Zygote) noPython() error {
 	return &launch.PythonError{Path: z.Config.Python, From: z.Config.PythonFrom, Err: fmt.Errorf(
 		"it ended before it ran anything (%w): it is no Python 3.9 or later, or a broken one; %s -c pass tells more, as may what it has written above", z.Status(), z.Config.Python)}
@@ -172,11 +172,11 @@ func (z *Zygote) exited() bool {
 	return z.err == nil || ok && exit.Exited()
 }
 
-// oldestPython is what the shim needs.
+// oldestPython is the oldest version that the shim supports.
 var oldestPython = [2]int{3, 9}
 
-// Check notes which Python the zygote is, and returns an error if that is too old; the
-// shim then waits to be ended.
+// Check notes the zygote's version of Python, and returns an error if it is too old. The shim
+// then waits for Retire.
 func (z *Zygote) Check(v Version) error {
 	z.version = v.Python
 	var major, minor int
@@ -193,8 +193,8 @@ func (z *Zygote) Check(v Version) error {
 	return &launch.PythonError{Path: z.Config.Python, From: z.Config.PythonFrom, Err: fmt.Errorf("it is Python %s, and uwsgo needs %d.%d or later: %s", v.Python, oldestPython[0], oldestPython[1], advice)}
 }
 
-// Why returns the error for a zygote that has ended before its workers served. stuck says
-// why it was killed, if it was.
+// Why returns the error for a zygote that exited before its workers served. stuck says why it
+// was killed, if it was.
 func (z *Zygote) Why(stuck string) error {
 	if stuck == "" && z.version == "" && z.exited() {
 		return z.noPython()
@@ -209,7 +209,7 @@ func (z *Zygote) Why(stuck string) error {
 	return z.Doing.ExitError(z.Config, fmt.Sprintf("the zygote (pid: %d)", z.PID), how.Error())
 }
 
-// read passes on what the zygote reports.
+// read passes on the zygote's reports.
 func (z *Zygote) read(deliver func(*Zygote, Report) bool) {
 	for {
 		report, err := z.receive()
@@ -222,14 +222,13 @@ func (z *Zygote) read(deliver func(*Zygote, Report) bool) {
 			return
 		}
 		if err != nil {
-			// Nothing that follows can be told from noise. It is taken all the same, so that
-			// nobody who writes there waits for ever.
+			// Later bytes cannot be parsed. Drain them, so that no writer blocks for ever.
 			_, _ = io.Copy(io.Discard, z.conn)
 			break
 		}
 	}
-	// A process that has lost its socket, because the app has closed it or has become
-	// another program, can do nothing any more.
+	// A zygote without its socket is useless: the app has closed it, or has become another
+	// program.
 	late := time.AfterFunc(lostTime, z.Kill)
 	<-z.done
 	late.Stop()
@@ -252,8 +251,8 @@ func (z *Zygote) receive() (Report, error) {
 	return decode(z.Config, b)
 }
 
-// command sends a command; an error means that the zygote is going, of which a
-// report will tell. One that takes no more commands is killed.
+// command sends a command. It returns an error when the zygote is exiting; a report follows. It
+// kills a zygote that takes no more commands.
 func (z *Zygote) command(words ...any) error {
 	b, err := pymarshal.Marshal(words)
 	if err != nil {
@@ -265,8 +264,7 @@ func (z *Zygote) command(words ...any) error {
 	})
 }
 
-// write does what sends, in bounded time. What was sent by half cannot be followed by
-// anything.
+// write calls send with a time limit. After a partial send nothing may follow.
 func (z *Zygote) write(send func() error) error {
 	if z.booted != nil {
 		select {
@@ -284,13 +282,13 @@ func (z *Zygote) write(send func() error) error {
 	return err
 }
 
-// Ping has it answer with [Pong].
+// Ping asks for a [Pong].
 func (z *Zygote) Ping() { _ = z.command("ping") }
 
-// Signal has it signal the process in a place, which it forks first if it has not yet.
+// Signal makes it signal the process at a place, after its fork.
 func (z *Zygote) Signal(place int, sig unix.Signal) { _ = z.command("signal", place, int(sig)) }
 
-// KillWorkers has it kill all its processes.
+// KillWorkers makes it kill all its processes.
 func (z *Zygote) KillWorkers() { _ = z.command("kill") }
 
 // Spawn has it fork a process for a worker, or one beside these, with these descriptors. It answers with
@@ -312,8 +310,8 @@ func (z *Zygote) Spawn(place, number int, fds []int) {
 	}
 }
 
-// Retire has the zygote kill and reap its processes, if it has any, and exit. One that
-// does not is killed. [Exited] follows.
+// Retire tells the zygote to kill and reap its processes, if any, and to exit. It kills a
+// zygote that does not exit. [Exited] follows.
 func (z *Zygote) Retire() {
 	if z.retired {
 		return
