@@ -1,6 +1,6 @@
-# Run by the server with the control socket as descriptor 3, from which the command line
-# takes it, so that ps does not show it. What is read next is marshalled, two messages: the
-# sources of the package, by name, and the configuration.
+# Run by the server with the control socket as descriptor 3, from which the command line takes
+# it, so that ps does not show it. Two marshalled messages follow: the sources of the package by
+# name, and the configuration.
 #
 # Up to the check of the version this runs on every Python since 2.6.
 import marshal
@@ -52,7 +52,7 @@ def compiled():
     except OSError:
         os.close(fd)
         os.close(end)
-        return make()  # no more processes are allowed
+        return make()  # RLIMIT_NPROC is reached
     if child == 0:
         try:
             with os.fdopen(end, "wb") as out:
@@ -73,7 +73,7 @@ def package():
     import builtins  # not on Python 2
 
     kind = type(sys)
-    kept = dict(vars(builtins))  # an app may replace what is there
+    kept = dict(vars(builtins))  # an app may replace it
     made = {}
     for name, code in compiled():
         full = "_uwsgo" if name == "__init__" else "_uwsgo." + name

@@ -1,4 +1,4 @@
-"""The channel to the server, for all but requests; engine/worker/control draws the frames.
+"""The channel to the server for everything but requests. engine/worker/control has the frames.
 
 Any thread may call. Without a subscription nothing waits at the channel: who calls reads
 the answer. Once somebody has subscribed, a thread of its own reads, in workers only, as a
@@ -11,7 +11,7 @@ from . import interrupts
 from .own import marshal, os, socket, suppress, thread
 from .trace import report
 
-MOST = 1 << 20  # bytes of a frame; the server takes no more
+MOST = 1 << 20  # the largest frame that the server accepts, in bytes
 
 KINDS = {
     "ValueError": ValueError,
@@ -21,12 +21,12 @@ KINDS = {
 
 
 class Call:
-    """A call whose answer is not there yet."""
+    """A call that waits for its answer."""
 
     __slots__ = ("answer", "gate")
 
     def __init__(self):
-        self.answer = None  # as it came, a list
+        self.answer = None  # the frame, a list
         self.gate = thread.allocate_lock()  # released when the answer has come
         self.gate.acquire()
 
@@ -42,18 +42,18 @@ class Channel:
         self.sock = socket.socket(fileno=fd)
         self.sock.setblocking(True)
         self.pid = os.getpid()
-        self.lock = thread.RLock()  # a handler of a signal may call while a call is at hand
+        self.lock = thread.RLock()  # a signal handler may call during a call
         self.last = 0  # number of the last call
         self.calls = {}  # number -> Call
         self.frame = b""  # being sent
-        self.counts = deque()  # what of it has gone
-        self.inbox = deque()  # pieces of the frame that comes
+        self.counts = deque()  # its sent bytes
+        self.inbox = deque()  # pieces of the next frame
         self.handlers = {}  # name of a notice -> function
-        self.receiving = False  # a call reads just now
+        self.receiving = False  # a call is reading
         self.reader = 0  # the thread that reads, 0 for none
 
     def call(self, name, *args):
-        """Ask the server, and return its answer. What it refuses is raised."""
+        """Ask the server and return its answer. Raise its refusal."""
         call = Call()
         with self.lock:
             self.last += 1
@@ -88,14 +88,14 @@ class Channel:
             self._send((0, name, *args))
 
     def subscribe(self, name, handler):
-        """Have handler called with the arguments of each notice of a name.
+        """Call handler with the arguments of each notice of a name.
 
         It runs in the thread that reads, so it must not take long.
         """
         self.handlers[name] = handler
 
     def serve(self):
-        """Have a thread read from now on. Only in a worker."""
+        """Start a thread that reads from now on. Only in a worker."""
         with self.lock:
             if self.reader or self.receiving:
                 return
@@ -115,7 +115,7 @@ class Channel:
                 for call in list(self.calls.values()):
                     call.gate.release()
 
-            # A signal that went to that thread would not wake the one that handles it.
+            # A signal to this thread would not wake the thread that handles it.
             with interrupts.blocked():
                 thread.start_new_thread(run, ())
             gate.acquire()
@@ -185,7 +185,7 @@ class Channel:
 
 
 class Silence:
-    """What takes the place of a channel where there is no server, as in a trial import."""
+    """Stands in for a channel when there is no server, as in a trial import."""
 
     def call(self, name, *args):
         raise OSError("no server: this process only tries whether the apps can be imported")
@@ -208,7 +208,7 @@ channel = Silence()
 
 
 def begin(fd):
-    """Speak by this descriptor from now on, in this process. A worker drops its zygote's."""
+    """Use this descriptor from now on in this process. A worker drops its zygote's."""
     global channel
     before, channel = channel, Channel(fd) if fd >= 0 else Silence()
     if type(before) is Channel:

@@ -12,12 +12,12 @@ from . import control, interrupts
 from .own import signal, thread, time
 from .trace import report
 
-WAKE = signal.SIGURG  # does nothing where nobody handles it
+WAKE = signal.SIGURG  # without a handler it does nothing
 PATIENCE = 0.05  # seconds between looks at a thread that is busy
 
 handlers = {}  # number -> function
 offered = deque()  # (id, number)
-waiters = []  # [number or -1, gate, what came], of signal_wait
+waiters = []  # [number or -1, gate, the number that came], of signal_wait
 pump = None  # what waits for signals and handles them, in a process beside the workers
 _wake = thread.allocate_lock()  # locked while nothing is offered
 _wake.acquire()
@@ -29,7 +29,7 @@ def register(number, function):
 
 
 def offer(ident, number):
-    """What the server tells."""
+    """Take an offer of the server."""
     offered.append((ident, number))
     try:
         _wake.release()
@@ -38,7 +38,7 @@ def offer(ident, number):
 
 
 def serve(main=None):
-    """Have signals handled from now on; in a worker that serves, or is about to.
+    """Handle signals from now on, in a worker that serves or is about to.
 
     main is the Thread that is the process's only one, where it calls this.
     """
@@ -54,7 +54,7 @@ def serve(main=None):
             signal.signal(WAKE, _woken)
             _state["main"] = main, thread.get_ident()
         except ValueError:
-            pass  # not in the main thread: another handles them
+            pass  # not in the main thread: another thread handles them
     control.channel.serve()
     with interrupts.blocked():
         thread.start_new_thread(_run, ())
@@ -91,10 +91,10 @@ def _run():
 
 
 def _woken(signum, frame):
-    """Runs in the main thread, between any two instructions of it."""
+    """Runs in the main thread, between any two of its instructions."""
     main = _state["main"][0]
     if main.claim[0] or main.buffer[0] or _state["busy"]:
-        return  # in the middle of a request, or of this
+        return  # in the middle of a request, or of this function
     handle_all()
 
 
@@ -109,7 +109,7 @@ def handle_all():
                 break
             main = _state.get("main", (None,))[0]
             if main is not None and main.claim[2]:
-                continue  # this process takes nothing more
+                continue  # this process takes no more signals
             if control.channel.call("take signal", ident):
                 handle(number)
     except OSError:
@@ -137,7 +137,7 @@ def handle(number):
 
 
 def wait(number):
-    """Wait until this process has handled a signal, any for -1. Return its number."""
+    """Wait until this process has handled a signal, -1 for any. Return its number."""
     gate = thread.allocate_lock()
     gate.acquire()
     waiter = [number, gate, None]
@@ -152,7 +152,7 @@ def wait(number):
         return waiter[2]
     main = _state.get("main", (None, 0))
     if main[1] == thread.get_ident():
-        # Nobody else handles signals: so this thread does.
+        # Nobody else handles signals, so this thread does.
         while waiter[2] is None:
             handle_all()
             time.sleep(0.01)

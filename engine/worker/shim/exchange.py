@@ -22,15 +22,15 @@ from .port import (
 )
 from .trace import report, text_of
 
-# A claim of a request that has been answered while the app still works on it.
+# The claim of an answered request that the app still works on.
 FINISHING = 1 << 32
 
 extent_head = struct.Struct("<QQ").pack
 
-# Of an answer that the worker is about to send whole.
+# For an answer that the worker is about to send whole.
 BEGUN = "the answer has been begun by a write() that ran in between, or that was interrupted"
 
-# What uWSGI raises in write() when the client has gone.
+# uWSGI raises this in write() when the client has gone.
 WRITE_ERROR = "write error"
 
 known = Known()
@@ -46,34 +46,34 @@ class Exchange:
     """Made for each request by worker.Thread, which sets the attributes."""
 
     __slots__ = (
-        "answer",  # its number among those that are streamed on the port, 0 before
+        "answer",  # its number among the streamed answers of the port, 0 before
         "claim",  # of the slot that has the request
         "done",  # the last frame has gone out
-        "frame",  # the last one, once it is known: nothing else goes out any more
+        "frame",  # the last one, once known: nothing else goes out after it
         "gone",  # the client has
-        "head",  # what start_response was given, or None
+        "head",  # the arguments of start_response, or None
         "method",
-        "others",  # of the environ as it came, with REQUEST_URI
-        "port",  # None once the request has ended: what an app keeps reaches nothing
-        "result",  # what the app returned, until it is closed
+        "others",  # the other variables of the environ, with REQUEST_URI
+        "port",  # None once the request has ended, so that an app cannot use what it keeps
+        "result",  # the app's iterable, until it is closed
         "rid",
-        "room",  # bytes that may still be sent, once it is streamed
-        "sending",  # a block goes out; stays so if anything is raised meanwhile
+        "room",  # bytes that it may still stream
+        "sending",  # a block goes out; stays true after an exception
         "sent",  # bytes of the body
         "started",  # the head has gone out
     )
 
-    # What the app hears of a client that has gone: see write_errors.
+    # What the app sees when its client goes: see write_errors.
     raises = True  # write() raises
-    throws = False  # so does the place where a generator stands
+    throws = False  # so does the suspended generator
     patient = False  # an iterable is read to its end
 
-    # What is done about what an app raises: see exceptions.
+    # What happens when an app raises: see exceptions.
     tells = False  # its client gets the traceback
-    renews = None  # a function that says whether the process is to be replaced
+    renews = None  # a function that tells whether to replace the process
 
     def start_response(self, status, response_headers, exc_info=None):
-        """What the app gets as its second argument."""
+        """The app's second argument."""
         if exc_info is not None or self.head is not None or self.port is None:
             self._restart(exc_info)
         head = None
@@ -82,7 +82,7 @@ class Exchange:
             try:
                 head = recall((status, headers))
                 if head is not None:
-                    # A class of the app's may claim to be equal to what another answer had.
+                    # A class of the app may claim to equal another answer's values.
                     for header in headers:
                         if type(header) is tuple:
                             name, value = header
@@ -93,7 +93,7 @@ class Exchange:
                     if type(status) is not str:
                         head = None
             except TypeError:
-                pass  # something in it cannot be hashed: remember says what
+                pass  # a part of it cannot be hashed: remember raises the error
         self.head = head or known.remember(status, response_headers)
         return self.write
 
@@ -109,7 +109,7 @@ class Exchange:
             exc_info = None  # breaks the cycle with this frame
 
     def write(self, data):
-        """What start_response returns."""
+        """The return value of start_response."""
         port = self.port
         if port is None:
             raise RuntimeError("write() was called after the request had ended")
@@ -127,7 +127,7 @@ class Exchange:
             raise OSError(WRITE_ERROR)
 
     def run(self, result):
-        """Send what the app returned."""
+        """Send the app's iterable."""
         self.result = result
         try:
             if type(result) is list or type(result) is tuple:
@@ -146,7 +146,7 @@ class Exchange:
         self.close()
 
     def close(self):
-        """Close what the app returned, once."""
+        """Close the app's iterable, once."""
         result, self.result = self.result, None
         try:
             if hasattr(result, "close"):
@@ -155,7 +155,7 @@ class Exchange:
             self.fail(e)
 
     def fail(self, e):
-        """Log an exception, and tell the server unless it has its answer."""
+        """Log an exception, and tell the server unless the answer is out."""
         if not forked.mark[0]:
             leave(e)
         meant = not self.gone or type(e) is not OSError or e.args != (WRITE_ERROR,)
@@ -171,18 +171,18 @@ class Exchange:
         self.port.once(self)
 
     def _page(self, e):
-        """Return the traceback for the client, as catch-exceptions asks for it."""
+        """Return the traceback for the client, for catch-exceptions."""
         text = f'uWSGI exceptions catcher for "{self._name()}"\n\n{text_of(e)}'
         return text.encode("utf-8", "backslashreplace")[:PAGE]
 
     def settle(self, e):
-        """End a request in which something was raised that was not the app's."""
+        """End a request after an exception that is not the app's."""
         self.fail(e)
         if self.result is not None:
             self.close()
 
     def _name(self):
-        """Name the request for the log. What a client sends must not make lines of its own."""
+        """Name the request for the log. A client's text must not make lines of its own."""
         target = ascii(self.others.get("REQUEST_URI", "-"))[1:-1]
         return f"{self.method} {target[:1024]}"
 
@@ -197,7 +197,7 @@ class Exchange:
                     break
                 continue
             if self.frame is not None:
-                # The answer was complete with the block before, and has gone out.
+                # The previous block completed the answer, and it has gone out.
                 raise self._too_long()
             self._block(block)
             if self.gone:
@@ -209,7 +209,7 @@ class Exchange:
             leave()
 
     def _let_end(self, blocks):
-        """Have an iterable come to its end although its client has gone, if so asked."""
+        """Read an iterable to its end although its client has gone, if configured."""
         if self.throws and hasattr(blocks, "throw"):
             try:
                 blocks.throw(OSError(WRITE_ERROR))
@@ -236,7 +236,7 @@ class Exchange:
         return self._whole(result[0] if len(result) == 1 else b"".join(result))
 
     def _file(self, wrapper):
-        """Answer with the rest of a real file; return False when it is none."""
+        """Answer with the rest of a real file. Return False for other objects."""
         if self.started or self.head is None or self._left():
             return False
         extent = files.extent(wrapper.filelike)
@@ -247,7 +247,7 @@ class Exchange:
         if size <= SMALL:
             block = os.pread(fd, size + 1, offset)
             if len(block) != size:
-                # The system does not know it: /proc says 0, /sys a page. Or it grows just now.
+                # The reported size is wrong: /proc says 0, /sys a page. Or the file grows.
                 self._iterate(files.rest(fd, offset, self.head.length))
                 return True
         if self.head.length is None:
@@ -268,7 +268,7 @@ class Exchange:
         data = self.head.data
         payload = data + extent_head(offset, length)
         frame = frame_head(len(payload), self.rid, FILE | len(data)) + payload
-        # First: whoever sends the frame, fail for one, must send the descriptor after it.
+        # First: any code that sends the frame, such as fail, must send the descriptor after it.
         self.port.offer(frame, fd)
         self._only(frame)
         self.gone = not self.port.give(self)
@@ -280,7 +280,7 @@ class Exchange:
         return self.method == "HEAD" or self.head.bodyless
 
     def _room_for(self, size):
-        """Raise when size more bytes of body would be more than declared."""
+        """Raise when size more bytes would exceed the declared length."""
         length = self.head.length
         if length is not None and self.sent + size > length and not self.bodyless:
             size += self.sent
@@ -293,7 +293,7 @@ class Exchange:
 
     def _left(self):
         """Return whether the client has gone."""
-        # The slot is another request's once the last frame has gone.
+        # After the last frame the slot belongs to another request.
         if self.frame is None and self.port.cancelled[self.rid & 0xFFFF] == CANCELLED:
             self.gone = True
         return self.gone
@@ -366,7 +366,7 @@ class Exchange:
         return True
 
     def _only(self, frame, within=False):
-        """Have a frame be the whole answer.
+        """Make a frame the whole answer.
 
         A profile function, or what else runs in between, may have begun the answer by a
         write() of its own. While sending is set none can; within says that it is set for
@@ -380,12 +380,12 @@ class Exchange:
         self.started = True
 
     def _finish(self):
-        """The app has no more: complete the answer."""
+        """The iterable has ended: complete the answer."""
         if self.head is None:
             raise RuntimeError("the app has not called start_response")
         if self.sending:
             raise RuntimeError("the body ends after a block that was interrupted")
-        self.sending = True  # no write() of what runs in between may come among what follows
+        self.sending = True  # a write() by a handler must not come between the next frames
         self._end()
 
     def _end(self):
@@ -400,13 +400,13 @@ class Exchange:
     def _last(self, size, what, payload=b""):
         self.frame = frame_head(size, self.rid, what) + payload
         self.port.once(self)
-        # After the frame: a claim that goes without an answer would look as if the
-        # request had never begun, and it would be run again.
+        # After the frame: a request whose claim is cleared without an answer counts as never
+        # begun, and would run again.
         self.claim[0] = FINISHING
 
 
 def write_errors(silent, tolerant, only):
-    """Say what apps hear of clients that have gone.
+    """Set what apps see when clients go.
 
     silent is disable-write-exception, tolerant a write-errors-tolerance of 1 or more, only
     write-errors-exception-only.
@@ -417,7 +417,7 @@ def write_errors(silent, tolerant, only):
 
 
 def exceptions(tell, any_, types, values, reprs):
-    """Say what is done about what apps raise.
+    """Set what happens when apps raise.
 
     tell is catch-exceptions, any_ reload-on-exception, the rest its kin with -type,
     -value and -repr.
@@ -434,7 +434,7 @@ def exceptions(tell, any_, types, values, reprs):
             return True
         try:
             value = str(e)
-        except BaseException:  # its __str__ is the app's code as well
+        except BaseException:  # its __str__ is the app's code too
             return False
         return value in values or f"{name}: {value}" in reprs
 
@@ -442,7 +442,7 @@ def exceptions(tell, any_, types, values, reprs):
 
 
 def content(block):
-    """Return the bytes of whatever has some (bytearray, array, mmap), None of all else."""
+    """Return the bytes of a buffer (bytearray, array, mmap), None for other objects."""
     if issubclass(type(block), bytes):
         return bytes.__getitem__(block, ALL)
     try:
@@ -455,7 +455,7 @@ ALL = slice(None)
 
 
 def exact(block, where):
-    """Return the bytes of a block that is not of that very type."""
+    """Return the bytes of a block that is not exactly bytes."""
     if (data := content(block)) is None:
         raise TypeError(f"{where} bytes, not {kind(block)}")
     return data

@@ -41,7 +41,7 @@ def extent(filelike):
     if type(filelike) is io.TextIOWrapper:
         if not filelike.seekable():
             return None
-        filelike.seek(filelike.tell())  # gives back what it has read ahead
+        filelike.seek(filelike.tell())  # gives back its read-ahead
         filelike = filelike.buffer
     if type(filelike) in (io.BufferedReader, io.BufferedRandom):
         if type(filelike.raw) is not io.FileIO:

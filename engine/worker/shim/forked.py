@@ -1,4 +1,4 @@
-"""What an app forks, should it come back from the app as if it were the worker.
+"""Stops a child of the app that returns from the app as if it were the worker.
 
 Python's own hooks do not see all of it: C code forks, too. So a worker has a page of
 memory that the kernel empties in whatever is forked, and looks at it each time before it
@@ -19,7 +19,7 @@ sockets = []  # by which this process speaks with the server
 
 
 class Asked:
-    """A mark where there are no such pages; a system call for each look."""
+    """A mark for systems without such pages. It costs a system call per look."""
 
     def __init__(self):
         self.pid = os.getpid()
@@ -29,7 +29,7 @@ class Asked:
 
 
 def serve(*socks):
-    """Say that this process is a worker, which speaks with the server by these sockets."""
+    """Mark this process as a worker with these sockets to the server."""
     global mark
     mark = _page() or Asked()
     sockets.extend(socks)
@@ -51,9 +51,9 @@ def _page():
 def _let_go():
     for do in parting:
         do()
-    # Whoever forks without an end must neither speak nor listen there, nor keep others from
-    # seeing that this worker has gone. Python closes a socket whose object goes, when
-    # its number may be that of another file: so the objects know it no more.
+    # A child must neither send nor receive there, nor hide the exit of this worker. Python
+    # closes the socket of a dead object, but its number may belong to another file by then: so
+    # detach the objects.
     for sock in sockets:
         with suppress(OSError):
             os.close(sock.detach())

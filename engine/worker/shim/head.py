@@ -5,7 +5,7 @@ from .own import marshal
 MAX_HEAD = 1 << 20  # bytes of a marshalled head; the server refuses more
 
 # Without the module re, which takes half a megabyte of each process: bytes that may be in the
-# UTF-8 of a text. What is not latin-1 begins with a byte above C3 there.
+# UTF-8 of a text. A character beyond latin-1 begins with a byte above C3.
 _DIGITS = b"0123456789"
 _TOKEN = b"!#$%&'*+-.^_`|~ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" + _DIGITS
 _TEXT = bytes([9, *range(0x20, 0x7F), *range(0x80, 0xC4)])
@@ -57,8 +57,8 @@ class Known(dict):
         if len(head.data) <= self.LARGEST:
             if len(self) >= self.LIMIT:
                 self.clear()
-            # The key is what was checked, and not the app's objects: classes of its own
-            # may compare as they like, and give something else each time.
+            # The key holds the checked values, not the app's objects: its classes may compare
+            # as they like, and change each time.
             status, headers = head.parts
             self[(status, tuple(headers))] = head
         return head
@@ -68,8 +68,8 @@ def check(status, headers):
     """Return the Head, or raise TypeError or ValueError, saying what is wrong."""
     if not isinstance(status, str):
         raise TypeError(f"status must be a str such as '200 OK', not {kind(status)}")
-    # From here on only exact str: frameworks have subclasses of it, whose methods are theirs,
-    # and marshal does not take them.
+    # Only exact str from here on: frameworks have subclasses with their own methods, and
+    # marshal refuses them.
     status = str.__str__(status)
     if not _valid(status):
         raise ValueError(f"status must be three digits from 200 on and a reason, not {status!r}")

@@ -1,4 +1,4 @@
-"""What an app has run in between: handlers of signals, profile and trace functions.
+"""Holds back code of the app that runs anywhere: signal handlers, profile and trace functions.
 
 That is for the app's own code. What it raised in the zygote would end that, and with it all
 workers; so it is held wherever none of the app's code runs, until a worker serves.
@@ -11,17 +11,17 @@ from sys import getprofile, gettrace, setprofile, settrace
 
 from .trace import report
 
-# What the processor raises cannot wait.
+# Signals of the processor cannot wait.
 _names = ("SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGTRAP", "SIGSYS", "SIGABRT")
 _at_once = {getattr(_signal, name, None) for name in _names}
 _all = [s for s in _signal.valid_signals() if s not in _at_once]
 _monitoring = getattr(sys, "monitoring", None)  # from Python 3.12 on
 
-TRIES = 1000  # how often what is raised as this begins is put off
+TRIES = 1000  # how often an exception at its start is put off
 
 
 class Held:
-    """What has been held: the mask of signals, and functions."""
+    """The held state: the signal mask, and functions."""
 
     __slots__ = ("events", "mask", "profile", "trace")
 
@@ -34,7 +34,7 @@ class Held:
         if self.mask is None:
             self.mask = pthread_sigmask(SIG_BLOCK, ())
         pthread_sigmask(SIG_BLOCK, _all)
-        # One that raises is dropped by Python itself.
+        # Python itself drops one that raises.
         self.profile = getprofile() or self.profile
         setprofile(None)
         self.trace = gettrace() or self.trace
@@ -46,13 +46,13 @@ class Held:
                     _monitoring.set_events(tool, 0)
 
     def give_back_mask(self):
-        """Have this thread get signals again, as far as it got them before."""
+        """Restore this thread's signal mask."""
         pthread_sigmask(SIG_SETMASK, self.mask)
 
     def give_back(self):
-        """Have all of it run again, in this thread."""
+        """Restore all of it in this thread."""
         try:
-            self.give_back_mask()  # handlers of what has come meanwhile run here
+            self.give_back_mask()  # handlers of signals that came meanwhile run here
         finally:
             for tool, events in self.events.items():
                 _monitoring.set_events(tool, events)
@@ -63,7 +63,7 @@ class Held:
 
 
 def hold():
-    """Hold it. What is raised before that is done goes to the log."""
+    """Hold it. An exception before that is done goes to the log."""
     held = Held()
     for _ in range(TRIES):
         try:
@@ -75,7 +75,7 @@ def hold():
 
 
 class blocked:
-    """Starts threads that get no signals: as a context, which nothing may run in but that."""
+    """A context that starts threads without signals. Do nothing else within it."""
 
     def __enter__(self):
         self.mask = pthread_sigmask(SIG_BLOCK, _all)

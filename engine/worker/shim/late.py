@@ -9,29 +9,29 @@ from collections import deque
 
 from .own import io, socket, suppress, thread
 
-READS = b"r"  # what the server is told by an app that reads
-CAME = b"f"  # the descriptor of the body comes along
-TIMEOUT = b"t"  # its client was too slow; anything else: it does not come whole
+READS = b"r"  # tells the server that the app reads
+CAME = b"f"  # the descriptor of the body is attached
+TIMEOUT = b"t"  # its client was too slow; anything else: it broke off
 
 CLOEXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 RIGHTS = socket.CMSG_SPACE(array("i").itemsize)
 
 
 class LateBody(io._BufferedIOBase):
-    """wsgi.input. What it does not have here waits for nothing."""
+    """wsgi.input. Only methods that need the body wait for it."""
 
     wait = None  # what a hub does until a descriptor can be read
 
     def __init__(self, fd):
         self._sock = socket.socket(fileno=fd)
         self._sock.setblocking(True)
-        self._letters = deque()  # by the C code that receives, so that nothing raised loses one
+        self._letters = deque()  # filled by C code, so that no exception loses a message
         self._lock = thread.RLock()  # any thread of the app may read
         self._file = None
         self._asked = False
 
     def _body(self, what):
-        """Return the file that holds the body, once there is one."""
+        """Wait for the file that holds the body, and return it."""
         if self._file is not None:
             return self._file
         if self.closed:
@@ -106,7 +106,7 @@ class LateBody(io._BufferedIOBase):
         return self._body("fileno()").fileno()
 
     def close(self):
-        """Let go of it; who still reads, in another thread, hears that it does not come."""
+        """Let go of it. A reader in another thread hears that the body does not come."""
         if self.closed:
             return
         super().close()

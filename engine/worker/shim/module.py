@@ -19,7 +19,7 @@ from .own import signal as system
 from .port import LOG_VARIABLE, frame_head
 from .trace import report, say
 
-# What is there only if the configuration has one of these options.
+# Attributes that exist only when the configuration has one of these options.
 OPTIONAL = {
     "spool send_to_spooler set_spooler_frequency spooler_jobs spooler_pid spooler_pids "
     "spooler_get_task spoolers": ("spooler", "spooler-external"),

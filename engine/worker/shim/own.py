@@ -1,4 +1,4 @@
-"""What the shim uses of Python's library, as it was before any app could replace it.
+"""The parts of Python's library that the shim uses, copied before any app runs.
 
 Apps patch modules (gevent, eventlet), wrap functions of them, or delete them from
 sys.modules. All of that is theirs to do, and none of it may reach the code that runs
@@ -21,7 +21,7 @@ import time as _time
 def _copy(module):
     copy = type(module)(module.__name__)
     copy.__dict__.update(module.__dict__)
-    # pyfakefs replaces what is called os or io wherever it finds that.
+    # pyfakefs replaces every name os or io that it finds.
     copy.__name__ = f"_uwsgo.{module.__name__}"
     return copy
 
@@ -38,7 +38,7 @@ time = _copy(_time)
 
 
 class suppress:
-    """contextlib.suppress, whose own looks at builtins that an app may have replaced."""
+    """contextlib.suppress, which itself uses builtins that an app may have replaced."""
 
     def __init__(self, *kinds):
         self.kinds = kinds

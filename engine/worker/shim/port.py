@@ -22,23 +22,23 @@ HEAD = 1 << 24  # the head of a streamed answer
 DATA = 2 << 24  # a piece of its body
 END = 3 << 24  # its end
 ABORT = 4 << 24  # the app failed after the head had gone out
-FAILED = 5 << 24  # the app failed before; with what its client gets of that, or nothing
-RENEW = 1  # with ABORT and FAILED: this process is to be replaced
-PAGE = 32 << 10  # bytes that a client may get of an exception
-FILE = 6 << 24  # head, then offset and length in a file; the descriptor follows when asked for
+FAILED = 5 << 24  # the app failed before; with a page for its client, or nothing
+RENEW = 1  # with ABORT and FAILED: replace this process
+PAGE = 32 << 10  # the largest page about an exception, in bytes
+FILE = 6 << 24  # head, then offset and length in a file; its descriptor follows on demand
 NEED_BODY = 7 << 24  # the request's body is in a file: send its descriptor
 DROPPED = 8 << 24  # the request was cancelled before it ran
-RETURNED = 9 << 24  # the request as it came: this process is to finish, another may have it
+RETURNED = 9 << 24  # the request as it came: this process is retired, another gets it
 LOG_VARIABLE = 10 << 24  # marshalled (name, value) for the log; no name: log this request
 PLACED = 11 << 24  # the head, then position and length of the whole body in shared memory
 
-# Tags of what comes from the server; all others are numbers of streamed answers.
+# Tags of the server's pairs. All others are numbers of streamed answers.
 DESCRIPTOR = 0  # n = 1: a descriptor comes with it, or may be sent; 0: the client has gone
 REQUEST = 0xFFFFFFFF  # stream mode: a request of n bytes follows
 QUIT = 0xFFFFFFFE  # stream mode: finish
 
-# What the byte of a slot may be besides 0: do not run its request.
-CANCELLED = 1  # nor go on with it: its client has gone
+# The values of a slot's byte besides 0, which forbid its request.
+CANCELLED = 1  # also stop it: its client has gone
 
 GONE = 0xFFFFFFFF  # as n of a credit: the client has gone
 
@@ -50,13 +50,13 @@ credit = struct.Struct("<II")
 CLOEXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 WAITALL = socket.MSG_WAITALL
 RIGHTS = socket.CMSG_SPACE(array("i").itemsize)
-ENDED, BROKEN = "ended", "broken"  # what Port.state says
+ENDED, BROKEN = "ended", "broken"  # values of Port.state
 
-TRIES = 1000  # how often what is raised while a frame is sent is put off
+TRIES = 1000  # how often an exception during a frame is put off
 
 
 class Once:
-    """A frame that is to go out, and whether it has; so that it does so once."""
+    """A frame to send exactly once, and whether it has gone out."""
 
     __slots__ = ("done", "frame", "port")
 
@@ -67,7 +67,7 @@ class Once:
 
 
 class Port:
-    """Belongs to one thread. Answers to several requests may be on it, frame by frame.
+    """Belongs to one thread. It may carry answers to several requests, frame by frame.
 
     Anything may be raised between any two instructions here: by a handler of a signal,
     or by another thread. So that no frame is ever cut, or sent twice, the count of what a
@@ -83,28 +83,28 @@ class Port:
         self.inode = inode(fd)
         self.push = self.sock.send
         self.cancelled = cancelled  # one byte for each slot of the loop; not 0: do not run it
-        self.thread = 0  # whose it is
-        self.places = None  # an Answers, where there is one
+        self.thread = 0  # its owner
+        self.places = None  # an Answers, if there is one
         self.frame = None  # being sent
-        self.counts = deque()  # what of it has gone, by system calls; cleared before a frame is set
+        self.counts = deque()  # its sent bytes, by system call; cleared before a frame is set
         self.note = self.counts.extend
         self.clear = self.counts.clear
-        self.heading = None  # (frame, exchange whose streamed answer it begins, number of that)
+        self.heading = None  # (frame, the exchange whose streamed answer it begins, its number)
         self.giving = None  # (frame, descriptor that follows it)
         self.given = deque()
-        self.ready = None  # what the server said to that
-        self.kept = None  # why it could not be given
-        self.inbox = deque()  # read and not dealt with
+        self.ready = None  # the server's answer to NEED_BODY or FILE
+        self.kept = None  # why it could not be sent
+        self.inbox = deque()  # read and not handled
         self.letters = deque()  # the same of recvmsg
-        self.bodies = deque()  # the file that came with the last
+        self.bodies = deque()  # the file that came with the last one
         self.opened = False  # its descriptor is a file's, or closed
         self.quit = False
         self.answer = 0  # number of streamed answers so far
-        self.answers = {}  # those that are streamed now, exchanges by number
-        self.due = False  # credit may have come that nobody has waited for
+        self.answers = {}  # exchanges that are streamed now, by number
+        self.due = False  # unread credit may have come
 
     def state(self):
-        """Return ENDED when the server has gone, BROKEN when this is not its stream any more.
+        """Return ENDED when the server has gone, BROKEN when this is no longer its stream.
 
         The number of an OSError does not say so: the app may have raised it. What the app
         has made not blocking blocks again.
@@ -113,7 +113,7 @@ class Port:
             return BROKEN  # the app has closed it
         poll = select.poll()
         poll.register(self.fd, 0)
-        with suppress(OSError):  # where RLIMIT_NOFILE is 0 nothing can be polled
+        with suppress(OSError):  # poll fails when RLIMIT_NOFILE is 0
             if poll.poll(0):
                 return ENDED
             self.sock.setblocking(True)
@@ -132,7 +132,7 @@ class Port:
             else:
                 counts.extend(map(self.sock.sendmsg, (frame,)))
         except BlockingIOError:
-            pass  # the app has made it not blocking: complete goes on
+            pass  # the app has made it non-blocking: complete goes on
         finally:
             if type(frame) is tuple or not counts or counts[0] < len(frame) or self.giving:
                 self.complete()
@@ -142,7 +142,7 @@ class Port:
         self._forget()
 
     def once(self, what):
-        """Send the frame of a Once, or an Exchange, unless that has been done."""
+        """Send the frame of a Once, or an Exchange, unless it has been sent."""
         if what.done:
             return
         if self.frame is not what.frame:
@@ -153,7 +153,7 @@ class Port:
         self.frame = None
 
     def finish(self):
-        """Complete the frame at hand, and forget it."""
+        """Complete the present frame, and forget it."""
         self.complete()
         self._forget()
 
@@ -165,7 +165,7 @@ class Port:
         self.frame = None
 
     def complete(self):
-        """Send what is left of the frame at hand. What is raised meanwhile is raised then.
+        """Send the rest of the present frame. Raise afterwards what was raised meanwhile.
 
         Only where there is no room to do so, in memory or on the stack, the rest is left
         to the next call: there is one before anything else is sent.
@@ -179,7 +179,7 @@ class Port:
                 raise
             except BaseException as e:
                 if isinstance(e, OSError) and self.state():
-                    raise  # of the system call
+                    raise  # from the system call
                 if type(e) is not BlockingIOError:
                     late = e
         if late is not None:
@@ -198,7 +198,7 @@ class Port:
             self.giving = None
 
     def offer(self, frame, fd):
-        """Have a descriptor follow a frame that is to be sent."""
+        """Attach a descriptor to a frame before it is sent."""
         self.given.clear()
         self.ready = self.kept = None
         self.giving = (frame, fd)
@@ -207,7 +207,10 @@ class Port:
         """Send a Once whose frame a descriptor follows. Return False if nobody wants it."""
         self.once(what)
         if self.kept is not None:
-            kept, self.kept = self.kept, None  # it holds this frame, and so all that the app had
+            kept, self.kept = (
+                self.kept,
+                None,
+            )  # break its reference to this frame and the app's objects
             raise kept
         return self.ready != 0
 
@@ -218,7 +221,7 @@ class Port:
                 self.ready = n
             else:
                 self.deal(tag, n)
-        if self.inbox:  # only that can be there: nothing else comes before it is answered
+        if self.inbox:  # it is the answer: nothing else comes before it
             self.take()
         if self.ready == 0:
             return
@@ -234,8 +237,8 @@ class Port:
                     raise
                 if tries < 3:
                     continue  # a handler of the app may have raised it: try again
-                # Closed meanwhile, or the system does not pass it on. The server waits for
-                # what follows the frame, and finds that there is none.
+                # It was closed, or the system does not pass it on. The server waits for a
+                # descriptor and finds none.
                 rights = []
                 self.kept = e
 
@@ -244,8 +247,8 @@ class Port:
 
         Return the rest of the block.
         """
-        # Credit comes once a quarter of the window has left, and a pair of its own to
-        # whatever answer has lost its client.
+        # Credit comes when a quarter of the window has left. An answer without a client gets a
+        # pair of its own.
         if self.due or self.answer % 16 == 0:
             self.due = False
             self.collect()
@@ -285,7 +288,7 @@ class Port:
         return True
 
     def wait(self):
-        """Wait until something has come, which is credit most often, and deal with it.
+        """Wait for a pair, mostly credit, and handle it.
 
         A hub runs its other requests meanwhile, by a method of its own, and calls collect
         when there is something to read.
@@ -293,14 +296,14 @@ class Port:
         self.deal(*self.peek())
 
     def deal(self, tag, n):
-        """Deal with the pair that peek has returned."""
+        """Handle the pair that peek has returned."""
         if tag == QUIT:
             self.quit = True
         self.take()
         self.credit(tag, n)
 
     def credit(self, tag, n):
-        """Give an answer its credit; one that has ended needs none."""
+        """Add credit to an answer, unless it has ended."""
         exchange = self.answers.get(tag)
         if exchange is None:
             return
@@ -310,7 +313,7 @@ class Port:
             exchange.room += n
 
     def forget(self, exchange):
-        """Be done with an exchange."""
+        """Forget an exchange."""
         self.answers.pop(exchange.answer, None)
         if self.heading is not None and self.heading[1] is exchange:
             self.heading = None
@@ -320,7 +323,7 @@ class Port:
         return credit.unpack_from(self.gather(credit.size))
 
     def gather(self, size):
-        """Return what is in the inbox, once that is so much."""
+        """Return size bytes of the inbox, once they are there."""
         while len(data := b"".join(self.inbox)) < size:
             try:
                 self.inbox.extend(map(self.sock.recv, (size - len(data),), (WAITALL,)))
@@ -336,7 +339,7 @@ class Port:
         self.inbox = deque((rest,)) if rest else deque()
 
     def collect(self):
-        """Deal with all that has come, so that credit which is too late never fills the stream."""
+        """Handle all waiting pairs, so that late credit never fills the stream."""
         while True:
             while sum(map(len, self.inbox)) >= credit.size:
                 self.deal(*self.peek())
@@ -348,7 +351,7 @@ class Port:
                 return
 
     def take_body(self, ask, late):
-        """Ask for the file with the request's body, by a Once, or for a late one's socket.
+        """Ask for the file with the request's body, by a Once, or for a late body's socket.
 
         Return None when the client has gone. The file is kept until forget_body, so that
         to be asked again does no harm.
@@ -369,7 +372,7 @@ class Port:
         return body
 
     def _body_letter(self):
-        """Return the descriptors in what the server says to NEED_BODY: one, or none."""
+        """Return the descriptors in the server's answer to NEED_BODY: one, or none."""
         while True:
             if not self.letters:
                 try:
@@ -394,7 +397,7 @@ class Port:
         return fds if n else None
 
     def forget_body(self, ask):
-        """Be done with what was asked for, whether it was taken or not.
+        """Forget the answer to a request for a body, taken or not.
 
         What the server says to ask must not be taken for what it says to the next one.
         """
@@ -403,19 +406,19 @@ class Port:
             if fds and not self.opened:
                 self.opened = True
                 os.close(fds[0])
-            ask.frame = None  # read on only once, though this may be called again
+            ask.frame = None  # this may be called again, and must read on only once
         self.letters.clear()
         self.bodies.clear()
         self.opened = False
 
 
 def inode(fd):
-    """Return what tells an open file from all others, None when it is closed."""
+    """Return the identity of an open file, None when it is closed."""
     for _ in range(100):
         try:
             status = os.fstat(fd)
         except OSError:
-            continue  # a handler of the app may have raised it, so that once says nothing
+            continue  # a handler of the app may have raised it, so once proves nothing
         return status.st_dev, status.st_ino
     return None
 

@@ -9,7 +9,7 @@ from .arguments import bytes_of, int_of, text_of
 
 GUARDS = 1 << 41  # where the bytes of those locks begin
 
-_caches = {}  # name -> cache, the first of which is meant without a name
+_caches = {}  # name -> cache; the first is the default
 _queue = None
 _areas = []
 

@@ -25,8 +25,8 @@ except ImportError:
         pass
 
 
-# What systemd sends to every process of a service, and a terminal that closes or has
-# Ctrl-C or Ctrl-Z pressed to every process of its group: the server decides what it means.
+# systemd sends these to every process of a service. A terminal sends them to its process group
+# when it closes, or at Ctrl-C and Ctrl-Z. The server decides what they mean.
 _left = (SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGTSTP)
 _before = {}  # the handler that each had
 _ours = {getpid()}  # the zygote, and in a worker that worker too

@@ -77,7 +77,7 @@ def alone(do):
     def run(self, *args):
         lock = self.lock
         if lock.owner == thread.get_ident():
-            # A handler of a signal, or __del__: to wait would be to wait for itself.
+            # A signal handler or __del__ would wait for its own thread.
             raise RuntimeError(f"{do.__name__}: this thread is in the middle of another change")
         with lock.inner:
             try:
@@ -406,7 +406,7 @@ class Cache:
         while not i and self.full():
             if not self.room():
                 return None
-        head[DIRTY] = 1  # what is taken from here on nobody has yet
+        head[DIRTY] = 1  # nobody has the blocks from here on
         first = i - 1
         if self.bitmap and (not i or self.need(item[1]) < self.need(size)):
             first = self.get_blocks(size)
@@ -416,7 +416,7 @@ class Cache:
                     return None
                 head[DIRTY] = 1
                 first = self.get_blocks(size)
-                i, item = self.find(key)  # it may be what has made room
+                i, item = self.find(key)  # it may have made the room
         elif self.bitmap:
             first = item[3]
         new = not i

@@ -24,14 +24,14 @@ def text_of(e):
         while tb is not None and tb.tb_frame.f_globals.get("__package__") in _ours:
             tb = tb.tb_next
         try:
-            # Not before: with what it imports it takes half a megabyte.
+            # Not earlier: with its imports it takes half a megabyte.
             from traceback import format_exception
 
             return "".join(format_exception(type(e), e, tb))
         except BaseException:  # its __str__ fails, or the app has replaced what traceback uses
             return plain(e, tb)
     except BaseException:
-        return type(e).__name__ + "\n"  # what is raised meanwhile must not fail requests
+        return type(e).__name__ + "\n"  # an exception here must not fail requests
 
 
 def say(text):

@@ -1,4 +1,4 @@
-"""The threads of one worker process: take a request, run it, next."""
+"""The threads of one worker process: each takes a request, runs it, and takes the next."""
 
 import sys
 from collections import deque
@@ -18,24 +18,24 @@ from .own import io, marshal, os, select, signal, socket, suppress, thread, time
 from .port import DROPPED, NEED_BODY, RETURNED, SMALL, Once, Port, frame_head
 from .trace import report
 
-stderr = sys.stderr  # an app may take that away
+stderr = sys.stderr  # an app may remove it
 CLAIM = 64  # bytes between claims, a cache line
-FINISHED = 2  # in the claim's third word: the thread takes no more requests; 1: it is to
-MISSED = 0.1  # seconds after which a wake-up that went amiss is noticed
+FINISHED = 2  # in the claim's third word: the thread has finished; 1 retires it
+MISSED = 0.1  # seconds after which a lost wake-up is noticed
 SLOTS = 1 << 16  # slots of each loop
 POLLRDHUP = getattr(select, "POLLRDHUP", 0x2000)  # PyPy has no name for it
 DEPTH = 1000  # Python's own limit of recursion
-MOST = 1000  # failures in a row after which a thread can do no work: each within
-SOON = 1_000_000  # so many nanoseconds, or at a request that it cannot even begin
+MOST = 1000  # failures in a row that end a thread: each within
+SOON = 1_000_000  # this many nanoseconds, or at a request that it cannot even begin
 SAID = 10  # of them are logged
-LOOPS = 16  # one within the other; all would have to be left in a row
-LARGEST = 384 << 10  # bytes of a request: what fits a socket's buffer
+LOOPS = 16  # nested; exceptions would have to leave all of them
+LARGEST = 384 << 10  # bytes of a request that fit into a socket's buffer
 HEAD = port.credit.size  # bytes before a request that comes on a stream
-ROOM = 22  # entries of a dict that has room for 20 more: CPython makes it for 21, then 42
+ROOM = 22  # entries of a dict with room for 20 more: CPython sizes it for 21, then 42
 head_of = port.credit.unpack_from
 
-# What every environ has besides base, in the order in which the values come; the
-# server's wire.go has the same list.
+# The keys of every environ besides base, in the order of their values. The server's wire.go has
+# the same list.
 VARIABLES = (
     "wsgi.url_scheme",
     "SERVER_NAME",
@@ -70,7 +70,7 @@ class Queue:
         self.receive = sock.recv_into
 
     def again(self, buffer):
-        """As receive, after something was raised: what has come is in the buffer."""
+        """As receive, after an exception: the request is in the buffer already."""
         if buffer[0]:
             text = io.BytesIO(buffer)
             marshal.load(text)
@@ -81,7 +81,7 @@ class Queue:
         pass
 
     def block(self):
-        """Have receive wait, should the app have made its descriptors not blocking."""
+        """Make receive block again after the app has made its descriptors non-blocking."""
         with suppress(OSError):
             self.sock.setblocking(True)
 
@@ -92,8 +92,8 @@ class Queue:
         try:
             return bool(poll.poll(0))
         except OSError:
-            # RLIMIT_NOFILE is 0, so nothing can be polled. The thread ends, perhaps a moment
-            # too early, as all of this process does: it is of no use.
+            # RLIMIT_NOFILE is 0, so poll fails. The thread ends, perhaps a moment too early:
+            # this process is useless anyway.
             return True
 
 
@@ -113,12 +113,12 @@ class Streams:
         self.poll = select.poll()
         for fd in self.ports:
             self.poll.register(fd, select.POLLIN)
-        self.port = self.only  # where something has come
-        self.counts = deque()  # what has come into the buffer at once
-        self.coming = None  # (size, what came behind it) of a request that came in pieces
+        self.port = self.only  # the port with input
+        self.counts = deque()  # bytes that came into the buffer at once
+        self.coming = None  # (size, the bytes behind it) of a request that came in pieces
 
     def receive(self, buffer):
-        """As recv_into. If anything is raised meanwhile, the next call goes on."""
+        """As recv_into. After an exception the next call goes on."""
         counts, whole = self.counts, buffer.obj
         while True:
             p = self.port
@@ -133,7 +133,7 @@ class Streams:
                 self.port = p
             if not p.inbox and self.coming is None and not p.quit:
                 if not forked.mark[0]:
-                    leave()  # before it takes anything away
+                    leave()  # before it takes anything
                 if not counts:
                     counts.extend(map(p.sock.recv_into, (whole,)))
                 come = counts[0]
@@ -149,7 +149,7 @@ class Streams:
     again = receive
 
     def _piecemeal(self, p, buffer):
-        """Receive by way of a port's inbox, where anything may come, in any pieces.
+        """Receive through a port's inbox, in pieces of any size.
 
         Return None when that was no request.
         """
@@ -166,8 +166,8 @@ class Streams:
                 p.quit = True
                 return 0
             if tag != port.REQUEST:
-                self.port = self.only  # first: another may be the next
-                p.deal(tag, size)  # credit, which most often is too late
+                self.port = self.only  # first: another port may be next
+                p.deal(tag, size)  # credit, mostly late
                 return None
             buffer[:size] = come[HEAD : HEAD + size]
             self.coming = size, come[HEAD + size :]
@@ -176,7 +176,7 @@ class Streams:
         return size
 
     def taken(self):
-        """Say that the request which receive returned has been dealt with."""
+        """Mark the request that receive returned as done."""
         self.counts.clear()
         self.coming = None
         self.port = self.only
@@ -191,7 +191,7 @@ class Streams:
 
 
 def base(config):
-    """Return what every environ has."""
+    """Return the entries of every environ."""
     threads, processes = config["threads"], config["processes"]
     environ = {
         "wsgi.version": (1, 0),
@@ -257,7 +257,7 @@ def keep_on(going, step, note):
 
 
 class Thread:
-    """Takes requests and answers them, one at a time, whatever is raised meanwhile.
+    """Takes requests and answers them, one at a time, despite any exception.
 
     Anything may be raised between any two instructions, as in Port, and most often while
     a thread waits. Then nothing that was taken may be lost, nor run twice: what a thread
@@ -289,23 +289,23 @@ class Thread:
         self.claim = claim
         self.apps = apps
         self.base = roomy(base)
-        # The request at hand. Its first byte is 0 once that is dealt with, which needs no
-        # result of a call, as those can get lost. The kernel gives memory as it is written to.
+        # The present request. Its first byte is 0 once it is done: results of calls can get
+        # lost. The kernel provides the memory on the first write.
         room = mmap(-1, source.HEAD + LARGEST, flags=MAP_PRIVATE | MAP_ANONYMOUS)
         self.buffer = memoryview(room)[source.HEAD :]
-        self.exchange = None  # its answer, a Once or an Exchange, once it is begun
+        self.exchange = None  # its answer, a Once or an Exchange, once begun
         self.ask = None  # a Once, for its body
-        self.late = None  # what was raised
+        self.late = None  # an exception that waits
         self.failures = 0  # in a row
-        self.last = 0  # id of the request that had been begun last by then
+        self.last = 0  # id of the last request begun before it
         self.began = 0  # when it last went on
         self.running = True
         self.bodies = None  # a Bodies
-        self.first = None  # to be called once, before anything is taken
-        self.number = 0  # among those of the worker
+        self.first = None  # called once, before the first request
+        self.number = 0  # among the worker's threads
 
     def run(self):
-        """Answer requests until this thread is to finish, or the queue is at its end."""
+        """Answer requests until this thread is retired, or the queue ends."""
         keep_on(lambda: self.running, self.work, self.put_off)
 
     def put_off(self, e):
@@ -330,20 +330,20 @@ class Thread:
             self.began = now
             state = None
             if isinstance(late, OSError):
-                # Its number may be of the app's own files, as a handler of a signal raised it.
+                # A signal handler may have raised it about one of the app's files.
                 state = next(filter(None, [p.state() for p in self.ports]), None)
             if state == port.ENDED:
                 report(late)
                 return self.finish()  # the server has gone
             if state == port.BROKEN or self.failures > MOST:
-                # Without this thread the process would be slow and silent about it.
+                # Without this thread the process would be slow, and silent about it.
                 report(late)
                 os._exit(1)
             self.source.block()
             self.settle(late)
             self.late = None
         self.began = now
-        # What has been taken already goes back, or is answered, before this thread is done.
+        # A request that was taken goes back, or is answered, before this thread ends.
         while not self.claim[2] or self.buffer[0]:
             self.serve()
             if self.source.over():
@@ -355,9 +355,9 @@ class Thread:
         self.running = False
 
     def settle(self, e):
-        """Bring to its end what this thread was at when e was raised."""
+        """Finish the work that e interrupted."""
         if isinstance(e, RecursionError) and getrecursionlimit() < DEPTH:
-            setrecursionlimit(DEPTH)  # or nothing would be answered any more
+            setrecursionlimit(DEPTH)  # otherwise nothing could be answered
         exchange = self.exchange
         if exchange is None:
             if self.failures < SAID:
@@ -375,7 +375,7 @@ class Thread:
             self.end()
 
     def end(self):
-        """Be done with the request in the buffer."""
+        """Mark the request in the buffer as done."""
         exchange = self.exchange
         self.claim[0] = 0
         if self.ask is not None:
@@ -396,7 +396,7 @@ class Thread:
         self.end()
 
     def serve(self):
-        """Answer requests until receive returns 0, or this process is to finish.
+        """Answer requests until receive returns 0, or this process is retired.
 
         receive fills a buffer with a marshalled (id, app, since, values, others, body).
         The id is the loop (7 bits), a number that changes (8), the slot (16); since is when
@@ -412,8 +412,8 @@ class Thread:
         loads, clock, BytesIO = marshal.loads, time.monotonic_ns, io.BytesIO
         mark = forked.mark
         size = source.again(buffer)
-        # CPython 3.11 makes code fast once an unconditional jump back has been taken often
-        # enough: `while size` would have a conditional one.
+        # CPython 3.11 specializes code after many unconditional jumps back. `while size` would
+        # have a conditional one.
         while True:
             if not size:
                 return
@@ -421,11 +421,11 @@ class Thread:
                 leave()
             rid, index, since, values, others, body = loads(buffer)
             port = ports[rid >> 24]
-            # Claim before looking at the cancel byte: the server sets that one first and
-            # looks at claims then, so one of the two sees the other.
+            # Claim before reading the cancel byte: the server sets the byte first and then
+            # looks at claims. So one of the two sees the other.
             claim[1] = now = clock()
             claim[0] = rid
-            # Once its body is asked for, the server takes nothing back.
+            # The server moves no request whose body was asked for.
             if claim[2] and self.ask is None:
                 claim[0] = 0
                 self.drop(port, frame_head(size, rid, RETURNED) + buffer[:size])
@@ -438,7 +438,7 @@ class Thread:
             if body is None or type(body) is bytes:
                 body = BytesIO(body)
             elif type(body) is tuple:
-                # A copy: what the app keeps of it must not become another request's.
+                # A copy: bytes that the app keeps must not change with the next request.
                 body = BytesIO(self.bodies.read(*body))
             else:
                 if self.ask is None:
@@ -461,8 +461,8 @@ class Thread:
                 environ["SERVER_PROTOCOL"],
                 environ["REMOTE_ADDR"],
             ) = values
-            # Last, as a front server knows names and addresses better. It has no wsgi.*
-            # and uwsgi.*: codec/uwsgi drops them.
+            # Last, because a front server knows names and addresses better. It sends no wsgi.*
+            # or uwsgi.*: codec/uwsgi drops them.
             environ.update(others)
             environ["wsgi.input"] = body
             environ["uwsgo.queue_time"] = now * 1e-9 - since
@@ -475,8 +475,8 @@ class Thread:
             exchange.started = exchange.done = exchange.gone = exchange.sending = False
             exchange.sent = exchange.answer = 0
             exchange.claim = claim
-            self.exchange = exchange  # from here on it is not begun again
-            claim[4] = rid  # until here another worker may have it, should this one die
+            self.exchange = exchange  # from here on it must not begin again
+            claim[4] = rid  # until here it moves to another worker if this one dies
             try:
                 result = apps[index](environ, exchange.start_response)
             except BaseException as e:
@@ -484,7 +484,7 @@ class Thread:
             else:
                 if not mark[0]:
                     leave()
-                # The usual answer, a list of one bytes: no more Python than this.
+                # The usual answer, a list of one bytes object: as little Python as possible.
                 head = exchange.head
                 if type(result) is list and len(result) == 1 and head:
                     block = result[0]
@@ -495,7 +495,7 @@ class Thread:
                             data = head.data
                             used = len(data)
                             frame = frame_head(used + size, rid, used) + data + block
-                            # As Exchange._only, Port.put and Port.once do.
+                            # As in Exchange._only, Port.put and Port.once.
                             was, exchange.sending = exchange.sending, True
                             if was or exchange.started or exchange.frame is not None:
                                 exchange.sending = was
@@ -516,7 +516,8 @@ class Thread:
                 body.close()
             except Exception:
                 pass  # the app has detached it, or holds a view of it
-            # After the answer: a claim that goes without one never ran.
+            # After the answer: a request whose claim is cleared without one counts as never
+            # run.
             claim[0] = 0
             if frame is not None and self.ask is None:
                 if taken is not None:
@@ -525,7 +526,7 @@ class Thread:
                 self.exchange = None
             else:
                 self.end()
-            # Nothing of a request stays alive while the thread waits.
+            # Keep no object of a request alive while the thread waits.
             environ = exchange = result = block = body = frame = None
             size = receive(buffer)
 
@@ -534,7 +535,7 @@ homes = [Thread.serve.__code__]  # whose local variable environ is that of a req
 
 
 def yield_to_loops():
-    """Have the kernel not stop a running thread when a request wakes this one.
+    """Stop the kernel from preempting a running thread when a request wakes this one.
 
     A thread that is to run for a while gains nothing from starting a moment earlier,
     and an event loop that is stopped for each request it hands out loses a lot: with
@@ -552,14 +553,14 @@ def yield_to_loops():
 
 
 def give_stacks(fd, signum):
-    """Have each thread write its Python stack to fd when it gets the signal.
+    """Make each thread write its Python stack to fd when it gets the signal.
 
     That works even while C code runs and nobody else gets the interpreter's lock.
     """
     try:
         register(signum, file=fd, all_threads=False)
     except (TypeError, OSError, RuntimeError, ValueError):
-        # Not on this Python: the log does without, and the signal must not end the process.
+        # Not on this Python. The log lacks the stack, and the signal must not end the process.
         with suppress(OSError, ValueError):
             signal.signal(signum, signal.SIG_IGN)
 
@@ -570,12 +571,12 @@ def share(config):
 
 
 class Bodies:
-    """Memory in which the server has bodies. The slot of a request keeps its part as it is."""
+    """The server's memory for bodies. The slot of a request keeps its piece unchanged."""
 
     def __init__(self, fd, size):
         self.fd = fd
         self.memory = None
-        # Where the address space is limited the app is to have all of it.
+        # Leave a limited address space to the app.
         if fd >= 0 and getrlimit(RLIMIT_AS)[0] == RLIM_INFINITY:
             with suppress(OSError):
                 self.memory = mmap(fd, size, access=ACCESS_READ)
@@ -629,7 +630,7 @@ def prepare(config, place, number, fds, memory, apps, held):
     places = answers.share(config, place * count, count) if slots == 1 else [None] * count
 
     def make(t):
-        at = (place * threads + t) * slots * CLAIM  # of the first slot, and the only one here
+        at = (place * threads + t) * slots * CLAIM  # of the first slot, the only one here
         claim = memory[at : at + 40].cast("Q")
         own = fds[t * loops : (t + 1) * loops]
         ports = [Port(fd, c) for fd, c in zip(own, cancelled)]
@@ -641,7 +642,7 @@ def prepare(config, place, number, fds, memory, apps, held):
         made.bodies = bodies
         return made
 
-    # All before any of them takes a request: this may fail.
+    # All before any thread takes a request: this may fail.
     made = [make(t) for t in range(threads)]
     made[0].first = held.give_back
     for t in made[1:]:
@@ -652,8 +653,8 @@ def prepare(config, place, number, fds, memory, apps, held):
     def core(t):
         yield_to_loops()
         name(number, t)
-        # From here on the server takes it for one that may have a request; it says first
-        # that this thread is to finish, and looks then. So one of the two sees the other.
+        # From here on the server assumes that this thread may have a request. The server
+        # retires the thread first and looks then. So one of the two sees the other.
         running[thread.get_ident()] = made[t]
         made[t].number = t
         made[t].claim[3] = thread.get_native_id()
@@ -671,20 +672,20 @@ def prepare(config, place, number, fds, memory, apps, held):
             core(t)
         finally:
             finished.append(t)
-        with suppress(RuntimeError):  # nobody waits, or has been woken
+        with suppress(RuntimeError):  # nobody waits, or it was woken already
             wake.release()
 
     if threads > 1:
         import threading  # noqa: F401  what imports it first is the main thread to it
 
-    # Threads of the system, whatever threading gives by now, and waited for likewise.
-    # The size of their stacks is the system's: the app chose one for its own threads.
+    # System threads, even if the app has patched threading, and joined in the same way. They
+    # have the system's stack size: the app chose one for its own threads.
     size = thread.stack_size(0)
     try:
         for t in range(1, threads):
             try:
                 thread.start_new_thread(other, (t,))
-            except Exception as e:  # also of an audit hook of the app's
+            except Exception as e:  # also from an audit hook of the app
                 raise NoThread(f"thread {t + 1} of {threads}: {e}") from e
     finally:
         thread.stack_size(size)

@@ -84,7 +84,7 @@ class Control:
     def descriptors(self, count):
         """Return as many descriptors, or fewer where this process has no room for them."""
         fds = array("i")
-        # Messages are counted, not what is in them: what there is no room for is cut off.
+        # The count is of messages: contents beyond the room are cut off.
         for _ in range(0, count, FDS_AT_ONCE):
             space = socket.CMSG_SPACE(FDS_AT_ONCE * fds.itemsize)
             data, ancillary, _, _ = self.sock.recvmsg(1, space, CLOEXEC)
@@ -230,7 +230,7 @@ class Zygote:
         return False
 
     def kill(self, place, signum):
-        # Only what has not been reaped, so that no other process is ever hit.
+        # Only processes that are not reaped, so that no other process is ever hit.
         if place in self.pids:
             with suppress(ProcessLookupError):
                 os.kill(self.pids[place], signum)
@@ -354,8 +354,8 @@ def main(config):
     else:
         apps.reseed()
     zygote.held = module.post_fork(zygote.held, zygote.doing(place))
-    # All that may fail comes before the server takes it for one that serves, and has its
-    # predecessor go.
+    # All steps that may fail come first. After the report the server takes this process as
+    # serving and retires its predecessor.
     try:
         memory = worker.share(config)
     except OSError as e:
