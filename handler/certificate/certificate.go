@@ -1,9 +1,9 @@
-// Package certificate makes the TLS settings of a listener of certificates in files: it
-// chooses by the name that a client asks for, and reads files anew when they have changed, so
-// that renewals need no restart and end no connection.
+// Package certificate makes the TLS settings of a listener from certificates in files. It
+// chooses a certificate by the client's server name. It reads changed files again, so a renewal
+// needs no restart and ends no connection.
 //
-// It never goes on with less than it was asked for. A file that cannot be used ends [New];
-// one that becomes unusable later leaves what was read before, and is told of.
+// It never falls back to less. An unusable file makes [New] fail. When a file becomes unusable
+// later, the last good version stays in use and the log says so.
 package certificate
 
 import (
@@ -23,30 +23,28 @@ import (
 	"time"
 )
 
-// Pair is a certificate with its key, and what is asked of clients that use it.
+// Pair is a certificate with its key, and its rules for clients.
 type Pair struct {
-	// Cert is a file of certificates in PEM: that of the server first, those between it and
-	// the authority after it. A file Cert.ocsp beside it, if there is one, is an OCSP answer
-	// in DER, which is stapled.
+	// Cert is a PEM file: the server's certificate first, then the intermediate ones. A file
+	// Cert.ocsp beside it is an OCSP response in DER, to be stapled.
 	Cert string
 	// Key is the file of the private key in PEM. It must not be readable by others. Empty
 	// means Cert.
 	Key string
-	// Ciphers restricts those of TLS 1.2, in OpenSSL's spelling. Words for groups of them
-	// (HIGH, !aNULL) change nothing: all that are offered are strong. Those of TLS 1.3 are
-	// not a matter of choice.
+	// Ciphers restricts the ciphers of TLS 1.2, in OpenSSL's spelling. Words for groups (HIGH,
+	// !aNULL) change nothing: all offered ciphers are strong. TLS 1.3 has no choice of ciphers.
 	Ciphers string
-	// ClientCA is a file of authorities in PEM whose certificates clients may show, or must
-	// where ClientMust is set. Empty asks for none.
+	// ClientCA is a PEM file of the authorities for client certificates. Clients may show a
+	// certificate, or must if ClientMust is set. Empty asks for none.
 	ClientCA   string
 	ClientMust bool
 }
 
 // Site is a pair for clients that ask for a name.
 type Site struct {
-	// Name is the name, in any case; or *.example.org for those one level below.
+	// Name is the name, in any case; or *.example.org for names one level below.
 	Name string
-	// Pattern is in place of Name: names that it matches.
+	// Pattern replaces Name: it matches names.
 	Pattern *regexp.Regexp
 	Pair
 }
@@ -55,22 +53,22 @@ type Site struct {
 type Options struct {
 	Pair         // for clients that ask for no name, or an unknown one
 	Sites []Site // the first that fits counts, names before patterns
-	// Dir, if set, has NAME.crt, NAME.key and perhaps NAME.ca for more names, of which
-	// the files are looked for when a client asks for one. DirCiphers is for all of them.
+	// Dir, if set, is a folder with NAME.crt, NAME.key and perhaps NAME.ca for more names.
+	// Files are looked up when a client asks for the name. DirCiphers applies to all of them.
 	Dir, DirCiphers string
 	// HTTP2 offers HTTP/2 beside HTTP/1.1.
 	HTTP2 bool
-	// Oldest is the oldest version of TLS that is spoken. 0 means 1.2.
+	// Oldest is the oldest version of TLS to accept. 0 means 1.2.
 	Oldest uint16
-	// Depth bounds the certificates between a client's and its authority; 0 means 1,
-	// as in uWSGI.
+	// Depth bounds the chain from a client's certificate to its authority; 0 means 1, as in
+	// uWSGI.
 	Depth int
-	// Logf is told of certificates that were read anew, or could not be. nil means nowhere.
+	// Logf logs reloaded certificates and failures to reload. nil logs nothing.
 	Logf func(format string, args ...any)
 }
 
-// lookEach is how long files are not looked at again. They are looked at when a client comes,
-// by the goroutine of its handshake.
+// lookEach is the shortest time between two looks at files. The goroutine of a client's
+// handshake looks.
 const lookEach = time.Second
 
 // sitesMost bounds the names of Options.Dir that are kept.
@@ -85,7 +83,7 @@ type Store struct {
 
 	mu   sync.Mutex // guards what follows
 	dir  map[string]*entry
-	miss map[string]time.Time // names that Dir does not have, and when it was looked for them
+	miss map[string]time.Time // names that Dir lacks, and when they were looked up
 }
 
 type siteEntry struct {
@@ -117,7 +115,7 @@ func New(o Options) (*Store, error) {
 	return s, nil
 }
 
-// Config returns settings for a listener, which go on to follow the store.
+// Config returns settings for a listener. They follow the store from then on.
 func (s *Store) Config() *tls.Config {
 	c := s.first.config().Clone()
 	c.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
@@ -126,7 +124,7 @@ func (s *Store) Config() *tls.Config {
 	return c
 }
 
-// Look has files read anew that have changed. Connections that are open are left alone.
+// Look reads changed files again. Open connections stay as they are.
 func (s *Store) Look() {
 	s.first.look(0)
 	for _, site := range s.sites {
@@ -140,7 +138,7 @@ func (s *Store) Look() {
 	}
 }
 
-// choose returns the entry for a name that a client has asked for.
+// choose returns the entry for a client's server name.
 func (s *Store) choose(name string) *entry {
 	name = strings.ToLower(strings.TrimSuffix(name, "."))
 	e := s.find(name)
@@ -176,7 +174,7 @@ func nameFits(pattern, name string) bool {
 	return pattern == name
 }
 
-// fromDir looks for a name in Options.Dir; nil where it is not there.
+// fromDir looks up a name in Options.Dir; nil if it is not there.
 func (s *Store) fromDir(name string) *entry {
 	if s.opt.Dir == "" || !fileName(name) {
 		return nil
@@ -208,8 +206,8 @@ func (s *Store) fromDir(name string) *entry {
 	return nil
 }
 
-// fileName reports whether a client's name can be part of a file name: nothing but the
-// letters of host names.
+// fileName reports whether a client's name is safe in a file name: it has only the characters
+// of host names.
 func fileName(name string) bool {
 	const letters = "abcdefghijklmnopqrstuvwxyz0123456789.-_"
 	return name[0] != '.' && !strings.ContainsFunc(name, func(r rune) bool { return !strings.ContainsRune(letters, r) })
@@ -220,7 +218,7 @@ func exists(name string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-// entry is a pair as it was last read.
+// entry is a pair with its last read content.
 type entry struct {
 	store   *Store
 	pair    Pair
@@ -235,10 +233,10 @@ type entry struct {
 // settings are those of a pair.
 type settings struct {
 	*tls.Config
-	tickets atomic.Uint64 // number of the newest key that it has
+	tickets atomic.Uint64 // number of its newest key
 }
 
-// stamp is how a changed file is told. A link that leads elsewhere, too.
+// stamp identifies a version of a file. It also changes when a link points elsewhere.
 type stamp struct {
 	file  string
 	size  int64
@@ -263,18 +261,17 @@ func (s *Store) entry(p Pair) (*entry, error) {
 	return e, nil
 }
 
-// config returns the settings as of now.
+// config returns the present settings.
 func (e *entry) config() *tls.Config {
 	c := e.now.Load()
 	e.tickets.give(c)
 	return c.Config
 }
 
-// look reads the files anew where they have changed, unless they have been looked at within
-// the last while.
+// look reads changed files again, unless it has looked within the given time.
 func (e *entry) look(while time.Duration) {
 	if !e.mu.TryLock() {
-		return // another does
+		return // another goroutine looks
 	}
 	defer e.mu.Unlock()
 	if time.Since(e.looked) < while {
@@ -340,8 +337,7 @@ func (e *entry) read() (*tls.Config, error) {
 	return c, nil
 }
 
-// within refuses chains with more than depth certificates between a client's and its
-// authority's.
+// within refuses chains longer than depth from a client's certificate to its authority.
 func within(depth int) func(tls.ConnectionState) error {
 	return func(state tls.ConnectionState) error {
 		if len(state.PeerCertificates) == 0 || slices.ContainsFunc(state.VerifiedChains, func(chain []*x509.Certificate) bool { return len(chain)-1 <= depth }) {
@@ -410,9 +406,10 @@ func readPool(name string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// tickets are the keys of session tickets. All certificates without authorities for clients
-// share them, so that a session goes on after a renewal; each with authorities has its own, or
-// a client could go on at one site with what it has shown to another.
+// tickets holds the keys of session tickets. All certificates without client authorities share
+// them, so a session goes on after a renewal. Each certificate with client authorities has its
+// own: otherwise a client could resume at one site a session that it proved itself for at
+// another.
 type tickets struct {
 	mu     sync.Mutex
 	keys   [][32]byte // the newest first
@@ -420,7 +417,7 @@ type tickets struct {
 	number atomic.Uint64 // of the newest
 }
 
-// How long a key makes tickets, and how many keys are kept to read them.
+// How long a key makes new tickets, and how many keys can still read tickets.
 const (
 	ticketsEach = 12 * time.Hour
 	ticketsKept = 4
@@ -440,7 +437,7 @@ func (t *tickets) renew() {
 	t.number.Add(1)
 }
 
-// give sees to it that s has the keys of now.
+// give updates the keys of s.
 func (t *tickets) give(s *settings) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

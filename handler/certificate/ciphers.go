@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// ciphers reads OpenSSL's list of ciphers. Where it names some, those count that are strong
-// enough to be offered; words for groups, exclusions and those of TLS 1.3 change nothing.
-// nil means the usual ones.
+// ciphers reads OpenSSL's list of ciphers. It returns the named ciphers that are strong enough
+// to be offered. Words for groups, exclusions and ciphers of TLS 1.3 change nothing. nil means
+// the default ones.
 func ciphers(list string) (ids []uint16, err error) {
 	named := 0
 	for _, word := range strings.FieldsFunc(list, func(r rune) bool { return strings.ContainsRune(": ,+", r) }) {

@@ -18,25 +18,25 @@ import (
 
 // HandlerOptions configures a [Handler].
 type HandlerOptions struct {
-	// Stores has the listeners that encrypt, with their certificates.
+	// Stores maps TLS listeners to their certificates.
 	Stores map[*engine.Listener]*Store
-	// Redirects has the listeners on which every request is sent on to https, with the port
-	// to name there; 0 for none.
+	// Redirects maps listeners that redirect every request to https to the port in the address;
+	// 0 for none.
 	Redirects map[*engine.Listener]uint16
 	// ExportCert gives the app the client's certificate in PEM, as HTTPS_CC.
 	ExportCert bool
-	// StrictTransport, if not 0, is for how long browsers are told to come by https
-	// alone (RFC 6797). It is for whole hosts: any plain site of the same name is out of their reach.
+	// StrictTransport, if not 0, is how long browsers must use https only (RFC 6797). It
+	// applies to the whole host: browsers no longer reach a plain site of that name.
 	StrictTransport time.Duration
 }
 
-// Handler does for requests what goes with TLS: it tells the app who the client is, as
-// uWSGI does, sends plain requests on to https, and refuses those for another site than the
-// one whose certificates were looked at.
+// Handler handles the TLS side of requests. It tells the app who the client is, as uWSGI does.
+// It redirects plain requests to https. It refuses requests for a site other than the one that
+// checked the client's certificate.
 //
 // The app gets HTTPS_DN, the client's name as OpenSSL writes it in one line, and
-// HTTPS_CLIENT_CERTIFICATE, its certificate in DER. They are there only for clients whose
-// certificate is from an authority of theirs.
+// HTTPS_CLIENT_CERTIFICATE, its certificate in DER. Both exist only for clients with a
+// certificate from one of the site's authorities.
 type Handler struct {
 	next   engine.Handler
 	opt    HandlerOptions
@@ -68,7 +68,7 @@ func (h *Handler) Serve(x *engine.Exchange) {
 	h.next.Serve(x)
 }
 
-// asks reports whether clients may have to show who they are.
+// asks reports whether a store asks clients for certificates.
 func (s *Store) asks() bool {
 	if s.opt.Dir != "" || s.first.pair.ClientCA != "" {
 		return true
@@ -81,15 +81,15 @@ func (s *Store) asks() bool {
 	return false
 }
 
-// identify tells the app who the client is. It reports false where it has refused.
+// identify tells the app who the client is. It reports false when it has refused the request.
 func (h *Handler) identify(x *engine.Exchange, store *Store) bool {
 	state := x.TLS()
 	if state == nil {
 		return true
 	}
 	r := x.Request()
-	// The certificate was judged by the name of the handshake. A request for another site,
-	// on the same connection, must not get past the authorities of that one (RFC 9110 15.5.20).
+	// The certificate was checked for the name of the handshake. A request for another site on
+	// the same connection must not bypass that site's authorities (RFC 9110 15.5.20).
 	host := hostName(string(r.Bytes(r.Authority)))
 	if asked, judged := store.find(host), store.find(strings.ToLower(state.ServerName)); asked != judged && asked.pair.ClientCA != "" {
 		x.ReplyText(421, "Misdirected Request: this connection is for another host\n")
@@ -108,7 +108,7 @@ func (h *Handler) identify(x *engine.Exchange, store *Store) bool {
 	}
 	for name, value := range vars {
 		if err := r.SetVar(name, value); err != nil {
-			// An app that asks who somebody is must not take silence for an answer.
+			// An app must not take a missing value for a client's identity.
 			x.ReplyText(431, "The client's certificate is too large\n")
 			return false
 		}
@@ -116,8 +116,8 @@ func (h *Handler) identify(x *engine.Exchange, store *Store) bool {
 	return true
 }
 
-// redirect sends the client to the same place on https. GET and HEAD get 301, as in uWSGI;
-// for other methods 308, so that they stay what they are.
+// redirect sends the client to the same place on https. GET and HEAD get 301, as in uWSGI.
+// Other methods get 308, so that the method stays.
 func redirect(x *engine.Exchange, port uint16) {
 	r := x.Request()
 	host := hostName(string(r.Bytes(r.Authority)))
@@ -181,7 +181,7 @@ func oneLine(cert *x509.Certificate) string {
 	return b.String()
 }
 
-// shortNames are OpenSSL's names of what subjects are made of.
+// shortNames are OpenSSL's names for the parts of subjects.
 var shortNames = map[string]string{
 	"2.5.4.3": "CN", "2.5.4.4": "SN", "2.5.4.5": "serialNumber", "2.5.4.6": "C", "2.5.4.7": "L", "2.5.4.8": "ST",
 	"2.5.4.9": "street", "2.5.4.10": "O", "2.5.4.11": "OU", "2.5.4.12": "title", "2.5.4.42": "GN", "2.5.4.43": "initials",

@@ -5,7 +5,7 @@ import (
 	"syscall"
 )
 
-// inode tells a file that has taken another's place, with the same size and at the same time.
+// inode distinguishes a file from another of the same size and time.
 func inode(info os.FileInfo) any {
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
 		return st.Ino

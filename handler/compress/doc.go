@@ -1,15 +1,13 @@
-// Package compress is a handler that compresses what another handler answers,
-// with zstd or gzip, where the client takes that and it is worth while.
+// Package compress is a handler that compresses another handler's answers with zstd, gzip or
+// brotli, if the client accepts it and it pays.
 //
-// A response is left as it is when it is short, of a type that does not compress
-// (images, archives), encoded already, a part of something (206, Content-Range),
-// or when it says Cache-Control: no-transform or carries a digest of its bytes. All
-// others get Vary: Accept-Encoding, for every client, so that a cache keeps the
-// variants apart; those that are compressed lose Content-Length and
-// Accept-Ranges, and their ETag becomes a weak one, as the bytes are not those it
-// was made for (RFC 9110 8.8.1).
+// It leaves some responses unchanged: short ones, types that do not compress (images,
+// archives), encoded ones, partial ones (206, Content-Range), and those with Cache-Control:
+// no-transform or a digest of their bytes. All others get Vary: Accept-Encoding, for every
+// client, so that caches keep the variants apart. Compressed ones lose Content-Length and
+// Accept-Ranges. Their ETag becomes weak, because it was made for other bytes (RFC 9110 8.8.1).
 //
-// Up to 64 KiB are compressed on the loop; larger bodies in a pool of goroutines,
-// during which the loop answers others. A streamed response is compressed piece by
-// piece, and each piece is flushed so that the client can use it at once.
+// Bodies up to 64 KiB are compressed on the loop, larger ones on a pool of goroutines while the
+// loop serves others. A streamed response is compressed and flushed piece by piece, so that the
+// client can use each piece at once.
 package compress

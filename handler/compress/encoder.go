@@ -9,19 +9,19 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// encoder is what the writers of all codings have in common.
+// encoder is the common interface of the codings' writers.
 type encoder interface {
 	io.WriteCloser
 	Flush() error
 	Reset(w io.Writer)
 }
 
-// gzipLevel is klauspost's, of 1 to 9. On source code 4 is 1.4 times as fast as 6
-// and its output 9 % larger; 1 is hardly faster than 4 and its output 12 % larger.
+// gzipLevel is klauspost's, of 1 to 9. On source code 4 is 1.4 times as fast as 6, with 9 %
+// more output. 1 is hardly faster than 4, with 12 % more output.
 const gzipLevel = 4
 
-// zstdWindow is how far back zstd looks, in bytes. It is what most memory of an
-// encoder goes into; pages are seldom larger.
+// zstdWindow is how far back zstd looks, in bytes. It takes most of an encoder's memory, and
+// pages are seldom larger.
 const zstdWindow = 256 << 10
 
 // brotliQuality is of 0 to 11, brotliWindow the logarithm of how far back it looks. See decision 98.

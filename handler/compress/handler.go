@@ -8,25 +8,24 @@ import (
 
 // Options configures a [Handler].
 type Options struct {
-	// Pool compresses what is large. When it is full, large responses are sent
-	// as they are. It must be set.
+	// Pool compresses large responses. When it is full they are sent uncompressed. It must be
+	// set.
 	Pool *engine.Pool
-	// OnlyMarked compresses nothing but responses with the header
-	// "uWSGI-Encoding: gzip", and those with gzip whatever their type and size: that is
-	// uWSGI's http-auto-gzip. The header is never sent on.
+	// OnlyMarked compresses only responses with the header "uWSGI-Encoding: gzip", always with
+	// gzip and whatever their type and size, as uWSGI's http-auto-gzip does. The header is
+	// never sent on.
 	OnlyMarked bool
 }
 
-// Handler answers with what the next handler answers, compressed. It keeps
-// nothing per loop and may serve any number of them.
+// Handler compresses the next handler's answers. It keeps no state per loop and may serve any
+// number of loops.
 type Handler struct {
 	next    engine.Handler
 	options Options
 	outputs sync.Pool // of *output
 }
 
-// Asked is set on an exchange by a handler behind that wants its response to be taken as one
-// that is marked: see [Options].
+// Asked is set on an exchange by a later handler to mark its response: see [Options].
 var Asked = engine.NewKey[bool]()
 
 // New returns a Handler for the responses of next.

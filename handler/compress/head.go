@@ -25,9 +25,8 @@ var (
 	weak            = []byte("W/")
 )
 
-// inspect says whether resp, with a body of size bytes (-1 if that is not known),
-// is compressed for clients that take it, and whether the app marked it with
-// uWSGI-Encoding.
+// inspect reports whether resp, with a body of size bytes (-1 if unknown), may be compressed,
+// and whether the app marked it with uWSGI-Encoding.
 func (o *output) inspect(x *engine.Exchange, resp *codec.Response, size int64) (eligible, marked bool) {
 	eligible, marked = size != 0, *Asked.Of(x)
 	switch {
@@ -57,9 +56,8 @@ func (o *output) inspect(x *engine.Exchange, resp *codec.Response, size int64) (
 	return eligible && (worthwhile || marked || o.must), marked
 }
 
-// head makes the response head that goes out: that of resp, for a body in the
-// coding e, which depends on what the client accepts if varies is set. The result
-// is valid until the next call.
+// head makes the head to send: resp with a body in coding e. varies says that the coding
+// depends on what the client accepts. The result is valid until the next call.
 func (o *output) head(resp *codec.Response, e encoding, varies bool) *codec.Response {
 	header := o.resp.Header[:0]
 	for _, h := range resp.Header {

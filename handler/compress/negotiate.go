@@ -14,10 +14,10 @@ const (
 	brotlied  = coding.Brotli
 )
 
-// negotiate picks the coding that the client likes best (RFC 9110 12.5.3); of those
-// that it likes as much, zstd, which is fastest, before gzip before brotli, which takes twice the time. must says that it
-// refuses an answer without any. When it takes nothing that we have, it gets
-// identity all the same: better than 406.
+// negotiate picks the client's preferred coding (RFC 9110 12.5.3). Among equal ones zstd, the
+// fastest, comes before gzip, and gzip before brotli, which takes twice the time. must says
+// that the client refuses identity. A client that takes none of our codings gets identity
+// anyway: better than 406.
 func negotiate(req *codec.Request, onlyGzip bool) (best encoding, must bool) {
 	w := coding.Accepted(req)
 	if onlyGzip {

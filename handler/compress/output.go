@@ -10,38 +10,36 @@ import (
 )
 
 const (
-	// minSize is the body size in bytes from which compressing pays: below, it
-	// would save hardly a packet.
+	// minSize is the body size in bytes from which compression pays. Below it saves hardly a
+	// packet.
 	minSize = 1 << 10
-	// loopSize is up to where a whole body is compressed on the loop; it takes
-	// some 0.3 ms.
+	// loopSize is the largest whole body that the loop compresses itself, in about 0.3 ms.
 	loopSize = 64 << 10
-	// maxFile is up to where a file is read into memory to be compressed; larger
-	// ones are sent by sendfile(2) as they are.
+	// maxFile is the largest file that is read into memory and compressed. Larger ones go out
+	// by sendfile(2), uncompressed.
 	maxFile = 8 << 20
 	// keepBuffer bounds the memory that an output keeps for its next response.
 	keepBuffer = 128 << 10
 )
 
-// output compresses one response on its way: a layer. It belongs to
-// the exchange's loop, except that while away is set a goroutine of the pool
-// has the use of views and buffer.
+// output is a layer that compresses one response. It belongs to the exchange's loop. While away
+// is set a goroutine of the pool uses views and buffer.
 type output struct {
 	engine.Pass
 	handler  *Handler
-	encoding encoding // what the client is to get if the response allows; may be identity
+	encoding encoding // the client's coding if the response allows it; may be identity
 	must     bool     // the client does not take identity
 
 	resp   codec.Response // the changed head; Header is kept for reuse
 	etag   []byte
-	views  []byte // copies of what resp points to, for the time away
+	views  []byte // copies of resp's bytes while away is set
 	buffer bytes.Buffer
 	away   bool
-	over   bool // the exchange has ended meanwhile
+	over   bool // the exchange has ended while away was set
 
 	stream  encoder // while a compressed response is streamed
-	discard bool    // the same, in answer to HEAD: there is no body
-	left    int64   // bytes of a streamed body still to come, -1 if it was not announced
+	discard bool    // likewise for HEAD: there is no body
+	left    int64   // missing bytes of a streamed body, -1 if its length is unknown
 }
 
 // Reply implements [engine.Output].
@@ -150,8 +148,8 @@ func (o *output) Write(x *engine.Exchange, p []byte) {
 func (o *output) End(x *engine.Exchange) {
 	if o.stream != nil {
 		if o.left > 0 {
-			// Less than was announced. The next output cannot know, as it was told
-			// no length; the client must not take this for the whole.
+			// Less than announced. The next output has no length and cannot know. The client
+			// must not take the part for the whole.
 			o.Abort(x)
 			return
 		}
@@ -168,13 +166,13 @@ func (o *output) Ended(*engine.Exchange, *engine.Outcome) {
 	}
 }
 
-// reply ends the exchange with a whole response; x must not be touched any more.
+// reply ends the exchange with a whole response. Do not touch x afterwards.
 func (o *output) reply(x *engine.Exchange, resp *codec.Response, body []byte) {
 	o.Next().Reply(x, resp, body)
 }
 
-// compressed answers with what is in the buffer, or with body where that is no
-// smaller or compressing it failed.
+// compressed answers with the buffer's content, or with body when that is smaller or
+// compression failed.
 func (o *output) compressed(x *engine.Exchange, resp *codec.Response, body []byte, err error) {
 	if err != nil || o.buffer.Len() >= len(body) && !o.must {
 		o.reply(x, o.head(resp, identity, true), body)
@@ -183,12 +181,12 @@ func (o *output) compressed(x *engine.Exchange, resp *codec.Response, body []byt
 	o.reply(x, o.head(resp, o.encoding, true), o.buffer.Bytes())
 }
 
-// offload has a goroutine of the pool read and compress the body of n bytes, and the answer
-// given when it is done. It returns false when the pool is full, or the server's memory
-// would be: a body goes out uncompressed then, and that of a file without memory. source
-// is called when there is room, and gives what reads the body.
+// offload reads and compresses a body of n bytes on a goroutine of the pool, and answers when
+// that is done. It returns false when the pool is full, or the server's memory would be. Then
+// the body goes out uncompressed, a file by sendfile. source, called when there is room,
+// returns the reader of the body.
 func (o *output) offload(x *engine.Exchange, resp *codec.Response, n int64, source func() func() ([]byte, error)) bool {
-	free := x.Reserve(2 * n) // the body, and what becomes of it
+	free := x.Reserve(2 * n) // the body and its compressed form
 	if free == nil {
 		return false
 	}
@@ -197,7 +195,7 @@ func (o *output) offload(x *engine.Exchange, resp *codec.Response, n int64, sour
 	ref := x.Ref()
 	o.away = true
 	err := o.handler.options.Pool.Go(func() {
-		defer free() // what is posted counts as the connection's output soon
+		defer free() // the posted answer soon counts as the connection's output
 		body, readErr := read()
 		var err error
 		if readErr == nil {
@@ -211,8 +209,8 @@ func (o *output) offload(x *engine.Exchange, resp *codec.Response, n int64, sour
 			}
 			o.compressed(x, head, body, err)
 		}, func() {
-			// The client has gone. o may be ours alone, or, where something else in the exchange has
-			// not ended, it is still its layer.
+			// The client has gone. o may belong to this goroutine only, or still be a layer of
+			// the exchange.
 			if o.away = false; o.over {
 				o.free()
 			}

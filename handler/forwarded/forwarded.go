@@ -1,9 +1,9 @@
-// Package forwarded is a handler that gives those behind it the client that stands before a
-// front server: its address, whether it encrypts, the host and the prefix that it asked for,
-// as Forwarded (RFC 7239) or X-Forwarded-For and its kin tell them.
+// Package forwarded is a handler that tells later handlers about the client in front of a front
+// server: its address, whether it encrypts, and the host and prefix of its request. It reads
+// Forwarded (RFC 7239) or X-Forwarded-For and its kin.
 //
-// Such fields count only where they come from a proxy that is trusted. From anybody else they are
-// taken out, so that an app which reads them by itself is not misled either.
+// Only a trusted proxy's fields count. The handler removes the fields of other peers, so that
+// they do not mislead an app that reads them itself.
 package forwarded
 
 import (
@@ -55,7 +55,7 @@ func Parse(words []string) (p Proxies, err error) {
 	return p, nil
 }
 
-// trusts reports whether addr, which is empty for a unix socket, is that of a proxy.
+// trusts reports whether addr is a proxy's address. It is empty for a unix socket.
 func (p *Proxies) trusts(addr string) bool {
 	if addr == "" {
 		return p.unix
@@ -69,7 +69,7 @@ func (p *Proxies) contains(ip netip.Addr) bool {
 	return slices.ContainsFunc(p.prefixes, func(n netip.Prefix) bool { return n.Contains(ip) })
 }
 
-// Handler is what package comment says. It keeps nothing per loop.
+// Handler applies forwarded fields. It keeps no state per loop.
 type Handler struct {
 	next    engine.Handler
 	proxies Proxies
@@ -112,13 +112,12 @@ func index(name []byte) int {
 	return slices.IndexFunc(names[:], func(n string) bool { return len(n) == len(name) && codec.EqualName(name, []byte(n)) })
 }
 
-// Usual are the fields that count where none are named: what every recipe for a front server
-// has it write.
+// Usual are the default fields: those that common front server configurations write.
 var Usual = []string{"X-Forwarded-For", "X-Forwarded-Proto"}
 
-// New returns a Handler before next that heeds fields; nil stands for [Usual]. Name only those that the
-// front server itself writes. It passes any other on from the client, who then says where it comes
-// from.
+// New returns a Handler in front of next that applies fields; nil means [Usual]. Name only
+// fields that the front server writes itself. It passes on other fields from the client, which
+// could then forge its origin.
 func New(next engine.Handler, p Proxies, fields []string) (*Handler, error) {
 	h := &Handler{next: next, proxies: p}
 	if fields == nil {
@@ -134,7 +133,7 @@ func New(next engine.Handler, p Proxies, fields []string) (*Handler, error) {
 	return h, nil
 }
 
-// names are the fields that it knows, and takes out where they are not to be trusted.
+// names are the fields that it knows, and removes when the peer is not trusted.
 var names = [...]string{
 	"Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Scheme", "X-Forwarded-Ssl", "X-Forwarded-Host", "X-Forwarded-Port",
 	"X-Forwarded-Prefix", "X-Real-Ip", "X-Scheme", "X-Url-Scheme", "Front-End-Https",
@@ -162,8 +161,7 @@ func (h *Handler) Serve(x *engine.Exchange) {
 	h.next.Serve(x)
 }
 
-// peer is the address that the request comes from. Over uwsgi that is who stands before the
-// front server.
+// peer is the address that the request comes from. Over uwsgi it is the front server's client.
 func peer(x *engine.Exchange) string {
 	r := x.Request()
 	if r.Proto != codec.UWSGI {
@@ -171,7 +169,7 @@ func peer(x *engine.Exchange) string {
 	}
 	addr := string(r.Var("REMOTE_ADDR"))
 	if addr == "" {
-		return "unknown" // not told is no unix socket
+		return "unknown" // a missing address is not a unix socket
 	}
 	if strings.HasPrefix(addr, "unix:") { // nginx's word for it
 		return ""
@@ -221,8 +219,7 @@ const (
 	iFrontEnd
 )
 
-// heed does as the fields say that count. Where both do Forwarded is heeded, as RFC 7239 has it take
-// the place of the others.
+// heed applies the fields. Forwarded takes precedence over the others, as in RFC 7239.
 func (h *Handler) heed(x *engine.Exchange, v *values) error {
 	r := x.Request()
 	for i := range v {
@@ -244,7 +241,8 @@ func (h *Handler) heed(x *engine.Exchange, v *values) error {
 	case v[iRealIP] != nil:
 		hops = []hop{{node: string(bytes.TrimSpace(v[iRealIP]))}}
 	}
-	// The nearest proxy has written the last. Behind one that is trusted the next counts.
+	// The nearest proxy has written the last element. If that names a trusted proxy, the
+	// element before it counts.
 	scheme, host := "", ""
 	for _, hop := range slices.Backward(hops) {
 		scheme, host = cmp.Or(hop.proto, scheme), cmp.Or(hop.host, host)
@@ -252,11 +250,11 @@ func (h *Handler) heed(x *engine.Exchange, v *values) error {
 			if hop.proto == "" && hop.host == "" {
 				continue // an empty element
 			}
-			break // that proxy does not say who stands before it, and nobody else knows
+			break // that proxy does not name its client, and nobody else knows
 		}
 		addr, port, ok := address(hop.node)
 		if !ok {
-			break // unknown, or hidden: the proxy that says so is all that is known
+			break // unknown or hidden: only the proxy that says so is known
 		}
 		x.SetRemote(addr.String(), port)
 		if !h.proxies.contains(addr) {
@@ -303,7 +301,7 @@ func (h *Handler) heed(x *engine.Exchange, v *values) error {
 	return nil
 }
 
-// last returns the last of a list: what the nearest proxy has written.
+// last returns the last element of a list, which the nearest proxy has written.
 func last(list []byte) string {
 	if i := bytes.LastIndexByte(list, ','); i >= 0 {
 		list = list[i+1:]
@@ -311,20 +309,20 @@ func last(list []byte) string {
 	return string(bytes.TrimSpace(list))
 }
 
-// validHost reports whether a host is one as RFC 9110 has it, with or without a port.
+// validHost reports whether a host is valid by RFC 9110, with or without a port.
 func validHost(host string) bool {
 	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:[]~%"
 	return !strings.ContainsFunc(host, func(r rune) bool { return !strings.ContainsRune(letters, r) })
 }
 
-// hop is what one proxy has written of who stands before it.
+// hop is what one proxy has written about its client.
 type hop struct{ node, proto, host string }
 
 // hopsMost bounds the elements of Forwarded.
 const hopsMost = 64
 
-// parse reads Forwarded, RFC 7239 4. A value that is not well-formed is refused: which part
-// of it a proxy has written is not known then.
+// parse reads Forwarded, RFC 7239 4. A malformed value is refused, because the proxy's part of
+// it is unknown.
 func parse(field []byte) (hops []hop, err error) {
 	bad := fmt.Errorf("the Forwarded field is not well-formed")
 	var h hop

@@ -1,6 +1,5 @@
-// Package header is a handler that adds headers to every response of the next
-// handler, files and errors included, and takes others out: uWSGI's add-header and
-// rem-header.
+// Package header is a handler that adds headers to every response of the next handler, files
+// and errors included, and removes others: uWSGI's add-header and rem-header.
 package header
 
 import (
@@ -16,24 +15,24 @@ import (
 
 // Options configures a [Handler].
 type Options struct {
-	// Add has lines "Name: value". They are added to what the next handler answers
-	// with, also where that has a header of the same name.
+	// Add has lines "Name: value". They are added to the response even if it has a header of
+	// that name.
 	Add []string
-	// Remove has names. What the next handler answers with under them is left out;
-	// what is in Add is not.
+	// Remove has names. The next handler's headers of these names are removed; those of Add are
+	// not.
 	Remove []string
 }
 
-// Handler changes the headers of what the next handler answers. It keeps nothing per
-// loop and may serve any number of them.
+// Handler changes the headers of the next handler's responses. It keeps no state per loop and
+// may serve any number of loops.
 type Handler struct {
 	next   engine.Handler
 	add    []codec.Header
 	remove [][]byte
 }
 
-// New returns a Handler for the responses of next. It returns an error for what is no
-// header, and for those that say how long the body is, which the server does itself.
+// New returns a Handler for the responses of next. It returns an error for a malformed header,
+// and for headers about the body's length, which the server sets itself.
 func New(next engine.Handler, o Options) (*Handler, error) {
 	h := &Handler{next: next}
 	for _, line := range o.Add {
@@ -63,12 +62,12 @@ func Parse(line string) (codec.Header, error) {
 	return h, check(h)
 }
 
-// ParseName reads the name of a header that is to be taken out.
+// ParseName reads the name of a header to remove.
 func ParseName(name string) ([]byte, error) {
 	return []byte(name), check(codec.Header{Name: []byte(name)})
 }
 
-// check refuses what would spoil a response.
+// check refuses headers that would break a response.
 func check(h codec.Header) error {
 	if err := codec.Validate(&codec.Response{Status: 200, Header: []codec.Header{h}}); err != nil {
 		return err
@@ -86,13 +85,13 @@ func (h *Handler) Serve(x *engine.Exchange) {
 	h.next.Serve(x)
 }
 
-// Push changes the headers of the response of one exchange, whoever answers it. It suits [engine.Options].Every, which
-// the engine's own refusals go through as well; next may be nil then.
+// Push changes the headers of one exchange's response, whichever handler answers. It suits
+// [engine.Options].Every, which also sees the engine's refusals; next may be nil then.
 func (h *Handler) Push(x *engine.Exchange) { Change(x, h.add, h.remove) }
 
-// Change adds headers to the response of one exchange, and takes those out of it that the
-// handler sets under the names in remove. The caller has checked both, with [Parse] and
-// [ParseName], and must not change them before the exchange has ended.
+// Change adds headers to one exchange's response and removes the handler's headers named in
+// remove. The caller checks both with [Parse] and [ParseName], and must not change them before
+// the exchange has ended.
 func Change(x *engine.Exchange, add []codec.Header, remove [][]byte) {
 	l := layers.Get().(*layer)
 	l.add, l.remove = add, remove
@@ -101,7 +100,7 @@ func Change(x *engine.Exchange, add []codec.Header, remove [][]byte) {
 
 var layers = sync.Pool{New: func() any { return new(layer) }}
 
-// layer changes the head of one response; a body goes through it as it is.
+// layer changes the head of one response. The body passes unchanged.
 type layer struct {
 	engine.Pass
 	add     []codec.Header
@@ -156,8 +155,8 @@ func (l *layer) Start(x *engine.Exchange, resp *codec.Response) {
 	l.Next().Start(x, l.head(resp))
 }
 
-// Abort implements [engine.Output]. Where nothing has been said yet this is the 500 that
-// the engine would give, with the headers.
+// Abort implements [engine.Output]. If the response has not begun it answers as the engine
+// would, 500, with the headers.
 func (l *layer) Abort(x *engine.Exchange) {
 	if l.started {
 		l.Next().Abort(x)

@@ -16,18 +16,18 @@ import (
 	"github.com/uwsgo/uwsgo/handler/header"
 )
 
-// verdict is what an action says of the rules that follow.
+// verdict says how to go on after an action.
 type verdict uint8
 
 const (
 	goOn   verdict = iota // with the next rule
-	pass                  // no more of them: the next handler answers
+	pass                  // stop: the next handler answers
 	ended                 // the exchange has been answered
-	waits                 // the action goes on later, by itself
-	failed                // by an error, and so the request is refused
+	waits                 // the action resumes the rules later
+	failed                // with an error: the request is refused
 )
 
-// action does what a rule says.
+// action is the action of a rule.
 type action interface {
 	act(e *eval) (verdict, error)
 }
@@ -54,7 +54,7 @@ func parseStatus(args string) (status int, reason string, err error) {
 	return status, reason, nil
 }
 
-// reply is an answer that is the same for every request.
+// reply is an answer that is equal for all requests.
 type reply struct {
 	status  int
 	reason  []byte
@@ -71,13 +71,13 @@ type whole struct {
 	size int64
 }
 
-// fill has resp begin as a says.
+// fill starts resp as a says.
 func (a *whole) fill(resp *codec.Response) {
 	resp.Status, resp.Reason = a.status, a.reason
 	resp.Header = append(resp.Header, a.headers...)
 }
 
-// say answers the request, or has the answer take the place of another's.
+// say answers the request, or replaces another answer.
 func (e *eval) say(a *whole) verdict {
 	if e.kind != requests {
 		e.answer = a
@@ -96,8 +96,8 @@ func (e *eval) say(a *whole) verdict {
 
 var plainText = []codec.Header{{Name: []byte("Content-Type"), Value: []byte("text/plain")}}
 
-// breaks compiles break:STATUS, which answers without a body, and break without one, after
-// which the client gets no answer.
+// breaks compiles break:STATUS, which answers without a body, and plain break, which closes
+// without an answer.
 func breaks(c *compiler, args string) error {
 	if c.rule.table == finals {
 		return passes(c, args)
@@ -174,10 +174,10 @@ func (a *redirect) act(e *eval) (verdict, error) {
 	return r.act(e)
 }
 
-// addHeader adds one to the response, whoever answers.
+// addHeader adds a header to the response, whichever handler answers.
 type addHeader struct {
 	fixed codec.Header
-	value template // where it is not the same for all requests
+	value template // if it differs between requests
 }
 
 func addsHeader(c *compiler, args string) error {
@@ -208,7 +208,7 @@ func (a *addHeader) act(e *eval) (verdict, error) {
 	return goOn, nil
 }
 
-// setsHeader compiles setheader:Name: value, which replaces what the app says.
+// setsHeader compiles setheader:Name: value, which replaces the app's header.
 func setsHeader(c *compiler, args string) error {
 	if err := addsHeader(c, args); err != nil {
 		return err
@@ -237,7 +237,7 @@ func removesHeader(c *compiler, args string) error {
 // goTo goes on at a label, or at the rule of that number.
 type goTo struct {
 	to     template
-	target int // found by New; 0 where the label depends on the request
+	target int // found by New; 0 if the label depends on the request
 }
 
 func goesTo(c *compiler, args string) error {
@@ -277,10 +277,10 @@ func logs(c *compiler, args string) error {
 	return err
 }
 
-// logVars are what logvar rules have set of an exchange.
+// logVars are the log variables that rules have set on an exchange.
 var logVars = engine.NewKey[map[string][]byte]()
 
-// LogVariable returns what a logvar rule has set for the log of x, nil for nothing.
+// LogVariable returns the value that a logvar rule has set for the log of x, nil for none.
 func LogVariable(x *engine.Exchange, name string) []byte { return (*logVars.Of(x))[name] }
 
 // logsVariable compiles logvar:NAME=VALUE, which log-format has as %(NAME).

@@ -16,15 +16,15 @@ import (
 // basicAuth asks for a user and a password, which become REMOTE_USER.
 type basicAuth struct {
 	refusal  reply
-	next     bool   // a wrong password is for the rules that follow to judge
-	user     string // the one that may come in,
+	next     bool   // after a wrong password the next rule decides
+	user     string // the only user,
 	password [sha256.Size]byte
-	path     string        // or the file that has all of them
+	path     string        // or the file of all users
 	file     *passwordFile // opened by New
 }
 
-// authenticates compiles basicauth:REALM,USER:PASSWORD, or REALM,FILE. Without either
-// nobody comes in.
+// authenticates compiles basicauth:REALM,USER:PASSWORD, or REALM,FILE. Without either it
+// refuses everybody.
 func authenticates(next bool) func(c *compiler, args string) error {
 	return func(c *compiler, args string) error {
 		realm, who, ok := strings.Cut(args, ",")
@@ -51,7 +51,7 @@ func authenticates(next bool) func(c *compiler, args string) error {
 func (a *basicAuth) act(e *eval) (verdict, error) {
 	var buf [256]byte
 	if len(e.variable(buf[:0], "REMOTE_USER")) > 0 {
-		return goOn, nil // another rule, or the front server, has asked already
+		return goOn, nil // another rule, or the front server, has authenticated the user
 	}
 	given, ok := credentials(e)
 	if !ok || a.user == "" && a.path == "" {
@@ -72,7 +72,7 @@ func (a *basicAuth) act(e *eval) (verdict, error) {
 	return a.ask(e, user, password)
 }
 
-// judge lets a user in, or not.
+// judge admits or refuses a user.
 func (a *basicAuth) judge(e *eval, user string, right bool) (verdict, error) {
 	switch {
 	case right:
@@ -86,8 +86,8 @@ func (a *basicAuth) judge(e *eval, user string, right bool) (verdict, error) {
 	return a.refusal.act(e)
 }
 
-// ask has a goroutine of the pool check a password, as that takes long, and goes on when
-// it has been done.
+// ask checks a password on a goroutine of the pool, because that takes long, and goes on
+// afterwards.
 func (a *basicAuth) ask(e *eval, user, password string) (verdict, error) {
 	ref, rule := e.x.Ref(), e.t.rules[e.pc-1]
 	err := e.h.pool.Go(func() {
@@ -109,14 +109,14 @@ func (a *basicAuth) ask(e *eval, user, password string) (verdict, error) {
 	return waits, nil
 }
 
-// goOn ends an action that has waited, and follows the rules after it.
+// goOn ends an action that waited, and runs the next rules.
 func (e *eval) goOn(r *Rule, act func() (verdict, error)) {
 	v, err := act()
 	e.tell(r, v, err)
 	e.resume(r, v, err)
 }
 
-// resume goes on after a rule that has waited.
+// resume goes on after a rule that waited.
 func (e *eval) resume(r *Rule, v verdict, err error) {
 	switch {
 	case err != nil:

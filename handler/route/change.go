@@ -11,10 +11,9 @@ import (
 	"github.com/uwsgo/uwsgo/codec"
 )
 
-// What rules change of a request: the app, files, later rules and the log see it.
+// Changes of a request by rules. The app, files, later rules and the log see them.
 
-// setters change a variable, where that is more than one of the environ. Others become
-// variables of it.
+// setters change variables with a meaning of their own. Other variables just enter the environ.
 var setters = map[string]func(e *eval, value []byte) error{
 	"REQUEST_METHOD": func(e *eval, value []byte) error { return e.r.SetMethod(value) },
 	"REQUEST_URI":    func(e *eval, value []byte) error { return e.r.SetTarget(value) },
@@ -38,8 +37,8 @@ var setters = map[string]func(e *eval, value []byte) error{
 	"CONTENT_TYPE": func(e *eval, value []byte) error { return e.r.SetField([]byte("Content-Type"), value) },
 }
 
-// setPath gives the request another path and query. Where the app's mountpoint has been cut
-// off the path, it stays there for the app to be found.
+// setPath gives the request another path and query. If the app's mountpoint was cut off the
+// path it puts it back, so that the app is found.
 func (e *eval) setPath(path, query []byte) error {
 	if string(e.script) != string(e.r.Bytes(e.r.ScriptName)) {
 		path = append(bytes.Clone(e.script), path...)
@@ -117,7 +116,7 @@ func addsVariable(c *compiler, args string) error {
 	return sets(name)(c, value)
 }
 
-// settable refuses names that are none, or that a rule must not have.
+// settable refuses invalid names, and names that rules must not set.
 func settable(c *compiler, name string) error {
 	if err := checkVariable(name); err != nil {
 		return fmt.Errorf("%q: %w", name, err)
@@ -178,7 +177,7 @@ func fixesPath(c *compiler, _ string) error {
 	return nil
 }
 
-// zero compiles what chooses a plugin of uWSGI's. The one for Python is 0.
+// zero compiles actions that choose a uWSGI plugin. Only 0, Python, is allowed.
 func zero(c *compiler, args string) error {
 	if args != "0" {
 		return c.missing(c.rule.action + " asks for a plugin, and Python's is the only one: " + c.rule.action + ":0")

@@ -10,8 +10,8 @@ import (
 	"github.com/uwsgo/uwsgo/handler/header"
 )
 
-// Collect puts the value of a header of each answer into a variable, for the rules that follow
-// on answers: uWSGI's collect-header. Of a header that comes twice the last value counts.
+// Collect copies a header of each answer to a variable, for rules on answers: uWSGI's
+// collect-header. When a header comes twice the last value counts.
 type Collect struct {
 	Header []byte
 	Var    string

@@ -10,12 +10,12 @@ import (
 	"unsafe"
 )
 
-// condition says whether a rule is for a request.
+// condition decides whether a rule applies to a request.
 type condition interface {
 	holds(e *eval) (bool, error)
 }
 
-// condition compiles what stands before the action.
+// condition compiles the part before the action.
 func (c *compiler) condition(option, text string) error {
 	switch option {
 	case "route-run":
@@ -68,7 +68,7 @@ func (c *compiler) condition(option, text string) error {
 	return nil
 }
 
-// subjects are the variables that the patterns of options are about.
+// subjects are the variables that the options' patterns match.
 var subjects = map[string]string{
 	"route": "PATH_INFO", "route-uri": "REQUEST_URI", "route-host": "HTTP_HOST", "route-qs": "QUERY_STRING", "route-remote-addr": "REMOTE_ADDR",
 	"route-remote-user": "REMOTE_USER", "route-referer": "HTTP_REFERER", "route-user-agent": "HTTP_USER_AGENT",
@@ -122,10 +122,10 @@ func pair(args string) (a, b string, err error) {
 type compare struct {
 	a, b   template
 	test   func(a, b []byte) bool
-	prefix bool // it holds only where a begins with b
+	prefix bool // it holds only if a begins with b
 }
 
-// begins says of a comparison that it holds only where the one begins with the other.
+// begins names comparisons that hold only if one text begins with the other.
 func begins(build buildCondition) buildCondition {
 	return func(c *compiler, args string) (condition, error) {
 		t, err := build(c, args)
@@ -166,7 +166,7 @@ func numbers(test func(a, b int64) bool) func(a, b []byte) bool {
 	return func(a, b []byte) bool { return test(number(a), number(b)) }
 }
 
-// number reads what a text begins with as C's strtol does: nothing is 0.
+// number reads the beginning of a text as C's strtol does: no digits are 0.
 func number(s []byte) int64 {
 	s = bytes.TrimLeft(s, " \t\n\v\f\r")
 	negative := false
@@ -236,11 +236,11 @@ func emptyCondition(c *compiler, args string) (condition, error) {
 
 func (c *empty) holds(e *eval) (bool, error) { return len(e.one(&c.text)) == 0, nil }
 
-// within is a condition on an address and a network. An address of the other kind is in
-// none, and neither is what is no address.
+// within is a condition on an address and a network. An address of the other family is in none,
+// and so is a text that is not an address.
 type within struct {
 	address template
-	network template     // where it is not the same for all requests
+	network template     // if it differs between requests
 	fixed   netip.Prefix // else
 	v4      bool
 }
@@ -297,7 +297,7 @@ func (w *within) holds(e *eval) (bool, error) {
 	// The error alone would keep the text, and it is dropped: no copy is needed.
 	addr, err := netip.ParseAddr(unsafe.String(&text[0], len(text)))
 	if err != nil {
-		return false, nil //nolint:nilerr // what is no address is in no network
+		return false, nil //nolint:nilerr // not an address: in no network
 	}
 	if w.v4 {
 		addr = addr.Unmap() // a listener for both kinds sees IPv4 as ::ffff:1.2.3.4

@@ -2,10 +2,10 @@ package route
 
 import "strings"
 
-// desCrypt is crypt(3) as of old: the password is the key of a DES, which the salt makes
-// another than the usual, and which encrypts zeros 25 times. It is what htpasswd -d writes,
-// and the one form besides {SHA} that uWSGI knows. No library that is kept has it.
-// Only the first eight characters of a password count. The result has salt and hash.
+// desCrypt is the traditional crypt(3): it encrypts zeros 25 times by DES with the password as
+// the key; the salt varies the algorithm. htpasswd -d writes it, and uWSGI knows only it and
+// {SHA}. No maintained library has it. Only the first eight characters of a password count. The
+// result has salt and hash.
 func desCrypt(password, salt string) (string, bool) {
 	if len(salt) < 2 {
 		return "", false

@@ -8,13 +8,14 @@ import (
 	"github.com/uwsgo/uwsgo/handler/static"
 )
 
-// No loop waits for a disk: what the kernel does not know of a file by heart a goroutine finds out, and the
-// rule goes on when it has. An answer that is on its way cannot wait: rules for those ask on the loop.
+// No loop waits for a disk. When the kernel's caches lack an answer about a file, a goroutine
+// asks the disk and the rule goes on afterwards. A response cannot wait: its rules ask on the
+// loop.
 
 // cached is another function in tests.
 var cached = static.Cached
 
-// find has then go on with the regular file of that name.
+// find calls then with the regular file of that name.
 func (e *eval) find(name string, then func(f static.Found, err error) (verdict, error)) (verdict, error) {
 	if e.kind != requests || cached(name) {
 		return then(e.h.files.Find(name))
@@ -26,7 +27,7 @@ func (e *eval) find(name string, then func(f static.Found, err error) (verdict, 
 	}, func() { f.Close() })
 }
 
-// offload has a goroutine run job, and the loop then, or gone where the exchange has ended.
+// offload runs job on a goroutine, and then on the loop, or gone if the exchange has ended.
 func (e *eval) offload(job func(), then func(r *Rule), gone func()) (verdict, error) {
 	rule := e.t.rules[e.pc-1]
 	err := e.x.Offload(job, func(x *engine.Exchange) {
@@ -40,7 +41,7 @@ func (e *eval) offload(job func(), then func(r *Rule), gone func()) (verdict, er
 	return waits, nil
 }
 
-// busy answers where too many wait already.
+// busy answers when too many requests wait already.
 func (e *eval) busy() verdict {
 	resp := e.x.Response()
 	resp.Status = http.StatusServiceUnavailable

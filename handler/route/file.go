@@ -19,8 +19,8 @@ type sendFile struct {
 	status      int
 	reason      []byte
 	contentType template
-	mime        bool // the type is that of the name
-	next        bool // where there is none the next rule is followed
+	mime        bool // the type follows from the name
+	next        bool // without a file the next rule runs
 }
 
 // pairs reads KEY=VALUE,KEY=VALUE.
@@ -106,7 +106,7 @@ func fixedName(t *template) bool {
 	return fixed
 }
 
-// inPlace has a file take the place of an answer.
+// inPlace replaces an answer by a file.
 func (e *eval) inPlace(name string, next bool) (verdict, error) {
 	found, err := e.h.files.Find(name)
 	switch {
@@ -123,8 +123,8 @@ func (e *eval) inPlace(name string, next bool) (verdict, error) {
 	return e.say(a), nil
 }
 
-// noFile answers where there is no such file. An answer that is there already does not go out
-// in place of it.
+// noFile answers when the file does not exist. The answer that the file was to replace must not
+// go out either.
 func (e *eval) noFile(err error) (verdict, error) {
 	if e.kind != requests {
 		return failed, err

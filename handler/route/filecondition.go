@@ -20,7 +20,7 @@ var fileTests = map[string]func(name string) bool{
 	"isexec": executable,
 }
 
-// fileIs is a condition on what a file is.
+// fileIs is a condition on the kind of a file.
 type fileIs struct {
 	name template
 	is   func(name string) bool
@@ -33,7 +33,7 @@ func fileCondition(is func(name string) bool) buildCondition {
 	}
 }
 
-// follow follows a rule with this condition, when it is known.
+// follow runs a rule with this condition once the condition is known.
 func (c *fileIs) follow(e *eval, r *Rule) (verdict, error) {
 	name, err := e.fileName(&c.name)
 	if err != nil {
@@ -54,8 +54,8 @@ func (c *fileIs) holds(e *eval) (bool, error) {
 	return err == nil && c.is(name), err
 }
 
-// fileName returns the name of a file. What a client says may not lead out of a folder: a
-// variable that brings "." or ".." as a segment is an error.
+// fileName returns the name of a file. A client must not lead out of a folder: a variable with
+// a segment "." or ".." is an error.
 func (e *eval) fileName(t *template) (string, error) {
 	name := string(e.one(t))
 	if _, fixed := t.fixed(); fixed {

@@ -19,35 +19,34 @@ import (
 type Options struct {
 	// Rules of all tables, those of each in order.
 	Rules []*Rule
-	// Collects are the headers of answers that become variables.
+	// Collects lists headers of answers that become variables.
 	Collects []Collect
-	// Pool checks passwords of htpasswd files, which takes long on purpose. It is needed
-	// where there is such a file.
+	// Pool checks passwords of htpasswd files, which takes long by design. It is required for
+	// such files.
 	Pool *engine.Pool
-	// Paths returns the SCRIPT_NAME and PATH_INFO that the app will get, for the handlers
-	// behind that move one to the other; nil for those of the request.
+	// Paths returns the app's SCRIPT_NAME and PATH_INFO when a later handler changes them; nil
+	// means the request's.
 	Paths func(r *codec.Request) (script, path []byte)
 	// Upstream returns what passes requests on to other servers. It is needed where rules do.
 	Upstream func(u Upstream) (engine.Handler, error)
 	// ServerName is SERVER_NAME for requests over HTTP; empty means the host name.
 	ServerName string
-	// MimeFiles have the types of files, as for package static.
+	// MimeFiles have the types of files, as in package static.
 	MimeFiles []string
-	// Trace hears of each rule that was for a request, once it has acted; nil for nobody. It runs on
-	// the loop.
+	// Trace, if not nil, is called on the loop after each rule that applied to a request.
 	Trace func(s Step)
-	// Logf prints what log rules say, and why a request failed; nil drops that.
+	// Logf prints the text of log rules, and why a request failed; nil drops that.
 	Logf func(format string, args ...any)
 }
 
-// Handler follows rules and has the next handler answer what they let through. It may
-// serve any number of loops.
+// Handler runs rules. The next handler answers the requests that they let through. It may serve
+// any number of loops.
 type Handler struct {
 	next     engine.Handler
 	tables   [tableCount]table
 	collects []Collect
 	pool     *engine.Pool
-	files    *static.Files // nil where no rule asks for one
+	files    *static.Files // nil if no rule needs it
 	paths    func(r *codec.Request) (script, path []byte)
 	host     string
 	trace    func(s Step)
@@ -62,8 +61,8 @@ type table struct {
 	index *index
 }
 
-// New returns a Handler in front of next. It reads the htpasswd files of the rules, and
-// returns an error for one that it cannot use, and for a goto that leads nowhere.
+// New returns a Handler in front of next. It reads the rules' htpasswd files. It returns an
+// error for an unusable one, and for a goto without a target.
 func New(next engine.Handler, o Options) (*Handler, error) {
 	h := &Handler{next: next, collects: o.Collects, pool: o.Pool, paths: o.Paths, host: o.ServerName, trace: o.Trace, logf: o.Logf}
 	if h.logf == nil {
@@ -78,7 +77,7 @@ func New(next engine.Handler, o Options) (*Handler, error) {
 	h.evals.New = func() any { return &eval{h: h} }
 	h.layers.New = func() any { return &layer{h: h} }
 	for _, rule := range o.Rules {
-		own := *rule // what is found out here is this handler's
+		own := *rule // a copy, because this handler writes to it
 		t := &h.tables[rule.table]
 		t.rules = append(t.rules, &own)
 		if rule.file && h.files == nil {
@@ -98,12 +97,12 @@ func New(next engine.Handler, o Options) (*Handler, error) {
 	return h, nil
 }
 
-// has reports whether there are rules in one of these tables.
+// has reports whether one of these tables has rules.
 func (h *Handler) has(kinds ...tableKind) bool {
 	return slices.ContainsFunc(kinds, func(k tableKind) bool { return len(h.tables[k].rules) > 0 })
 }
 
-// settle does what needs the other rules, or files.
+// settle resolves what depends on other rules or on files.
 func (h *Handler) settle(r *Rule, rules []*Rule, at int, files map[string]*passwordFile, upstream func(u Upstream) (engine.Handler, error)) (err error) {
 	if r.goTo != nil {
 		g := *r.goTo
@@ -142,7 +141,7 @@ func (h *Handler) settle(r *Rule, rules []*Rule, at int, files map[string]*passw
 func (h *Handler) Serve(x *engine.Exchange) {
 	e := h.eval(x, requests)
 	if h.has(requests) && bytes.Contains(x.Request().Path(), doubleSlash) {
-		// A file has one name: /files//secret is not to lead past a rule about ^/files/secret.
+		// A file must have one name: /files//secret must not bypass a rule for ^/files/secret.
 		e.doubled = true
 		*static.NotAFile.Of(x) = true
 	}
@@ -157,7 +156,7 @@ func (h *Handler) Serve(x *engine.Exchange) {
 
 var doubleSlash = []byte("//")
 
-// eval returns one for a table and an exchange.
+// eval returns an eval for a table and an exchange.
 func (h *Handler) eval(x *engine.Exchange, kind tableKind) *eval {
 	e := h.evals.Get().(*eval)
 	e.x, e.r = x, x.Request()
@@ -166,8 +165,8 @@ func (h *Handler) eval(x *engine.Exchange, kind tableKind) *eval {
 	return e
 }
 
-// eval follows the rules for one exchange. It belongs to the loop, or, while a password is
-// checked, to the exchange.
+// eval runs the rules for one exchange. It belongs to the loop; while a password is checked, to
+// the exchange.
 type eval struct {
 	h            *Handler
 	kind         tableKind
@@ -175,7 +174,7 @@ type eval struct {
 	x            *engine.Exchange
 	r            *codec.Request
 	pc           int     // the next rule
-	ahead        []int32 // of each subject of the index, the next rule that may be for it
+	ahead        []int32 // for each subject of the index, the next rule that may apply
 	script, path []byte
 
 	next    engine.Handler // where a rule passes the request on to; nil for the usual one
@@ -184,30 +183,30 @@ type eval struct {
 	size    int64          // of its body, as far as it has gone
 	over    bool           // all has gone
 
-	subject []byte   // what the pattern of the rule at hand has matched
-	groups  []int    // and where in it
-	before  snapshot // what there was before the rule at hand; for Options.Trace alone
+	subject []byte   // the text that the present rule's pattern has matched
+	groups  []int    // the groups within it
+	before  snapshot // the state before the present rule, for Options.Trace
 	matched []byte   // scratch: a copy of subject
 	spelled []byte   // scratch: a host or method
-	first   []byte   // scratch: what templates make
+	first   []byte   // scratch: results of templates
 	second  []byte
 
 	add    []codec.Header // to the response
 	remove [][]byte       // from it
-	layer  *layer         // that does so; nil where the request's rules are the only ones
+	layer  *layer         // that does so; nil if only request rules exist
 
 	// In the tables for responses:
-	head   *codec.Response // what there is to send
-	answer *whole          // what takes its place
+	head   *codec.Response // the response's head
+	answer *whole          // its replacement
 }
 
-// enter begins with the rules of a table.
+// enter begins the rules of a table.
 func (e *eval) enter(kind tableKind) {
 	e.kind, e.t, e.pc = kind, &e.h.tables[kind], 0
 	e.ahead = e.ahead[:0]
 }
 
-// locate finds out the paths of the request.
+// locate reads the paths of the request.
 func (e *eval) locate() {
 	r := e.r
 	if e.script, e.path = r.Bytes(r.ScriptName), r.Path(); r.PathInfo.Len() > len(e.path) {
@@ -217,7 +216,7 @@ func (e *eval) locate() {
 	}
 }
 
-// keepScratch bounds what an eval keeps for the next exchange.
+// keepScratch bounds the memory that an eval keeps for the next exchange.
 const keepScratch = 64 << 10
 
 func (e *eval) free() {
@@ -228,7 +227,7 @@ func (e *eval) free() {
 	}
 }
 
-// one returns what a template makes. It is valid until the next template is asked.
+// one returns the text of a template. It is valid until the next template runs.
 func (e *eval) one(t *template) []byte {
 	if v, ok := t.view(e); ok {
 		return v
@@ -237,7 +236,7 @@ func (e *eval) one(t *template) []byte {
 	return e.first
 }
 
-// two returns what two templates make.
+// two returns the texts of two templates.
 func (e *eval) two(a, b *template) (one, other []byte) {
 	other, ok := b.view(e)
 	if !ok {
@@ -247,7 +246,7 @@ func (e *eval) two(a, b *template) (one, other []byte) {
 	return e.one(a), other
 }
 
-// serve follows the rules from the next one on, and has the next handler answer after them.
+// serve runs the remaining rules, and then the next handler.
 func (e *eval) serve() verdict {
 	v := e.run()
 	if v == pass {
@@ -261,7 +260,7 @@ func (e *eval) serve() verdict {
 	return v
 }
 
-// run follows the rules from the next one on.
+// run runs the remaining rules.
 func (e *eval) run() verdict {
 	rules := e.t.rules
 	for {
@@ -299,7 +298,7 @@ func (e *eval) follow(r *Rule) (verdict, error) {
 	return e.heed(r, ok)
 }
 
-// heed has a rule act for a request, if its condition says so.
+// heed runs a rule's action if its condition holds.
 func (e *eval) heed(r *Rule, ok bool) (verdict, error) {
 	if ok == r.negate {
 		return goOn, nil
@@ -334,14 +333,14 @@ func (e *eval) began() time.Time {
 	return time.Now().Add(time.Duration(e.x.Started() - e.x.Loop().Now()))
 }
 
-// forget lets go of what the index has found, as a rule may change the request.
+// forget drops the index's results, because a rule may have changed the request.
 func (e *eval) forget() {
 	for i := range e.ahead {
 		e.ahead[i] = -1
 	}
 }
 
-// change has the response changed as the rules so far say.
+// change applies the rules' changes to the response.
 func (e *eval) change() {
 	if e.layer != nil {
 		e.layer.add, e.layer.remove = append(e.layer.add, e.add...), append(e.layer.remove, e.remove...)
@@ -350,8 +349,7 @@ func (e *eval) change() {
 	}
 }
 
-// fail refuses a request that a rule could not be followed for: what it protects stays
-// shut.
+// fail refuses a request whose rule failed: it never fails open.
 func (e *eval) fail(r *Rule, err error) {
 	e.h.logf("%s: the request is refused: %v", r.Where, err)
 	e.say(&whole{reply: reply{status: http.StatusInternalServerError, headers: plainText, body: []byte("Internal Server Error\n")}})

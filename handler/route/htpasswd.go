@@ -20,19 +20,18 @@ import (
 
 // Bounds of password files.
 const (
-	mostPassword  = 512     // bytes; some hashes take time in proportion to its square
+	mostPassword  = 512     // bytes; some hashes take quadratic time
 	mostPasswords = 8 << 20 // bytes of a file
-	mostKnown     = 4096    // pairs of user and password that are remembered to be right
+	mostKnown     = 4096    // remembered pairs of user and password
 	lookEach      = time.Second
 )
 
-// passwordFile is an htpasswd file. What is found right is remembered, as each check
-// takes long; a user's browser sends the password with each request. A changed file
-// holds from the next request on, at the latest a second later: what is remembered is
-// forgotten. One that has become unreadable lets nobody in.
+// passwordFile is an htpasswd file. It remembers right passwords, because a check takes long
+// and browsers send the password with each request. A changed file counts after a second at
+// most, and clears the memory. An unreadable file refuses everybody.
 type passwordFile struct {
 	path string
-	key  [32]byte // of the sums in known, so that they tell nothing of the passwords
+	key  [32]byte // of the sums in known, so that they reveal no password
 
 	loading sync.Mutex // held while the file is read
 	mu      sync.Mutex // guards what follows
@@ -78,7 +77,7 @@ func (f *passwordFile) load() error {
 	return nil
 }
 
-// parsePasswords reads lines USER:HASH. Errors name lines, never what is in them.
+// parsePasswords reads lines USER:HASH. Errors name lines, never their content.
 func parsePasswords(r io.Reader) (map[string][]hash, error) {
 	users := map[string][]hash{}
 	lines := bufio.NewScanner(r)
@@ -106,7 +105,7 @@ func parsePasswords(r io.Reader) (map[string][]hash, error) {
 
 var errHash = errors.New("the form of the hash is not known: make it anew with htpasswd -B, which writes bcrypt")
 
-// hashForms are the hashes that htpasswd writes, and crypt(3) on Linux but for yescrypt.
+// hashForms are the hashes of htpasswd, and of crypt(3) on Linux except yescrypt.
 var hashForms = []struct {
 	form  *regexp.Regexp
 	parse htpasswd.PasswdParser
@@ -125,7 +124,7 @@ func parseHash(text string) (hash, error) {
 		if !f.form.MatchString(text) {
 			continue
 		}
-		// The library's error holds the hash, so it is not told.
+		// The library's error contains the hash, so drop it.
 		if h, err := f.parse(text); err == nil && h != nil {
 			return h, nil
 		}
@@ -148,8 +147,8 @@ func (f *passwordFile) sum(user, password string) (sum [sha256.Size]byte) {
 	return sum
 }
 
-// remembers reports whether the password was right before, in the file as it is. It is
-// for the loop: it asks the file system once a second.
+// remembers reports whether the password was right before, in the present file. The loop may
+// call it: it asks the file system once a second.
 func (f *passwordFile) remembers(user, password string) bool {
 	sum := f.sum(user, password)
 	f.mu.Lock()
@@ -165,7 +164,7 @@ func (f *passwordFile) remembers(user, password string) bool {
 	return ok
 }
 
-// current reports whether the file is the one that has been read.
+// current reports whether the file is unchanged since it was read.
 func (f *passwordFile) current() bool {
 	f.mu.Lock()
 	was := f.info
@@ -194,7 +193,7 @@ func (f *passwordFile) check(user, password string) (bool, error) {
 	return right, nil
 }
 
-// read returns the hashes of a user in the file as it is now.
+// read returns the hashes of a user in the present file.
 func (f *passwordFile) read(user string) (os.FileInfo, []hash, error) {
 	f.loading.Lock()
 	defer f.loading.Unlock()
@@ -206,7 +205,7 @@ func (f *passwordFile) read(user string) (os.FileInfo, []hash, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	hashes := f.users[user]
-	if len(hashes) == 0 { // it shall take as long as with a user who is there
+	if len(hashes) == 0 { // take as long as for a known user
 		for _, others := range f.users {
 			return f.info, []hash{nobody{others[0]}}, nil
 		}
@@ -214,7 +213,7 @@ func (f *passwordFile) read(user string) (os.FileInfo, []hash, error) {
 	return f.info, hashes, nil
 }
 
-// nobody takes the time of a hash and lets nobody in.
+// nobody takes the time of a hash and refuses everybody.
 type nobody struct{ hash }
 
 func (n nobody) MatchesPassword(password string) bool {
@@ -222,12 +221,12 @@ func (n nobody) MatchesPassword(password string) bool {
 	return false
 }
 
-// remember keeps what is right by the file that info tells of.
+// remember keeps a right password for the version of the file in info.
 func (f *passwordFile) remember(info os.FileInfo, sum [sha256.Size]byte) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.info != info {
-		return // another has been read since
+		return // a newer file has been read
 	}
 	if f.known == nil || len(f.known) >= mostKnown {
 		f.known = map[[sha256.Size]byte]struct{}{}

@@ -5,26 +5,26 @@ import (
 	"slices"
 )
 
-// index finds the rules that may be for a request. Most rules ask for a variable that
-// begins with certain bytes: those are in a tree for each variable, which one walk along
-// the variable searches, whatever their number. All others are looked at one by one.
+// index finds the rules that may apply to a request. Most rules ask whether a variable begins
+// with certain bytes. Each variable has a tree of them: one walk along the variable finds its
+// rules, whatever their number. All other rules are tried one by one.
 type index struct {
-	others   []int32 // for each place, the first rule from there on that is in no tree
+	others   []int32 // for each place, the first rule from there that is in no tree
 	subjects []subject
 }
 
-// subject is a variable, and the rules that ask how it begins.
+// subject is a variable with the rules about its beginning.
 type subject struct {
 	text template
 	root node
 }
 
-// leastIndexed is the number of rules from which on a tree is worth its walk.
+// leastIndexed is the number of rules from which a tree pays.
 const leastIndexed = 4
 
-// beginner is a condition that holds only where a text begins with certain bytes.
+// beginner is a condition that holds only if a text begins with certain bytes.
 type beginner interface {
-	// begins returns both; no bytes where there is no such beginning.
+	// begins returns both; no bytes if there is no such beginning.
 	begins() (text template, prefix []byte)
 }
 
@@ -82,8 +82,8 @@ func newIndex(rules []*Rule) *index {
 	return x
 }
 
-// next returns the first rule from e.pc on that may be for the request. What a subject has
-// said holds until a rule has acted: see eval.forget.
+// next returns the first rule from e.pc on that may apply. A subject's result holds until a
+// rule has acted: see eval.forget.
 func (x *index) next(e *eval) int {
 	pc := int32(e.pc)
 	best := x.others[pc]
@@ -105,11 +105,12 @@ func (x *index) next(e *eval) int {
 	return int(best)
 }
 
-// node is a place in a tree of beginnings: those of its rules are what leads to it.
+// node is a place in a tree of beginnings. The labels on the way to it are the beginning of its
+// rules.
 type node struct {
 	label []byte  // from the node before to this one
 	rules []int32 // in order
-	nodes []node  // behind, in the order of the first byte of their labels
+	nodes []node  // children, in the order of the first byte of their labels
 }
 
 func (n *node) add(prefix []byte, rule int32) {
@@ -127,7 +128,7 @@ func (n *node) add(prefix []byte, rule int32) {
 	for same < len(prefix) && same < len(to.label) && prefix[same] == to.label[same] {
 		same++
 	}
-	if same < len(to.label) { // they part on the way
+	if same < len(to.label) { // they differ within the label
 		rest := *to
 		rest.label = rest.label[same:]
 		*to = node{label: prefix[:same:same], nodes: []node{rest}}
@@ -139,7 +140,7 @@ func (n *node) find(first byte) (int, bool) {
 	return slices.BinarySearchFunc(n.nodes, first, func(n node, first byte) int { return int(n.label[0]) - int(first) })
 }
 
-// next returns the first rule from a place on that text begins for, else none.
+// next returns the first rule from a place on whose beginning text has, else none.
 func (n *node) next(text []byte, from, none int32) int32 {
 	best := none
 	for {

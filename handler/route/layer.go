@@ -10,21 +10,20 @@ import (
 	"github.com/uwsgo/uwsgo/engine"
 )
 
-// layer has the rules for responses followed as one goes to the client: error-route and
-// response-route when its head is there, final-route when all is over. It belongs to one
-// exchange at a time.
+// layer runs the rules for responses: error-route and response-route before the head goes out,
+// final-route after the end. It belongs to one exchange at a time.
 type layer struct {
 	engine.Pass
 	h       *Handler
 	add     []codec.Header // by rules
 	remove  [][]byte       // by rules
 	started bool           // the head has gone on
-	own     *whole         // takes the place of the handler's; sent when that has said all
+	own     *whole         // replaces the handler's answer; sent when the handler has finished
 	resp    codec.Response // the changed head; Header is kept for reuse
 }
 
-// judge follows the rules for a response. It returns the head to send, or the answer that
-// takes its place, for which the head is not of use.
+// judge runs the rules for a response. It returns the head to send, or the answer that replaces
+// the response.
 func (l *layer) judge(x *engine.Exchange, resp *codec.Response) (*codec.Response, *whole) {
 	h := l.resp.Header[:0]
 	l.resp = *resp
@@ -62,7 +61,7 @@ func (l *layer) removes(h codec.Header) bool {
 	return slices.ContainsFunc(l.remove, func(name []byte) bool { return len(name) == len(h.Name) && bytes.EqualFold(name, h.Name) })
 }
 
-// send sends what takes the place of the handler's answer.
+// send sends the replacement of the handler's answer.
 func (l *layer) send(x *engine.Exchange, own *whole) {
 	l.own, l.started = nil, true
 	if own.file != nil {
@@ -95,8 +94,8 @@ func (l *layer) ReplyFile(x *engine.Exchange, resp *codec.Response, f *os.File, 
 	l.Next().ReplyFile(x, head, f, off, n)
 }
 
-// Start implements [engine.Output]. The handler goes on although its answer is not wanted: it
-// may not find the exchange over before it has said all.
+// Start implements [engine.Output]. The handler goes on although its answer is replaced: the
+// exchange must not end before it has finished.
 func (l *layer) Start(x *engine.Exchange, resp *codec.Response) {
 	head, own := l.judge(x, resp)
 	l.started = true
@@ -123,8 +122,8 @@ func (l *layer) End(x *engine.Exchange) {
 	l.Next().End(x)
 }
 
-// Abort implements [engine.Output]. Where nothing has been said yet this is the 500 that
-// the engine would give, by the rules.
+// Abort implements [engine.Output]. If the response has not begun it answers as the engine
+// would, 500, and runs the rules.
 func (l *layer) Abort(x *engine.Exchange) {
 	switch {
 	case l.own != nil:
@@ -158,7 +157,7 @@ func (l *layer) Ended(x *engine.Exchange, o *engine.Outcome) {
 	l.h.layers.Put(l)
 }
 
-// clearsHeaders compiles clearheaders:STATUS, which leaves of an answer its body alone.
+// clearsHeaders compiles clearheaders:STATUS, which keeps only the body of an answer.
 func clearsHeaders(c *compiler, args string) error {
 	status, reason, err := parseStatus(args)
 	c.rule.do = actionFunc(func(e *eval) (verdict, error) {

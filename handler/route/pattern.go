@@ -11,24 +11,23 @@ import (
 	"unicode/utf8"
 )
 
-// pattern is a compiled regular expression. Most rules miss most requests, by the first
-// bytes, so those are compared before the expression is asked.
+// pattern is a compiled regular expression. Most rules fail for most requests at the first
+// bytes, so those are compared before the expression runs.
 //
-// It is about bytes, as PCRE's are in uWSGI: "." is one of them, and \xc3\xa9 two. Go's are about
-// characters, so the expression has a character for each byte, and so gets a subject that is not
-// ASCII.
+// It matches bytes, as PCRE does in uWSGI: "." is one byte, and \xc3\xa9 two. Go matches
+// characters, so the expression, and each subject beyond ASCII, has a character for each byte.
 type pattern struct {
-	re     *regexp.Regexp // nil where prefix says all
-	prefix []byte         // that the subject must begin with
-	// dollar says that "$" is in the expression. PCRE lets it match before a newline that
-	// ends the subject as well, and so do the patterns of Django and others: were
-	// "^/admin$" not to match "/admin\n" here, the app would be asked for it.
+	re     *regexp.Regexp // nil if the prefix decides
+	prefix []byte         // the subject must begin with it
+	// dollar says that "$" is in the expression. PCRE and the patterns of Django and others let
+	// it match before a final newline too. If "^/admin$" did not match "/admin\n" here, that
+	// request would reach the app.
 	dollar bool
-	// aheads are the look-aheads behind a fixed beginning, as in ^(?!www\.) or ^/(?!static/).
+	// aheads are the look-aheads after a fixed beginning, as in ^(?!www\.) or ^/(?!static/).
 	aheads []ahead
 }
 
-// ahead is what a subject must match as well, or where it is refused must not.
+// ahead is a second pattern that the subject must match, or must not match.
 type ahead struct {
 	pattern *pattern
 	refused bool
@@ -65,7 +64,7 @@ func compilePattern(expr string) (*pattern, error) {
 	return p, nil
 }
 
-// lookAhead is the beginning of a pattern up to a look-ahead whose place is the same in every match.
+// lookAhead is the beginning of a pattern up to a look-ahead at a fixed place.
 var lookAhead = regexp.MustCompile(`^\^((?:[\w/%:;,=&@~<>!" -]|\\[^\w\s])*)\(\?([!=])`)
 
 // cutLookAhead takes one out of a pattern: ^/(?!static/)(.*) matches what ^/(.*) does and
@@ -87,8 +86,7 @@ func cutLookAhead(expr string) (rest, ahead string, refused, ok bool) {
 	return "^" + m[1] + behind, "^" + m[1] + "(?:" + inner + ")", m[2] == "!", true
 }
 
-// outside returns where a character stands in a pattern outside of groups, classes and escapes; -1
-// for nowhere.
+// outside returns the place of a character outside of groups, classes and escapes, or -1.
 func outside(expr string, want byte) int {
 	depth, class := 0, -1 // where a class began
 	for i := 0; i < len(expr); i++ {
@@ -120,8 +118,8 @@ func widen(dst, b []byte) []byte {
 	return dst
 }
 
-// beyondBytes returns a character that an expression asks for and that no byte stands for. A class
-// may have some: what it leaves out, such as [^/], has all others.
+// beyondBytes returns a character of an expression that no byte can match. A negated class such
+// as [^/] may contain such characters.
 func beyondBytes(tree *syntax.Regexp) (rune, bool) {
 	if tree.Op == syntax.OpLiteral {
 		for _, r := range tree.Rune {
@@ -138,7 +136,7 @@ func beyondBytes(tree *syntax.Regexp) (rune, bool) {
 	return 0, false
 }
 
-// anchored finds out what a subject must begin with.
+// anchored finds the bytes that a subject must begin with.
 func (p *pattern) anchored(tree *syntax.Regexp) {
 	if tree.Op == syntax.OpBeginText {
 		p.re = nil // it matches everything
@@ -158,8 +156,8 @@ func (p *pattern) anchored(tree *syntax.Regexp) {
 	}
 }
 
-// addLiteral adds what every match of tree begins with. It reports whether that is all of
-// a match.
+// addLiteral adds the beginning of every match of tree. It reports whether that is the whole
+// match.
 func (p *pattern) addLiteral(tree *syntax.Regexp) (whole bool) {
 	switch tree.Op {
 	case syntax.OpLiteral:
@@ -183,7 +181,7 @@ func (p *pattern) addLiteral(tree *syntax.Regexp) (whole bool) {
 	return false
 }
 
-// patternError says which part of a pattern is not understood, and what to write instead.
+// patternError names the unsupported part of a pattern and what to write instead.
 func patternError(expr string, err error) error {
 	var e *syntax.Error
 	if !errors.As(err, &e) {
@@ -199,7 +197,7 @@ func patternError(expr string, err error) error {
 	return fmt.Errorf("%w in %q: patterns are Go's (RE2), which have no %s: %s", err, expr, part, instead)
 }
 
-// pcreOnly are parts of patterns that PCRE alone has, and what does the same.
+// pcreOnly are parts of patterns that only PCRE has, with replacements.
 var pcreOnly = []struct{ part, instead string }{
 	{"(?!", "write route-if-not, or a rule before that goes past this one by goto"},
 	{"(?=", "write two rules, or match what follows as well"},
@@ -238,8 +236,8 @@ func hasDollar(tree *syntax.Regexp) bool {
 	return slices.ContainsFunc(tree.Sub, hasDollar)
 }
 
-// match reports whether the pattern is in subject, and where groups is asked for, where
-// in it its groups are.
+// match reports whether subject contains the pattern. With groups it also returns the places of
+// the groups.
 func (p *pattern) match(subject []byte, groups bool) (at []int, ok bool) {
 	if !bytes.HasPrefix(subject, p.prefix) {
 		return nil, false

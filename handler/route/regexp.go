@@ -2,8 +2,8 @@ package route
 
 import "regexp"
 
-// Regexp compiles a pattern for others than rules. Its error tells what to write in place of what
-// PCRE alone understands.
+// Regexp compiles a pattern for other packages. Its error says what to write instead of
+// PCRE-only parts.
 func Regexp(expr string) (*regexp.Regexp, error) {
 	re, err := regexp.Compile(expr)
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Rule is one compiled rule. It is immutable, so that any number of handlers may have it.
-// The zero Rule does nothing. It keeps the place of one that is left out, as goto counts.
+// Rule is one compiled rule. It is immutable, so any number of handlers may share it. The zero
+// Rule does nothing: it holds the place of an omitted rule, because goto counts rules.
 type Rule struct {
 	// Where is the rule's origin for messages: the option, unless the caller knows better.
 	Where string
@@ -31,13 +31,13 @@ type Rule struct {
 	upstream *Upstream     // where it passes requests on to
 }
 
-// idle reports whether there is nothing to do: a label, or a rule that is left out.
+// idle reports whether the rule does nothing: it is a label, or omitted.
 func (r *Rule) idle() bool { return r.do == nil && r.goTo == nil }
 
-// UnsupportedError tells of a rule that is right in uWSGI and cannot be followed here.
+// UnsupportedError reports a rule that uWSGI supports and this package does not.
 type UnsupportedError struct {
 	Action string
-	Reason string // where it is not the action
+	Reason string // if it is not the action
 }
 
 // Error implements error.
@@ -48,11 +48,11 @@ func (e *UnsupportedError) Error() string {
 	return fmt.Sprintf("action %s is not supported", e.Action)
 }
 
-// Parse compiles the value of one of uWSGI's options route, route-uri, route-host,
-// route-qs, route-remote-addr, route-remote-user, route-referer, route-user-agent,
-// route-if, route-if-not, route-run and route-label, and of those with error-, response- or
-// final- in front, which have -status as well. It returns an *UnsupportedError for
-// conditions and actions of uWSGI that are not here, or not in that table.
+// Parse compiles the value of one of uWSGI's options: route, route-uri, route-host, route-qs,
+// route-remote-addr, route-remote-user, route-referer, route-user-agent, route-if,
+// route-if-not, route-run and route-label. The prefixes error-, response- and final- are
+// allowed; with them -status exists too. It returns an *UnsupportedError for conditions and
+// actions of uWSGI that are missing here, or in that table.
 func Parse(option, value string) (*Rule, error) {
 	r := &Rule{Where: option, text: value}
 	if r.table, option = tableOf(option); option == "route-label" {
@@ -91,7 +91,7 @@ func Parse(option, value string) (*Rule, error) {
 	return r, nil
 }
 
-// forms are what stands before the action.
+// forms are the parts before the action.
 var forms = map[string]string{
 	"route": "REGEX", "route-uri": "REGEX", "route-host": "REGEX", "route-qs": "REGEX", "route-remote-addr": "REGEX",
 	"route-remote-user": "REGEX", "route-referer": "REGEX", "route-user-agent": "REGEX",
@@ -101,14 +101,14 @@ var forms = map[string]string{
 // compiler makes one rule.
 type compiler struct {
 	rule    *Rule
-	pattern *pattern // whose groups $1 and so on are; nil where there is none
+	pattern *pattern // the pattern whose groups are $1 and so on; nil for none
 }
 
 func (c *compiler) missing(reason string) error {
 	return &UnsupportedError{Action: c.rule.action, Reason: reason}
 }
 
-// String returns the rule as it was written, without passwords.
+// String returns the rule the text of the rule, without passwords.
 func (r *Rule) String() string {
 	if strings.HasPrefix(r.action, "basicauth") {
 		if at := strings.Index(r.text, r.action+":"); at >= 0 {
@@ -121,19 +121,17 @@ func (r *Rule) String() string {
 	return r.text
 }
 
-// Harakiri returns the time that a harakiri rule asks for, negative for ever; 0 for other
-// rules.
+// Harakiri returns the limit of a harakiri rule, negative for no limit; 0 for other rules.
 func (r *Rule) Harakiri() time.Duration { return r.limit }
 
-// LogVariable returns the name of the variable of the log that the rule sets, if it sets one.
+// LogVariable returns the log variable that the rule sets, empty for none.
 func (r *Rule) LogVariable() string { return r.logVar }
 
-// Compresses reports whether the rule has answers compressed, for which there has to be a
-// compress.Handler in front.
+// Compresses reports whether the rule compresses answers. That needs a compress.Handler in
+// front.
 func (r *Rule) Compresses() bool { return r.gzip }
 
-// Variables returns the names of the environ's variables that the condition of the rule asks
-// for, and its action.
+// Variables returns the environ variables that the rule's condition and action read.
 func (r *Rule) Variables() (condition, action []string) {
 	return slices.Clone(r.vars[:r.asked]), slices.Clone(r.vars[r.asked:])
 }
@@ -141,8 +139,8 @@ func (r *Rule) Variables() (condition, action []string) {
 // Sets returns the name of the variable that an addvar rule sets, empty for other rules.
 func (r *Rule) Sets() string { return r.sets }
 
-// Least returns the shortest time that the rules give a request, 0 for none: what
-// worker.Config.HarakiriLeast has to know.
+// Least returns the shortest harakiri limit of the rules, 0 for none. It is the value for
+// worker.Config.HarakiriLeast.
 func Least(rules []*Rule) (least time.Duration) {
 	for _, r := range rules {
 		if r.limit > 0 && (least == 0 || r.limit < least) {

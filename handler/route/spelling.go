@@ -5,17 +5,17 @@ import (
 	"strings"
 )
 
-// Conditions take hosts and methods in one spelling: a client must not come past a rule
-// about shop.example as SHOP.example. or past one about DELETE as delete, which apps take for the same. What actions
-// put in is as it was sent.
+// Conditions compare hosts and methods in one spelling. A client must not bypass a rule for
+// shop.example with SHOP.example., or a rule for DELETE with delete, which apps treat as equal.
+// Actions insert the text as it was sent.
 
-// unified are the variables that conditions take in one spelling.
+// unified are the variables that conditions compare in one spelling.
 var unified = map[string]func(e *eval) []byte{
 	"HTTP_HOST":      (*eval).host,
 	"REQUEST_METHOD": (*eval).method,
 }
 
-// unify has a template make the one spelling of these variables.
+// unify makes a template produce that spelling.
 func (t *template) unify() {
 	for i := range t.parts {
 		p := &t.parts[i]
@@ -36,7 +36,7 @@ func (t *template) is(variable string) bool {
 
 func (t *template) isHost() bool { return t.is("HTTP_HOST") }
 
-// foldAs gives a text the spelling of the variable that it is compared with.
+// foldAs gives a text the spelling of its variable.
 func (t *template) foldAs(other *template) {
 	text, fixed := t.fixed()
 	if !fixed || text == "" {
@@ -50,7 +50,7 @@ func (t *template) foldAs(other *template) {
 	}
 }
 
-// foldHost has a pattern for hosts match whatever case it is written in.
+// foldHost makes a pattern for hosts ignore its own case.
 func foldHost(expr string) string {
 	for i := 0; i < len(expr); i++ {
 		switch c := expr[i]; {

@@ -7,15 +7,15 @@ type tableKind uint8
 
 const (
 	requests  tableKind = iota // before anybody answers
-	failures                   // error-route: when an answer has a status, whichever
+	failures                   // error-route: when an answer has a status
 	responses                  // response-route: before its head goes out
-	finals                     // final-route: after all of it has gone
+	finals                     // final-route: after the response
 	tableCount
 )
 
 var tablePrefixes = [tableCount]string{failures: "error-", responses: "response-", finals: "final-"}
 
-// tableOf takes the table out of the name of an option.
+// tableOf returns the table of an option's name.
 func tableOf(option string) (tableKind, string) {
 	for kind := failures; kind < tableCount; kind++ {
 		if rest, ok := strings.CutPrefix(option, tablePrefixes[kind]); ok {
@@ -25,7 +25,7 @@ func tableOf(option string) (tableKind, string) {
 	return requests, option
 }
 
-// without says why a table has not all actions.
+// without says why a table lacks some actions.
 func (k tableKind) without() string {
 	switch k {
 	case requests:
@@ -48,7 +48,7 @@ const (
 
 func (t tables) has(k tableKind) bool { return t&(1<<k) != 0 }
 
-// actionKind is an action by name: where it may stand, and what compiles it.
+// actionKind is an action: the tables that allow it, and its compiler.
 type actionKind struct {
 	in      tables
 	compile func(c *compiler, args string) error
@@ -85,7 +85,7 @@ func init() {
 		"file-next": {answers, file(true)}, "sendfile-next": {answers, file(true)}, "fastfile-next": {answers, file(true)},
 		"static": {answers, staticFile(false)}, "static-next": {answers, staticFile(true)},
 
-		// How a body is framed is the server's to say, and it always does so rightly.
+		// The server itself frames bodies.
 		"chunked": {answers, nothing}, "fixcl": {answers, nothing}, "forcecl": {answers, nothing}, "flush": {answers, nothing}, "donotoffload": {answers, nothing}, "offload": {answers, nothing},
 	}
 }

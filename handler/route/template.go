@@ -17,14 +17,14 @@ import (
 	"github.com/uwsgo/uwsgo/codec"
 )
 
-// template is a text with variables: ${NAME}, and $0 to $9 for the groups of the pattern.
-// What a variable holds is put in as it is, and is no template itself.
+// template is a text with variables: ${NAME}, and $0 to $9 for the groups of the pattern. A
+// variable's value is inserted as it is. It is not a template itself.
 type template struct{ parts []part }
 
-// part is a piece of a template: a text, a group, or a variable and what is made of it.
+// part is a piece of a template: a text, a group, or a variable with a function.
 type part struct {
 	text     []byte
-	view     func(e *eval) []byte // of a variable that need not be copied
+	view     func(e *eval) []byte // for a variable that needs no copy
 	group    int                  // of the pattern, counted from 1; 0 for none
 	variable string
 	function function
@@ -60,7 +60,7 @@ func (c *compiler) template(text string, groups bool) (template, error) {
 			if n := int(text[i] - '0'); c.pattern != nil && n <= c.pattern.groupCount() {
 				t.parts = append(t.parts, part{group: n + 1})
 				c.rule.cond.(*matches).groups = true
-			} // else it is empty
+			} // otherwise it is empty
 		case text[i] == '{':
 			name, _, ok := strings.Cut(text[i+1:], "}")
 			if !ok {
@@ -108,7 +108,7 @@ func (c *compiler) variable(name string) (part, error) {
 	}
 	switch fn {
 	case "base64", "hex", "upper", "lower", "mime":
-		c.rule.file = c.rule.file || fn == "mime" // the types are those of files
+		c.rule.file = c.rule.file || fn == "mime" // types of files
 		if err := checkVariable(argument); err != nil {
 			return p, err
 		}
@@ -160,7 +160,7 @@ func (t *template) fixed() (string, bool) {
 	return "", false
 }
 
-// views are the variables that conditions ask for most.
+// views are the variables that conditions read most.
 var views = map[string]func(e *eval) []byte{
 	"PATH_INFO":    func(e *eval) []byte { return e.path },
 	"REQUEST_URI":  func(e *eval) []byte { return e.r.Bytes(e.r.Target) },
@@ -168,7 +168,7 @@ var views = map[string]func(e *eval) []byte{
 	"HTTP_HOST":    func(e *eval) []byte { return e.r.Bytes(e.r.Authority) },
 }
 
-// view returns what a template makes where that is there already.
+// view returns a template's text if that needs no copy.
 func (t *template) view(e *eval) ([]byte, bool) {
 	switch len(t.parts) {
 	case 0:
@@ -252,7 +252,7 @@ var functions = map[string]function{
 	},
 }
 
-// uwsgiValues are the arguments of ${uwsgi[…]}; a text says why one is not there.
+// uwsgiValues are the arguments of ${uwsgi[…]}; a text says why one is missing.
 var uwsgiValues = map[string]string{
 	"uuid": "", "pid": "", "sor": "", "status": "", "rsize": "", "rtime": "",
 	"wid": "rules are followed before a worker is chosen, so there is no wid yet: log it with %(wid) of log-format",
@@ -275,7 +275,7 @@ func mapASCII(s []byte, first, last byte) []byte {
 	return s
 }
 
-// named returns the first value with that name that is not empty in a list of NAME=VALUE.
+// named returns the first non-empty value of that name in a list of NAME=VALUE.
 func named(list []byte, name, sep string) []byte {
 	for len(list) > 0 {
 		var item []byte
@@ -292,7 +292,7 @@ func named(list []byte, name, sep string) []byte {
 
 var equals = []byte("=")
 
-// variable appends a variable as the app's environ has it, nothing where there is none.
+// variable appends a variable as in the app's environ, nothing if it is missing.
 func (e *eval) variable(dst []byte, name string) []byte {
 	if name[0] == 'H' && strings.HasPrefix(name, "HTTP_") {
 		return e.header(dst, name)
@@ -335,9 +335,9 @@ func (e *eval) variable(dst []byte, name string) []byte {
 		if ln := e.x.Listener(); ln != nil && !ln.Unix() {
 			return strconv.AppendInt(dst, int64(ln.Port()), 10)
 		}
-		return append(dst, "80"...) // what uWSGI has for unix sockets
+		return append(dst, "80"...) // as uWSGI for unix sockets
 	case "REMOTE_ADDR":
-		if r.Proto != codec.UWSGI { // else the front server says whose request it is
+		if r.Proto != codec.UWSGI { // over uwsgi the front server names the client
 			return e.x.AppendRemoteAddr(dst)
 		}
 	case "REMOTE_PORT":

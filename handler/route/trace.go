@@ -11,38 +11,38 @@ import (
 	"github.com/uwsgo/uwsgo/handler/compress"
 )
 
-// Step is what a rule has done that was for a request: see [Options]. It is for tools that
-// show rules at work, and costs allocations.
+// Step describes what a rule did for a request: see [Options]. It is for tools that show rules
+// at work, and costs allocations.
 type Step struct {
 	Rule    *Rule
 	Changes []Change
 	Then    Then
-	Err     error // why the request is refused, where it is
+	Err     error // why the request is refused; nil otherwise
 }
 
-// Then is what comes after a rule.
+// Then says how to go on after a rule.
 type Then string
 
-// What comes after a rule.
+// The values of [Then].
 const (
 	ThenNext   Then = "next"   // the next rule
-	ThenLast   Then = "last"   // no more rules: files and app, or for responses what is there
+	ThenLast   Then = "last"   // no more rules: files and the app answer, or the response goes out
 	ThenAnswer Then = "answer" // the rule has answered, or closed the connection
-	ThenRefuse Then = "refuse" // by an error, with 500
+	ThenRefuse Then = "refuse" // an error: 500
 )
 
-// Change is something that a rule has changed: a variable of the environ such as PATH_INFO, or
-// what its action is about, such as "response X-A" for a header. It was not there, or is not there any
-// more, where From or To is nil.
+// Change is one change by a rule. It names a variable of the environ such as PATH_INFO, or the
+// target of the action, such as "response X-A" for a header. From is nil if it did not exist
+// before, To if it no longer exists.
 type Change struct {
 	Name     string
 	From, To *string
 }
 
-// snapshot is what rules may have changed, by the name of a [Change].
+// snapshot is the state that rules may change, by the names of [Change].
 type snapshot map[string]string
 
-// snap takes one where somebody wants to hear of steps.
+// snap takes a snapshot if somebody traces.
 func (e *eval) snap() {
 	if e.h.trace != nil {
 		e.before = e.look()
@@ -96,7 +96,7 @@ func (e *eval) look() snapshot {
 	return s
 }
 
-// tell says what a rule has done.
+// tell reports what a rule did.
 func (e *eval) tell(r *Rule, v verdict, err error) {
 	if e.h.trace == nil {
 		return

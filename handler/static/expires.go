@@ -10,14 +10,14 @@ import (
 	"github.com/uwsgo/uwsgo/codec"
 )
 
-// ExpiresBy is what an [Expires] goes by.
+// ExpiresBy is the subject of an [Expires].
 type ExpiresBy uint8
 
-// What an expiry may go by, in the order in which they are looked through.
+// The subjects of expiries, in the order in which they are tried.
 const (
 	ByFile ExpiresBy = iota // the path of the file
 	ByPath                  // the path of the request
-	ByURI                   // its target, as it came
+	ByURI                   // its target as received
 	ByType                  // the Content-Type
 )
 
@@ -27,7 +27,7 @@ type Expires struct {
 	Pattern  *regexp.Regexp // nil with ByType
 	Type     string
 	After    time.Duration
-	Modified bool // counted from the file's last change in place of the request
+	Modified bool // counted from the file's last change, not from the request
 }
 
 type expirations []Expires
@@ -45,7 +45,7 @@ func newExpirations(all []Expires) expirations {
 	return sorted
 }
 
-// of finds what holds for a file by its path, and by its type.
+// of finds the expiries for a file by its path and by its type.
 func (all expirations) of(path string, contentType []byte) (byFile, byType *Expires) {
 	for i := range all {
 		switch e := &all[i]; {
@@ -58,7 +58,7 @@ func (all expirations) of(path string, contentType []byte) (byFile, byType *Expi
 	return byFile, byType
 }
 
-// appendTo adds the header for f, if it is to have one.
+// appendTo adds the header for f, if any.
 func (all expirations) appendTo(header []codec.Header, r *codec.Request, f *file) []codec.Header {
 	e := f.expires
 	if e == nil {

@@ -8,16 +8,16 @@ import (
 	"github.com/uwsgo/uwsgo/engine"
 )
 
-// Files answers with files that others choose by name, such as rules.
+// Files answers with files that a caller, such as a rule, chooses by name.
 type Files struct{ h Handler }
 
-// NewFiles returns Files with the types that these files have, in the format of /etc/mime.types; with
-// none, that one's.
+// NewFiles returns Files with the types in mimeFiles, in the format of /etc/mime.types. None
+// means that file.
 func NewFiles(mimeFiles ...string) *Files {
 	return &Files{Handler{finder: finder{types: loadTypes(mimeFiles)}}}
 }
 
-// Type returns the Content-Type that the name of a file says, nil where none is known.
+// Type returns the Content-Type for a file name, nil if unknown.
 func (s *Files) Type(name string) []byte {
 	if kind, ok := s.h.types[strings.ToLower(filepath.Ext(name))]; ok {
 		return []byte(kind)
@@ -25,7 +25,7 @@ func (s *Files) Type(name string) []byte {
 	return nil
 }
 
-// Found is an open file that has not been sent yet.
+// Found is an open file that is not sent yet.
 type Found struct {
 	h *Handler
 	f *file
@@ -38,7 +38,7 @@ func (s *Files) Find(name string) (Found, error) {
 	return Found{&s.h, f}, err
 }
 
-// Close gives the file up; the zero Found has none.
+// Close closes the file. The zero Found has none.
 func (f Found) Close() {
 	if f.f != nil {
 		_ = f.f.Close()
@@ -48,5 +48,5 @@ func (f Found) Close() {
 // File returns the open file and its size.
 func (f Found) File() (*os.File, int64) { return f.f.File, f.f.size }
 
-// Serve answers with the file as a Handler does: a part of it, or that the client has it.
+// Serve answers with the file as a Handler does: with ranges and conditions.
 func (f Found) Serve(x *engine.Exchange) { f.h.serve(x, f.f) }

@@ -20,12 +20,12 @@ type root struct {
 	folder     atomic.Pointer[folder]
 }
 
-// folder is an open root and what it was when it was opened.
+// folder is an open root and its identity.
 type folder struct {
 	*os.Root
 	info  os.FileInfo
 	real  string   // its path without links
-	local *os.File // the same, where its file system is on a disk of this machine; else nil
+	local *os.File // the same, if on a local file system; else nil
 }
 
 // covers reports whether a path is below the prefix.
@@ -33,7 +33,7 @@ func (d *root) covers(path string) bool {
 	return strings.HasPrefix(path, d.prefix) && (len(path) == len(d.prefix) || path[len(d.prefix)] == '/')
 }
 
-// name returns what a path that d covers asks for, as a name below it.
+// name converts a path that d covers to a name below d.
 func (d *root) name(path string) string {
 	if d.keepPrefix {
 		return path
@@ -41,7 +41,7 @@ func (d *root) name(path string) string {
 	return path[len(d.prefix):]
 }
 
-// finder is how files are looked for, and what is known of them by their names.
+// finder holds the rules for looking files up.
 type finder struct {
 	index     []string
 	listing   bool
@@ -58,14 +58,14 @@ var (
 	errFolder = errors.New("a folder")
 )
 
-// errForbidden is for a file that the server must not read.
+// errForbidden is the error for a file that the server may not read.
 var errForbidden = errors.New("the file cannot be read")
 
 // openIn opens the file of that name below top.
 func openIn(top *folder, name string) (*os.File, error) {
 	f, err := top.OpenFile(name, openFlags, 0)
 	if errors.Is(err, os.ErrPermission) {
-		// Where it is a folder on the way, nobody knows whether there is such a file.
+		// If it is a folder on the way, the file may exist or not.
 		if info, statErr := top.Stat(name); statErr == nil && info.Mode().IsRegular() {
 			err = errForbidden
 		}
@@ -73,7 +73,8 @@ func openIn(top *folder, name string) (*os.File, error) {
 	return f, err
 }
 
-// open opens what has that name below top, unless the name, or one that links lead to, is to be skipped.
+// open opens a name below top, unless the name, or a name that its links lead to, must be
+// skipped.
 func (h *finder) open(top *folder, name string, hot bool) (*os.File, error) {
 	if hot {
 		if h.skips(name) {
@@ -88,7 +89,7 @@ func (h *finder) open(top *folder, name string, hot bool) (*os.File, error) {
 	if err != nil || len(h.skip) == 0 {
 		return f, err
 	}
-	// The links may have been changed since.
+	// The links may have changed since.
 	if real, ok := realName(f); ok && h.skips(real) {
 		_ = f.Close()
 		return nil, errNoFile
@@ -96,8 +97,8 @@ func (h *finder) open(top *folder, name string, hot bool) (*os.File, error) {
 	return f, nil
 }
 
-// find opens the file of that name below d, or the index of the folder of that name. What
-// an error means is told by refusal.
+// find opens the file of that name below d, or the folder's index. refusal interprets its
+// errors.
 func (h *finder) find(d *root, name string, q query) (*file, error) {
 	top, err := d.open(q.hot)
 	if err != nil {
@@ -173,7 +174,7 @@ func (h *finder) only(d *root, q query) (*file, error) {
 	return found, nil
 }
 
-// chosen makes a file of what has been opened, or of a sibling of it that the client takes.
+// chosen returns the opened file, or a sibling that the client accepts.
 func (h *finder) chosen(d *root, top *folder, name string, f *os.File, err error, q query) (*file, error) {
 	full := ""
 	if err == nil {
@@ -184,7 +185,7 @@ func (h *finder) chosen(d *root, top *folder, name string, f *os.File, err error
 		return nil, err
 	}
 	path := d.path + "/" + name
-	if q.hot || isLocal(int(found.Fd())) { // else the loop does not look at it by itself
+	if q.hot || isLocal(int(found.Fd())) { // otherwise the loop must not look at it
 		found.path = path
 	}
 	if found.varies = h.siblings.cover(full) || h.siblings.cover(path); !found.varies {
@@ -206,7 +207,7 @@ func (h *finder) chosen(d *root, top *folder, name string, f *os.File, err error
 	return found, nil
 }
 
-// findSafe does what find does where links lead from d into a folder of Safe.
+// findSafe is find for links from d into a folder of Safe.
 func (h *finder) findSafe(d *root, name string, q query) (*file, error) {
 	if h.skips(strings.TrimRight(name, "/")) || slices.Contains(strings.Split(name, "/"), "..") {
 		return nil, errNoFile
@@ -229,15 +230,15 @@ func (h *finder) findSafe(d *root, name string, q query) (*file, error) {
 		}
 		f, err := h.find(safe, rest, q)
 		if err == nil {
-			f.path = "" // another than was asked for
+			f.path = "" // not the requested file
 		}
 		return f, err
 	}
 	return nil, errNoFile
 }
 
-// skips reports whether a file of that name is left to the next handler. A name that says that the content is
-// compressed is that of the content.
+// skips reports whether a file of that name is left to the next handler. It ignores the suffix
+// of a coding.
 func (h *finder) skips(name string) bool {
 	for {
 		for _, end := range h.skip {
@@ -253,7 +254,7 @@ func (h *finder) skips(name string) bool {
 	}
 }
 
-// withoutCoding takes the end of a coding off a name.
+// withoutCoding removes the suffix of a coding from a name.
 func withoutCoding(name string) string {
 	for _, end := range [...]string{".gz", ".br", ".zst", ".bz2", ".xz", ".zip"} {
 		if len(name) > len(end) && strings.EqualFold(name[len(name)-len(end):], end) {
@@ -263,12 +264,11 @@ func withoutCoding(name string) string {
 	return name
 }
 
-// maxLinks bounds the links that one name leads through, as Linux does.
+// maxLinks bounds the links on the way of one name, as Linux does.
 const maxLinks = 40
 
-// skipsIn is skips for the file below top, under each name that it has on the way through
-// links. It returns an error for one to be skipped, and where that cannot be told: the
-// content may be anything.
+// skipsIn is skips for the file below top, under each name on the way through links. It returns
+// an error for a file to skip, and when it cannot tell.
 func (h *finder) skipsIn(top *folder, name string) error {
 	if len(h.skip) == 0 {
 		return nil
@@ -279,7 +279,7 @@ func (h *finder) skipsIn(top *folder, name string) error {
 		}
 		info, err := top.Lstat(name)
 		if err != nil {
-			return err // there is no such file, or it is outside
+			return err // no such file, or it is outside
 		}
 		if info.Mode()&os.ModeSymlink == 0 {
 			return nil
@@ -296,9 +296,9 @@ func (h *finder) skipsIn(top *folder, name string) error {
 	return errNoFile
 }
 
-// open opens the folder that is at the root's path now; nil is for a file. It is kept open as long
-// as the same folder is there, which halves the time of a lookup. The old one is
-// closed by the garbage collector, since another loop may be using it.
+// open opens the folder at the root's path; nil means a file. It stays open while the same
+// folder is there, which halves the time of a lookup. The garbage collector closes an old one,
+// because another loop may use it.
 func (d *root) open(hot bool) (*folder, error) {
 	now := d.folder.Load()
 	switch {
@@ -336,22 +336,22 @@ func (d *root) open(hot bool) (*folder, error) {
 	return now, nil
 }
 
-// file is a regular file that has been found, or what stands for one. It is not changed any more when it
-// is in memory, as loops share it then.
+// file is a regular file, or a generated answer in its place. A file in memory never changes,
+// because loops share it.
 type file struct {
-	*os.File // nil where data has the content
+	*os.File // nil if data has the content
 	data     []byte
-	path     string // where it is; empty where that is not the whole story, or not on a disk of this machine
+	path     string // its path; empty if that does not identify it, or it is not on a local file system
 	id       identity
 	size     int64
-	noSlash  bool // it is the index of a folder that was asked for without the slash
-	made     bool // by us, so that it has no validators
-	status   int  // to be sent with it; 0 is 200
+	noSlash  bool // the index of a folder requested without the slash
+	made     bool // generated, so it has no validators
+	status   int  // its status; 0 means 200
 	conditional.Validators
 	head
 }
 
-// head is what the name of a file says for a response.
+// head is the part of a response that follows from a file's name.
 type head struct {
 	contentType []byte
 	coding      coding.Coding
@@ -361,8 +361,8 @@ type head struct {
 	immutable   bool
 }
 
-// regular makes a file of what has been opened, unless that has failed or is
-// something else: a folder, a FIFO, a device. full is its path.
+// regular returns an opened regular file. It returns an error if opening failed, or for a
+// folder, FIFO or device. full is its path.
 func (h *finder) regular(f *os.File, err error, full string) (*file, error) {
 	if f == nil {
 		return nil, err
@@ -390,24 +390,24 @@ func (h *finder) regular(f *os.File, err error, full string) (*file, error) {
 	return found, nil
 }
 
-// replacedBy returns the sibling in that coding in f's place.
+// replacedBy returns the sibling in that coding instead of f.
 func (f *file) replacedBy(sibling *file, c coding.Coding) *file {
 	f.close()
 	sibling.head = f.head
 	sibling.coding = c
-	// A sibling is made of the file, and may have its time.
+	// A sibling is made from the file, and may have the same time.
 	sibling.ETag = append(append(sibling.ETag[:len(sibling.ETag)-1], '-'), append(c.Name(), '"')...)
 	return sibling
 }
 
-// close lets go of a file that is not sent. f may be nil.
+// close closes a file that is not sent. f may be nil.
 func (f *file) close() {
 	if f != nil && f.File != nil {
 		_ = f.File.Close()
 	}
 }
 
-// identity tells one version of a file from others.
+// identity identifies one version of a file.
 type identity struct {
 	dev, ino   uint64
 	size       int64

@@ -17,15 +17,15 @@ import (
 	"github.com/uwsgo/uwsgo/handler/internal/conditional"
 )
 
-// maxPath bounds the paths that are looked up, in bytes: PATH_MAX on Linux.
+// maxPath bounds looked-up paths in bytes: PATH_MAX on Linux.
 const maxPath = 4096
 
 // Map is one static-map: requests below Prefix are looked up below Path.
 type Map struct {
 	// Prefix is a path that begins with "/"; a slash at its end means nothing.
 	Prefix string
-	// Path is a folder, or a file that is served for every path below Prefix. It
-	// need not exist yet, and may be replaced at any time.
+	// Path is a folder, or a file for every path below Prefix. It need not exist yet, and may
+	// be replaced at any time.
 	Path string
 	// KeepPrefix looks up the whole request path below Path (static-map2).
 	KeepPrefix bool
@@ -33,49 +33,49 @@ type Map struct {
 
 // Options configures a [Handler].
 type Options struct {
-	// Check are the folders of check-static: the request path is looked up below
-	// each of them, before Maps.
+	// Check lists the folders of check-static: the request path is looked up below each, before
+	// Maps.
 	Check []string
-	// Maps are looked through in order.
+	// Maps are tried in order.
 	Maps []Map
-	// DocumentRoot looks files up below the folder that the front server calls DOCUMENT_ROOT, after
-	// Maps (check-static-docroot).
+	// DocumentRoot looks files up below the front server's DOCUMENT_ROOT, after Maps
+	// (check-static-docroot).
 	DocumentRoot bool
-	// Index are the names of static-index: the first that is a file is served for a
-	// folder. Folders without one go to the next handler.
+	// Index lists the names of static-index: the first that is a file is served for a folder.
+	// Folders without one go to the next handler.
 	Index []string
-	// Listing answers for a folder without an index with the names that are in it.
+	// Listing answers for a folder without an index with a list of its names.
 	Listing bool
-	// SkipExt are the ends of names, such as ".py", of files that are not served but
-	// left to the next handler (static-skip-ext), in upper or lower case. The names that
-	// were asked for count, and those that links lead to; the end of a coding, such as ".gz", does not.
+	// SkipExt lists suffixes, such as ".py", of files that go to the next handler
+	// (static-skip-ext), in any case. The requested name counts, and each name that its links
+	// lead to. The suffix of a coding, such as ".gz", is ignored.
 	SkipExt []string
-	// Safe are folders that links may lead to from elsewhere (static-safe).
+	// Safe lists folders that links from elsewhere may lead to (static-safe).
 	Safe []string
-	// Siblings says which files are answered for by those beside them that are compressed, where
-	// the client takes that.
+	// Siblings says for which files a compressed sibling is served, if the client accepts it.
 	Siblings Siblings
-	// Expires says until when clients may keep files without asking. The first that fits counts.
+	// Expires says how long clients may keep files without asking. The first match counts.
 	Expires []Expires
-	// Immutable has names, without their folders, whose content never changes: clients keep them for a year.
+	// Immutable matches names, without folders, of files that never change: clients keep them
+	// for a year.
 	Immutable Matcher
-	// Fallback are files that answer for all paths below Prefix that name no file, and
-	// look like those of pages: of an app that runs in the browser.
+	// Fallback lists files that answer for page-like paths below Prefix without a file, for
+	// apps that run in the browser.
 	Fallback []Map
-	// FallbackExcept are prefixes that a Fallback with a shorter one is not for.
+	// FallbackExcept lists prefixes that a Fallback with a shorter prefix leaves out.
 	FallbackExcept []string
-	// NotFound is a file that is sent with 404 where a path below one of Maps names no file. Without
-	// it such a path goes to the next handler.
+	// NotFound is a file that is sent with 404 when a path below one of Maps names no file.
+	// Without it such a path goes to the next handler.
 	NotFound string
-	// MimeFiles have types in the format of /etc/mime.types, which is read where there are none. What
-	// they say goes before what is built in.
+	// MimeFiles have types in the format of /etc/mime.types; none means that file. They
+	// override the built-in types.
 	MimeFiles []string
-	// Logf is told why a file could not be opened, once in ten seconds. Default: nobody.
+	// Logf logs why a file could not be opened, once in ten seconds. nil logs nothing.
 	Logf func(format string, args ...any)
 }
 
-// Handler serves files, and has the next handler answer what is none. It may
-// serve any number of loops.
+// Handler serves files. The next handler answers all other requests. It may serve any number of
+// loops.
 type Handler struct {
 	next     engine.Handler
 	roots    []*root // of Check, then of Maps
@@ -83,15 +83,15 @@ type Handler struct {
 	fallback []*root
 	except   []string
 	notFound *root
-	docRoots *docRoots // nil without
+	docRoots *docRoots // nil without DocumentRoot
 	finder
 	memory memory
-	told   atomic.Int64 // when logf was, in Unix nanoseconds
+	told   atomic.Int64 // the last call of logf, in Unix nanoseconds
 	logf   func(format string, args ...any)
 }
 
-// New returns a Handler in front of next. Relative paths are taken from the
-// current folder. It returns an error for a map that could never match.
+// New returns a Handler in front of next. Relative paths start at the current folder. It
+// returns an error for a map that could never match.
 func New(next engine.Handler, o Options) (*Handler, error) {
 	h := &Handler{next: next, logf: o.Logf, except: o.FallbackExcept}
 	h.index, h.listing, h.siblings, h.expires = o.Index, o.Listing, o.Siblings, newExpirations(o.Expires)
@@ -157,8 +157,8 @@ func mapped(option string, maps []Map) (roots []*root, err error) {
 	return roots, nil
 }
 
-// NotAFile is set on an exchange by a handler in front whose request may not come to a file,
-// because its path is another name of one.
+// NotAFile is set on an exchange by an earlier handler to forbid files for it, because its path
+// is another name of one.
 var NotAFile = engine.NewKey[bool]()
 
 // Serve implements [engine.Handler].
@@ -196,7 +196,7 @@ func (h *Handler) Serve(x *engine.Exchange) {
 	}
 }
 
-// answer answers with what a look-up has found.
+// answer answers with the result of a look-up.
 func (h *Handler) answer(x *engine.Exchange, f *file, err error) {
 	if err == nil {
 		h.serve(x, f)
@@ -213,7 +213,7 @@ func (h *Handler) answer(x *engine.Exchange, f *file, err error) {
 	refuse(x, status)
 }
 
-// covers reports whether a path may be that of a file.
+// covers reports whether a path may name a file.
 func (h *Handler) covers(path string) bool {
 	if h.docRoots != nil {
 		return true
@@ -231,21 +231,20 @@ func (h *Handler) covers(path string) bool {
 	return false
 }
 
-// query is what is looked up, apart from the exchange: a goroutine may do it.
+// query is a look-up without its exchange, so that a goroutine may do it.
 type query struct {
 	path    string
 	takes   coding.Weights // codings
 	docRoot string
-	page    bool  // the client takes a page that stands for the path
-	hot     bool  // errCold where it would have to be waited for
+	page    bool  // the client accepts a page in place of the path
+	hot     bool  // return errCold rather than wait for a disk
 	now     int64 // on the clock of the loops
 }
 
-// errCold is for what cannot be told without a wait for the disk.
+// errCold says that the answer needs a wait for the disk.
 var errCold = errors.New("not in memory")
 
-// lookUp opens the file that a path names, or one that stands for it. What an error means is told by
-// refusal.
+// lookUp opens the file that a path names, or its replacement. refusal interprets its errors.
 func (h *Handler) lookUp(q query) (*file, error) {
 	for _, d := range h.roots {
 		if d.covers(q.path) {
@@ -283,7 +282,7 @@ func (h *Handler) lookUp(q query) (*file, error) {
 	return nil, errNoFile
 }
 
-// in looks below d, and where links lead to a folder of Safe.
+// in looks below d, and follows links into a folder of Safe.
 func (h *Handler) in(d *root, q query) (*file, error) {
 	name := d.name(q.path)
 	f, err := h.find(d, name, q)
@@ -299,16 +298,16 @@ func (h *Handler) in(d *root, q query) (*file, error) {
 	return f, err
 }
 
-// plain reports whether a path may name a file. One with dot segments, or with a slash
-// that is encoded, does not: a front server may have taken it for something else than
-// the file system would, and have let it through although the file's own path is denied.
+// plain reports whether a path may name a file. A path with dot segments or an encoded slash
+// may not: a front server may read it differently than the file system, and let it through
+// although it denies the file's own path.
 func plain(r *codec.Request) bool {
 	path := r.Path()
 	return len(path) <= maxPath && !codec.HasDotSegment(path) && !r.EncodedSlash()
 }
 
-// wantsPage reports whether a request looks like one for a page: it takes HTML, and its last segment
-// is no name of a file.
+// wantsPage reports whether a request looks like one for a page: it accepts HTML, and its last
+// segment is not a file name.
 func wantsPage(r *codec.Request, path string) bool {
 	if strings.Contains(path[strings.LastIndexByte(path, '/')+1:], ".") {
 		return false
@@ -317,7 +316,7 @@ func wantsPage(r *codec.Request, path string) bool {
 	return accept == nil || strings.Contains(string(accept), "text/html") || strings.Contains(string(accept), "*/*")
 }
 
-// below reports whether path is below one of the prefixes that are longer than that.
+// below reports whether path is below one of the prefixes longer than that.
 func below(prefixes []string, path string, longer int) bool {
 	for _, p := range prefixes {
 		p = strings.TrimRight(p, "/")
@@ -328,13 +327,13 @@ func below(prefixes []string, path string, longer int) bool {
 	return false
 }
 
-// docRoots are the roots that front servers have named.
+// docRoots holds the roots that front servers have named.
 type docRoots struct {
 	mu    sync.Mutex
 	roots map[string]*root
 }
 
-// mostDocRoots bounds those that are remembered.
+// mostDocRoots bounds the remembered ones.
 const mostDocRoots = 1024
 
 func (s *docRoots) of(path string) *root {
@@ -354,29 +353,29 @@ func (s *docRoots) of(path string) *root {
 	return d
 }
 
-// refusal returns the status for a file that is there and cannot be opened, and 0
-// where there is none. The next handler must not answer in place of a file because
-// the server has no descriptor left for it.
+// refusal returns the status for a file that exists and cannot be opened, 0 if it does not
+// exist. The next handler must not answer for a file only because the server has no descriptor
+// left.
 func refusal(err error) int {
 	if errors.Is(err, errForbidden) {
 		return http.StatusForbidden
 	}
 	var errno syscall.Errno
 	if !errors.As(err, &errno) {
-		return 0 // no regular file, or outside of the root
+		return 0 // not a regular file, or outside of the root
 	}
 	switch errno {
 	case syscall.ENOENT, syscall.ENOTDIR, syscall.EISDIR, syscall.ELOOP, syscall.ENAMETOOLONG, syscall.EINVAL, syscall.ENXIO, syscall.ENODEV,
 		syscall.EACCES, syscall.EPERM, syscall.EILSEQ:
 		return 0
 	}
-	return http.StatusServiceUnavailable // descriptors or memory are out, or the disk fails
+	return http.StatusServiceUnavailable // no descriptors or memory, or a failing disk
 }
 
-// often is how often a failure to open files is logged: there may be many in a row.
+// often bounds how often failures are logged: there may be many in a row.
 const often = 10 * time.Second
 
-// tell logs why requests are answered with that status.
+// tell logs why requests get that status.
 func (h *Handler) tell(err error, status int) {
 	now, told := time.Now().UnixNano(), h.told.Load()
 	if h.logf == nil || told != 0 && now-told < int64(often) || !h.told.CompareAndSwap(told, now) {

@@ -2,19 +2,19 @@ package static
 
 import "strings"
 
-// Matcher tells names from others; a regular expression is one.
+// Matcher matches names; a regular expression is one.
 type Matcher interface{ MatchString(name string) bool }
 
 // HashedNames matches names with a hash of the content, as bundlers and Django's
-// ManifestStaticFilesStorage make them: app.3f2a9c1bd04e.css, index-BdX3a9Qk.js. What could be a version or a date
-// does not match.
+// ManifestStaticFilesStorage make them: app.3f2a9c1bd04e.css, index-BdX3a9Qk.js. A possible
+// version or date does not match.
 var HashedNames Matcher = hashedNames{}
 
 type hashedNames struct{}
 
 func (hashedNames) MatchString(name string) bool {
 	parts := strings.FieldsFunc(name, func(r rune) bool { return r == '.' || r == '-' })
-	for i := 1; i < len(parts)-1; i++ { // the name comes before, and the kind of file behind
+	for i := 1; i < len(parts)-1; i++ { // the name comes before, the file type after
 		if isHash(parts[i]) {
 			return true
 		}
@@ -22,7 +22,8 @@ func (hashedNames) MatchString(name string) bool {
 	return false
 }
 
-// isHash reports whether s looks random: digits and letters of both cases, or of hexadecimal digits both kinds.
+// isHash reports whether s looks random: it mixes digits with letters of both cases, or
+// hexadecimal digits of both kinds.
 func isHash(s string) bool {
 	if len(s) < 8 || len(s) > 64 {
 		return false

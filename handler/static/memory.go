@@ -7,29 +7,30 @@ import (
 	"github.com/uwsgo/uwsgo/handler/internal/coding"
 )
 
-// memory keeps what is known of files that are asked for often, and the content of small ones. Each request looks
-// whether the file is as it was; once a second it is looked up anew, as another may have
-// come before it. Any loop may use it, and goroutines that look files up.
+// memory caches look-ups of popular files, and the content of small ones. Each request checks
+// that the file is unchanged. Once a second it is looked up again, because another file may
+// take precedence. Loops and goroutines may use it.
 type memory struct {
 	mu    sync.Mutex
 	files map[memoryKey]*kept
 	bytes int64
 }
 
-// Bounds of what is kept, in bytes, and how long a look-up holds.
+// Bounds of the cache in bytes, and how long a look-up holds.
 const (
 	keepMost    = 32 << 10
 	keepAll     = 16 << 20
-	keepOverMap = 512 // that a file costs beside its content and names, about
+	keepOverMap = 512 // estimated cost of a file besides its content and names
 	keepFor     = time.Second
 )
 
-// keepSettled is how old a change has to be for a file's time to tell it from the next.
+// keepSettled is the age of a change from which the file's time distinguishes it from a next
+// one.
 var keepSettled = 2 * time.Second
 
 type memoryKey struct {
 	path  string
-	takes uint8 // which codings, of those that clients like as much
+	takes uint8 // which codings, equally preferred
 }
 
 type kept struct {
@@ -37,7 +38,8 @@ type kept struct {
 	until int64 // on the clock of the loops
 }
 
-// takes makes a key of what a client takes. What has an order among codings of its own is not kept.
+// takes makes a key of a client's codings. Clients with preferences among codings are not
+// cached.
 func takes(w coding.Weights) (bits uint8, ok bool) {
 	for i, c := range [...]coding.Coding{coding.Gzip, coding.Zstd, coding.Brotli} {
 		switch w[c] {
@@ -51,7 +53,7 @@ func takes(w coding.Weights) (bits uint8, ok bool) {
 	return bits, w[coding.Identity] <= 0 || w[coding.Identity] == 1000
 }
 
-// find returns the file for a path, if it is here and as it is on the disk.
+// find returns the cached file for a path, if it is unchanged on disk.
 func (m *memory) find(q query) *file {
 	bits, ok := takes(q.takes)
 	if !ok {
@@ -82,7 +84,7 @@ func (m *memory) find(q query) *file {
 	return &again
 }
 
-// keep reads a file into memory, if it is small, and keeps it if that is of use.
+// keep caches a file if that is of use, with its content if it is small.
 func (m *memory) keep(f *file, q query) {
 	if f.File == nil || f.id == (identity{}) {
 		return
@@ -120,7 +122,7 @@ func (m *memory) keep(f *file, q query) {
 		m.files = map[memoryKey]*kept{}
 	}
 	m.drop(key)
-	for other := range m.files { // whichever comes
+	for other := range m.files { // any one
 		if m.bytes+weight(key, f) <= keepAll {
 			break
 		}

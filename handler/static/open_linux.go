@@ -10,11 +10,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// resolveCached has openat2(2) fail where a name would have to be looked up on the disk (Linux 5.12).
+// resolveCached makes openat2(2) fail if it had to look a name up on disk (Linux 5.12).
 const resolveCached = 0x20
 
-// openHot opens what has that name below top, if that is known without a look at the disk; else the
-// error is errCold. A name that leads through a link may be refused likewise.
+// openHot opens a name below top if that needs no look at the disk; otherwise it returns
+// errCold. It may also do so for a name through a link.
 func openHot(top *folder, name string, noLinks bool) (*os.File, error) {
 	if top.local == nil {
 		return nil, errCold
@@ -30,18 +30,18 @@ func openHot(top *folder, name string, noLinks bool) (*os.File, error) {
 	case unix.ENOENT, unix.ENOTDIR:
 		return nil, err
 	}
-	return nil, errCold // as for reasons that only the slow way tells apart
+	return nil, errCold // also for reasons that only the slow way distinguishes
 }
 
-// newFile makes a file of what openFlags have opened. To read a regular file never blocks in the sense of the flag, and what
-// is no regular file is not read, so the runtime need not try to poll it.
+// newFile makes a file of a descriptor opened with openFlags. Regular files never block in the
+// sense of O_NONBLOCK, and others are not read, so the runtime need not poll it.
 func newFile(fd int, name string) *os.File {
 	_, _ = unix.FcntlInt(uintptr(fd), unix.F_SETFL, 0)
 	return os.NewFile(uintptr(fd), name)
 }
 
-// reopen opens a file that has been found before, if that waits for nothing, and tells which it is now. The caller
-// compares: only then it is known to be the one that was found.
+// reopen opens a known file if that waits for nothing, and returns its identity. The caller
+// must compare it with the known one.
 func reopen(path string) (*os.File, identity) {
 	how := unix.OpenHow{Flags: uint64(openFlags | unix.O_CLOEXEC), Resolve: unix.RESOLVE_NO_MAGICLINKS | resolveCached}
 	fd, err := unix.Openat2(unix.AT_FDCWD, path, &how)
@@ -56,7 +56,7 @@ func reopen(path string) (*os.File, identity) {
 	return newFile(fd, path), identityOf(&s)
 }
 
-// missing returns the error that a path is known to have without a look at the disk, else errCold.
+// missing returns the error of a path if it is known without a look at the disk, else errCold.
 func missing(path string) error {
 	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: resolveCached}
 	fd, err := unix.Openat2(unix.AT_FDCWD, path, &how)
@@ -69,8 +69,8 @@ func missing(path string) error {
 	return errCold
 }
 
-// Cached reports whether it is known without a look at the disk what has that name, or that nothing
-// has, on a file system of this machine: then a goroutine need not be asked.
+// Cached reports whether the kernel knows, without a look at the disk, what that name is, or
+// that it does not exist. It is true on local file systems only. The loop may then ask itself.
 func Cached(name string) bool {
 	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: resolveCached}
 	fd, err := unix.Openat2(unix.AT_FDCWD, name, &how)
@@ -97,8 +97,8 @@ func openLocal(top *os.Root) *os.File {
 	return nil
 }
 
-// isLocal reports whether the file system of an open file is on a disk of this machine, or in its memory: another may wait
-// for a network or a program although it knows the name.
+// isLocal reports whether an open file is on a local disk or in memory. Other file systems may
+// wait for a network or a program even for a known name.
 func isLocal(fd int) bool {
 	var fs unix.Statfs_t
 	if unix.Fstatfs(fd, &fs) != nil {
@@ -123,7 +123,7 @@ func realName(f *os.File) (string, bool) {
 	return strings.TrimSuffix(name, " (deleted)"), err == nil
 }
 
-// identify returns what tells this version of a file from others.
+// identify returns the identity of this version of a file.
 func identify(info os.FileInfo) identity {
 	s, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
@@ -132,7 +132,7 @@ func identify(info os.FileInfo) identity {
 	return identity{dev: s.Dev, ino: s.Ino, size: s.Size, mtim: s.Mtim.Nano(), ctim: s.Ctim.Nano()}
 }
 
-// identityAt is identify for the file that is at path now.
+// identityAt is identify for the file at path.
 func identityAt(path string) (identity, bool) {
 	var s unix.Stat_t
 	for {
@@ -148,7 +148,7 @@ func identityOf(s *unix.Stat_t) identity {
 	return identity{dev: s.Dev, ino: s.Ino, size: s.Size, mtim: s.Mtim.Nano(), ctim: s.Ctim.Nano()}
 }
 
-// readHot reads a file from memory. It reports false where that has not all of it.
+// readHot reads a file from the page cache. It reports false if not all of it is there.
 func readHot(f *os.File, p []byte) bool {
 	n, err := unix.Preadv2(int(f.Fd()), [][]byte{p}, 0, unix.RWF_NOWAIT)
 	return n == len(p) && err == nil

@@ -4,11 +4,11 @@ package static
 
 import "os"
 
-// Only Linux tells what it knows without a look at the disk: elsewhere goroutines do all of it.
+// Only Linux answers from its caches alone. Goroutines do all the work on other systems.
 
 func openHot(*folder, string, bool) (*os.File, error) { return nil, errCold }
 
-// Cached reports whether it is known without a look at the disk what has that name: never here.
+// Cached reports whether the kernel knows that name without a look at the disk: never here.
 func Cached(string) bool { return false }
 
 func missing(string) error { return errCold }

@@ -8,6 +8,5 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openFlags open for reading, and do not wait for a writer where the file is a
-// FIFO.
+// openFlags open for reading, without a wait for the writer of a FIFO.
 const openFlags = os.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY

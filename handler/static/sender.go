@@ -17,19 +17,21 @@ import (
 
 // SenderOptions configures a [Sender].
 type SenderOptions struct {
-	// Folders are those of X-Sendfile: it has the whole path of a file below one of them.
+	// Folders are the folders of X-Sendfile, which names the whole path of a file below one of
+	// them.
 	Folders []string
-	// Maps say where the paths of X-Accel-Redirect lead to.
+	// Maps map the paths of X-Accel-Redirect to folders.
 	Maps []Map
 	// MimeFiles are as in [Options].
 	MimeFiles []string
-	// Logf is told of files that are in none of these, once in ten seconds. Default: nobody.
+	// Logf logs files outside of these, once in ten seconds. nil logs nothing.
 	Logf func(format string, args ...any)
 }
 
-// Sender answers with files that the next handler names by X-Sendfile or X-Accel-Redirect in place of a body. What
-// the next handler says of the content (Content-Type, Content-Disposition, Cache-Control, cookies) stays;
-// length, ranges, validators and conditions are the file's. It may serve any number of loops.
+// Sender answers with files that the next handler names by X-Sendfile or X-Accel-Redirect in
+// place of a body. The next handler's headers about the content (Content-Type,
+// Content-Disposition, Cache-Control, cookies) stay. Length, ranges, validators and conditions
+// are the file's. It may serve any number of loops.
 type Sender struct {
 	h       Handler
 	folders []*root
@@ -37,7 +39,8 @@ type Sender struct {
 	layers  sync.Pool
 }
 
-// NewSender returns a Sender for what next answers. Relative paths are taken from the current folder.
+// NewSender returns a Sender for the answers of next. Relative paths start at the current
+// folder.
 func NewSender(next engine.Handler, o SenderOptions) (*Sender, error) {
 	s := &Sender{h: Handler{next: next, logf: o.Logf}}
 	s.h.types = loadTypes(o.MimeFiles)
@@ -68,7 +71,7 @@ var (
 	xAccel    = []byte("X-Accel-Redirect")
 )
 
-// named finds out which file a response names, if it is ours to send.
+// named returns the file that a response names, if the Sender sends it.
 func (s *Sender) named(resp *codec.Response) (name string, roots []*root) {
 	for _, h := range resp.Header {
 		switch {
@@ -87,7 +90,7 @@ func (s *Sender) named(resp *codec.Response) (name string, roots []*root) {
 
 func is(name, want []byte) bool { return len(name) == len(want) && bytes.EqualFold(name, want) }
 
-// replaced are headers that the file has in place of the handler.
+// replaced are headers that come from the file, not from the handler.
 func replaced(name []byte) bool {
 	for _, n := range [...]string{"Content-Length", "ETag", "Last-Modified", "Accept-Ranges", "Content-Range"} {
 		if len(name) == len(n) && strings.EqualFold(string(name), n) {
@@ -97,17 +100,17 @@ func replaced(name []byte) bool {
 	return is(name, xSendfile) || len(name) > len("X-Accel-") && strings.EqualFold(string(name[:len("X-Accel-")]), "X-Accel-")
 }
 
-// sending is a layer that sends a file in the place of one response.
+// sending is a layer that replaces one response by a file.
 type sending struct {
 	engine.Pass
 	sender *Sender
 	held   bool // the response is not passed on
 	path   string
 	roots  []*root
-	resp   codec.Response // what stays of it; a copy
+	resp   codec.Response // a copy of the kept part
 }
 
-// take keeps a response whose body is a file. It reports false for all others.
+// take holds back a response whose body is a file. It reports false for all others.
 func (l *sending) take(resp *codec.Response) bool {
 	l.path, l.roots = l.sender.named(resp)
 	if l.roots == nil {
@@ -123,7 +126,7 @@ func (l *sending) take(resp *codec.Response) bool {
 	return true
 }
 
-// send looks for the file and sends it, once the handler has said all.
+// send finds and sends the file once the handler has finished.
 func (l *sending) send(x *engine.Exchange) {
 	l.held = false
 	q := query{path: l.path, now: x.Loop().Now(), hot: true}
@@ -133,7 +136,7 @@ func (l *sending) send(x *engine.Exchange) {
 		return
 	}
 	q.hot = false
-	s, roots := l.sender, l.roots // l may be another's by then
+	s, roots := l.sender, l.roots // l may serve another exchange by then
 	if x.Offload(
 		func() { f, err = s.find(roots, q) },
 		func(x *engine.Exchange) { l.answer(x, f, err) },

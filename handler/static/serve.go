@@ -39,7 +39,7 @@ var (
 
 func refuse(x *engine.Exchange, status int) { x.Reply(refusing(x, status)) }
 
-// refusing makes an answer that says no.
+// refusing makes a refusal.
 func refusing(x *engine.Exchange, status int) (*codec.Response, []byte) {
 	resp := x.Response()
 	resp.Status = status
@@ -50,10 +50,9 @@ func refusing(x *engine.Exchange, status int) (*codec.Response, []byte) {
 	return resp, []byte(http.StatusText(status) + "\n")
 }
 
-// redirect sends the client to the same path with a slash at its end. The address
-// is relative, hence right behind a proxy that serves the path elsewhere, and can
-// lead to no other host. It returns false when the target has that slash already:
-// what a web server in front made of it has not.
+// redirect sends the client to the same path with a slash at its end. The address is relative:
+// right behind a proxy that serves the path elsewhere, and never another host. It returns false
+// when the target has the slash already, and only the front server's path lacks it.
 func redirect(x *engine.Exchange) bool {
 	r := x.Request()
 	target, query, asked := bytes.Cut(r.Bytes(r.Target), []byte("?"))
@@ -72,7 +71,7 @@ func redirect(x *engine.Exchange) bool {
 	return true
 }
 
-// serve answers with the file, a part of it, or why not. It takes f over.
+// serve answers with the file, a part of it, or a refusal. It takes ownership of f.
 func (h *Handler) serve(x *engine.Exchange, f *file) {
 	if f.noSlash && redirect(x) {
 		f.close()
@@ -81,7 +80,7 @@ func (h *Handler) serve(x *engine.Exchange, f *file) {
 	h.send(x, exchange{}, x.Response(), f)
 }
 
-// output is where an answer goes: an exchange, or a layer.
+// output is the receiver of an answer: an exchange, or a layer.
 type output interface {
 	Reply(x *engine.Exchange, resp *codec.Response, body []byte)
 	ReplyFile(x *engine.Exchange, resp *codec.Response, f *os.File, off, n int64)
@@ -141,7 +140,7 @@ func (h *finder) send(x *engine.Exchange, out output, resp *codec.Response, f *f
 	f.reply(x, out, resp, part)
 }
 
-// content adds what the content is.
+// content adds headers about the content.
 func (f *file) content(header []codec.Header) []codec.Header {
 	if f.coding != coding.Identity {
 		header = append(header, codec.Header{Name: nameContentEncoding, Value: f.coding.Name()})
@@ -164,7 +163,7 @@ func (f *file) reply(x *engine.Exchange, out output, resp *codec.Response, p con
 	out.Reply(x, resp, f.data[p.From:p.From+p.Size])
 }
 
-// validatorsOf returns what tells a version of a file from others.
+// validatorsOf returns the validators of a version of a file.
 func validatorsOf(modified time.Time, size int64) conditional.Validators {
 	v := conditional.Validators{At: modified.Truncate(time.Second)}
 	v.Modified = modified.UTC().AppendFormat(nil, http.TimeFormat)
@@ -205,7 +204,7 @@ func (h *finder) list(top *folder, name string, slash bool) (*file, error) {
 		case e.IsDir():
 			shown += "/"
 		case !e.Type().IsRegular():
-			continue // a link may lead to what is not served
+			continue // its target may not be served
 		}
 		link := (&url.URL{Path: "./" + shown}).EscapedPath()
 		page.WriteString("<a href=\"" + html.EscapeString(link) + "\">" + html.EscapeString(shown) + "</a>\n")

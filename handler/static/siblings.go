@@ -7,20 +7,20 @@ import (
 	"github.com/uwsgo/uwsgo/handler/internal/coding"
 )
 
-// Siblings are files beside others that have the same content, compressed: site.css.br,
-// site.css.zst and site.css.gz. The zero value never looks for them.
+// Siblings are compressed files beside the originals: site.css.br, site.css.zst and
+// site.css.gz. The zero value never looks for them.
 type Siblings struct {
 	All      bool             // for every file (static-gzip-all)
-	Folders  []string         // for those whose paths begin so (static-gzip-dir)
-	Ends     []string         // for those whose names end so (static-gzip-ext)
-	Patterns []*regexp.Regexp // for those whose paths match (static-gzip)
+	Folders  []string         // for paths with such a prefix (static-gzip-dir)
+	Ends     []string         // for names with such a suffix (static-gzip-ext)
+	Patterns []*regexp.Regexp // for paths that match (static-gzip)
 }
 
 func (s *Siblings) any() bool {
 	return s.All || len(s.Folders)+len(s.Ends)+len(s.Patterns) > 0
 }
 
-// cover reports whether siblings of the file with that path are looked for.
+// cover reports whether the file with that path may have siblings.
 func (s *Siblings) cover(path string) bool {
 	if s.All {
 		return true
@@ -43,8 +43,8 @@ func (s *Siblings) cover(path string) bool {
 	return false
 }
 
-// codings returns those that a client takes, the one that it likes best first. Brotli is the smallest
-// where files are compressed beforehand.
+// codings returns the codings that a client accepts, its preferred one first. Brotli comes
+// first among equals: it is smallest for files compressed in advance.
 func codings(w coding.Weights) (list []coding.Coding) {
 	order := []coding.Coding{coding.Brotli, coding.Zstd, coding.Gzip}
 	for len(order) > 0 {

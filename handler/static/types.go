@@ -9,18 +9,18 @@ import (
 	"strings"
 )
 
-// mimeTypes is where systems keep their types, and where uWSGI looks for them.
+// mimeTypes is the system's file of types, as in uWSGI.
 const mimeTypes = "/etc/mime.types"
 
-// maxTypes bounds what is read of that file, in bytes.
+// maxTypes bounds the read part of that file in bytes.
 const maxTypes = 1 << 20
 
 // types maps the extension of a name, in small letters and with its dot, to the
 // Content-Type.
 type types map[string]string
 
-// webTypes are the types of the web, the same on every machine. There is no
-// charset, as in uWSGI and nginx: what a page says of itself counts.
+// webTypes are the types of the web, the same on every machine. There is no charset, as in
+// uWSGI and nginx: the page's own declaration counts.
 var webTypes = types{
 	".aac":         "audio/aac",
 	".apng":        "image/apng",
@@ -80,8 +80,9 @@ var webTypes = types{
 	".zst":         "application/zstd",
 }
 
-// loadTypes returns the types in files in the format of /etc/mime.types, and under them those of the
-// web. Where no file is named it is /etc/mime.types, under those of the web. Files need not exist.
+// loadTypes returns the types in files in the format of /etc/mime.types, which override the
+// web's. Without files it reads /etc/mime.types, which the web's types override. Files need not
+// exist.
 func loadTypes(paths []string) types {
 	all := make(types)
 	if len(paths) == 0 {
@@ -115,8 +116,7 @@ func (t types) read(path string) {
 }
 
 // of returns the Content-Type for a file of that name. Unknown ones are
-// application/octet-stream, for without a type browsers guess, and may take for a
-// page what somebody has uploaded.
+// application/octet-stream: without a type browsers guess, and may show an upload as a page.
 func (t types) of(name string) []byte {
 	if found, ok := t[strings.ToLower(filepath.Ext(name))]; ok {
 		return []byte(found)

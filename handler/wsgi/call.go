@@ -11,24 +11,24 @@ import (
 	"github.com/uwsgo/uwsgo/engine/worker"
 )
 
-// call is one request on its way through the pool: the pool's [worker.Client] and
-// the exchange's [engine.Watcher]. It belongs to its loop and is used again.
+// call is one request in the pool: the pool's [worker.Client] and the exchange's
+// [engine.Watcher]. It belongs to its loop, and is used again.
 type call struct {
 	l       *loopState
 	x       *engine.Exchange
-	ref     engine.Ref // the same, for when it may have ended
+	ref     engine.Ref // a handle for when x may have ended
 	id      uint32
 	app     int
-	owed    int  // bytes that wait for the client and have not been credited
+	owed    int  // bytes that wait for the client and are not credited
 	started bool // the head has come
 
 	route   uint64
-	late    *worker.LateBody // of a request that has begun without its body
-	bodyErr error            // why that does not come
+	late    *worker.LateBody // for a request that has begun without its body
+	bodyErr error            // why the body does not come
 }
 
-// Origin says which app answered an exchange, and which worker and core ran it. Core is
-// nil where no worker answered.
+// Origin names the app that answered an exchange, and the core that ran it. Core is nil if no
+// worker answered.
 type Origin struct {
 	Core *worker.Core
 	App  int
@@ -36,7 +36,7 @@ type Origin struct {
 
 var origin = engine.NewKey[Origin]()
 
-// OriginOf returns which app answered x: for [engine.Options].OnFinish, and for layers.
+// OriginOf returns the origin of x's answer, for [engine.Options].OnFinish and for layers.
 func OriginOf(x *engine.Exchange) Origin { return *origin.Of(x) }
 
 const spareCalls = 1024
@@ -60,15 +60,15 @@ func (l *loopState) free(c *call) {
 	}
 }
 
-// response fills in the response head that a worker sent. Headers were checked
-// there already; what is wrong all the same is answered with 500 and reported.
+// response fills in the response head that a worker sent. The worker has checked the headers.
+// If one is wrong anyway the client gets 500 and the log says so.
 func (c *call) response(core *worker.Core, status []byte, headers *worker.Headers) (*codec.Response, error) {
 	*origin.Of(c.x) = Origin{core, c.app}
 	c.x.Waited = c.l.port.Waited()
 	resp := c.x.Response()
 	code, reason, _ := bytes.Cut(status, space)
 	n, ok := codec.ParseLength(code)
-	if !ok || len(code) != 3 || n < 200 { // what is below is no answer yet
+	if !ok || len(code) != 3 || n < 200 { // a lower status is not final
 		return resp, fmt.Errorf("status %q: %w", status, codec.ErrResponseStatus)
 	}
 	resp.Status, resp.Reason = int(n), reason
@@ -85,7 +85,7 @@ func (c *call) response(core *worker.Core, status []byte, headers *worker.Header
 	return resp, resp.TakeContentLength()
 }
 
-// bad answers for a worker whose head cannot be sent.
+// bad answers 500 when a worker's head cannot be sent.
 func (c *call) bad(err error) {
 	c.l.h.logf("app's response cannot be sent: %v", err)
 	c.l.refuse(c.x, worker.ErrAppFailed)
@@ -115,9 +115,8 @@ func (c *call) Head(core *worker.Core, status []byte, headers *worker.Headers) {
 	c.x.Start(resp)
 }
 
-// Data implements worker.Client. What the socket takes is credited at once, the
-// rest as it drains, so that a worker is ahead of a slow client by so much and no
-// more.
+// Data implements worker.Client. It credits bytes that the socket takes at once, and the rest
+// as it drains. So a worker is ahead of a slow client by the window at most.
 func (c *call) Data(p []byte) {
 	c.l.corks.Cork(c.x)
 	c.x.Write(p)
@@ -156,15 +155,15 @@ func (c *call) File(core *worker.Core, status []byte, headers *worker.Headers, f
 // Fail implements worker.Client.
 func (c *call) Fail(err error) {
 	if err == worker.ErrPanicked {
-		// How far the answer got before the panic only the exchange knows, if it has not
-		// ended. It may still tell c that its client has gone, so c is not used again.
+		// Only the exchange knows how far the answer got before the panic. It may still call
+		// c.Gone, so c is not used again.
 		_ = c.ref.Post(func(x *engine.Exchange) { x.Abort() })
 		if c.late != nil {
 			c.l.closeLate(c)
 		}
 		return
 	}
-	if c.started { // although a handler in between may not have passed it on
+	if c.started { // a layer may not have passed the head on
 		c.x.AbortFor(reason(err))
 	} else {
 		c.x.Waited = c.l.port.Waited()
@@ -176,7 +175,7 @@ func (c *call) Fail(err error) {
 	c.l.free(c)
 }
 
-// reason says for the log why an answer broke off.
+// reason returns why an answer broke off, for the log.
 func reason(err error) string {
 	switch {
 	case errors.Is(err, worker.ErrWorkerDied):
@@ -203,7 +202,7 @@ func (c *call) Gone(*engine.Exchange) {
 func (c *call) Describe() string {
 	r := c.x.Request()
 	ip := c.x.AppendRemoteAddr(nil)
-	for _, v := range r.Vars { // a front server knows better
+	for _, v := range r.Vars { // over uwsgi the variable counts
 		if string(r.Bytes(v.Name)) == "REMOTE_ADDR" {
 			ip = r.Bytes(v.Value)
 		}

@@ -10,13 +10,12 @@ import (
 	"github.com/uwsgo/uwsgo/engine/worker"
 )
 
-// appendEnviron appends the environ of x as the workers take it: the values of
-// [worker.Variables], then a dict of the other variables and the header fields.
-// What is the same for every request, such as wsgi.version, the workers add. Of a
-// key that comes twice the last value counts.
+// appendEnviron appends the environ of x in the workers' form: the values of
+// [worker.Variables], then a dict of the other variables and the header fields. The workers add
+// constant entries such as wsgi.version. When a key comes twice the last value counts.
 //
-// PEP 3333 has strings of bytes decoded as latin-1. Names that clients choose are
-// not interned by Python, as some versions of it would keep them for ever.
+// PEP 3333 uses str with bytes decoded as latin-1. Python must not intern names that clients
+// choose: some versions would keep them for ever.
 func (l *loopState) appendEnviron(dst []byte, x *engine.Exchange, script, path []byte) []byte {
 	r := x.Request()
 	dst = append(dst, l.beginning(x)...)
@@ -30,7 +29,7 @@ func (l *loopState) appendEnviron(dst []byte, x *engine.Exchange, script, path [
 	}
 	dst = pymarshal.AppendStr(dst, version)
 	l.text = l.text[:0]
-	if r.Proto != codec.UWSGI { // else the front server says whose request it is
+	if r.Proto != codec.UWSGI { // over uwsgi the front server names the client
 		l.text = x.AppendRemoteAddr(l.text)
 	}
 	dst = pymarshal.AppendStr(dst, l.text)
@@ -58,10 +57,10 @@ func (l *loopState) appendEnviron(dst []byte, x *engine.Exchange, script, path [
 	return pymarshal.AppendDictEnd(dst)
 }
 
-// appendFields appends the header fields. Of a field that comes several times the
-// values are joined, as RFC 9110 5.3 allows for all that may do so.
+// appendFields appends the header fields. The values of a repeated field are joined, as RFC
+// 9110 5.3 allows.
 func (l *loopState) appendFields(dst []byte, r *codec.Request) []byte {
-	var seen uint64 // a bit for each kind of name that has come: few pairs need comparing
+	var seen uint64 // a bit for each kind of name so far: few pairs need comparing
 	if authority := r.Bytes(r.Authority); len(authority) > 0 {
 		dst = appendVar(dst, keyHost, authority)
 	}
@@ -70,7 +69,7 @@ func (l *loopState) appendFields(dst []byte, r *codec.Request) []byte {
 		switch len(name) {
 		case 4:
 			if codec.EqualName(name, host) {
-				continue // the authority, which is above
+				continue // the authority is set above
 			}
 		case 12:
 			if codec.EqualName(name, contentType) {
@@ -83,7 +82,7 @@ func (l *loopState) appendFields(dst []byte, r *codec.Request) []byte {
 		if bit := nameBit(name); seen&bit == 0 {
 			seen |= bit
 		} else if again, more := others(r, i); more {
-			continue // the last one brings them all
+			continue // the last one joins them all
 		} else if again {
 			value = l.join(r, i)
 		}
@@ -94,8 +93,7 @@ func (l *loopState) appendFields(dst []byte, r *codec.Request) []byte {
 	return dst
 }
 
-// others reports whether a field before i has its name, and if so, whether one
-// after it has too.
+// others reports whether a field before i has its name, and whether a later one has it too.
 func others(r *codec.Request, i int) (again, more bool) {
 	name := r.Bytes(r.Fields[i].Name)
 	same := func(f codec.Field) bool { return codec.EqualName(r.Bytes(f.Name), name) }
@@ -103,7 +101,7 @@ func others(r *codec.Request, i int) (again, more bool) {
 	return again, again && slices.ContainsFunc(r.Fields[i+1:], same)
 }
 
-// join returns the values of all fields up to i with the name of that one.
+// join returns the values of all fields up to i with the name of field i.
 func (l *loopState) join(r *codec.Request, i int) []byte {
 	name := r.Bytes(r.Fields[i].Name)
 	sep := ", "
@@ -119,8 +117,7 @@ func (l *loopState) join(r *codec.Request, i int) []byte {
 	return l.text[:len(l.text)-len(sep)]
 }
 
-// nameBit spreads names over 64 bits, alike for names that codec.EqualName holds
-// to be equal.
+// nameBit spreads names over 64 bits. Names that codec.EqualName calls equal get the same bit.
 func nameBit(name []byte) uint64 {
 	h := uint(len(name))
 	for _, c := range name[max(0, len(name)-4):] {
@@ -146,7 +143,7 @@ func (l *loopState) beginning(x *engine.Exchange) []byte {
 			return b.environ
 		}
 	}
-	scheme, port := []byte("http"), []byte("80") // what uWSGI has for unix sockets
+	scheme, port := []byte("http"), []byte("80") // as uWSGI for unix sockets
 	if https {
 		scheme = []byte("https")
 	}
@@ -164,8 +161,8 @@ func (l *loopState) beginning(x *engine.Exchange) []byte {
 	return env
 }
 
-// expectsBody reports whether requests with that method usually have a body, so
-// that apps want to be told of an empty one too (RFC 9110 8.6).
+// expectsBody reports whether requests with that method usually have a body, so that apps see
+// an empty one too (RFC 9110 8.6).
 func expectsBody(method []byte) bool {
 	switch string(method) {
 	case "POST", "PUT", "PATCH":

@@ -15,31 +15,31 @@ import (
 
 // Options configures a [Handler]. The zero value is sensible.
 type Options struct {
-	// ManageScriptName moves an app's mountpoint from PATH_INFO to SCRIPT_NAME: the
-	// app with the longest one that PATH_INFO begins with, whole segments compared,
-	// answers, whatever SCRIPT_NAME the front server sent. What is for none gets 404,
-	// unless there is a default app.
+	// ManageScriptName moves an app's mountpoint from PATH_INFO to SCRIPT_NAME. The app with
+	// the longest mountpoint that PATH_INFO begins with, in whole segments, answers, whatever
+	// SCRIPT_NAME the front server sent. A request without an app gets 404, unless there is a
+	// default app.
 	//
-	// Without it an app is found by the SCRIPT_NAME of a uwsgi request alone, PATH_INFO
-	// stays as it is, and where there is no default app the first one takes its place.
+	// Without it only the SCRIPT_NAME of a uwsgi request selects the app, and PATH_INFO stays
+	// unchanged. The first app is the default app then, unless there is one.
 	ManageScriptName bool
-	// NoDefaultApp answers 404 where a request has a SCRIPT_NAME that no app has.
+	// NoDefaultApp answers 404 to a request with a SCRIPT_NAME that no app has.
 	NoDefaultApp bool
 	// ServerName is SERVER_NAME for requests over HTTP; empty means the host name.
 	ServerName string
-	// Logf prints why an app's answer could not be sent; nil drops that. Tracebacks
-	// of apps do not come here but on the pool's Stderr.
+	// Logf prints why an app's answer could not be sent; nil drops that. Tracebacks of apps go
+	// to the pool's Stderr.
 	Logf func(format string, args ...any)
 }
 
-// Handler is an engine.Handler that answers with the WSGI apps of a pool. After
-// an exchange has ended, [OriginOf] tells which worker answered it. A handler in front may
-// say how long a request may run, by Harakiri of the exchange, where the pool's
-// HarakiriLeast is set: to the shortest time that it says.
+// Handler is an engine.Handler that answers with the WSGI apps of a pool. After an exchange has
+// ended, [OriginOf] tells which worker answered it. An earlier handler may limit a request by
+// Harakiri of the exchange. The pool's HarakiriLeast must then be set to the shortest such
+// limit.
 type Handler struct {
 	mounts *mounts
 	host   []byte
-	limits bool // the pool heeds limits of some requests
+	limits bool // the pool supports limits of single requests
 	shared bool // its processes map the server's memory for bodies
 	logf   func(format string, args ...any)
 	seed   maphash.Seed // of routes
@@ -55,16 +55,16 @@ type loopState struct {
 	begun []beginning
 	text  []byte // scratch
 	corks engine.Corks
-	// late are requests that wait for their bodies, or until they may begin without; some
-	// may have ended.
+	// late lists requests that wait for their bodies, or for leave to begin without. Some may
+	// have ended.
 	late     []engine.Ref
-	lateKeep int // from so many on it is gone through for those
-	// reads are routes whose apps have read a body before it came.
+	lateKeep int // from this length on ended ones are removed
+	// reads holds routes whose apps have read a body before it came.
 	reads map[uint64]struct{}
 }
 
-// New makes a Handler for a pool, whose apps answer at their mountpoints. It must
-// serve on the server whose loops the pool was started with.
+// New makes a Handler for a pool. The pool's apps answer at their mountpoints. It must serve on
+// the server whose loops the pool uses.
 func New(pool *worker.Pool, o Options) (*Handler, error) {
 	c := pool.Config()
 	h, err := newHandler(c.Apps, o, len(c.Loops))
@@ -109,9 +109,9 @@ func (h *Handler) Serve(x *engine.Exchange) {
 	}
 }
 
-// begin hands a request to the pool, unless it answers or awaits the body itself. late is
-// the body of one that begins without. An error is one of the pool's, and x is still to be
-// answered.
+// begin sends a request to the pool, unless it answers or awaits the body itself. late is the
+// body of a request that begins without it. begin returns the pool's error; the caller must
+// then answer x.
 func (h *Handler) begin(x *engine.Exchange, late *worker.LateBody) error {
 	l := &h.loops[x.Loop().Index()]
 	r := x.Request()
@@ -138,7 +138,7 @@ func (h *Handler) begin(x *engine.Exchange, late *worker.LateBody) error {
 	if late != nil {
 		if _, reads := l.reads[route]; reads {
 			late.Close()
-			return nil // it would only wait in a thread, and so waits here
+			return nil // it would only wait in a thread, so it waits here
 		}
 	}
 	job := worker.Job{
@@ -178,7 +178,7 @@ func (h *Handler) begin(x *engine.Exchange, late *worker.LateBody) error {
 	c.x, c.ref, c.id, c.app, c.late, c.route = x, x.Ref(), id, app, late, route
 	x.Watch(c)
 	if late != nil {
-		x.AwaitBody(c) // from here on c hears of it
+		x.AwaitBody(c) // from here on c gets the body
 	}
 	return nil
 }
@@ -222,8 +222,7 @@ func appID(r *codec.Request) []byte {
 	return nil
 }
 
-// refuse answers a request that the pool does not take, or fails, or whose body cannot be
-// stored.
+// refuse answers a request that the pool refuses or fails, or whose body cannot be stored.
 func (l *loopState) refuse(x *engine.Exchange, err error) {
 	raised, tell := errors.AsType[*worker.RaisedError](err)
 	stored, fault := errors.AsType[*codec.Error](err)

@@ -14,7 +14,7 @@ import (
 // When none has come by then the app begins without it, with a wsgi.input that waits.
 const firstByte = 200 * time.Millisecond
 
-// withoutBody is called for requests of whose bodies nothing has come.
+// withoutBody begins requests whose bodies have not begun to come.
 type withoutBody struct{ h *Handler }
 
 // Serve implements engine.Handler.
@@ -25,7 +25,7 @@ func (w withoutBody) Serve(x *engine.Exchange) {
 	}
 }
 
-// beginLate has the app begin. It reports false where that has to wait.
+// beginLate lets the app begin. It reports false if that must wait.
 func (l *loopState) beginLate(x *engine.Exchange) bool {
 	body, err := worker.NewLateBody()
 	if err != nil {
@@ -42,7 +42,7 @@ func (l *loopState) beginLate(x *engine.Exchange) bool {
 	return true
 }
 
-// waitLate notes a request that may begin without its body when another one has ended.
+// waitLate notes a request that may begin without its body once another has ended.
 func (l *loopState) waitLate(x *engine.Exchange) {
 	if len(l.late) >= l.lateKeep {
 		live := l.late[:0]
@@ -56,7 +56,7 @@ func (l *loopState) waitLate(x *engine.Exchange) {
 	l.late = append(l.late, x.Ref())
 }
 
-// lateRoom is called by the port when some of those may begin.
+// lateRoom is called by the port when such requests may begin.
 func (l *loopState) lateRoom() {
 	for len(l.late) > 0 {
 		ref := l.late[0]
@@ -68,7 +68,7 @@ func (l *loopState) lateRoom() {
 	}
 }
 
-// tryLate is beginLate, from where nobody else contains a panic.
+// tryLate is beginLate with a recover of its own.
 func (l *loopState) tryLate(x *engine.Exchange, ref engine.Ref) (begun bool) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -79,12 +79,12 @@ func (l *loopState) tryLate(x *engine.Exchange, ref engine.Ref) (begun bool) {
 	return l.beginLate(x)
 }
 
-// readsMost bounds how many routes a loop notes that read.
+// readsMost bounds the routes in reads.
 const readsMost = 4096
 
-// closeLate lets go of the body of a request that has ended. Where its app has read it, the
-// next request of that route waits for its body first: an app that reads gains nothing from
-// an early start, and would hold a thread meanwhile.
+// closeLate lets go of the body of a request that has ended. If its app has read it, the next
+// request of that route waits for its body first: such an app gains nothing from an early
+// start, and would hold a thread.
 func (l *loopState) closeLate(c *call) {
 	c.late.Close()
 	if !c.late.Read() {
@@ -96,7 +96,7 @@ func (l *loopState) closeLate(c *call) {
 	l.reads[c.route] = struct{}{}
 }
 
-// Serve implements engine.Handler: all of the body has come after all.
+// Serve implements engine.Handler: the whole body has come after all.
 func (c *call) Serve(x *engine.Exchange) {
 	ref := c.ref
 	x.SpoolBody(func(x *engine.Exchange, err error) {
@@ -110,8 +110,8 @@ func (c *call) Serve(x *engine.Exchange) {
 	})
 }
 
-// BodyFailed implements engine.BodyWaiter: the app's reading fails. Should it not answer to
-// that, the client gets the answer that it gets where the app has not begun.
+// BodyFailed implements engine.BodyWaiter: the app's reads fail. If the app does not answer,
+// the client gets the same answer as without an app.
 func (c *call) BodyFailed(_ *engine.Exchange, err error) {
 	c.bodyErr = err
 	var e *codec.Error

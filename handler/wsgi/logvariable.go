@@ -13,7 +13,7 @@ const (
 	mostLogBytes     = 64 << 10
 )
 
-// logged is what an app has said of an exchange's line in the log.
+// logged holds an app's settings for an exchange's log line.
 type logged struct {
 	vars  map[string][]byte
 	bytes int
@@ -22,11 +22,10 @@ type logged struct {
 
 var logVars = engine.NewKey[logged]()
 
-// LogVariable returns what the app has set for the log of x by uwsgi.set_logvar, nil for
-// nothing.
+// LogVariable returns the app's uwsgi.set_logvar value for the log of x, nil for none.
 func LogVariable(x *engine.Exchange, name string) []byte { return logVars.Of(x).vars[name] }
 
-// LogsThis reports whether the app has asked by uwsgi.log_this_request that x be logged.
+// LogsThis reports whether the app has called uwsgi.log_this_request for x.
 func LogsThis(x *engine.Exchange) bool { return logVars.Of(x).wants }
 
 // LogVariable implements worker.LogClient.

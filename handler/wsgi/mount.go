@@ -8,10 +8,10 @@ import (
 	"github.com/uwsgo/uwsgo/engine/worker"
 )
 
-// noApp is where a request goes that no app is mounted for.
+// noApp is the app of a request that no app is mounted for.
 const noApp = -1
 
-// mounts says which app answers which requests. Immutable.
+// mounts maps requests to apps. Immutable.
 type mounts struct {
 	prefix   [][]byte // of each app; "" for the default app
 	manage   bool     // see Options.ManageScriptName
@@ -24,7 +24,7 @@ func newMounts(apps []worker.App, o Options) (*mounts, error) {
 	for i, app := range apps {
 		if strings.Trim(app.Mount, "/") == "" && app.Mount != "" && m.fallback != noApp && apps[m.fallback].Mount == "" {
 			// As in uWSGI: the app without a mountpoint answers there.
-			m.prefix = append(m.prefix, nil) // find and choose come to the default app first
+			m.prefix = append(m.prefix, nil) // find and choose reach the default app first
 			continue
 		}
 		prefix := strings.TrimRight(app.Mount, "/")
@@ -43,8 +43,8 @@ func newMounts(apps []worker.App, o Options) (*mounts, error) {
 		m.prefix = append(m.prefix, []byte(prefix))
 	}
 	if m.fallback == noApp && !o.ManageScriptName && !o.NoDefaultApp && len(apps) > 0 {
-		// As in uWSGI: the first app answers what is meant for no other. With
-		// ManageScriptName that would hand /myappfoo to /myapp, so there it gets 404.
+		// As in uWSGI the first app is the default app. With ManageScriptName /myapp would then
+		// answer /myappfoo, so such a path gets 404.
 		m.fallback = 0
 	}
 	return m, nil
@@ -60,9 +60,9 @@ func (m *mounts) find(prefix []byte) int {
 	return noApp
 }
 
-// choose returns the app for a request and its SCRIPT_NAME and PATH_INFO. id is
-// the UWSGI_APPID of a uwsgi request: the mountpoint of the app that the front
-// server wants, whatever the path.
+// choose returns the app for a request, with its SCRIPT_NAME and PATH_INFO. id is the
+// UWSGI_APPID of a uwsgi request: the mountpoint that the front server selects, whatever the
+// path.
 func (m *mounts) choose(id, script, path []byte) (app int, newScript, newPath []byte) {
 	if len(id) > 0 {
 		if i := m.find(bytes.TrimRight(id, "/")); i != noApp {
@@ -81,8 +81,8 @@ func (m *mounts) choose(id, script, path []byte) (app int, newScript, newPath []
 		}
 	}
 	name := bytes.TrimRight(script, "/")
-	// nginx's "location /myapp" takes in /myappfoo and sends SCRIPT_NAME all the
-	// same. A front server that has cut the prefix off sends a path without it.
+	// nginx's "location /myapp" includes /myappfoo, and sends SCRIPT_NAME with it. A front
+	// server that has cut off the prefix sends a path without it.
 	if uncut := m.manage && bytes.HasPrefix(path, name); len(script) > 0 && !uncut {
 		if i := m.find(name); i != noApp {
 			return i, script, path

@@ -11,19 +11,19 @@ import (
 	"github.com/uwsgo/uwsgo/engine/worker"
 )
 
-// Preview stands where a [Handler] would and runs no Python: it shows which app a request is
-// for and what environ that would get. It is for tools that try a configuration.
+// Preview replaces a [Handler] without running Python. It shows which app a request is for and
+// the environ it would get. It is for tools that try a configuration.
 type Preview struct {
 	h    *Handler
 	show func(x *engine.Exchange, app int, environ []Variable)
 }
 
-// Variable is one of an environ. The value has a character for each byte, as PEP 3333 wants it.
+// Variable is an environ entry. The value has a character for each byte, as in PEP 3333.
 type Variable struct{ Name, Value string }
 
-// NewPreview makes a Preview of apps for a server of one loop. show has the request, and has
-// to answer it: on the loop, at once. The environ is in the order of its names, without what is the same
-// for every request, such as wsgi.version.
+// NewPreview makes a Preview of apps for a server with one loop. show gets the request and must
+// answer it at once, on the loop. The environ is sorted by name, and lacks constant entries
+// such as wsgi.version.
 func NewPreview(apps []worker.App, o Options, show func(x *engine.Exchange, app int, environ []Variable)) (*Preview, error) {
 	h, err := newHandler(apps, o, 1)
 	return &Preview{h, show}, err
@@ -44,7 +44,7 @@ func (p *Preview) Serve(x *engine.Exchange) {
 		return
 	}
 	environ, err := readEnviron(l.appendEnviron(nil, x, script, path))
-	if err != nil { // it has just been written
+	if err != nil { // appendEnviron has just written it
 		p.h.logf("environ: %v", err)
 		x.Abort()
 		return

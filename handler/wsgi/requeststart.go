@@ -2,15 +2,14 @@ package wsgi
 
 import "time"
 
-// mostWaited bounds what X-Request-Start is believed to say: a clock that is wrong by
-// more than an hour says nothing.
+// mostWaited bounds X-Request-Start: beyond an hour a clock is wrong.
 const mostWaited = time.Hour
 
-// waited returns how long ago the front server had the request, by the value of
-// X-Request-Start: Unix time, perhaps behind "t=", in seconds (nginx: "t=${msec}"),
-// milliseconds (Heroku), microseconds (Apache, New Relic) or nanoseconds, by the number
-// of its digits. It is 0 where the value says nothing, or names a time to come. Any
-// client may send the header, so nothing but what is told of a request depends on it.
+// waited returns how long ago the front server got the request, from X-Request-Start. The value
+// is Unix time, perhaps after "t=", in seconds (nginx: "t=${msec}"), milliseconds (Heroku),
+// microseconds (Apache, New Relic) or nanoseconds; the number of digits tells. It is 0 for a
+// malformed value or a future time. Any client may send the header, so only reports about the
+// request depend on it.
 func waited(value []byte, now func() time.Time) time.Duration {
 	if len(value) == 0 {
 		return 0
@@ -25,7 +24,7 @@ func waited(value []byte, now func() time.Time) time.Duration {
 	return 0
 }
 
-// requestStart returns a time in nanoseconds of Unix time.
+// requestStart converts the value to Unix time in nanoseconds.
 func requestStart(v []byte) (nanoseconds int64, ok bool) {
 	if len(v) > 1 && v[0] == 't' && v[1] == '=' {
 		v = v[2:]
@@ -63,8 +62,8 @@ func requestStart(v []byte) (nanoseconds int64, ok bool) {
 	return at, len(v) == 0
 }
 
-// digits reads the number that b begins with, of at most 19 digits, and returns how
-// many it has.
+// digits reads a number of at most 19 digits at the start of b, and returns how many digits it
+// has.
 func digits(b []byte) (number int64, n int) {
 	for n < len(b) && n < 19 && b[n] >= '0' && b[n] <= '9' {
 		number = number*10 + int64(b[n]-'0')

@@ -5,16 +5,16 @@ import (
 	"hash/maphash"
 )
 
-// What makes a route: the app, the method and so many segments of the path, in which
-// what is probably an id counts as any other. So /users/1 and /users/2 are one
-// route, and /api/v1/users and /api/v1/report are two.
+// A route is the app, the method and the first segments of the path. All segments that look
+// like ids are equal. So /users/1 and /users/2 are one route, and /api/v1/users and
+// /api/v1/report are two.
 const (
 	routeSegments = 3
-	routeLongest  = 32 // bytes of a segment; from there on it is taken for an id
+	routeLongest  = 32 // bytes of a segment; a longer one counts as an id
 )
 
-// route returns a hash of the route that a request belongs to. Its seed is random,
-// so that no client can make two routes one.
+// route returns a hash of a request's route. Its seed is random, so that no client can make two
+// routes collide.
 func (l *loopState) route(app int, method, path []byte) uint64 {
 	l.text = appendRoute(l.text[:0], app, method, path)
 	return maphash.Bytes(l.h.seed, l.text)

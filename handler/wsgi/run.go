@@ -12,17 +12,17 @@ import (
 	"github.com/uwsgo/uwsgo/engine/worker"
 )
 
-// Config says what [Run] and [Start] serve. Addr, and File or Module, are needed; zero
-// values of the rest are sensible. What is not here takes the parts themselves:
-// [engine.New], [worker.Start], [New].
+// Config says what [Run] and [Start] serve. Addr, and File or Module, are required; zero values
+// of the rest are sensible. For more control use the parts: [engine.New], [worker.Start],
+// [New].
 type Config struct {
 	Addr string // where to listen for HTTP: ":8080", "127.0.0.1:8080", a path, "@name"
 
 	Module     string   // the app, as "shop.wsgi:application"; used instead of File
 	File       string   // the app, as a Python file
-	Callable   string   // its name in a file or module that does not say it; default "application"
+	Callable   string   // the app's name, if Module does not have it; default "application"
 	Dir        string   // working directory of the app; default: the server's
-	PythonPath []string // each put in front of sys.path
+	PythonPath []string // put at the front of sys.path
 	Virtualenv string   // the Python that runs it; default: python3 of PATH
 	Env        []string // of the Python processes, as K=V; nil for the server's own
 
@@ -31,12 +31,12 @@ type Config struct {
 	Harakiri  time.Duration // how long a request may run; 0 for ever
 	Mercy     time.Duration // how long requests may go on when Run stops; default 60 s
 
-	// Wrap, where not nil, returns what answers requests: it may answer some in Go and
-	// leave the rest to the app. See [engine.Handler] for what it must not do.
+	// Wrap, if not nil, returns the handler for all requests. It may answer some in Go and
+	// leave the rest to the app. [engine.Handler] says what it must not do.
 	Wrap func(app engine.Handler) engine.Handler
-	// Ready, where not nil, is called by Run with the address once requests are answered.
+	// Ready, if not nil, is called by Run with the address once the app is served.
 	Ready func(addr string)
-	// Logf prints what goes wrong; nil drops that. Apps write to standard error.
+	// Logf prints errors; nil drops them. Apps write to standard error.
 	Logf func(format string, args ...any)
 }
 
@@ -54,9 +54,9 @@ type Server struct {
 	stopErr  error         // with this
 }
 
-// Run serves a Python app until ctx ends, and then lets the requests at hand finish. It
-// returns nil after such an end, even of a start. The error of a start that fails says what to do: a
-// *[worker.LoadError] has the traceback of an app that does not load.
+// Run serves a Python app until ctx ends, and then lets running requests finish. It returns nil
+// after that, also when ctx ends during the start. The error of a failed start says what to do:
+// a *[worker.LoadError] names an app that does not load.
 func Run(ctx context.Context, c Config) error {
 	s, err := Start(ctx, c)
 	if err != nil {
@@ -77,8 +77,8 @@ func Run(ctx context.Context, c Config) error {
 	return s.Stop(mercy)
 }
 
-// Start returns when the app is loaded and requests are answered. When ctx ends first, it
-// leaves nothing behind; afterwards ctx has no meaning.
+// Start returns when the app is loaded and served. When ctx ends first, it leaves nothing
+// behind. Afterwards ctx has no effect.
 func Start(ctx context.Context, c Config) (*Server, error) {
 	if c.File == "" && c.Module == "" {
 		return nil, errors.New("there is no app: set File or Module")
@@ -114,7 +114,7 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 	return s, nil
 }
 
-// prepare binds the address, starts the workers, and returns what answers.
+// prepare binds the address, starts the workers, and returns the handler.
 func (s *Server) prepare(ctx context.Context, c Config) (engine.Handler, error) {
 	var err error
 	if s.listener, err = s.engine.Listen(c.Addr, engine.ListenOptions{}); err != nil {
@@ -142,20 +142,19 @@ func (s *Server) prepare(ctx context.Context, c Config) (engine.Handler, error) 
 	return c.Wrap(app), nil
 }
 
-// Addr returns the address that is listened on, with the port that the system chose for
-// port 0.
+// Addr returns the listening address, with the port that the system chose for port 0.
 func (s *Server) Addr() string { return s.listener.String() }
 
-// Pool returns the Python processes, for Reload and their figures. Stop ends it.
+// Pool returns the worker pool, for Reload and statistics. Stop ends it.
 func (s *Server) Pool() *worker.Pool { return s.pool }
 
-// Done is closed when no request is served any more: at the end of Stop, or because the
-// event loops have failed, which Stop then says.
+// Done is closed when the server has ended: at the end of Stop, or because the event loops have
+// failed. Stop returns that error.
 func (s *Server) Done() <-chan struct{} { return s.served }
 
-// Stop accepts no more connections, lets requests finish and workers end, and returns when
-// all have. What is left when ctx ends is ended by force; the error is ctx's then. Another
-// call waits for the first and returns the same.
+// Stop accepts no more connections, and returns when all requests have ended and all workers
+// have exited. When ctx ends first it kills the rest and returns ctx's error. Another call
+// waits for the first and returns the same.
 func (s *Server) Stop(ctx context.Context) error {
 	s.stopOnce.Do(func() {
 		defer close(s.stopped)

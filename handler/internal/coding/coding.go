@@ -1,4 +1,4 @@
-// Package coding says which content codings a client takes.
+// Package coding reads which content codings a client accepts.
 package coding
 
 import (
@@ -24,10 +24,10 @@ var (
 	suffixes = [count]string{"", ".gz", ".zst", ".br"}
 )
 
-// Name is what Content-Encoding calls it.
+// Name is its name in Content-Encoding.
 func (c Coding) Name() []byte { return names[c] }
 
-// Suffix is what stands behind the name of a file that is in this coding.
+// Suffix is the suffix of a file in this coding.
 func (c Coding) Suffix() string { return suffixes[c] }
 
 // Unset is the weight of a coding that the client does not mention.
@@ -70,8 +70,9 @@ func Accepted(r *codec.Request) (w Weights) {
 	return w
 }
 
-// Best returns the one of order that the client likes best, and of those that it likes as
-// much the first; Identity where it likes none, or a plain answer more. must says that it refuses a plain answer.
+// Best returns the coding of order that the client prefers, the first among equals. It returns
+// Identity when the client accepts none, or prefers a plain answer. must says that the client
+// refuses a plain answer.
 func (w Weights) Best(order ...Coding) (best Coding, must bool) {
 	most := max(w[Identity], 1)
 	for _, c := range order {

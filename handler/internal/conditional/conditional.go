@@ -159,8 +159,8 @@ func position(digits []byte) (int64, bool) {
 	return n, true
 }
 
-// ifRange reports whether If-Range, if any, names this version: by a strong tag
-// or by the very date (RFC 9110 13.1.5).
+// ifRange reports whether If-Range, if any, names this version: by a strong tag or by the exact
+// date (RFC 9110 13.1.5).
 func (v *Validators) ifRange(r *codec.Request) bool {
 	value := r.Get("If-Range")
 	return value == nil || bytes.Equal(value, v.ETag) && !bytes.HasPrefix(value, []byte("W/")) || v.Modified != nil && bytes.Equal(value, v.Modified)
