@@ -137,7 +137,7 @@ func (c *conn) becomeHTTP2() {
 	_ = f.Close()
 	c.link = handedOver{}
 	if err != nil {
-		srv.opt.Logf("hand over an HTTP/2 connection: %v", err)
+		srv.opt.Logf("cannot hand over an HTTP/2 connection: %v", err)
 		c.close()
 		return
 	}

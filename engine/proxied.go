@@ -24,9 +24,9 @@ type ProxyProtocol struct {
 }
 
 var (
-	errProxyStranger = &codec.Error{ID: "proxy_stranger", Status: 400, Message: "a PROXY header came from an address that may not send one: where that is your proxy, name it with proxy-protocol-from"}
-	errProxyUnread   = &codec.Error{ID: "proxy_unread", Status: 400, Message: "a PROXY header came where none is read: enable-proxy-protocol = true reads it at the beginning of connections for HTTP"}
-	errProxyMissing  = &codec.Error{ID: "proxy_missing", Status: 400, Message: "the connection does not begin with a PROXY header, and its address is one that has to send it, as proxy-protocol-from says"}
+	errProxyStranger = &codec.Error{ID: "proxy_stranger", Status: 400, Message: "a PROXY header came from an address that may not send one: if that is your proxy, add it to proxy-protocol-from"}
+	errProxyUnread   = &codec.Error{ID: "proxy_unread", Status: 400, Message: "a PROXY header came on a listener that reads none: set enable-proxy-protocol = true for HTTP"}
+	errProxyMissing  = &codec.Error{ID: "proxy_missing", Status: 400, Message: "the connection does not begin with a PROXY header, which proxy-protocol-from requires from its address"}
 )
 
 // may reports whether a peer may send a header.

@@ -64,7 +64,7 @@ func New(o Options) (*Server, error) {
 		all := min(int(s.maxMemory/4), sharedMost)
 		var err error
 		if s.shared, err = segment.New(all, min(n, all/2)); err != nil && !errors.Is(err, segment.ErrUnsupported) {
-			s.opt.Logf("request bodies are not shared with workers, but sent: %v", err)
+			s.opt.Logf("cannot share memory for request bodies with workers, so bodies are sent: %v", err)
 		}
 	}
 	for i := range s.opt.Loops {

@@ -222,7 +222,7 @@ func (b *Body) complete() error {
 // write writes to the file, or to a file in memory when the disk is full.
 func (b *Body) write(p []byte) error {
 	if b.inMemory && b.srv.memory.Load()+int64(len(p)) > b.srv.maxMemory {
-		return b.noSpace(errors.New("connections hold all the memory that they may"))
+		return b.noSpace(errors.New("connections hold all the memory they may"))
 	}
 	n, err := b.file.Write(p)
 	b.stored += int64(n)
@@ -258,7 +258,7 @@ func (b *Body) spool(s *Server) error {
 		s.giveFile()
 		if outOfFiles(err) {
 			if s.maySay(sayFiles) {
-				s.opt.Logf("store request body: %v: requests that need a file are answered 503: raise the limit on open files (ulimit -n)", err)
+				s.opt.Logf("store request body: %v: requests that need a file get 503; raise the limit on open files (ulimit -n)", err)
 			}
 			return errBusy
 		}

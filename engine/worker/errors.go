@@ -41,7 +41,7 @@ var (
 	ErrNoDescriptors = errors.New("no file descriptor is left for the body of the request, or for the file of its answer")
 	// ErrPanicked: a method of the [Client] panicked; the log has its stack. 500, or close
 	// where the answer has begun.
-	ErrPanicked = errors.New("what sends the answer panicked")
+	ErrPanicked = errors.New("the code that sends the answer panicked")
 	// ErrStopped: [Pool.Stop] has been called. 503.
 	ErrStopped = supervisor.ErrStopped
 )

@@ -126,7 +126,7 @@ func TestStoppedZygote(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = syscall.Kill(before.Workers[0].PID, syscall.SIGKILL)
-		r.waitLog("obeys again")
+		r.waitLog("responds again")
 		r.pid(1, before.Workers[0].PID)
 		r.get("/hello").body200("hello 1")
 	})
@@ -206,7 +206,7 @@ func TestBlockedSupervisorIsNoPause(t *testing.T) {
 	r := start(t, Config{
 		Apps: []App{app(t, paths)}, Harakiri: 500 * time.Millisecond,
 		Log: func(line string) {
-			if strings.Contains(line, "obeys again") || strings.Contains(line, "Respawned") {
+			if strings.Contains(line, "responds again") || strings.Contains(line, "Respawned") {
 				return
 			}
 			if blocks.CompareAndSwap(true, false) {

@@ -35,7 +35,7 @@ func (b *LateBody) Read() bool { return b.read }
 func NewLateBody() (*LateBody, error) {
 	fds, err := proc.Socketpair(unix.SOCK_STREAM)
 	if err != nil {
-		return nil, fmt.Errorf("socket for a body that is still to come: %w", err)
+		return nil, fmt.Errorf("socket for a body that comes later: %w", err)
 	}
 	return &LateBody{end: fds[0], other: os.NewFile(uintptr(fds[1]), "wsgi.input")}, nil
 }

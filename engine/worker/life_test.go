@@ -552,7 +552,7 @@ func TestNoPython(t *testing.T) {
 		{"ends_well", "/bin/true", "exit status 0"},
 		{"another_program", "/bin/cat", "no Python 3.9 or later"},
 		{"a_shell", "/bin/sh", "no Python 3.9 or later"},
-		{"no_program", script("text", "not a program"), "it is no program"},
+		{"no_program", script("text", "not a program"), "it is not a program"},
 		{"interpreter_gone", script("script", "#!/nowhere/python\n"), "gone"},
 		{"complains", script("shim", "#!/bin/sh\necho version 3.9 is not installed >&2\nexit 127\n"), "exit status 127"},
 		{"reads_nothing_and_ends", script("late", "#!/bin/sh\nsleep 0.2\nexit 3\n"), "exit status 3"},
@@ -652,7 +652,7 @@ func TestOwnVirtualenv(t *testing.T) {
 
 func TestFindPython(t *testing.T) {
 	venv := t.TempDir()
-	if _, err := FindPython(venv); err == nil || !strings.Contains(err.Error(), "no virtualenv") || strings.Contains(err.Error(), "--clear") {
+	if _, err := FindPython(venv); err == nil || !strings.Contains(err.Error(), "not a virtualenv") || strings.Contains(err.Error(), "--clear") {
 		t.Errorf("a folder that is no virtualenv, and must not be emptied: got %v", err)
 	}
 	if err := os.WriteFile(filepath.Join(venv, "pyvenv.cfg"), nil, 0o600); err != nil {

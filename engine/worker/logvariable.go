@@ -22,12 +22,12 @@ func (st *stream) logVariable(s *slot, id uint32, payload []byte) error {
 	v, err := pymarshal.Unmarshal(payload)
 	pair, _ := v.([]any)
 	if err != nil || len(pair) != 2 {
-		return fmt.Errorf("%w: a variable for the log that is none", errFrame)
+		return fmt.Errorf("%w: malformed log variable", errFrame)
 	}
 	name, isName := pair[0].([]byte)
 	value, isValue := pair[1].([]byte)
 	if !isName || !isValue {
-		return fmt.Errorf("%w: a variable for the log that is none", errFrame)
+		return fmt.Errorf("%w: malformed log variable", errFrame)
 	}
 	s.told = true // the thread has it
 	st.port.tellLogVariable(s.client, id, st.core(id), name, value)

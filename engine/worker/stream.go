@@ -118,7 +118,7 @@ func (st *stream) orphaned() {
 	if st.closed || st.deaf || !st.cores[0].process.Is(shared.Serving) {
 		return
 	}
-	st.distrust(errors.New("the app has closed a descriptor of the server's"))
+	st.distrust(errors.New("the app has closed a descriptor of the server"))
 }
 
 // distrust kills the worker and reads no more of it.
@@ -185,7 +185,7 @@ func (st *stream) parse(b []byte) (used int, err error) {
 		var placed []byte
 		if k == kindPlaced {
 			if placed = st.answers.Body(extent(payload[head:])); placed == nil {
-				return used, fmt.Errorf("%w: an answer that is not where it may be", errFrame)
+				return used, fmt.Errorf("%w: an answer at a wrong place in shared memory", errFrame)
 			}
 		}
 		err := st.frame(k, id, payload, placed, head)
@@ -467,7 +467,7 @@ func (st *stream) receiveFile() bool {
 			_ = f.Close()
 		}
 		st.fileID, st.fileHead = 0, nil
-		st.distrust(fmt.Errorf("%w: a descriptor was to come", errFrame))
+		st.distrust(fmt.Errorf("%w: a descriptor is missing", errFrame))
 		return false
 	}
 	f := descriptor(oob[:oobn])

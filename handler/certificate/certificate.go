@@ -285,11 +285,11 @@ func (e *entry) look(while time.Duration) {
 	e.seen = seen
 	c, err := e.read()
 	if err != nil {
-		e.store.opt.Logf("%v: the certificate that was read before is used on", err)
+		e.store.opt.Logf("%v: the last good certificate stays in use", err)
 		return
 	}
 	e.now.Store(&settings{Config: c})
-	e.store.opt.Logf("certificate %s was read anew: it is good until %s", e.pair.Cert, c.Certificates[0].Leaf.NotAfter.UTC().Format(time.DateOnly))
+	e.store.opt.Logf("certificate %s reloaded: it is valid until %s", e.pair.Cert, c.Certificates[0].Leaf.NotAfter.UTC().Format(time.DateOnly))
 }
 
 func (e *entry) files() []string {
@@ -372,7 +372,7 @@ func private(name string) error {
 	case err != nil:
 		return fmt.Errorf("read the key: %w", err)
 	case !info.Mode().IsRegular():
-		return fmt.Errorf("read the key: %s is no file", name)
+		return fmt.Errorf("read the key: %s is not a file", name)
 	case info.Mode().Perm()&0o007 != 0:
 		return fmt.Errorf("the key %s can be read by everybody on this machine: chmod o= %s", name, name)
 	}

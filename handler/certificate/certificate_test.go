@@ -228,7 +228,7 @@ func TestFollowsFiles(t *testing.T) {
 	if got := seen(t, addr, "", config); got != "third" {
 		t.Errorf("after a file that is none: %q", got)
 	}
-	if !strings.Contains(told.String(), "used on") || !strings.Contains(told.String(), "read anew") {
+	if !strings.Contains(told.String(), "stays in use") || !strings.Contains(told.String(), "reloaded") {
 		t.Errorf("told: %s", told.String())
 	}
 	_, _ = io.WriteString(open, "GET / HTTP/1.0\r\n\r\n")

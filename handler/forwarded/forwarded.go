@@ -43,7 +43,7 @@ func Parse(words []string) (p Proxies, err error) {
 		if err != nil {
 			addr, wrong := netip.ParseAddr(word)
 			if wrong != nil {
-				return p, fmt.Errorf("%q is no address and no network: write 10.0.0.0/8, 2001:db8::/32, 192.0.2.1, loopback or unix", word)
+				return p, fmt.Errorf("%q is neither an address nor a network: write 10.0.0.0/8, 2001:db8::/32, 192.0.2.1, loopback or unix", word)
 			}
 			prefix = netip.PrefixFrom(addr.Unmap(), addr.Unmap().BitLen())
 		}
@@ -126,7 +126,7 @@ func New(next engine.Handler, p Proxies, fields []string) (*Handler, error) {
 	for _, field := range fields {
 		i := slices.IndexFunc(names[:], func(name string) bool { return strings.EqualFold(name, field) })
 		if i < 0 {
-			return nil, fmt.Errorf("%q is none of the headers that say who a client is: %s", field, strings.Join(names[:], ", "))
+			return nil, fmt.Errorf("%q is not a header that names the client: use %s", field, strings.Join(names[:], ", "))
 		}
 		h.heeds[i] = true
 	}
@@ -280,10 +280,10 @@ func (h *Handler) heed(x *engine.Exchange, v *values) error {
 	}
 	if host != "" {
 		if !validHost(host) {
-			return fmt.Errorf("the forwarded host is none")
+			return fmt.Errorf("the forwarded host is not valid")
 		}
 		if err := r.SetHost([]byte(host)); err != nil {
-			return fmt.Errorf("the forwarded host is none")
+			return fmt.Errorf("the forwarded host is not valid")
 		}
 	}
 	if port := last(v[iPort]); port != "" {
@@ -294,7 +294,7 @@ func (h *Handler) heed(x *engine.Exchange, v *values) error {
 	if prefix := strings.TrimRight(last(v[iPrefix]), "/"); prefix != "" {
 		path := bytes.Clone(r.Path())
 		if prefix[0] != '/' || strings.ContainsAny(prefix, "?#\\") || r.SetScriptName([]byte(prefix)) != nil {
-			return fmt.Errorf("the forwarded prefix is no path")
+			return fmt.Errorf("the forwarded prefix is not a path")
 		}
 		_ = r.Rewrite(path, r.Bytes(r.Query))
 	}

@@ -74,7 +74,7 @@ func check(h codec.Header) error {
 	}
 	switch strings.ToLower(string(h.Name)) {
 	case "content-length", "transfer-encoding":
-		return fmt.Errorf("%s is the server's to say, as it tells where the body ends", h.Name)
+		return fmt.Errorf("%s is set by the server, because it marks the end of the body", h.Name)
 	}
 	return nil
 }

@@ -329,7 +329,7 @@ func limits(c *compiler, args string) error {
 	}
 	n, err := strconv.ParseInt(args, 10, 64)
 	if err != nil || n < 0 || n > maxLimit {
-		return fmt.Errorf("%q is no number of seconds", args)
+		return fmt.Errorf("%q is not a number of seconds", args)
 	}
 	limit := time.Duration(n) * time.Second
 	if n == 0 {

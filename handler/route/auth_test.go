@@ -91,17 +91,17 @@ func TestDESCrypt(t *testing.T) {
 
 func TestPasswordFilesThatAreNone(t *testing.T) {
 	for _, tt := range []struct{ name, text, want string }{
-		{"plain", "ok:" + hashes["sha"] + "\nuser:plaintext\n", "line 2: the form of the hash is not known"},
-		{"plain_of_thirteen", "user:thirteen.mor!\n", "line 1: the form of the hash is not known"},
-		{"empty", "user:\n", "line 1: the form"},
+		{"plain", "ok:" + hashes["sha"] + "\nuser:plaintext\n", "line 2: unknown form of a hash"},
+		{"plain_of_thirteen", "user:thirteen.mor!\n", "line 1: unknown form of a hash"},
+		{"empty", "user:\n", "line 1: unknown form"},
 		{"no_user", ":" + hashes["sha"], "line 1 is not of the form USER:HASH"},
 		{"no_colon", "user\n", "line 1 is not of the form USER:HASH"},
-		{"yescrypt", "user:$y$j9T$abc$def\n", "the form of the hash"},
-		{"argon", "user:$argon2id$v=19$m=1$a$b\n", "the form of the hash"},
-		{"broken_bcrypt", "user:$2y$05$short\n", "the form of the hash"},
-		{"broken_sha", "user:{SHA}!!\n", "the form of the hash"},
-		{"broken_apr1", "user:$apr1$nothing\n", "the form of the hash"},
-		{"locked", "user:!\n", "the form of the hash"},
+		{"yescrypt", "user:$y$j9T$abc$def\n", "unknown form of a hash"},
+		{"argon", "user:$argon2id$v=19$m=1$a$b\n", "unknown form of a hash"},
+		{"broken_bcrypt", "user:$2y$05$short\n", "unknown form of a hash"},
+		{"broken_sha", "user:{SHA}!!\n", "unknown form of a hash"},
+		{"broken_apr1", "user:$apr1$nothing\n", "unknown form of a hash"},
+		{"locked", "user:!\n", "unknown form of a hash"},
 		{"long_line", "user:" + strings.Repeat("x", 100_000), "too long"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

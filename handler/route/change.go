@@ -56,7 +56,7 @@ func (e *eval) setScriptName(name []byte) error {
 
 func (e *eval) setRemoteAddr(value []byte) error {
 	if bytes.ContainsAny(value, "\r\n\x00 ") || len(value) > maxAddress {
-		return fmt.Errorf("%.80q is no address", value)
+		return fmt.Errorf("%.80q is not an address", value)
 	}
 	if e.r.Proto == codec.UWSGI { // the front server's variable says it
 		return e.r.SetVar("REMOTE_ADDR", string(value))
@@ -123,7 +123,7 @@ func settable(c *compiler, name string) error {
 	}
 	switch name {
 	case "CONTENT_LENGTH", "HTTP_CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING", "HTTP_CONNECTION":
-		return fmt.Errorf("%s is the server's to say, as it tells where the body ends", name)
+		return fmt.Errorf("%s is set by the server, because it marks the end of the body", name)
 	}
 	if f, ok := strings.CutPrefix(name, "HTTP_"); ok && strings.ToUpper(f) != f {
 		return fmt.Errorf("%s: no header has such a name in the environ: write it in capitals", name)

@@ -26,7 +26,7 @@ func (c *compiler) condition(option, text string) error {
 		}
 		status, err := strconv.Atoi(text)
 		if err != nil || len(text) != 3 {
-			return fmt.Errorf("%q is no status, such as 404", text)
+			return fmt.Errorf("%q is not a status such as 404", text)
 		}
 		c.rule.cond = hasStatus(status)
 		return nil
@@ -38,7 +38,7 @@ func (c *compiler) condition(option, text string) error {
 		}
 		build := conditions[name]
 		if build == nil {
-			return fmt.Errorf("%q is no condition: there are %s", name, "equal, startswith, endswith, contains, regexp, empty, ishigher, islower, ishigherequal, islowerequal, ipv4in, ipv6in, exists, isfile, isdir, islink and isexec")
+			return fmt.Errorf("%q is not a condition: there are %s", name, "equal, startswith, endswith, contains, regexp, empty, ishigher, islower, ishigherequal, islowerequal, ipv4in, ipv6in, exists, isfile, isdir, islink and isexec")
 		}
 		var err error
 		if c.rule.cond, err = build(c, args); err != nil {
@@ -274,7 +274,7 @@ func parsePrefix(text string, v4 bool) (netip.Prefix, error) {
 		}
 	}
 	if err != nil {
-		return p, fmt.Errorf("%q is no network: %w", text, err)
+		return p, fmt.Errorf("%q is not a network: %w", text, err)
 	}
 	if p.Addr().Is4() != v4 {
 		return p, fmt.Errorf("%q is a network of the other kind of addresses", text)

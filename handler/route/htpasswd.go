@@ -63,7 +63,7 @@ func (f *passwordFile) load() error {
 	case err != nil:
 		return err
 	case !info.Mode().IsRegular():
-		return fmt.Errorf("%s is no regular file", f.path)
+		return fmt.Errorf("%s is not a regular file", f.path)
 	case info.Size() > mostPasswords:
 		return fmt.Errorf("%s is larger than %d bytes", f.path, mostPasswords)
 	}
@@ -103,7 +103,7 @@ func parsePasswords(r io.Reader) (map[string][]hash, error) {
 	return users, nil
 }
 
-var errHash = errors.New("the form of the hash is not known: make it anew with htpasswd -B, which writes bcrypt")
+var errHash = errors.New("unknown form of a hash: make it again with htpasswd -B, which writes bcrypt")
 
 // hashForms are the hashes of htpasswd, and of crypt(3) on Linux except yescrypt.
 var hashForms = []struct {

@@ -54,7 +54,7 @@ func compilePattern(expr string) (*pattern, error) {
 		return nil, patternError(expr, err)
 	}
 	if r, ok := beyondBytes(tree); ok {
-		return nil, fmt.Errorf("%U in %q is no byte: write the bytes that it has in UTF-8, as in \\xc3\\xa9", r, expr)
+		return nil, fmt.Errorf("%U in %q is not a byte: write its UTF-8 bytes, as in \\xc3\\xa9", r, expr)
 	}
 	p := &pattern{dollar: hasDollar(tree)}
 	if p.re, err = regexp.Compile(wide); err != nil {

@@ -54,7 +54,7 @@ type finder struct {
 }
 
 var (
-	errNoFile = errors.New("no regular file")
+	errNoFile = errors.New("not a regular file")
 	errFolder = errors.New("a folder")
 )
 

@@ -99,7 +99,7 @@ func New(next engine.Handler, o Options) (*Handler, error) {
 	h.types = loadTypes(o.MimeFiles)
 	for _, end := range o.SkipExt {
 		if end == "" || strings.Contains(end, "/") {
-			return nil, fmt.Errorf("static-skip-ext %q: write the end of a name, such as .py", end)
+			return nil, fmt.Errorf("static-skip-ext %q: write a suffix, such as .py", end)
 		}
 		h.skip = append(h.skip, strings.ToLower(end))
 	}

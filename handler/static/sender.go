@@ -165,7 +165,7 @@ func (l *sending) answer(x *engine.Exchange, f *file, err error) {
 		status := refusal(err)
 		if status == 0 {
 			status = http.StatusNotFound
-			err = fmt.Errorf("%.200q: no file of x-sendfile or x-accel-redirect has this name", l.path)
+			err = fmt.Errorf("%.200q: it is in no folder of x-sendfile or x-accel-redirect", l.path)
 		}
 		l.sender.h.tell(fmt.Errorf("an app names a file: %w", err), status)
 		l.refuse(x, status)

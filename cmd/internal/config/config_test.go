@@ -447,7 +447,7 @@ func TestErrors(t *testing.T) {
 		{name: "route_without_a_number", args: "app.ini", ini: "route = ^/ harakiri:long", want: `app.ini:2: route: "long" is not a number`},
 		{name: "route_negative", args: "app.ini", ini: "route-uri = ^/ harakiri:-5", want: `app.ini:2: route-uri: "-5" is negative`},
 		{name: "route_with_a_look_ahead", args: "app.ini", ini: "route = ^/.*(?!static) harakiri:5", want: "app.ini:2: route: error parsing regexp: invalid or unsupported Perl syntax: `(?!` in \"^/.*(?!static)\""},
-		{name: "route_if_without_a_condition", args: "app.ini", ini: "route-if = isempty:${X} break:403", want: `app.ini:2: route-if: "isempty" is no condition`},
+		{name: "route_if_without_a_condition", args: "app.ini", ini: "route-if = isempty:${X} break:403", want: `app.ini:2: route-if: "isempty" is not a condition`},
 		{name: "route_with_a_variable_that_nobody_sends", args: "app.ini", ini: "http = :80\nroute-if = equal:${REMOTE_ADR};1.2.3.4 break:403", want: "app.ini:3: route-if: ${REMOTE_ADR}: requests over HTTP have no such variable"},
 		{name: "route_with_a_back_reference", args: "app.ini", ini: `route = ^/(a)\1 harakiri:5`, want: "invalid escape sequence: `\\1`"},
 		{name: "cheaper_as_many_as_processes", args: "-p 2 --cheaper 2", want: "cheaper: 2 must be lower than processes, which is 2"},

@@ -138,7 +138,7 @@ func TestBrokenInterpreter(t *testing.T) {
 	}
 	tests := []broken{
 		{"interpreter_gone", gone, "make it again with python3 -m venv --clear"},
-		{"no_Python", home("fake", "echo what is this >&2\nexit 3\n"), "it ended before it ran anything (exit status 3): it is no Python 3.9 or later"},
+		{"no_Python", home("fake", "echo what is this >&2\nexit 3\n"), "it exited before it ran anything (exit status 3): it is not Python 3.9 or later"},
 	}
 	for _, name := range []string{"python2.7", "python3.8", "python3.7", "python3.6"} {
 		old, err := exec.LookPath(name)

@@ -164,7 +164,7 @@ func TestReloadOfBrokenCode(t *testing.T) {
 	}
 	tell("--reload")
 	s.waitLog(t, "ModuleNotFoundError: No module named 'nothing_of_that_name'")
-	s.waitLog(t, "reload failed: the workers that run stay as they are")
+	s.waitLog(t, "reload failed: the present workers stay")
 	for range 4 {
 		wantBody(t, get(t, base), 200, "v1")
 	}

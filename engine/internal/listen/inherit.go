@@ -71,7 +71,7 @@ func (l *Listener) Inherit(address string) error {
 		return err
 	}
 	if a.Kind != l.Address.Kind {
-		return fmt.Errorf("inherited descriptor %d is no socket of the kind of %s", l.FD, address)
+		return fmt.Errorf("inherited descriptor %d is not a socket of the kind of %s", l.FD, address)
 	}
 	l.Address = a
 	if a.Kind != Unix {

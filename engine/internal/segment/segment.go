@@ -15,7 +15,7 @@ import (
 )
 
 // ErrUnsupported says that the system has no files in memory.
-var ErrUnsupported = errors.New("memory shared with other processes: not on this system")
+var ErrUnsupported = errors.New("this system cannot share memory with other processes")
 
 const (
 	grain = 64 << 10 // pieces are multiples of it

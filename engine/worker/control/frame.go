@@ -29,7 +29,7 @@ func appendFrame(dst []byte, values ...any) ([]byte, error) {
 		return dst, err
 	}
 	if len(b) > MaxFrame {
-		return dst, fmt.Errorf("a message of %d bytes is longer than the %d that the channel to a process takes", len(b), MaxFrame)
+		return dst, fmt.Errorf("a message of %d bytes exceeds the %d that the channel to a process allows", len(b), MaxFrame)
 	}
 	return append(binary.LittleEndian.AppendUint32(dst, uint32(len(b))), b...), nil
 }
@@ -55,7 +55,7 @@ func readCall(r io.Reader) (call, error) {
 	}
 	list, _ := v.([]any)
 	if len(list) < 2 {
-		return call{}, fmt.Errorf("%w: no list of a number and a name", errFrame)
+		return call{}, fmt.Errorf("%w: not a list of a number and a name", errFrame)
 	}
 	id, isInt := list[0].(int)
 	name, isText := list[1].(string)

@@ -16,7 +16,7 @@ const outbox = 256
 // Errors of [Peer.Tell].
 var (
 	ErrExited = errors.New("the process has exited")
-	ErrBusy   = errors.New("the process does not read what it is told")
+	ErrBusy   = errors.New("the process does not read its notices")
 )
 
 // Peer is a process at the other end of a channel. Any goroutine may call its methods.

@@ -49,7 +49,7 @@ func (c Cheaper) WithDefaults(processes int) (Cheaper, error) {
 		return Cheaper{}, nil
 	}
 	if c.Min >= processes {
-		return c, fmt.Errorf("a worker pool of %d processes cannot run %d at least and more at times", processes, c.Min)
+		return c, fmt.Errorf("a worker pool of %d processes cannot keep %d of them running and start more", processes, c.Min)
 	}
 	c.Initial = min(max(c.Initial, c.Min), processes)
 	c.Step = max(c.Step, 1)

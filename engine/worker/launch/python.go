@@ -99,24 +99,24 @@ func FindPython(virtualenv string) (string, error) {
 	}
 	// --clear empties the folder, so it must be a virtualenv and not a project.
 	if _, err := os.Stat(filepath.Join(dir, "pyvenv.cfg")); err != nil {
-		return "", &PythonError{Path: dir, Err: errors.New("it is no virtualenv (it has no pyvenv.cfg and no working bin/python): name one, make one in another folder with python3 -m venv, or leave virtualenv (home) out")}
+		return "", &PythonError{Path: dir, Err: errors.New("it is not a virtualenv (it has neither pyvenv.cfg nor a working bin/python): name one, make one in another folder with python3 -m venv, or leave out virtualenv (home)")}
 	}
-	return "", &PythonError{Path: filepath.Join(dir, "bin", "python"), Err: errors.New("the virtualenv has no working python, perhaps because the one it was made from is gone: make it again with python3 -m venv --clear " + virtualenv)}
+	return "", &PythonError{Path: filepath.Join(dir, "bin", "python"), Err: errors.New("the virtualenv has no working python, perhaps because its base Python is gone: make it again with python3 -m venv --clear " + virtualenv)}
 }
 
 // forbidden is the error for a path that this user may not read: below /root, or in a
 // virtualenv made for another user than uid.
 func forbidden(path string) error {
-	return &PythonError{Path: path, Err: fmt.Errorf("the user with id %d may not reach it, or what it links to: let that user enter each directory on the way", os.Geteuid())}
+	return &PythonError{Path: path, Err: fmt.Errorf("user %d may not reach it, or the target of its link: let that user enter each directory on the way", os.Geteuid())}
 }
 
 // CannotRun adds advice to the error of an interpreter that does not run.
 func CannotRun(err error) error {
 	switch {
 	case errors.Is(err, syscall.ENOEXEC):
-		return fmt.Errorf("%w: it is no program, or one for another processor", err)
+		return fmt.Errorf("%w: it is not a program, or one for another processor", err)
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%w: it, or the interpreter or loader that it names, is gone", err)
+		return fmt.Errorf("%w: it is missing, or its interpreter or loader is", err)
 	}
 	return err
 }

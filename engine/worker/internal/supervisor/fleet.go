@@ -21,7 +21,7 @@ import (
 const sigKill = unix.SIGKILL
 
 // errNoPlace says that a worker has no vacant place: a draining process exits soon.
-var errNoPlace = errors.New("no place for one process more")
+var errNoPlace = errors.New("no vacant place for another process")
 
 // fleet has the processes. A process is spawned, is ready, serves, is retired, exits, is
 // detached from the loops, and its place is vacated.

@@ -107,7 +107,7 @@ func (s *generations) threads(z *generation, r zygote.Threads) {
 	g := s.g
 	names := strings.Join(r.Names, ", ")
 	if r.Kept {
-		g.say("the app started threads while it was imported (%s): they run in process %d alone, which forks the workers and serves no request", names, z.PID)
+		g.say("the app started threads while it was imported (%s): they run only in process %d, which forks the workers and serves no request", names, z.PID)
 		return
 	}
 	// A fork now would lose those threads, and could leave their locks taken.
@@ -261,7 +261,7 @@ func (s *generations) failed(err error) {
 	}
 	g.say("%s", err)
 	if s.present != nil {
-		g.say("reload failed: the workers that run stay as they are")
+		g.say("reload failed: the present workers stay")
 		if s.present.health.Stopped > 0 {
 			s.present.Continue() // nothing better is left
 		}

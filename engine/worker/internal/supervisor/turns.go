@@ -25,13 +25,13 @@ func (s *turns) reload(answer chan<- error) {
 	g := s.g
 	z := g.generations.present
 	if z == nil || !z.Lazy || g.generations.next != nil {
-		g.say("chain reload is for lazy-apps: reloading all workers at once")
+		g.say("chain reload needs lazy-apps: reloading all workers at once")
 		g.generations.reload(answer)
 		return
 	}
 	// The present zygote keeps the directories that it was started in.
 	if c, err := g.generations.anew(); err != nil || c.Python != z.Config.Python || c.Dir != z.Config.Dir || !slices.Equal(c.PythonPath, z.Config.PythonPath) {
-		g.say("chain reload is for one set of directories, and theirs have changed: reloading all workers at once")
+		g.say("chain reload needs unchanged directories, and they have changed: reloading all workers at once")
 		g.generations.reload(answer)
 		return
 	}
@@ -89,7 +89,7 @@ func (s *turns) replaceShort(p *process) {
 		return
 	}
 	open, limit := proc.Descriptors(p.pid())
-	s.g.say("worker %d (pid: %d) has no file descriptor left for the body of a request: %d are open, RLIMIT_NOFILE is %s; it is replaced. Does the app leave files or sockets open? Else raise the limit (ulimit -n, LimitNOFILE=)", w.Number, p.pid(), open, limit)
+	s.g.say("worker %d (pid: %d) has no file descriptor left for the body of a request (%d open, RLIMIT_NOFILE %s): it is replaced. If the app leaves no files or sockets open, raise the limit (ulimit -n, LimitNOFILE=)", w.Number, p.pid(), open, limit)
 	s.add(w, "no file descriptors left")
 	s.g.fleet.fill()
 }
@@ -139,7 +139,7 @@ func (s *turns) broken(err error) {
 	if !s.chaining {
 		return
 	}
-	s.g.say("chain reload failed: the workers that are left stay as they are")
+	s.g.say("chain reload failed: the remaining workers stay")
 	s.finish(err)
 	s.forget()
 }

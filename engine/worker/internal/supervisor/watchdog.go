@@ -33,7 +33,7 @@ func (s *watchdog) look(now time.Time) {
 			continue
 		}
 		if changed {
-			g.say("the zygote (pid: %d) obeys again", z.PID)
+			g.say("the zygote (pid: %d) responds again", z.PID)
 			g.fleet.fill()
 			g.backgrounds.fill()
 		}
@@ -46,7 +46,7 @@ func (s *watchdog) look(now time.Time) {
 
 // distrust logs that a zygote does not respond.
 func (s *watchdog) distrust(z *generation) {
-	s.g.say("DAMN ! the zygote (pid: %d) %s: it is replaced; its workers finish what they have", z.PID, z.health.Stuck)
+	s.g.say("DAMN ! the zygote (pid: %d) %s: it is replaced; its workers finish their requests", z.PID, z.health.Stuck)
 }
 
 // malformed handles a malformed report: nothing after it can be trusted. The zygote is
@@ -113,7 +113,7 @@ func (s *watchdog) starts(now time.Time) {
 		took := now.Sub(p.doing.Since)
 		who := fmt.Sprintf("worker %d (pid: %d)", p.worker.Number, p.pid())
 		if p.doing.Lasts() {
-			g.say("%s has been %s for %d seconds: it does not serve before that is over", who, p.doing.Text, int(took.Seconds()))
+			g.say("%s has been %s for %d seconds: it does not serve until that ends", who, p.doing.Text, int(took.Seconds()))
 		}
 		// One whose app could not be loaded was told to exit; its error is known.
 		if p.pid() != 0 && p.err == nil && p.lost() {
@@ -126,7 +126,7 @@ func (s *watchdog) starts(now time.Time) {
 		}
 		switch {
 		case p.generation != g.generations.next:
-			g.say("%s is killed, as it did not serve within the mercy time", who)
+			g.say("%s did not serve within the mercy time: killing it", who)
 			p.signal(sigKill)
 			p.doing.Since = now // it may take a while
 		case g.generations.served:

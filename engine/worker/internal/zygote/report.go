@@ -85,7 +85,7 @@ func decode(c *launch.Config, b []byte) (Report, error) {
 	}
 	list, ok := v.([]any)
 	if !ok || len(list) == 0 {
-		return nil, fmt.Errorf("%w: no list", errFrame)
+		return nil, fmt.Errorf("%w: not a list", errFrame)
 	}
 	r := &reader{config: c, left: list[1:]}
 	var report Report

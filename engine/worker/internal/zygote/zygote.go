@@ -163,7 +163,7 @@ func (z *Zygote) Status() error {
 // noPython is the error for an interpreter that exited before it ran our code.
 func (z *Zygote) noPython() error {
 	return &launch.PythonError{Path: z.Config.Python, From: z.Config.PythonFrom, Err: fmt.Errorf(
-		"it ended before it ran anything (%w): it is no Python 3.9 or later, or a broken one; %s -c pass tells more, as may what it has written above", z.Status(), z.Config.Python)}
+		"it exited before it ran anything (%w): it is not Python 3.9 or later, or broken; run %s -c pass, and see its output above", z.Status(), z.Config.Python)}
 }
 
 // exited reports whether an exited process ended by itself, not by a signal.
@@ -204,7 +204,7 @@ func (z *Zygote) Why(stuck string) error {
 		how = fmt.Errorf("it %s, and was killed", stuck)
 	}
 	if z.Doing.Text == "" {
-		return &launch.PythonError{Path: z.Config.Python, From: z.Config.PythonFrom, Err: fmt.Errorf("it ended before the apps were loaded: %w", how)}
+		return &launch.PythonError{Path: z.Config.Python, From: z.Config.PythonFrom, Err: fmt.Errorf("it exited before the apps were loaded: %w", how)}
 	}
 	return z.Doing.ExitError(z.Config, fmt.Sprintf("the zygote (pid: %d)", z.PID), how.Error())
 }
