@@ -57,7 +57,7 @@ func (c *conn) fromFile(x *Exchange, resp *codec.Response, f *os.File, off, n in
 	case n <= smallBody && c.inline(x, f, off, n):
 		_ = f.Close()
 	case n <= smallBody && shorter(f, off+n):
-		l.srv.opt.Logf("%s has shrunk since it was opened: its client gets a part", f.Name())
+		l.srv.opt.Logf("%s has shrunk since it was opened: the client gets 500", f.Name())
 		_ = f.Close()
 		x.out.Abort(x)
 		return
