@@ -547,13 +547,13 @@ func TestNoPython(t *testing.T) {
 		return path
 	}
 	for _, tt := range []struct{ name, python, want string }{
-		{"gone", filepath.Join(dir, "none"), "gone"},
+		{"gone", filepath.Join(dir, "none"), "it is missing"},
 		{"ends_at_once", "/bin/false", "exit status 1"},
 		{"ends_well", "/bin/true", "exit status 0"},
-		{"another_program", "/bin/cat", "no Python 3.9 or later"},
-		{"a_shell", "/bin/sh", "no Python 3.9 or later"},
+		{"another_program", "/bin/cat", "not Python 3.9 or later"},
+		{"a_shell", "/bin/sh", "not Python 3.9 or later"},
 		{"no_program", script("text", "not a program"), "it is not a program"},
-		{"interpreter_gone", script("script", "#!/nowhere/python\n"), "gone"},
+		{"interpreter_gone", script("script", "#!/nowhere/python\n"), "it is missing"},
 		{"complains", script("shim", "#!/bin/sh\necho version 3.9 is not installed >&2\nexit 127\n"), "exit status 127"},
 		{"reads_nothing_and_ends", script("late", "#!/bin/sh\nsleep 0.2\nexit 3\n"), "exit status 3"},
 	} {
