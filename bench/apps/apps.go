@@ -1,5 +1,5 @@
-// Package apps holds the WSGI apps that every measured server runs, and finds
-// out what they answer without any of the servers.
+// Package apps holds the WSGI apps that every measured server runs, and finds their right
+// answers without a server.
 package apps
 
 import (
@@ -17,8 +17,8 @@ const (
 	// 20 pieces without Content-Length; /sleep waits 50 ms and /burn uses 30 ms of
 	// processor time first. POST /upload gives the length and CRC-32 of the body.
 	Hello = "hello.py"
-	// Flask and Django give a page of about 10 KB at GET /: a table made by a
-	// template that inherits from another, with values to be escaped.
+	// Flask and Django give a page of about 10 KB at GET /: a table from an inheriting
+	// template, with values to escape.
 	Flask  = "flask_app.py"
 	Django = "django_app.py"
 )

@@ -24,11 +24,10 @@ type Answer struct {
 	Body   []byte `json:"body"`
 }
 
-// Expect gives the answers of an app in dir, where WriteTo has put it, to
-// requests, in their order. The app is called in a Python process through the
-// standard library's wsgiref and its validator, so the answers owe nothing to the
-// servers that are measured against them. It fails when the app cannot be
-// imported or breaks PEP 3333.
+// Expect gives the answers of an app in dir, where WriteTo has put it, to requests, in their
+// order. It calls the app in a Python process through the standard library's wsgiref and its
+// validator, so the answers do not depend on the measured servers. It fails when the app cannot
+// be imported or breaks PEP 3333.
 func Expect(ctx context.Context, python, dir, app string, requests []Request) ([]Answer, error) {
 	return expect(ctx, python, dir, app, requests)
 }

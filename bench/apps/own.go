@@ -64,8 +64,8 @@ func (o Own) WriteTo(dir string) error {
 	return os.WriteFile(filepath.Join(dir, OwnFile), []byte(loader), 0o644)
 }
 
-// ExpectOwn is Expect for an own app: it asks q three times and tells whether the
-// body is the same each time, also a second later and on another port.
+// ExpectOwn is Expect for an own app. It requests q three times and reports whether the body is
+// equal each time, also a second later and on another port.
 func ExpectOwn(ctx context.Context, python, dir string, q Request) (answer Answer, same bool, err error) {
 	again, later := q, q
 	again.Headers = append([][2]string{{"Host", "127.0.0.1:8123"}}, q.Headers...)

@@ -12,7 +12,7 @@ const (
 // is split between two reads. Any split of the same bytes gives the same verdict.
 type answer struct {
 	w     *wire
-	want  []byte // the body that is right: that of w, or numbered
+	want  []byte // the right body: that of w, or a numbered one
 	state answerState
 
 	numbered []byte // the body of w with the number of the request, kept for reuse
@@ -94,8 +94,8 @@ func (a *answer) feed(p []byte) (n int, done bool, bad string) {
 	return n, true, ""
 }
 
-// end tells what the end of the connection makes of an answer that has begun and
-// is not complete: the kind of error, or "" if that is how its body had to end.
+// end returns the kind of error when the connection ends within an answer, or "" if the body
+// had to end so.
 func (a *answer) end() (bad string) {
 	if a.state != inRest {
 		return KindClosedEarly
@@ -137,8 +137,8 @@ func (a *answer) compare(p []byte) (bad string) {
 	return ""
 }
 
-// line gives the next line without its line break, and how many bytes of p it
-// took. It is nil if the line is not complete; what there is of it is held then.
+// line gives the next line without its line break, and how many bytes of p it took. It is nil
+// if the line is incomplete; its beginning is kept then.
 func (a *answer) line(p []byte) (line []byte, n int, bad string) {
 	i := bytes.IndexByte(p, '\n')
 	if i < 0 {

@@ -10,7 +10,7 @@ import (
 type client struct {
 	number  int32
 	heard   bool // something about it has been counted
-	served  bool // it has had a right answer
+	served  bool // it has got a right answer
 	flights []flight
 	head    int // index of the oldest in flights, a ring
 	count   int // how many there are
@@ -22,7 +22,7 @@ type client struct {
 	generation int32 // counts connections: events of an earlier one are stale
 	connected  bool
 	polled     bool // registered with epoll
-	blocked    bool // the socket takes no more; epoll tells when it does
+	blocked    bool // the socket is full; epoll tells when it has room
 	broken     bool // a write failed; what can be read tells why
 	ending     bool // the server said that it closes
 	expecting  bool // answer is ready for the first flight
@@ -57,7 +57,7 @@ func (l *loop) make(due time.Duration) flight {
 	return flight{due: due, number: i, route: int32(l.order[i%int64(len(l.order))])}
 }
 
-// number is that of the next request.
+// number returns the number of the next request.
 func (l *loop) number() int64 { return l.next*int64(l.o.Threads) + int64(l.thread) }
 
 // outcome counts what became of a request, and tells who wants to know.
@@ -97,8 +97,8 @@ func (l *loop) done(c *client) {
 	}
 }
 
-// advance lets a client go on after something has come to its end: in a closed
-// loop it asks again, in an open one it is free for what is due.
+// advance lets a client go on after an end. In a closed loop it sends the next request; in an
+// open loop it is free for due ones.
 func (l *loop) advance(c *client) {
 	if c.ending || c.restUntil > 0 {
 		return
@@ -156,7 +156,7 @@ func (l *loop) handle(c *client, events uint32) {
 	}
 }
 
-// read takes what has come. ended says that nothing comes behind it.
+// read takes input. ended says that no more follows.
 func (l *loop) read(c *client, ended bool) {
 	n, errno := receive(c.fd, l.in)
 	switch {

@@ -1,14 +1,13 @@
 // Package load asks servers for answers over HTTP/1.1 or the uwsgi protocol,
 // checks every one of them, and tells how long they took.
 //
-// [Run] is the generator: clients that ask again as soon as they are answered
-// (closed loop), or requests that are due at constant spacing whatever the server
-// does (open loop), where latency counts from the moment a request was due, so
-// that a server that stalls cannot hide it. Each thread of it is one epoll loop
-// on non-blocking sockets, about as cheap as wrk, which [Wrk] runs for comparison.
+// [Run] is the generator. In a closed loop clients send the next request right after an answer.
+// In an open loop requests are due at constant intervals, whatever the server does. There
+// latency counts from the due time, so that a server cannot hide a stall. Each thread of it is
+// one epoll loop on non-blocking sockets, about as cheap as wrk, which [Wrk] runs for
+// comparison.
 //
-// [OpenIdle], [SlowReaders] and [SlowWriters] are crowds of clients that a server
-// has to bear beside the measured ones.
+// [OpenIdle], [SlowReaders] and [SlowWriters] are crowds of clients beside the measured ones.
 //
 // An answer counts only when its status, its framing and every byte of its body
 // are right. Anything else is an error of one of the kinds below, and its

@@ -9,22 +9,21 @@ import (
 	"time"
 )
 
-// KindClosed is an idle client whose connection was closed, as announced, after
-// a right answer.
+// KindClosed is an idle client with a right answer whose connection was then closed, as
+// announced.
 const KindClosed = "not kept alive"
 
-// Idle holds open connections, each of which has had a right answer.
+// Idle holds open connections, each after a right answer.
 type Idle struct {
 	crowd
 	w     wire
 	conns []net.Conn
 }
 
-// OpenIdle opens n connections to t and asks once on each, 32 at a time. It keeps
-// those that were answered right and stay open; the rest is in Errors. What has no
-// answer after half a minute is given up, which bounds the wait for a server that
-// has fallen silent. It fails when the request makes no sense or descriptors are
-// too few.
+// OpenIdle opens n connections to t and asks once on each, 32 at a time. It keeps those that
+// were answered right and stay open; the rest is in Errors. It gives up clients without an
+// answer after half a minute, which bounds the wait for a silent server. It fails when the
+// request makes no sense or descriptors are too few.
 func OpenIdle(ctx context.Context, t Target, r Request, n int) (*Idle, error) {
 	if t.Protocol != HTTP {
 		return nil, errors.New("load: idle clients need HTTP: with uwsgi a connection ends with its request")

@@ -10,8 +10,7 @@ import (
 // spareDescriptors are left for what opens meanwhile, such as /proc.
 const spareDescriptors = 32
 
-// enoughDescriptors tells whether that many connections can be open at once
-// beside what is open now.
+// enoughDescriptors reports whether that many more connections can be open at once.
 func enoughDescriptors(connections int) error {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {

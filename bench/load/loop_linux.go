@@ -13,14 +13,14 @@ import (
 const (
 	readSize  = 256 << 10 // of one read; large bodies take few
 	batchSize = 256       // events of one wait
-	// scanEvery is how often all clients are looked at for what is late. Shorter
-	// timeouts are looked at more often.
+	// scanEvery is how often all clients are checked for late answers. Shorter timeouts are
+	// looked at more often.
 	scanEvery = 50 * time.Millisecond
-	// endingLimit is how long a server may take to close a connection of which it
-	// said so. Then it is closed from here.
+	// endingLimit is how long a server may take to close a connection after it announced that.
+	// Then it is closed from here.
 	endingLimit = 100 * time.Millisecond
-	// unreached is the rest of a client after a connection that failed, and
-	// backlogFull that after one that a unix socket had no room for.
+	// unreached is a client's pause after a failed connection, backlogFull its pause after a
+	// unix socket had no room.
 	unreached   = 10 * time.Millisecond
 	backlogFull = time.Millisecond
 	// leastPatience is how long at least a closed loop waits, at its end, for the
@@ -127,8 +127,8 @@ func newLoop(o Options, wires []wire, order []uint16, thread int) (*loop, error)
 	return l, nil
 }
 
-// run makes requests for as long as it was asked to, waits for what is due, and
-// counts what never came.
+// run makes requests for the given time, waits for due answers, and counts those that never
+// came.
 func (l *loop) run(ctx context.Context) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -233,8 +233,8 @@ func (l *loop) scan() {
 	}
 }
 
-// giveUp counts the clients of a closed loop about which nothing has been counted
-// yet, and drops what they wait for.
+// giveUp counts the uncounted clients of a closed loop, and drops the requests that they wait
+// for.
 func (l *loop) giveUp() {
 	if l.o.Rate > 0 {
 		return

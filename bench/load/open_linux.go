@@ -6,9 +6,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The open loop. Request i of all threads is due at i/Rate; thread t has those
-// with i ≡ t modulo the threads. What is due and waits for a client needs no
-// queue: it is the range of numbers between next and the present.
+// The open loop. Request i of all threads is due at i/Rate; thread t has those with i ≡ t
+// modulo the threads. Due requests that wait for a client need no queue: they are the range of
+// numbers between next and the present.
 
 // dueTime is when the next request of this thread is due.
 func (l *loop) dueTime() time.Duration {
@@ -53,8 +53,8 @@ func (l *loop) startTimer() (err error) {
 	return unix.EpollCtl(l.poll, unix.EPOLL_CTL_ADD, l.timer, &unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET, Fd: -1})
 }
 
-// arm sets the timer to when the next request is due. While all clients are busy
-// it need not: the one that becomes free takes what is due.
+// arm sets the timer to when the next request is due. While all clients are busy it need not:
+// the first free one takes a due request.
 func (l *loop) arm() {
 	if l.timer < 0 || l.stopping || len(l.free) == 0 || l.armed == l.next {
 		return

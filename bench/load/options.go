@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Protocol is what is spoken to a server.
+// Protocol is the protocol to a server.
 type Protocol int
 
 // The protocols. With UWSGI each request has a connection of its own.
@@ -28,7 +28,7 @@ type Target struct {
 // Header is one header field of a request.
 type Header struct{ Name, Value string }
 
-// Request is what is asked and which answer is the right one.
+// Request is a request with its right answer.
 type Request struct {
 	Name   string // of its route in [Result.Routes]; requests of one name are counted together
 	Method string // empty means GET
@@ -39,16 +39,15 @@ type Request struct {
 	Body   []byte
 	Status int    // 0 means 200
 	Want   []byte // the body of the right answer, may contain [Number]
-	// AnyBody takes every body that is framed right, for apps whose answers differ
-	// each time; Want is ignored then.
+	// AnyBody accepts every correctly framed body, for apps with varying answers; Want is
+	// ignored then.
 	AnyBody bool
 }
 
-// Number stands in what [Run] asks and wants for the number of the request, in
-// ten digits: requests are counted from 0 in the order in which they are made. So
-// an answer that belongs to another request is wrong, and a server can be asked
-// afterwards which requests it ran. When a request is sent again after an
-// unannounced close, it keeps its number.
+// Number stands for the request's number, in ten digits, in requests and right answers of
+// [Run]. Requests count from 0 in the order in which they are made. So an answer that belongs
+// to another request is wrong, and a server can be asked afterwards which requests it ran. When
+// a request is sent again after an unannounced close, it keeps its number.
 const Number = "{{number}}"
 
 // Route is a request and how often it is asked, relative to the others.
@@ -69,12 +68,11 @@ type Options struct {
 	// Rate is the requests a second of an open loop. 0 means a closed loop.
 	Rate     float64
 	Duration time.Duration
-	// PerConnection is how many requests a connection carries; the last says
-	// "Connection: close". 0 means as many as the server allows, 1 means a
-	// connection for each request.
+	// PerConnection is how many requests a connection carries; the last has "Connection:
+	// close". 0 means as many as the server allows, 1 a connection for each request.
 	PerConnection int
-	// Pipeline is how many requests may be on one connection at once, in a closed
-	// loop over HTTP. 0 and 1 mean that each waits for the answer before it.
+	// Pipeline is how many requests may be on one connection at once, in a closed loop over
+	// HTTP. With 0 and 1 each waits for the answer before it.
 	Pipeline int
 	// Timeout is how long an answer may take, from when the request was due or
 	// begun. 0 means 10 s; at most [MaxTimeout].
@@ -101,7 +99,7 @@ const (
 	defaultLimit = 10 * time.Second
 )
 
-// withDefaults fills in what was left to it, and refuses what makes no sense.
+// withDefaults replaces zero values, and refuses invalid ones.
 func (o Options) withDefaults() (Options, error) {
 	if o.Timeout == 0 {
 		o.Timeout = defaultLimit
@@ -153,7 +151,7 @@ func (o Options) withDefaults() (Options, error) {
 	return o, nil
 }
 
-// check tells what is wrong with a target.
+// check returns an error for an invalid target.
 func (t Target) check() error {
 	switch {
 	case t.Network != "tcp" && t.Network != "unix":
@@ -169,8 +167,8 @@ func (t Target) check() error {
 // ours are the fields that the generator writes itself.
 var ours = []string{"host", "connection", "content-length", "transfer-encoding"}
 
-// check tells what is wrong with a request. What is sent must be right, or the
-// server would be blamed for refusing it.
+// check returns an error for an invalid request. Requests must be valid, or the server would be
+// blamed for a refusal.
 func (r Request) check() error {
 	if !isToken(r.Method) {
 		return fmt.Errorf("load: %q is not a method", r.Method)

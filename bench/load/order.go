@@ -6,9 +6,9 @@ import "math/rand/v2"
 // regular distance.
 const minOrder = 1024
 
-// newOrder lists routes, by index, as often as their weights say, shuffled. The
-// n-th request asks for the route at n modulo the length: shares are exact over
-// each round, and the same seed asks every server for the same in the same order.
+// newOrder lists routes, by index, as often as their weights say, shuffled. The n-th request
+// takes the route at n modulo the length. So shares are exact over each round, and the same
+// seed gives every server the same requests in the same order.
 func newOrder(routes []Route, seed uint64) []uint16 {
 	total := 0
 	for _, r := range routes {

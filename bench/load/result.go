@@ -36,9 +36,9 @@ type Result struct {
 	// Elapsed is how long requests were made; for an open loop until the last right
 	// answer, if that is later.
 	Elapsed time.Duration
-	// Latency, in microseconds, is that of right answers, late ones too, and, as long
-	// as they were waited for, of requests that timed out or that a client which was
-	// never answered gave up. So who stalls towards the end cannot hide it.
+	// Latency, in microseconds, counts right answers, late ones too. Requests that timed out,
+	// or that an unanswered client gave up, count with the time of their wait. So who stalls
+	// towards the end cannot hide it.
 	Latency *hdrhistogram.Histogram
 	Routes  map[string]RouteResult // by Request.Name
 	// Served is how many clients got at least one right answer.
@@ -48,8 +48,8 @@ type Result struct {
 	// Connects is the number of connections made.
 	Connects int64
 	Ticks    []Tick
-	// ClientCPU is the share, 0 to 1, of one processor that the busiest thread of
-	// the generator used. Above 0.8 the generator may be what is measured.
+	// ClientCPU is the share, 0 to 1, of one processor that the busiest thread of the generator
+	// used. Above 0.8 the generator may limit the result.
 	ClientCPU float64
 }
 
@@ -121,7 +121,7 @@ type tally struct {
 	connects int64
 	lastOK   time.Duration // when the last right answer came, since the begin
 	cpu      time.Duration // of the thread while requests were made
-	stopped  time.Duration // when it made no more requests
+	stopped  time.Duration // when it stopped making requests
 }
 
 type routeTally struct {

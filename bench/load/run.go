@@ -11,11 +11,10 @@ import (
 // Run makes the load that o describes and checks every answer. It returns when
 // the last answer has come or is given up: up to Timeout after Duration.
 //
-// A request whose answer is wrong, late or missing is an error in the result, not
-// one of Run. Run fails when the options make no sense, when the target cannot be
-// dialled at all, when there are too few descriptors, and on systems other than
-// Linux. When ctx ends, Run stops at once and gives what it has seen so far
-// together with the error of ctx.
+// A request whose answer is wrong, late or missing is an error in the result, not one of Run.
+// Run fails for invalid options, for a target that it cannot dial at all, with too few
+// descriptors, and on systems other than Linux. When ctx ends, Run stops at once and returns
+// its results so far with ctx's error.
 func Run(ctx context.Context, o Options) (Result, error) {
 	o, err := o.withDefaults()
 	if err != nil {

@@ -2,7 +2,7 @@ package load
 
 import "golang.org/x/sys/unix"
 
-// flush connects if need be, and sends what is to be sent.
+// flush connects if necessary, and sends the output.
 func (l *loop) flush(c *client) {
 	if c.fd < 0 && c.count > 0 {
 		fd, err := l.dialer.dial()
@@ -43,13 +43,12 @@ func (l *loop) flush(c *client) {
 	l.watch(c, blocked)
 }
 
-// full tells whether the connection has had as many requests as it may before the
-// i-th flight.
+// full reports whether the connection has had all its requests before the i-th flight.
 func (l *loop) full(c *client, i int) bool {
 	return l.o.PerConnection > 0 && c.answered+i >= l.o.PerConnection
 }
 
-// bytes is what is sent for the i-th flight.
+// bytes returns the output of the i-th flight.
 func (l *loop) bytes(c *client, i int) []byte {
 	w := &l.wires[c.at(i).route]
 	if l.full(c, i+1) {

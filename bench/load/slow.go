@@ -19,7 +19,7 @@ type Slow struct {
 	once    sync.Once
 	cancel  context.CancelFunc
 	running sync.WaitGroup
-	whole   atomic.Int64 // clients whose exchange was right to the end
+	whole   atomic.Int64 // clients with a right exchange
 	middle  atomic.Int64 // clients that have been in the middle of theirs
 }
 
@@ -106,13 +106,12 @@ func smallBuffer(_, _ string, c syscall.RawConn) error {
 	return errors.Join(err, failed)
 }
 
-// Started is the number of clients that have come to the middle of their exchange:
-// readers have a first byte of the answer, writers have sent their head.
+// Started is the number of clients in the middle of their exchange: readers have the first byte
+// of the answer, writers have sent the head.
 func (s *Slow) Started() int { return int(s.middle.Load()) }
 
-// Finish lets all clients read or send the rest at once, waits for them, half a
-// minute at most, and gives the number whose exchange was right to the end. What
-// was wrong with the others is in Errors.
+// Finish lets all clients read or send the rest at once, and waits for them, half a minute at
+// most. It returns the number of right exchanges. Errors has the faults of the others.
 func (s *Slow) Finish() int {
 	s.once.Do(func() { close(s.hurry) })
 	late := time.AfterFunc(finishLimit, s.cancel)

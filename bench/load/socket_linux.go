@@ -8,10 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sources is from how many loopback addresses connections are made in turn, if a
-// connection carries only some requests. Each address has some 28,000 ports to
-// one server, and a port rests for a minute after its connection: this many are
-// enough for 100,000 connections a second.
+// sources is from how many loopback addresses connections are made in turn, if a connection
+// carries only some requests. Each address has about 28,000 ports to one server, and a port
+// rests for a minute after its connection. This many addresses are enough for 100,000
+// connections a second.
 const sources = 250
 
 // dialer makes non-blocking sockets to one address. Each loop has its own.

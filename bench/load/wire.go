@@ -13,12 +13,12 @@ import (
 	"github.com/uwsgo/uwsgo/codec/uwsgi"
 )
 
-// wire is a request as it is sent, and what is needed to check its answer.
-// Immutable once made; all loops share it.
+// wire is a serialized request, with the data to check its answer. Immutable once made; all
+// loops share it.
 type wire struct {
 	name    string
 	keep    []byte // head and body
-	last    []byte // the same, saying that the connection is to be closed
+	last    []byte // the same with "Connection: close"
 	bodyOut int
 	want    []byte
 	wantAt  []int // where the number of the request goes in want, keep and last

@@ -35,9 +35,9 @@ var (
 	wrkLatency = regexp.MustCompile(`(?m)^uwsgo-bench-latency (\d+) (\d+)$`)
 )
 
-// Wrk runs wrk with one thread on connections kept alive, for d (whole seconds,
-// at least one). The result has Requests, Errors, Elapsed and Latency; wrk checks
-// nothing but the status, of which it takes any below 400.
+// Wrk runs wrk with one thread on connections kept alive, for d (whole seconds, at least one).
+// The result has Requests, Errors, Elapsed and Latency; wrk checks only the status, and accepts
+// any below 400.
 func Wrk(ctx context.Context, url string, connections int, d time.Duration) (Result, error) {
 	script, err := os.CreateTemp("", "wrk-*.lua")
 	if err != nil {

@@ -9,13 +9,12 @@ import (
 // placeholders of an ad-hoc command.
 var placeholders = []string{"{addr}", "{host}", "{port}", "{processes}", "{threads}", "{app}", "{module}", "{python}", "{static}"}
 
-// Parse makes a peer of "name=command", so that a server can be measured that
-// nobody has written a file for. A POSIX shell reads the command; in it {addr} is
-// where to listen, {host} and {port} its parts, {processes} and {threads} the
-// numbers, {app} the file and {module} the module that has the callable
-// application, in the directory in which the command runs, {python} the
-// interpreter of the virtualenv, whose programs are found by name, and {static}
-// the directory to serve at /static/. Variables are set by a leading "env".
+// Parse makes a peer of "name=command", so that a server can be measured that nobody has
+// written a file for. A POSIX shell runs the command in the app's directory. {addr} is the
+// address to listen on, {host} and {port} are its parts, {processes} and {threads} the numbers.
+// {app} is the file and {module} the module of the callable application. {python} is the
+// interpreter of the virtualenv, whose programs are in PATH. {static} is the directory to serve
+// at /static/. Variables are set by a leading "env".
 //
 // The server must speak HTTP on {addr} and should keep connections alive.
 func Parse(text string) (Peer, error) {

@@ -16,10 +16,10 @@ import (
 // package index did not answer. Others would wait for it in vain too.
 var ErrUnreachable = errors.New("the package index cannot be reached")
 
-// Install brings the Python packages of a peer into the virtualenv env, which it
-// makes with python if it is not there. What is there at the wanted version is
-// not touched. The error is why the peer is absent, in one line; log gets what pip
-// says. Installations into one virtualenv must not run at the same time.
+// Install brings the Python packages of a peer into the virtualenv env, which it makes with
+// python if it is not there. It leaves packages at the wanted version alone. The error is why
+// the peer is absent, in one line; log gets what pip says. Installations into one virtualenv
+// must not run at the same time.
 func Install(ctx context.Context, env, python string, p Peer, log io.Writer) error {
 	if err := InstallPackages(ctx, env, python, p.Install, log); err != nil {
 		return fmt.Errorf("%s cannot be installed: %w", p.Name, err)
@@ -112,9 +112,9 @@ func firstOf(output string) string {
 	return strings.TrimSpace(lines[len(lines)-1])
 }
 
-// version is that of an installed package, or empty.
+// version returns the version of an installed package, or nothing.
 func version(env, name string) string {
-	// The directory that says what was installed is complete when RECORD is in it.
+	// The package's metadata directory is complete once RECORD is in it.
 	records, _ := filepath.Glob(filepath.Join(env, "lib", "python*", "site-packages", "*.dist-info", "RECORD"))
 	for _, record := range records {
 		info := strings.TrimSuffix(filepath.Base(filepath.Dir(record)), ".dist-info")

@@ -8,10 +8,9 @@ import (
 	"strings"
 )
 
-// behindNginx is an app server on a unix socket with nginx before it: the usual
-// way of running any of them in production. nginx passes requests on in what the
-// server speaks there. Both are children of one shell, so the figures are those
-// of the whole stack.
+// behindNginx is an app server on a unix socket behind nginx, the usual setup in production.
+// nginx uses the server's protocol. Both are children of one shell, so the figures are those of
+// the whole stack.
 func behindNginx(name, title string, app Peer) Peer {
 	p := app
 	p.Name = "nginx+" + name
@@ -112,8 +111,8 @@ func nginxFile() Peer {
 	}
 }
 
-// nginxConf is the configuration of Debian's package, less what is logged, with as
-// many workers as the app has processes and without limits on connections.
+// nginxConf is the configuration of Debian's package without logs, with as many workers as the
+// app has processes and no limits on connections.
 func nginxConf(p *Plan, before, locations string) string {
 	user := ""
 	if os.Getuid() == 0 {

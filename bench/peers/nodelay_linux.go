@@ -21,9 +21,9 @@ import (
 // acceptLimit is how long a server may take until it has accepted a connection.
 const acceptLimit = time.Second
 
-// noDelay reads TCP_NODELAY of a connection at the server's end. A server that
-// keeps connections is looked at after two answers, since nginx sets the option
-// only after the first; another one while it waits for the rest of a request.
+// noDelay reads TCP_NODELAY of a connection at the server's end. A server with keep-alive is
+// checked after two answers, because nginx sets the option after the first. Another one is
+// checked while it waits for the rest of a request.
 func (srv *Server) noDelay() string {
 	conn, err := net.DialTimeout("tcp", srv.Addr, acceptLimit)
 	if err != nil {

@@ -1,12 +1,11 @@
 // Package peers knows how each measured server is installed, started, probed,
 // reloaded and stopped. All are measured from outside, in the same way.
 //
-// A peer is one short file: a function that gives its Peer, named in All. What
-// the choices in it are for stands beside them, so that whoever knows the server
-// better can see where it is treated unfairly. The rules for all are: as many
-// processes and threads as are asked for, a backlog of 1024, TCP_NODELAY on,
-// request logs on or off for everyone, no limit that a workload would run into,
-// and else what the server's own manual recommends for production.
+// A peer is one short file: a function that gives its Peer, named in All. Each choice has its
+// reason beside it, so that an expert of the server can spot unfair treatment. The rules for
+// all servers: the requested number of processes and threads, a backlog of 1024, TCP_NODELAY
+// on, request logs on or off for all, no limit that a workload reaches, and otherwise the
+// manual's advice for production.
 package peers
 
 import (
@@ -49,8 +48,7 @@ type Setup struct {
 	Want      []byte // body that it must have; nil: any
 }
 
-// Tools says where on this machine the parts are. A peer whose part is empty is
-// not available.
+// Tools says where on this machine the parts are. A peer with an empty part is not available.
 type Tools struct {
 	Apps    string // directory with the apps; servers run in it
 	Uwsgo   string // the uwsgo binary
@@ -64,7 +62,7 @@ type Tools struct {
 // Peer is one way of serving.
 type Peer struct {
 	Name     string
-	About    string // one sentence: what it is and how it is run
+	About    string // one sentence: what it is and how it runs
 	Protocol Protocol
 	// KeepAlive says that the server keeps a connection for the next request.
 	// One that does not closes after each answer, sometimes without announcing
@@ -73,8 +71,8 @@ type Peer struct {
 	// IgnoresClose says that the server keeps the connection although it was
 	// asked with "Connection: close": a client must not wait for the end.
 	IgnoresClose bool
-	// NeedsLength says that an answer without Content-Length has no end that a
-	// client could see, so that streams cannot be measured.
+	// NeedsLength says that a client cannot see the end of an answer without Content-Length, so
+	// streams cannot be measured.
 	NeedsLength bool
 	Runs        Work
 	// Install are the Python packages of the server, with those that they need,
@@ -82,9 +80,9 @@ type Peer struct {
 	Install []string
 	// Needs names the part that is missing, or is empty when the peer can run.
 	Needs func(Tools) string
-	// Version tells what was measured, in one line.
+	// Version returns the measured version in one line.
 	Version func(Tools) string
-	// Shape is how the server runs what is asked of it.
+	// Shape is how the server runs a setup.
 	Shape func(Setup) Shape
 	// Command gives the program and arguments.
 	Command func(*Plan) ([]string, error)
@@ -102,7 +100,7 @@ type Peer struct {
 type Shape struct {
 	Processes int
 	Threads   int    // of each process
-	Note      string // where it is not what was asked for, why
+	Note      string // why it differs from the requested setup
 }
 
 // String gives the shape as "2 × 2", or "1 × 4 (has no processes)".
@@ -117,7 +115,7 @@ func (s Shape) String() string {
 // asAsked is the shape of a server that has processes and threads.
 func asAsked(s Setup) Shape { return Shape{Processes: s.Processes, Threads: s.Threads} }
 
-// withoutThreads is the shape of a server whose processes run one request at a time.
+// withoutThreads is the shape of a server with one request at a time per process.
 func withoutThreads(note string) func(Setup) Shape {
 	return func(s Setup) Shape {
 		shape := Shape{Processes: s.Processes, Threads: 1}
@@ -135,7 +133,7 @@ type Plan struct {
 	Host, Port string
 	Socket     string            // unix socket to listen on instead, behind nginx; or empty
 	Dir        string            // of this start alone, removed at its end
-	Files      map[string]string // what was written there, by name
+	Files      map[string]string // the written files, by name
 }
 
 // Addr is where the server must listen, host:port.

@@ -23,7 +23,7 @@ type Server struct {
 	Peer    Peer
 	Setup   Setup
 	Addr    string            // host:port it answers on
-	Command []string          // what was started
+	Command []string          // the started process
 	Files   map[string]string // of its configuration, by name
 	Started time.Duration     // from the start of the process to the first right answer
 	// NoDelay is TCP_NODELAY as found on a connection that the server accepted:
@@ -42,7 +42,7 @@ var (
 	stopLimit  = 5 * time.Second  // then what still runs is killed
 )
 
-// portTries is how often a start is tried whose port another program took.
+// portTries is how often a start is tried when another program takes its port.
 const portTries = 3
 
 // masterFile is where a command that starts several programs leaves the process
@@ -241,8 +241,8 @@ func (srv *Server) Stop() {
 	<-srv.ended
 }
 
-// processes gives those of the server that run: its tree, its process group, and
-// what is left of those that were known before.
+// processes returns the running processes of the server: its tree, its process group, and known
+// ones that still run.
 func (srv *Server) processes(known []int) []int {
 	tree, _ := proctree.PIDs(srv.root()) // fails when the root has ended
 	group, err := proctree.Group(srv.root())
@@ -285,7 +285,7 @@ func freePort() (host, port string, err error) {
 	}
 }
 
-// commandLine is that of a process, its words joined by spaces.
+// commandLine returns the command line of a process, joined by spaces.
 func commandLine(pid int) string {
 	line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 	return strings.TrimSpace(strings.ReplaceAll(string(line), "\x00", " "))

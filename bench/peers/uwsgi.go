@@ -2,10 +2,9 @@ package peers
 
 import "strings"
 
-// The shapes in which people run the reference server. Each option is that of
-// its manual; where a shape is slow by itself, that is what is measured. The
-// router of --http sets TCP_NODELAY on no connection, whatever it is told, and so
-// waits for acknowledgements within larger answers.
+// The shapes in which people run the reference server. Each option follows its manual. A shape
+// that is slow by itself is measured as it is. The router of --http sets TCP_NODELAY on no
+// connection, whatever it is told, and so waits for acknowledgements within larger answers.
 
 // uwsgiHTTP is what most manuals of other projects begin with.
 func uwsgiHTTP() Peer {
@@ -71,7 +70,7 @@ func uwsgiOn(listen string, more ...string) Peer {
 		Command: func(p *Plan) ([]string, error) {
 			return append(uwsgiCommand(p, listen), more...), nil
 		},
-		// The master loads the app anew and replaces itself with all workers.
+		// The master loads the app again and replaces itself with all workers.
 		Reload: hangUp,
 		Workers: func(s *Server) ([]int, error) {
 			return s.descendants(1, func(line string) bool { return strings.HasPrefix(line, "uWSGI worker") })

@@ -62,8 +62,8 @@ func sharedOptions(p *Plan, listen string) []string {
 	return args
 }
 
-// descendants gives the processes a number of generations below the server's
-// master whose command line fits.
+// descendants returns the processes a number of generations below the server's master with a
+// matching command line.
 func (s *Server) descendants(generations int, fits func(commandLine string) bool) ([]int, error) {
 	master, err := s.master()
 	if err != nil {

@@ -1,8 +1,8 @@
 // Package proctree reads what a process and all its descendants have used, from
 // Linux's /proc. Elsewhere every function fails with an error that says so.
 //
-// A reading costs about 10 µs for each process of the machine, since the tree is
-// found by asking each for its parent, and PSS some 100 µs for each of the tree.
+// A reading costs about 10 µs per process of the machine, because it asks each for its parent.
+// PSS costs about 100 µs per process of the tree.
 package proctree
 
 import (
@@ -26,12 +26,12 @@ type Usage struct{ User, System time.Duration }
 // Total is both together.
 func (u Usage) Total() time.Duration { return u.User + u.System }
 
-// Sub is what was used between an older reading and u.
+// Sub returns the usage between an older reading and u.
 func (u Usage) Sub(older Usage) Usage {
 	return Usage{u.User - older.User, u.System - older.System}
 }
 
-// stat is what is used of /proc/PID/stat.
+// stat is the used part of /proc/PID/stat.
 type stat struct {
 	pid, parent, group int
 	zombie             bool
@@ -52,7 +52,7 @@ func PIDs(root int) ([]int, error) {
 	return pids, nil
 }
 
-// Group gives the processes of a process group, also those whose parents died.
+// Group returns the processes of a process group, orphans included.
 func Group(pgid int) ([]int, error) {
 	return pidsWhere(func(s stat) bool { return s.group == pgid })
 }
@@ -71,14 +71,14 @@ func pidsWhere(fits func(stat) bool) ([]int, error) {
 	return pids, nil
 }
 
-// Children gives the processes whose parent is pid.
+// Children returns the children of pid.
 func Children(pid int) ([]int, error) {
 	return pidsWhere(func(s stat) bool { return s.parent == pid })
 }
 
-// CPU is the time that the tree below root has used so far. Those that ended are
-// in it, as children of the process that waited for them; one whose parent
-// ignores SIGCHLD, or died before it, is not.
+// CPU is the time that the tree below root has used so far. It includes exited processes, as
+// children of the process that waited for them. It lacks those whose parent ignores SIGCHLD, or
+// died first.
 func CPU(root int) (Usage, error) {
 	// A process that is waited for while the tree is read would be missing, or
 	// count twice, as itself and as a child. When one has gone it is read again.

@@ -126,8 +126,7 @@ func newChartedServer(p page, r row) chartedServer {
 	return chartedServer{r.entry.Peer, r.label, r.about(), r.faults.short(), r.entry.Failed != "", p.ours(r.entry.Peer)}
 }
 
-// barMetrics gives what is drawn as bars: what the workload says, or else the
-// first two of its metrics.
+// barMetrics returns the metrics to draw as bars: the workload's choice, or its first two.
 func barMetrics(p page) []result.Metric {
 	if len(p.Chart) == 0 {
 		return p.headline[:min(2, len(p.headline))]
@@ -146,7 +145,7 @@ func bars(p page, t table, m result.Metric) chartedMetric {
 		if m.Name == "cpu" {
 			user, system := result.SpreadOf(r.entry.Values(t.name, "user")), result.SpreadOf(r.entry.Values(t.name, "system"))
 			if user.N > 0 && system.N > 0 && user.Median+system.Median > 0 && b.Median != nil {
-				// The medians of the parts need not add up to that of the whole.
+				// The medians of the parts need not add up to the median of the whole.
 				scale := *b.Median / (user.Median + system.Median)
 				u, s := user.Median*scale, system.Median*scale
 				b.User, b.System = &u, &s

@@ -13,8 +13,8 @@ import (
 	"github.com/uwsgo/uwsgo/bench/result"
 )
 
-// spoiling is the share of errors above which a server is not said to be better
-// than another one in anything: who leaves work out has less of it.
+// spoiling is the share of errors above which a server never counts as better than another: a
+// server that skips work has less of it.
 const (
 	spoiling        = 0.001
 	spoilingPercent = "0.1"
@@ -29,7 +29,7 @@ type faults struct {
 	part  float64
 }
 
-// most bounds what is counted, so that no sum overflows, whatever a file holds.
+// most bounds counts, so that no sum overflows, whatever a file contains.
 const most = 1 << 50
 
 func (f *faults) add(s result.Sample) {

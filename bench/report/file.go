@@ -35,7 +35,7 @@ func WriteJSON(path string, run *result.Run) error {
 		err = closed
 	}
 	if err == nil {
-		err = os.Chmod(f.Name(), 0o644) // CreateTemp's 0600 would hide it from whoever publishes it
+		err = os.Chmod(f.Name(), 0o644) // CreateTemp's 0600 would hide it from its publisher
 	}
 	if err == nil {
 		err = os.Rename(f.Name(), path)
@@ -92,9 +92,9 @@ func decode(r io.Reader, limit int64) (*result.Run, error) {
 	return run, nil
 }
 
-// Bounds of what a report shows. No run of the harness comes near them; without
-// them a made-up file could make a report of any size, since tables of pairs grow
-// with the square of the servers and each names them all.
+// Bounds of what a report shows. No run of the harness comes near them. Without them a forged
+// file could make a report of any size, because tables of pairs grow with the square of the
+// servers.
 const (
 	maxWorkloads = 200
 	maxServers   = 64 // of a workload

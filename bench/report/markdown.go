@@ -61,7 +61,7 @@ func date(run *result.Run) string {
 	}
 }
 
-// chance is what a reader of many comparisons has to know.
+// chance is the warning for readers of many comparisons.
 func chance(run *result.Run) string {
 	rounds := max(run.Settings.Rounds, result.FullRounds)
 	return fmt.Sprintf("Even so, with %d rounds about one in %s comparisons of two equal servers tells them apart by chance: "+

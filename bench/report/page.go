@@ -29,7 +29,7 @@ type page struct {
 type table struct {
 	name string // of the case; "" if the workload has but one
 	rows []row
-	// bases are the peers that ratios are to, by the class of those compared.
+	// bases are the peers that ratios refer to, by class.
 	bases map[string]string
 }
 
@@ -52,7 +52,7 @@ type cell struct {
 	ratio  result.Ratio // to the base
 }
 
-// pages computes what is shown of each workload of a run.
+// pages computes the content for each workload of a run.
 func pages(run *result.Run) []page {
 	all := make([]page, len(run.Workloads))
 	about := focus(run)
@@ -64,7 +64,7 @@ func pages(run *result.Run) []page {
 
 func newPage(run *result.Run, w result.Workload, focus string) page {
 	p := page{Workload: w, focus: focus, headline: headline(w), absent: absent(run, w), settings: run.Settings}
-	// The headline first: who has to scroll for the rest has seen what counts.
+	// The headline first: readers see it without scrolling.
 	p.columns = slices.DeleteFunc(slices.Clone(p.headline), func(m result.Metric) bool { return !slices.Contains(w.Metrics, m.Name) })
 	for _, name := range w.Metrics {
 		if !slices.ContainsFunc(p.columns, func(m result.Metric) bool { return m.Name == name }) {
@@ -158,8 +158,8 @@ func (r row) values(metric string) map[int]float64 {
 	return values
 }
 
-// about says how a server ran: "kept alive, 2 × 2". The connections come first: what
-// has no room is cut from the end.
+// about says how a server ran: "kept alive, 2 × 2". The connections come first, because text
+// without room is cut at the end.
 func (r row) about() string {
 	var parts []string
 	for _, s := range []string{r.entry.Connection, r.entry.Shape} {
@@ -177,8 +177,8 @@ const stalling = 50
 // stalls tells whether the server lets a lone client wait for acknowledgements.
 func (r row) stalls() bool { return r.stalled >= stalling }
 
-// base gives the row of a peer to compare r with. If the peer was measured in
-// several ways, that is the one whose shape, and then whose connections, are r's.
+// base gives the row of a peer to compare r with. If the peer was measured in several ways, it
+// chooses the one with r's shape, and then with r's connections.
 func (t table) base(peer string, r row) (row, bool) {
 	best, found := -1, row{}
 	for _, other := range t.rows {
@@ -291,7 +291,7 @@ func (t table) versus() string {
 	return oneLine(strings.Join(parts, "; "))
 }
 
-// isBase tells whether ratios of a row's class are to itself.
+// isBase reports whether the row is the base of its class.
 func (t table) isBase(r row) bool { return t.bases[r.entry.Class] == r.entry.Peer }
 
 // failures are sentences about the servers that were given up.
@@ -337,9 +337,8 @@ func own(focus, peer string) bool {
 
 func (p page) ours(peer string) bool { return own(p.focus, peer) }
 
-// chooseBases chooses, for each class, the peer that the ratios of a table are to:
-// the one that the workload names, or the best uWSGI of that class, or where none
-// was measured the best of the others.
+// chooseBases chooses the base of a table's ratios for each class: the peer that the workload
+// names, or the best uWSGI of that class, or else the best of the others.
 func (p *page) chooseBases(t *table) {
 	t.bases = map[string]string{}
 	for _, r := range t.rows {
@@ -383,10 +382,9 @@ func family(peer string) string {
 	return ""
 }
 
-// best gives, of the servers of a class that fit and are not ours, the one that is
-// best in the first figure of the workload, and how many there are. One that has
-// errors, left clients out or stalls is never the best: what is compared with it
-// would shine by its faults. Where there are only such, why tells so.
+// best returns the matching server of a class that is best in the first figure of the workload,
+// ours left out, and how many there are. A server with errors, unanswered clients or stalls is
+// never the best: others would shine by its faults. Where there are only such, why tells so.
 func (p page) best(t table, class string, fits func(row) bool) (best *row, why string) {
 	if len(p.headline) == 0 {
 		return nil, ""
@@ -418,8 +416,8 @@ func (p page) best(t table, class string, fits func(row) bool) (best *row, why s
 	return best, why
 }
 
-// spoiled gives the first server of a class that fits, is not ours, and has errors.
-// A table can have ratios to it: they say themselves what it is worth.
+// spoiled gives the first server of a class that fits, is not ours, and has errors. A table can
+// have ratios to it: they show their own value.
 func (p page) spoiled(t table, class string, fits func(row) bool) *row {
 	for i := range t.rows {
 		r := &t.rows[i]
@@ -455,8 +453,8 @@ func alike(a, b result.Entry) bool { return a.Class == b.Class && a.Connection =
 const rivalry = "Rivals are servers of one class (behind nginx or not, HTTP or the uwsgi protocol, with Python or without) whose connections are of one kind: " +
 	"who keeps connections alive is not counted against who gets a new one for each request, which alone costs as much as several requests."
 
-// rivals gives the rows that one of ours is compared with: the other servers that
-// are alike, each in the same shape where it was measured in several.
+// rivals returns the rows to compare with one of ours: the servers of the same kind, each in
+// the same shape if it was measured in several.
 func (p page) rivals(t table, r row) []row {
 	var those table
 	for _, other := range t.rows {

@@ -67,9 +67,8 @@ var turnedRound = map[string]string{
 	hasErrors: otherHasErrors, otherHasErrors: hasErrors, stallsItself: otherStalls, otherStalls: stallsItself,
 }
 
-// compare is result.Compare that also knows what to say of zeros: where both
-// sides have none in every round there is no difference, and where one side has
-// none and the other always some, that decides.
+// compare is result.Compare with rules for zeros. If both sides are zero in every round there
+// is no difference. If one side is always zero and the other never, that decides.
 func compare(m result.Metric, a, b map[int]float64) result.Ratio {
 	if result.SameRounds(a, b) {
 		if r, ok := zeros(m, a, b); ok {
@@ -79,7 +78,7 @@ func compare(m result.Metric, a, b map[int]float64) result.Ratio {
 	return result.Compare(m, a, b)
 }
 
-// zeros compares values of which one side, or both, are always zero.
+// zeros compares values with one or both sides always zero.
 func zeros(m result.Metric, a, b map[int]float64) (result.Ratio, bool) {
 	if len(a) < result.MinRounds || len(b) < result.MinRounds {
 		return result.Ratio{}, false

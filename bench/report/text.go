@@ -14,8 +14,8 @@ import (
 	"github.com/uwsgo/uwsgo/bench/result"
 )
 
-// number prints a value for a reader: whole numbers as they are, others with
-// three figures, or four from 1000 on, since no measurement is better than that.
+// number prints a value for a reader: whole numbers in full, others with three figures, or four
+// from 1000 on. No measurement is more exact.
 func number(v float64) string {
 	abs := math.Abs(v)
 	switch {
@@ -77,8 +77,8 @@ func times(v float64) string {
 	return number(v) + "×"
 }
 
-// ratio prints what was concluded: a factor with its interval and which side is
-// ahead, "no difference", or "–".
+// ratio prints a verdict: a factor with its interval and the leading side, "no difference", or
+// "–".
 func ratio(r result.Ratio) string {
 	switch {
 	case r.Verdict == result.Unknown && (turnedRound[r.Why] != "" || r.Why == "not the same rounds"):

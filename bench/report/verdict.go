@@ -182,9 +182,9 @@ type glance struct {
 	rated    bool   // there are ratios to show
 }
 
-// glances gives the lines for each workload, case and way that the server was run
-// that the report is about: one against the best uWSGI of its class and one against
-// the best Granian, or where there is neither, against the best other server.
+// glances returns the lines for each workload, case and setup of the report's server: one
+// against the best uWSGI of its class, one against the best Granian, or without both, one
+// against the best other server.
 func glances(all []page) []glance {
 	var lines []glance
 	for i, p := range all {

@@ -45,8 +45,8 @@ var metrics = []Metric{
 	{"disturbed", "time disturbed", "ms", false, "How much of the time, in slices of 50 ms, a request that was due had to wait for more than 100 ms or got no right answer."},
 }
 
-// FindMetric gives the metric with a name. A name that is not listed gives a
-// metric that is headed by its name, so that a newer file can still be shown.
+// FindMetric gives the metric with a name. An unknown name gives a metric with that name as its
+// heading, so that a newer file can be shown.
 func FindMetric(name string) Metric {
 	if i := slices.IndexFunc(metrics, func(m Metric) bool { return m.Name == name }); i >= 0 {
 		return metrics[i]

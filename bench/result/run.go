@@ -15,7 +15,7 @@ type Run struct {
 	Command   []string   `json:"command"` // as it was called
 	Started   time.Time  `json:"started"`
 	Finished  time.Time  `json:"finished"`
-	Complete  bool       `json:"complete"` // false: it was interrupted, what is here was measured
+	Complete  bool       `json:"complete"` // false: it was interrupted; the measured part is here
 	Settings  Settings   `json:"settings"`
 	Machine   Machine    `json:"machine"`
 	Peers     []Peer     `json:"peers"` // every known peer, also those that are absent
@@ -32,9 +32,9 @@ type Settings struct {
 	ClientOn int     `json:"client_on"` // threads of the load generator
 }
 
-// What a run needs so that a report concludes anything from it. A shorter one is
-// a quick look: on a machine that client and servers share, measurements of less
-// than two seconds and fewer than seven rounds say other things each time.
+// What a run needs so that a report concludes anything from it. A shorter one is a quick look:
+// on a machine that client and servers share, results vary with measurements below two seconds
+// and fewer than seven rounds.
 const (
 	FullRounds  = 7
 	FullSeconds = 2.0
@@ -57,8 +57,8 @@ type Machine struct {
 // Peer is one way of serving, measured or not.
 type Peer struct {
 	Name    string `json:"name"`
-	About   string `json:"about"`             // one sentence: what it is and how it is run
-	Version string `json:"version,omitempty"` // what was measured
+	About   string `json:"about"`             // one sentence: what it is and how it runs
+	Version string `json:"version,omitempty"` // the measured version
 	Absent  string `json:"absent,omitempty"`  // why it was not measured, where it was asked for
 }
 
@@ -66,8 +66,8 @@ type Peer struct {
 type Workload struct {
 	Name    string   `json:"name"`
 	Title   string   `json:"title"`
-	About   string   `json:"about"`           // what is asked and what is measured, in full sentences
-	Base    string   `json:"base,omitempty"`  // the peer that ratios are to among servers of its class; without it the best uWSGI of a class
+	About   string   `json:"about"`           // the requests and the measurements, in full sentences
+	Base    string   `json:"base,omitempty"`  // the base of ratios among servers of its class; empty for the best uWSGI of a class
 	Cases   []string `json:"cases"`           // parts measured one after the other on the same server; one, "", if it has none
 	Metrics []string `json:"metrics"`         // names of the columns, the most telling first
 	Chart   []string `json:"chart,omitempty"` // metrics drawn as bars
@@ -101,7 +101,7 @@ type Sample struct {
 	Case   string             `json:"case"`
 	Values map[string]float64 `json:"values"`           // by metric name
 	Errors map[string]int64   `json:"errors,omitempty"` // wrong and missing answers, by kind
-	Asked  int64              `json:"asked,omitempty"`  // requests whose answers were right, wrong or missing; 0: not counted
+	Asked  int64              `json:"asked,omitempty"`  // requests with right, wrong or missing answers; 0: not counted
 	Notes  []string           `json:"notes,omitempty"`  // warnings
 	Curve  []Percentile       `json:"curve,omitempty"`
 	Ticks  []Tick             `json:"ticks,omitempty"`

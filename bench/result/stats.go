@@ -38,8 +38,8 @@ func (v Verdict) String() string {
 	return [...]string{"unknown", "no difference", "better", "worse"}[v]
 }
 
-// Ratio compares a metric of one server with that of another: the median of the
-// ratios, and the interval that holds it with the confidence Coverage.
+// Ratio compares a metric of two servers: the median of the ratios, and the interval that
+// contains it with the confidence Coverage.
 type Ratio struct {
 	Value, Low, High float64
 	Verdict          Verdict
@@ -62,16 +62,15 @@ const (
 	// equal servers would often be the same in every round by chance: with 5 that
 	// happens once in 16.
 	MinRounds = 5
-	// Confidence of the intervals, where there are rounds enough for it. 99 %
-	// rather than 95 %: a report holds many comparisons, and some would be wrong by
-	// chance.
+	// Confidence of the intervals, given enough rounds. It is 99 % rather than 95 %, because a
+	// report has many comparisons and some would be wrong by chance.
 	Confidence = 0.99
 	resamples  = 10_000
 )
 
-// Coverage is the confidence that the interval of n rounds has: no interval of a
-// median can do better than reach from the least to the greatest value, and both
-// lie on the same side of the true one in 1 of 2^(n-1) cases.
+// Coverage is the confidence of the interval of n rounds. An interval of a median reaches at
+// most from the least to the greatest value. Both lie on the same side of the true one in 1 of
+// 2^(n-1) cases.
 func Coverage(n int) float64 {
 	return max(0, min(Confidence, 1-math.Pow(2, 1-float64(n))))
 }
@@ -82,11 +81,10 @@ func SameRounds(a, b map[int]float64) bool {
 	return maps.EqualFunc(a, b, func(float64, float64) bool { return true })
 }
 
-// Compare compares a with b, both measured in the same rounds. Each round gives
-// one ratio, so what slows the machine for a while weighs on both sides of it;
-// the interval is the percentile bootstrap over rounds, and no narrower than the
-// order statistics that hold the median with the confidence Coverage. The same
-// values always give the same interval.
+// Compare compares a with b, both measured in the same rounds. Each round gives one ratio, so a
+// slow moment of the machine affects both of its sides. The interval is the percentile
+// bootstrap over rounds, and at least as wide as the order statistics that contain the median
+// with the confidence Coverage. The same values always give the same interval.
 func Compare(m Metric, a, b map[int]float64) Ratio {
 	if len(a) == 0 || len(b) == 0 {
 		return Ratio{Why: "not measured"}
@@ -135,8 +133,8 @@ func outer(n int) int {
 	}
 }
 
-// CompareRuns compares the values of a newer run with those of an older one,
-// whose rounds have nothing to do with each other.
+// CompareRuns compares the values of a newer run with those of an older one. Their rounds are
+// independent.
 func CompareRuns(m Metric, newer, older map[int]float64) Ratio {
 	a, b := slices.Sorted(maps.Values(newer)), slices.Sorted(maps.Values(older))
 	if len(a) == 0 || len(b) == 0 {

@@ -52,8 +52,8 @@ func prepare(ctx context.Context, w *Workload, o Options) error {
 	return nil
 }
 
-// prepareOwn asks the app itself, as often as it takes to see whether its answers
-// can be compared. One whose answers differ is held to its status alone.
+// prepareOwn asks the app itself, as often as it takes to see whether its answers can be
+// compared. For a route with varying answers only the status counts.
 func prepareOwn(ctx context.Context, w *Workload, o Options) error {
 	if err := w.Own.WriteTo(o.Tools.Apps); err != nil {
 		return err

@@ -131,8 +131,7 @@ func disturbed(w Workload, what string, do func(r *Rig, workers []int) ([]int, e
 // so one by one, with pauses.
 const replaceLimit = 20 * time.Second
 
-// waitWorkers waits until a server has as many workers as it was told to, and none
-// of those that are to be gone.
+// waitWorkers waits until a server has the right number of workers, and none of the old ones.
 func waitWorkers(ctx context.Context, r *Rig, gone []int) ([]int, error) {
 	want := r.Peer.Shape(r.Server.Setup).Processes
 	for deadline := time.Now().Add(replaceLimit); ; {

@@ -16,7 +16,7 @@ func Own(app apps.Own, q load.Request, clients int) Workload {
 		Title: app.Name(),
 		About: fmt.Sprintf("%d clients ask %s %s of the app %s, each as soon as it has its last answer.", clients, q.Method, q.Path, app.Name()),
 		Setup: peers.Setup{App: apps.OwnFile, Processes: 2, Threads: 2},
-		// The app is asked itself what is right.
+		// The app itself gives the right answers.
 		Own: &app, Metrics: loadMetrics, Chart: loadChart,
 		Routes: []load.Route{{Request: q, Weight: 1}}, Refuses: needsApp, Takes: once, Measure: closedLoop(clients),
 	}

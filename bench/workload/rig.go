@@ -13,7 +13,7 @@ import (
 	"github.com/uwsgo/uwsgo/bench/result"
 )
 
-// Rig is one running server and what it is asked.
+// Rig is one running server with its requests.
 type Rig struct {
 	Server   *peers.Server
 	Peer     peers.Peer
@@ -38,8 +38,8 @@ func (r *Rig) Target() load.Target {
 	return t
 }
 
-// Options completes o for this server: one whose shape closes after each answer
-// is asked so, since what it would do otherwise is close unannounced.
+// Options completes o for this server. A server that closes after each answer gets "Connection:
+// close", or it would close unannounced.
 func (r *Rig) Options(o load.Options) load.Options {
 	o.Target = r.Target()
 	o.Threads = r.Threads
@@ -56,8 +56,8 @@ func (r *Rig) Options(o load.Options) load.Options {
 	return o
 }
 
-// Measure asks o of the server, first to warm up, and gives what came of it and
-// what the server used meanwhile.
+// Measure runs o against the server, after a warm-up, and returns the result and the server's
+// resource usage.
 func (r *Rig) Measure(ctx context.Context, name string, o load.Options) (result.Sample, error) {
 	o = r.Options(o)
 	warm := o
@@ -83,9 +83,9 @@ func (r *Rig) Measure(ctx context.Context, name string, o load.Options) (result.
 // answers before them, as Linux acknowledges at once in a connection's beginning.
 const lonely = 500 * time.Millisecond
 
-// lone asks the same from one client alone and gives the share of its time, in per
-// cent, in which it waited for an acknowledgement; or -1 where that cannot be told.
-// Of many clients the waits of one could be those for the others.
+// lone runs the same with one client alone. It returns the share of time, in per cent, spent
+// waiting for acknowledgements, or -1 if unknown. Of many clients the waits of one could be
+// those for the others.
 func (r *Rig) lone(ctx context.Context, o load.Options) (stalled float64, err error) {
 	if o.Rate > 0 || o.PerConnection == 1 || r.Peer.Protocol != peers.HTTP {
 		return -1, nil
@@ -105,9 +105,9 @@ const (
 	leastDelays = 3 // fewer may be chance
 )
 
-// stalledShare gives the share of all the time in a histogram of latencies, in per
-// cent, that went into answers which took as long as a delayed acknowledgement. It is
-// 0 where the times about that are as frequent: those are no cluster, but the app's own.
+// stalledShare returns the share of time in a histogram of latencies, in per cent, of answers
+// that took as long as a delayed acknowledgement. It is 0 where the times about that are as
+// frequent: those are no cluster, but the app's own.
 func stalledShare(h *hdrhistogram.Histogram) float64 {
 	var all, delayed float64
 	var within, beside int64
@@ -179,16 +179,16 @@ func (r *Rig) usage() (u usage, err error) {
 	return u, err
 }
 
-// Memory is read a few times in each measurement, and not too often: the kernel
-// walks the server's page tables for it, which must not weigh on the rest.
+// Memory is read only a few times in each measurement: the kernel walks the server's page
+// tables for it, which must not disturb the rest.
 const (
 	pssReadings = 4
 	pssEvery    = 500 * time.Millisecond // at most this seldom
 	pssLeast    = 50 * time.Millisecond
 )
 
-// watchMemory reads the server's memory from now on until the function that it
-// gives is called, which reads it once more and tells the most that was seen.
+// watchMemory reads the server's memory from now on. The returned function ends that, reads
+// once more, and returns the highest value.
 func (r *Rig) watchMemory(ctx context.Context) (peak func() int64) {
 	ctx, stop := context.WithCancel(ctx)
 	var most int64
@@ -214,7 +214,7 @@ func (r *Rig) watchMemory(ctx context.Context) (peak func() int64) {
 // percents are the points of latency curves.
 var percents = []float64{0, 10, 25, 50, 75, 90, 95, 98, 99, 99.5, 99.9, 99.95, 99.99, 100}
 
-// fastRoute is the route of mixed work whose latency is told apart.
+// fastRoute is the route of mixed work with its own latency.
 const fastRoute = "/"
 
 // sampleOf turns what the generator saw into values.

@@ -33,14 +33,13 @@ type Options struct {
 type Step struct {
 	Workload, Peer string
 	Round          int
-	Done, Left     time.Duration // of the whole run; what is left is a guess
+	Done, Left     time.Duration // of the whole run; the remaining time is a guess
 }
 
-// Run measures the workloads one after the other and adds what it finds to out.
-// In each round every server is measured once, from a fresh start, and each
-// round begins with another one, so that what changes on the machine meanwhile
-// weighs on all of them. A server that cannot be measured is noted and left out
-// of the rounds that follow. When ctx ends, what was measured stays in out.
+// Run measures the workloads one after the other and adds the results to out. Each round
+// measures every server once, from a fresh start, and begins with another one, so that changes
+// on the machine affect all of them. A server that cannot be measured is noted and left out of
+// the rounds that follow. When ctx ends, the results so far stay in out.
 func Run(ctx context.Context, out *result.Run, workloads []Workload, o Options) error {
 	if err := writeStatic(o.Static); err != nil {
 		return fmt.Errorf("writing static files: %w", err)
@@ -94,8 +93,7 @@ type turn struct {
 	entry    *result.Entry
 }
 
-// forgetRound drops what was measured in the round of t, if there are others: the
-// rest of it is missing, so that nobody can be compared in it.
+// forgetRound drops the incomplete round of t, if there are others: it allows no comparison.
 func (t turn) forgetRound() {
 	if t.round == 1 {
 		return

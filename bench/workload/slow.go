@@ -102,8 +102,8 @@ func besideCrowd(w Workload, slow load.Route, startSlow startCrowd) Workload {
 	return w
 }
 
-// awaitCrowd waits until all slow clients are in the middle of their exchange, at
-// most five seconds, and a second more until the burst of their requests is over.
+// awaitCrowd waits until all slow clients are in the middle of their exchange, at most five
+// seconds, plus a second until the burst of their requests is over.
 func awaitCrowd(ctx context.Context, crowd *load.Slow) (notes []string, err error) {
 	for deadline := time.Now().Add(5 * time.Second); crowd.Started() < slowClients; {
 		if time.Now().After(deadline) {

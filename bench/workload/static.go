@@ -10,7 +10,7 @@ import (
 	"github.com/uwsgo/uwsgo/bench/peers"
 )
 
-// staticFiles are what is under /static/.
+// staticFiles are the files under /static/.
 var staticFiles = []struct {
 	name, file string
 	size       int

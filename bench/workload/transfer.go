@@ -25,7 +25,7 @@ func large() Workload {
 	}
 }
 
-// stream is an answer in pieces whose length the server does not know.
+// stream is an answer in pieces, of unknown length.
 func stream() Workload {
 	return Workload{
 		Name:  "stream",
@@ -74,8 +74,8 @@ func upload() Workload {
 	return w
 }
 
-// routeByRoute asks a workload's routes, each of which is a case, one after the
-// other, in closed loops of so many clients.
+// routeByRoute runs a workload's routes one after the other, each as a case, in closed loops of
+// that many clients.
 func routeByRoute(clients func(route int) int) func(context.Context, *Rig) ([]result.Sample, error) {
 	return func(ctx context.Context, r *Rig) ([]result.Sample, error) {
 		var samples []result.Sample

@@ -1,5 +1,5 @@
-// Package workload says what is asked of the servers and what is measured
-// meanwhile, and runs it: servers take turns, round after round.
+// Package workload defines the requests and measurements, and runs them: servers take turns,
+// round after round.
 //
 // A workload is one short file with a function that describes it, and a line in
 // All. docs/benchmarking.md shows how to add one.
@@ -19,8 +19,8 @@ import (
 type Workload struct {
 	Name  string
 	Title string
-	About string // what is asked and what is measured, in full sentences
-	Base  string // peer that ratios are to in its class; empty for the best uWSGI of a class
+	About string // the requests and the measurements, in full sentences
+	Base  string // the base of ratios in its class; empty for the best uWSGI of a class
 	// Closes says that every request has a connection of its own, whatever the
 	// servers could do.
 	Closes bool
@@ -31,8 +31,8 @@ type Workload struct {
 	Cases   []string
 	Metrics []string // names of result metrics, the most telling first
 	Chart   []string // those that are drawn as bars
-	// Routes are what is asked, without the wanted answers: these are found before
-	// the first measurement.
+	// Routes are the requests, without the right answers: these are found before the first
+	// measurement.
 	Routes []load.Route
 	// Refuses says why a peer cannot take part, or nothing.
 	Refuses func(peers.Peer) string
@@ -88,7 +88,7 @@ func needsApp(p peers.Peer) string {
 	return "runs no WSGI app"
 }
 
-// needsKeepAlive refuses peers whose shape closes after each answer.
+// needsKeepAlive refuses peers that close after each answer.
 func needsKeepAlive(p peers.Peer) string {
 	if p.KeepAlive {
 		return ""
