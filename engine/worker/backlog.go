@@ -2,8 +2,8 @@ package worker
 
 import "encoding/binary"
 
-// backlog holds the requests that wait for room in the queue, first in, first out,
-// in one buffer: waiting costs a copy and no allocation.
+// backlog holds the requests that wait for room in the queue, first in, first out. It is one
+// buffer, so waiting costs a copy and no allocation.
 type backlog struct {
 	buf  []byte // uint32 length, uint32 id, request; and so on
 	head int    // where the first one begins

@@ -1,12 +1,11 @@
 package worker
 
-// flow tells how long a request that comes now will wait, from how fast requests
-// have been answered since they began to wait. It belongs to a Port, which has one
-// for each lane.
+// flow predicts how long a new request waits, from the rate of answers since requests began to
+// wait. It belongs to a Port, which has one for each lane.
 type flow struct {
-	servers int   // threads that the requests can count on
+	servers int   // threads that serve these requests
 	active  int   // requests begun and not ended
-	each    int64 // nanoseconds from one answer to the next, lately; 0: not known
+	each    int64 // recent nanoseconds from one answer to the next; 0 for unknown
 	since   int64 // when passed was 0
 	passed  int   // answers since then
 }
@@ -16,7 +15,7 @@ const flowWindow = 16
 
 func (f *flow) begin(now int64) {
 	if f.active++; f.active == f.servers+1 {
-		f.since, f.passed, f.each = now, 0, 0 // what was before says nothing
+		f.since, f.passed, f.each = now, 0, 0 // earlier counts say nothing
 	}
 }
 
@@ -26,8 +25,8 @@ func (f *flow) resize(servers int, now int64) {
 	f.since, f.passed, f.each = now, 0, 0
 }
 
-// end notes the end of a request, and whether it was answered by a worker.
-func (f *flow) end(now int64, answered bool) {
+// uncount counts one request less. answered says that a worker answered it.
+func (f *flow) uncount(now int64, answered bool) {
 	if answered && f.active > f.servers {
 		if f.passed++; f.passed == flowWindow {
 			f.each = max(1, (now-f.since)/flowWindow)

@@ -22,14 +22,14 @@ func TestExpectedWait(t *testing.T) {
 		{"gone_ones_count_no_more", func(f *flow) int64 {
 			now := steady(f, each, 2*flowWindow)
 			for range 15 {
-				f.end(now, false)
+				f.uncount(now, false)
 			}
 			return now
 		}, 3 * each},
 		{"slow_before_it_was_idle", func(f *flow) int64 {
 			now := steady(f, 1000*each, 2*flowWindow)
 			for f.active > 0 {
-				f.end(now, true)
+				f.uncount(now, true)
 			}
 			for range 10 {
 				f.begin(now + each)
@@ -40,7 +40,7 @@ func TestExpectedWait(t *testing.T) {
 			now := steady(f, each, flowWindow)
 			for f.active > 0 {
 				now += each
-				f.end(now, true)
+				f.uncount(now, true)
 			}
 			return now
 		}, 0},
@@ -63,7 +63,7 @@ func steady(f *flow, each int64, ends int) (now int64) {
 	}
 	for range ends {
 		now += each
-		f.end(now, true)
+		f.uncount(now, true)
 		f.begin(now)
 	}
 	return now

@@ -14,11 +14,11 @@ type State uint8
 // The states of a process, in the order in which it goes through them; it is idle
 // and busy in turns. Only an idle or a busy one is given requests.
 const (
-	Dead     State = iota // there is none, or its end is being dealt with
-	Starting              // it is forked, or imports the apps
+	Dead     State = iota // there is no process, or it has exited and is being detached
+	Starting              // it is being forked, or imports the apps
 	Idle                  // it has no request
 	Busy                  // a core has a request
-	Draining              // it finishes what it has, and goes
+	Draining              // it is retired: it finishes its requests and exits
 )
 
 // String returns the state in lower case.
@@ -33,7 +33,7 @@ type Snapshot struct {
 	Zygote  int    // process id, 0 while there is none
 	Apps    []LoadedApp
 	Workers []Stats
-	// Processes are all that exist: those that serve, and those that start or drain.
+	// Processes are all existing ones: they serve, start or drain.
 	Processes []ProcessStats
 	// Backgrounds are the processes beside the workers, in the order of [Config].Backgrounds.
 	Backgrounds []BackgroundStats
@@ -46,17 +46,17 @@ type Snapshot struct {
 	Held        uint64 // requests to them that had to wait for another one's end
 }
 
-// Stats are the figures of one worker, for uWSGI's stats server. Those that
-// count go on when its process is replaced.
+// Stats are the figures of one worker, for uWSGI's stats server. Counters go on when its
+// process is replaced.
 type Stats struct {
 	ID          int
 	PID         int   // of the process that serves, 0 while there is none
 	State       State // of that process
-	Cheap       bool  // there is none because of [Config].Cheaper, see there
+	Cheap       bool  // it has no process because of [Config].Cheaper
 	Requests    uint64
 	Delta       uint64 // requests of the present process
 	Exceptions  uint64
-	Harakiri    uint64    // how often a request of it came to that
+	Harakiri    uint64    // late requests
 	Respawns    uint64    // processes so far
 	LastSpawn   time.Time // of the present process
 	RunningTime time.Duration

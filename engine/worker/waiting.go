@@ -38,7 +38,7 @@ func (p *Port) drop(s *slot) {
 // uncount takes a request out of the counts of lanes and flow.
 func (p *Port) uncount(s *slot, answered bool) {
 	if s.lane != laneNone {
-		p.flow[s.lane].end(p.loop.Now(), answered)
+		p.flow[s.lane].uncount(p.loop.Now(), answered)
 	}
 	sent := s.state >= slotSent
 	p.lanes.uncount(s.route, sent)
@@ -147,7 +147,7 @@ func (p *Port) line(now int64) *backlog {
 // toSlow moves a request to the slow lane.
 func (p *Port) toSlow(s *slot, now int64) {
 	if s.lane != laneSlow {
-		p.flow[s.lane].end(now, false)
+		p.flow[s.lane].uncount(now, false)
 		p.flow[laneSlow].begin(now)
 		s.lane = laneSlow
 	}
@@ -238,7 +238,7 @@ func (p *Port) expire() {
 			p.waited = time.Duration(now - s.askedAt)
 			c := s.client
 			if with { // a thread drops it at once
-				p.flow[s.lane].end(now, false)
+				p.flow[s.lane].uncount(now, false)
 				s.client, s.body, s.lane = nil, nil, laneNone
 			} else {
 				p.drop(s)

@@ -4,7 +4,7 @@ import "github.com/uwsgo/uwsgo/engine/worker/internal/shared"
 
 // The frames between loops and worker threads; shim/port.py has the same numbers.
 
-// kind is what a frame from a worker thread is.
+// kind is the kind of a frame from a worker thread.
 type kind uint8
 
 const (
@@ -17,7 +17,7 @@ const (
 	kindFile                    // head, then uint64 offset and length in a file
 	kindNeedBody                // the request's body is in a file: send its descriptor
 	kindDropped                 // the request was cancelled before it ran
-	kindReturned                // the request as it was sent: the thread finishes, another is to have it
+	kindReturned                // the request as it was sent: the thread is retired, another gets it
 	kindLogVariable             // a marshalled (name, value) for the log, before or within the answer; no name: log this request
 	kindPlaced                  // head, then uint64 position and length of the whole body, in shared memory
 )
@@ -25,46 +25,44 @@ const (
 // frameHead is the length of the head of a frame from a worker thread.
 const frameHead = 12
 
-// maxHead bounds a marshalled head, in bytes; the shim keeps to it.
+// maxHead bounds a marshalled head in bytes. The shim has the same.
 const maxHead = 1 << 20
 
-// renew says of an abort or a failure that the process is to be replaced, in place of the
-// length of a head; and maxPage bounds what the client gets of a failure.
+// renew, in place of a head's length, asks to replace the process after an abort or a failure.
+// maxPage bounds the page that a client gets about a failure.
 const (
 	renew   = 1
 	maxPage = 32 << 10
 )
 
-// maxFrame bounds every frame that is read as one piece: a head and the largest
-// body that the shim sends whole.
+// maxFrame bounds frames that are read in one piece: a head and the largest body that the shim
+// sends whole.
 const maxFrame = maxHead + 64<<10
 
-// What goes to a worker thread: two uint32, tag and n. Tags other than these are
-// numbers of streamed answers, and n the bytes that are welcome.
+// Pairs to a worker thread: two uint32, tag and n. Tags other than these are numbers of
+// streamed answers, with n bytes of credit.
 const (
-	tagDescriptor = 0          // n = 1: a descriptor comes along, or may be sent; 0: the client has gone
+	tagDescriptor = 0          // n = 1: a descriptor is attached, or may be sent; 0: the client has gone
 	tagRequest    = 0xFFFFFFFF // stream mode: a request of n bytes follows
 	tagQuit       = 0xFFFFFFFE // stream mode: finish
 	gone          = 0xFFFFFFFF // as n: the client has gone
 )
 
-// Variables are those that every environ has. Their values come as a tuple, so that
-// workers need not make their names again for each request; shim/worker.py has the
-// same list.
+// Variables are the keys of every environ. Their values travel as a tuple, so that workers need
+// not make the names for each request. shim/worker.py has the same list.
 var Variables = [...]string{
 	"wsgi.url_scheme", "SERVER_NAME", "SERVER_PORT", "REQUEST_METHOD", "PATH_INFO", "SCRIPT_NAME",
 	"QUERY_STRING", "SERVER_PROTOCOL", "REMOTE_ADDR",
 }
 
-// What a loop writes for a slot whose request must not run. Either keeps a thread
-// from starting it; only cancelGone ends one that runs. shim/port.py has the same.
+// Values of a slot's cancel byte. Both keep a thread from starting the request; only cancelGone
+// ends a running one. shim/port.py has the same.
 const (
 	cancelGone = 1 // nobody waits for the answer
-	cancelLate = 2 // it has waited for too long
+	cancelLate = 2 // it has waited too long
 )
 
-// Window is how many bytes a streamed answer may be ahead of what
-// [Port.Credit] has allowed.
+// Window is how many bytes a streamed answer may be ahead of [Port.Credit].
 const Window = 1 << 20
 
 // creditStep is how much credit is collected before a thread is told: few

@@ -26,10 +26,9 @@ class LoadError(Exception):
 def load_all(config, doing, held):
     """Import each (mount, file, module, callable) of the configuration.
 
-    doing is told what is imported, before: its place among them, and a text. held is what
-    may run in between while an app is imported, see interrupts.
-    Return the callables, None for what failed, a report for the server, (mount, seconds,
-    None or why it failed), and what is held after it.
+    doing is called before each import, with the app's place and a text. held is the app code
+    to restore during an import, see interrupts. Return the callables, None for a failed one, a
+    report for the server, (mount, seconds, None or the reason), and the code held afterwards.
     """
     found, outcome = [], []
     pid = getpid()
@@ -89,7 +88,7 @@ def import_all(config, doing, held):
 def load(path, module, name, config, way=""):
     """Return the callable that a wsgi-file or a module[:callable] names.
 
-    way is empty for those. Otherwise it says what path is: see WAYS.
+    way is empty for those. Otherwise it names the kind of path: see WAYS.
     """
     if way in WAYS:
         return check(WAYS[way](path, name, config), way, path, "", False)
@@ -221,8 +220,8 @@ def no_arguments(factory):
 def takes_both(app):
     """Tell whether an app can be called with two arguments.
 
-    Only a plain function is judged, and by its code: what a decorator says of its
-    signature is not what a call does. Anything else may take what it likes.
+    Only plain functions are checked, by their code: a decorator's signature says nothing about
+    a call. Other callables may take any arguments.
     """
     if type(app) is not FUNCTION:
         return True
@@ -295,10 +294,10 @@ def threads():
 
 
 def reseed():
-    """Give a worker random numbers of its own where the zygote has made a generator.
+    """Give a worker its own random numbers if the zygote has made a generator.
 
-    Python's random does so by itself; the functions of numpy.random would give the same
-    in all workers.
+    Python's random does so by itself. The functions of numpy.random would give the same
+    numbers in all workers.
     """
     numpy = sys.modules.get("numpy.random")
     if numpy is not None:

@@ -1,8 +1,7 @@
 """The channel to the server for everything but requests. engine/worker/control has the frames.
 
-Any thread may call. Without a subscription nothing waits at the channel: who calls reads
-the answer. Once somebody has subscribed, a thread of its own reads, in workers only, as a
-zygote must not have threads.
+Any thread may call. Without a subscription the caller reads the answer itself. After a
+subscription a thread of its own reads, in workers only: a zygote must not have threads.
 """
 
 from collections import deque
@@ -34,8 +33,8 @@ class Call:
 class Channel:
     """One process's end.
 
-    As in Port, what is raised in between must not cut a frame: what has gone is counted by
-    the C code that sends, and the next to send completes what is left.
+    As in Port, an exception must not cut a frame. The C code that sends counts the sent bytes,
+    and the next sender completes the rest.
     """
 
     def __init__(self, fd):

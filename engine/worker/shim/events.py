@@ -1,9 +1,8 @@
 """Signals of uWSGI: numbers that the server sends to workers, which call the app's functions.
 
-They are offered to all workers that may have them; the first that asks gets it. So one
-that dies before has taken nothing away. A worker with one thread calls the functions in
-that thread, while it has no request, as uWSGI does. One with more calls them in a thread
-of their own, beside its requests.
+The server offers a signal to all its workers, and the first to ask gets it. So a worker that
+dies before that loses nothing. A worker with one thread calls the functions in that thread
+between requests, as uWSGI does. One with several calls them in a separate thread.
 """
 
 from collections import deque
@@ -40,7 +39,7 @@ def offer(ident, number):
 def serve(main=None):
     """Handle signals from now on, in a worker that serves or is about to.
 
-    main is the Thread that is the process's only one, where it calls this.
+    main is the process's Thread, if it has only one and that calls this.
     """
     if _state["runs"]:
         return

@@ -368,9 +368,9 @@ class Exchange:
     def _only(self, frame, within=False):
         """Make a frame the whole answer.
 
-        A profile function, or what else runs in between, may have begun the answer by a
-        write() of its own. While sending is set none can; within says that it is set for
-        a block that this frame carries. A frame that is there already stays.
+        A profile function, or other code in between, may have begun the answer by a write().
+        While sending is set none can. within says that it is set for a block in this frame. An
+        existing frame stays.
         """
         was, self.sending = self.sending, True
         if self.started or self.frame is not None or (was and not within):
@@ -408,8 +408,8 @@ class Exchange:
 def write_errors(silent, tolerant, only):
     """Set what apps see when clients go.
 
-    silent is disable-write-exception, tolerant a write-errors-tolerance of 1 or more, only
-    write-errors-exception-only.
+    silent is disable-write-exception, tolerant a write-errors-tolerance of 1 or more, and only
+    is write-errors-exception-only.
     """
     Exchange.raises = not (silent or tolerant)
     Exchange.throws = only and not silent

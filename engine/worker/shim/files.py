@@ -8,9 +8,9 @@ PIECE = 64 << 10  # bytes of a file that are read at once
 
 
 class FileWrapper:
-    """wsgi.file_wrapper: an iterable of the blocks of a file, from where it stands.
+    """wsgi.file_wrapper: an iterable of the blocks of a file, from its position.
 
-    Around a real file it never comes to iterating: the server gets the descriptor.
+    A real file is never iterated: the server gets its descriptor.
     """
 
     def __init__(self, filelike, blksize=8192):
@@ -32,9 +32,9 @@ class FileWrapper:
 def extent(filelike):
     """Return (descriptor, offset, size) of the rest of a regular file, else None.
 
-    Only the exact types of open() count: what else has a fileno() may read other
-    bytes than the descriptor would give, as gzip does. Of a file that was opened as
-    text the bytes count, as in uWSGI.
+    Only the exact types of open() count: another object with a fileno() may read other bytes
+    than the descriptor gives, as gzip does. A file opened as text is sent as bytes, as in
+    uWSGI.
     """
     if type(filelike).__module__ == "tempfile":
         filelike = getattr(filelike, "file", None)

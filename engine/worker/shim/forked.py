@@ -1,8 +1,7 @@
 """Stops a child of the app that returns from the app as if it were the worker.
 
-Python's own hooks do not see all of it: C code forks, too. So a worker has a page of
-memory that the kernel empties in whatever is forked, and looks at it each time before it
-takes or sends anything.
+Python's fork hooks do not see forks by C code. So a worker has a page of memory that the
+kernel empties in every fork, and checks it before it takes or sends anything.
 """
 
 import sys
@@ -63,8 +62,8 @@ def _let_go():
 def leave(e=None):
     """End this process, a child of the one that called the app. e is what the app raised.
 
-    If it went on it would answer a request a second time, clear the claim of its parent
-    and take requests that nobody knows it has; or, forked by an import, take commands.
+    Otherwise it would answer a request twice, clear the claim of its parent and take requests
+    unknown to the server; or, forked by an import, take commands.
     """
     code = 0
     if isinstance(e, SystemExit) and (e.code is None or isinstance(e.code, int)):

@@ -4,11 +4,11 @@ import sys
 
 
 class Settle:
-    """A finder of no modules, which sees that gevent.monkey is about to be imported.
+    """A finder without modules that notices the import of gevent.monkey.
 
-    gevent imports the classes of its hub when the first hub is made. Once it has
-    patched locks an import needs a hub in turn, and threads that make theirs at the
-    same time wait for each other for ever. So these imports are done before.
+    gevent imports the classes of its hub with the first hub. After it has patched locks an
+    import needs a hub in turn, and threads that make hubs at the same time deadlock. So do
+    these imports first.
     """
 
     NAMES = ("loop", "libev_backend", "format_context", "resolver", "threadpool")

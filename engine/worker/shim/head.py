@@ -39,14 +39,13 @@ class Head:
 
 
 class Known(dict):
-    """Heads that were found good, by (status, headers).
+    """Checked heads, by (status, headers).
 
-    Most responses of an app have a head that another had before, so checking and
-    marshalling it comes down to one look-up. Heads that vary push the others out
-    once in a while, which costs little.
+    Most responses repeat an earlier head, so checking and marshalling it is one look-up.
+    Varying heads sometimes evict the others, which costs little.
 
-    A hit counts only when all that was looked up is exact str and tuples: a class of the
-    app's could compare equal to the head of another request.
+    A hit counts only for exact str and tuples: a class of the app could compare equal to the
+    head of another request.
     """
 
     LIMIT = 256

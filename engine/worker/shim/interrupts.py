@@ -1,7 +1,7 @@
 """Holds back code of the app that runs anywhere: signal handlers, profile and trace functions.
 
-That is for the app's own code. What it raised in the zygote would end that, and with it all
-workers; so it is held wherever none of the app's code runs, until a worker serves.
+Such code may raise. In the zygote that would end it with all workers. So it is held wherever
+no other app code runs, until a worker serves.
 """
 
 import _signal

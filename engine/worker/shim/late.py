@@ -1,7 +1,7 @@
 """A request's body that had not begun to come when its app was called.
 
-Front servers announce bodies that they never send. So the app runs, and only one that reads
-waits: until the server sends the whole body, as a file, or says that it does not come.
+Front servers announce bodies that they never send. So the app runs without the body. If it
+reads, it waits until the server sends the whole body as a file, or says that it does not come.
 """
 
 from array import array

@@ -1,8 +1,7 @@
 """Locks that the workers of all generations share, by number.
 
-Each is a record lock of the kernel, on a byte far behind the memory that all share: that
-costs no round trip, and ends with its owner. Such a lock belongs to a process, so one
-between threads is before it.
+Each is a record lock of the kernel, on a byte far behind the shared memory. It costs no round
+trip, and ends with its owner. Such a lock belongs to a process, so a thread lock comes first.
 """
 
 from .own import fcntl, thread

@@ -1,9 +1,9 @@
 """The module uwsgi, as apps import it.
 
-Names, arguments and results are those of uWSGI 2.0 under Python 3: text and bytes go in,
-bytes come out. What only some configurations of uWSGI have (spooler, queue, shared areas,
-snmp) is missing without them here, too, as apps look for it with hasattr. What uWSGI has
-and this server does not raises NotImplementedError.
+Names, arguments and results are those of uWSGI 2.0 under Python 3: text and bytes go in, bytes
+come out. Names that need an option in uWSGI (spooler, queue, shared areas, snmp) are missing
+without it here too, because apps test for them with hasattr. Unsupported functions raise
+NotImplementedError.
 """
 
 import sys
@@ -187,7 +187,7 @@ def _begin():
 def post_fork(held, doing):
     """Call what the app wants called in each worker, before it serves.
 
-    held is what may run in between meanwhile, see interrupts; returned is what is held after.
+    held is the app code to restore meanwhile, see interrupts. Return the code held afterwards.
     """
     if "after_req_hook" in vars(module) and _number == 1:
         say(

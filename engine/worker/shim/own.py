@@ -1,10 +1,10 @@
 """The parts of Python's library that the shim uses, copied before any app runs.
 
-Apps patch modules (gevent, eventlet), wrap functions of them, or delete them from
-sys.modules. All of that is theirs to do, and none of it may reach the code that runs
-them: a socket of gevent's, for one, cannot be used by several threads. So these are
-copies of the modules, made before the first app is imported, and of those in C, which
-call nothing that lives in a module. bootstrap does the same for builtins.
+Apps patch modules (gevent, eventlet), wrap their functions, or delete them from sys.modules.
+They may, but the code that runs them must not change: several threads cannot use a gevent
+socket, for example. So these are copies of the modules, made before the first app is imported,
+and of modules in C, which call nothing that lives in a module. bootstrap does the same for
+builtins.
 """
 
 import _io

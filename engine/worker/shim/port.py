@@ -1,11 +1,11 @@
 """A thread's stream to one of the server's event loops.
 
-To the server go frames: a head of three little-endian uint32, then the payload.
+The server gets frames: a head of three little-endian uint32, then the payload.
 
     payload length | request id | kind << 24 | length of the marshalled head
 
-To the thread come pairs of uint32 (tag, n): credit for the streamed answer
-whose number is the tag, or one of the tags below.
+The thread gets pairs of uint32 (tag, n): credit for the streamed answer with that number, or
+one of the tags below.
 """
 
 import struct
@@ -69,11 +69,10 @@ class Once:
 class Port:
     """Belongs to one thread. It may carry answers to several requests, frame by frame.
 
-    Anything may be raised between any two instructions here: by a handler of a signal,
-    or by another thread. So that no frame is ever cut, or sent twice, the count of what a
-    system call did is not taken from its result, which an exception can lose, but put
-    into a deque by the C code that makes the call. And what is to be done is noted before
-    it is begun. So whatever is raised, complete and once go on where it was.
+    A signal handler or another thread may raise between any two instructions here. No frame
+    may be cut or sent twice. So the C code that makes a system call puts its result into a
+    deque, because an exception can lose a result. And each step is noted before it begins. So
+    complete and once go on after any exception.
     """
 
     def __init__(self, fd, cancelled):
@@ -106,8 +105,8 @@ class Port:
     def state(self):
         """Return ENDED when the server has gone, BROKEN when this is no longer its stream.
 
-        The number of an OSError does not say so: the app may have raised it. What the app
-        has made not blocking blocks again.
+        The number of an OSError is no proof: the app may have raised it. A descriptor that the
+        app has made non-blocking blocks again.
         """
         if inode(self.fd) != self.inode:
             return BROKEN  # the app has closed it
@@ -167,8 +166,8 @@ class Port:
     def complete(self):
         """Send the rest of the present frame. Raise afterwards what was raised meanwhile.
 
-        Only where there is no room to do so, in memory or on the stack, the rest is left
-        to the next call: there is one before anything else is sent.
+        Only without memory or stack the rest is left to the next call, which comes before
+        anything else is sent.
         """
         late = None
         for _ in range(TRIES):
@@ -243,7 +242,7 @@ class Port:
                 self.kept = e
 
     def open(self, exchange, frame, block):
-        """Begin a streamed answer with the frame of its head, and as much of a block as may go.
+        """Begin a streamed answer with the frame of its head, and as much of a block as fits.
 
         Return the rest of the block.
         """
@@ -290,8 +289,8 @@ class Port:
     def wait(self):
         """Wait for a pair, mostly credit, and handle it.
 
-        A hub runs its other requests meanwhile, by a method of its own, and calls collect
-        when there is something to read.
+        A hub has a method of its own: it runs its other requests meanwhile, and calls collect
+        when there is input.
         """
         self.deal(*self.peek())
 
@@ -353,8 +352,8 @@ class Port:
     def take_body(self, ask, late):
         """Ask for the file with the request's body, by a Once, or for a late body's socket.
 
-        Return None when the client has gone. The file is kept until forget_body, so that
-        to be asked again does no harm.
+        Return None when the client has gone. The file is kept until forget_body, so a second
+        call does no harm.
         """
         self.once(ask)
         fds = self._body_letter()
@@ -399,7 +398,7 @@ class Port:
     def forget_body(self, ask):
         """Forget the answer to a request for a body, taken or not.
 
-        What the server says to ask must not be taken for what it says to the next one.
+        The next request must not take this answer for its own.
         """
         if ask.port is self and ask.done and ask.frame is not None:
             fds = self._body_letter()

@@ -1,7 +1,6 @@
-"""What the uwsgi module has of caches, the queue and shared areas.
+"""The uwsgi module's functions for caches, the queue and shared areas.
 
-The functions are in the module only where there is such a thing: uWSGI has them with the
-options alone. stores has what stands behind them.
+They exist only with their options, as in uWSGI. stores implements them.
 """
 
 from . import stores

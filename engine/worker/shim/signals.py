@@ -35,9 +35,9 @@ _forks = []  # the thread that forks a worker just now
 
 
 def leave_to_server():
-    """Have those signals do nothing here, and what they did before in what apps fork.
+    """Make those signals do nothing here, and restore them in children of apps.
 
-    Not by SIG_IGN, which programs that an app starts would inherit.
+    Not by SIG_IGN: programs that an app starts would inherit it.
     """
     for signum in _left:
         _before[signum] = set_handler(signum, _ignore)

@@ -1,10 +1,9 @@
-"""Has the processes that an app spawns find the modules of its wsgi-files.
+"""Lets processes that an app spawns find the modules of its wsgi-files.
 
-What multiprocessing and its kin pass to a child that is not forked goes through pickle:
-functions by the name of their module. The child can import no module named
-uwsgi_file_app, which no file is called. But it is given sys.argv first, pickled as well.
-So where there is a wsgi-file, sys.argv[0] is a str which pickle restores by running what
-follows, in the child and in the children of that.
+multiprocessing and its kin pickle the arguments of a spawned child, and functions by the name
+of their module. The child cannot import a module named uwsgi_file_app: no file has that name.
+But it first gets sys.argv, pickled too. So with a wsgi-file sys.argv[0] is a str that pickle
+restores by running the code below, in the child and in its children.
 """
 
 import sys

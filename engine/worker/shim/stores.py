@@ -1,9 +1,10 @@
-"""What the workers of all generations share by the uwsgi module: caches, the queue, areas.
+"""The memory that workers of all generations share through the uwsgi module: caches, the queue,
+areas.
 
-The server makes the memory, a file that nobody sees or one that outlives it, and every
-process maps it. There is no round trip: an operation takes a record lock of the kernel,
-which ends with its owner, and does its work here. What a killed process has left half done
-is found by a mark, and mended by the next one.
+The server makes the memory, an unnamed file or one that outlives it, and every process maps
+it. There is no round trip: an operation takes a record lock of the kernel, which ends with its
+owner, and works here. A mark shows the unfinished change of a killed process; the next process
+repairs it.
 """
 
 import _struct
@@ -70,8 +71,8 @@ class Lock:
 def alone(do):
     """A method that only one owner of self.lock runs at a time.
 
-    An exception can come between any two steps: a handler of a signal raises it, or another
-    thread. Python itself holds the inner lock here, so that this leaves no lock behind.
+    A signal handler or another thread may raise between any two steps. Python itself holds the
+    inner lock here, so no lock stays behind.
     """
 
     def run(self, *args):
@@ -107,7 +108,7 @@ U64 = 1 << 64
 class Cache:
     """A cache of uWSGI's kind: fixed numbers of items and blocks, keys of any bytes.
 
-    An item that has expired is never seen, though it may take its place for a while.
+    An expired item is never returned, though it may keep its place for a while.
     """
 
     def __init__(self, name, fd, shape):

@@ -6,9 +6,9 @@ COMM = 15  # bytes that the kernel keeps of a thread's name
 
 
 def of_process(names, number):
-    """Call this process names[number], where this is Linux.
+    """Name this process names[number], on Linux.
 
-    Without such a name ps shows what it is; the kernel's own name for it stays.
+    Without such a name ps shows its kind. The kernel's own name for it stays.
     """
     name = names[number] if number < len(names) else ""
     name = name.encode("utf-8", "surrogateescape")

@@ -10,7 +10,7 @@ _ours = (__package__, "importlib")
 def report(e, request=""):
     """Write an exception to stderr in one piece, from the app's first frame on.
 
-    request says in whose answer it came, so that the log's line of it can be found.
+    request names the request, so that its log line can be found.
     """
     if request:
         request = f"Exception in the answer to {request}\n"

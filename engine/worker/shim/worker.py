@@ -98,11 +98,11 @@ class Queue:
 
 
 class Streams:
-    """Requests from the thread's own streams, where there is no such queue.
+    """Requests from the thread's own streams, on systems without such a queue.
 
-    A request comes as a pair, (REQUEST, size), and so many bytes; nothing comes behind it
-    before the thread has asked for something. So one system call usually takes all of it
-    into the buffer, which has room for the pair before the request.
+    A request is a pair, (REQUEST, size), and that many bytes. Nothing follows until the thread
+    asks for it. So one system call usually reads all of it into the buffer, which has room for
+    the pair.
     """
 
     HEAD = HEAD
@@ -232,9 +232,10 @@ def keep(going, step, note, loops):
 
     note gets whatever is raised.
 
-    What is raised as a loop goes on, the one around it catches. From Python 3.12 on nothing in
-    a function covers the jump back to the begin of its loop, where handlers of signals run:
-    so each loop is a function of its own. On a busy machine several signals may come in a row.
+    The outer loop catches an exception at the jump of an inner loop. From Python 3.12 on, no
+    try block in a function covers the jump back to the start of its loop, where signal
+    handlers run. So each loop is a function of its own. On a busy machine several signals may
+    come in a row.
     """
 
     def around(step):
@@ -259,9 +260,9 @@ def keep_on(going, step, note):
 class Thread:
     """Takes requests and answers them, one at a time, despite any exception.
 
-    Anything may be raised between any two instructions, as in Port, and most often while
-    a thread waits. Then nothing that was taken may be lost, nor run twice: what a thread
-    is at stands here, and settle goes on from there.
+    As in Port, an exception may come between any two instructions, most often while a thread
+    waits. No request may be lost or run twice. So the state of the thread is here, and settle
+    goes on from it.
     """
 
     __slots__ = (
@@ -537,11 +538,10 @@ homes = [Thread.serve.__code__]  # whose local variable environ is that of a req
 def yield_to_loops():
     """Stop the kernel from preempting a running thread when a request wakes this one.
 
-    A thread that is to run for a while gains nothing from starting a moment earlier,
-    and an event loop that is stopped for each request it hands out loses a lot: with
-    as many busy threads as processors a small request costs a quarter less this
-    way. Neither priority nor share of the processor change, and what the app starts
-    is as usual. A policy that the administrator chose stays.
+    A worker thread gains nothing from an earlier start, and an event loop that is preempted
+    for each request loses a lot. With as many busy threads as processors a small request costs
+    a quarter less this way. Priority and share of the processor stay the same. So do the app's
+    own processes, and a policy that the administrator chose.
     """
     try:
         if os.sched_getscheduler(0) != os.SCHED_OTHER:
@@ -555,7 +555,7 @@ def yield_to_loops():
 def give_stacks(fd, signum):
     """Make each thread write its Python stack to fd when it gets the signal.
 
-    That works even while C code runs and nobody else gets the interpreter's lock.
+    That works even while C code holds the interpreter's lock.
     """
     try:
         register(signum, file=fd, all_threads=False)
@@ -618,10 +618,10 @@ def common(config, memory):
 def prepare(config, place, number, fds, memory, apps, held):
     """Prepare a process of worker number (from 1), with all of its threads.
 
-    place, from 0, says which claims are those of its threads. fds are the streams,
-    thread by thread, each thread's in the order of loops. memory is that of share. held
-    is what may run in between while they serve, see interrupts.
-    Return what serves, until the server ends it or the queue.
+    place, from 0, selects the claims of its threads. fds are the streams, thread by thread,
+    each thread's in the order of loops. memory is the result of share. held is the app code to
+    restore while they serve, see interrupts. Return the function that serves until the server
+    ends it or the queue.
     """
     loops, threads, slots = config["loops"], config["threads"], config["slots"]
     environ, cancelled, queue, bodies = common(config, memory)
