@@ -125,7 +125,7 @@ func (b *Body) collect(p []byte, s *Server) error {
 }
 
 // due reports whether collected bytes should go to the file: the body is large, or memory is
-// short.
+// short. last says that no more follow: then the rest goes to a file that exists.
 func (b *Body) due(last bool) bool {
 	if b.mem == nil || len(b.mem.B) == 0 {
 		return false

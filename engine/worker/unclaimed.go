@@ -36,7 +36,7 @@ const (
 	// hurry is how long looks follow each other at once after a death. By then the rest of the
 	// queue tells what has left it.
 	hurry = int64(250 * time.Millisecond)
-	// mostDeaths is with how many deaths a request may be lost. One more, and it is taken for
+	// mostDeaths is how many deaths a request may survive. One more, and it is taken for
 	// their cause.
 	mostDeaths = 5
 )
