@@ -49,8 +49,8 @@ type (
 	Trial = launch.Trial
 	// LoadError is returned by [Start] when an app cannot be loaded that is needed.
 	LoadError = launch.LoadError
-	// StartError is returned by [Start] when the processes of the apps do not get as far as
-	// to serve, and it is not known to be the fault of an app.
+	// StartError is returned by [Start] when its processes exit before they serve, and no app
+	// is known to be at fault.
 	StartError = launch.StartError
 	// PythonError says that no Python interpreter can be run, and what to do.
 	PythonError = launch.PythonError

@@ -262,7 +262,7 @@ func (p *Port) abandon(s *slot) {
 	p.lost++
 }
 
-// recycle frees the slot of a lost request of which no process can begin it any more.
+// recycle frees the slot of a lost request that no process can begin any more.
 func (p *Port) recycle(i int) {
 	s := &p.slots[i]
 	p.lost--

@@ -17,10 +17,10 @@ class Answers:
     """
 
     def __init__(self, memory):
-        self.read = memory[:8].cast("Q")  # the position up to which the server has read
+        self.read = memory[:8].cast("Q")  # the server has read up to here
         self.room = memory[HEAD:]
         self.size = len(self.room)
-        self.end = self.read[0]  # the position behind what was placed last
+        self.end = self.read[0]  # the end of the last placed answer
         self.start = 0  # all before this position has been read
 
     def place(self, block):
@@ -35,7 +35,7 @@ class Answers:
         if at + size - read > most:
             return None
         start = at % most
-        self.end = at + size  # first: what is raised now must not have the next lie over it
+        self.end = at + size  # first: after an exception the next answer must not overwrite it
         self.room[start : start + size] = block
         return at
 
@@ -46,7 +46,7 @@ def share(config, first, count):
     There is none for those whose memory a process may use that could not be ended.
     """
     each = config["answers_each"]
-    # Where the address space is limited the app is to have all of it.
+    # Leave a limited address space to the app.
     if not each or getrlimit(RLIMIT_AS)[0] != RLIM_INFINITY:
         return [None] * count
     try:

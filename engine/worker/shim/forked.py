@@ -12,9 +12,9 @@ from .trace import report, say
 
 MADV_WIPEONFORK = 18  # of Linux, from 4.14 on
 
-mark = b"\1"  # its first item is true in a worker, and not in what that forks
+mark = b"\1"  # its first item is true in a worker, and false in its children
 parting = []  # what else such a child has to do, first
-sockets = []  # by which this process speaks with the server
+sockets = []  # of this process to the server
 
 
 class Asked:

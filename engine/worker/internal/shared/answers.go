@@ -15,8 +15,8 @@ const (
 	answersLeast = 128 << 10 // less is not worth it
 )
 
-// answersHead is the length of what comes before the answers of a stream: how far the loop has read,
-// and whether the memory is not to be used any more. shim/answers.py has the same.
+// answersHead is the length of a stream's header in front of its answers. It has the loop's
+// read position, and a mark that the memory is out of use. shim/answers.py has the same.
 const answersHead = 64
 
 // Answers is memory that one worker thread and one loop share. The thread puts bodies of answers

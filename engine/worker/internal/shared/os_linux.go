@@ -24,7 +24,7 @@ func Monotonic() int64 {
 // inMemory says that what memoryFile makes never goes to a disk.
 const inMemory = true
 
-// keepSize has nobody make the file shorter: whoever reads what is not there any more is killed.
+// keepSize seals the file's size: a reader of a missing part would be killed.
 func keepSize(f *os.File) {
 	_, _ = unix.FcntlInt(f.Fd(), unix.F_ADD_SEALS, unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_SEAL)
 }
