@@ -278,7 +278,7 @@ func TestRefusesBadFiles(t *testing.T) {
 		{"no_key", "no such file", Options{Pair: Pair{Cert: good.Cert, Key: "/nowhere"}}},
 		{"another_key", "does not match", Options{Pair: Pair{Cert: good.Cert, Key: other.Key}}},
 		{"key_for_all", "chmod o= ", Options{Pair: open}},
-		{"key_is_a_directory", "is no file", Options{Pair: Pair{Cert: good.Cert, Key: a.dir}}},
+		{"key_is_a_directory", "is not a file", Options{Pair: Pair{Cert: good.Cert, Key: a.dir}}},
 		{"empty_authorities", "holds no certificate", Options{Pair: Pair{Cert: good.Cert, Key: good.Key, ClientCA: empty}}},
 		{"no_authorities", "authorities of clients", Options{Pair: Pair{Cert: good.Cert, Key: good.Key, ClientCA: "/nowhere"}}},
 		{"weak_ciphers", "is offered", Options{Pair: Pair{Cert: good.Cert, Key: good.Key, Ciphers: "RC4-MD5:DES-CBC3-SHA"}}},

@@ -245,7 +245,7 @@ func TestStartOfWhatReadsNothing(t *testing.T) {
 				t.Fatal("nothing reports its end")
 			}
 			<-z.booted // its goroutine ends, too
-			if why := z.Why(""); name == "ends" && !strings.Contains(why.Error(), "it ended before it ran anything") {
+			if why := z.Why(""); name == "ends" && !strings.Contains(why.Error(), "it exited before it ran anything") {
 				t.Error(why)
 			}
 		})
