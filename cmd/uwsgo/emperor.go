@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/signal"
 	"runtime"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -13,6 +15,7 @@ import (
 
 	"github.com/uwsgo/uwsgo/cmd/internal/emperor"
 	"github.com/uwsgo/uwsgo/cmd/internal/stats"
+	"github.com/uwsgo/uwsgo/engine/worker"
 )
 
 // throne is one run of the emperor.
@@ -70,6 +73,8 @@ func (p *throne) crown() (*emperor.Emperor, error) {
 	o := cfg.Emperor
 	o.Program, o.Dir, o.Logf, o.Mercy = p.self, *p.site.cwd.Load(), p.logf, cfg.Mercy+5*time.Second
 	o.Output = os.Stderr
+	var code atomic.Pointer[os.File]
+	o.Code = code.Load
 	if cfg.LogTo != "" {
 		o.Output = p.logs.File()
 	}
@@ -122,12 +127,27 @@ func (p *throne) crown() (*emperor.Emperor, error) {
 	if err := p.daemon.detach(&p.logs); err != nil {
 		return nil, err
 	}
+	go compileForVassals(&code)
 	p.ending.Started = true
 	tellLosses(p.cfg, p.logf)
 	p.manager.notify(daemon.SdNotifyReady, "The Emperor is governing 0 vassals")
 	p.vassal.tell(emperor.Spawned, emperor.Accepting, emperor.Loyal)
 	return e, nil
 }
+
+// compileForVassals has the system's Python compile what vassals would compile each for itself,
+// if that is their Python. Without it they only start slower.
+func compileForVassals(code *atomic.Pointer[os.File]) {
+	ctx, cancel := context.WithTimeout(context.Background(), compileTime)
+	defer cancel()
+	if python, err := worker.FindPython(""); err == nil {
+		if f, err := worker.Compile(ctx, python); err == nil {
+			code.Store(f)
+		}
+	}
+}
+
+const compileTime = 30 * time.Second
 
 // petition passes on what is asked of the emperor by signals, and by an emperor above it.
 func (p *throne) petition(asked chan<- emperor.Ask, over <-chan struct{}) {

@@ -14,13 +14,15 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/logger"
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/life"
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/succession"
+	"github.com/uwsgo/uwsgo/engine/worker"
 )
 
 // vassal is the server's side of the talk with an emperor, uwsgo's or uWSGI's. A nil one has
 // none. The emperor's end is the server's: without it nobody would stop the server.
 type vassal struct {
 	pipe *os.File
-	name string // by which its lines are told from others in the emperor's log; may be empty
+	code *os.File // with compiled code; nil for none
+	name string   // by which its lines are told from others in the emperor's log; may be empty
 	// renewing says that the emperor has asked for a reload: options that wait for a restart
 	// get one.
 	renewing atomic.Bool
@@ -32,6 +34,8 @@ func findVassal() (*vassal, error) {
 	text, ok := os.LookupEnv(emperor.FDEnv)
 	_ = os.Unsetenv(emperor.NameEnv) // not for the app
 	_ = os.Unsetenv(emperor.FDEnv)
+	code := os.Getenv(emperor.CodeEnv)
+	_ = os.Unsetenv(emperor.CodeEnv)
 	if !ok {
 		return nil, nil
 	}
@@ -44,7 +48,11 @@ func findVassal() (*vassal, error) {
 	}
 	unix.CloseOnExec(fd)
 	_ = unix.SetNonblock(fd, true)
-	return &vassal{pipe: os.NewFile(uintptr(fd), "emperor"), name: name}, nil
+	v := &vassal{pipe: os.NewFile(uintptr(fd), "emperor"), name: name}
+	if fd, err := strconv.Atoi(code); err == nil && fd > 2 {
+		v.code = worker.Compiled(fd)
+	}
+	return v, nil
 }
 
 // prefix is what each line in the emperor's log begins with; nil where lines go elsewhere, or

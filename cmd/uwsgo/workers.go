@@ -95,6 +95,9 @@ func (p *program) startWorkers(ctx context.Context) error {
 		return err
 	}
 	wc.Stderr, wc.Log = p.logs.Printed(), func(line string) { p.logf("%s", line) }
+	if p.vassal != nil {
+		wc.Code = p.vassal.code
+	}
 	wc.PostFork = p.hooks.postFork()
 	if p.cfg.AutoReload {
 		if w.code, err = life.NewCodeWatch(p.logf); err != nil {

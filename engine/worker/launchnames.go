@@ -1,6 +1,13 @@
 package worker
 
-import "github.com/uwsgo/uwsgo/engine/worker/launch"
+import (
+	"context"
+	"os"
+
+	"github.com/uwsgo/uwsgo/engine/worker/internal/proc"
+	"github.com/uwsgo/uwsgo/engine/worker/internal/zygote"
+	"github.com/uwsgo/uwsgo/engine/worker/launch"
+)
 
 // What a pool runs and how is said with the types of package launch, which has their
 // documentation.
@@ -83,3 +90,13 @@ func FindPython(virtualenv string) (string, error) { return launch.FindPython(vi
 
 // OwnVirtualenv returns the virtualenv that program is in: see [launch.OwnVirtualenv].
 func OwnVirtualenv(program string) string { return launch.OwnVirtualenv(program) }
+
+// Compile returns a file for [Config].Code: an interpreter compiles the Python side, which
+// processes of the same Python then need not do. Nobody can change the file, so servers of
+// different users may share it. It is nil where the system has no such files.
+func Compile(ctx context.Context, python string) (*os.File, error) {
+	return zygote.Compile(ctx, python)
+}
+
+// Compiled returns the file of [Compile] that a descriptor is of, nil if it is none.
+func Compiled(fd int) *os.File { return proc.Sealed(fd) }

@@ -28,5 +28,8 @@ const (
 // FDEnv has the vassal's end of the pair, in its environment.
 const FDEnv = "UWSGI_EMPEROR_FD"
 
+// CodeEnv has the descriptor of a file with compiled code, which vassals share.
+const CodeEnv = "UWSGO_VASSAL_CODE"
+
 // NameEnv has the name by which its lines in a common log are told from those of others.
 const NameEnv = "UWSGO_VASSAL"

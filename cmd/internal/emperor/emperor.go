@@ -39,7 +39,9 @@ type Options struct {
 	Program string   // the file of this program
 	Dir     string   // where relative patterns begin
 	Output  *os.File // of vassals
-	Logf    func(format string, args ...any)
+	// Code returns a file of worker.Compile that vassals share; nil for none, or none yet.
+	Code func() *os.File
+	Logf func(format string, args ...any)
 	// Governing is told how many vassals there are, whenever the emperor has had a look.
 	Governing func(n int)
 	Mercy     time.Duration // for all vassals at the end; 0 for Curse
@@ -277,7 +279,7 @@ func environment(environ []string, name string) []string {
 		case strings.HasPrefix(kv, "UWSGI_VASSAL_"):
 			env = append(env, "UWSGI_"+strings.TrimPrefix(kv, "UWSGI_VASSAL_"))
 		case strings.HasPrefix(kv, "UWSGI_EMPEROR"), strings.HasPrefix(kv, "UWSGI_VASSALS_"), strings.HasPrefix(kv, "UWSGI_RELOADS="),
-			strings.HasPrefix(kv, "NOTIFY_SOCKET="), strings.HasPrefix(kv, "WATCHDOG_"), strings.HasPrefix(kv, "LISTEN_"), strings.HasPrefix(kv, NameEnv+"="):
+			strings.HasPrefix(kv, "NOTIFY_SOCKET="), strings.HasPrefix(kv, "WATCHDOG_"), strings.HasPrefix(kv, "LISTEN_"), strings.HasPrefix(kv, NameEnv+"="), strings.HasPrefix(kv, CodeEnv+"="):
 		default:
 			env = append(env, kv)
 		}

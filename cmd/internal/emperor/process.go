@@ -182,9 +182,14 @@ func (e *Emperor) launch(f File, id *syscall.Credential, socket *os.File) (pid i
 	sys := &syscall.SysProcAttr{Setpgid: true, Credential: id}
 	endWithEmperor(sys)
 	argv := e.argv(f)
-	pid, err = syscall.ForkExec(argv[0], argv, &syscall.ProcAttr{
-		Dir: f.Dir, Env: environment(os.Environ(), f.Name), Files: []uintptr{in, out, out, uintptr(fds[1])}, Sys: sys,
-	})
+	env, files := environment(os.Environ(), f.Name), []uintptr{in, out, out, uintptr(fds[1])}
+	if e.o.Code != nil {
+		if code := e.o.Code(); code != nil {
+			env = append(env, CodeEnv+"="+strconv.Itoa(len(files)))
+			files = append(files, code.Fd())
+		}
+	}
+	pid, err = syscall.ForkExec(argv[0], argv, &syscall.ProcAttr{Dir: f.Dir, Env: env, Files: files, Sys: sys})
 	if err != nil {
 		_ = pipe.Close()
 		return 0, nil, fmt.Errorf("%s in %s: %w", argv[0], f.Dir, err)

@@ -203,6 +203,9 @@ type Config struct {
 	Control *control.Hub
 	// Module has the values that the uwsgi module knows without a call.
 	Module Module
+	// Code is a file of worker.Compile, in which processes of the same Python find their side
+	// compiled; nil where each compiles it.
+	Code *os.File
 }
 
 // LoadedApp is one of [Config].Apps after the start.

@@ -38,13 +38,14 @@ def message():
 
 
 def compiled():
-    # The code of the package, by name, which a child makes: workers would keep for good the
+    # The code of the package, marshalled. A child makes it, as workers would keep for good the
     # memory in which the compiler works.
     def make():
-        return [
+        code = [
             (name, compile(text, "<uwsgo>/%s.py" % name, "exec", dont_inherit=True))  # noqa: UP031
             for name, text in marshal.loads(message())
         ]
+        return marshal.dumps(code)
 
     fd, end = os.pipe()
     try:
@@ -56,17 +57,29 @@ def compiled():
     if child == 0:
         try:
             with os.fdopen(end, "wb") as out:
-                marshal.dump(make(), out)
+                out.write(make())
         finally:
             os._exit(0)
     os.close(end)
-    with os.fdopen(fd, "rb") as made:
-        code = made.read()
+    with os.fdopen(fd, "rb") as out:
+        code = out.read()
     try:
         os.waitpid(child, 0)
     except OSError:
         pass  # signals of children are ignored, and it has gone
-    return marshal.loads(code)
+    return code
+
+
+def shared(fd, digest):
+    # As compiled, of memory in which an emperor has the code of one Python. digest is that of
+    # the sources.
+    key = ("%s %r %d\n" % (digest, sys.version, sys.flags.optimize)).encode()  # noqa: UP031
+    code = os.pread(fd, os.fstat(fd).st_size, 0)
+    os.close(fd)
+    if not code.startswith(key):
+        return compiled()
+    message()
+    return code[len(key) :]
 
 
 def package():
@@ -75,7 +88,9 @@ def package():
     kind = type(sys)
     kept = dict(vars(builtins))  # an app may replace it
     made = {}
-    for name, code in compiled():
+    memory = globals().get("memory")  # a descriptor and a digest, with an emperor
+    codes = shared(*memory) if memory else compiled()
+    for name, code in marshal.loads(codes):
         full = "_uwsgo" if name == "__init__" else "_uwsgo." + name
         made[name] = module = kind(full)
         module.__package__ = "_uwsgo"

@@ -47,6 +47,12 @@ var modules = []string{
 // Bootstrap returns what a zygote runs first: it reads the modules and starts them.
 func Bootstrap() ([]byte, error) { return files.ReadFile("bootstrap.py") }
 
+// Precompile returns the program that compiles the modules for many zygotes.
+func Precompile() (string, error) {
+	b, err := files.ReadFile("precompile.py")
+	return string(b), err
+}
+
 // Decorators returns the source of the module uwsgidecorators.
 func Decorators() (string, error) {
 	b, err := files.ReadFile("decorators.py")

@@ -116,3 +116,28 @@ func Queued(fd int) bool {
 	n, err := unix.IoctlGetInt(fd, unix.SIOCOUTQ)
 	return err != nil || n > 0
 }
+
+// Sealable returns a file in memory for [Seal], nil where there is none.
+func Sealable(name string) *os.File {
+	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	if err != nil {
+		return nil
+	}
+	return os.NewFile(uintptr(fd), name)
+}
+
+// Seal has nobody change a file of [Sealable] any more, whoever has it.
+func Seal(f *os.File) error {
+	const all = unix.F_SEAL_WRITE | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_SEAL
+	_, err := unix.FcntlInt(f.Fd(), unix.F_ADD_SEALS, all)
+	return os.NewSyscallError("F_ADD_SEALS", err)
+}
+
+// Sealed returns the file of [Seal] that a descriptor is of, nil if it is none.
+func Sealed(fd int) *os.File {
+	if seals, err := unix.FcntlInt(uintptr(fd), unix.F_GET_SEALS, 0); err != nil || seals&unix.F_SEAL_WRITE == 0 {
+		return nil
+	}
+	unix.CloseOnExec(fd)
+	return os.NewFile(uintptr(fd), "sealed")
+}

@@ -53,3 +53,12 @@ const HasQueue = false
 
 // Queued reports whether something is left in the socket that fd sends to.
 func Queued(int) bool { return false }
+
+// Sealable returns nil: there is no such file.
+func Sealable(string) *os.File { return nil }
+
+// Seal is for what Sealable returns.
+func Seal(*os.File) error { return nil }
+
+// Sealed returns nil.
+func Sealed(int) *os.File { return nil }

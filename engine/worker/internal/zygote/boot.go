@@ -42,6 +42,11 @@ type boot struct {
 	ours   *net.UnixConn
 }
 
+// finds returns the script of a process that has the file of [Compile] as fd.
+func (b *boot) finds(fd int) string {
+	return fmt.Sprintf("memory=%d,'%s';%s", fd, digest(b.parts[1]), b.script)
+}
+
 func newBoot(c *launch.Config, lazy bool, in Inherited) (*boot, error) {
 	sources, err := sources()
 	if err != nil {

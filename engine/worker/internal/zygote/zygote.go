@@ -88,6 +88,10 @@ func Start(c *launch.Config, lazy bool, in Inherited, deliver func(*Zygote, Repo
 		cmd.ExtraFiles = append(cmd.ExtraFiles, c.Bodies.File())
 	}
 	cmd.ExtraFiles = append(cmd.ExtraFiles, c.Module.Files()...)
+	if c.Code != nil {
+		cmd.Args[len(cmd.Args)-2] = b.finds(controlFD + len(cmd.ExtraFiles))
+		cmd.ExtraFiles = append(cmd.ExtraFiles, c.Code)
+	}
 	cmd.SysProcAttr = proc.ChildAttr()
 	started := make(chan error)
 	go func() {
