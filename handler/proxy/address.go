@@ -14,6 +14,8 @@ type protocol uint8
 const (
 	protoHTTP protocol = iota
 	protoUwsgi
+	protoHTTPS
+	protoH2C // HTTP/2 without TLS
 )
 
 var schemes = map[string]struct {
@@ -22,6 +24,8 @@ var schemes = map[string]struct {
 }{
 	"http":  {protoHTTP, 80},
 	"uwsgi": {protoUwsgi, 0},
+	"https": {protoHTTPS, 443},
+	"h2c":   {protoH2C, 80},
 }
 
 // address is that of an upstream as it is written.
@@ -42,7 +46,7 @@ func parseAddress(s, scheme string) (a address, err error) {
 	}
 	kind, ok := schemes[scheme]
 	if !ok {
-		return a, fmt.Errorf("upstream %q: %s is not spoken: write http:// or uwsgi://", s, scheme)
+		return a, fmt.Errorf("upstream %q: %s is not spoken: write http://, https://, h2c:// or uwsgi://", s, scheme)
 	}
 	a.proto = kind.proto
 	rest = strings.TrimSuffix(rest, "/")
@@ -93,10 +97,7 @@ func parseAddress(s, scheme string) (a address, err error) {
 
 // String returns the address with its scheme.
 func (a address) String() string {
-	scheme := "http://"
-	if a.proto == protoUwsgi {
-		scheme = "uwsgi://"
-	}
+	scheme := [...]string{protoHTTP: "http://", protoUwsgi: "uwsgi://", protoHTTPS: "https://", protoH2C: "h2c://"}[a.proto]
 	switch {
 	case a.path != "":
 		return scheme + "unix:" + a.path
@@ -111,7 +112,7 @@ func (a address) authority() []byte {
 	switch {
 	case a.path != "":
 		return []byte("localhost")
-	case a.port == schemes["http"].port:
+	case a.port == schemes["http"].port && a.proto != protoHTTPS, a.port == schemes["https"].port && a.proto == protoHTTPS:
 		host := net.JoinHostPort(a.host, "")
 		return []byte(host[:len(host)-1])
 	}

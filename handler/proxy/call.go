@@ -156,6 +156,10 @@ func (c *call) attempt() {
 		}
 		c.length = c.x.ContentLength()
 	}
+	if c.slot.transport != nil {
+		c.carry()
+		return
+	}
 	c.connect()
 }
 

@@ -55,7 +55,7 @@ func (c *call) drops(name []byte) bool {
 	if !forwarded.Names(name) {
 		return false
 	}
-	if c.slot.address.proto == protoHTTP {
+	if c.slot.address.proto != protoUwsgi {
 		for _, own := range [...][]byte{nameFor, nameProto, nameHost, nameForwarded} {
 			if codec.EqualName(name, own) {
 				return true
@@ -75,7 +75,7 @@ func (c *call) appendHead(dst []byte) ([]byte, error) {
 	}
 	o := &c.onward
 	o.Target, o.Host, o.Default = c.port.h.uri, c.port.h.host, c.slot.host
-	o.Length, o.Expect, o.Upgrade = c.length, c.expect, c.upgrade
+	o.Length, o.Expect, o.Upgrade = c.length, c.expect && c.slot.transport == nil, c.upgrade && c.slot.transport == nil
 	o.Header = o.Header[:0]
 	b := c.text[:0]
 	if c.from.Heeds(nameFor) {

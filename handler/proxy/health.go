@@ -96,7 +96,12 @@ func (h *Handler) well(ctx context.Context, s *server) error {
 		req.Host = h.cfg.Host
 	}
 	req.Header.Set("User-Agent", "uwsgo-health")
-	t := &http.Transport{DialContext: dial, DisableKeepAlives: true}
+	t := s.transport
+	if t == nil {
+		t = &http.Transport{DialContext: dial, DisableKeepAlives: true}
+	} else if s.address.proto == protoHTTPS {
+		req.URL.Scheme = "https"
+	}
 	resp, err := t.RoundTrip(req)
 	if err != nil {
 		return err

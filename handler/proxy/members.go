@@ -27,6 +27,9 @@ func (h *Handler) member(a address, host []byte, weight int, before []*server) (
 		return nil, err
 	}
 	s := &server{address: a, name: name, host: host, weight: weight, addr: addr}
+	if a.proto == protoHTTPS || a.proto == protoH2C {
+		s.transport = h.carriers.of(s, &h.cfg)
+	}
 	s.joins.Store(h.started)
 	return s, nil
 }

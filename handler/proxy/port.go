@@ -3,6 +3,7 @@ package proxy
 import (
 	"math"
 	"math/rand/v2"
+	"net/http"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -18,6 +19,8 @@ type server struct {
 	host    []byte // for clients that name none
 	addr    outbound.Addr
 	weight  int
+	// transport asks it, where that is net/http's business; else nil.
+	transport *http.Transport
 
 	open     atomic.Int64 // requests under way
 	failures atomic.Int32 // one after the other

@@ -82,6 +82,11 @@ type Config struct {
 	// that tells the client's address. Then each request has a connection of its own.
 	ProxyProtocol int
 
+	// CA is a file with the authorities that may sign certificates of https upstreams; empty means those of
+	// the system. ServerName is the name that the certificates are for; empty means the host of the
+	// address.
+	CA, ServerName string
+
 	// Forwarded has the field of RFC 7239 written, beside X-Forwarded-For, -Proto and -Host.
 	Forwarded bool
 	// Host is sent as Host in place of the client's.
@@ -106,6 +111,7 @@ type Handler struct {
 
 	sources  []*source // of one goroutine: New's, then follow's
 	resolver *resolver
+	carriers transports
 	started  int64 // what members that are there from the start have in joins
 	cancel   context.CancelFunc
 	wg       sync.WaitGroup
@@ -125,6 +131,9 @@ func Check(cfg Config) error {
 func New(cfg Config) (*Handler, error) {
 	h, err := parse(cfg)
 	if err != nil {
+		return nil, err
+	}
+	if h.carriers, err = newTransports(h.cfg.CA); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -250,6 +259,11 @@ func (h *Handler) Close() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.closed = true
+	for _, s := range *h.servers.Load() {
+		if s.transport != nil {
+			s.transport.CloseIdleConnections()
+		}
+	}
 	for _, p := range *h.ports.Load() {
 		if p != nil {
 			_ = p.loop.Post(p.close)

@@ -180,6 +180,10 @@ func upstreamKey(c *proxy.Config, s *proxy.Server, key, value string) (err error
 		c.Host = value
 	case "health":
 		c.Health.Path = value
+	case "ca":
+		c.CA = value
+	case "server-name":
+		c.ServerName = value
 	case "nameserver":
 		if _, port, err := net.SplitHostPort(value); err != nil || port == "" {
 			value = net.JoinHostPort(strings.Trim(value, "[]"), "53")
@@ -199,7 +203,7 @@ func upstreamKey(c *proxy.Config, s *proxy.Server, key, value string) (err error
 	default:
 		to, ok := times[key]
 		if !ok {
-			return fmt.Errorf("there is no such key: weight, balance, hash, host, idle, health, health-interval, health-timeout, slow-start, nameserver, proxy-protocol, connect-timeout, send-timeout, read-timeout and idle-timeout are")
+			return fmt.Errorf("there is no such key: weight, balance, hash, host, idle, health, health-interval, health-timeout, slow-start, nameserver, proxy-protocol, ca, server-name, connect-timeout, send-timeout, read-timeout and idle-timeout are")
 		}
 		if _, err := strconv.Atoi(value); err == nil {
 			value += "s"
