@@ -386,7 +386,7 @@ func (c *call) Late(conn *outbound.Conn) {
 		x := c.x
 		x.End()
 		c.port.free(c)
-	case c.upload == uploadAsked:
+	case c.upload == uploadAsked && c.phase == phaseAwait:
 		c.openUpload()
 	default:
 		c.letGo(false)

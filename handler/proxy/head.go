@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -138,7 +139,7 @@ func (c *call) appendForwarded(dst, proto []byte) []byte {
 		peer = `"[` + peer + `]"`
 	}
 	dst = append(append(dst, "for="...), peer...)
-	if host := r.Bytes(r.Authority); len(host) > 0 {
+	if host := r.Bytes(r.Authority); len(host) > 0 && !bytes.ContainsAny(host, `"\\`) {
 		dst = append(append(append(dst, `;host="`...), host...), '"')
 	}
 	return append(append(dst, ";proto="...), proto...)

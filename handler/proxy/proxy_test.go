@@ -349,6 +349,19 @@ func TestExpect(t *testing.T) {
 		c.send(t, request)
 		c.expect(t, "HTTP/1.1 401 Unauthorized\r\n")
 	})
+	t.Run("refused_and_silent", func(t *testing.T) { // in the middle of its answer: that is cut off, not the body asked for
+		up := raw(t, func(_ int, c net.Conn, r *bufio.Reader) {
+			readHead(r)
+			_, _ = io.WriteString(c, "HTTP/1.1 401 Unauthorized\r\nDate: x\r\nContent-Length: 5\r\n\r\nn")
+			_, _ = io.Copy(io.Discard, r)
+		})
+		cfg := to(up)
+		cfg.ReadTimeout = 50 * time.Millisecond
+		f := newFront(t, cfg, nil, engine.HTTP)
+		if got := ask(t, f.addr, request); !strings.HasPrefix(got, "HTTP/1.1 401 ") || strings.Contains(got, "100 Continue") {
+			t.Errorf("got %q", got)
+		}
+	})
 	for _, first := range []string{"HTTP/1.1 100 Continue\r\n\r\n", ""} {
 		t.Run("wanted_"+map[bool]string{true: "by_word", false: "by_silence"}[first != ""], func(t *testing.T) {
 			up := raw(t, func(_ int, c net.Conn, r *bufio.Reader) {
