@@ -8,6 +8,7 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
 	"github.com/uwsgo/uwsgo/cmd/internal/stores"
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/signals"
+	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/spool"
 	"github.com/uwsgo/uwsgo/engine"
 	"github.com/uwsgo/uwsgo/engine/worker"
 	"github.com/uwsgo/uwsgo/engine/worker/control"
@@ -42,13 +43,14 @@ type services struct {
 	paused    func() bool
 	logf      func(format string, args ...any)
 
-	alarm   func(name string, message []byte) bool // raises one; false where there is none
-	metric  control.Service
-	signals atomic.Pointer[signals.Router] // of the uwsgi module; nil before open
+	alarm    func(name string, message []byte) bool // raises one; false where there is none
+	metric   control.Service
+	signals  atomic.Pointer[signals.Router] // of the uwsgi module; nil before open
+	spoolers atomic.Pointer[spool.Spoolers] // nil without
 }
 
 // open returns the hub that answers, and what ends it.
-func (s *services) open(cfg *config.Config) (h *control.Hub, stop func()) {
+func (s *services) open(cfg *config.Config, spools *worker.Spooler) (h *control.Hub, stop func()) {
 	h = control.NewHub(s.logf)
 	router := signals.New(h, cfg.Processes, s.logf)
 	router.Beside("mule", len(cfg.Mules))
@@ -57,6 +59,11 @@ func (s *services) open(cfg *config.Config) (h *control.Hub, stop func()) {
 		farms = append(farms, signals.Farm{Name: f.Name, Mules: f.Mules})
 	}
 	router.Farms(farms)
+	if spools != nil {
+		found := spool.New(h, spools.Directories)
+		s.spoolers.Store(found)
+		router.Beside(spool.Kind, found.Processes())
+	}
 	s.signals.Store(router)
 	done := make(chan struct{})
 	go router.Run(done)
@@ -84,6 +91,14 @@ func (s *services) open(cfg *config.Config) (h *control.Hub, stop func()) {
 		return nil, control.Refuse("unable to find socket %v", args[0])
 	})
 	return h, func() { close(done) }
+}
+
+// spools returns all spoolers.
+func (s *services) spools() []spool.State {
+	if found := s.spoolers.Load(); found != nil {
+		return found.Snapshot()
+	}
+	return nil
 }
 
 // waiting returns how many signals wait, and how many a worker has handled.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/uwsgo/uwsgo/cmd/internal/config"
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/life"
+	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/spool"
 	"github.com/uwsgo/uwsgo/engine/worker"
 )
 
@@ -56,13 +57,17 @@ func mules(cfg *config.Config, logf func(format string, args ...any)) (list []wo
 	return list
 }
 
-// watchMules replaces the mules when a file is touched, until ctx ends.
-func (p *program) watchMules(ctx context.Context) {
-	if len(p.cfg.Mules) == 0 || len(p.cfg.TouchMules) == 0 || p.workers.Pool == nil {
-		return
+// watchBackgrounds replaces the mules, and the spoolers, when a file is touched, until ctx ends.
+func (p *program) watchBackgrounds(ctx context.Context) {
+	watch := func(kind, plural string, paths []string) {
+		if len(paths) == 0 || p.workers.Pool == nil {
+			return
+		}
+		life.Watch(ctx, life.Watched{Paths: p.site.under(paths...), Do: func() {
+			p.logf("*** a file of touch-%s-reload has been touched... %s reload !!! ***", plural, plural)
+			p.workers.ReloadBackgrounds(kind)
+		}})
 	}
-	life.Watch(ctx, life.Watched{Paths: p.site.under(p.cfg.TouchMules...), Do: func() {
-		p.logf("*** a file of touch-mules-reload has been touched... mules reload !!! ***")
-		p.workers.ReloadBackgrounds("mule")
-	}})
+	go watch("mule", "mules", p.cfg.TouchMules)
+	watch(spool.Kind, "spoolers", p.cfg.TouchSpoolers)
 }

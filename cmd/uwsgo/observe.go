@@ -25,7 +25,7 @@ func (p *program) observe() (err error) {
 		},
 		Workers:    p.workers.snapshot,
 		Companions: p.beside.companions, Crons: p.beside.crons,
-		Signals: p.services.waiting, Caches: p.workers.shared,
+		Signals: p.services.waiting, Caches: p.workers.shared, Spoolers: p.services.spools,
 		HTTPCache: func() (cache.Stats, bool) {
 			if c := p.cache.Load(); c != nil {
 				return c.Stats(), true

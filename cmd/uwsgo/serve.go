@@ -96,7 +96,7 @@ func (p *program) live(ctx context.Context, served <-chan error) bool {
 	if p.cfg.Idle > 0 && p.workers.Pool != nil {
 		go watchIdle(watching, p.cfg.Idle, time.Tick(idleEach), p.engine.Stats, whenIdle(p.cfg, &p.workers, p.vassal, p.ending, p.logf))
 	}
-	go p.watchMules(watching)
+	go p.watchBackgrounds(watching)
 	go p.watchBacklogs(watching)
 	p.runAccepting(watching, false)
 	reloaded := p.reloads.Start(watching, p.causes())

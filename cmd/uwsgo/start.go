@@ -120,7 +120,7 @@ func (p *program) prepare(ctx context.Context) error {
 		stop := startProfile(cfg.Profile)
 		p.ending.Later(stop)
 	}
-	if len(cfg.Listens)+len(cfg.Companions)+len(cfg.Crons)+len(cfg.Mules) == 0 && !slices.ContainsFunc(inherited, func(s succession.Socket) bool { return s.Always }) {
+	if len(cfg.Listens)+len(cfg.Companions)+len(cfg.Crons)+len(cfg.Mules)+len(cfg.Spoolers) == 0 && !slices.ContainsFunc(inherited, func(s succession.Socket) bool { return s.Always }) {
 		return errors.New("there is no socket to listen on: add http = :8080, or socket = /path/to.sock for nginx")
 	}
 	if err := p.site.begin(); err != nil {
@@ -147,6 +147,11 @@ func (p *program) prepare(ctx context.Context) error {
 	}
 	if err := p.hooks.run(ctx, "as-root"); err != nil {
 		return err
+	}
+	if cfg.Chroot == "" {
+		if err := prepareSpoolers(p.site, p.identity); err != nil {
+			return err
+		}
 	}
 	if err := dropPrivileges(p.site, p.identity, p.logf); err != nil {
 		return err

@@ -112,11 +112,19 @@ func (p *program) startWorkers(ctx context.Context) error {
 	if w.stores != nil {
 		p.ending.Later(w.stores.Close)
 	}
+	sp, err := spoolers(p.site)
+	if err != nil {
+		return err
+	}
 	wc.Backgrounds = mules(p.cfg, p.logf)
 	var stop func()
-	wc.Control, stop = p.services.open(p.cfg)
+	wc.Control, stop = p.services.open(p.cfg, sp)
 	p.ending.Later(stop)
+	if found := p.services.spoolers.Load(); found != nil {
+		wc.Backgrounds = append(wc.Backgrounds, found.Backgrounds(p.cfg.Procnames.Name)...)
+	}
 	wc.Module = moduleFacts(p.cfg, p.start, w.stores, w.queues)
+	wc.Module.Spooler = sp
 	if w.Pool, err = worker.Start(ctx, wc); err != nil {
 		w.Pool = nil
 		return err

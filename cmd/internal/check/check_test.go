@@ -223,14 +223,14 @@ func TestImport(t *testing.T) {
 
 func TestForms(t *testing.T) {
 	m := machine(t)
-	r := examine(t, m, "http = :8080\nwsgi-file = none file.py\nspooler = s\nmaster = true\nprocesses = x", nil)
+	r := examine(t, m, "http = :8080\nwsgi-file = none file.py\nlegion = s\nmaster = true\nprocesses = x", nil)
 	alone := Check(Input{Mistakes: []error{errors.New("--no-such: unknown")}}, m)
 	var text, object, sarif bytes.Buffer
 	reports := []*Report{r, alone}
 	if err := errors.Join(Text(&text, reports), JSON(&object, reports), SARIF(&sarif, reports, "1.2")); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"a.ini:6: error: processes: ", "\nlost, and what to do instead (1)\n", "a.ini:4: spooler: there is no spooler", "options: a server would not start: 1 error, 0 warnings, 0 lost"} {
+	for _, want := range []string{"a.ini:6: error: processes: ", "\nlost, and what to do instead (1)\n", "a.ini:4: legion: there are no legions", "options: a server would not start: 1 error, 0 warnings, 0 lost"} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("no %q in\n%s", want, text.String())
 		}

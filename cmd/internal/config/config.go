@@ -39,6 +39,7 @@ type Config struct {
 	LifeConfig
 	MuleConfig
 	StoreConfig
+	SpoolerConfig
 	SystemConfig
 	CompanionConfig
 	NameConfig

@@ -140,10 +140,10 @@ func TestWhatIsHarmlessStarts(t *testing.T) {
 		want      Losses
 	}{
 		{"nothing", "master = true", Losses{}},
-		{"levels", "thunder-lock = true\nlazy = true\nspooler = a\nlegion = b\nspooler = c\nthunder-lock = 1", Losses{
-			Function: []string{"spooler", "legion"}, Changed: []string{"lazy"}, Harmless: []string{"thunder-lock"},
+		{"levels", "thunder-lock = true\nlazy = true\nlegion = a\nemperor-broodlord = b\nlegion = c\nthunder-lock = 1", Losses{
+			Function: []string{"legion", "emperor-broodlord"}, Changed: []string{"lazy"}, Harmless: []string{"thunder-lock"},
 		}},
-		{"switched_off", "thunder-lock = false\nlazy = no\nmule = 0\nfastrouter = false\nspooler =", Losses{}},
+		{"switched_off", "thunder-lock = false\nlazy = no\nmule = 0\nfastrouter = false\nlegion =", Losses{}},
 		{"condition_that_is_not_taken", "if-env = NO_SUCH_VARIABLE\nroute = ^/.* ldapauth:Realm,%(_)\nendif =", Losses{}},
 		{"placeholders_of_such_names", "set-ph = realm=x\nresolved = y\nmodule = %(realm)%(resolved)", Losses{}},
 		{"routes_that_only_log", "route = ^/health donotlog:\nroute-run = log:x\nroute-if = equal:a;b metricset:a b\nroute-uri = ^/ continue:\nfinal-route-run = log:x\nerror-route = ^/ last:\nfinal-route-run = cachestore:x\nerror-route = ^/ metricinc:x", Losses{

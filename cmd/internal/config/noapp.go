@@ -19,7 +19,6 @@ var instead = []struct{ names, text string }{
 		"http-use-base http-use-pattern http-use-cache http-use-code-string http-use-socket http-subscription-server fastrouter rawrouter sslrouter sslrouter2 zerg zerg-server zergpool zerg-pool forkptyrouter forkpty-router",
 		"uwsgo passes requests on by http-to and by rules alone",
 	},
-	{"spooler", "it is not supported, and uwsgo runs an app in any case"},
 	{"attach-daemon attach-daemon2 smart-attach-daemon smart-attach-daemon2", "it runs commands beside an app; alone they are for the service manager"},
 	{"cron cron2 unique-cron", "it runs commands beside an app; alone they are for cron or systemd timers"},
 }
@@ -43,7 +42,7 @@ func (c *Config) NoApp() string {
 
 // RunsPython reports whether there is something to run in Python: an app, or processes beside
 // the workers, which need none.
-func (c *Config) RunsPython() bool { return c.HasApp() || len(c.Mules) > 0 }
+func (c *Config) RunsPython() bool { return c.HasApp() || len(c.Mules)+len(c.Spoolers) > 0 }
 
 // contains reports whether word is one of the words of names.
 func contains(names, word string) bool {

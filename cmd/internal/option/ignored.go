@@ -49,7 +49,7 @@ var ignored = []group{
 	{"so-keepalive", "clients that keep silent are let go by http-timeout, socket-timeout and http-keepalive"},
 	{"skip-zero disable-async-warn-on-queue-full", "descriptor 0 is no socket here, and there is no such queue"},
 	{"stats-no-metrics metrics-no-cores", "there are no metrics to leave out"},
-	{"spooler-quiet fastrouter-quiet rawrouter-quiet sslrouter-quiet", "there is nothing that could be loud"},
+	{"fastrouter-quiet rawrouter-quiet sslrouter-quiet", "there is nothing that could be loud"},
 	{"allowed-modifiers", "no modifier is served but those of WSGI and ping"},
 	{"cgroup-dir-mode", "it only goes with cgroup"},
 	{"ssl-enable3 ssl-enable-sslv3 ssl-enable-tlsv1", "TLS 1.2 is the oldest version that is spoken: the older ones are broken, and clients have left them behind"},

@@ -28,14 +28,15 @@ type Snapshot struct {
 	Daemons           []Daemon `json:"daemons,omitempty"`
 	// Locks stays empty: uWSGI lists the process that holds each of its shared
 	// locks, and uwsgo has none.
-	Locks   List[map[string]uint64] `json:"locks"`
-	Sockets List[Socket]            `json:"sockets"`
-	Workers List[Worker]            `json:"workers"`
-	Mules   []Mule                  `json:"mules,omitempty"`
-	Metrics map[string]Metric       `json:"metrics,omitempty"`
-	Caches  []Cache                 `json:"caches,omitempty"`
-	Crons   []Cron                  `json:"crons,omitempty"`
-	Uwsgo   Uwsgo                   `json:"uwsgo"`
+	Locks    List[map[string]uint64] `json:"locks"`
+	Sockets  List[Socket]            `json:"sockets"`
+	Workers  List[Worker]            `json:"workers"`
+	Mules    []Mule                  `json:"mules,omitempty"`
+	Metrics  map[string]Metric       `json:"metrics,omitempty"`
+	Caches   []Cache                 `json:"caches,omitempty"`
+	Spoolers []Spooler               `json:"spoolers,omitempty"`
+	Crons    []Cron                  `json:"crons,omitempty"`
+	Uwsgo    Uwsgo                   `json:"uwsgo"`
 }
 
 // Daemon is a process of attach-daemon.
@@ -76,6 +77,15 @@ type Cache struct {
 	Miss         uint64 `json:"miss"`
 	Full         uint64 `json:"full"`
 	LastModified uint64 `json:"last_modified_at"` // Unix time, s
+}
+
+// Spooler is a process that works a spool directory off, or such a directory alone.
+type Spooler struct {
+	Dir      string `json:"dir"`
+	PID      uint64 `json:"pid"` // 0 where another server does
+	Tasks    uint64 `json:"tasks"`
+	Respawns uint64 `json:"respawns"`
+	Running  Flag   `json:"running"` // a task, just now
 }
 
 // Cron is a job of cron. Its numbers may be negative.

@@ -43,7 +43,7 @@ func TestCheckAgreesWithTheStart(t *testing.T) {
 		{"pattern", "wsgi-file = app.py\nroute = ^/( last:", "app.ini:4: error: route"},
 		{"goto", "wsgi-file = app.py\nroute-run = goto:nowhere", "app.ini:4: error: route-run"},
 		{"protects", "wsgi-file = app.py\ncap = setuid", "app.ini:4: error: cap"},
-		{"lost", "wsgi-file = app.py\nspooler = s", "app.ini:4: spooler: there is no spooler"},
+		{"lost", "wsgi-file = app.py\nlegion = s", "app.ini:4: legion: there are no legions"},
 		{"hook_exit", "wsgi-file = app.py\nhook-asap = exit:3", "app.ini:4: error: hook-asap"},
 		{"static", "wsgi-file = app.py\nstatic-map = /s=/nonexistent", "app.ini:4: warning: static-map"},
 		{"static_prefix", "wsgi-file = app.py\nstatic-map = s=/tmp", "error: static-map"},
@@ -81,7 +81,7 @@ func TestCheckForms(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer ln.Close()
-	write(t, dir, "app.ini", "[uwsgi]\nhttp = "+ln.Addr().String()+"\nwsgi-file = app.py\nspooler = s\n")
+	write(t, dir, "app.ini", "[uwsgi]\nhttp = "+ln.Addr().String()+"\nwsgi-file = app.py\nlegion = s\n")
 	write(t, dir, "bad.ini", "[uwsgi]\nhttp = :0\nwsgi-file = app.py\nprocesses = 4x\n")
 	code := func(args ...string) (string, int) {
 		cmd := command(dir, append([]string{"check"}, args...)...)

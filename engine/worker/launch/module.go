@@ -27,6 +27,7 @@ type Spooler struct {
 	Directories []SpoolDirectory // the first is meant where none is named; at least one
 	Ordered     bool             // tasks are run in the order of their names
 	Quiet       bool             // the log does not name each task
+	NoSync      bool             // the system chooses when a task is written to the disk
 	Frequency   int              // seconds between looks; at least 1
 	MaxTasks    int              // after which a process is replaced; 0 for never
 	Chdir       string           // where tasks are run; empty for where their files are

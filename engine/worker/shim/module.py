@@ -104,7 +104,7 @@ def install(config):
     names.update(_exported)
     for function in sharing.open_all(_config["module"]["stores"], config["shared"]):
         names[function.__name__] = function
-    for function in spooler.install(_config["module"]["spooler"], _config["node"]):
+    for function in spooler.install(_config):
         names[function.__name__] = function
     if spooler.given:
         names["spoolers"] = spooler.paths()

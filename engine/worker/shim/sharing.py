@@ -40,12 +40,17 @@ def begin():
 
 
 def _cache(name):
-    if name is None:
+    if not name and isinstance(name, (str, type(None))):
         return next(iter(_caches.values()))
     name = text_of(name, "the name of a cache")
     if b"@" in name:
         raise NotImplementedError("uwsgo has no caches of other servers")
     return _caches.get(name)
+
+
+def _seconds(expires):
+    """Return for how long an item holds. A time before now is over already, as in uWSGI."""
+    return max(int_of(expires, -(1 << 63), 1 << 62), -1)
 
 
 def cache_get(key, cache=None):
@@ -64,7 +69,7 @@ def cache_update(key, value, expires=0, cache=None):
 def _cache_set(key, value, expires, cache, update):
     there = _cache(cache)
     key, value = bytes_of(key, "the key"), bytes_of(value, "the value")
-    expires = int_of(expires, 0, 1 << 62)
+    expires = _seconds(expires)
     return there.set(key, value, expires, update) if there else None
 
 
@@ -114,7 +119,7 @@ def cache_div(key, value=2, expires=0, cache=None):
 def _math(key, value, expires, cache, how):
     there = _cache(cache)
     key, value = bytes_of(key, "the key"), int_of(value, -(1 << 63), (1 << 63) - 1)
-    expires = int_of(expires, 0, 1 << 62)
+    expires = _seconds(expires)
     return there.math(key, lambda old: how(old, value), expires) if there else None
 
 

@@ -41,6 +41,7 @@ var modules = []string{
 	"metrics",
 	"background",
 	"mule",
+	"spooling",
 	"zygote",
 }
 

@@ -56,8 +56,8 @@ def unpacked(data):
     return found
 
 
-def write(directory, host, packet, body=b"", priority="", at=0):
-    """Put a task into a directory. Return its path once it is on the disk.
+def write(directory, host, packet, body=b"", priority="", at=0, sync=True):
+    """Put a task into a directory. Return its path, if sync is true once it is on the disk.
 
     The file gets its name when it is whole, so nobody sees a part of it. at, where not 0, is
     when the task is due, in seconds of the clock.
@@ -71,7 +71,8 @@ def write(directory, host, packet, body=b"", priority="", at=0):
         folder = os.path.join(directory, priority)
         with suppress(FileExistsError):
             os.mkdir(folder, 0o777)
-            _sync(directory)
+            if sync:
+                _sync(directory)
     chance = int.from_bytes(os.urandom(4), "little") >> 1
     now = time.time_ns() // 1000
     name = f"{PREFIX}{host}_{os.getpid()}_{next(_written)}_{chance}_{now // 10**6}_{now % 10**6}"
@@ -84,7 +85,8 @@ def write(directory, host, packet, body=b"", priority="", at=0):
                 data = data[os.write(fd, data) :]
         if at:
             os.utime(fd, (at, at))
-        os.fsync(fd)
+        if sync:
+            os.fsync(fd)
         os.rename(draft, path)
     except BaseException:
         with suppress(OSError):
@@ -92,7 +94,8 @@ def write(directory, host, packet, body=b"", priority="", at=0):
         raise
     finally:
         os.close(fd)
-    _sync(folder)
+    if sync:
+        _sync(folder)
     return path
 
 

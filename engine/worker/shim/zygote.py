@@ -46,6 +46,7 @@ from . import (
     module,
     mule,
     signals,
+    spooling,
     title,
     worker,
 )
@@ -56,6 +57,8 @@ from .trace import say
 FDS_AT_ONCE = 100  # descriptors in a message; the kernel takes 253
 NO_APP = 22  # the exit code of a worker that cannot load its app, as in uWSGI
 FAREWELL = 5  # seconds that such a worker waits to be ended, with what its app has started
+
+KINDS = mule, spooling  # of processes beside the workers: they register themselves
 
 collect, freeze = gc.collect, getattr(gc, "freeze", None)  # PyPy has no freeze
 

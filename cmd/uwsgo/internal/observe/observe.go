@@ -12,6 +12,7 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/metrics"
 	"github.com/uwsgo/uwsgo/cmd/internal/stats"
 	"github.com/uwsgo/uwsgo/cmd/internal/stores"
+	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/spool"
 	"github.com/uwsgo/uwsgo/engine"
 	"github.com/uwsgo/uwsgo/engine/worker"
 	"github.com/uwsgo/uwsgo/handler/cache"
@@ -36,6 +37,7 @@ type Server struct {
 	Metrics    func() []metrics.Sample        // nil for none
 	Caches     func() []stores.Stats          // what apps share
 	HTTPCache  func() (cache.Stats, bool)     // false, and nil: there is none
+	Spoolers   func() []spool.State           // what works tasks off; nil where nothing can
 	// Signals tells how many signals of the uwsgi module wait, and how many a worker has
 	// handled; nil where there are none.
 	Signals func(worker int) (waiting int, taken uint64)
@@ -91,6 +93,9 @@ func (o *Server) Snapshot() stats.Snapshot {
 		return s
 	}
 	s.Workers, s.Mules = workers(pool, o.Paused()), mules(pool)
+	if o.Spoolers != nil {
+		s.Spoolers = spoolers(pool, o.Spoolers())
+	}
 	if o.Signals != nil {
 		for i := range s.Workers {
 			waiting, taken := o.Signals(int(s.Workers[i].ID))
@@ -120,6 +125,21 @@ func mules(pool worker.Snapshot) (list []stats.Mule) {
 			m.LastSpawn = unsigned(b.LastSpawn.Unix())
 		}
 		list = append(list, m)
+	}
+	return list
+}
+
+// spoolers tells of each process that works a spool directory off, and of the directories that
+// other servers work off.
+func spoolers(pool worker.Snapshot, all []spool.State) (list []stats.Spooler) {
+	for _, one := range all {
+		s := stats.Spooler{Dir: one.Dir, Tasks: one.Tasks, Running: stats.Flag(one.Running)}
+		for _, b := range pool.Backgrounds {
+			if b.Kind == spool.Kind && b.Number == one.Number {
+				s.PID, s.Respawns = uint64(b.PID), b.Respawns-min(b.Respawns, 1) // from 0, as in uWSGI
+			}
+		}
+		list = append(list, s)
 	}
 	return list
 }

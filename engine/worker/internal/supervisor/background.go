@@ -223,6 +223,22 @@ func (s *backgrounds) reload(kind string) {
 	}
 }
 
+// replace is a service: a process beside the workers wants to go, and another to follow at
+// once.
+func (g *Supervisor) replace(peer *control.Peer, _ []any) (any, error) {
+	if peer.Kind == "" {
+		return nil, control.Refuse("this is for a process beside the workers")
+	}
+	g.post(func() {
+		for _, b := range g.backgrounds.all {
+			if b.alive && b.peer == peer {
+				g.backgrounds.dismiss(b)
+			}
+		}
+	})
+	return nil, nil
+}
+
 // quit tells all of them to go.
 func (s *backgrounds) quit() {
 	for _, b := range s.all {

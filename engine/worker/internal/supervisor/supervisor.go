@@ -107,6 +107,7 @@ func New(c launch.Config) (*Supervisor, error) {
 	}
 	if c.Control != nil {
 		c.Control.Handle("deadline", g.deadline)
+		c.Control.Handle("replace", g.replace)
 		c.Control.Handle("user harakiri", g.userHarakiri)
 	}
 	var err error

@@ -64,7 +64,7 @@ func spooler(s *launch.Spooler) any {
 		directories = append(directories, map[string]any{"name": d.Name, "path": d.Path, "processes": d.Processes})
 	}
 	return map[string]any{
-		"directories": directories, "ordered": s.Ordered, "quiet": s.Quiet, "frequency": s.Frequency, "max_tasks": s.MaxTasks,
+		"directories": directories, "ordered": s.Ordered, "quiet": s.Quiet, "sync": !s.NoSync, "frequency": s.Frequency, "max_tasks": s.MaxTasks,
 		"chdir": s.Chdir, "harakiri": s.Harakiri, "signals": s.Signals, "imports": words(s.Imports),
 	}
 }

@@ -1,13 +1,13 @@
 """The spooler: files as uWSGI has them, who runs what when, and what is left of it."""
 
+import contextlib
 import fcntl
 import os
 import signal
-import threading
 import time
 
 import pytest
-from shim import spooler, tasks
+from shim import spooler, spooling, tasks
 
 # As uWSGI 2.0.31 has written it: spool({b"name": b"Jo", b"empty": b"", "body": b"text"}).
 WRITTEN = bytes.fromhex("11130000 0400 6e616d65 0200 4a6f 0500 656d707479 0000".replace(" ", ""))
@@ -34,28 +34,42 @@ def given(tmp_path, monkeypatch):
         for name, n in (("a", 1), ("b", 2))
     ]
     config = {"directories": directories, "ordered": False, "frequency": 5}
-    config.update(chdir="", max_tasks=0, quiet=True)
-    spooler.install(config, b"here")
+    config.update(sync=True, chdir="", max_tasks=0, quiet=True, harakiri=0, signals=False)
+    spooler.install({"module": {"spooler": config}, "node": b"here"})
     config["told"] = told
     monkeypatch.chdir(tmp_path)
     yield config
     spooler.given = spooler.current = None
 
 
+class Process:
+    """What background has a spooler wait by; this never does."""
+
+    def __init__(self):
+        self.going = False
+        self.offered = 0  # signals
+        self.waits = []
+
+    def wait(self, fds, timeout):
+        self.waits.append(timeout)
+        return []
+
+    def take_signals(self):
+        offered, self.offered = self.offered, 0
+        return offered
+
+    def task(self, seconds, what):
+        return contextlib.nullcontext()
+
+
 @pytest.fixture
 def one(given):
     """A spooler of directory a, that runs what is due once."""
 
-    def make(function, directory=None):
-        path = directory or given["directories"][0]["path"]
-        s = spooler.Spooler(path, lambda: function)
-        s.gate.release()  # so that it never waits
-
-        def round():
-            s.wake()
-            s.round()
-
-        s.once = round
+    def make(function):
+        s = spooling.Spooler(given["directories"][0]["path"], lambda: function)
+        s.process = Process()
+        s.once = s.round
         return s
 
     return make
@@ -98,13 +112,24 @@ def test_what_is_spooled_comes(given, one, task, want):
 
     def function(found):
         got.append(found)
-        return spooler.OK
+        return spooling.OK
 
     path = spooler.spool(task)
     assert spooler.spooler_get_task(os.fsdecode(path)) == {"spooler_task_name": path, **want}
     one(function).once()
     assert got == [{"spooler_task_name": os.path.basename(path), **want}]
     assert not os.path.exists(path)
+
+
+def test_what_is_on_the_disk(given, monkeypatch):
+    synced = []
+    monkeypatch.setattr(tasks.os, "fsync", lambda fd: synced.append(os.fstat(fd).st_ino))
+    path = spooler.spool(priority=5)
+    folder = os.path.dirname(path)
+    assert synced == [os.stat(p).st_ino for p in (os.path.dirname(folder), path, folder)]
+    given["sync"] = False
+    spooler.spool(priority=6)
+    assert len(synced) == 3
 
 
 def test_keywords_are_a_task(given):
@@ -163,7 +188,7 @@ def test_the_order(given, one):
 
     def function(task):
         got.append(task[b"n"])
-        return spooler.OK
+        return spooling.OK
 
     one(function).once()
     assert got == want
@@ -172,7 +197,7 @@ def test_the_order(given, one):
 def test_priorities_are_run_without_an_order_too(given, one):
     spooler.spool(priority=3)
     ran = []
-    one(lambda task: ran.append(task) or spooler.OK).once()
+    one(lambda task: ran.append(task) or spooling.OK).once()
     assert len(ran) == 1
 
 
@@ -201,19 +226,19 @@ class Clock:
             sleep = staticmethod(real.sleep)
 
         monkeypatch.setattr(tasks, "time", Time)
-        monkeypatch.setattr(spooler, "time", Time)
+        monkeypatch.setattr(spooling, "time", Time)
 
 
 @pytest.mark.parametrize(
     "result,waits",
     [
         # what the function does, and the seconds until the next times
-        (spooler.OK, []),
-        (spooler.RETRY, [5, 5, 5]),
+        (spooling.OK, []),
+        (spooling.RETRY, [5, 5, 5]),
         (None, [5, 5]),
         (True, [5, 5]),
         ("text", [5, 5]),
-        (spooler.IGNORE, [5, 5]),
+        (spooling.IGNORE, [5, 5]),
         (RuntimeError("as asked"), [5, 10, 20, 40, 80, 80]),
         (SystemExit(3), [5, 10]),
         (KeyboardInterrupt(), [5, 10]),
@@ -240,7 +265,24 @@ def test_what_a_result_means(given, one, monkeypatch, result, waits):
         clock.now += 1
         s.once()
     assert len(ran) == 1 + len(waits)
-    assert os.path.exists(path) == (result != spooler.OK)
+    assert os.path.exists(path) == (result != spooling.OK)
+
+
+def test_a_task_that_kills_its_process_waits(given, one, monkeypatch):
+    clock = Clock(monkeypatch)
+    for n in (1, 2):
+        spooler.spool(n=n)
+    pid = os.fork()
+    if pid == 0:
+        one(lambda task: os.kill(os.getpid(), signal.SIGKILL)).once()
+    os.waitpid(pid, 0)
+    ran = []
+    s = one(lambda task: ran.append(task) or spooling.OK)
+    s.once()
+    assert len(ran) == 1, "the other one has its turn first"
+    clock.now += 5
+    s.once()
+    assert len(ran) == 2
 
 
 def test_one_process_waits_for_what_another_has_tried(given, one, monkeypatch):
@@ -261,7 +303,7 @@ def test_at(given, one, monkeypatch):
     ran = []
     path = spooler.spool(at=clock.now + 100.7)
     assert os.stat(path).st_mtime == int(clock.now + 100.7)
-    s = one(lambda task: ran.append(task) or spooler.OK)
+    s = one(lambda task: ran.append(task) or spooling.OK)
     s.once()
     assert not ran
     clock.now += 102
@@ -323,7 +365,7 @@ def test_a_lock_keeps_others_away(given, one):
         signal.pause()
     os.read(told, 1)
     ran = []
-    s = one(lambda task: ran.append(task) or spooler.OK)
+    s = one(lambda task: ran.append(task) or spooling.OK)
     s.once()
     assert not ran
     os.kill(pid, signal.SIGKILL)
@@ -348,7 +390,7 @@ def test_a_task_stays_locked_while_it_is_looked_at(given, one):
                 os._exit(7)
             os._exit(0)
         seen.append(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
-        return spooler.OK
+        return spooling.OK
 
     s = one(function)
     s.once()
@@ -363,7 +405,7 @@ def test_several_share_a_directory(given, one):
     for _ in range(4):
         pid = os.fork()
         if pid == 0:
-            s = one(lambda task: os.write(tell, task[b"n"] + b"\n") and spooler.OK)
+            s = one(lambda task: os.write(tell, task[b"n"] + b"\n") and spooling.OK)
             s.once()
             os._exit(0)
         children.append(pid)
@@ -413,34 +455,50 @@ def test_nothing_is_lost_or_half_written_by_a_kill(given, tmp_path, monkeypatch)
     assert not os.path.exists(path)
 
 
-def test_it_runs_until_it_is_to_leave(given):
+def test_it_goes_between_tasks(given, one):
     ran = []
 
     def function(task):
-        ran.append(task[b"n"])
-        if len(ran) == 3:
-            s.leave()
-        return spooler.OK
+        ran.append(task)
+        s.process.going = len(ran) == 2
+        return spooling.OK
 
-    s = spooler.Spooler(given["directories"][0]["path"], lambda: function)
-    thread = threading.Thread(target=s.run, daemon=True)
-    thread.start()
     for n in range(3):
         spooler.spool(n=n)
-        s.wake()
-    thread.join(30)
-    assert not thread.is_alive()
-    assert sorted(ran) == [b"0", b"1", b"2"]
+    s = one(function)
+    s.once()
+    assert len(ran) == 2
+
+
+def test_how_long_it_waits(given, one):
+    s = one(lambda task: spooling.OK)
+    s.once()
+    spooler.spool(at=int(time.time()) + 3)
+    s.once()
+    s.set_frequency(2)
+    s.once()
+    assert s.process.waits[0] == 5
+    assert 0 < s.process.waits[1] <= 3
+    assert s.process.waits[2] == 2
+    assert given["told"][-1] == ("spooler idle",)
 
 
 def test_it_leaves_after_so_many_tasks(given, one, capsys):
     given["max_tasks"] = 2
     for n in range(3):
         spooler.spool(n=n)
-    s = one(lambda task: spooler.OK)
+    s = one(lambda task: spooling.OK)
     s.run()
     assert s.tasks == 2
     assert "maximum number of tasks reached (2) recycling" in capsys.readouterr().err
+
+
+def test_signals_count_as_tasks(given, one):
+    given.update(max_tasks=2, signals=True)
+    s = one(None)
+    s.process.offered = 2
+    s.run()
+    assert s.tasks == 2
 
 
 def test_without_a_function_tasks_stay(given, one, tmp_path, capsys):
@@ -457,5 +515,5 @@ def test_where_a_function_runs(given, one, tmp_path):
     for chdir in ("", str(tmp_path)):
         given["chdir"] = chdir
         spooler.spool(priority="5")
-        one(lambda task: where.append(os.getcwd()) or spooler.OK).once()
+        one(lambda task: where.append(os.getcwd()) or spooling.OK).once()
     assert where == [str(tmp_path / "a" / "5"), str(tmp_path)]
