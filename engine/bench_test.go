@@ -75,6 +75,19 @@ func TestRequestAllocatesNothing(t *testing.T) {
 	}
 }
 
+// A large answer goes out with its head from where the handler has it.
+func TestLargeAnswerAllocatesNothing(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	body := append(pattern(100_000), "Hello World!\n"...)
+	trip := roundTripsOf(t, 1, HandlerFunc(func(x *Exchange) { x.Reply(x.Response(), body) }))
+	trip()
+	if allocs := testing.AllocsPerRun(200, trip); allocs != 0 {
+		t.Errorf("an answer of %d bytes allocates %v times", len(body), allocs)
+	}
+}
+
 // Each operation sends so many requests at once and awaits their answers.
 func BenchmarkHello(b *testing.B) {
 	for _, n := range []int{1, 16} {

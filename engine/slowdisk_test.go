@@ -178,8 +178,7 @@ func TestSpoolBodyHoldsNobodyElse(t *testing.T) {
 		return unlinked(dir)
 	}
 	t.Cleanup(func() { newBodyFile = unlinked })
-	var again HandlerFunc
-	again = func(x *Exchange) {
+	again := HandlerFunc(func(x *Exchange) {
 		if x.Body().Size() == 5 {
 			x.ReplyText(200, "small")
 			return
@@ -191,7 +190,7 @@ func TestSpoolBodyHoldsNobodyElse(t *testing.T) {
 			}
 			x.Reply(x.Response(), b)
 		})
-	}
+	})
 	srv, addr := start(t, WholeBody(again), Options{BodyMemory: 1 << 20, TempDir: t.TempDir(), Logf: t.Logf}, ListenOptions{})
 	body := string(pattern(700_000))
 	got := make(chan string, 1)

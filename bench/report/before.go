@@ -45,16 +45,15 @@ func Before(w io.Writer, run *result.Run, before, rival string) error {
 				continue
 			}
 			fmt.Fprintf(&b, "| %s | %s |", escape(title), escape(heading(m)))
-			var ratios string
 			was, _ := t.base(before, now)
 			other, _ := t.base(rival, now)
 			for _, r := range []row{was, now, other} {
 				fmt.Fprintf(&b, " %s |", spread(result.SpreadOf(r.values(m.Name))))
 			}
 			for _, r := range []row{was, other} {
-				ratios += " " + plainRatio(compare(m, now.values(m.Name), r.values(m.Name))) + " |"
+				fmt.Fprintf(&b, " %s |", plainRatio(compare(m, now.values(m.Name), r.values(m.Name))))
 			}
-			b.WriteString(ratios + "\n")
+			b.WriteString("\n")
 		}
 	}
 	_, err := io.WriteString(w, b.String())

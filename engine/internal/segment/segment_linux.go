@@ -10,12 +10,14 @@ import (
 
 // memory makes a file in memory, and maps it.
 func memory(size int) (*os.File, []byte, error) {
-	fd, err := unix.MemfdCreate("uwsgo-bodies", unix.MFD_CLOEXEC)
+	fd, err := unix.MemfdCreate("uwsgo-bodies", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
 	if err != nil {
 		return nil, nil, fmt.Errorf("memory shared with workers: %w", err)
 	}
 	file := os.NewFile(uintptr(fd), "uwsgo-bodies")
 	if err = file.Truncate(int64(size)); err == nil {
+		// A process that makes it shorter would have whoever reads there killed.
+		_, _ = unix.FcntlInt(file.Fd(), unix.F_ADD_SEALS, unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_SEAL)
 		var mem []byte
 		if mem, err = unix.Mmap(fd, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); err == nil {
 			return file, mem, nil

@@ -98,3 +98,18 @@ func TestPiecesDoNotOverlap(t *testing.T) {
 		t.Error("nothing is to be had after memory has been given back")
 	}
 }
+
+// A process that has the file cannot make it shorter: whoever reads what is not there is killed.
+func TestFileKeepsItsSize(t *testing.T) {
+	p, err := New(1<<20, 1<<20)
+	if errors.Is(err, ErrUnsupported) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	if err := p.File().Truncate(0); err == nil {
+		t.Error("it has been cut off")
+	}
+}
