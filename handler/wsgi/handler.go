@@ -196,7 +196,7 @@ func (l *loopState) body(x *engine.Exchange) worker.Body {
 // a file: the server may keep larger ones in memory.
 func (l *loopState) tooLarge(x *engine.Exchange, script, path []byte) bool {
 	b := x.Body()
-	if b.Size() <= worker.MaxInlineBody || b.File() != nil || b.Shared() != nil && l.h.shared {
+	if b.Size() <= worker.MaxRequest/4 || b.File() != nil || b.Shared() != nil && l.h.shared {
 		return false
 	}
 	rest := len(l.appendEnviron(nil, x, script, path)) + requestHead
