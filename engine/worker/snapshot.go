@@ -39,11 +39,11 @@ type Snapshot struct {
 	Backgrounds []BackgroundStats
 	Waiting     int64  // requests that wait for a worker
 	Refused     uint64 // requests refused with ErrQueueFull so far
-	Late        uint64 // requests that waited for longer than [Config].QueueTimeout
+	Late        uint64 // requests that waited longer than [Config].QueueTimeout
 	Shed        uint64 // requests refused because they would have
 	Unrun       uint64 // requests whose client went while they waited
 	Slow        int64  // routes that have proved slow, counted for each loop
-	Held        uint64 // requests to them that had to wait for another one's end
+	Held        uint64 // requests to them that were held until another one ended
 }
 
 // Stats are the figures of one worker, for uWSGI's stats server. Counters go on when its

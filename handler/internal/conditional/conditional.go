@@ -18,8 +18,8 @@ type Validators struct {
 	At       time.Time // the same, to the second
 }
 
-// Check evaluates the conditions of a GET or HEAD in the order of RFC 9110
-// 13.2.2, and returns 200, 304 or 412. A date that cannot be parsed is no condition.
+// Check evaluates the conditions of a GET or HEAD in the order of RFC 9110 13.2.2, and returns
+// 200, 304 or 412. An unparsable date counts as no condition.
 func (v *Validators) Check(r *codec.Request) int {
 	if match := Field(r, "If-Match"); match != nil {
 		if !v.matches(match, false) {
