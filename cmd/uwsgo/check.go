@@ -138,7 +138,7 @@ func checkConfig(args []string, out io.Writer) int {
 // checkOne checks one configuration.
 func checkOne(ctx context.Context, o checkOptions, name string, args []string) *check.Report {
 	cfg, mistakes := config.Examine(args, os.Environ(), ini.OS(os.Stdin))
-	in := check.Input{Name: name, Config: cfg, Mistakes: mistakes, FileAlone: o.fileAlone, Handlers: tryHandlers}
+	in := check.Input{Name: name, Config: cfg, Mistakes: mistakes, FileAlone: o.fileAlone, Handlers: tryHandlers, Certificates: tryCertificates}
 	if !o.noImport {
 		in.Import = func(cfg *config.Config, place check.Place) (*worker.Trial, error) {
 			ctx, cancel := context.WithTimeout(ctx, o.patience)
@@ -184,4 +184,15 @@ func tryHandlers(cfg *config.Config, dir string) error {
 	}
 	_, err := everyAnswer(cfg)
 	return err
+}
+
+// tryCertificates reads the certificates of an address as a start does, and returns those that
+// are not good now, with why.
+func tryCertificates(cfg *config.Config, l config.Listen, dir string) (stale map[string]string, err error) {
+	s := &site{cfg: cfg, home: dir, dir: dir, started: dir}
+	store, err := s.certificates(l, func(string, ...any) {})
+	if err != nil {
+		return nil, err
+	}
+	return store.Stale(time.Now()), nil
 }

@@ -143,7 +143,7 @@ func (s *sockets) bind(l config.Listen, inherited *succession.Socket, open func(
 	var store *certificate.Store
 	if l.TLS != nil {
 		var err error
-		if store, err = s.certificates(l); err != nil {
+		if store, err = s.certificates(l, s.logf); err != nil {
 			return fmt.Errorf("%s: %w", l.Where, err)
 		}
 		o.TLS, kind = store.Config(), kind+"s"
@@ -182,7 +182,7 @@ func (s *sockets) bind(l config.Listen, inherited *succession.Socket, open func(
 
 // certificates reads those of an address, and those of the sites. As in uWSGI their files are
 // relative to the directory where the server was started.
-func (s *sockets) certificates(l config.Listen) (*certificate.Store, error) {
+func (s *site) certificates(l config.Listen, logf func(format string, args ...any)) (*certificate.Store, error) {
 	cfg := s.cfg
 	pair := func(c config.Certificate) certificate.Pair {
 		authorities, must := strings.CutPrefix(c.ClientCA, "!")
@@ -193,7 +193,7 @@ func (s *sockets) certificates(l config.Listen) (*certificate.Store, error) {
 	}
 	o := certificate.Options{
 		Pair: pair(*l.TLS), Dir: s.fromStart(cfg.SiteDir), DirCiphers: cfg.SiteDirCiphers, HTTP2: cfg.HTTP2 && l.Protocol == config.HTTP,
-		Depth: cfg.VerifyDepth, Logf: s.logf,
+		Depth: cfg.VerifyDepth, Logf: logf,
 	}
 	for _, site := range cfg.Sites {
 		o.Sites = append(o.Sites, certificate.Site{Name: site.Name, Pattern: site.Pattern, Pair: pair(site.Certificate)})

@@ -124,6 +124,25 @@ func (s *Store) Config() *tls.Config {
 	return c
 }
 
+// Stale returns the files of certificates that are not good at a time, each with why.
+func (s *Store) Stale(now time.Time) (stale map[string]string) {
+	stale = map[string]string{}
+	entries := []*entry{s.first}
+	for _, site := range s.sites {
+		entries = append(entries, site.entry)
+	}
+	for _, e := range entries {
+		leaf := e.config().Certificates[0].Leaf
+		switch {
+		case now.After(leaf.NotAfter):
+			stale[e.pair.Cert] = "it was good until " + leaf.NotAfter.UTC().Format(time.DateTime)
+		case now.Before(leaf.NotBefore):
+			stale[e.pair.Cert] = "it is not good before " + leaf.NotBefore.UTC().Format(time.DateTime)
+		}
+	}
+	return stale
+}
+
 // Look reads changed files again. Open connections stay as they are.
 func (s *Store) Look() {
 	s.first.look(0)

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net"
 	"path/filepath"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -51,6 +53,30 @@ func (c *checker) addresses() {
 			if a.network == b.network && c.clash(a, b) {
 				c.tell(Error, Addresses, a.where, fmt.Sprintf("%s: the address is taken by %s: give another, or leave one out", a.text, b.where))
 				break
+			}
+		}
+	}
+}
+
+// certificates reads what addresses encrypt with: keys that do not fit, or cannot be read, end a
+// start. One that is not good now does not, and clients refuse it.
+func (c *checker) certificates(in Input) {
+	if in.Certificates == nil {
+		return
+	}
+	told := map[string]bool{}
+	for _, l := range c.cfg.Listens {
+		if l.TLS == nil {
+			continue
+		}
+		stale, err := in.Certificates(c.cfg, l, c.m.Cwd)
+		if err != nil {
+			c.tell(Error, Addresses, l.Where, err.Error())
+		}
+		for _, file := range slices.Sorted(maps.Keys(stale)) {
+			if !told[file] {
+				told[file] = true
+				c.tell(Warning, Addresses, l.Where, fmt.Sprintf("%s: %s: clients will refuse it: renew it", file, stale[file]))
 			}
 		}
 	}

@@ -68,7 +68,10 @@ type Input struct {
 	// Handlers makes what answers requests, and says why that is not possible. Import tries
 	// to import the apps in dir as a user; nil leaves that out.
 	Handlers func(c *config.Config, dir string) error
-	Import   func(c *config.Config, p Place) (*worker.Trial, error)
+	// Certificates reads those of an address in dir, and returns the files of those that are not
+	// good now, with why; nil leaves that out.
+	Certificates func(c *config.Config, l config.Listen, dir string) (stale map[string]string, err error)
+	Import       func(c *config.Config, p Place) (*worker.Trial, error)
 }
 
 // Check checks one configuration.
@@ -154,6 +157,7 @@ func (c *checker) run(in Input) {
 	}
 	p, ok := c.place()
 	c.paths(p)
+	c.certificates(in)
 	c.bind(p)
 	c.limits(p)
 	if ok && in.Import != nil && cfg.HasApp() {

@@ -167,7 +167,7 @@ def app(spec, ends=(".py",)):
     )
 
 
-for value in get("module", "wsgi", "import", "shared-import", "spooler-import"):
+for value in get("module", "wsgi", "pypy-wsgi", "import", "shared-import", "spooler-import"):
     app(value)
 for value in get("wsgi-file", "file"):
     python(value)
@@ -353,7 +353,10 @@ made = {}
 told = ""  # into logs
 logged = set()
 started = set()
-losses = set()
+lost = re.search(
+    r"^lost, and what to do instead \(\d+\)\n((?: .*\n)+)", checked.stdout if checked else "", re.M
+)
+losses = set(re.findall(r"^ +\S+:\d+: ([\w-]+)", lost.group(1), re.M)) if lost else set()
 for path, (mode, uid, gid) in held().items():
     if path in before and path != "/server.log":
         continue
@@ -371,10 +374,6 @@ for path, (mode, uid, gid) in held().items():
             told += content[-3000:]
         if "*** Starting uW" in content or "*** Starting uwsgo" in content:
             started.add(path)
-        for names in re.findall(
-            r"lost function, as these options are not supported: (.*) \*\*\*", content
-        ):
-            losses.update(names.split(", "))
     if mode[0] != "d" and path != "/server.log":
         made[path] = [mode[0] if mode[0] == "l" else mode, uid, gid]
 with open("/server.log", errors="replace") as f:
