@@ -14,11 +14,10 @@ import (
 // adoptedEach is how often the first process of a container looks for zombies.
 const adoptedEach = time.Second
 
-// reapAdopted reaps, until stop is closed, what the kernel gives to the first process of
-// a container because its parent has ended, such as what apps and commands leave behind:
-// nobody else does, and in time no process could be started any more. A child of the
-// server's own is waited for as soon as it ends, so only what was a zombie at two looks is
-// taken.
+// reapAdopted reaps the zombies that the kernel gives to the first process of a container, until
+// stop is closed. Apps and commands leave such processes behind, and nobody else reaps them: in
+// time no process could start. The server waits for a child of its own as soon as it ends, so only
+// a zombie that two looks have seen is reaped.
 func reapAdopted(stop <-chan struct{}) {
 	if os.Getpid() != 1 {
 		return

@@ -32,7 +32,7 @@ type app struct {
 	hookEnv []config.Env // what hooks of putenv have set; mu guards it
 }
 
-// options returns what holds now of the options that a reload takes.
+// options returns the options as the last reload has read them.
 func (a *app) options() *config.Config {
 	if now := a.renewed.Load(); now != nil {
 		return now
@@ -52,8 +52,8 @@ func (a *app) setEnv(e config.Env) {
 	a.hookEnv = append(a.hookEnv, e)
 }
 
-// environ returns the environment of what the server starts: its own and what the
-// options of env add, but not the way to systemd, which is for the server alone.
+// environ returns the environment of what the server starts: its own, and what the options of env
+// add. The way to systemd is left out, because it is for the server alone.
 func (a *app) environ() []string {
 	env := slices.DeleteFunc(os.Environ(), func(kv string) bool {
 		return strings.HasPrefix(kv, "NOTIFY_SOCKET=") || strings.HasPrefix(kv, home.PythonEnv+"=")
@@ -71,11 +71,11 @@ func (a *app) environ() []string {
 	return env
 }
 
-// interpreter chooses the Python: that of the virtualenv that is asked for, the one that
-// python -m uwsgo is run by, that of the virtualenv that this program or a link to it lies in, as uWSGI's
-// does, of the one in VIRTUAL_ENV, the one that pip has put the program beside, and at last
-// the one in PATH. A virtualenv of pipx or uv that is for the program alone comes last; the
-// one in the folder of the app is used in its place. from says which it was.
+// interpreter chooses the Python, in this order: the virtualenv that an option names, the Python
+// that runs python -m uwsgo, the virtualenv that this program or a link to it lies in (as in
+// uWSGI), the one in VIRTUAL_ENV, the one that pip has put the program beside, the one in PATH. A
+// virtualenv of pipx or uv holds the program alone: it comes last, and the virtualenv in the app's
+// folder takes its place. from says which one it is.
 func (a *app) interpreter() (path, from string, err error) {
 	if env := a.options().Virtualenv; env != "" {
 		path, err = worker.FindPython(a.under(env)[0])
@@ -83,7 +83,7 @@ func (a *app) interpreter() (path, from string, err error) {
 	}
 	own := a.virtualenv
 	if a.cfg.Chroot != "" {
-		own = worker.OwnVirtualenv(a.self) // as it is below the new root
+		own = worker.OwnVirtualenv(a.self) // below the new root
 	}
 	if path := os.Getenv(home.PythonEnv); path != "" && a.cfg.Chroot == "" {
 		return path, worker.FromModule, nil
@@ -98,7 +98,7 @@ func (a *app) interpreter() (path, from string, err error) {
 		if err == nil {
 			return path, worker.FromEnvironment, nil
 		}
-		// Nobody may have meant it for this program.
+		// The variable may come from a shell that has nothing to do with this program.
 		a.noVirtualEnv.Do(func() { a.logf("*** WARNING: VIRTUAL_ENV is not used: %v ***", err) })
 	}
 	if tool || a.cfg.Quick != "" {
@@ -158,7 +158,7 @@ func (a *app) checkPlugins(python, path string) {
 	}
 }
 
-// findAnew finds where the paths of the next generation lead to. The supervisor calls it.
+// findAnew finds where the paths of the next generation lead. The supervisor calls it.
 func (a *app) findAnew(c *worker.Config) (err error) {
 	if c.Dir, err = a.leadsTo(); err != nil {
 		return err
@@ -174,7 +174,7 @@ func (a *app) findAnew(c *worker.Config) (err error) {
 	}
 	switch c.PythonFrom {
 	case worker.FromPath, worker.FromModule, worker.FromInstall:
-	default: // python itself is a link that has to stay one
+	default: // python itself stays a link
 		home := filepath.Dir(filepath.Dir(c.Python))
 		if real, err := filepath.EvalSymlinks(home); err == nil && real != home {
 			c.Python = filepath.Join(real, "bin", filepath.Base(c.Python))
@@ -184,7 +184,7 @@ func (a *app) findAnew(c *worker.Config) (err error) {
 	c.PythonPath = append([]string{}, now.PythonPath...)
 	for i, path := range c.PythonPath {
 		if path = a.named(path); !filepath.IsAbs(path) {
-			continue // Python takes it from its own directory
+			continue // Python takes it relative to its own directory
 		}
 		c.PythonPath[i] = path
 		if real, err := filepath.EvalSymlinks(path); err == nil && real != path {
@@ -201,7 +201,7 @@ func (a *app) findAnew(c *worker.Config) (err error) {
 // list returns what is to be imported.
 func (a *app) list() (apps []worker.App) {
 	cfg := a.cfg
-	// As in uWSGI, where several of these are given the first is the app.
+	// As in uWSGI, the first of several is the app.
 	switch {
 	case cfg.Module != "" || cfg.WSGIFile != "":
 		apps = append(apps, worker.App{File: a.named(cfg.WSGIFile), Module: cfg.Module, Callable: cfg.Callable})
@@ -219,7 +219,7 @@ func (a *app) list() (apps []worker.App) {
 	taken := map[string]bool{}
 	for _, m := range cfg.Mounts {
 		at := strings.TrimRight(m.Prefix, "/")
-		if taken[at] { // as in uWSGI the first one counts
+		if taken[at] { // as in uWSGI, the first one counts
 			a.logf("*** WARNING: %s: mountpoint %s already configured. skip. ***", m.Where, m.Prefix)
 			continue
 		}
@@ -235,9 +235,9 @@ func (a *app) list() (apps []worker.App) {
 	return apps
 }
 
-// mountedApp tells a file from a module. A file has a slash, or ends as one, as in uWSGI:
-// mysite.wsgi:application is a module. Here a file may be followed by a callable, too, where
-// there is such a file.
+// mountedApp tells a file from a module. As in uWSGI a file has a slash or the ending of a file:
+// mysite.wsgi:application is a module. A callable may follow a file that exists, which uWSGI does
+// not know.
 func mountedApp(m config.Mount, callable string) worker.App {
 	app := worker.App{Mount: m.Prefix, Callable: callable}
 	if file, _, _ := strings.Cut(m.App, "#"); filepath.Ext(file) == ".ini" {

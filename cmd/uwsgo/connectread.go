@@ -9,14 +9,14 @@ import (
 	"github.com/uwsgo/uwsgo/engine"
 )
 
-// How long connect-and-read waits, and for how many bytes: stats of thousands of
-// threads take some MiB.
+// How long connect-and-read waits, and how much it reads: the stats of thousands of threads take
+// some MiB.
 const (
 	readTime = 10 * time.Second
 	readMost = 256 << 20
 )
 
-// connectAndRead copies what comes from addr, host:port, a path or @name, to out.
+// connectAndRead copies what addr sends to out. addr is host:port, a path or @name.
 func connectAndRead(out io.Writer, addr string) error {
 	network, address, err := engine.ParseAddress(addr)
 	if err != nil {

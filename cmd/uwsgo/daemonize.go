@@ -18,16 +18,16 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/option"
 )
 
-// readyEnv has the descriptor on which a daemon tells that it serves, in the
-// environment of the daemon alone.
+// readyEnv names the variable with the descriptor on which a daemon says that it serves. Only the
+// daemon has it.
 const readyEnv = "UWSGO_READY_FD"
 
 // showAtMost bounds what daemonize2 shows of the log, in bytes.
 const showAtMost = 1 << 20
 
-// daemonize runs this program again in the background, as a Go program cannot fork.
-// It returns when that serves requests, with exit code 0, or has ended, with its exit
-// code. path is its file, stdin is what was read of standard input and the daemon has to read too.
+// daemonize runs this program again in the background, because a Go program cannot fork. It returns
+// 0 when the daemon serves requests, and the daemon's exit code when it has ended. path is the
+// program's file. stdin is what was read of standard input, which the daemon reads again.
 func daemonize(cfg *config.Config, path string, stdin []byte) int {
 	for _, e := range cfg.Entries {
 		if o := config.Options.Lookup(e.Key); o != nil && o.Kind == option.Action && strings.HasPrefix(e.Value, "fd://") {
@@ -35,14 +35,14 @@ func daemonize(cfg *config.Config, path string, stdin []byte) int {
 		}
 	}
 	if real, err := os.Executable(); err == nil && !sameFile(path, real) {
-		path = real // it is called by a name that is another program's
+		path = real // the name is another program's
 	}
 	r, w, err := os.Pipe()
 	if err != nil {
 		return fail(fmt.Errorf("daemonize: %w", err))
 	}
-	// By the name that it was called by, a link too: start-stop-daemon looks for a process of
-	// that name.
+	// The name stays the one on the command line, also that of a link: start-stop-daemon looks for
+	// it.
 	cmd := exec.Command(path, os.Args[1:]...)
 	cmd.Args[0] = os.Args[0]
 	cmd.Env = append(os.Environ(), readyEnv+"=3")
@@ -50,7 +50,7 @@ func daemonize(cfg *config.Config, path string, stdin []byte) int {
 	if len(stdin) > 0 {
 		cmd.Stdin = bytes.NewReader(stdin)
 	}
-	// A start that fails says so here; then the daemon lets go of them.
+	// The daemon writes here until it is ready, so that a failed start can say why.
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	shown := logSize(cfg.Daemonize)
@@ -59,11 +59,11 @@ func daemonize(cfg *config.Config, path string, stdin []byte) int {
 	}
 	_ = w.Close()
 	stop := make(chan os.Signal, 1)
-	// Not SIGHUP: a terminal that closes ends the wait alone, and to the daemon it would
-	// mean a reload.
+	// Not SIGHUP: a terminal that closes ends only the wait, and to the daemon the signal means a
+	// reload.
 	signal.Notify(stop, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT)
 	go func() {
-		for sig := range stop { // whoever ends the wait means the start
+		for sig := range stop { // who ends the wait means the start
 			_ = cmd.Process.Signal(sig)
 		}
 	}()
@@ -92,7 +92,7 @@ func sameFile(a, b string) bool {
 	return err == nil && os.SameFile(x, y)
 }
 
-// logSize returns how long the file path is, -1 if it is something else.
+// logSize returns the size of the file, 0 for none, -1 for what is no regular file.
 func logSize(path string) int64 {
 	info, err := os.Stat(path)
 	switch {
@@ -104,7 +104,7 @@ func logSize(path string) int64 {
 	return info.Size()
 }
 
-// showLog copies what was appended to the log since it had size from.
+// showLog copies what the log has got since its size was from.
 func showLog(path string, from int64) {
 	if from < 0 || logSize(path) < 0 {
 		return
@@ -117,7 +117,7 @@ func showLog(path string, from int64) {
 	_, _ = io.Copy(os.Stderr, io.NewSectionReader(f, from, showAtMost))
 }
 
-// daemonPipe returns where a daemon has to tell that it is ready; nil for what is no
+// daemonPipe returns the pipe on which a daemon says that it is ready; nil for a process that is no
 // daemon.
 func daemonPipe() (*os.File, error) {
 	text, ok := os.LookupEnv(readyEnv)
@@ -133,13 +133,14 @@ func daemonPipe() (*os.File, error) {
 	return os.NewFile(uintptr(fd), "ready"), nil
 }
 
-// daemonized is what a server owes the terminal that it was started at; nothing, if zero.
+// daemonized is what a server still owes the terminal where it was started. The zero value owes
+// nothing.
 type daemonized struct {
-	waiting   *os.File // the command waits there until the daemon is ready; nil where none waits
+	waiting   *os.File // the command waits here until the daemon is ready; nil where none waits
 	successor bool     // of a daemon, whose command returned long ago
 }
 
-// detach has a daemon let go of the terminal, and tells the command that waits.
+// detach lets go of the terminal, and tells the command that waits.
 func (d *daemonized) detach(l *logs) error {
 	if d.waiting == nil && !d.successor {
 		return nil
@@ -152,7 +153,7 @@ func (d *daemonized) detach(l *logs) error {
 	if err := replace(int(null.Fd()), 0); err != nil {
 		return fmt.Errorf("daemonize: %w", err)
 	}
-	// What is written past the log, such as the trace of a Go panic, goes there too.
+	// The streams lead to the log, so that it gets the trace of a Go panic too.
 	if err := l.standard.follow(l.Sink); err != nil {
 		return err
 	}
@@ -164,7 +165,7 @@ func (d *daemonized) detach(l *logs) error {
 	_ = d.waiting.Close()
 	d.waiting = nil
 	if errors.Is(err, syscall.EPIPE) {
-		return nil // nobody waits any more, which is no reason to end
+		return nil // nobody waits any more: no reason to end
 	}
 	return err
 }

@@ -6,8 +6,8 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/config"
 )
 
-// leastDeadline returns the shortest time that the rules of route and harakiri ask for; 0
-// where no rule asks, or nothing but for ever.
+// leastDeadline returns the shortest time that harakiri and the rules of route ask for. It is 0
+// where no rule asks for a time.
 func leastDeadline(cfg *config.Config) time.Duration {
 	least, asked := cfg.Harakiri, false
 	for _, r := range cfg.Routes {

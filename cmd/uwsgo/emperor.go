@@ -21,8 +21,8 @@ import (
 // throne is one run of the emperor.
 type throne struct{ *process }
 
-// reign runs the emperor that p.cfg describes until it is stopped, and returns the exit code.
-// It has the beginning and the end of a server, and no loops, workers and apps.
+// reign runs the emperor until it is stopped, and returns the exit code. An emperor begins and ends
+// like a server, and has no loops, workers and apps.
 func reign(base *process) int {
 	p := &throne{base}
 	p.takeSignals()

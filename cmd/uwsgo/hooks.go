@@ -16,7 +16,7 @@ import (
 	"github.com/uwsgo/uwsgo/engine/worker"
 )
 
-// actions are what hooks can do, and what other options have shells do.
+// actions do what hooks ask for, and run the shell commands of other options.
 type actions struct {
 	app  *app
 	logs *logs
@@ -51,7 +51,7 @@ func (a *actions) do(ctx context.Context, h config.Hook) error {
 	return a.command(h.Line).Run(ctx)
 }
 
-// stages runs the hooks of the options. What one does is up to do.
+// stages runs the hooks of the options, stage by stage. do does what one hook says.
 type stages struct {
 	hooks []config.Hook
 	work  string // the directory that workers go to first (chdir2); empty for none
@@ -64,8 +64,7 @@ func (s *stages) of(stage string) []config.Hook {
 	return slices.DeleteFunc(slices.Clone(s.hooks), func(h config.Hook) bool { return h.Stage != stage })
 }
 
-// run does what the options say for stages, one after another. The first that fails
-// ends it, and the start.
+// run runs the hooks of some stages, one after another. The first failure ends it, and the start.
 func (s *stages) run(ctx context.Context, names ...string) error {
 	for _, stage := range names {
 		for _, h := range s.of(stage) {
@@ -83,7 +82,7 @@ func (s *stages) run(ctx context.Context, names ...string) error {
 	return nil
 }
 
-// atExit does what they say for the end. One that fails does not keep the others from running.
+// atExit runs the hooks of the end. All of them run, also when one fails.
 func (s *stages) atExit(ctx context.Context) {
 	for _, h := range s.of("as-user-atexit") {
 		s.logf("running \"%s\" (atexit)...", h.Text)
@@ -93,8 +92,8 @@ func (s *stages) atExit(ctx context.Context) {
 	}
 }
 
-// accepting does what they say for so many workers that take requests, at the start, or
-// again at a reload. One that fails is logged.
+// accepting runs the hooks for so many workers that take requests, at the start or (again) after a
+// reload. It logs failures.
 func (s *stages) accepting(ctx context.Context, workers int, again bool) {
 	for _, a := range config.AcceptingStages() {
 		if again && !a.Again {
@@ -137,14 +136,14 @@ func (s *stages) postFork() (steps []worker.Step) {
 	return steps
 }
 
-// exitError is a hook that asks for the end with a code of its own.
+// exitError is the exit code that a hook asks for.
 type exitError int
 
 func (e exitError) Error() string {
 	return fmt.Sprintf("the hook ends the start with exit code %d", int(e))
 }
 
-// socketTime is how long a hook waits for somebody to listen, as in uWSGI.
+// socketTime is how long a hook waits for a listener, as in uWSGI.
 const socketTime = 60 * time.Second
 
 // waitForSocket waits until addr takes connections.
@@ -168,8 +167,8 @@ func waitForSocket(ctx context.Context, addr string) error {
 	}
 }
 
-// watch runs the hooks of files that are touched, until ctx ends. One that fails is logged; two run
-// at a time where both are touched.
+// watch runs the hooks of touched files until ctx ends. It logs failures. The hooks of two files
+// may run at the same time.
 func (s *stages) watch(ctx context.Context, touched []config.TouchHook, under func(...string) []string) {
 	var watched []life.Watched
 	for _, h := range touched {

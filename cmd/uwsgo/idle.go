@@ -10,7 +10,7 @@ import (
 	"github.com/uwsgo/uwsgo/engine"
 )
 
-// idleness tells since when nobody has asked for anything. It belongs to one goroutine.
+// idleness knows how long nobody has asked for anything. It belongs to one goroutine.
 type idleness struct {
 	after    time.Duration // how long that may be
 	requests uint64        // that had come at the last look
@@ -18,8 +18,8 @@ type idleness struct {
 	idle     bool
 }
 
-// look is told how many requests have come so far and how many run. It returns 1 when it
-// has just become idle, -1 when it is idle no more, and else 0.
+// look gets the number of requests so far and of those that run. It returns 1 when the server has
+// just become idle, -1 when it no longer is, and else 0.
 func (i *idleness) look(now time.Time, requests uint64, running int64) int {
 	if requests != i.requests || running > 0 || i.since.IsZero() {
 		i.requests, i.since = requests, now
@@ -39,8 +39,8 @@ func (i *idleness) look(now time.Time, requests uint64, running int64) int {
 // idleEach is how often it is looked at.
 const idleEach = time.Second
 
-// watchIdle calls rest when nobody has asked for anything for so long, and again when somebody does,
-// until ctx ends. It looks at stats at the times that come from looks.
+// watchIdle calls rest when no request has come for so long, and again when one comes, until ctx
+// ends. It looks at stats whenever looks sends.
 func watchIdle(ctx context.Context, after time.Duration, looks <-chan time.Time, stats func() engine.Stats, rest func(idle bool)) {
 	i := idleness{after: after}
 	for {
@@ -68,7 +68,7 @@ func whenIdle(cfg *config.Config, w *workers, v *vassal, e *life.Ending, logf fu
 			w.Scale(1 - cfg.Processes)
 		case !cfg.DieOnIdle:
 			w.Scale(cfg.Processes)
-		case idle && v != nil: // the emperor has to know that it may be started again
+		case idle && v != nil: // the emperor starts the server again when somebody asks
 			v.tell(emperor.Leaving)
 		case idle:
 			e.Ask(request("die-on-idle"))

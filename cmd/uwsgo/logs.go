@@ -15,7 +15,7 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/life"
 )
 
-// logs is the log of the server, and its standard streams as far as they lead there.
+// logs is the log of the server. A daemon's standard streams lead there.
 type logs struct {
 	*logger.Sink // nil before open
 	standard     standard
@@ -28,21 +28,21 @@ func (l *logs) printf(format string, args ...any) {
 	}
 }
 
-// open opens the log. Until then errors go to standard error alone. A successor goes on with the
+// open opens the log; before that errors go to standard error alone. A successor goes on with the
 // log of the server before it.
 func (l *logs) open(c logger.Config, successor bool) (err error) {
 	c.Changed = l.standard.changed
 	c.Truncate = c.Truncate && !successor
 	l.Sink, err = logger.Open(c)
 	if successor && errors.Is(err, fs.ErrPermission) {
-		// Root opened it for the server before, and passed it on as standard error.
+		// Root has opened it for the server before this one, which passed it on as standard error.
 		c.To, c.Truncate = "", false
 		l.Sink, err = logger.Open(c)
 	}
 	return err
 }
 
-// logConfig returns what the options say of where lines go. user opens the files.
+// logConfig returns where lines go by the options. user opens the files.
 func logConfig(cfg *config.Config, user privilege.Identity) logger.Config {
 	c := cfg.Log
 	c.To, c.Open = cfg.LogTo, user.Append
@@ -59,7 +59,8 @@ func logConfig(cfg *config.Config, user privilege.Identity) logger.Config {
 	return c
 }
 
-// move has the log go to another file, which the user of uid opens; an empty name changes nothing.
+// move lets the log go on in another file, which the user of uid opens. An empty name changes
+// nothing.
 func (l *logs) move(to string) error {
 	if to == "" {
 		return nil
@@ -67,20 +68,20 @@ func (l *logs) move(to string) error {
 	return l.Move(to)
 }
 
-// watch begins a new log when a file of rotate is touched, and opens the log again when one of
+// watch begins a new log when a file of rotate is touched, and opens the log again when a file of
 // reopen is, until ctx ends.
 func (l *logs) watch(ctx context.Context, rotate, reopen []string) {
 	life.Watch(ctx, life.Watched{Paths: rotate, Do: l.Rotate}, life.Watched{Paths: reopen, Do: l.Reopen})
 }
 
-// standard is the server's own standard output and error, which lead to the log once a
-// daemon has let go of the terminal.
+// standard are the server's standard output and error. They lead to the log once a daemon has let
+// go of the terminal.
 type standard struct {
 	mu   sync.Mutex
 	sink *logger.Sink // nil before that
 }
 
-// follow has them lead to the log from now on, to each that takes its place, too.
+// follow lets them lead to the log, and to each file that takes its place.
 func (s *standard) follow(sink *logger.Sink) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -88,7 +89,7 @@ func (s *standard) follow(sink *logger.Sink) error {
 	return s.redirect()
 }
 
-// changed is told of another file of the log. Any goroutine.
+// changed is called when the log has another file. Any goroutine.
 func (s *standard) changed() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

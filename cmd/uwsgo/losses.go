@@ -10,9 +10,8 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/shell"
 )
 
-// tellLosses logs in one line how many options do not do what they do in uWSGI, which are
-// lost, and the command that says more. What is open by ignore-unsupported has a line of its
-// own.
+// tellLosses logs one line: how many options do less than in uWSGI, which functions are lost, and
+// which command says more. What ignore-unsupported leaves open gets a line of its own.
 func tellLosses(cfg *config.Config, logf func(format string, args ...any)) {
 	l := cfg.Losses
 	if len(l.Unprotected) > 0 {
@@ -28,8 +27,8 @@ func tellLosses(cfg *config.Config, logf func(format string, args ...any)) {
 	logf("*** %s%s; %s tells more ***", warning, check.Sort(cfg).Summary(), checkCommand(os.Args))
 }
 
-// checkCommand is the command that checks what a server was started with. Options may hold
-// secrets and are left out.
+// checkCommand is the command that checks the configuration of this server. It leaves out options
+// that may hold secrets.
 func checkCommand(args []string) string {
 	options, files := config.SplitFiles(args[1:])
 	words := []string{path.Base(args[0]), "check"}

@@ -22,7 +22,7 @@ func main() { os.Exit(run()) }
 // run does what the command line asks for and returns the exit code.
 func run() int {
 	for i, arg := range os.Args {
-		os.Args[i] = strings.Clone(arg) // setTitle writes over where they are
+		os.Args[i] = strings.Clone(arg) // setTitle overwrites the original
 	}
 	if len(os.Args) > 1 && os.Args[1] == "config" {
 		return listConfig(os.Args[2:], os.Stdout)
@@ -38,7 +38,7 @@ func run() int {
 	if err != nil {
 		return fail(err)
 	}
-	before, err := succession.FindPredecessor() // first: what is run must not get it
+	before, err := succession.FindPredecessor() // first: the programs that this one starts must not get it
 	if err != nil {
 		return fail(err)
 	}
@@ -48,7 +48,7 @@ func run() int {
 		}
 		return exitOK
 	}
-	var input bytes.Buffer // what was read of standard input, for a daemon or a successor to read again
+	var input bytes.Buffer // a daemon or a successor reads it again
 	cfg, err := config.Load(os.Args[1:], os.Environ(), ini.OS(io.TeeReader(os.Stdin, &input)))
 	if err != nil {
 		if cfg != nil && cfg.Show {
@@ -93,7 +93,7 @@ func run() int {
 		if err != nil {
 			return fail(err)
 		}
-		// An emperor has its vassals where it can see them: daemonize is the log there.
+		// A vassal stays in sight of its emperor: there daemonize only names the log.
 		if cfg.Daemonize != "" && ready == nil && before == nil && mine == nil {
 			return daemonize(cfg, path, input.Bytes())
 		}
@@ -110,8 +110,8 @@ func run() int {
 // The exit codes, uWSGI's.
 const (
 	exitOK     = 0
-	exitConfig = 1  // a mistake in the configuration, or something in the way of it
-	exitApp    = 22 // an app does not load, or the processes for it do not start
+	exitConfig = 1  // the configuration is wrong, or something is in its way
+	exitApp    = 22 // an app does not load, or its processes do not start
 )
 
 func fail(err error) int {

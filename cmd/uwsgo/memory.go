@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// memoryWatch remembers what worker processes have of memory, as a log line must not wait
-// for files of the system's. Its goroutine looks at each process once a second.
+// memoryWatch remembers the memory of worker processes, because a log line must not wait for files
+// of the system. A goroutine looks at each process once a second.
 type memoryWatch struct {
-	shared bool // also what they share, which takes longer to find out
+	shared bool // also what they share, which takes longer
 	fresh  chan struct{}
 	done   chan struct{}
 	ended  chan struct{}
@@ -18,10 +18,10 @@ type memoryWatch struct {
 	seen map[int]memoryOf // by process id
 }
 
-// memoryOf are bytes: resident, virtual, not shared with others, and a part of all memory.
+// memoryOf is in bytes: resident, virtual, private, and the process's part of shared memory.
 type memoryOf struct{ rss, vsz, uss, pss int64 }
 
-// memoryEach is how often processes are looked at.
+// memoryEach is the time between two looks.
 const memoryEach = time.Second
 
 func watchMemory(shared bool) *memoryWatch {
@@ -67,8 +67,8 @@ func (m *memoryWatch) run() {
 	}
 }
 
-// of returns what a process has. The first time it looks itself, so that no line tells of
-// nothing; what is shared is known a moment later. Any loop.
+// of returns the memory of a process. It looks itself the first time, so that no line says 0; what
+// processes share follows a moment later. Any loop.
 func (m *memoryWatch) of(pid int) memoryOf {
 	m.mu.Lock()
 	seen, ok := m.seen[pid]

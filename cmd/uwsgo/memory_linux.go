@@ -7,7 +7,7 @@ import (
 	"strconv"
 )
 
-// measure looks at the memory of a process. All is 0 if it has gone.
+// measure returns the memory of a process, zeros if it has gone.
 func measure(pid int, shared bool) (m memoryOf) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
 	if err != nil {

@@ -1,6 +1,6 @@
 package main
 
-// served is the server as orders see it.
+// served is the server, as orders see it.
 type served struct{ *program }
 
 func (p served) reload(why string, byEmperor bool) {
@@ -22,7 +22,7 @@ func (p served) rotateLog() { p.logs.Rotate() }
 
 func (p served) writePidFiles() { p.pidFiles.again() }
 
-// pause stops accepting connections, or goes on with it.
+// pause stops accepting connections, or goes on.
 func (p served) pause() {
 	paused := !p.paused.Load()
 	p.paused.Store(paused)
@@ -34,7 +34,7 @@ func (p served) pause() {
 	}
 }
 
-// scale has one worker more or fewer run.
+// scale runs by more workers, or fewer where by is negative.
 func (p served) scale(by int) {
 	if p.workers.Pool == nil || p.cfg.Cheaper.Min == 0 {
 		p.logf("master-fifo: the number of workers is fixed: set cheaper to have it change")

@@ -11,10 +11,10 @@ import (
 	"github.com/uwsgo/uwsgo/handler/cache"
 )
 
-// observe makes what tells of the server, once it has its addresses, and the stats server.
+// observe makes the observer, once the server has its addresses, and the stats server.
 func (p *program) observe() (err error) {
 	p.observer = &observe.Server{
-		// uwsgitop and the exporters look at it, and know uWSGI's numbers.
+		// uwsgitop and the exporters read the version, and know uWSGI's numbers.
 		Version: ini.UWSGIVersion + "-uwsgo-" + version,
 		Engine:  p.engine.Stats,
 		Listeners: func() (list []observe.Listener) {

@@ -15,23 +15,23 @@ import (
 	"github.com/uwsgo/uwsgo/engine"
 )
 
-// Deployments switch a link from one release to the next and reload. So directories are
-// kept as they were named, and where they lead to is looked up anew for each generation of
-// workers, which then has that release to its end.
+// A deployment switches a link from one release to the next, and reloads. So directories keep the
+// name that they were given. Each generation of workers looks up where the name leads, and keeps
+// that release to its end.
 
-// site is where the app lives: its directory, as it was named, and where that leads to now.
-// The goroutine of serve changes it; cwd may be read by any.
+// site is where the app lives: its directory by name, and where the name leads now. The goroutine
+// of serve changes it. Any goroutine may read cwd.
 type site struct {
 	cfg     *config.Config
-	started string // the directory that the server was started in
-	home    string // the same, or where hooks have gone to before chdir
-	// dir is the directory of the app as it was named: where it leads to is looked up anew
-	// at each reload. Empty before it was entered.
+	started string // where the server was started
+	home    string // the same, or where hooks have gone before chdir
+	// dir is the directory of the app, by name. Each reload looks up where it leads. It is empty
+	// before chdir.
 	dir string
-	cwd atomic.Pointer[string] // where it led to at the start, or at the last reload
+	cwd atomic.Pointer[string] // where dir led at the start, or at the last reload
 }
 
-// begin notes where hooks have gone to, before chdir.
+// begin notes where hooks have gone, before chdir.
 func (s *site) begin() error {
 	now, err := os.Getwd()
 	if err != nil {
@@ -42,7 +42,7 @@ func (s *site) begin() error {
 	return nil
 }
 
-// chdir enters the directory that the app is loaded in.
+// chdir enters the directory of the app.
 func (s *site) chdir() error {
 	s.dir = s.home
 	if s.cfg.Chroot != "" {
@@ -69,8 +69,7 @@ func (s *site) chdir() error {
 	return nil
 }
 
-// changeDir has the server, and all that it starts from then on, work in another
-// directory.
+// changeDir lets the server, and all that it starts from then on, work in another directory.
 func (s *site) changeDir(dir string) error {
 	if err := os.Chdir(dir); err != nil {
 		return err
@@ -80,7 +79,7 @@ func (s *site) changeDir(dir string) error {
 		return fmt.Errorf("current directory: %w", err)
 	}
 	s.cwd.Store(&now)
-	if s.dir == "" { // chdir comes later, and starts from here
+	if s.dir == "" { // chdir comes later and starts from here
 		s.home = now
 		return nil
 	}
@@ -88,8 +87,8 @@ func (s *site) changeDir(dir string) error {
 	return nil
 }
 
-// fromStart names a file from where the server was started, as uWSGI reads some options before it
-// goes elsewhere.
+// fromStart returns a path relative to where the server was started: uWSGI reads some options
+// before chdir.
 func (s *site) fromStart(path string) string {
 	if path == "" || filepath.IsAbs(path) {
 		return path
@@ -97,8 +96,8 @@ func (s *site) fromStart(path string) string {
 	return filepath.Join(s.started, path)
 }
 
-// path returns the file that an option names. As in uWSGI that of pidfile is relative to
-// where the server was started, all others are to the directory of chdir.
+// path returns the file that an option names. As in uWSGI, pidfile is relative to where the server
+// was started (early), all others to the directory of chdir.
 func (s *site) path(name string, early bool) string {
 	switch {
 	case name == "" || filepath.IsAbs(name):
@@ -110,8 +109,8 @@ func (s *site) path(name string, early bool) string {
 	return name
 }
 
-// named returns a path as it would be by way of the links through which the files of the
-// configuration were named: %d and its kin have what those led to at the start.
+// named returns a path by way of the links through which the configuration was named. %d and its
+// kin have the place where those links led at the start.
 func (s *site) named(path string) string {
 	for _, l := range s.cfg.Links {
 		if rest, ok := strings.CutPrefix(path, l.Real); ok && (rest == "" || rest[0] == '/') {
@@ -121,8 +120,7 @@ func (s *site) named(path string) string {
 	return path
 }
 
-// under returns paths as absolute ones. Relative ones are taken from the directory of the
-// app as it was named.
+// under returns absolute paths. Relative ones start at the directory of the app, by name.
 func (s *site) under(paths ...string) []string {
 	list := make([]string, len(paths))
 	for i, path := range paths {
@@ -133,8 +131,8 @@ func (s *site) under(paths ...string) []string {
 	return list
 }
 
-// leadsTo returns where the directory of the app is now. It is empty where this user may
-// not go to it: then processes begin in the one that root has entered.
+// leadsTo returns where the directory of the app is now. It is empty where this user may not enter
+// it: processes then begin in the directory that root has entered.
 func (s *site) leadsTo() (string, error) {
 	dir, err := filepath.EvalSymlinks(s.dir)
 	switch {
@@ -146,8 +144,8 @@ func (s *site) leadsTo() (string, error) {
 	return "", fmt.Errorf("chdir: %s: %w", s.dir, err)
 }
 
-// enter has the server itself go to where its workers are now, for what it starts, and
-// returns the name of that directory. With stay it stays where it is.
+// enter takes the server itself to where its workers are now, so that what it starts begins there.
+// It returns the name of that directory. With stay the server stays where it is.
 func (s *site) enter(stay bool) string {
 	dir, err := s.leadsTo()
 	if err != nil || dir == "" {

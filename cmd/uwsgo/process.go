@@ -15,7 +15,7 @@ import (
 )
 
 // process is what a server and an emperor have in common: a beginning, a log, a user, signals, and
-// those who want to hear of it.
+// those who hear of it.
 type process struct {
 	cfg   *config.Config
 	self  string // the absolute path of this program when it started; an upgrade puts another program there
@@ -26,7 +26,7 @@ type process struct {
 	// identity is the user that the process becomes once its addresses are bound.
 	identity privilege.Identity
 	ending   *life.Ending
-	others   chan os.Signal   // signals that ask for something else than the end
+	others   chan os.Signal   // signals that do not ask for the end
 	role     *succession.Role // to the servers before and after this one
 	manager  *manager
 	vassal   *vassal // nil for a process that no emperor has started
@@ -51,19 +51,19 @@ func newProcess(cfg *config.Config, self string, before *succession.Predecessor)
 // logf writes a line into the log, once that is open. Any goroutine.
 func (p *process) logf(format string, args ...any) { p.logs.printf(format, args...) }
 
-// takeSignals has signals come to the process, and never gives them back: one that comes at the
-// very end must not change the exit code.
+// takeSignals lets signals come to the process, and never gives them back: one at the very end must
+// not change the exit code.
 func (p *process) takeSignals() {
-	// A log whose reader has gone must not end the process.
-	// Not with Ignore: the programs that it starts would inherit that.
+	// A log whose reader has gone must not end the process. Not by Ignore: the programs that it
+	// starts would inherit that.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	signal.Notify(p.ending.Asked, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
-	// What uWSGI reloads or reports on must at least not end the process.
+	// What uWSGI reloads or reports on must not end the process.
 	signal.Notify(p.others, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTSTP)
 	p.vassal.listen(p.ending, p.others)
 }
 
-// open takes the process's name, umask and identity, and opens the log. Its errors go to standard
+// open sets umask, name and identity of the process, and opens the log. Its errors go to standard
 // error alone.
 func (p *process) open() error {
 	p.start = time.Now()
@@ -89,8 +89,8 @@ func (p *process) open() error {
 	return nil
 }
 
-// writePidFiles writes those of paths that options name; early ones are named from where the process
-// started.
+// writePidFiles writes the files that options name. Early ones are relative to where the process
+// was started.
 func (p *process) writePidFiles(early bool, paths ...string) error {
 	for _, path := range paths {
 		if err := p.pidFiles.write(p.site.path(path, early)); err != nil {
@@ -100,8 +100,8 @@ func (p *process) writePidFiles(early bool, paths ...string) error {
 	return nil
 }
 
-// complain logs why the process does not start. Whoever started it looks at the terminal, not into
-// the log file.
+// complain logs why the process does not start. It also writes that to the terminal, because who
+// started the process looks there and not into the log file.
 func (p *process) complain(err error) {
 	p.logf("uwsgo: %v", err)
 	if p.cfg.LogTo != "" {

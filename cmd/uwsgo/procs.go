@@ -8,19 +8,18 @@ import (
 	"github.com/uwsgo/uwsgo/engine"
 )
 
-// Everything but the loops runs for moments only, so the Go runtime needs no processors
-// beside theirs, except one for compression. What the scheduler does with one more
-// depends on the load. While a loop is busy it wakes threads that find nothing to do, a
-// fifteenth of a small request's CPU. While loops sleep between requests it saves half:
-// without an idle processor the runtime takes a loop's away each time that it sleeps for
-// 20 µs, and gives it back, at the price of five switches between threads. So one more is
-// there while loops have less than so many events a second.
+// Everything but the loops runs for moments only. So the Go runtime needs the loops' processors,
+// and one for compression. Whether one more pays off depends on the load. While a loop is busy the
+// scheduler wakes threads that find nothing to do: a fifteenth of a small request's CPU. While
+// loops sleep between requests one more saves half: without an idle processor the runtime takes a
+// loop's away after a sleep of 20 µs and gives it back, which takes five switches between threads.
+// So there is one more while the loops have few events.
 const (
 	procsEach = 100 * time.Millisecond // how often the load is looked at
-	procsIdle = time.Second            // while there is none: hundreds of vassals may have nothing to do
-	eventsFew = 7_000                  // a second and loop: one more below
-	eventsMay = 10_000                 // none above
-	// eventsSome within procsEach are a load, however small.
+	procsIdle = time.Second            // without load: hundreds of vassals may idle
+	eventsFew = 7_000                  // events a second and loop; below: one more
+	eventsMay = 10_000                 // above: none
+	// eventsSome is the least number of events within procsEach that counts as load.
 	eventsSome = 10
 )
 
@@ -31,8 +30,8 @@ type procs struct {
 	fixed  bool
 }
 
-// setProcs decides on the number of event loops and of processors. The environment's
-// GOMAXPROCS has the last word on that of processors.
+// setProcs sets the number of event loops and of processors. GOMAXPROCS in the environment decides
+// the latter, if it is set.
 func setProcs(compress bool) procs {
 	p := procs{loops: max(1, runtime.GOMAXPROCS(0)/8)}
 	if os.Getenv("GOMAXPROCS") != "" {
@@ -46,8 +45,8 @@ func setProcs(compress bool) procs {
 	return p
 }
 
-// follow has the number of processors follow the load until stop is called. wakeups returns
-// how many events the loops have had.
+// follow lets the number of processors follow the load until stop is called. wakeups returns the
+// number of events so far.
 func (p procs) follow(wakeups func() uint64) (stop func()) {
 	if p.fixed {
 		return func() {}
@@ -88,8 +87,8 @@ func (p procs) follow(wakeups func() uint64) (stop func()) {
 	}
 }
 
-// moreProcs reports whether there is to be one more processor, as there is or is not,
-// after so many events of all loops within procsEach.
+// moreProcs reports whether one more processor is to run after so many events of all loops within
+// procsEach. more says whether it runs now.
 func moreProcs(more bool, events uint64, loops int) bool {
 	limit := eventsFew
 	if more {

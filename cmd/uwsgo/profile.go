@@ -2,8 +2,8 @@ package main
 
 import "github.com/pkg/profile"
 
-// startProfile writes a profile of the server itself into the current directory
-// until the returned function is called. The names are config.Profiles.
+// startProfile profiles the server until stop is called, and writes the profile into the current
+// directory. config.Profiles has the kinds.
 func startProfile(kind string) (stop func()) {
 	modes := map[string]func(*profile.Profile){
 		"cpu": profile.CPUProfile, "mem": profile.MemProfile, "heap": profile.MemProfileHeap,

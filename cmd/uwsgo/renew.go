@@ -27,7 +27,7 @@ func (p *program) renew() {
 	}
 }
 
-// makeReloads makes what reloads the apps, once it is known whether there are any.
+// makeReloads makes p.reloads, once the server knows whether it has workers.
 func (p *program) makeReloads() {
 	p.reloads = &life.Reloads{Logf: p.logf, Notify: p.manager.notify, Renew: p.renew, Enter: p.reloaded, Asked: p.logs.Follow} // logrotate may have moved the log before it asks
 	if p.workers.Pool != nil {
@@ -41,7 +41,7 @@ func (p *program) makeReloads() {
 	}
 }
 
-// causes are what reloads are made for by themselves.
+// causes are the files, and the code, whose changes reload.
 func (p *program) causes() life.Causes {
 	under := p.site.under
 	c := life.Causes{
@@ -54,16 +54,16 @@ func (p *program) causes() life.Causes {
 	return c
 }
 
-// runAccepting runs the hooks of workers that take requests, of the start or after a reload,
-// without waiting for them.
+// runAccepting starts the hooks of workers that take requests, at the start or after a reload, and
+// does not wait for them.
 func (p *program) runAccepting(ctx context.Context, again bool) {
 	if p.workers.Pool != nil {
 		go p.hooks.accepting(ctx, p.cfg.Processes, again)
 	}
 }
 
-// reloaded follows the app to where it is now, of which it returns the name, and tells
-// those beside the server that want to know.
+// reloaded follows the app to its directory of now, tells those beside the server, and returns the
+// name of that directory.
 func (p *program) reloaded() string {
 	p.vassal.tell(emperor.Spawned, emperor.Accepting)
 	p.runAccepting(p.ending.Patience, true)

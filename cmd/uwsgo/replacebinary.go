@@ -10,21 +10,21 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/succession"
 )
 
-// ownPath returns the absolute path of the program as it was called, which an upgrade
-// puts a new one at. Not that of /proc, which goes on leading to the old one.
+// ownPath returns the absolute path of the program as it was called: an upgrade puts the new one
+// there. /proc would lead to the old one.
 func ownPath() string {
 	path, err := exec.LookPath(os.Args[0])
 	if err == nil || errors.Is(err, exec.ErrDot) {
 		path, err = filepath.Abs(path)
 	}
-	if err != nil { // the name is no more than a name
+	if err != nil { // the name leads nowhere
 		path, _ = os.Executable()
 	}
 	return path
 }
 
-// replaceBinary starts the program again, to take the place of this process with its
-// sockets. Only the goroutine of serve calls it.
+// replaceBinary starts the program again, to take this process's place and sockets. Only the
+// goroutine of serve calls it.
 func (p *program) replaceBinary() {
 	if p.vassal != nil {
 		p.logf("%v", errVassal)
@@ -43,14 +43,14 @@ func (p *program) replaceBinary() {
 	p.reloads.Tell(1, "replacing the binary")
 }
 
-// likeThis says how to start the program as this process was started.
+// likeThis returns how this process was started.
 func (p *program) likeThis() succession.Spec {
 	s := succession.Spec{
 		Path: p.self, Args: os.Args, Dir: p.site.started, Stdin: p.stdin, Stdout: os.Stdout, Stderr: p.logs.File(),
-		Home: *p.site.cwd.Load(), // of socket files; where they were made may be gone by now
+		Home: *p.site.cwd.Load(), // of socket files: the directory where they were made may be gone
 	}
 	if _, err := os.Stat(p.site.started); err != nil && p.site.dir != "" {
-		s.Dir = p.site.dir // such as a release that is gone
+		s.Dir = p.site.dir // a release that is gone
 	}
 	if p.manager.watchdog > 0 {
 		s.Env = append(s.Env, "WATCHDOG_USEC="+strconv.FormatInt(p.manager.watchdog.Microseconds(), 10))
@@ -64,8 +64,8 @@ func (p *program) likeThis() succession.Spec {
 	return s
 }
 
-// handOver deals with the outcome of a successor's start: the successor goes on, or this
-// server does. It reports whether this server is to end now.
+// handOver deals with the outcome of a successor's start: either the successor goes on, or this
+// server does. It reports whether this server has to end now.
 func (p *program) handOver(outcome error) bool {
 	over, besides, pipes := p.role.HandOver(outcome)
 	if over {

@@ -18,8 +18,8 @@ import (
 	"github.com/uwsgo/uwsgo/handler/wsgi"
 )
 
-// requestLog returns what is done when an exchange has ended: its bytes are counted for the
-// worker that answered, and its line is logged. stop is called after the last one.
+// requestLog returns what the engine calls when an exchange has ended: it counts the bytes for the
+// worker that has answered, and logs the line. stop is called after the last one.
 func requestLog(cfg *config.Config, l *logs) (finish func(*engine.Exchange, engine.Outcome), stop func()) {
 	count := func(x *engine.Exchange, o engine.Outcome) wsgi.Origin {
 		origin := wsgi.OriginOf(x)
@@ -72,19 +72,19 @@ func optionOf(r *engine.Refusal) string {
 	return ""
 }
 
-// refused logs a refused request. These lines tell the time, as those of requests do.
+// refused logs a refused request. Like the lines of requests it has the time.
 func (l *logs) refused(r *engine.Refusal) {
 	l.printf("[%s] %s", time.Now().Format("Mon Jan _2 15:04:05 2006"), r.Text(optionOf(r)))
 }
 
-// requestWriter logs the exchanges of one loop, to which it belongs.
+// requestWriter logs the exchanges of one loop, and belongs to it.
 type requestWriter struct {
 	format    *accesslog.Format
 	filter    accesslog.Filter
 	sink      *logger.Sink
 	total     *atomic.Int64
-	memory    *memoryWatch     // nil where lines do not tell of it
-	forwarded bool             // the address is what X-Forwarded-For says, whoever sends it
+	memory    *memoryWatch     // nil where lines do not have it
+	forwarded bool             // the address is that of X-Forwarded-For, whoever sends it
 	x         *engine.Exchange // the one being logged
 	record    accesslog.Record
 	addr      []byte
@@ -94,14 +94,14 @@ type requestWriter struct {
 	digits    int              // and of its port
 }
 
-// wallClock turns times on the loops' clock, which are near the present, into those of the
-// day. The system is asked how far one is from the other about twice a second.
+// wallClock turns times of the loops' clock into times of day. It asks the system for the
+// difference about twice a second.
 type wallClock struct {
-	asked int64 // when, on the loops' clock; 0 for never
+	asked int64 // time of the last question on the loops' clock; 0 for none
 	ahead int64
 }
 
-// clockFresh is how long, in nanoseconds, the two are taken to go equally fast.
+// clockFresh is how long, in nanoseconds, the difference holds.
 const clockFresh = int64(500 * time.Millisecond)
 
 // at returns the nanoseconds of Unix time.
@@ -172,9 +172,9 @@ func (w *requestWriter) write(x *engine.Exchange, o engine.Outcome, origin wsgi.
 	w.x = nil
 }
 
-// size tells how many uwsgi variables the request makes, counted as uWSGI does, names and
-// values each, and how many bytes a packet of them has. Some are as web servers send them,
-// or as uWSGI makes them of a request over HTTP.
+// size returns the number of uwsgi variables of the request and the size of their packet. As in
+// uWSGI, names and values count each. Some are as web servers send them, or as uWSGI makes them of
+// a request over HTTP.
 func (w *requestWriter) size(r *codec.Request, body int64) (vars, bytes int) {
 	add := func(name, value int) {
 		vars += 2
@@ -215,21 +215,21 @@ func (w *requestWriter) size(r *codec.Request, body int64) (vars, bytes int) {
 
 const contentType = "CONTENT_TYPE"
 
-// isContentType tells the one field that is no HTTP_ variable from others as long.
+// isContentType tells Content-Type from other names of its length: it becomes no HTTP_ variable.
 func isContentType(name []byte) bool {
 	return (name[0]|0x20) == 'c' && (name[8]|0x20) == 't' && (name[11]|0x20) == 'e' && (name[7] == '-' || name[7] == '_')
 }
 
-// hostLength is how long SERVER_NAME is in uWSGI: the machine's name.
+// hostLength is the length of SERVER_NAME in uWSGI: the machine's name.
 var hostLength = sync.OnceValue(func() int {
 	name, _ := os.Hostname()
 	return len(name)
 })
 
-// port is how many digits the port of the listener has.
+// port returns the number of digits of the listener's port.
 func (w *requestWriter) port() int {
 	ln := w.x.Listener()
-	if ln != w.listener { // they are few, and each has many requests
+	if ln != w.listener { // listeners are few, and each has many requests
 		w.listener, w.digits = ln, 0
 		if ln != nil && !ln.Unix() {
 			addr := ln.String()
@@ -239,7 +239,7 @@ func (w *requestWriter) port() int {
 	return w.digits
 }
 
-// digits tells how many a positive number has; for 0 none, as for what has no body.
+// digits returns the number of digits of a positive number, and 0 for 0: no body has no length.
 func digits(n int64) (count int) {
 	for ; n > 0; n /= 10 {
 		count++
@@ -247,7 +247,7 @@ func digits(n int64) (count int) {
 	return count
 }
 
-// variable returns a variable as the app's environ has it, nil for none.
+// variable returns a variable as the app's environ has it; nil for none.
 func (w *requestWriter) variable(name string) []byte {
 	r := w.x.Request()
 	switch name {
@@ -267,7 +267,7 @@ func (w *requestWriter) variable(name string) []byte {
 	if len(name) > 5 && name[:5] == "HTTP_" {
 		return r.Get(name[5:])
 	}
-	for _, v := range slices.Backward(r.Vars) { // of two the last counts
+	for _, v := range slices.Backward(r.Vars) { // the last of two counts
 		if string(r.Bytes(v.Name)) == name {
 			return r.Bytes(v.Value)
 		}

@@ -31,7 +31,7 @@ import (
 	"github.com/uwsgo/uwsgo/handler/wsgi"
 )
 
-// routeUsage is printed when there is no request.
+// routeUsage is printed when no request is given.
 const routeUsage = `uwsgo route tells what the rules of a configuration do with a request. It runs no Python, and listens nowhere.
 
   uwsgo route FILE [OPTIONS]     options as for a start
@@ -56,29 +56,30 @@ const (
 	exitAnswered   = 3
 )
 
-// trial is a request for a configuration, and what became of it.
+// trial is a request for a configuration, and what becomes of it.
 type trial struct {
 	url, method, data, addr, expect string
 	headers, vars                   []string
 	status                          int
 	json                            bool
 
-	left []string // rules that are not followed, as they are not supported
-	// redirects is where http-to-https stands that the address has; empty for none.
+	left []string // rules with actions that uwsgo does not have
+	// redirects is the place of http-to-https in the configuration, if the address has it; else
+	// empty.
 	redirects string
 
-	mu      sync.Mutex // the loop writes what is below
+	mu      sync.Mutex // guards what the loop writes, below
 	Steps   []route.Step
 	Log     []string
 	passed  bool // the rules
 	app     *reached
 	outcome engine.Outcome
 
-	head []string // status line and headers of the answer; none where there was no answer
+	head []string // status line and headers of the answer; empty without an answer
 	body []byte
 }
 
-// reached is the app that the request came to.
+// reached is the app that gets the request.
 type reached struct {
 	Name    string
 	Environ []wsgi.Variable
@@ -131,7 +132,7 @@ func parseTrial(args []string) (t *trial, rest []string, err error) {
 	return t, rest, nil
 }
 
-// check refuses what would make another request than the one that was meant.
+// check refuses values that would make another request than the user means.
 func (t *trial) check() error {
 	for name, text := range map[string]string{"--url": t.url, "--method": t.method} {
 		if strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
@@ -232,7 +233,7 @@ func (t *trial) who() string {
 	case t.passed && t.outcome.Status < 400:
 		return "file"
 	case t.passed:
-		return "server" // there is no such app, or file
+		return "server" // no such app or file
 	}
 	return "server"
 }
@@ -242,7 +243,7 @@ func (t *trial) redirected() bool {
 	return t.redirects != "" && !t.passed && len(t.Steps) == 0 && (t.outcome.Status == 301 || t.outcome.Status == 308)
 }
 
-// replaced returns the rule whose answer it is, nil for none.
+// replaced returns the rule that answers; nil for none.
 func (t *trial) replaced() *route.Step {
 	for i := range slices.Backward(t.Steps) {
 		s := &t.Steps[i]
@@ -253,10 +254,10 @@ func (t *trial) replaced() *route.Step {
 	return nil
 }
 
-// trialTime is how long a request may take that no app answers: passwords are slow on purpose.
+// trialTime is how long a request may take that no app answers. Passwords are slow on purpose.
 const trialTime = time.Minute
 
-// run asks the configuration, on a socket of its own.
+// run sends the request to a server with the configuration, on a socket of its own.
 func (t *trial) run(cfg *config.Config) error {
 	home, err := os.Getwd()
 	if err != nil {
@@ -374,19 +375,19 @@ func (t *trial) ask(c *chain, apps engine.Handler) error {
 		}))
 	}()
 	err = t.talk(socket, request)
-	if err == nil && len(t.head) > 0 { // the last rules are followed when the answer has gone
+	if err == nil && len(t.head) > 0 { // the last rules run when the answer has gone
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		select {
 		case <-finished:
-		case <-ctx.Done(): // a request that was refused has no end
+		case <-ctx.Done(): // a refused request has no end
 		}
 	}
 	_ = server.Close()
 	if e := <-served; err == nil && !errors.Is(e, engine.ErrServerClosed) {
 		err = e
 	}
-	// A rule that answers is told of after the rules that follow on the answer.
+	// The rule that answers comes after the rules for its answer.
 	tables := []string{"route", "error-route", "response-route", "final-route"}
 	slices.SortStableFunc(t.Steps, func(a, b route.Step) int {
 		return cmp.Compare(slices.Index(tables, a.Rule.Table()), slices.Index(tables, b.Rule.Table()))
@@ -394,8 +395,7 @@ func (t *trial) ask(c *chain, apps engine.Handler) error {
 	return err
 }
 
-// plainAt returns the address of the configuration that takes HTTP without encryption at a port;
-// nil for none.
+// plainAt returns the address that takes HTTP without encryption at a port; nil for none.
 func plainAt(cfg *config.Config, port string) *config.Listen {
 	i := slices.IndexFunc(cfg.Listens, func(l config.Listen) bool {
 		_, p, err := net.SplitHostPort(l.Addr)
@@ -407,7 +407,7 @@ func plainAt(cfg *config.Config, port string) *config.Listen {
 	return &cfg.Listens[i]
 }
 
-// where takes the URL apart. What is no host is the target, as it stands.
+// where takes the URL apart. Without a host it is the target, as it stands.
 func (t *trial) where(cfg *config.Config) (scheme, host, port, target string, err error) {
 	scheme, host, target = "http", "localhost", t.url
 	if s, rest, ok := strings.Cut(t.url, "://"); ok && (s == "http" || s == "https") {
@@ -441,8 +441,8 @@ func (t *trial) where(cfg *config.Config) (scheme, host, port, target string, er
 	return scheme, host, cmp.Or(port, usual[scheme]), target, nil
 }
 
-// usualAddress returns the scheme and the port of the first address that takes HTTP and does not
-// send it elsewhere. port is empty where there is none.
+// usualAddress returns scheme and port of the first address that takes HTTP and does not send it
+// elsewhere. port is empty for none.
 func usualAddress(cfg *config.Config) (scheme, port string) {
 	scheme = "http"
 	for _, l := range cfg.Listens {
@@ -538,7 +538,7 @@ func (t *trial) talk(socket string, request []byte) error {
 		return err
 	}
 	sent := make(chan struct{})
-	go func() { // the server may answer and close before it has all
+	go func() { // the server may answer, and close, before it has everything
 		defer close(sent)
 		_, _ = c.Write(request)
 	}()
@@ -565,7 +565,7 @@ func (t *trial) talk(socket string, request []byte) error {
 	return nil
 }
 
-// shown are the lines of the answer's head, without what is about the connection.
+// shown returns the lines of the answer's head, except those about the connection.
 func (t *trial) shown() []string {
 	return slices.DeleteFunc(slices.Clone(t.head), func(line string) bool {
 		name, _, _ := strings.Cut(line, ":")
@@ -573,7 +573,7 @@ func (t *trial) shown() []string {
 	})
 }
 
-// mostBody is how much of a body is shown.
+// mostBody is how much of a body the report shows.
 const mostBody = 2 << 10
 
 func (t *trial) write(w *bytes.Buffer) {
@@ -634,7 +634,7 @@ func (t *trial) write(w *bytes.Buffer) {
 	}
 }
 
-// text is the body as far as it is shown.
+// text returns the part of the body that the report shows.
 func (t *trial) text() string {
 	text := strings.ToValidUTF8(string(t.body[:min(len(t.body), mostBody)]), "\ufffd")
 	if len(t.body) > mostBody {

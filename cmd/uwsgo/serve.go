@@ -55,8 +55,8 @@ func newProgram(base *process, stdin []byte) *program {
 	return p
 }
 
-// serve runs the server that p.cfg describes until it is stopped, and returns the exit
-// code: it starts up, lives, and ends.
+// serve runs the server until it is stopped, and returns the exit code: it starts up, lives, and
+// ends.
 func serve(p *program) int {
 	p.takeSignals()
 	defer p.ending.Hurry()
@@ -87,8 +87,8 @@ func serve(p *program) int {
 	return exitOK
 }
 
-// live does what the server is asked for until it is asked for its end, which it reports. It
-// is false where requests cannot be served any more.
+// live does what the server is asked for until it is asked for its end. It returns false when
+// requests can no longer be served.
 func (p *program) live(ctx context.Context, served <-chan error) bool {
 	watching, unwatch := context.WithCancel(ctx)
 	go p.logs.watch(watching, p.site.under(p.cfg.TouchLogRotate...), p.site.under(p.cfg.TouchLogReopen...))
@@ -129,8 +129,7 @@ func (p *program) live(ctx context.Context, served <-chan error) bool {
 	return true
 }
 
-// shutdown finishes the requests at hand and ends the workers. A second signal
-// ends the patience.
+// shutdown finishes the requests at hand and ends the workers. A second signal ends its patience.
 func (p *program) shutdown() {
 	go func() {
 		if p.role.After.Serves() {
@@ -152,8 +151,8 @@ func (p *program) shutdown() {
 	}
 	ctx, end := context.WithTimeout(p.ending.Patience, p.cfg.Mercy)
 	defer end()
-	// While nobody can take the place of a socket file yet; who is in its backlog is
-	// still served.
+	// The files go now, while nobody else can have made one of the same name. Clients in the
+	// backlog still get their answers.
 	p.sockets.vacuum()
 	// The loops carry the last answers, so they go on until the workers have ended.
 	if err := p.engine.Drain(ctx); err != nil {
@@ -166,8 +165,8 @@ func (p *program) shutdown() {
 	p.role.After.Wait(ctx)
 }
 
-// giveUp ends what serves requests at once. The loops that would carry the answers go
-// first or have gone, so nothing may wait for one.
+// giveUp ends the engine and the workers at once. The loops go first: nothing may wait for an
+// answer that nobody carries.
 func (p *program) giveUp() {
 	_ = p.engine.Close()
 	over, cancel := context.WithCancel(context.Background())

@@ -15,7 +15,7 @@ var usual = map[os.Signal]string{
 	emperorReload: hook.Reload,
 }
 
-// replaceTask is the one that no hook can ask for.
+// replaceTask is the task that no hook can ask for.
 const replaceTask = "replace"
 
 // orders are what signals and the letters of master-fifo ask for. Only the goroutine of serve calls
@@ -23,13 +23,13 @@ const replaceTask = "replace"
 type orders struct {
 	server obeying
 	logf   func(format string, args ...any)
-	notify func(os.Signal) // has a signal come to the server
+	notify func(os.Signal) // lets a signal come to
 
 	mu    sync.Mutex
 	tasks map[os.Signal]string // what signals ask for by hooks of unix_signal; mu guards it
 }
 
-// obeying is what a server does when it is asked for it.
+// obeying is a server that does what it is asked for.
 type obeying interface {
 	reload(why string, byEmperor bool)
 	reloadChain(why string)
@@ -43,7 +43,7 @@ type obeying interface {
 	rotateLog()
 }
 
-// setTask has a signal ask for something else from now on. Any goroutine.
+// setTask gives a signal another task. Any goroutine.
 func (o *orders) setTask(sig syscall.Signal, task string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -52,7 +52,7 @@ func (o *orders) setTask(sig syscall.Signal, task string) {
 	}
 	o.tasks[sig] = task
 	switch sig {
-	case syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT: // they come anyhow
+	case syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT: // the server gets them anyway
 	default:
 		o.notify(sig)
 	}
@@ -92,7 +92,7 @@ func (o *orders) heed(sig os.Signal) bool {
 	return true
 }
 
-// unsupportedLetters are commands of uWSGI for what is not there yet.
+// unsupportedLetters are commands of uWSGI that the server does not have yet.
 const unsupportedLetters = "BCERSW"
 
 // obey does what a letter asks for.

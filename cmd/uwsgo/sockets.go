@@ -16,7 +16,7 @@ import (
 	"github.com/uwsgo/uwsgo/handler/header"
 )
 
-// engineOptions returns the settings of the engine, but for where its lines go.
+// engineOptions returns the settings of the engine, without the log.
 func engineOptions(cfg *config.Config, loops int) (engine.Options, error) {
 	idle := cfg.KeepAlive
 	if idle == 0 {
@@ -70,13 +70,13 @@ func everyAnswer(cfg *config.Config) (func(*engine.Exchange), error) {
 type sockets struct {
 	*site
 	engine *engine.Server
-	user   privilege.Identity // who the server becomes, and gets unix sockets
+	user   privilege.Identity // the user that the server becomes; unix sockets belong to it
 	vassal bool               // an emperor has started the server
 	role   *succession.Role
 	ending *life.Ending
 	logf   func(format string, args ...any)
 
-	secure certificate.HandlerOptions // the addresses that encrypt, and those that send on to them
+	secure certificate.HandlerOptions // addresses that encrypt, and addresses that redirect to them
 	open   []openSocket
 }
 
@@ -227,8 +227,8 @@ func (s *sockets) handed() (list []succession.Handed) {
 	return list
 }
 
-// relative reports whether the file of a socket has a relative name. Then it has to be removed
-// from the directory where the server is now.
+// relative reports whether a socket file has a relative name. The server then stays in the
+// directory where it can remove the file.
 func (s *sockets) relative() bool {
 	return slices.ContainsFunc(s.open, func(ln openSocket) bool { return ln.OwnsFile() && relativeSocket(ln.String()) })
 }

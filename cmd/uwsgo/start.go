@@ -21,8 +21,8 @@ import (
 	"github.com/uwsgo/uwsgo/engine/worker"
 )
 
-// startUp prepares everything, has requests answered, and tells everybody so. served gets why
-// they are answered no more.
+// startUp prepares everything, serves requests, and says so. served gets the reason when requests
+// are served no more.
 func (p *program) startUp(ctx context.Context) (served <-chan error, err error) {
 	if err := p.prepare(ctx); err != nil {
 		return nil, err
@@ -41,7 +41,7 @@ func (p *program) startUp(ctx context.Context) (served <-chan error, err error) 
 	return end, nil
 }
 
-// notStarted tells why the server does not start, and returns the exit code.
+// notStarted logs why the server does not start, and returns the exit code.
 func (p *program) notStarted(ctx context.Context, err error) int {
 	if ctx.Err() != nil {
 		p.logf("stopped before the start was over")
@@ -60,8 +60,7 @@ func (p *program) notStarted(ctx context.Context, err error) int {
 	return code
 }
 
-// verdict returns the exit code of a start that has failed, and its last line; empty for
-// none.
+// verdict returns the exit code of a failed start, and its last line; empty for none.
 func verdict(err error) (code int, last string) {
 	if code, ok := errors.AsType[exitError](err); ok {
 		return int(code), ""
@@ -75,13 +74,13 @@ func verdict(err error) (code int, last string) {
 	return exitConfig, ""
 }
 
-// prepare does everything up to the first request, in uWSGI's order: log,
-// directory, sockets, pid file, user, apps.
+// prepare does everything before the first request, in uWSGI's order: log, directory, sockets, pid
+// file, user, apps.
 func (p *program) prepare(ctx context.Context) error {
 	cfg := p.cfg
 	p.logf("*** Starting uwsgo %s (%s, %d CPUs) on [%s] ***", version, runtime.GOOS+"/"+runtime.GOARCH, runtime.NumCPU(), p.start.Format(time.ANSIC))
 	limitFiles(cfg, p.logf)
-	inherited, err := p.manager.inherit() // first: what is run must not get it
+	inherited, err := p.manager.inherit() // first: the programs that this one starts must not get it
 	if err != nil {
 		return err
 	}
@@ -140,8 +139,8 @@ func (p *program) prepare(ctx context.Context) error {
 	if err := p.observe(); err != nil {
 		return err
 	}
-	// Only now: a second start, which finds the sockets taken, must not touch the
-	// file of the server that runs.
+	// Only now: a second start finds the sockets taken, and must not touch the file of the server
+	// that runs.
 	if err := p.writePidFiles(true, cfg.PidFile); err != nil {
 		return err
 	}
@@ -156,7 +155,7 @@ func (p *program) prepare(ctx context.Context) error {
 	if err := dropPrivileges(p.site, p.identity, p.logf); err != nil {
 		return err
 	}
-	p.ending.Later(func() { // after the workers: they are started, and so ended, later
+	p.ending.Later(func() { // after the end of the workers, which start later
 		if !p.role.Shared() { // else another server goes on
 			p.ending.Within(cfg.Mercy, p.hooks.atExit)
 		}
@@ -201,15 +200,15 @@ func (p *program) prepare(ctx context.Context) error {
 	return p.hooks.run(ctx, "post-app")
 }
 
-// limitFiles sets how many descriptors this process, and those that it starts, may have. As
-// in uWSGI, a limit that cannot be set is no reason not to start.
+// limitFiles sets how many descriptors this process and its children may have. As in uWSGI, the
+// start goes on when that fails.
 func limitFiles(cfg *config.Config, logf func(format string, args ...any)) {
 	if cfg.MaxFD == 0 {
 		return
 	}
 	var limit syscall.Rlimit
 	setBoth(&limit.Cur, &limit.Max, cfg.MaxFD)
-	// Not by x/sys: this one also has what is started get the limit.
+	// Not by x/sys: syscall gives the limit to children, too.
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		logf("*** WARNING: max-fd: the limit cannot be %d: %v: it needs root, or LimitNOFILE= in the systemd unit ***", cfg.MaxFD, err)
 	}
@@ -218,7 +217,7 @@ func limitFiles(cfg *config.Config, logf func(format string, args ...any)) {
 // setBoth sets two fields whose type depends on the system.
 func setBoth[T int64 | uint64](a, b *T, n int) { *a, *b = T(n), T(n) }
 
-// announce tells everybody that requests are served.
+// announce tells everybody that the server serves requests.
 func (p *program) announce(ctx context.Context) error {
 	if err := p.hooks.run(ctx, "master-start"); err != nil {
 		return err
@@ -248,9 +247,9 @@ func (p *program) announce(ctx context.Context) error {
 	if p.cfg.Quick != "" {
 		p.logf("*** %s ***", p.cfg.Quick)
 	}
-	time.AfterFunc(settled, debug.FreeOSMemory) // what the start took, and nobody needs any more
+	time.AfterFunc(settled, debug.FreeOSMemory) // memory that only the start needed
 	return nil
 }
 
-// settled is when a start is over, its last goroutines too.
+// settled is when the start is over, and its last goroutines are.
 const settled = time.Second

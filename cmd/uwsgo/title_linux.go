@@ -6,10 +6,9 @@ import (
 	"strconv"
 )
 
-// overwriteArgs writes name over the arguments that the process was started with, which
-// is what ps shows; as much of it as they have room for. The kernel says where they are,
-// and takes it as memory like any other; os.Args must be a copy. Where that is not allowed
-// the process keeps its name.
+// overwriteArgs writes name over the arguments of the process, which ps shows, as far as there is
+// room. The kernel says where they are. os.Args has to be a copy. Where the system does not allow
+// it the process keeps its name.
 func overwriteArgs(name string) {
 	stat, err := os.ReadFile("/proc/self/stat")
 	if err != nil {

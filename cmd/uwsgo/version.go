@@ -11,11 +11,10 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/home"
 )
 
-// version is set with -ldflags -X at a release. Go knows it where the program was installed
-// by go install.
+// version is set by -ldflags -X at a release. After go install Go knows it.
 var version = ""
 
-// commit is set likewise.
+// commit is set in the same way.
 var commit = ""
 
 func init() {
@@ -27,12 +26,12 @@ func init() {
 	}
 }
 
-// versionText is what --version prints: beside the version what a report of a fault has to
-// name. The Python is the one that would run an app.
+// versionText is what --version prints: the version, and what a bug report has to name. The Python
+// is the one that would run an app.
 func versionText(cfg *config.Config, name, self string) string {
 	line := config.VersionLine(name, version)
 	if !strings.HasPrefix(line, "uwsgo ") {
-		return line // for scripts, which compare it
+		return line // scripts compare it
 	}
 	dir, _ := os.Getwd()
 	// Nothing runs, so there is nothing to warn of.

@@ -142,7 +142,7 @@ func (p *program) startWorkers(ctx context.Context) error {
 	return nil
 }
 
-// openStores makes what apps share, once for all that the server starts; nil for nothing.
+// openStores makes what apps share; nil for nothing. All that the server starts uses the same.
 func openStores(s *site, logf func(format string, args ...any)) (*stores.Set, error) {
 	cfg := s.cfg
 	if len(cfg.Caches)+len(cfg.Areas) == 0 && cfg.Queue.Slots == 0 {

@@ -10,12 +10,11 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// CodeWatch tells of changes of Python files, for py-autoreload. It watches the
-// directories of imported files, as editors replace files rather than write them, and
-// as the cure of a failed reload may be in a file that was never imported.
+// CodeWatch sees changes of Python files, for py-autoreload. It watches the directories of imported
+// files: editors replace files rather than write them, and the cure of a failed reload may be in a
+// file that was never imported.
 type CodeWatch struct {
-	// Changed gets the name of a file that has changed, once for those that change
-	// within a moment.
+	// Changed gets the name of a changed file, once for all changes of a moment.
 	Changed chan string
 
 	watcher *fsnotify.Watcher
@@ -23,14 +22,14 @@ type CodeWatch struct {
 	ended   chan struct{}
 
 	mu   sync.Mutex
-	dirs map[string]bool // those that are watched
+	dirs map[string]bool // watched ones
 }
 
-// settle is how long after a first change others are taken for part of it: editors and git
-// write several files, or one in steps.
+// settle is how long further changes belong to the first: editors and git write several files, or
+// one in steps.
 const settle = 100 * time.Millisecond
 
-// NewCodeWatch makes a watch that watches nothing yet.
+// NewCodeWatch returns a watch without files.
 func NewCodeWatch(logf func(format string, args ...any)) (*CodeWatch, error) {
 	w, err := fsnotify.NewWatcher()
 	if err != nil {
@@ -41,7 +40,7 @@ func NewCodeWatch(logf func(format string, args ...any)) (*CodeWatch, error) {
 	return c, nil
 }
 
-// Add watches what lies beside these files. Any goroutine.
+// Add watches the directories of these files. Any goroutine.
 func (c *CodeWatch) Add(files []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -57,7 +56,7 @@ func (c *CodeWatch) Add(files []string) {
 	}
 }
 
-// Close ends the watch; Changed is told no more.
+// Close ends the watch.
 func (c *CodeWatch) Close() {
 	_ = c.watcher.Close()
 	<-c.ended
@@ -65,7 +64,7 @@ func (c *CodeWatch) Close() {
 
 func (c *CodeWatch) run() {
 	defer close(c.ended)
-	var name string      // what has changed last; empty for nothing
+	var name string      // the last change; empty for none
 	var tell chan string // nil until it has settled
 	settled := time.NewTimer(settle)
 	settled.Stop()
@@ -94,7 +93,7 @@ func (c *CodeWatch) run() {
 	}
 }
 
-// isCode reports whether a Python file has got new content.
+// isCode reports whether a Python file has new content.
 func isCode(ev fsnotify.Event) bool {
 	return (ev.Has(fsnotify.Write) || ev.Has(fsnotify.Create)) && strings.HasSuffix(ev.Name, ".py")
 }

@@ -9,16 +9,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Fifos are named pipes that take commands, one letter each. They are read one at a time: the
+// Fifos are named pipes that take commands of one letter. Only one pipe is read at a time: the
 // first, or the one that a digit names.
 type Fifos struct {
-	Letters chan<- byte       // gets the commands, as far as it has room
-	Quit    func(letter byte) // is told of q and Q instead, also when nobody takes the others
+	Letters chan<- byte       // gets the commands, as far as there is room
+	Quit    func(letter byte) // gets q and Q, also when nobody takes other commands
 	Logf    func(format string, args ...any)
 
 	paths []string
 	mu    sync.Mutex
-	file  *os.File // that is read
+	file  *os.File // the one that is read
 	over  bool     // close has been called
 }
 
@@ -89,13 +89,12 @@ func makeFifo(path string) (remove func(), err error) {
 	}), nil
 }
 
-// openFifo opens a pipe for reading. That it could also write keeps it from ending with
-// each writer.
+// openFifo opens a pipe for reading. It opens it for writing too, so that no writer's end ends it.
 func openFifo(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDWR|unix.O_NONBLOCK, 0)
 }
 
-// read passes on what comes.
+// read passes commands on.
 func (f *Fifos) read(from *os.File) {
 	b := make([]byte, 1)
 	lost := false
@@ -129,7 +128,7 @@ func (f *Fifos) read(from *os.File) {
 	}
 }
 
-// change goes over to pipe n, or stays.
+// change reads pipe n from now on, if there is one.
 func (f *Fifos) change(from *os.File, n int) *os.File {
 	if n >= len(f.paths) {
 		f.Logf("master-fifo: there is no pipe %d, but 0 to %d", n, len(f.paths)-1)

@@ -11,47 +11,46 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 )
 
-// Pool is what is reloaded: that of the workers.
+// Pool is the pool of workers that reloads.
 type Pool interface {
 	Reload(context.Context) error      // it logs what fails
 	ChainReload(context.Context) error // likewise
 	Loading() int                      // the process that loads the apps; 0 for none
-	GiveWay()                          // another reload is to follow the one that is under way
+	GiveWay()                          // another reload follows the one under way
 }
 
-// Reloads are those that were asked for, and what watches for a reason for more.
+// Reloads does the reloads that somebody asks for, and watches for reasons to reload.
 type Reloads struct {
 	Pool Pool // nil: there are no workers
 	Logf func(format string, args ...any)
-	// Notify tells the service manager how things are.
+	// Notify tells the service manager a state.
 	Notify func(state, status string)
-	// Asked is called when a reload is asked for; nil for nothing.
+	// Asked is called when somebody asks for a reload; nil does nothing.
 	Asked func()
-	// Instead is called in place of a reload of the whole server, which is exit-on-reload;
-	// nil where there is none.
+	// Instead is called in place of a reload of the whole server: exit-on-reload. It may be nil.
 	Instead func(why string)
-	// Renew is called before each reload, to find out what holds for it.
+	// Renew is called before each reload, and reads what holds for it.
 	Renew func()
-	// Enter is called when one is over; it returns the directory of the app.
+	// Enter is called after a reload; it returns the directory of the app.
 	Enter func() string
 
 	whole, chain *repeated
 
-	mu   sync.Mutex // held while the service manager is told
+	mu   sync.Mutex // also held while the service manager is told
 	told int        // reloads that are under way
 }
 
-// Causes are what reloads are made for by themselves.
+// Causes are reasons to reload by itself.
 type Causes struct {
-	Touch, TouchChain []string      // files, looked at each Every
+	Touch, TouchChain []string      // files, looked at after each Every
 	TouchWorkers      []string      // the same for the workers alone
-	Contents          []string      // files, and directories whose contents count
+	Contents          []string      // files and directories; their contents count
 	Every             time.Duration // 0: a second
-	Code              <-chan string // tells which file of the app has changed; nil for nobody
+	Code              <-chan string // gets the name of a changed file of the app; may be nil
 }
 
-// Start has reloads done that are asked for, or that have a cause, until ctx ends. Before,
-// nothing may be asked for. wait returns when what was under way has ended.
+// Start does the reloads that somebody asks for, or that have a cause, until ctx ends. Nobody may
+// ask before. wait returns when the last reload has ended.
 func (r *Reloads) Start(ctx context.Context, c Causes) (wait func()) {
 	r.whole, r.chain = newRepeated(r.reload), newRepeated(r.chainReload)
 	var running sync.WaitGroup
@@ -63,7 +62,7 @@ func (r *Reloads) Start(ctx context.Context, c Causes) (wait func()) {
 	return running.Wait
 }
 
-// Ask has the server reload. why is for the log.
+// Ask asks for a reload of the server. why is for the log.
 func (r *Reloads) Ask(why string) {
 	if r.Instead != nil {
 		r.Instead(why)
@@ -72,7 +71,7 @@ func (r *Reloads) Ask(why string) {
 	r.AskWorkers(why)
 }
 
-// AskWorkers has the workers load the app anew, whatever a reload of the server is.
+// AskWorkers asks for workers with new code, whatever a reload of the server means.
 func (r *Reloads) AskWorkers(why string) {
 	if r.Asked != nil {
 		r.Asked()
@@ -86,22 +85,22 @@ func (r *Reloads) AskWorkers(why string) {
 	r.whole.ask(r.Logf, why)
 }
 
-// AskChain has the workers replaced one by one.
+// AskChain asks for the workers to be replaced one by one.
 func (r *Reloads) AskChain(why string) { r.chain.ask(r.Logf, why) }
 
-// repeated is something that may be asked for faster than it can be done. One is under
-// way and one waits, and that one is for all who have asked meanwhile.
+// repeated is work that may be asked for faster than it is done. One run is under way and one
+// waits. The one that waits serves everybody who has asked meanwhile.
 type repeated struct {
 	do   func(context.Context)
-	next chan struct{} // one that waits
-	more atomic.Bool   // others have asked since, of which the log says so once
+	next chan struct{} // the run that waits
+	more atomic.Bool   // others have asked since; the log says so once
 }
 
 func newRepeated(do func(context.Context)) *repeated {
 	return &repeated{do: do, next: make(chan struct{}, 1)}
 }
 
-// ask logs why and has it done. Any goroutine.
+// ask logs why and asks for a run. Any goroutine.
 func (r *repeated) ask(logf func(string, ...any), why string) {
 	select {
 	case r.next <- struct{}{}:
@@ -114,7 +113,7 @@ func (r *repeated) ask(logf func(string, ...any), why string) {
 	}
 }
 
-// serve does it whenever it has been asked for, until ctx ends.
+// serve does the runs until ctx ends.
 func (r *repeated) serve(ctx context.Context) {
 	for {
 		select {
@@ -162,7 +161,7 @@ func (r *Reloads) watch(ctx context.Context, c Causes) {
 	}
 }
 
-// reload has new workers with new code take over; what fails leaves the old ones.
+// reload lets new workers with new code take over. When that fails the old ones stay.
 func (r *Reloads) reload(ctx context.Context) {
 	if r.Pool == nil {
 		r.Logf("there are no workers to reload")
@@ -172,7 +171,7 @@ func (r *Reloads) reload(ctx context.Context) {
 	r.Tell(1, "loading new code")
 	r.Renew()
 	status := "serving requests"
-	if r.Pool.Reload(ctx) == nil { // else it logs why not
+	if r.Pool.Reload(ctx) == nil { // a failure is in the log
 		r.Logf("*** uwsgo has reloaded after %v, in %s ***", time.Since(start).Round(time.Millisecond), r.Enter())
 	} else {
 		status = "serving requests with the old code, as the new one could not be loaded"
@@ -180,7 +179,7 @@ func (r *Reloads) reload(ctx context.Context) {
 	r.Tell(-1, status)
 }
 
-// chainReload replaces the workers one by one, as far as they load the app themselves.
+// chainReload replaces the workers one by one, if they load the app themselves.
 func (r *Reloads) chainReload(ctx context.Context) {
 	if r.Pool == nil {
 		r.Logf("there are no workers to reload")
@@ -189,8 +188,8 @@ func (r *Reloads) chainReload(ctx context.Context) {
 	_ = r.Pool.ChainReload(ctx) // it logs what fails
 }
 
-// Tell tells the service manager that a reload begins (by is 1) or is over (-1). Several
-// that overlap are one to it.
+// Tell tells the service manager that a reload begins (by is 1) or is over (-1). It sees several
+// that overlap as one.
 func (r *Reloads) Tell(by int, status string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

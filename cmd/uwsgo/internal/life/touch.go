@@ -6,16 +6,16 @@ import (
 	"time"
 )
 
-// touched looks at files for a change of their modification time, as uWSGI's
-// touch options do. It belongs to one goroutine.
+// touched finds files whose modification time has changed, as uWSGI's touch options do. It belongs
+// to one goroutine.
 type touched struct {
 	paths []string
-	deep  bool        // what stands in a directory counts, too
-	seen  []time.Time // zero for a file that is not there
-	count []int       // of what stands in a directory
+	deep  bool        // the contents of a directory count, too
+	seen  []time.Time // zero for a missing file
+	count []int       // entries of a directory
 }
 
-// touchEach is how often files are looked at; uWSGI's interval.
+// touchEach is the time between two looks; uWSGI's.
 const touchEach = time.Second
 
 func newTouched(paths []string, deep bool) *touched {
@@ -24,7 +24,7 @@ func newTouched(paths []string, deep bool) *touched {
 	return t
 }
 
-// look returns a file that has changed, or come, since the last look; empty for none.
+// look returns a file that has changed or come since the last look; empty for none.
 func (t *touched) look() (path string) {
 	for i, name := range t.paths {
 		at, count := t.state(name)
@@ -36,11 +36,11 @@ func (t *touched) look() (path string) {
 	return path
 }
 
-// mostEntries bounds what is looked at in a directory.
+// mostEntries bounds the entries of a directory that count.
 const mostEntries = 10_000
 
-// state returns when a file was modified last, for a directory whose contents count also
-// what stands in it, of which it returns the number.
+// state returns when a file was modified last. For a directory whose contents count it also looks
+// at the entries, and returns their number.
 func (t *touched) state(name string) (at time.Time, count int) {
 	info, err := os.Stat(name)
 	if err != nil {

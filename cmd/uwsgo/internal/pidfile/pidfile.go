@@ -1,5 +1,5 @@
-// Package pidfile writes, reads and removes files that hold a process id, and sends signals to
-// the processes that they name.
+// Package pidfile writes, reads and removes files that hold a process id, and signals the processes
+// that they name.
 package pidfile
 
 import (
@@ -15,15 +15,15 @@ import (
 // File is a pid file of this process.
 type File struct {
 	Path string
-	// Open opens a file for writing, and leaves in it what it holds.
+	// Open opens a file for writing and keeps its contents.
 	Open func(path string, mode fs.FileMode) (*os.File, error)
 	Logf func(format string, args ...any)
 }
 
 // Begin opens the file, for Fill.
 func (p *File) Begin() (*os.File, error) {
-	// A link is not followed: in a directory of the app's user it could lead root to any
-	// file. Everyone may know the id.
+	// A link is not followed: in a directory of the app's user it could lead root to any file.
+	// Everyone may read the id.
 	f, err := p.Open(p.Path, 0o644)
 	if errors.Is(err, syscall.ELOOP) {
 		return nil, fmt.Errorf("pidfile: %s is a symbolic link, which is not followed: name the file itself", p.Path)
@@ -37,9 +37,9 @@ func (p *File) Begin() (*os.File, error) {
 	return f, nil
 }
 
-// Fill has f hold the process id, and closes it.
+// Fill writes the process id into f, and closes f.
 func (p *File) Fill(f *os.File) error {
-	err := f.Truncate(0) // who reads it now finds nothing, rather than parts of two numbers
+	err := f.Truncate(0) // a reader now finds nothing, rather than parts of two numbers
 	if err == nil {
 		_, err = f.WriteString(strconv.Itoa(os.Getpid()) + "\n")
 	}
@@ -50,7 +50,7 @@ func (p *File) Fill(f *os.File) error {
 	return nil
 }
 
-// Write writes the process id over whatever the file holds.
+// Write writes the process id over the file's contents.
 func (p *File) Write() error {
 	f, err := p.Begin()
 	if err != nil {
@@ -59,8 +59,7 @@ func (p *File) Write() error {
 	return p.Fill(f)
 }
 
-// Remove removes the file, unless another process has written it since, and reports whether
-// it did.
+// Remove removes the file, unless another process has written it since. It reports whether it did.
 func (p *File) Remove() (bool, error) {
 	if now, err := Read(p.Path); err != nil || now != os.Getpid() {
 		return false, nil
@@ -71,7 +70,7 @@ func (p *File) Remove() (bool, error) {
 	return true, nil
 }
 
-// signals are what --stop and its like send.
+// signals are those of --stop and its like.
 var signals = map[string]syscall.Signal{"stop": syscall.SIGINT, "reload": syscall.SIGHUP, "pause": syscall.SIGTSTP}
 
 // Signal sends the signal of an option to the process that a pid file names.
@@ -89,12 +88,12 @@ func Signal(option, path string) error {
 	return nil
 }
 
-// maxPidFile is more than the largest number takes.
+// maxPidFile has room for more than the largest number.
 const maxPidFile = 64
 
 // Read returns the process id that a file holds.
 func Read(path string) (int, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // what is no file is not waited for
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe must not hold it up
 	if err != nil {
 		return 0, err
 	}
@@ -106,7 +105,7 @@ func Read(path string) (int, error) {
 	n, _ := f.Read(text) // an empty file is no number either
 	word := strings.TrimSpace(string(text[:n]))
 	pid, err := strconv.ParseInt(word, 10, 32)
-	// 0 and below would be a group, or everybody.
+	// 0 and below would be a group, or all processes.
 	if err != nil || pid < 1 {
 		return 0, fmt.Errorf("%s: %q is not a process id", path, word)
 	}

@@ -10,7 +10,7 @@ import (
 // most is how many sources of a kind a generation may have, as in uWSGI.
 const most = 64
 
-// settled is how long a file has to be left alone: one change is several events.
+// settled is how long a file has to rest: one change is several events.
 const settled = 20 * time.Millisecond
 
 // source sends a signal again and again.
@@ -18,19 +18,19 @@ type source struct {
 	kind   string // timer, rb timer, cron, file
 	signal byte
 	every  time.Duration // timers
-	left   int           // timers that end: how often still; 0 for ever
+	left   int           // how often timers that end still run; 0 for ever
 	at     cron.Schedule
 	path   string
-	name   string    // its key as it was asked for
-	next   time.Time // when to look at it; zero: it waits for an event, or is over
+	name   string    // the key that was asked for
+	next   time.Time // when to look again; zero: it waits for an event, or is over
 }
 
-// key says what is asked for: equal ones go on across generations.
+// key identifies a source: equal ones go on across generations.
 func (s *source) key() string {
 	return fmt.Sprint(s.kind, s.signal, s.every, s.left, s.at, s.path)
 }
 
-// begin has it count from now on.
+// begin starts its time now.
 func (s *source) begin(now time.Time) {
 	switch s.kind {
 	case "timer", "rb timer":
@@ -40,7 +40,7 @@ func (s *source) begin(now time.Time) {
 	}
 }
 
-// due reports whether its signal is to be sent now, and moves on.
+// due reports whether the signal is due, and sets the next time.
 func (s *source) due(now time.Time) bool {
 	if s.next.IsZero() || now.Before(s.next) {
 		return false
@@ -53,7 +53,7 @@ func (s *source) due(now time.Time) bool {
 	case "file":
 		s.next = time.Time{}
 	default:
-		// Periods in which nothing ran, as while the machine slept, count once.
+		// Periods in which nothing ran count once, such as those of a machine that slept.
 		s.next = was.Add(s.every * (1 + now.Sub(was)/s.every))
 		if s.left > 0 {
 			if s.left--; s.left == 0 {

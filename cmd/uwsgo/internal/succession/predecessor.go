@@ -11,14 +11,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TakeoverEnv says what a server gets from the one whose place it takes, in the
-// environment of the former alone.
+// TakeoverEnv is the variable that says what a server gets from its predecessor. Only the successor
+// has it.
 const TakeoverEnv = "UWSGO_TAKEOVER"
 
-// takeover is what TakeoverEnv holds, as JSON.
+// takeover is the value of TakeoverEnv, as JSON.
 type takeover struct {
-	// Ready is the descriptor to tell on that this server serves, with one byte; Go the one
-	// on which the other tells, with one byte or by its end, that it has let go.
+	// Ready is the descriptor on which this server says, by one byte, that it serves. On Go the
+	// predecessor says, by one byte or by its end, that it has let go.
 	Ready, Go int
 	Sockets   []Handed
 }
@@ -26,10 +26,10 @@ type takeover struct {
 // Handed is a listening socket that goes from one server to the next.
 type Handed struct {
 	FD      int
-	Option  string // its address as the options of the former server had it
-	Address string // its address now, absolute if it is a path; empty for one of systemd's
-	Stats   bool   // it is that of the stats server
-	Owned   bool   // there is a file of it to be removed one day
+	Option  string // its address in the options of the former server
+	Address string // its address now, absolute for a path; empty for one of systemd's
+	Stats   bool   // it is the stats server's
+	Owned   bool   // its file has to be removed one day
 
 	// File returns a copy of the socket for the next server.
 	File func() (*os.File, error) `json:"-"`
@@ -39,7 +39,7 @@ type Handed struct {
 type Predecessor struct {
 	ready, goOn *os.File
 	sockets     []Handed
-	unwanted    []Socket // that no option names any more
+	unwanted    []Socket // no option names them any more
 }
 
 // FindPredecessor returns nil for a server that was started by somebody else.
@@ -83,7 +83,7 @@ func (b *Predecessor) Listening() ([]Socket, error) {
 	return socks, nil
 }
 
-// inherited is the socket as this server has it.
+// inherited returns the socket as this server has it.
 func (s Handed) inherited(addr net.Addr) Socket {
 	sock := Socket{FD: s.FD, Addr: addr, option: s.Option, Address: s.Address, Always: s.Address == ""}
 	if s.Owned && filepath.IsAbs(s.Address) {
@@ -92,7 +92,7 @@ func (s Handed) inherited(addr net.Addr) Socket {
 	return sock
 }
 
-// socketAddr returns where a socket is found. Of a path the kernel may know less.
+// socketAddr returns the address of a socket. The kernel may know less of a path.
 func socketAddr(s Handed) (net.Addr, error) {
 	if filepath.IsAbs(s.Address) {
 		return &net.UnixAddr{Name: s.Address, Net: "unix"}, nil
@@ -106,8 +106,7 @@ func socketAddr(s Handed) (net.Addr, error) {
 	return listensOn(f)
 }
 
-// Stats returns the socket of the stats server, if option has the same address; nil if
-// not.
+// Stats returns the socket of the stats server if option has the same address, else nil.
 func (b *Predecessor) Stats(option string) *os.File {
 	if b == nil {
 		return nil
@@ -118,7 +117,7 @@ func (b *Predecessor) Stats(option string) *os.File {
 		}
 		addr, err := socketAddr(s)
 		if err != nil {
-			return nil // then the address is bound anew, or that says why not
+			return nil // the address is bound anew, or that fails and says why
 		}
 		if sock := s.inherited(addr); option == "" || !sock.IsOf(option) {
 			b.unwanted = append(b.unwanted, sock)
@@ -129,6 +128,5 @@ func (b *Predecessor) Stats(option string) *os.File {
 	return nil
 }
 
-// Unwanted notes a socket that no option names any more. It is closed when the predecessor
-// has let go.
+// Unwanted notes a socket that no option names any more. It closes when the predecessor has let go.
 func (b *Predecessor) Unwanted(s Socket) { b.unwanted = append(b.unwanted, s) }

@@ -12,18 +12,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Role is what a server is to the one before it and the one after it. It belongs to the
+// Role is the relation of a server to the one before it and the one after it. It belongs to the
 // goroutine of the server.
 type Role struct {
 	Before *Predecessor // whose place this server takes; nil for none
-	After  *Successor   // that is to take this one's; nil for none
+	After  *Successor   // takes this one's place; nil for none
 
 	Logf func(format string, args ...any)
-	// Notify tells the service manager how things are.
+	// Notify tells the service manager a state.
 	Notify func(state, status string)
-	// KeepFiles, where not nil, is told whether files of sockets are another server's.
+	// KeepFiles is told whether the files of sockets belong to another server. It may be nil.
 	KeepFiles func(keep bool)
-	// Mercy is how long requests may go on once another server has taken over.
+	// Mercy is how long requests may go on after another server has taken over.
 	Mercy time.Duration
 
 	shared    bool
@@ -32,21 +32,21 @@ type Role struct {
 	besides   []func()
 }
 
-// NewRole makes the role of a server that takes the place of before.
+// NewRole returns the role of a server that takes the place of before.
 func NewRole(before *Predecessor) *Role { return &Role{Before: before, shared: before != nil} }
 
-// Shared reports whether sockets and files are those of another server, which lives on when
-// this one ends.
+// Shared reports whether sockets and files belong to another server that lives on when this one
+// ends.
 func (r *Role) Shared() bool { return r.shared }
 
-// Postpone has do done once the predecessor has let go.
+// Postpone calls do once the predecessor has let go.
 func (r *Role) Postpone(do func() error) { r.postponed = append(r.postponed, do) }
 
-// HandBack has do done before a successor goes on. It must be safe to repeat.
+// HandBack calls do before a successor goes on. do must be safe to repeat.
 func (r *Role) HandBack(do func()) { r.handBack = append(r.handBack, do) }
 
-// Besides has stop called, on a goroutine of its own, before a successor starts what runs
-// beside it. It must be safe to repeat.
+// Besides calls stop, on a goroutine of its own, before a successor starts what runs beside it.
+// stop must be safe to repeat.
 func (r *Role) Besides(stop func()) { r.besides = append(r.besides, stop) }
 
 func (r *Role) share(on bool) {
@@ -56,14 +56,14 @@ func (r *Role) share(on bool) {
 	}
 }
 
-// TakeOver tells the predecessor that requests are served and waits until it has let go
-// of what only one of them may have. From then on this server is the one.
+// TakeOver tells the predecessor that this server serves requests, and waits until the predecessor
+// has let go of what only one may have. From then on this server is the one.
 func (r *Role) TakeOver(ctx context.Context) error {
 	b := r.Before
 	if b == nil {
 		return nil
 	}
-	_, _ = b.ready.Write([]byte{1}) // to one that has died it need not be told
+	_, _ = b.ready.Write([]byte{1}) // a dead one need not know
 	_ = b.ready.Close()
 	letGo := make(chan struct{})
 	go func() {
@@ -88,15 +88,14 @@ func (r *Role) TakeOver(ctx context.Context) error {
 		}
 	}
 	for _, do := range r.postponed {
-		if err := do(); err != nil { // no reason to end, as nobody else would serve then
+		if err := do(); err != nil { // no reason to end: nobody else would serve
 			r.Logf("*** WARNING: %v ***", err)
 		}
 	}
 	return nil
 }
 
-// Refusal says why the binary is not to be replaced now; empty where it can be. pid is the
-// server's own.
+// Refusal says why the binary cannot be replaced now; empty where it can. pid is the server's own.
 func (r *Role) Refusal(pid int, paused, chroot bool) string {
 	switch {
 	case r.After != nil:
@@ -120,9 +119,9 @@ func (r *Role) Start(spec Spec) error {
 	return err
 }
 
-// HandOver lets the successor go on, unless its start has failed for the reason err. It
-// reports whether this server is to end now. Where it is not, besides says that what ran
-// beside it has ended, and pipes that its pipes have been given up.
+// HandOver lets the successor go on, unless its start has failed for the reason err. over says that
+// this server has to end now. If it is false, besides says that what ran beside the server has
+// ended, and pipes that the server has given up its pipes.
 func (r *Role) HandOver(err error) (over, besides, pipes bool) {
 	s := r.After
 	besides = err == nil

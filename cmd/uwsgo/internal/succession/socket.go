@@ -13,27 +13,26 @@ import (
 	"github.com/uwsgo/uwsgo/engine"
 )
 
-// Socket is a listening socket that systemd has passed (LISTEN_FDS), or the server whose
-// place this one takes.
+// Socket is a listening socket that comes from systemd (LISTEN_FDS) or from the predecessor.
 type Socket struct {
 	FD   int
 	Addr net.Addr
-	// Address is where the socket is found now; empty for what only systemd knows.
+	// Address is the socket's address now; empty where only systemd knows it.
 	Address string
-	// Always says that it is served though no option names it, as systemd's are.
+	// Always says that the socket serves though no option names it, as systemd's do.
 	Always bool
 
-	option string // how the predecessor's options had the address; empty for systemd's
-	file   string // of a unix socket, to be removed when nobody listens on it any more
+	option string // its address in the predecessor's options; empty for systemd's
+	file   string // of a unix socket, to be removed when nobody listens any more
 }
 
-// IsOf reports whether the socket is that of an address as options have it.
+// IsOf reports whether the socket has an address of the options.
 func (s Socket) IsOf(option string) bool {
 	return sameAddress(option, s.Addr) || s.Addr.Network() == "tcp" && option == s.option
 }
 
-// FromSystemd takes the sockets that systemd has passed, and its variables out of the
-// environment, so that the app does not take them for its own.
+// FromSystemd returns the sockets that systemd has passed, and removes its variables, so that the
+// app does not take the sockets for its own.
 func FromSystemd() ([]Socket, error) {
 	var socks []Socket
 	for _, f := range activation.Files(true) {
@@ -46,14 +45,14 @@ func FromSystemd() ([]Socket, error) {
 	return socks, nil
 }
 
-// Inherited takes a socket that who has started the server has opened, and closes f.
+// Inherited takes a socket that was opened by who has started the server, and closes f.
 func Inherited(f *os.File) (Socket, error) {
 	at := int(f.Fd())
 	addr, err := listensOn(f)
 	if err != nil {
 		return Socket{}, fmt.Errorf("inherited descriptor %d is no listening stream socket (systemd: ListenStream=, Accept=no): %w", at, err)
 	}
-	// f closes its descriptor some day; this one is the server's.
+	// f closes its descriptor some day; this copy is the server's.
 	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 3)
 	_ = f.Close()
 	if err != nil {
@@ -72,7 +71,7 @@ func listensOn(f *os.File) (net.Addr, error) {
 	return ln.Addr(), nil
 }
 
-// sameAddress reports whether an address as options have it is that of a socket.
+// sameAddress reports whether an address of the options is that of a socket.
 func sameAddress(option string, addr net.Addr) bool {
 	network, address, err := engine.ParseAddress(option)
 	if err != nil || network != addr.Network() {

@@ -12,14 +12,13 @@ import (
 	"syscall"
 )
 
-// Successor is the server that is to take the place of this one. The methods of a nil one
-// are those of none.
+// Successor is the server that takes the place of this one. Methods of a nil one do nothing.
 type Successor struct {
 	process *os.Process
-	goOn    *os.File   // tells it that this server has let go
+	goOn    *os.File   // says that this server has let go
 	out     chan error // nil when it serves and nothing runs beside this server any more; else why it has ended
 	ended   chan struct{}
-	done    bool // it has taken over; only the goroutine of the server looks at it before the end
+	done    bool // it has taken over; only the server's goroutine reads it before the end
 }
 
 // Spec says how a successor is started.
@@ -27,17 +26,17 @@ type Spec struct {
 	Path    string   // of the program
 	Args    []string // with its name
 	Dir     string
-	Env     []string // beside what says that it is one
+	Env     []string // without the variable that says that it is a successor
 	Stdin   []byte
 	Stdout  *os.File
-	Stderr  *os.File // what it says before it has opened its log, or why it cannot
+	Stderr  *os.File // gets what it says before its log is open
 	Sockets []Handed
-	// Home is the directory that relative paths of sockets are of.
+	// Home is where relative paths of sockets start.
 	Home string
 }
 
-// handed gives each socket the number that it will have in the new process, from first on,
-// and returns copies of them.
+// handed numbers the descriptors that the sockets will have in the new process, from first on, and
+// returns copies of the sockets.
 func (s *Spec) handed(first int) (socks []Handed, files []*os.File, err error) {
 	for i, sock := range s.Sockets {
 		f, err := sock.File()
@@ -53,9 +52,9 @@ func (s *Spec) handed(first int) (socks []Handed, files []*os.File, err error) {
 	return socks, files, nil
 }
 
-// start starts the program. Once it serves stopBesides is called, before the outcome is told.
+// start starts the program. Once it serves, start calls stopBesides, and then tells the outcome.
 func start(spec Spec, stopBesides []func()) (*Successor, error) {
-	var files []*os.File // what the new process has from descriptor 3 on
+	var files []*os.File // the new process's descriptors from 3 on
 	defer func() {
 		for _, f := range files {
 			_ = f.Close()
@@ -94,7 +93,7 @@ func start(spec Spec, stopBesides []func()) (*Successor, error) {
 		cmd.Stdin = bytes.NewReader(spec.Stdin)
 	}
 	cmd.Stdout, cmd.Stderr = spec.Stdout, spec.Stderr
-	// What is called may be a script, whose server is then a child of it.
+	// The command may be a script that has the server as a child.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		return fail(err)
@@ -102,17 +101,17 @@ func start(spec Spec, stopBesides []func()) (*Successor, error) {
 	return follow(cmd.Process, cmd.Wait, ready, goOn, stopBesides), nil
 }
 
-// follow waits for what becomes of a successor that was started.
+// follow waits for the outcome of a start.
 func follow(process *os.Process, wait func() error, ready, goOn *os.File, stopBesides []func()) *Successor {
 	s := &Successor{process: process, goOn: goOn, out: make(chan error, 1), ended: make(chan struct{})}
-	var status error // once it has ended
+	var status error // set once it has ended
 	var serves atomic.Bool
 	go func() {
 		if status = wait(); status == nil {
 			status = errors.New("exit status 0")
 		}
 		if !serves.Load() {
-			s.signal(syscall.SIGKILL) // what it leaves behind
+			s.signal(syscall.SIGKILL) // its children
 		}
 		close(s.ended)
 	}()
@@ -133,13 +132,13 @@ func follow(process *os.Process, wait func() error, ready, goOn *os.File, stopBe
 	return s
 }
 
-// signal signals the process and what it has started, as far as those are of its group.
+// signal signals the process and those of its group.
 func (s *Successor) signal(sig syscall.Signal) { _ = syscall.Kill(-s.process.Pid, sig) }
 
 // PID returns its process id.
 func (s *Successor) PID() int { return s.process.Pid }
 
-// Outcome gives what becomes of the start, once.
+// Outcome gets the outcome of the start, once.
 func (s *Successor) Outcome() <-chan error {
 	if s == nil {
 		return nil
@@ -161,7 +160,7 @@ func (s *Successor) Stop() {
 	}
 }
 
-// Wait waits for the end of one that was stopped; when ctx ends it is killed.
+// Wait waits for the end of a stopped successor, and kills it when ctx ends.
 func (s *Successor) Wait(ctx context.Context) {
 	if s == nil || s.done {
 		return
