@@ -17,16 +17,15 @@ type datePiece struct {
 	epoch  bool
 }
 
-// layouts has the conversions of strftime(3) in the C locale that have a Go
-// layout.
+// layouts maps the conversions of strftime(3) in the C locale to Go layouts.
 var layouts = map[byte]string{
 	'a': "Mon", 'A': "Monday", 'b': "Jan", 'B': "January", 'c': ctimeLayout, 'd': "02", 'D': "01/02/06", 'e': "_2",
 	'F': "2006-01-02", 'h': "Jan", 'H': "15", 'I': "03", 'j': "002", 'm': "01", 'M': "04", 'p': "PM", 'r': "03:04:05 PM",
 	'R': "15:04", 'S': "05", 'T': "15:04:05", 'x': "01/02/06", 'X': "15:04:05", 'y': "06", 'Y': "2006", 'z': "-0700", 'Z': "MST",
 }
 
-// CompileDate compiles a strftime format. Conversions it does not know stay as
-// they are, as in the C library.
+// CompileDate compiles a strftime format. Unknown conversions stay as they are, as in the C
+// library.
 func CompileDate(format string) Date {
 	var d Date
 	for i := 0; i < len(format); i++ {
@@ -64,15 +63,15 @@ func (d Date) Append(dst []byte, t time.Time) []byte {
 	return dst
 }
 
-// seconds remembers the text of a date for one second, as no format tells less and a
-// busy loop writes many lines in each.
+// seconds remembers the text of a date for one second: no format is finer, and a busy loop writes
+// many lines in a second.
 type seconds struct {
 	date *Date
 	at   int64
 	text []byte
 }
 
-// appendDate adds d of the start of the request.
+// appendDate adds the date of the request's start.
 func appendDate(dst []byte, d *Date, r *Record) []byte {
 	at := r.Start / 1e6
 	for i := range r.dates {
@@ -90,5 +89,5 @@ func appendDate(dst []byte, d *Date, r *Record) []byte {
 	return append(dst, r.dates[len(r.dates)-1].text...)
 }
 
-// mostDates bounds what a Record remembers: a format has one or two dates.
+// mostDates bounds the dates that a Record remembers. A format has one or two.
 const mostDates = 4

@@ -8,7 +8,7 @@ import (
 
 const hex = "0123456789abcdef"
 
-// plain are the bytes that need no escape in a JSON string and can be seen.
+// plain marks the visible bytes that need no escape in a JSON string.
 var plain = func() (is [256]bool) {
 	for c := range is {
 		is[c] = ' ' <= c && c < 0x7f && c != '"' && c != '\\'
@@ -56,9 +56,9 @@ func appendUnit(dst []byte, r rune) []byte {
 	return append(dst, '\\', 'u', hex[r>>12&15], hex[r>>8&15], hex[r>>4&15], hex[r&15])
 }
 
-// AppendPrintable adds text to dst with what a terminal would act on escaped, as in
-// appendEscaped: control characters but for tabs and the ends of lines, and what is no
-// UTF-8. Quotes and backslashes stay.
+// AppendPrintable adds text to dst and escapes what a terminal would act on, as appendEscaped does:
+// control characters other than tabs and ends of lines, and bytes that are no UTF-8. Quotes and
+// backslashes stay.
 func AppendPrintable(dst, text []byte) []byte {
 	for len(text) > 0 {
 		r, size := utf8.DecodeRune(text)

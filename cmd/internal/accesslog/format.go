@@ -9,18 +9,18 @@ import (
 // Options change what a [Format] writes. The zero value is uWSGI's default.
 type Options struct {
 	Micros bool // log-micros: the default line tells microseconds
-	// Memory is memory-report: the default line begins with the worker's memory; with 2
-	// it tells what the worker shares with nobody, too.
+	// Memory is memory-report: the default line begins with the worker's memory; 2 adds its private
+	// memory.
 	Memory int
-	// Date is the strftime format of %(ftime): log-date's where logformat-strftime
-	// is set. Empty means the format of %(ltime).
+	// Date is the strftime format of %(ftime): log-date's, if logformat-strftime is set. Empty
+	// means the format of %(ltime).
 	Date string
-	// Own are the names of variables that Record.Own has for sure; it may have others.
+	// Own names variables that Record.Own has for sure; it may have others.
 	Own []string
 }
 
-// Format is a compiled log-format: a list of segments, each a piece of text or
-// a variable. It is immutable and may be used by all loops at once.
+// Format is a compiled log-format: a list of pieces of text and variables. It is immutable, so all
+// loops may use it at once.
 type Format struct {
 	segments []segment
 	unknown  []string
@@ -35,7 +35,7 @@ type segment struct {
 	value  value
 }
 
-// value appends what a variable is to a line.
+// value appends the value of a variable to a line.
 type value func(dst []byte, r *Record) []byte
 
 const (
@@ -63,9 +63,9 @@ func Default(o Options) *Format {
 	return Compile(line.String(), o)
 }
 
-// Compile compiles the value of log-format, text with variables written
-// %(name). As in uWSGI every text is a format: a variable that is not known is
-// written as "-", like one that has no value, and "%(" without its ")" is text.
+// Compile compiles the value of log-format: text with variables written %(name). As in uWSGI every
+// text is a format. An unknown variable is written as "-", like one without a value, and "%("
+// without its ")" is text.
 func Compile(format string, o Options) *Format {
 	f := &Format{}
 	for format != "" {
@@ -87,21 +87,17 @@ func Compile(format string, o Options) *Format {
 	return f
 }
 
-// Unknown returns the names in the format that are no variable, for a warning at
-// the start: uWSGI takes them for variables that the app sets, which uwsgo does
-// not have.
+// Unknown returns the names in the format that are no variable, for a warning at the start: uWSGI
+// takes them for variables that the app sets, which uwsgo does not have.
 func (f *Format) Unknown() []string { return slices.Clone(f.unknown) }
 
-// Secret returns the variables in the format that are written as "-" because they hold
-// passwords.
+// Secret returns the variables that are written as "-" because they hold passwords.
 func (f *Format) Secret() []string { return slices.Clone(f.secret) }
 
-// Memory reports whether lines tell the worker's memory: 1, or 2 if that includes what it
-// shares with nobody.
+// Memory reports whether lines have the worker's memory: 1, or 2 with its private memory.
 func (f *Format) Memory() int { return f.memory }
 
-// Append adds the line of r, with the newline at its end, to dst. It allocates
-// only where dst has to grow.
+// Append adds the line of r to dst, with its newline. It allocates only where dst has to grow.
 func (f *Format) Append(dst []byte, r *Record) []byte {
 	for i := range f.segments {
 		s := &f.segments[i]
@@ -116,7 +112,7 @@ func (f *Format) Append(dst []byte, r *Record) []byte {
 	return append(dst, '\n')
 }
 
-// numbers are the variables that are a number of the record.
+// numbers are the variables that hold a number of the record.
 var numbers = map[string]func(r *Record) int64{
 	"status": func(r *Record) int64 { return int64(r.Status) },
 	"rsize":  func(r *Record) int64 { return r.BodySize },
@@ -155,7 +151,7 @@ var numbers = map[string]func(r *Record) int64{
 	" pss":  func(r *Record) int64 { return r.PSS },
 	" pssM": func(r *Record) int64 { return r.PSS >> 20 },
 
-	// Of the default line only; nobody can write these names by accident.
+	// Only the default line uses these names, which nobody writes by accident.
 	" app":    func(r *Record) int64 { return int64(r.App) },
 	" appreq": func(r *Record) int64 { return r.AppRequests },
 	" req":    func(r *Record) int64 { return r.Requests },
@@ -172,7 +168,7 @@ var texts = map[string]func(r *Record) []byte{
 	"uagent":  func(r *Record) []byte { return r.lookup("HTTP_USER_AGENT") },
 	"referer": func(r *Record) []byte { return r.lookup("HTTP_REFERER") },
 
-	// Of a plugin of uWSGI's that escapes; here every text is escaped.
+	// A plugin of uWSGI's escapes these; here every text is escaped.
 	"json_uri":  func(r *Record) []byte { return r.URI },
 	"json_host": func(r *Record) []byte { return r.Host },
 }
@@ -187,7 +183,7 @@ func (r *Record) lookup(name string) []byte {
 	return r.Var(name)
 }
 
-// remember notes that lines tell the worker's memory.
+// remember notes that lines have the worker's memory.
 func (f *Format) remember(name string) {
 	switch strings.TrimSuffix(name, "M") {
 	case "rss", "vsz":
@@ -197,7 +193,7 @@ func (f *Format) remember(name string) {
 	}
 }
 
-// variable returns the value of one %(name) that is no number.
+// variable returns the value of a %(name) that is no number.
 func (f *Format) variable(name string, o Options) value {
 	if value, ok := texts[name]; ok {
 		return func(dst []byte, r *Record) []byte { return appendText(dst, value(r)) }
@@ -252,7 +248,7 @@ func (f *Format) date(format string) value {
 	return func(dst []byte, r *Record) []byte { return appendDate(dst, &date, r) }
 }
 
-// appendISO returns the value of a time with microseconds, in the form of RFC 3339.
+// appendISO returns a time with microseconds in the form of RFC 3339.
 func appendISO(day, zone Date) value {
 	return func(dst []byte, r *Record) []byte {
 		dst = appendDate(dst, &day, r)
@@ -264,7 +260,7 @@ func appendISO(day, zone Date) value {
 	}
 }
 
-// appendText adds a text from the client, "-" where it is empty.
+// appendText adds a text of the client, "-" for an empty one.
 func appendText(dst, value []byte) []byte {
 	if len(value) == 0 {
 		return append(dst, '-')
@@ -281,8 +277,8 @@ func appendSeconds(dst []byte, r *Record) []byte {
 	return dst
 }
 
-// appendVia adds what stands between the time and the status of the default
-// line: a blank, or how the response was made.
+// appendVia adds what is between the time and the status of the default line: a blank, or how the
+// response was made.
 func appendVia(dst []byte, r *Record) []byte {
 	if r.Via != "" {
 		dst = append(append(dst, " via "...), r.Via...)
@@ -291,8 +287,8 @@ func appendVia(dst []byte, r *Record) []byte {
 	return append(dst, ' ')
 }
 
-// appendBroken adds, at the end of the default line, why an answer is not whole. Those
-// that are whole have the line that they have in uWSGI.
+// appendBroken adds, at the end of the default line, why an answer is not whole. The line of a
+// whole answer is uWSGI's.
 func appendBroken(dst []byte, r *Record) []byte {
 	if r.Broken == "" {
 		return dst

@@ -21,8 +21,8 @@ func JSON(o Options) *Format {
 	return Compile(line.String(), o)
 }
 
-// AppendJSON adds text to dst as the inside of a JSON string: what JSON does not allow
-// there is escaped, with the short forms that it has, and so are bytes that are no UTF-8.
+// AppendJSON adds text to dst as the inside of a JSON string. It escapes what JSON does not allow
+// there, in JSON's short forms, and bytes that are no UTF-8.
 func AppendJSON(dst, text []byte) []byte {
 	done := 0 // text[:done] is in dst
 	for i := 0; i < len(text); {

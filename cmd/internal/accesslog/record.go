@@ -1,25 +1,22 @@
-// Package accesslog makes the lines of uWSGI's request log: the default line that log
-// analysers know, the line that log-format describes, or a JSON object. Package logger
-// has where they go.
+// Package accesslog makes the lines of uWSGI's request log: the default line that log analysers
+// know, a line by log-format, or a JSON object. Package logger has where lines go.
 //
-// A [Format] turns a [Record] into a line without allocating, a [Filter] says which
-// requests get one.
+// A [Format] turns a [Record] into a line without allocating. A [Filter] says which requests get
+// one.
 //
 // # Escaping
 //
-// What clients send (everything that is text in a Record) is escaped as in a
-// JSON string: `"` and `\` get a backslash, and control characters, bytes that
-// are not UTF-8 and characters that cannot be seen become \u00XX or \uXXXX. So
-// no client can end a line and forge another, colour the terminal of whoever
-// reads the log, or break a log-format that is JSON. uWSGI writes the bytes as
-// they came; lines without such bytes are the same here and there.
+// What clients send (all text in a Record) is escaped as in a JSON string: `"` and `\` get a
+// backslash, and control characters, bytes that are not UTF-8 and invisible characters become
+// \u00XX or \uXXXX. So no client can end a line and forge another, colour the terminal of a reader,
+// or break a log-format that is JSON. uWSGI writes the bytes as they come; lines without such bytes
+// are the same in both.
 package accesslog
 
 import "time"
 
-// Record is one answered request, as the log sees it. It is filled in by the
-// loop that owns the request; its byte slices may be views of the request and are
-// not kept.
+// Record is one answered request, as the log sees it. The loop that owns the request fills it in.
+// Its byte slices may be views of the request, and are not kept.
 type Record struct {
 	Method []byte
 	URI    []byte // the request target, with its query
@@ -27,11 +24,11 @@ type Record struct {
 	User   []byte // REMOTE_USER, empty for nobody
 	Host   []byte
 	Proto  []byte // SERVER_PROTOCOL
-	// Var returns a variable of the request, such as HTTP_REFERER, by its name in
-	// the WSGI environ; nil when there is none. It is asked for %(var.NAME), %(uagent)
-	// and %(referer) only. Make it once a loop, not once a request; it may be nil.
+	// Var returns a variable of the request, such as HTTP_REFERER, by its name in the WSGI environ;
+	// nil for none. Only %(var.NAME), %(uagent) and %(referer) ask it. Make it once for each loop,
+	// not for each request. It may be nil.
 	Var func(name string) []byte
-	// Own returns a variable that was set for the log, likewise.
+	// Own returns a variable that was set for the log. It may be nil.
 	Own func(name string) []byte
 
 	Start    int64 // when the request came, µs of Unix time
@@ -48,33 +45,32 @@ type Record struct {
 	Modifier1     int
 	Modifier2     int
 
-	PID         int   // of the worker, 0 where none was asked
+	PID         int   // of the worker; 0 where no worker was asked
 	Worker      int   // wid: from 1, 0 for none
 	Core        int   // thread of the worker, from 0
 	App         int   // mounted app, from 0, -1 for none
 	AppRequests int64 // of this app in this worker, -1 for none
 	Requests    int64 // of the whole server
 	Switches    int   // chunks the app yielded
-	// Via is how the response was made where no app made it: "sendfile", "route",
-	// "offload"; usually empty.
+	// Via is how the response was made if no app made it: "sendfile", "route", "offload"; usually
+	// empty.
 	Via string
-	// Broken says why the client did not get all of the answer; usually empty.
+	// Broken says why the client did not get the whole answer; usually empty.
 	Broken string
 
 	ReadErrors  int
 	WriteErrors int
-	// VSZ and RSS are the bytes of the worker's address space and memory, where
-	// [Format.Memory] asks for them.
+	// VSZ and RSS are the worker's address space and memory in bytes, if [Format.Memory] asks for
+	// them.
 	VSZ, RSS int64
-	// USS is what the worker shares with nobody, PSS what is its part of all memory: for
-	// formats of which Memory says 2.
+	// USS is the worker's private memory, PSS its part of all memory, if Memory returns 2.
 	USS, PSS int64
 
 	dates []seconds
 }
 
-// Filter says which requests are logged. The zero value logs none; one condition
-// that holds is enough.
+// Filter says which requests are logged. The zero value logs none. One condition that holds is
+// enough.
 type Filter struct {
 	All        bool          // logging is on: not disable-logging
 	Status4xx  bool          // log-4xx

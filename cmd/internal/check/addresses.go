@@ -14,7 +14,7 @@ import (
 	"github.com/uwsgo/uwsgo/engine"
 )
 
-// address is one to listen on.
+// address is an address to listen on.
 type address struct {
 	where, network, text string
 	stats                bool
@@ -45,7 +45,7 @@ func (c *checker) listens(tell bool) (all []address) {
 	return all
 }
 
-// addresses looks at how addresses are written, and at those that are in each other's way.
+// addresses finds addresses that are written wrongly, and those that are in each other's way.
 func (c *checker) addresses() {
 	all := c.listens(true)
 	for i, a := range all {

@@ -6,7 +6,7 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/config"
 )
 
-// emperor checks what an emperor is made of, which has neither app nor address of its own.
+// emperor checks an emperor, which has neither app nor address.
 func (c *checker) emperor(in Input) {
 	cfg := c.cfg
 	if cfg.EmperorStats != "" {
@@ -29,7 +29,7 @@ func (c *checker) emperor(in Input) {
 	}
 }
 
-// vassals looks at what one value of emperor finds.
+// vassals checks what one value of emperor finds.
 func (c *checker) vassals(value string, p Place) {
 	where := c.where("emperor", value)
 	files, err := c.m.Vassals(value, p.Dir, c.cfg.Emperor.Finding)

@@ -5,7 +5,7 @@ import (
 	"runtime"
 )
 
-// What a server needs beside its workers.
+// What a server needs besides its workers.
 const (
 	ownFiles    = 64 // listeners, logs, poller, timers
 	ownThreads  = 16 // of the Go runtime
@@ -13,10 +13,10 @@ const (
 	threadSpace = 8 << 20
 )
 
-// loops is how many event loops there are.
+// loops returns the number of event loops.
 func loops() int { return max(1, runtime.GOMAXPROCS(0)/8) }
 
-// limits compares what the workers need with what the system allows.
+// limits compares the needs of the workers with the system's limits.
 func (c *checker) limits(p Place) {
 	l := c.m.Limits(p.As)
 	processes, threads := int64(c.cfg.Processes), int64(c.cfg.Threads)
@@ -41,7 +41,7 @@ func (c *checker) limits(p Place) {
 	}
 }
 
-// space compares limit-as with what the process takes that has imported the apps.
+// space compares limit-as with the address space of the process that has imported the apps.
 func (c *checker) space(taken int64) {
 	limit := c.cfg.LimitAS
 	if limit == 0 || taken == 0 {

@@ -9,8 +9,8 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/option"
 )
 
-// Lists are the options of a configuration by how they relate to uWSGI's, each in the order
-// in which they are given.
+// Lists are the options of a configuration by how they relate to uWSGI's, each list in the order of
+// the configuration.
 type Lists struct {
 	Same      []Item `json:"same"`
 	Different []Item `json:"different"`  // why
@@ -18,7 +18,7 @@ type Lists struct {
 	Lost      []Item `json:"lost"`       // what to do instead
 }
 
-// Item is an option as it was given.
+// Item is an option as given.
 type Item struct {
 	Option string `json:"option"`
 	Why    string `json:"why,omitempty"`
@@ -26,10 +26,10 @@ type Item struct {
 	Line   int    `json:"line,omitempty"`
 }
 
-// Sort makes the lists of a configuration.
+// Sort returns the lists of a configuration.
 func Sort(c *config.Config) Lists {
 	l := Lists{Same: []Item{}, Different: []Item{}, NotNeeded: []Item{}, Lost: []Item{}}
-	lost := map[string]bool{} // rules, by where they are and what they say
+	lost := map[string]bool{} // rules, by place and text
 	for _, e := range c.LostRules {
 		lost[e.Origin.Name(e.Key)+" "+e.Value] = true
 	}
@@ -64,7 +64,7 @@ func Sort(c *config.Config) Lists {
 	return l
 }
 
-// leftOut says what becomes of a rule with an action that is not there.
+// leftOut says what becomes of a rule whose action is missing.
 const leftOut = "the rule is left out; where it may protect something it ends the start: have the web server in front do it"
 
 // action is what a rule asks for.
@@ -76,7 +76,7 @@ func action(key, value string) string {
 	return name
 }
 
-// plain is a note of the table without the marks of Markdown.
+// plain returns a note of the table without Markdown.
 func plain(note string) string {
 	return strings.NewReplacer("`", "", "[routing.md](routing.md)", "docs/routing.md", "[end the start](#ends-the-start)", "end the start").Replace(note)
 }
@@ -91,11 +91,11 @@ func names(list []Item) (names []string) {
 	return names
 }
 
-// mostNamed bounds how many lost options the summary names.
+// mostNamed bounds the lost options that the summary names.
 const mostNamed = 8
 
-// Summary is one line for the start with how many options there are of each list, and what
-// is lost; empty where all do what they do in uWSGI, or nearly.
+// Summary is one line for the start: how many options each list has, and which are lost. It is
+// empty if all do what they do in uWSGI, or nearly.
 func (l Lists) Summary() string {
 	same, different, not, lost := names(l.Same), names(l.Different), names(l.NotNeeded), names(l.Lost)
 	text := fmt.Sprintf("options: %d work as in uWSGI, %d in another way, %d are not needed, %d lost", len(same), len(different), len(not), len(lost))

@@ -19,29 +19,28 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/privilege"
 )
 
-// Machine is what a check asks of the machine that the server is to run on. OS gives the
-// real one.
+// Machine is the machine that the server is to run on, as a check asks it. OS returns the real one.
 type Machine struct {
 	Cwd    string
 	UID    int // effective
 	Stat   func(name string) (fs.FileInfo, error)
 	Lstat  func(name string) (fs.FileInfo, error)
 	Lookup func(privilege.Request) (privilege.Identity, error)
-	// Access asks as access(2) does, for a user; mode is of R_OK, W_OK and X_OK.
+	// Access does what access(2) does, for a user. mode is made of R_OK, W_OK and X_OK.
 	Access func(as privilege.Identity, name string, mode uint32) error
-	// Bind binds a TCP address, without listening, and gives it up again.
+	// Bind binds a TCP address without listening, and gives it up.
 	Bind func(address string, reusePort bool) error
 	// Served reports whether somebody listens on a unix socket: a path, or @ and a name.
 	Served func(path string) bool
 	Limits func(as privilege.Identity) Limits
-	// Vassals finds the files of one value of emperor, which begins in dir.
+	// Vassals returns the files of one value of emperor, which begins in dir.
 	Vassals func(value, dir string, how emperor.Finding) ([]emperor.File, error)
 }
 
-// Limits are those that a server would have; -1 for none, or where it is not known.
+// Limits are the limits of a server; -1 for none, or if unknown.
 type Limits struct {
-	Files     int64 // descriptors of a process, as a shell would give them
-	MostFiles int64 // to which the server raises its own
+	Files     int64 // descriptors of a process started by a shell
+	MostFiles int64 // the server raises its own to this
 	Processes int64 // and threads of the user
 	Running   int64 // of them
 	Loops     int
@@ -57,8 +56,8 @@ func OS() Machine {
 // resolveTime bounds the look-up of a host name, as at the start.
 const resolveTime = 10 * time.Second
 
-// bind tries an address. Where no host is given it is that of IPv6, which takes IPv4 as
-// well, or IPv4's where there is no IPv6.
+// bind tries an address. Without a host it tries IPv6, which takes IPv4 as well, or IPv4 where
+// there is no IPv6.
 func bind(address string, reusePort bool) error {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -124,8 +123,8 @@ func bindTo(ip netip.Addr, port int, reusePort bool) error {
 	return unix.Bind(fd, address)
 }
 
-// served looks into the kernel's list, so that the server there hears nothing of it. The
-// list has names as they were bound; that of a server of ours has six characters more.
+// served reads the kernel's list, so that the server there notices nothing. The list has names as
+// they were bound; a server of ours binds six characters more.
 func served(path string) bool {
 	f, err := os.Open("/proc/net/unix")
 	if err != nil {
@@ -150,7 +149,7 @@ func served(path string) bool {
 	return false
 }
 
-// dialed asks the socket itself. Only where there seems to be somebody.
+// dialed asks the socket itself. It is called only if somebody seems to be there.
 func dialed(path string) bool {
 	conn, err := net.DialTimeout("unix", path, time.Second)
 	if err != nil {
@@ -160,12 +159,12 @@ func dialed(path string) bool {
 	return true
 }
 
-// limits reads the limits of this process, which a server started from here would have.
+// limits returns the limits of this process, which a server started from here would have.
 func limits(as privilege.Identity) Limits {
 	l := Limits{Files: -1, MostFiles: -1, Processes: -1, Loops: loops()}
 	var r unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_NOFILE, &r) == nil {
-		// Go has raised its own to the hard one; what children get is that of before.
+		// Go has raised its own to the hard limit; children get the former one.
 		l.Files, l.MostFiles = bounded(r.Cur), bounded(r.Max)
 	}
 	uid := as.UID
@@ -178,7 +177,7 @@ func limits(as privilege.Identity) Limits {
 	return l
 }
 
-// bounded is a limit, -1 where it is none. FreeBSD counts limits in signed numbers.
+// bounded returns a limit, -1 for none. FreeBSD counts limits in signed numbers.
 func bounded[N int64 | uint64](n N) int64 {
 	if n < 0 || n > 1<<40 {
 		return -1
@@ -186,7 +185,7 @@ func bounded[N int64 | uint64](n N) int64 {
 	return int64(n)
 }
 
-// threadsOf counts the threads that a user has.
+// threadsOf returns the number of threads of a user.
 func threadsOf(uid int) (n int64) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {

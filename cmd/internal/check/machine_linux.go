@@ -9,8 +9,8 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/privilege"
 )
 
-// accessAs asks as another user: in Linux each thread is whom it likes. The thread ends
-// with the goroutine, as it is never unlocked.
+// accessAs asks as another user: in Linux each thread has its own user. The thread ends with the
+// goroutine, because it is never unlocked.
 func accessAs(as privilege.Identity, name string, mode uint32) error {
 	answer := make(chan error)
 	go func() {
@@ -25,7 +25,7 @@ func accessAs(as privilege.Identity, name string, mode uint32) error {
 				first = uintptr(unsafe.Pointer(&groups[0]))
 			}
 			if _, _, err := unix.RawSyscall(unix.SYS_SETGROUPS, uintptr(len(groups)), first, 0); err != 0 {
-				return nil // no right to ask: nothing is known
+				return nil // no right to ask: unknown
 			}
 			runtime.KeepAlive(groups)
 			keep := ^uintptr(0)

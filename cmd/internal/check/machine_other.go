@@ -8,7 +8,7 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/privilege"
 )
 
-// accessAs only says whether there is such a file: a process cannot ask for another user.
+// accessAs only reports whether the file exists: a process cannot ask for another user.
 func accessAs(_ privilege.Identity, name string, _ uint32) error {
 	return unix.Access(name, unix.F_OK)
 }

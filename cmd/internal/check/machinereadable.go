@@ -23,7 +23,7 @@ func encode(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-// What of SARIF 2.1.0 is written.
+// The parts of SARIF 2.1.0 that are written.
 type (
 	sarifLog struct {
 		Schema  string     `json:"$schema"`
@@ -70,7 +70,7 @@ type (
 	}
 )
 
-// The rules of the lists, beside those of findings.
+// The rules of the lists, besides those of findings.
 const (
 	lostRule      = "lost"
 	differentRule = "different"
@@ -90,8 +90,8 @@ var sarifRules = []sarifRule{
 	{notNeededRule, sarifText{"an option that is not needed"}},
 }
 
-// SARIF writes reports for code scanners. What has no place of its own is at the beginning
-// of the file that was checked.
+// SARIF writes reports for code scanners. A finding without a place is at the beginning of the
+// checked file.
 func SARIF(w io.Writer, reports []*Report, version string) error {
 	run := sarifRun{Tool: sarifTool{sarifDriver{"uwsgo check", version, sarifRules}}, Results: []sarifResult{}}
 	for _, r := range reports {
@@ -128,7 +128,7 @@ func SARIF(w io.Writer, reports []*Report, version string) error {
 	return encode(w, sarifLog{"https://json.schemastore.org/sarif-2.1.0.json", "2.1.0", []sarifRun{run}})
 }
 
-// uri is a file as SARIF names it: a relative one stays relative.
+// uri returns a file as SARIF names it: relative ones stay relative.
 func uri(file string) string {
 	if filepath.IsAbs(file) {
 		return (&url.URL{Scheme: "file", Path: file}).String()

@@ -19,14 +19,14 @@ type Place struct {
 	Home string             // where relative paths begin before chdir
 	Dir  string             // where they do after it, and where the app is imported
 	As   privilege.Identity // whom it becomes
-	// First is who binds addresses and opens the log: the caller, or already As.
+	// First binds addresses and opens the log: the caller, or already As.
 	First privilege.Identity
 }
 
-// nobody changes nothing: the caller as it is.
+// nobody is an identity that changes nothing: the caller stays as it is.
 var nobody = privilege.Identity{UID: -1, GID: -1}
 
-// Stages in their order, for what hooks may have done before.
+// The stages in order, for what hooks may have done before.
 const (
 	start = iota // before any hook
 	jailed
@@ -34,12 +34,12 @@ const (
 	dropped
 )
 
-// stageOf is when the hooks of a stage are over.
+// stageOf maps hooks to the stage that they end.
 var stageOf = map[string]int{
 	"asap": jailed, "pre-jail": jailed, "post-jail": jailed, "in-jail": jailed, "as-root": bound, "as-user": dropped, "pre-app": dropped,
 }
 
-// hooks looks at what hooks would do, which are never run.
+// hooks checks hooks, and never runs them.
 func (c *checker) hooks() {
 	told := false
 	for _, h := range c.cfg.Hooks {
@@ -52,8 +52,8 @@ func (c *checker) hooks() {
 	}
 }
 
-// after returns the level of a finding about files at a stage, and what to add to it:
-// commands that are run before may make what is missing.
+// after returns the level of a finding about files at a stage, and an addition to it: commands that
+// run before may make what is missing.
 func (c *checker) after(stage int) (Level, string) {
 	for _, h := range c.cfg.Hooks {
 		if at, ok := stageOf[h.Stage]; ok && at <= stage && h.Kind == hook.Run {
@@ -69,8 +69,8 @@ func (c *checker) missing(stage int, option, value, text string) {
 	c.tell(level, Paths, c.where(option, value), text+unless)
 }
 
-// place finds out where and as whom the server would be; ok is false where it would not get
-// as far as to import the app.
+// place returns where and as whom the server would run. ok is false if it would not get as far as
+// importing the app.
 func (c *checker) place() (p Place, ok bool) {
 	cfg, m := c.cfg, c.m
 	p = Place{Home: m.Cwd, As: nobody, First: nobody}
@@ -129,7 +129,7 @@ func (c *checker) place() (p Place, ok bool) {
 	return p, ok
 }
 
-// cannotBecome says what a caller who is not root may not ask for.
+// cannotBecome says what only root may ask for.
 func cannotBecome(as privilege.Identity, uid, gid int) string {
 	switch {
 	case as.UID >= 0 && as.UID != uid:
@@ -147,7 +147,7 @@ func under(dir, name string) string {
 	return filepath.Join(dir, name)
 }
 
-// folder looks at a directory that the start needs.
+// folder checks a directory that the start needs.
 func (c *checker) folder(stage int, option, value, path string, as privilege.Identity, mode uint32) bool {
 	info, err := c.m.Stat(path)
 	switch {
@@ -165,7 +165,7 @@ func (c *checker) folder(stage int, option, value, path string, as privilege.Ide
 	return false
 }
 
-// reason is an error about a path without what the system was asked.
+// reason returns an error about a path without the system call's name.
 func reason(path string, err error) string {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		err = e.Err
@@ -180,7 +180,7 @@ func who(as privilege.Identity) string {
 	return fmt.Sprintf("user %d", as.UID)
 }
 
-// paths looks at the files that the start opens, and at those that requests need.
+// paths checks files that the start opens, and those that requests need.
 func (c *checker) paths(p Place) {
 	cfg := c.cfg
 	if to := cfg.LogTo; to != "" && (!strings.Contains(to, ":") || to[0] == '/' || to[0] == '.') {
@@ -239,7 +239,7 @@ func (c *checker) logger(option, path, dir string, p Place) {
 	}
 }
 
-// served looks at files that clients get. The server starts without them.
+// served checks files for clients. The server starts without them.
 func (c *checker) served(option, other, value, path string, as privilege.Identity) {
 	where := c.where(option, value)
 	if where == "" && other != "" {
@@ -259,7 +259,7 @@ func (c *checker) served(option, other, value, path string, as privilege.Identit
 	}
 }
 
-// written looks at a file that the start opens to write to, or makes.
+// written checks a file that the start writes or makes.
 func (c *checker) written(stage int, option, value, path string, as privilege.Identity, special bool) {
 	where := c.where(option, value)
 	info, err := c.m.Stat(path)
@@ -287,7 +287,7 @@ func (c *checker) written(stage int, option, value, path string, as privilege.Id
 	c.parent(stage, where, path, as)
 }
 
-// parent looks at the directory that a file is to be made in.
+// parent checks the directory for a new file.
 func (c *checker) parent(stage int, where, path string, as privilege.Identity) bool {
 	level, unless := c.after(stage)
 	dir := filepath.Dir(path)
@@ -344,7 +344,7 @@ func (c *checker) importApps(in Input, p Place) {
 	c.space(t.Space)
 }
 
-// softened says that hooks may make what an import has missed. The finding stays an error:
+// softened says that hooks may make what an import misses. The finding stays an error, because
 // nobody can tell.
 func (c *checker) softened(level Level) {
 	if level != Error {
@@ -356,7 +356,7 @@ func (c *checker) softened(level Level) {
 	}
 }
 
-// appOption is where the app is named.
+// appOption returns where the app is named.
 func (c *checker) appOption() string {
 	for _, name := range []string{"module", "wsgi-file", "mount"} {
 		if where := c.where(name, ""); where != "" {

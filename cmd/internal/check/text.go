@@ -53,7 +53,7 @@ func (r *Report) text(b *strings.Builder) {
 	fmt.Fprintf(b, "%s: %s: %s, %s, %d lost\n", name, verdict, count(r.Count(Error), "error"), count(r.Count(Warning), "warning"), len(names(r.Lost)))
 }
 
-// list writes the options of a list, with one line for each, however often it is given.
+// list writes the options of a list, one line for each name.
 func list(b *strings.Builder, title string, items []Item) {
 	all := names(items)
 	fmt.Fprintf(b, "%s (%d)\n", title, len(all))
@@ -78,7 +78,7 @@ func count(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// Formats are how reports can be written.
+// Formats are the forms of reports.
 var Formats = map[string]func(w io.Writer, reports []*Report, version string) error{
 	"text":  func(w io.Writer, reports []*Report, _ string) error { return Text(w, reports) },
 	"json":  func(w io.Writer, reports []*Report, _ string) error { return JSON(w, reports) },

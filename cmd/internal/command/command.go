@@ -1,6 +1,6 @@
-// Package command runs what options name as commands, the way uWSGI does: words for a
-// shell, with the log as output. Each gets a process group of its own, so that it can be
-// ended with all that it has started, and ends when the server is killed.
+// Package command runs shell commands of options as uWSGI does, with the log as output. Each has a
+// process group of its own, so that it ends with everything that it has started, and ends when the
+// server is killed.
 package command
 
 import (
@@ -20,15 +20,15 @@ type Command struct {
 	Env    []string // as K=V; nil for the server's
 	Dir    string   // empty for the server's
 	Output *os.File // stdout and stderr
-	// Lasting has it live on when the server is killed.
+	// Lasting lets it live on when the server is killed.
 	Lasting bool
 	Stdin   *os.File            // nil for none
 	User    *syscall.Credential // nil for the server's
-	// NewPIDs has it see no processes but its own. Linux.
+	// NewPIDs hides all processes but its own from it. Linux.
 	NewPIDs bool
 }
 
-// Process is a command that was started. Any goroutine may call its methods.
+// Process is a started command. Any goroutine may call its methods.
 type Process struct {
 	PID  int
 	done chan struct{}
@@ -41,8 +41,8 @@ func (c Command) Start() (*Process, error) {
 	p := &Process{done: make(chan struct{})}
 	started := make(chan error)
 	go func() {
-		// The kernel ends the command when the thread that started it ends, so this one
-		// must last as long. It ends with this goroutine, as it is never unlocked.
+		// The kernel ends the command with the thread that started it. So this thread has to last
+		// as long: it ends with this goroutine, because it is never unlocked.
 		runtime.LockOSThread()
 		err := cmd.Start()
 		started <- err
@@ -58,12 +58,12 @@ func (c Command) Start() (*Process, error) {
 	return p, nil
 }
 
-// prepare makes the words of a simple command the program itself, so that signals reach
-// it and not a shell in between.
+// prepare makes the program of a simple command the process itself, so that signals reach it and
+// not a shell in between.
 func (c Command) prepare() *exec.Cmd {
 	argv := []string{"/bin/sh", "-c", c.Line}
 	if words := strings.Fields(c.Line); len(words) > 0 && !strings.ContainsAny(c.Line, "\"'\\`$&|;<>()[]{}*?~#!=%\n") {
-		if path, err := exec.LookPath(words[0]); err == nil { // else perhaps a word of the shell
+		if path, err := exec.LookPath(words[0]); err == nil { // else it may be a word of the shell
 			argv = append([]string{path}, words[1:]...)
 		}
 	}
@@ -87,10 +87,10 @@ func (c Command) prepare() *exec.Cmd {
 // Done is closed when the process has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
-// Err returns how it ended, nil for exit code 0. To be called when Done is closed.
+// Err returns how the process ended, nil for exit code 0. Call it when Done is closed.
 func (p *Process) Err() error { return p.err }
 
-// Running reports whether the process has not ended.
+// Running reports whether the process still runs.
 func (p *Process) Running() bool {
 	select {
 	case <-p.done:
@@ -100,15 +100,14 @@ func (p *Process) Running() bool {
 	}
 }
 
-// Signal sends sig to the process and all that it has started, unless those have made
-// groups of their own.
+// Signal signals the process and everything that it has started, except other process groups.
 func (p *Process) Signal(sig syscall.Signal) {
 	if p.Running() { // else its number may be another's
 		_ = syscall.Kill(-p.PID, sig)
 	}
 }
 
-// Stop sends sig and waits for the end. What is left when ctx ends is killed.
+// Stop sends sig and waits for the end. When ctx ends it kills what is left.
 func (p *Process) Stop(ctx context.Context, sig syscall.Signal) {
 	p.Signal(sig)
 	select {
@@ -119,8 +118,8 @@ func (p *Process) Stop(ctx context.Context, sig syscall.Signal) {
 	}
 }
 
-// Run runs the command and waits for its end, which comes early when ctx ends. An exit
-// code other than 0 is an error.
+// Run runs the command and waits for its end, at most until ctx ends. An exit code other than 0 is
+// an error.
 func (c Command) Run(ctx context.Context) error {
 	p, err := c.Start()
 	if err != nil {

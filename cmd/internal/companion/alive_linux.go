@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// alive reports whether a process exists and is no zombie, which nothing may reap while
-// its starter lives.
+// alive reports whether a process exists and is no zombie. Nobody may reap a zombie while its
+// starter lives.
 func alive(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil { // gone, or /proc is not there
@@ -25,11 +25,10 @@ func alive(pid int) bool {
 // behindName returns what follows the name, which may hold anything, brackets too.
 func behindName(stat []byte) []byte { return stat[bytes.LastIndexByte(stat, ')')+1:] }
 
-// clockTick is what starts of processes are told in: USER_HZ, 100 on every machine.
+// clockTick is USER_HZ, the unit of start times: 100 on every machine.
 const clockTick = 10 * time.Millisecond
 
-// birth returns when a process was started, in nanoseconds since the machine was; 0 where
-// that is not known.
+// birth returns when a process started, in nanoseconds since the machine did; 0 if unknown.
 func birth(pid int) int64 {
 	const startTime = 22 - 3 // by proc_pid_stat(5), of the fields behind the name
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
@@ -44,8 +43,8 @@ func birth(pid int) int64 {
 	return ticks * int64(clockTick)
 }
 
-// started returns the time of a birth, by the present time and what has passed since;
-// zero where that is not known.
+// started returns the time of a birth, by the present time and what has passed since; zero if
+// unknown.
 func started(born int64) time.Time {
 	var now unix.Timespec
 	if born == 0 || unix.ClockGettime(unix.CLOCK_BOOTTIME, &now) != nil {

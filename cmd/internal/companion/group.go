@@ -19,7 +19,7 @@ import (
 type Group struct {
 	members []*member
 	server  func(pid int) bool
-	control func() // a companion has ended that the server may not be without
+	control func() // a companion with control has ended
 	logf    func(format string, args ...any)
 	ctx     context.Context // of Stop, set before stop is closed
 	stop    chan struct{}
@@ -29,14 +29,14 @@ type Group struct {
 type member struct {
 	Spec
 	command command.Command
-	met     met // by the goroutine that watches it
+	met     met // owned by the goroutine that watches it
 
 	mu       sync.Mutex
 	pid      int
 	respawns int
 }
 
-// State is how a companion is at one moment.
+// State is the state of a companion at one moment.
 type State struct {
 	Command  string
 	PID      int // 0 for none
@@ -45,13 +45,13 @@ type State struct {
 
 // Server is what companions need of the server.
 type Server struct {
-	With func(line string) command.Command // what a command runs with
-	Owns func(pid int) bool                // which processes are its own, which no pid file may name
+	With func(line string) command.Command // gives a command its environment and output
+	Owns func(pid int) bool                // the server's own processes, which no pid file may name
 	Stop func()                            // a companion with control has ended
 	Logf func(format string, args ...any)
 }
 
-// Start starts all of them, unless a user or group that one is to run as does not exist.
+// Start starts all companions. It fails if a user or group that one needs does not exist.
 func Start(specs []Spec, server Server) (*Group, error) {
 	g := &Group{server: server.Owns, control: server.Stop, logf: server.Logf, stop: make(chan struct{})}
 	for _, s := range specs {
@@ -67,7 +67,7 @@ func Start(specs []Spec, server Server) (*Group, error) {
 		if m.command.User, err = credential(s); err != nil {
 			return nil, fmt.Errorf("daemon %q: %w", s.Command, err)
 		}
-		m.command.Lasting = s.PidFile != "" // it is found again by its pid file
+		m.command.Lasting = s.PidFile != "" // the next server finds it by its pid file
 		g.members = append(g.members, m)
 	}
 	for _, m := range g.members {
@@ -83,7 +83,7 @@ func Start(specs []Spec, server Server) (*Group, error) {
 	return g, nil
 }
 
-// credential is whom a companion runs as; nil for the server's user.
+// credential returns the user that a companion runs as; nil for the server's.
 func credential(s Spec) (*syscall.Credential, error) {
 	if s.UID == "" && s.GID == "" {
 		return nil, nil
@@ -105,10 +105,10 @@ func credential(s Spec) (*syscall.Credential, error) {
 	return c, nil
 }
 
-// touchFreq is how often the files of touch are looked at, as in uWSGI.
+// touchFreq is the time between looks at the files of touch, as in uWSGI.
 const touchFreq = time.Second
 
-// lookAt ends m whenever one of its files has changed; then it is started anew.
+// lookAt ends m when one of its files changes; then it starts again.
 func (g *Group) lookAt(m *member) {
 	last := map[string]time.Time{}
 	for _, path := range m.Touch {
@@ -129,7 +129,7 @@ func (g *Group) lookAt(m *member) {
 	}
 }
 
-// changed is when a file was written; zero where there is none.
+// changed returns when a file was written; zero without a file.
 func changed(path string) time.Time {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -138,7 +138,7 @@ func changed(path string) time.Time {
 	return info.ModTime()
 }
 
-// signalGroup sends sig to the group of pid, or to pid alone where it leads none.
+// signalGroup signals the group of pid, or pid alone if it leads none.
 func signalGroup(pid int, sig syscall.Signal) {
 	if syscall.Kill(-pid, sig) != nil {
 		_ = syscall.Kill(pid, sig)
@@ -215,11 +215,11 @@ func (g *Group) wait(d time.Duration) bool {
 // watch starts m whenever its pid file names no living process, until Stop.
 func (g *Group) watch(m *member) {
 	verb := "spawning"
-	var own *command.Process // one in the foreground
+	var own *command.Process // set for one in the foreground
 	for {
 		pid := g.living(m)
 		if pid == 0 && own != nil && own.Running() {
-			pid = own.PID // whatever it has written
+			pid = own.PID // whatever the file says
 		}
 		if pid == 0 {
 			g.logf("[uwsgi-daemons] %s \"%s\"", verb, m.Command)
@@ -259,11 +259,10 @@ func (g *Group) watch(m *member) {
 	}
 }
 
-// look is how often a pid file, or what it names, is looked at while something is
-// expected of it.
+// look is the time between looks at a pid file, or at its process, while something is expected.
 const look = 20 * time.Millisecond
 
-// appears waits, at most for m.Freq, for m to have written its pid file.
+// appears waits for m to write its pid file, at most for m.Freq.
 func (g *Group) appears(m *member) int {
 	for begun := time.Now(); time.Since(begun) < m.Freq; {
 		if pid := g.living(m); pid != 0 {
@@ -276,7 +275,7 @@ func (g *Group) appears(m *member) int {
 	return 0
 }
 
-// end ends a process that need not be the server's child.
+// end ends a process that need not be a child of the server.
 func (g *Group) end(m *member, pid int) {
 	_ = syscall.Kill(pid, m.StopSignal)
 	for g.living(m) == pid {
@@ -289,9 +288,9 @@ func (g *Group) end(m *member, pid int) {
 	}
 }
 
-// living returns the process that the pid file of m names, if it lives; 0 if not. That
-// of a machine that was switched off, or of a daemon that was killed, may name any. One
-// that was met before needs no clock to be known again: a clock may be set.
+// living returns the process in the pid file of m, if it lives; else 0. The file of a machine that
+// was switched off, or of a daemon that was killed, may name any process. A process that was met
+// before is known without a clock, which may have been set.
 func (g *Group) living(m *member) int {
 	pid, written := readPID(m.PidFile)
 	if pid == 0 || !alive(pid) {
@@ -307,18 +306,18 @@ func (g *Group) living(m *member) int {
 	return pid
 }
 
-// met is a process that was found to be a companion.
+// met is a process that is known to be a companion.
 type met struct {
 	pid  int
 	born int64 // see birth
 }
 
-// mtimeSlack is more than the times of files, of some file systems whole seconds, and
-// the starts of processes may differ by.
+// mtimeSlack is more than the error of file times (whole seconds on some file systems) and of
+// process starts.
 const mtimeSlack = 2 * time.Second
 
-// startedAfter reports whether a process that was born then started after its pid file
-// was written: so it is another, which has the number by now.
+// startedAfter reports whether a process born then started after its pid file was written: then it
+// is another with the same number.
 func startedAfter(born int64, written time.Time) bool {
 	begun := started(born)
 	return !begun.IsZero() && begun.After(written.Add(mtimeSlack))
@@ -326,7 +325,7 @@ func startedAfter(born int64, written time.Time) bool {
 
 // readPID returns the number in a pid file, 0 for none, and when it was written.
 func readPID(path string) (int, time.Time) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe has no end to wait for
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe must not hold it up
 	if err != nil {
 		return 0, time.Time{}
 	}
@@ -344,8 +343,7 @@ func readPID(path string) (int, time.Time) {
 	return int(pid), info.ModTime()
 }
 
-// Stop asks the companions to end and waits for it. What is left when ctx ends is
-// killed. To be called once.
+// Stop asks the companions to end, and waits. When ctx ends it kills what is left. Call it once.
 func (g *Group) Stop(ctx context.Context) {
 	g.ctx = ctx
 	close(g.stop)

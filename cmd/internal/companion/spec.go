@@ -1,6 +1,6 @@
 // Package companion runs processes beside the server, as uWSGI's attach-daemon and
-// smart-attach-daemon ask for it: a cache, a queue, a task runner. They are started with
-// the server, started again when they die, and ended with it.
+// smart-attach-daemon do: a cache, a queue, a task runner. They start with the server, start again
+// when they die, and end with it.
 package companion
 
 import (
@@ -15,31 +15,31 @@ import (
 // Spec is what to run.
 type Spec struct {
 	Command string // for a shell
-	// PidFile is where the companion writes its id, which tells whether it lives: it goes
-	// to the background by itself, or, with Foreground, only writes the file. Empty for one
-	// that is told by the end of its command.
+	// PidFile is where the companion writes its id. The file says whether it lives: the companion
+	// goes to the background, or, with Foreground, only writes the file. If it is empty the end of
+	// the command says so.
 	PidFile    string
 	Foreground bool
 	Dir        string         // empty for the server's
 	Freq       time.Duration  // between looks at PidFile
-	StopSignal syscall.Signal // how it is asked to end
-	// ReloadSignal is what it gets when the server reloads; 0 for nothing.
+	StopSignal syscall.Signal // asks it to end
+	// ReloadSignal is sent when the server reloads; 0 for none.
 	ReloadSignal syscall.Signal
-	// Touch are files: when one of them changes, the companion is ended and so started anew.
+	// Touch are files: when one changes, the companion ends and starts again.
 	Touch []string
-	// Control has the server stop when the companion ends.
+	// Control stops the server when the companion ends.
 	Control  bool
 	Stdin    bool   // it has the server's standard input, else none
-	UID, GID string // whom it runs as, by name or number; empty for the server's
-	// NewPIDs has it see no processes but its own: Linux.
+	UID, GID string // its user, by name or number; empty for the server's
+	// NewPIDs hides all processes but its own from it: Linux.
 	NewPIDs bool
-	// Unknown are keys that it was given and that have no meaning.
+	// Unknown are keys without a meaning.
 	Unknown []string
-	// MaxThrottle bounds the time between attempts to start one that dies at once.
+	// MaxThrottle bounds the time between starts of one that dies at once.
 	MaxThrottle time.Duration
 }
 
-// What holds without a key of its own, as in uWSGI.
+// The defaults, as in uWSGI.
 const (
 	defaultFreq        = 10 * time.Second
 	defaultMaxThrottle = 300 * time.Second
@@ -66,8 +66,8 @@ func ParseSmart(value string, foreground bool) (Spec, error) {
 	return s, err
 }
 
-// ParseKeys reads "key=value,key=value" of attach-daemon2. A comma that belongs to a value
-// is written \,. As in uWSGI, words that are no such pair are left out.
+// ParseKeys reads "key=value,key=value" of attach-daemon2. A comma inside a value is written \,. As
+// in uWSGI, other words are left out.
 func ParseKeys(value string) (Spec, error) {
 	s := New("")
 	for _, pair := range splitKeys(value) {
@@ -133,7 +133,7 @@ func (s *Spec) key(key, text string) (err error) {
 // Keys are the keys of attach-daemon2, for messages.
 const Keys = "cmd, pidfile, daemonize, chdir, freq, max_throttle, stopsignal, reloadsignal, touch, control, stdin, uid, gid, ns_pid and notifypid"
 
-// on reads a key that is set or not. In uWSGI any value sets it.
+// on reads a flag. As in uWSGI any value sets it.
 func on(text string) bool {
 	switch strings.ToLower(text) {
 	case "", "0", "false", "off", "no":
@@ -150,8 +150,8 @@ func signal(key, text string) (syscall.Signal, error) {
 	return syscall.Signal(n), nil
 }
 
-// splitKeys takes the list apart at its commas. A backslash takes the meaning of the letter
-// behind it, and goes.
+// splitKeys splits the list at its commas. A backslash takes the meaning of the next letter, and
+// goes.
 func splitKeys(value string) []string {
 	var pairs []string
 	var pair strings.Builder
@@ -180,11 +180,11 @@ func seconds(key, text string) (time.Duration, error) {
 	return time.Duration(n) * time.Second, nil
 }
 
-// short is how long a life counts as a failed start.
+// short is the longest life that counts as a failed start.
 const short = 3 * time.Second
 
-// throttle returns how long to wait before the next start of one that lived for so long,
-// when the wait before was last.
+// throttle returns the wait before the next start of one that lived for so long, after a wait of
+// last.
 func throttle(lived, last, most time.Duration) time.Duration {
 	if lived > short {
 		return 0

@@ -9,12 +9,12 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/command"
 )
 
-// maxRunning bounds how many runs of one job there may be at a time: one that takes
-// longer than its interval must not fill the machine.
+// maxRunning bounds the runs of one job at a time: a job that takes longer than its interval must
+// not fill the machine.
 const maxRunning = 32
 
-// Runner runs jobs when they are due, from a goroutine of its own. Any goroutine may
-// call its methods.
+// Runner runs jobs when they are due, on a goroutine of its own. Any goroutine may call its
+// methods.
 type Runner struct {
 	jobs    []*job
 	logf    func(format string, args ...any)
@@ -36,15 +36,14 @@ type run struct {
 	started time.Time
 }
 
-// State is how a job is at one moment.
+// State is the state of a job at one moment.
 type State struct {
 	Job
-	PID     int // of the run that was started last and has not ended; 0 for none
+	PID     int // of the last run that has not ended; 0 for none
 	Started time.Time
 }
 
-// Start begins with the jobs that are due in this very minute. with gives what a command
-// runs with.
+// Start begins with the jobs of this very minute. with gives a command its environment and output.
 func Start(jobs []Job, with func(line string) command.Command, logf func(string, ...any)) *Runner {
 	r := &Runner{logf: logf, stop: make(chan struct{})}
 	for _, j := range jobs {
@@ -54,7 +53,7 @@ func Start(jobs []Job, with func(line string) command.Command, logf func(string,
 	return r
 }
 
-// keepTime starts what is due, once in each minute.
+// keepTime starts the jobs that are due, once a minute.
 func (r *Runner) keepTime() {
 	var last time.Time
 	for {
@@ -80,7 +79,7 @@ func (r *Runner) begin(j *job) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	select {
-	case <-r.stop: // Stop has seen to this job, or will not see this run
+	case <-r.stop: // Stop has ended this job, or will not see this run
 		return
 	default:
 	}
@@ -129,8 +128,8 @@ func (r *Runner) attend(j *job, one *run) {
 	r.logf("[uwsgi-cron] command \"%s\" running with pid %d exited after %d second(s)", j.Command, one.process.PID, int(time.Since(one.started).Seconds()))
 }
 
-// Stop starts no more jobs and ends those that run: with SIGTERM, and when ctx ends with
-// SIGKILL. To be called once.
+// Stop starts no more jobs and ends those that run, by SIGTERM, and by SIGKILL when ctx ends. Call
+// it once.
 func (r *Runner) Stop(ctx context.Context) {
 	close(r.stop)
 	for _, j := range r.jobs {

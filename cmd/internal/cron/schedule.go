@@ -1,11 +1,11 @@
-// Package cron runs commands at times, as uWSGI's options cron, cron2 and unique-cron
-// ask for it: five numbers and a command.
+// Package cron runs commands at times, as uWSGI's cron, cron2 and unique-cron do: five numbers and
+// a command.
 package cron
 
 import "time"
 
-// Schedule says in which minutes a job is due. As in uWSGI a number below 0 stands for
-// every minute (hour, ...) that it divides: -1 for all, -5 for 0, 5, 10 and so on.
+// Schedule says in which minutes a job is due. As in uWSGI a negative number stands for every
+// minute (hour, ...) that it divides: -1 for all, -5 for 0, 5, 10 and so on.
 type Schedule struct {
 	Minute, Hour, Day, Month int
 	Week                     int // day of the week, 0 and 7 are Sunday
@@ -14,8 +14,8 @@ type Schedule struct {
 // Every is due in every minute.
 var Every = Schedule{Minute: -1, Hour: -1, Day: -1, Month: -1, Week: -1}
 
-// Matches reports whether s is due in the minute of t, in the zone of t. When both day
-// and day of the week are given one of them is enough, as in crontab.
+// Matches reports whether s is due in the minute of t, in the zone of t. If both day and day of the
+// week are given, one of them is enough, as in crontab.
 func (s Schedule) Matches(t time.Time) bool {
 	week := s.Week
 	if week == 7 {

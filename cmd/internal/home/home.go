@@ -1,6 +1,6 @@
-// Package home tells which Python an app belongs to, where the place of the program does
-// not: under pipx and uv the program lies in a virtualenv that was made for it alone, and
-// pip may have put it into a folder that many Pythons share.
+// Package home finds the Python of an app where the place of the program does not tell: under pipx
+// and uv the program has a virtualenv of its own, and pip may have put it into a folder that many
+// Pythons share.
 package home
 
 import (
@@ -11,18 +11,17 @@ import (
 	"strings"
 )
 
-// PythonEnv names the interpreter to use, in the environment of python -m uwsgo, which is
-// run by it.
+// PythonEnv is the variable by which python -m uwsgo names its interpreter.
 const PythonEnv = "UWSGO_PYTHON"
 
-// Tool reports whether a virtualenv was made by pipx or uv for the program alone. One that
-// apps were put into as well, by pipx inject or uv's --with, counts as theirs.
+// Tool reports whether pipx or uv made a virtualenv for the program alone. A virtualenv with apps
+// in it, by pipx inject or uv's --with, counts as theirs.
 func Tool(virtualenv string) bool {
 	return madeForOne(virtualenv) && !hasOthers(virtualenv)
 }
 
-// madeForOne finds the marks of pipx, of uv tool install, and of uvx, whose virtualenvs are
-// in a cache.
+// madeForOne finds the marks of pipx, of uv tool install, and of uvx, whose virtualenvs are in a
+// cache.
 func madeForOne(virtualenv string) bool {
 	for _, mark := range []string{"pipx_metadata.json", "uv-receipt.toml"} {
 		if exists(filepath.Join(virtualenv, mark)) {
@@ -38,10 +37,10 @@ func madeForOne(virtualenv string) bool {
 	return false
 }
 
-// own are distributions that are in such a virtualenv whatever it is for.
+// own are distributions that every such virtualenv has.
 var own = []string{"uwsgo", "uwsgo_uwsgi", "pip", "setuptools", "wheel"}
 
-// hasOthers reports whether anything but the program is installed in a virtualenv.
+// hasOthers reports whether a virtualenv has anything but the program.
 func hasOthers(virtualenv string) bool {
 	found, _ := filepath.Glob(filepath.Join(virtualenv, "lib", "*", "site-packages", "*.dist-info"))
 	return slices.ContainsFunc(found, func(path string) bool {
@@ -50,8 +49,7 @@ func hasOthers(virtualenv string) bool {
 	})
 }
 
-// Project returns the virtualenv in the folder of an app, under the names that people and
-// tools give it; empty for none.
+// Project returns the virtualenv in the folder of an app, under its usual names; empty for none.
 func Project(dir string) string {
 	for _, name := range []string{".venv", "venv", "env"} {
 		path := filepath.Join(dir, name)
@@ -62,10 +60,9 @@ func Project(dir string) string {
 	return ""
 }
 
-// InstalledFor returns the Python that pip has installed the program for, where that is in
-// no virtualenv: the site-packages beside it tell its version, as below ~/.local, /usr/local or a Python
-// that pyenv has built. Where several have it, and where none has, the result is empty: then the one
-// in PATH is as good as any.
+// InstalledFor returns the Python for which pip has installed the program, outside of a virtualenv:
+// the site-packages beside it name the version, as below ~/.local, /usr/local or a Python of pyenv.
+// If several or none have it the result is empty: the one in PATH is as good as any.
 func InstalledFor(program string) string {
 	real, err := filepath.EvalSymlinks(program)
 	if err != nil {

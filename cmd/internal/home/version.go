@@ -10,11 +10,11 @@ import (
 	"time"
 )
 
-// askTime bounds the question which version an interpreter has.
+// askTime bounds the time to ask an interpreter for its version.
 const askTime = time.Second
 
-// Version returns the version of an interpreter; empty where it does not tell. A virtualenv
-// has it in its pyvenv.cfg, and a shim of pyenv in a file as well, which spares running Python.
+// Version returns the version of an interpreter; empty if unknown. A virtualenv has it in
+// pyvenv.cfg, and a shim of pyenv in a file too, which saves running Python.
 func Version(python string) string {
 	text, err := os.ReadFile(filepath.Join(filepath.Dir(filepath.Dir(python)), "pyvenv.cfg"))
 	if err == nil {
@@ -39,7 +39,7 @@ func Version(python string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// release cuts what virtualenv writes, 3.13.1.final.0, to 3.13.1.
+// release cuts virtualenv's 3.13.1.final.0 to 3.13.1.
 func release(version string) string {
 	parts := strings.SplitN(version, ".", 4)
 	return strings.Join(parts[:min(3, len(parts))], ".")
@@ -47,9 +47,9 @@ func release(version string) string {
 
 var number = regexp.MustCompile(`^[0-9]+\.[0-9]+\.[0-9]+$`)
 
-// shimmed returns the version that a shim of pyenv would run, which takes a shell half a second to find out:
-// ROOT/shims/python3 runs ROOT/versions/VERSION. PYENV_VERSION names it, or the file .python-version of the folder or one
-// above, or else ROOT/version. Empty where it is no shim, or names something else than a version.
+// shimmed returns the version that a shim of pyenv would run; asking the shim itself takes half a
+// second. ROOT/shims/python3 runs ROOT/versions/VERSION. PYENV_VERSION names it, or .python-version
+// of the folder or one above, or ROOT/version. It is empty for anything else.
 func shimmed(python string) string {
 	shims := filepath.Dir(python)
 	if filepath.Base(shims) != "shims" {

@@ -1,6 +1,6 @@
-// Package hook reads the actions of uWSGI's hook-STAGE options: ACTION:ARGUMENT. Most of
-// them, such as mkdir and write, become lines for a shell, so that the server and its
-// worker processes run the same ones; a few change the process itself.
+// Package hook reads the actions of uWSGI's hook-STAGE options: ACTION:ARGUMENT. Most, such as
+// mkdir and write, become lines for a shell, so that the server and its workers run the same ones.
+// A few change the process itself.
 package hook
 
 import (
@@ -11,7 +11,7 @@ import (
 	"syscall"
 )
 
-// Kind says who does what an action asks for.
+// Kind says who does the action.
 type Kind uint8
 
 // The kinds of action.
@@ -34,7 +34,7 @@ const (
 	Pause  = "pause"
 )
 
-// tasks are what functions of uWSGI's master do, by their names in its source.
+// tasks are the functions of uWSGI's master, by their names in its source.
 var tasks = map[string]string{
 	"gracefully_kill_them_all": Stop, "kill_them_all": Stop,
 	"grace_them_all": Reload, "reap_them_all": Reload,
@@ -51,17 +51,16 @@ type Action struct {
 	Number      int
 }
 
-// shellAction makes the shell line of an action's argument. An empty form says that any
-// argument will do.
+// shellAction makes the shell line of an argument. An empty form takes any argument.
 type shellAction struct {
 	form string
 	line func(arg string) string
 }
 
-// command is a standard program, wherever PATH leads by then.
+// command is a standard program, found by PATH when it runs.
 const command = "command -p "
 
-// shell are the actions that a shell does. uWSGI splits file and text at the first blank.
+// shell are the actions for a shell. uWSGI splits file and text at the first blank.
 var shell = map[string]shellAction{
 	"mkdir":   {"DIRECTORY", func(arg string) string { return command + "mkdir -- " + quote(arg) }},
 	"unlink":  {"FILE", func(arg string) string { return command + "rm -- " + quote(arg) }},
@@ -72,7 +71,7 @@ var shell = map[string]shellAction{
 	"writen":  {"FILE TEXT", into(">", `%s\n`)}, //nolint:misspell // uWSGI calls it so
 	"append":  {"FILE TEXT", into(">>", "%s")},
 	"appendn": {"FILE", into(">>", `%s\n`)},
-	// Opened for reading, too, a pipe does not wait for who reads it.
+	// Opened for reading too, a pipe does not wait for a reader.
 	"writefifo": {"FILE TEXT", func(arg string) string {
 		file, _, _ := strings.Cut(arg, " ")
 		return "[ -e " + quote(file) + " ] && " + into("1<>", "%s")(arg)
@@ -97,12 +96,12 @@ var shell = map[string]shellAction{
 // most bounds a wait, as uWSGI does by default.
 const most = "[ $i -lt 60 ] || { echo 'it is not there after 60 seconds'; exit 1; }; i=$((i+1)); "
 
-// until waits for what a file test says of a path, with a bound in its loop.
+// until waits until a file test holds, with a bound in its loop.
 func until(test, path, bound string) string {
 	return "i=0; until [ " + test + " " + quote(path) + " ]; do " + bound + command + "sleep 1; done; "
 }
 
-// into writes what follows the first blank to what stands before it.
+// into writes what follows the first blank into the file before it.
 func into(redirect, format string) func(string) string {
 	return func(arg string) string {
 		file, text, _ := strings.Cut(arg, " ")
@@ -115,10 +114,10 @@ func chown(arg string) string {
 	return command + "chown -- " + quote(words[1]+":"+words[2]) + " " + quote(words[0])
 }
 
-// quote makes one word for a shell.
+// quote returns one word for a shell.
 func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
-// never are the actions of uWSGI that there are none of here.
+// never are the actions of uWSGI that uwsgo does not have.
 var never = []struct{ names, why string }{
 	{"mount umount", "file systems are neither mounted nor unmounted here: do it before the start, with exec:mount … as root, or in the systemd unit"},
 	{"call callret callint callintret", "there are no functions of C to call: exec:COMMAND runs a command"},
@@ -127,7 +126,7 @@ var never = []struct{ names, why string }{
 	{"setns", "processes get no namespaces of their own: set them for the service"},
 }
 
-// Parse reads an action. One that cannot be done is an error that says what to do.
+// Parse reads an action. If it cannot be done the error says what to do.
 func Parse(value string) (Action, error) {
 	name, arg, ok := strings.Cut(value, ":")
 	if !ok {
@@ -168,7 +167,7 @@ func Parse(value string) (Action, error) {
 	case "unix_signal":
 		return a, a.signal(arg)
 	case "call", "callret":
-		// The two functions of C that documents show.
+		// The two functions of C in uWSGI's documentation.
 		function, text, _ := strings.Cut(arg, " ")
 		switch function {
 		case "uwsgi_log":
@@ -187,7 +186,7 @@ func Parse(value string) (Action, error) {
 	return a, fmt.Errorf("there is no action %q; there are %s", name, strings.Join(Names(), ", "))
 }
 
-// Names lists the actions that can be done.
+// Names returns the actions that can be done.
 func Names() []string {
 	names := []string{"exec", "safeexec", "cd", "chdir", "putenv", "exit", "hostname", "wait_for_socket", "unix_signal"}
 	for name := range shell {
@@ -224,7 +223,7 @@ func (a *Action) shell(name, arg string, s shellAction) error {
 	return nil
 }
 
-// signal reads NUMBER FUNCTION, where the function is one of uWSGI's master.
+// signal reads NUMBER FUNCTION. The function is one of uWSGI's master.
 func (a *Action) signal(arg string) error {
 	number, function, ok := strings.Cut(arg, " ")
 	a.Kind, a.Number = Signal, leading(number)
@@ -241,7 +240,7 @@ func (a *Action) signal(arg string) error {
 	return nil
 }
 
-// leading is the number that s begins with, as C's atoi reads it.
+// leading returns the number at the beginning of s, as C's atoi does.
 func leading(s string) int {
 	s = strings.TrimLeft(s, " \t")
 	end := 0
