@@ -5,16 +5,16 @@ import (
 	"strings"
 )
 
-// declare makes an option of the configuration's own, as Debian's default.ini does. Its value
-// is NAME=TEMPLATE: what KEY=VALUE;KEY=VALUE stands for, where $1, $2 and so on are the words
-// of the value.
+// declare makes an option of the configuration's own, as Debian's default.ini does. Its value is
+// NAME=TEMPLATE. The template is KEY=VALUE;KEY=VALUE, where $1, $2 and so on are the words of the
+// value.
 func (l *List) declare(e Entry) error {
 	name, template, ok := strings.Cut(e.Value, "=")
 	if !ok || name == "" {
 		return e.Origin.Errorf(e.Key, "%q is not of the form NAME=TEMPLATE", e.Value)
 	}
 	if l.table.Lookup(name) != nil {
-		return nil // uWSGI's own are found first
+		return nil // uWSGI finds its own first
 	}
 	if _, twice := l.declared[name]; twice {
 		return nil
@@ -31,8 +31,7 @@ func (l *List) declare(e Entry) error {
 	return nil
 }
 
-// stand adds what an option of the configuration's own stands for. One without = is a
-// placeholder and nothing else.
+// stand adds the options of the template. A part without = is a placeholder and nothing else.
 func (l *List) stand(e Entry, template string) error {
 	words := strings.FieldsFunc(e.Value, func(r rune) bool { return r == ' ' })
 	if len(words) == 0 {

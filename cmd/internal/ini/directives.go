@@ -8,8 +8,8 @@ import (
 // act does what a directive says, as soon as it is read.
 type act func(l *List, e Entry) error
 
-// directive is an option that acts on the reading itself. One without an act is done
-// elsewhere: else and endif by Add, inherit by who resolves the list.
+// directive is an option that acts while it is read. Those without an act have it elsewhere: else
+// and endif in Add, inherit where the list is resolved.
 type directive struct {
 	option.Option
 	act act
@@ -25,7 +25,7 @@ func Directives() []option.Option {
 	return options
 }
 
-// acts returns what is done at once, by all names.
+// acts maps all names to what is done at once.
 func acts() map[string]act {
 	found := map[string]act{}
 	for _, d := range directives {

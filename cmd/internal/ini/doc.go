@@ -1,10 +1,8 @@
-// Package ini reads uWSGI's ini dialect: line rules, sections, magic %x
-// variables, includes, for and if, and the three passes that fill in $(NAME),
-// @(file) and %(name). It keeps what it read as one list of options in order,
-// to which the command line and the environment add theirs, because all of them
-// share conditions and placeholders. What the options mean is package config's
-// matter.
+// Package ini reads uWSGI's ini dialect: line rules, sections, magic %x variables, includes, for
+// and if, and the three passes that fill in $(NAME), @(file) and %(name). It keeps one list of
+// options in order. The command line and the environment add theirs to it, because all share
+// conditions and placeholders. What the options mean is up to package config.
 //
-// The dialect is that of uWSGI 2.0, with the else of 2.1. Traps are kept where
-// files may rely on them and warned about where they surprise.
+// The dialect is that of uWSGI 2.0, with the else of 2.1. Its traps stay where files may rely on
+// them, and get a warning where they surprise.
 package ini

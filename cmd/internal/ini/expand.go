@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// Expand fills in $(NAME) from the environment, then @(file) with the file's
-// content, then %(name) from other options, in every value that has not acted
-// already. A name that is not known stays as it is written.
+// Expand fills in $(NAME) from the environment, then @(file) with the file's content, then %(name)
+// from other options, in every value that has not acted yet. Unknown names stay as they are
+// written.
 func (l *List) Expand() error {
 	for _, pass := range l.passes() {
 		for i := range l.Entries {
@@ -26,7 +26,7 @@ func (l *List) Expand() error {
 	return nil
 }
 
-// refer notes the placeholders that an entry refers to which Filled may fill in later.
+// refer notes the placeholders of an entry that Filled may fill in later.
 func (l *List) refer(value string) {
 	for from := 0; ; {
 		begin, end := reference(value, '%', from)
@@ -38,8 +38,8 @@ func (l *List) refer(value string) {
 	}
 }
 
-// Filled is the value of e with what Expand fills in, also of an entry that has acted
-// already: uWSGI reads listen = @(file) too early to see what stands in the file.
+// Filled returns the value of e after Expand, also if e has already acted: uWSGI reads listen =
+// @(file) too early to see the file's contents.
 func (l *List) Filled(e Entry) (string, error) {
 	if !e.HasValue {
 		return "", nil
@@ -52,7 +52,7 @@ func (l *List) Filled(e Entry) (string, error) {
 	return e.Value, nil
 }
 
-// pass is one kind of reference, and what one stands for.
+// pass is one kind of reference, with its values.
 type pass struct {
 	symbol byte
 	lookup func(key string) (string, bool, error)
@@ -66,9 +66,8 @@ func (l *List) passes() []pass {
 	}
 }
 
-// fill replaces the references of one kind in e. After each it starts again at
-// the second byte of the value, so what it put in is filled in too, unless it
-// stands at the very start; uWSGI does exactly so.
+// fill replaces the references of one kind in e. As in uWSGI, it starts again at the second byte of
+// the value after each, so that it fills in what it has put in, unless that is at the very start.
 func (l *List) fill(e *Entry, p pass) error {
 	from := 0
 	for {
@@ -92,9 +91,9 @@ func (l *List) fill(e *Entry, p pass) error {
 	}
 }
 
-// reference finds the next symbol(key) in v and returns where the key begins and
-// ends, or -1. A key may contain pairs of parentheses; a further symbol in it
-// starts a new reference, so inner ones are found first.
+// reference finds the next symbol(key) in v and returns the ends of the key, or -1. A key may
+// contain pairs of parentheses. A further symbol in it starts a new reference, so inner ones come
+// first.
 func reference(v string, symbol byte, from int) (begin, end int) {
 	begin = -1
 	depth, armed := 0, false
@@ -120,7 +119,7 @@ func reference(v string, symbol byte, from int) (begin, end int) {
 	return -1, -1
 }
 
-// content reads the file of an @() without its last newline.
+// content returns the file of an @() without its last newline.
 func (l *List) content(name string) (string, bool, error) {
 	if err := l.mayRead(name, false); err != nil {
 		return "", false, err
@@ -137,9 +136,9 @@ func (l *List) content(name string) (string, bool, error) {
 	return s, true, nil
 }
 
-// placeholder is what %(key) stands for: an option's value or, where there are
-// spaces, a calculation from left to right. There, words that are no operator
-// are numbers or options, an unknown one is empty, and two in a row are joined.
+// placeholder returns the value of %(key): an option's value or, with spaces, a calculation from
+// left to right. In a calculation, words that are no operator are numbers or options, an unknown
+// one is empty, and two in a row are joined.
 func (l *List) placeholder(key string) (string, bool, error) {
 	if !strings.Contains(key, " ") {
 		value, known := l.Get(key)
@@ -197,8 +196,8 @@ func apply(operator, left, right string) string {
 	return strconv.FormatInt(a, 10)
 }
 
-// LeadingInt is the number at the start of s, as C's strtol reads it, or 0 and
-// false when there is none. One that is too large is cut to the largest.
+// LeadingInt returns the number at the start of s, as C's strtol reads it; 0 and false for none. A
+// number that is too large becomes the largest.
 func LeadingInt(s string) (int64, bool) {
 	s = strings.TrimLeft(s, " \t\n\v\f\r")
 	end := 0

@@ -14,14 +14,14 @@ import (
 // own is the form of uWSGI's ini files, which this package reads itself.
 const own form.Kind = ""
 
-// Load reads the ini file that arg names: FILE, FILE:SECTION, :SECTION of the
-// file read last, - or scheme://…. It is what the ini option does.
+// Load reads the ini file that arg names, for the ini option: FILE, FILE:SECTION, :SECTION of the
+// last file, - or scheme://….
 func (l *List) Load(arg string, from Origin) error {
 	return l.load(arg, own, Entry{Key: "ini", Value: arg, Origin: from}, true)
 }
 
-// Inherit reads the file that the inherit option names. Its options come after
-// all others, too late to be expanded.
+// Inherit reads the file of the inherit option. Its options come after all others, too late to be
+// expanded.
 func (l *List) Inherit(e Entry) error {
 	before := len(l.Entries)
 	if err := l.loadByName(e.Value, e, false); err != nil {
@@ -36,8 +36,8 @@ func (l *List) Inherit(e Entry) error {
 	return nil
 }
 
-// LoadNamed reads a file given by position on the command line, where the end of
-// the name tells what it is.
+// LoadNamed reads a file that the command line gives by position. The end of its name tells its
+// form.
 func (l *List) LoadNamed(name string) error {
 	return l.loadByName(name, Entry{Value: name}, true)
 }
@@ -53,8 +53,8 @@ func (l *List) loadByName(name string, e Entry, outermost bool) error {
 	return e.Origin.Errorf(e.Key, "unable to load configuration from %s: the name of a configuration file ends in .ini, .yaml, .json, .xml or .toml", name)
 }
 
-// load reads one section of a file. outermost says that the file may become
-// the one that upper-case magic variables speak of.
+// load reads one section of a file. outermost lets the file become the one of the upper-case magic
+// variables.
 func (l *List) load(arg string, kind form.Kind, e Entry, outermost bool) error {
 	if l.depth == maxDepth {
 		return e.Origin.Errorf(e.Key, "%s: files include each other more than %d deep", arg, maxDepth)
@@ -83,7 +83,7 @@ func (l *List) load(arg string, kind form.Kind, e Entry, outermost bool) error {
 	if err != nil {
 		return e.Origin.Errorf(e.Key, "%w", err)
 	}
-	text = bytes.TrimPrefix(text, []byte("\ufeff")) // editors of Windows put one in front
+	text = bytes.TrimPrefix(text, []byte("\ufeff")) // editors of Windows write it
 	if kind == own {
 		l.last = file
 	}
@@ -107,7 +107,7 @@ func (l *List) addForm(kind form.Kind, lines []line, file, section string) error
 		text.WriteString(ln.text)
 		text.WriteByte('\n')
 	}
-	number := func(n int) int { // of the line in the file, where a % has joined some
+	number := func(n int) int { // line of the file: a % may have joined some
 		if n < 1 || n > len(lines) {
 			return n
 		}
@@ -140,7 +140,7 @@ func (l *List) addForm(kind form.Kind, lines []line, file, section string) error
 	return nil
 }
 
-// name is how messages call a file.
+// name returns the file's name for messages.
 func name(file string) string {
 	if file == "-" {
 		return "standard input"
@@ -171,7 +171,7 @@ func splitSection(arg string) (file, section string) {
 	return arg, ""
 }
 
-// line is a line after its magic variables were filled in.
+// line is a line with its magic variables filled in.
 type line struct {
 	number int
 	text   string
@@ -215,10 +215,10 @@ func (l *List) addLines(lines []line, file, wanted string) error {
 	return nil
 }
 
-// base is the last component of a path, as the part after its last slash.
+// base returns the last component of a path, after its last slash.
 func base(name string) string { return name[strings.LastIndexByte(name, '/')+1:] }
 
-// absolute is name below dir, not cleaned, unless it is absolute already.
+// absolute returns name below dir, not cleaned, unless it is absolute.
 func absolute(dir, name string) string {
 	if path.IsAbs(name) {
 		return name

@@ -7,39 +7,39 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/option"
 )
 
-// Bounds on what a configuration may grow to. Real ones have some 50 entries.
+// Bounds of a configuration. Real ones have some 50 entries.
 const (
 	maxEntries = 10_000
-	maxDepth   = 32       // files that include each other
-	maxFiles   = 1_000    // files read in all
-	maxWork    = 16 << 20 // bytes written by expansion in all
+	maxDepth   = 32       // depth of includes
+	maxFiles   = 1_000    // all files together
+	maxWork    = 16 << 20 // bytes that expansion writes
 )
 
-// Entry is one option as it was given.
+// Entry is one option as given.
 type Entry struct {
-	Key      string // the name as written, maybe an alias or unknown
+	Key      string // the name as written; it may be an alias or unknown
 	Value    string
 	HasValue bool // false only for a flag on the command line
 	Origin   Origin
-	Settled  bool // it has acted already or is only a placeholder
+	Settled  bool // it has already acted, or is only a placeholder
 }
 
-// List is the options in the order in which they were given, and the state of
-// the conditions that hold while more are added. It belongs to one goroutine.
+// List has the options in their order, and the conditions that hold while more are added. It
+// belongs to one goroutine.
 type List struct {
 	Entries  []Entry
 	Warnings []string
 	Links    []Link
 
-	index  map[string]int // where a key stands first in Entries
+	index  map[string]int // the first entry of each key
 	world  World
-	table  *option.Table // the options that there are
+	table  *option.Table // all options
 	acts   map[string]act
 	magic  [256]string
-	first  bool   // a file has been read, so the upper-case magic variables stand
+	first  bool   // a file has been read, so the upper-case magic variables hold
 	last   string // the file that :section means
 	logic  logic
-	unread []string // files of for-readline that a warning was given for
+	unread []string // files of for-readline with a warning
 	inBody bool     // an entry of an if or for is being added
 	strict bool
 	remote bool // commands and other machines may give configurations
@@ -51,29 +51,29 @@ type List struct {
 	declared map[string]string
 }
 
-// New makes an empty list of some of these options.
+// New returns an empty list for these options.
 func New(w World, options *option.Table) *List {
 	l := &List{world: w, table: options, acts: acts(), index: map[string]int{}, used: map[string]bool{}, declared: map[string]string{}}
 	l.initMagic()
 	return l
 }
 
-// Lookup finds an option by its name, nil if there is none.
+// Lookup returns an option by its name, nil for none.
 func (l *List) Lookup(name string) *option.Option { return l.table.Lookup(name) }
 
 // Strict reports whether the strict option is on.
 func (l *List) Strict() bool { return l.strict }
 
-// Used reports whether some value referred to key as a placeholder.
+// Used reports whether a value refers to key as a placeholder.
 func (l *List) Used(key string) bool { return l.used[key] }
 
-// Warnf adds a warning about something that goes on regardless.
+// Warnf adds a warning about something that ends nothing.
 func (l *List) Warnf(format string, args ...any) {
 	l.Warnings = append(l.Warnings, fmt.Sprintf(format, args...))
 }
 
-// Add appends an option as the conditions around it allow. An option that acts
-// while it is read does so now, so it may add further ones.
+// Add appends an option, as the conditions allow. An option that acts while it is read acts now,
+// and may add others.
 func (l *List) Add(e Entry) error {
 	if !l.inBody {
 		switch e.Key {
@@ -115,7 +115,7 @@ func (l *List) append(e Entry) error {
 	return nil
 }
 
-// Unknown makes the error for an option that does not exist.
+// Unknown returns the error for an option that does not exist.
 func (l *List) Unknown(e Entry, strict bool) error {
 	if strict {
 		return e.Origin.Errorf(e.Key, "[strict-mode] unknown config directive: %s%s", e.Key, l.Hint(e.Key))
@@ -123,8 +123,7 @@ func (l *List) Unknown(e Entry, strict bool) error {
 	return e.Origin.Errorf(e.Key, "unknown option%s", l.Hint(e.Key))
 }
 
-// Hint asks, at the end of a message, whether another name was meant; empty where none is
-// likely.
+// Hint asks, for the end of a message, whether another name was meant; empty if none is likely.
 func (l *List) Hint(name string) string {
 	if near := l.table.Nearest(name); near != "" {
 		return fmt.Sprintf("; did you mean %q?", near)
@@ -132,7 +131,7 @@ func (l *List) Hint(name string) string {
 	return ""
 }
 
-// set adds the option or placeholder that a value NAME=VALUE gives.
+// set adds the option or placeholder of a value NAME=VALUE.
 func (l *List) set(e Entry, placeholder bool) error {
 	name, value, ok := strings.Cut(e.Value, "=")
 	if !ok {
@@ -146,8 +145,8 @@ func (l *List) set(e Entry, placeholder bool) error {
 	return l.Add(Entry{Key: name, Value: value, HasValue: true, Origin: e.Origin, Settled: placeholder})
 }
 
-// Get is the value of the first entry with this key, which is what placeholders
-// and if-opt see. A flag of the command line has no value and so is not seen.
+// Get returns the value of the first entry with this key, which placeholders and if-opt see. They
+// do not see a flag of the command line, because it has no value.
 func (l *List) Get(key string) (string, bool) {
 	l.used[key] = true
 	i, ok := l.index[key]
@@ -157,7 +156,7 @@ func (l *List) Get(key string) (string, bool) {
 	return l.Entries[i].Value, l.Entries[i].HasValue
 }
 
-// Bool is uWSGI's reading of a flag: true unless exactly false, off, no or 0.
+// Bool reads a flag as uWSGI does: true unless exactly false, off, no or 0.
 func Bool(value string) bool {
 	switch strings.ToLower(value) {
 	case "false", "off", "no", "0":
@@ -166,7 +165,7 @@ func Bool(value string) bool {
 	return true
 }
 
-// spend takes n bytes, before they are written, from the work that expansion may do.
+// spend takes n bytes from the work that expansion may do, before they are written.
 func (l *List) spend(n int) error {
 	if l.work+n+1 > maxWork {
 		return fmt.Errorf("expansion does not end: more than %d bytes written", maxWork)

@@ -9,8 +9,8 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/option"
 )
 
-// logic is the if or for whose body is being read. uWSGI knows no nesting and
-// tests the condition, or runs the loop, again for each line of the body.
+// logic is the if or for whose body is being read. uWSGI knows no nesting. It tests the condition,
+// or runs the loop, again for each line of the body.
 type logic struct {
 	name string // the directive, empty outside
 	arg  string
@@ -50,8 +50,8 @@ func (l *List) addBody(e Entry) error {
 	return l.appendItem(e, item)
 }
 
-// appendItem adds e with %(_) replaced. An item of nil leaves it, as uWSGI does
-// where a condition has nothing to offer.
+// appendItem adds e with %(_) replaced. A nil item leaves %(_), as uWSGI does if a condition has
+// nothing to offer.
 func (l *List) appendItem(e Entry, item *string) error {
 	if item != nil {
 		if err := l.spend(len(e.Value) + strings.Count(e.Value, "%(_)")*len(*item)); err != nil {
@@ -78,7 +78,7 @@ func (l *List) otherwise(e Entry) error {
 	return l.append(e)
 }
 
-// test says whether the current condition holds and what %(_) then stands for.
+// test returns whether the current condition holds, and the value of %(_) then.
 func (l *List) test(e Entry) (item *string, held bool, err error) {
 	name := strings.TrimPrefix(strings.TrimPrefix(l.logic.name, "if"), "-")
 	name, negated := strings.CutPrefix(name, "not-")
@@ -159,9 +159,8 @@ func (l *List) each(e Entry) error {
 	return nil
 }
 
-// glob expands a pattern as glob(3) does for uWSGI: directories end in a slash,
-// names that begin with a dot must be asked for, and a pattern that matches
-// nothing stands for itself.
+// glob expands a pattern as glob(3) does for uWSGI: directories end in a slash, a pattern has to
+// ask for names that begin with a dot, and one that matches nothing stands for itself.
 func (l *List) glob(pattern string) []string {
 	found, err := l.world.Glob(strings.ReplaceAll(pattern, "[!", "[^"))
 	var items []string
@@ -180,8 +179,7 @@ func (l *List) glob(pattern string) []string {
 	return items
 }
 
-// hidden reports whether a component of path begins with a dot where the
-// pattern's does not.
+// hidden reports whether a component of path begins with a dot where the pattern's does not.
 func hidden(path, pattern string) bool {
 	want := strings.Split(pattern, "/")
 	for i, part := range strings.Split(path, "/") {

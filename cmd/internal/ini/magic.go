@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// initMagic sets the magic variables that do not depend on a file. A letter
-// without a meaning stands for nothing, so the table needs no entry for it.
+// initMagic sets the magic variables that do not depend on a file. A letter without a meaning
+// stands for nothing, so it needs no entry.
 func (l *List) initMagic() {
 	w := &l.world
 	l.magic['%'] = "%"
@@ -25,9 +25,8 @@ func (l *List) initMagic() {
 	l.magic['g'], l.magic['G'] = strconv.Itoa(w.GID), w.Group
 }
 
-// Link is a directory that a file was read from and that was named by way of a link.
-// Magic variables have the real one, as uWSGI's; what is to go where the link leads later
-// needs the other.
+// Link is a directory of a file that was named by way of a link. As in uWSGI, magic variables have
+// the real directory. What follows the link later needs its name.
 type Link struct{ Real, Named string }
 
 // fillMagic sets the magic variables of a file.
@@ -80,7 +79,7 @@ func (l *List) fillMagic(file, section string, outermost bool) error {
 	return nil
 }
 
-// reason strips the operation and path from a file error that names them itself.
+// reason returns the reason of a file error, whose message names operation and path itself.
 func reason(err error) error {
 	if path, ok := err.(*fs.PathError); ok {
 		return path.Err
@@ -88,8 +87,8 @@ func reason(err error) error {
 	return err
 }
 
-// hash is Bernstein's hash with exclusive or, as the hexadecimal bytes in the
-// machine's order, which uWSGI prints for %j.
+// hash is Bernstein's hash with exclusive or, as hexadecimal bytes in the machine's order. uWSGI
+// prints it for %j.
 func hash(s string) string {
 	h := uint32(5381)
 	for _, c := range []byte(s) {
@@ -98,8 +97,8 @@ func hash(s string) string {
 	return fmt.Sprintf("%02X%02X%02X%02X", byte(h), byte(h>>8), byte(h>>16), byte(h>>24))
 }
 
-// substitute fills in the magic variables of a whole file and splits it into
-// lines. A % that ends a line takes the newline with it, as in uWSGI.
+// substitute fills in the magic variables of a whole file and splits it into lines. As in uWSGI, a
+// % at the end of a line takes the newline with it.
 func (l *List) substitute(text []byte, file string) ([]line, error) {
 	var lines []line
 	var now strings.Builder

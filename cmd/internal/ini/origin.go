@@ -4,13 +4,13 @@ import "fmt"
 
 // Origin is where an option was given. The zero value is the command line.
 type Origin struct {
-	File string // as it was named
+	File string // as named
 	Line int    // from 1
 	Env  string // the environment variable
 }
 
-// Name is the option as its user wrote it, for messages: "app.ini:12: threads",
-// "--threads" or "UWSGI_THREADS". Without a key it is what was given by position.
+// Name returns the option as its user wrote it, for messages: "app.ini:12: threads", "--threads" or
+// "UWSGI_THREADS". Without a key it is what was given by position.
 func (o Origin) Name(key string) string {
 	switch {
 	case o.File == "-":
@@ -25,13 +25,13 @@ func (o Origin) Name(key string) string {
 	return "--" + key
 }
 
-// Errorf makes an error about the option key that was given here.
+// Errorf returns an error about the option key that was given here.
 func (o Origin) Errorf(key, format string, args ...any) error {
 	return fmt.Errorf("%s: %w", o.Name(key), fmt.Errorf(format, args...))
 }
 
-// String is where it is, without an option: "app.ini:12", "environment UWSGI_THREADS" or
-// "command line".
+// String returns the place without an option: "app.ini:12", "environment UWSGI_THREADS" or "command
+// line".
 func (o Origin) String() string {
 	switch {
 	case o.File == "-":

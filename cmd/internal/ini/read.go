@@ -17,18 +17,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxFile is the largest file that is read, in bytes. Real files have a few KiB.
+// maxFile bounds a file, in bytes. Real ones have a few KiB.
 const maxFile = 1 << 20
 
-// How long a source that is no file may take.
+// How long sources other than files may take.
 const (
 	execTime  = 60 * time.Second // a command
 	fetchTime = 30 * time.Second // another machine
-	pipeTime  = 5 * time.Second  // who writes to a named pipe
+	pipeTime  = 5 * time.Second  // the writer of a named pipe
 )
 
-// schemes are the kinds of name beside files that uWSGI knows; https is an addition. The
-// text says why one cannot be read.
+// schemes are uWSGI's kinds of name besides files, and https. The text says why one cannot be read.
 var schemes = []struct{ name, never string }{
 	{name: "exec"},
 	{name: "fd"},
@@ -42,7 +41,7 @@ var schemes = []struct{ name, never string }{
 	{"emperor", "uWSGI's emperor hands a configuration over by it, and there is none here: name the file"},
 }
 
-// scheme splits a name like exec://date; kind is empty for a file.
+// scheme splits a name such as exec://date; kind is empty for a file.
 func scheme(name string) (kind, rest string) {
 	before, rest, ok := strings.Cut(name, "://")
 	if ok {
@@ -55,9 +54,9 @@ func scheme(name string) (kind, rest string) {
 	return "", name
 }
 
-// mayRead refuses what no configuration comes from, and what comes from a command or from
-// another machine unless allow-remote-config is on. A value may be the output of a command
-// without it: whoever writes options can have commands run anyway.
+// mayRead refuses sources that cannot be read, and, unless allow-remote-config is on, commands and
+// other machines. A value may be the output of a command without it: who writes options can run
+// commands anyway.
 func (l *List) mayRead(name string, options bool) error {
 	kind, _ := scheme(name)
 	for _, s := range schemes {
@@ -75,8 +74,8 @@ func (l *List) mayRead(name string, options bool) error {
 	return nil
 }
 
-// readPipe reads what somebody writes to a named pipe, as the shell does for <(…). The
-// writer may come a moment later, but the start does not wait for ever.
+// readPipe reads a named pipe, such as the shell's <(…). It waits for a late writer, but not for
+// ever.
 func readPipe(name string, f *os.File) ([]byte, error) {
 	deadline := time.Now().Add(pipeTime)
 	_ = f.SetReadDeadline(deadline)
@@ -128,8 +127,8 @@ func read(name string, stdin io.Reader) ([]byte, error) {
 	}
 }
 
-// readDescriptor reads what somebody has opened for this process. It stays open, as it need
-// not be what its number was given for, but is not passed on.
+// readDescriptor reads a descriptor that somebody has opened for this process. It stays open,
+// because the number may mean something else, but no child gets it.
 func readDescriptor(name string, n int) ([]byte, error) {
 	unix.CloseOnExec(n)
 	own, err := unix.FcntlInt(uintptr(n), unix.F_DUPFD_CLOEXEC, 0)
@@ -141,7 +140,7 @@ func readDescriptor(name string, n int) ([]byte, error) {
 	return readAll(f)
 }
 
-// readCommand takes what a command prints, also of one that fails, as uWSGI does.
+// readCommand returns what a command prints, also if it fails, as uWSGI does.
 func readCommand(line string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), execTime)
 	defer cancel()
@@ -165,8 +164,7 @@ func readCommand(line string) ([]byte, error) {
 	return text, err
 }
 
-// fetch reads from a web server. As in uWSGI, it has to answer itself: no redirect is
-// followed.
+// fetch reads from a web server. As in uWSGI, it follows no redirect.
 func fetch(url string) ([]byte, error) {
 	client := &http.Client{
 		Timeout:       fetchTime,
@@ -174,7 +172,7 @@ func fetch(url string) ([]byte, error) {
 	}
 	resp, err := client.Get(url)
 	if err != nil {
-		return nil, err // it names the address
+		return nil, err // its text has the address
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode/100 != 2 {

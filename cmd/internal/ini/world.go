@@ -18,14 +18,14 @@ import (
 // UWSGIVersion is the release of uWSGI whose dialect and options are followed.
 const UWSGIVersion = "2.0.31"
 
-// World is what a configuration can ask of the machine it is read on. OS gives
-// the real one; a test or a fuzz target replaces what must not be touched.
+// World is the machine as a configuration asks it. OS returns the real one. A test or a fuzz target
+// replaces what must not be touched.
 type World struct {
 	Getenv func(name string) (value string, ok bool)
 	Read   func(name string) ([]byte, error)      // a file, - for standard input, or scheme://…
 	Stat   func(name string) (fs.FileInfo, error) // follows symbolic links
 	Lstat  func(name string) (fs.FileInfo, error)
-	// Readable reports whether this user may read what name names.
+	// Readable reports whether this user may read name.
 	Readable func(name string) bool
 	Real     func(name string) (string, error) // the absolute path without symbolic links
 	Glob     func(pattern string) ([]string, error)
@@ -36,10 +36,10 @@ type World struct {
 	UID, GID          int
 	User, Group       string
 	Start             time.Time
-	Reload            bool // the configuration is read again by a running server
+	Reload            bool // a running server reads the configuration again
 }
 
-// OS is the machine this process runs on. Standard input is read from stdin.
+// OS returns the machine of this process, with stdin as standard input.
 func OS(stdin io.Reader) World {
 	w := World{
 		Getenv:   os.LookupEnv,
@@ -76,9 +76,8 @@ func realPath(name string) (string, error) {
 	return filepath.EvalSymlinks(name)
 }
 
-// In returns w as it is in another directory, so that names that were given there can be
-// read again after the process has left it. Descriptors cannot: their numbers are those of
-// other files by then.
+// In returns w as seen from another directory, so that names given there can be read after the
+// process has left it. Descriptors cannot: by then their numbers are those of other files.
 func (w World) In(dir string) World {
 	at := func(name string) string {
 		if kind, _ := scheme(name); name == "-" || kind != "" || filepath.IsAbs(name) {

@@ -1,8 +1,8 @@
-// Package nearest finds the name that was probably meant by a misspelled one.
+// Package nearest finds the name that a misspelled one probably means.
 package nearest
 
-// Name gives the candidate that was probably meant by name, or "" when nothing
-// is close. Of candidates equally close the first is taken.
+// Name returns the candidate that name probably means; "" if none is close. Of equally close ones
+// it takes the first.
 func Name(name string, candidates []string) string {
 	limit := 1
 	switch {
@@ -22,11 +22,11 @@ func Name(name string, candidates []string) string {
 	return best
 }
 
-// Within reports whether at most so many slips make one name of the other.
+// Within reports whether at most so many slips turn one name into the other.
 func Within(a, b string, slips int) bool { return distance(a, b, slips) <= slips }
 
-// distance is the number of insertions, deletions, replacements and swaps of
-// neighbours that make b of a. Anything beyond limit may be returned as limit+1.
+// distance returns the number of insertions, deletions, replacements and swaps of neighbours that
+// turn a into b. It may return limit+1 for anything beyond limit.
 func distance(a, b string, limit int) int {
 	if d := len(a) - len(b); d > limit || -d > limit {
 		return limit + 1

@@ -17,23 +17,24 @@ const (
 	appendFlags = writeFlags | unix.O_APPEND
 )
 
-// Append opens a file to append to, which is made if there is none; a named pipe too, for
-// which it does not wait for a reader. For a root that is
-// to become id it makes sure that id has not put anything in the way that leads root to
-// a file which id may not write: in a directory where id may, neither symbolic nor hard
-// links are followed, and behind one it must not end, by a link, in one where id may not.
-// Permissions are those of owner, group and others; lists of more (ACLs) are not looked at.
+// Append opens a file to append to, and makes it if it is missing. It opens a named pipe too,
+// without waiting for a reader.
+//
+// If root is to become id, Append makes sure that id has put nothing in the way that leads root to a
+// file which id may not write. In a directory where id may write it follows neither symbolic nor
+// hard links. Behind such a directory no link may lead to one where id may not write. Permissions
+// are those of owner, group and others; ACLs do not count.
 func (id Identity) Append(path string, mode fs.FileMode) (*os.File, error) {
 	f, err := id.open(path, appendFlags, mode)
 	if !errors.Is(err, unix.ENXIO) {
 		return f, err
 	}
-	// A pipe that nobody reads yet. One that also could read keeps it open.
+	// Nobody reads the pipe yet. A pipe that can also be read stays open.
 	return id.open(path, appendFlags&^unix.O_WRONLY|unix.O_RDWR, mode)
 }
 
-// Write opens a regular file to write to, which is made if there is none; what it holds
-// stays. It follows no link in place of the file, and otherwise cares as Append does.
+// Write opens a regular file to write to, keeps its contents, and makes it if it is missing. It
+// follows no link in place of the file, and is otherwise as careful as Append.
 func (id Identity) Write(path string, mode fs.FileMode) (*os.File, error) {
 	f, err := id.open(path, writeFlags|unix.O_NOFOLLOW, mode)
 	if errors.Is(err, unix.ENXIO) { // a pipe without a reader, or a socket
@@ -53,7 +54,7 @@ func notRegular(path string) error {
 	return fmt.Errorf("%s is no regular file, but a pipe, a socket or a device: name another, or remove it", path)
 }
 
-// plain opens a file, and does not wait for whoever is at the other end of a pipe.
+// plain opens a file, and waits for nobody at the other end of a pipe.
 func plain(at int, path string, flags int, mode fs.FileMode) (*os.File, error) {
 	fd, err := unix.Openat(at, path, flags|unix.O_NONBLOCK, uint32(mode.Perm()))
 	for err == unix.EINTR {
@@ -62,7 +63,7 @@ func plain(at int, path string, flags int, mode fs.FileMode) (*os.File, error) {
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
 	}
-	_ = unix.SetNonblock(fd, false) // programs inherit it that do not expect that
+	_ = unix.SetNonblock(fd, false) // programs that inherit it do not expect that
 	return os.NewFile(uintptr(fd), path), nil
 }
 
@@ -80,7 +81,7 @@ func (id Identity) open(path string, flags int, mode fs.FileMode) (*os.File, err
 	if err != nil {
 		return nil, err
 	}
-	// A link of root's, too, may lead through a directory where id moves things about.
+	// A link of root's may lead through a directory where id moves things, too.
 	changes, err := id.changes(dir)
 	if err == nil && !changes && real != dir {
 		changes, err = id.changes(real)
@@ -105,15 +106,14 @@ func (id Identity) open(path string, flags int, mode fs.FileMode) (*os.File, err
 		_ = f.Close()
 		return nil, &fs.PathError{Op: "fstat", Path: path, Err: err}
 	}
-	if st.Mode&unix.S_IFMT == unix.S_IFREG && st.Nlink > 1 { // else nothing is kept of what is written
+	if st.Mode&unix.S_IFMT == unix.S_IFREG && st.Nlink > 1 { // other files keep nothing
 		_ = f.Close()
 		return nil, fmt.Errorf("%s has another name (hard link), and user %d may have made it: remove it", path, id.UID)
 	}
 	return f, nil
 }
 
-// changes reports whether id can change where dir, an absolute path, leads to, or what is
-// in it.
+// changes reports whether id can change where dir, an absolute path, leads, or its contents.
 func (id Identity) changes(dir string) (bool, error) {
 	for {
 		var st unix.Stat_t
@@ -130,14 +130,14 @@ func (id Identity) changes(dir string) (bool, error) {
 	}
 }
 
-// writes reports whether id can write what st is of, or let itself do so.
+// writes reports whether id can write the file of st, or let itself do so.
 func (id Identity) writes(st *unix.Stat_t) bool {
 	gid := int(st.Gid)
 	return int(st.Uid) == id.UID || st.Mode&0o002 != 0 ||
 		st.Mode&0o020 != 0 && (gid == id.GID || slices.Contains(id.Groups, gid))
 }
 
-// enter opens dir if id may write it. Else it must be one that no link leads to.
+// enter opens dir if id may write it, or if no link leads there.
 func (id Identity) enter(dir string) (*os.File, error) {
 	const flags = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC
 	at, err := os.OpenFile(dir, flags, 0)
@@ -167,7 +167,7 @@ func explainLink(path string, err error) error {
 	if open, ok := errors.AsType[*fs.PathError](err); ok {
 		err = open.Err // of a name in a directory
 	}
-	// ENOTDIR is what a link in place of a directory gives, EMLINK what FreeBSD says.
+	// A link in place of a directory gives ENOTDIR, on FreeBSD EMLINK.
 	if errors.Is(err, unix.ELOOP) || errors.Is(err, unix.EMLINK) || errors.Is(err, unix.ENOTDIR) {
 		return fmt.Errorf("%s is, or is reached by, a symbolic link that the user of uid could change, which is not followed as root: name the file itself", path)
 	}

@@ -1,5 +1,5 @@
-// Package privilege gives up root: it finds out whom uid and gid mean and becomes
-// that user, as uWSGI does, for the whole process.
+// Package privilege gives up root: it finds the user and group of uid and gid and becomes that
+// user, as uWSGI does, for the whole process.
 package privilege
 
 import (
@@ -21,15 +21,14 @@ type Request struct {
 	NoInitgroups bool     // leave out the groups that the user is a member of
 }
 
-// Identity is the user and the groups a process is to have. -1 stands for what is
-// not to change.
+// Identity is the user and the groups that a process takes. -1 changes nothing.
 type Identity struct {
 	UID, GID int
 	Groups   []int // supplementary ones
 }
 
-// Lookup finds the identity that r means. Its errors name the option. Call it before
-// a chroot, as it reads the lists of users and groups.
+// Lookup returns the identity of r. Its errors name the option. Call it before a chroot, because it
+// reads the lists of users and groups.
 func Lookup(r Request) (Identity, error) {
 	id := Identity{UID: -1, GID: -1}
 	var account *user.User
@@ -79,7 +78,7 @@ func Lookup(r Request) (Identity, error) {
 	return id, nil
 }
 
-// word is a value without what follows the name or number: "33 ; the web server".
+// word returns a value without what follows the name or number: "33 ; the web server".
 func word(value string) string {
 	if f := strings.Fields(value); len(f) > 0 {
 		return f[0]
@@ -92,7 +91,7 @@ func findUser(name string) (int, *user.User, error) {
 	if n, err := strconv.ParseUint(name, 10, 31); err == nil {
 		account, err := user.LookupId(name)
 		if err != nil {
-			return int(n), nil, nil // a number need not have a name, as in containers
+			return int(n), nil, nil // numbers need no name, as in containers
 		}
 		return int(n), account, nil
 	}
@@ -144,9 +143,8 @@ func (id Identity) owner() string {
 	return part(id.UID) + ":" + part(id.GID)
 }
 
-// Assume makes the process run as id: all its threads, and what it starts from now
-// on. A process that is not root can only be what it is already; then its groups stay as
-// they are.
+// Assume makes all threads of the process, and what it starts from now on, run as id. A process
+// that is not root can only become what it is; its groups then stay.
 func (id Identity) Assume() error {
 	if os.Geteuid() != 0 {
 		switch {
@@ -183,8 +181,7 @@ func explain(what string, err error) error {
 	return fmt.Errorf("uid: cannot %s: %w", what, err)
 }
 
-// Chroot makes dir the root of the file system for the process, and its current
-// directory.
+// Chroot makes dir the root and the current directory of the process.
 func Chroot(dir string) error {
 	if os.Geteuid() != 0 {
 		return fmt.Errorf("chroot: only root can do that, and this is user %d: start it as root", os.Getuid())

@@ -1,4 +1,4 @@
-// Package shell writes words for a shell to read.
+// Package shell writes words for a shell.
 package shell
 
 import (
@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// plain is a word that a shell takes as it stands.
+// plain matches words that a shell takes as they are.
 var plain = regexp.MustCompile(`^[-_=:./,@%+0-9A-Za-z]+$`)
 
-// Quote puts a word into single quotes where a shell would read it otherwise.
+// Quote puts a word into single quotes if a shell would change it.
 func Quote(word string) string {
 	if plain.MatchString(word) {
 		return word

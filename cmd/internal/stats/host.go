@@ -11,7 +11,7 @@ import (
 // forbidden is what a refused request gets.
 const forbidden = "Forbidden: ask by an address or localhost, not from a page of another site; stats-host = NAME allows a name\n"
 
-// hostNames are the names by which the server on addr may be asked.
+// hostNames returns the names by which clients may ask the server on addr.
 func hostNames(addr string, more []string) map[string]bool {
 	names := map[string]bool{"localhost": true}
 	if host, _, err := net.SplitHostPort(addr); err == nil && host != "" {
@@ -26,11 +26,10 @@ func hostNames(addr string, more []string) map[string]bool {
 	return names
 }
 
-// mayAsk reports whether a request is answered. A browser on a machine that reaches the
-// server can be led here by any page: by its address, when the page may not read the
-// answer, or by a name of the page's own that is made to lead here (DNS rebinding), when it
-// could. So nobody may ask by a name that is not known to be the server's, and no page of
-// another site at all. Nothing is led to a unix socket by a name.
+// mayAsk reports whether a request gets an answer. Any page can lead a browser here: by the
+// server's address, when the page may not read the answer, or by a name of its own that leads here
+// (DNS rebinding), when it may. So nobody may ask by a name that is not known to be the server's,
+// and no page of another site may ask at all. No name leads to a unix socket.
 func (s *Server) mayAsk(c net.Conn, request *http.Request) bool {
 	switch site := request.Header.Values("Sec-Fetch-Site"); {
 	case len(site) == 0:
@@ -45,7 +44,7 @@ func (s *Server) mayAsk(c net.Conn, request *http.Request) bool {
 	return c.LocalAddr().Network() == "unix" || request.Host == "" || s.knows(request.Host)
 }
 
-// knows reports whether the host of a request is an address or a name of the server's.
+// knows reports whether the host of a request is an address, or a name of the server's.
 func (s *Server) knows(host string) bool {
 	name := host
 	if h, _, err := net.SplitHostPort(host); err == nil {

@@ -18,22 +18,21 @@ import (
 )
 
 const (
-	// peekTime is how long a connection may keep silent before it is taken for
-	// a plain reader. An HTTP request comes in the same flight as the end of the
-	// handshake, so it is there when the connection is accepted or moments later.
+	// peekTime is how long a connection may be silent before it counts as a plain reader. An HTTP
+	// request comes with the end of the handshake, so it is there at once or moments later.
 	peekTime = 20 * time.Millisecond
-	// connTime bounds one connection, and with [Options.HTTP] the wait for a
-	// request: uWSGI's socket-timeout.
+	// connTime bounds one connection and, with [Options.HTTP], the wait for a request: uWSGI's
+	// socket-timeout.
 	connTime = 4 * time.Second
-	// lingerTime is how long a closed HTTP answer waits for its reader to close
-	// too: closing with unread input resets the connection and can lose the answer.
+	// lingerTime is how long a closed HTTP answer waits for its reader to close too. Closing with
+	// unread input resets the connection and can lose the answer.
 	lingerTime = time.Second
-	// maxConns bounds the readers at one time, and peerConns those of one peer: an IP
-	// address, or all who come by a unix socket. One more is taken, and the oldest goes:
-	// a document leaves in a moment, so that one reads slowly or not at all.
+	// maxConns bounds the readers at one time, peerConns those of one peer: an IP address, or all
+	// who come by a unix socket. For one more the oldest goes: a document leaves in a moment, so
+	// that reader is slow or reads nothing.
 	maxConns  = 64
 	peerConns = 32
-	// maxRequest bounds what is read of an HTTP request, in bytes.
+	// maxRequest bounds an HTTP request, in bytes.
 	maxRequest = 16 << 10
 )
 
@@ -44,30 +43,29 @@ type Options struct {
 	// comes at once, as it does from any HTTP program. No page of another site may
 	// read the answer.
 	HTTP bool
-	// Hosts are the names by which HTTP requests over TCP may ask, besides addresses,
-	// localhost, the host of the address and the name of the machine.
+	// Hosts are names by which HTTP requests over TCP may ask, besides addresses, localhost, the
+	// host of the address and the machine's name.
 	Hosts []string
 	// Minified is stats-minified: no line breaks and tabs.
 	Minified bool
 	// NoCores is stats-no-cores: the cores of the workers are left out.
 	NoCores bool
-	// Mode is given to a unix socket (chmod-socket); 0 leaves it to the umask.
+	// Mode is the mode of a unix socket (chmod-socket); 0 leaves it to the umask.
 	Mode fs.FileMode
 	// Owner is the user[:group] of a unix socket; empty leaves it.
 	Owner string
-	// Inherited is a socket that listens on the address already: that of the server whose
-	// place this one takes. New closes it, whatever happens.
+	// Inherited is a socket that already listens on the address: that of the predecessor. New
+	// closes it in any case.
 	Inherited *os.File
 
-	peek time.Duration // how long to wait for a request without HTTP; 0 for peekTime
+	peek time.Duration // the wait for a request without HTTP; 0 for peekTime
 }
 
-// Server gives a [Snapshot] to each connection and closes it. It runs in
-// goroutines of its own, apart from the loops; all methods are safe for use by
-// several goroutines.
+// Server gives a [Snapshot] to each connection and closes it. It runs on goroutines of its own,
+// apart from the loops. Any goroutine may call its methods.
 type Server struct {
 	listener net.Listener
-	document func() ([]byte, error) // the JSON of this moment
+	document func() ([]byte, error) // returns the JSON of this
 	options  Options
 
 	socket   *engine.Socket
@@ -77,7 +75,7 @@ type Server struct {
 	stopOnce sync.Once
 	running  sync.WaitGroup
 
-	hosts map[string]bool // names that are answered, in lower case
+	hosts map[string]bool // names that get answers, in lower case
 
 	mu      sync.Mutex
 	readers []*reader // the oldest first
@@ -89,13 +87,12 @@ type reader struct {
 	peer string
 }
 
-// New listens on addr and serves until [Server.Close]. The address is in one of
-// uWSGI's forms: host:port, :port, /path/of/unix.sock or @abstract (Linux). It
-// may be reached by whoever reaches the address; there is no password, so prefer
-// a unix socket or localhost.
+// New listens on addr and serves until [Server.Close]. The address has one of uWSGI's forms:
+// host:port, :port, /path/of/unix.sock or @abstract (Linux). Everybody who reaches it may read;
+// there is no password, so prefer a unix socket or localhost.
 //
-// snapshot is called once per connection, by several goroutines at a time, and
-// must not block. What it returns belongs to the server.
+// New calls snapshot once for each connection, on several goroutines at a time. It must not block,
+// and its result belongs to the server.
 func New(addr string, snapshot func() Snapshot, options Options) (*Server, error) {
 	return NewDocument(addr, func() ([]byte, error) {
 		now := snapshot()
@@ -108,7 +105,7 @@ func New(addr string, snapshot func() Snapshot, options Options) (*Server, error
 	}, options)
 }
 
-// NewDocument is New for another document than that of a Snapshot.
+// NewDocument is New for another document than a Snapshot.
 func NewDocument(addr string, document func() ([]byte, error), options Options) (*Server, error) {
 	s := &Server{document: document, options: options, stop: make(chan struct{}), hosts: hostNames(addr, options.Hosts)}
 	if err := s.listen(addr); err != nil {
@@ -119,12 +116,12 @@ func NewDocument(addr string, document func() ([]byte, error), options Options) 
 	return s, nil
 }
 
-// Addr returns the address the server is bound to.
+// Addr returns the address of the server.
 func (s *Server) Addr() net.Addr {
 	if addr := s.listener.Addr(); addr.Network() != "unix" {
 		return addr
 	}
-	// The kernel knows the file by the name that it had at first.
+	// The kernel knows the file by its first name.
 	return &net.UnixAddr{Name: s.socket.String(), Net: "unix"}
 }
 
@@ -134,12 +131,12 @@ func (s *Server) File() (*os.File, error) { return s.socket.File() }
 // OwnsFile reports whether there is a socket file for Close to remove.
 func (s *Server) OwnsFile() bool { return s.socket.OwnsFile() }
 
-// KeepFile says whether Close leaves the socket file: while two processes have the
-// socket, the file is for only one of them to remove.
+// KeepFile says whether Close leaves the socket file. While two processes have the socket, only one
+// of them may remove the file.
 func (s *Server) KeepFile(keep bool) { s.keepFile.Store(keep) }
 
-// Close stops listening, ends the connections, removes the unix socket unless
-// another process has put its own there, and waits for its goroutines.
+// Close stops listening, ends the connections, removes the unix socket unless it is another
+// process's by now, and waits for its goroutines.
 func (s *Server) Close() error {
 	var err error
 	s.stopOnce.Do(func() {
@@ -158,7 +155,7 @@ func (s *Server) Close() error {
 	return err
 }
 
-// listen opens the socket, or takes over the one that is inherited.
+// listen opens the socket, or takes the inherited one.
 func (s *Server) listen(addr string) (err error) {
 	if f := s.options.Inherited; f != nil {
 		s.socket, err = engine.AdoptSocket(f, addr)
@@ -199,8 +196,8 @@ func (s *Server) accept() {
 	}
 }
 
-// peerOf says whose connections count together: those of an IP address, of a network of
-// IPv6, or all that come by a unix socket.
+// peerOf returns whose connections count together: an IP address, a network of IPv6, or all who
+// come by a unix socket.
 func peerOf(c net.Conn) string {
 	a, ok := c.RemoteAddr().(*net.TCPAddr)
 	if !ok {
@@ -215,8 +212,7 @@ func peerOf(c net.Conn) string {
 	return addr.String()
 }
 
-// adopt notes r so that Close can end it, and makes room for it; false says that Close has
-// been here.
+// adopt notes r, so that Close can end it, and makes room for it. It returns false after Close.
 func (s *Server) adopt(r *reader) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -243,7 +239,7 @@ func (s *Server) adopt(r *reader) bool {
 	return true
 }
 
-// evict ends the oldest connection of a peer. The lock is held.
+// evict ends the oldest connection of a peer. The caller holds the lock.
 func (s *Server) evict(peer string) {
 	i := slices.IndexFunc(s.readers, func(r *reader) bool { return r.peer == peer })
 	s.readers[i].Close()
@@ -259,8 +255,7 @@ func (s *Server) drop(r *reader) {
 	r.Close()
 }
 
-// serve answers one connection. Errors of the connection have nobody to go to:
-// the reader sees them itself.
+// serve answers one connection. It reports no errors: the reader sees them.
 func (s *Server) serve(r *reader) {
 	c := r.Conn
 	wait := peekTime
@@ -274,7 +269,7 @@ func (s *Server) serve(r *reader) {
 	in := bufio.NewReader(io.LimitReader(c, maxRequest))
 	_, err := in.Peek(1)
 	_ = c.SetDeadline(time.Now().Add(connTime))
-	if err != nil { // silent, or its writing side closed already: a plain reader
+	if err != nil { // silent, or closed for writing: a plain reader
 		if body, err := s.document(); err == nil {
 			_, _ = c.Write(body)
 		}
@@ -289,8 +284,7 @@ func (s *Server) serve(r *reader) {
 	}
 }
 
-// answer reads one HTTP request from in and writes its response. Any path will
-// do, as in uWSGI.
+// answer reads one HTTP request from in and answers it. As in uWSGI, any path will do.
 func (s *Server) answer(c net.Conn, in *bufio.Reader) error {
 	response := http.Response{
 		StatusCode: http.StatusOK,

@@ -1,20 +1,19 @@
-// Package stats is uWSGI's stats server: a socket that gives whoever connects
-// one JSON document about the server, its sockets, workers and requests, and
-// closes. The document has uWSGI's fields in uWSGI's order, so that uwsgitop,
-// uwsgi_exporter and home-made scripts read it; what uWSGI has no field for is
-// under one extra object, "uwsgo".
+// Package stats is uWSGI's stats server: a socket that gives everybody who connects one JSON
+// document about the server, its sockets, workers and requests, and closes. The document has
+// uWSGI's fields in uWSGI's order, for uwsgitop, uwsgi_exporter and scripts. One extra object,
+// "uwsgo", has what uWSGI has no field for.
 package stats
 
 import (
 	"encoding/json"
 )
 
-// Snapshot is the state of the server at one moment: plain data, filled in by
-// the program, written out by [Server]. Field names and order are uWSGI's. All
-// numbers are unsigned integers in the JSON, as the exporters expect.
+// Snapshot is the state of the server at one moment: plain data that the program fills in and
+// [Server] writes. Names and order of the fields are uWSGI's. All numbers are unsigned integers in
+// the JSON, as the exporters expect.
 //
-// uWSGI's conditional objects (daemons, caches, metrics, spoolers, crons,
-// legions) are absent when none is configured, as they are in uWSGI.
+// As in uWSGI, conditional objects (daemons, caches, metrics, spoolers, crons, legions) are absent
+// when none is configured.
 type Snapshot struct {
 	Version           string   `json:"version"`
 	ListenQueue       uint64   `json:"listen_queue"`        // connections the kernel holds for accept: the longest of all TCP sockets
@@ -133,8 +132,8 @@ type Worker struct {
 	AvgRT         uint64 `json:"avg_rt"`        // µs; after a request of rt µs: (avg_rt + rt) / 2, as in uWSGI
 
 	Apps List[App] `json:"apps"`
-	// Cores are the threads of the worker. A nil list leaves the key out, which
-	// is what uWSGI's stats-no-cores asks for.
+	// Cores are the threads of the worker. A nil list leaves the key out, as stats-no-cores asks
+	// for.
 	Cores []Core `json:"cores,omitzero"`
 }
 
@@ -159,19 +158,19 @@ type Core struct {
 	WriteErrors       uint64 `json:"write_errors"`
 	ReadErrors        uint64 `json:"read_errors"`
 	InRequest         Flag   `json:"in_request"`
-	// Vars stays empty. uWSGI shows every variable of the request in hand, cookies
-	// and passwords included, to anyone who reaches the stats socket.
+	// Vars stays empty. uWSGI shows everybody who reaches the socket all variables of the request,
+	// cookies and passwords included.
 	Vars    List[string] `json:"vars"`
 	ReqInfo ReqInfo      `json:"req_info"`
 }
 
-// ReqInfo tells since when a core has been busy.
+// ReqInfo has the time since when a core is busy.
 type ReqInfo struct {
 	RequestStart uint64 `json:"request_start,omitempty"` // Unix time, s; 0 while idle
 }
 
-// Uwsgo is what uWSGI's document has no field for. Counters start at 0 with the
-// process; those without a unit count events.
+// Uwsgo has what uWSGI's document has no field for. Counters start at 0 with the process. Those
+// without a unit count events.
 type Uwsgo struct {
 	Connections         uint64     `json:"connections"` // open now
 	ConnectionsAccepted uint64     `json:"connections_accepted"`
@@ -237,8 +236,8 @@ func (f Flag) MarshalJSON() ([]byte, error) {
 	return []byte("0"), nil
 }
 
-// List is a slice that is never null in JSON: readers of uWSGI's document loop
-// over its lists without asking whether they are there.
+// List is a slice that is never null in JSON: readers of uWSGI's document loop over lists without
+// asking.
 type List[T any] []T
 
 // MarshalJSON writes the list, [] when it is nil.
@@ -249,8 +248,8 @@ func (l List[T]) MarshalJSON() ([]byte, error) {
 	return json.Marshal([]T(l))
 }
 
-// Append adds s to dst as JSON: one line when minified, else one field a line,
-// indented with tabs, as uWSGI writes it.
+// Append adds s to dst as JSON: one line if minified, else one field a line, indented with tabs, as
+// uWSGI writes it.
 func Append(dst []byte, s *Snapshot, minified bool) ([]byte, error) {
 	compact, err := json.Marshal(s)
 	if err != nil {
@@ -267,8 +266,8 @@ func Indent(dst, compact []byte, minified bool) []byte {
 	return appendIndented(dst, compact)
 }
 
-// appendIndented is json.Indent without the space after a colon, which uWSGI
-// does not write and scripts that grep for "status":"idle" do not expect.
+// appendIndented is json.Indent without the space after a colon: uWSGI writes none, and scripts
+// grep for "status":"idle".
 func appendIndented(dst, compact []byte) []byte {
 	depth := 0
 	newline := func() {

@@ -1,6 +1,6 @@
-// Package stores makes the memory that apps share by the uwsgi module: caches, the queue and
-// shared areas. Python works in it (engine/worker/shim/stores.py); here it is made, kept across
-// reloads, put into a file where that is asked for, and counted.
+// Package stores makes the memory that apps share by the uwsgi module: caches, the queue and shared
+// areas. It makes the memory, keeps it across reloads, puts it into a file if asked, and counts.
+// Python works in it (engine/worker/shim/stores.py).
 package stores
 
 import (
@@ -26,13 +26,13 @@ type Cache struct {
 	KeySize   int    // the longest key in bytes; 0 means 2048
 	HashSize  int    // slots of the hash table; 0 means 65536
 	Bitmap    bool   // an item may have several blocks
-	LRU       bool   // the item that was not used for the longest time makes room
+	LRU       bool   // the least recently used item makes room
 	NoExpire  bool   // items do not expire
 	Clear     bool   // a full cache is emptied
-	Quiet     bool   // nothing is said of a full cache
-	Initial   int64  // what numbers begin with
+	Quiet     bool   // no log line about a full cache
+	Initial   int64  // numbers begin with it
 	Store     string // a file that outlives the server; empty for none
-	Anew      bool   // a file of another shape is made anew, where it would end the start
+	Anew      bool   // a file of another shape is made again; else it ends the start
 }
 
 // Queue is a ring of blocks.
@@ -50,7 +50,7 @@ type Area struct {
 	Offset int64
 }
 
-// Set is all that there is. Its methods may be called by one goroutine, Stats by any.
+// Set has all stores. One goroutine calls its methods, any goroutine Stats.
 type Set struct {
 	caches []*cache
 	all    []worker.Store
@@ -61,7 +61,7 @@ type cache struct {
 	file *os.File
 }
 
-// What the places of a cache are counted in, as in shim/stores.py.
+// The parts of a cache in words, as in shim/stores.py.
 const (
 	headSize  = 4096
 	itemSize  = 64
@@ -83,11 +83,11 @@ const (
 	wordChanged
 )
 
-// sizeMost bounds the memory of one store: more than any machine has, so that sums of sizes do not
+// sizeMost bounds the memory of one store. No machine has as much, so sums of sizes do not
 // overflow.
 const sizeMost = 1 << 46
 
-// withDefaults returns c whole, or what is wrong with it.
+// withDefaults returns c with its defaults, or what is wrong with it.
 func (c Cache) withDefaults() (Cache, error) {
 	def := func(n *int, d int) {
 		if *n == 0 {
@@ -115,8 +115,8 @@ func (c Cache) withDefaults() (Cache, error) {
 	return c, nil
 }
 
-// places returns where the parts of a cache begin: hash table, free items, items, the map of
-// blocks, data; and its size.
+// places returns where the parts of a cache begin (hash table, free items, items, the map of
+// blocks, data), and its size.
 func (c *Cache) places() [6]int64 {
 	align := func(n int64) int64 { return (n + 63) / 64 * 64 }
 	var at [6]int64
@@ -133,7 +133,7 @@ func (c *Cache) places() [6]int64 {
 	return at
 }
 
-// words are what a file has at its beginning: what it is, and its shape.
+// words are the beginning of a file: what it is, and its shape.
 func (c *Cache) words() [firstWord]uint64 {
 	return [firstWord]uint64{magic, uint64(c.Items), uint64(c.Blocks), uint64(c.BlockSize), uint64(c.KeySize), uint64(c.HashSize), uint64(bit(c.Bitmap) | bit(c.LRU)<<1)}
 }
@@ -145,7 +145,7 @@ func bit(b bool) int {
 	return 0
 }
 
-// Open makes all stores. Those in files are opened, and made where they are not there.
+// Open makes all stores. It opens those in files, and makes missing files.
 func Open(caches []Cache, queue Queue, areas []Area, logf func(format string, args ...any)) (s *Set, err error) {
 	s = &Set{}
 	made := s
@@ -190,7 +190,7 @@ func Open(caches []Cache, queue Queue, areas []Area, logf func(format string, ar
 	return s, nil
 }
 
-// open returns the file of a cache, with the shape that it has now.
+// open returns the file of a cache, with the shape of now.
 func (c *Cache) open(logf func(format string, args ...any)) (*os.File, error) {
 	size := c.places()[5]
 	var head []byte
@@ -287,7 +287,7 @@ func (a *Area) open() (*os.File, error) {
 	return memory(a.Size)
 }
 
-// fits refuses a file that is shorter than the area: who touched what is behind its end would die.
+// fits refuses a file that is shorter than the area: who touches memory behind its end dies.
 func (a *Area) fits(f *os.File) error {
 	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() && info.Size() < a.Offset+a.Size {
 		_ = f.Close()
@@ -296,7 +296,7 @@ func (a *Area) fits(f *os.File) error {
 	return nil
 }
 
-// openStore opens a regular file for reading and writing, and makes it where it is not there.
+// openStore opens a regular file for reading and writing, and makes it if it is missing.
 func openStore(name string) (f *os.File, fresh bool, err error) {
 	_, err = os.Stat(name)
 	fresh = errors.Is(err, os.ErrNotExist)
@@ -311,7 +311,7 @@ func openStore(name string) (f *os.File, fresh bool, err error) {
 	return f, fresh, nil
 }
 
-// memory is a file that nobody else sees. Pages that nobody has written cost nothing.
+// memory returns a file that nobody else sees. Pages that nobody has written cost nothing.
 func memory(size int64) (*os.File, error) {
 	f, err := anonymous()
 	if err != nil {
@@ -324,17 +324,17 @@ func memory(size int64) (*os.File, error) {
 	return f, nil
 }
 
-// Stores returns what workers are given.
+// Stores returns the stores for workers.
 func (s *Set) Stores() []worker.Store { return s.all }
 
-// Close lets go of the stores. What is in files stays there.
+// Close closes the stores. Files stay.
 func (s *Set) Close() {
 	for _, st := range s.all {
 		_ = st.File.Close()
 	}
 }
 
-// Stats is what a cache counts.
+// Stats are the counters of a cache.
 type Stats struct {
 	Cache
 	Count, Hits, Misses, Full, Changed uint64
