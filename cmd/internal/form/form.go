@@ -1,7 +1,6 @@
-// Package form reads configurations that are written as YAML, JSON, XML or TOML. Each is
-// parsed by a library; what becomes of keys, lists, duplicates and empty values is as in
-// uWSGI, which makes options in order of any of them. What the options mean, and what
-// placeholders in their values stand for, is package ini's and config's matter.
+// Package form reads configurations in YAML, JSON, XML or TOML. A library parses each. Keys, lists,
+// duplicates and empty values become options in order, as in uWSGI. What the options and the
+// placeholders in their values mean is up to packages config and ini.
 package form
 
 import (
@@ -15,7 +14,7 @@ import (
 // Kind is the form of a configuration.
 type Kind string
 
-// The forms beside uWSGI's ini files.
+// The forms besides uWSGI's ini files.
 const (
 	YAML Kind = "YAML"
 	JSON Kind = "JSON"
@@ -29,7 +28,7 @@ var suffixes = []struct {
 	kind Kind
 }{{".yaml", YAML}, {".yml", YAML}, {".json", JSON}, {".js", JSON}, {".xml", XML}, {".toml", TOML}}
 
-// ByName tells the form of a file by the end of its name.
+// ByName returns the form of a file by the end of its name.
 func ByName(name string) (Kind, bool) {
 	for _, s := range suffixes {
 		if strings.HasSuffix(name, s.end) {
@@ -39,7 +38,7 @@ func ByName(name string) (Kind, bool) {
 	return "", false
 }
 
-// ByOption tells which form the files of an option like yaml or xmlconfig have.
+// ByOption returns the form of the files of an option such as yaml or xmlconfig.
 func ByOption(name string) (Kind, bool) {
 	switch name {
 	case "yaml", "yml":
@@ -60,35 +59,35 @@ type Option struct {
 	Line       int // from 1
 }
 
-// Note is something that a user should know of a line.
+// Note is something about a line that a user should know.
 type Note struct {
 	Line int
 	Text string
 }
 
-// File is what one section of a file holds.
+// File is one section of a file.
 type File struct {
 	Options  []Option
 	Found    bool     // the section is there
-	Sections []string // names that could be sections, where it is not
+	Sections []string // names that could be sections, if it is missing
 	Notes    []Note
 }
 
 // Error is a mistake at a line.
 type Error struct {
-	Line int // 0 where it is not known
+	Line int // 0 if unknown
 	Err  error
 }
 
 func (e *Error) Error() string { return e.Err.Error() }
 
-// Unwrap returns what is wrong, without the line.
+// Unwrap returns the mistake without the line.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Bounds on what a file may hold. The size of its text is bounded by who reads it.
+// Bounds of a file. Who reads it bounds its text.
 const (
 	maxOptions = 10_000
-	maxDepth   = 32 // of lists and tables within each other
+	maxDepth   = 32 // nested lists and tables
 )
 
 var (
@@ -96,8 +95,7 @@ var (
 	errTooDeep = fmt.Errorf("more than %d levels in each other", maxDepth)
 )
 
-// Parse reads the options of a section. The text is read as a whole, so a mistake
-// anywhere in it is one.
+// Parse reads the options of a section. It reads the whole text, so a mistake anywhere counts.
 func Parse(kind Kind, text []byte, section string) (*File, error) {
 	text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	f := &File{}
@@ -117,7 +115,7 @@ func Parse(kind Kind, text []byte, section string) (*File, error) {
 	return f, err
 }
 
-// add appends an option. As uWSGI's strings, a value ends at a NUL.
+// add appends an option. A value ends at a NUL, as uWSGI's strings do.
 func (f *File) add(key, value string, line int) error {
 	if len(f.Options) == maxOptions {
 		return &Error{line, errTooMany}
@@ -131,7 +129,7 @@ func (f *File) note(line int, format string, args ...any) {
 	f.Notes = append(f.Notes, Note{line, fmt.Sprintf(format, args...)})
 }
 
-// other notes the name of what could have been meant as the section.
+// other notes a name that could have been meant as the section.
 func (f *File) other(name string) {
 	const most = 5
 	if len(f.Sections) < most && !slices.Contains(f.Sections, name) {
@@ -139,12 +137,12 @@ func (f *File) other(name string) {
 	}
 }
 
-// lineOf is the line of text that offset lies in.
+// lineOf returns the line of an offset in text.
 func lineOf(text []byte, offset int64) int {
 	return 1 + bytes.Count(text[:min(max(int(offset), 0), len(text))], []byte("\n"))
 }
 
-// at makes an error of a line unless err has one already.
+// at makes err an error of a line, unless it has one.
 func at(line int, err error) error {
 	var own *Error
 	if err == nil || errors.As(err, &own) {

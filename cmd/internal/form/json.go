@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// json reads the object of a section. A list repeats its key, true is 1, false and null
-// are 0, and objects in objects are left out. Of a key that is there twice the last value
-// counts, in the place of the first, as in uWSGI with jansson.
+// json reads the object of a section. A list repeats its key, true is 1, false and null are 0, and
+// nested objects are left out. As in uWSGI with jansson, the last value of a repeated key counts,
+// in the place of the first.
 func (f *File) json(text []byte, section string) error {
 	var whole json.RawMessage
 	if err := json.Unmarshal(text, &whole); err != nil {
@@ -39,7 +39,7 @@ type jsonReader struct {
 
 func (d *jsonReader) line() int { return lineOf(d.text, d.InputOffset()) }
 
-// value takes the next value as it stands.
+// value takes the next value as it is written.
 func (d *jsonReader) value() (json.RawMessage, int, error) {
 	var raw json.RawMessage
 	err := d.Decode(&raw)

@@ -9,11 +9,11 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// toml reads the table of a section. uWSGI knows no TOML, so it is read like JSON: an
-// array repeats its key, true is 1 and false is 0.
+// toml reads the table of a section. uWSGI knows no TOML, so this reads it like JSON: an array
+// repeats its key, true is 1 and false is 0.
 func (f *File) toml(text []byte, section string) error {
 	var all map[string]any
-	if err := toml.Unmarshal(text, &all); err != nil { // tables that are there twice, and the like
+	if err := toml.Unmarshal(text, &all); err != nil { // repeated tables and the like
 		if decode, ok := errors.AsType[*toml.DecodeError](err); ok {
 			line, _ := decode.Position()
 			return at(line, errors.New(strings.TrimPrefix(decode.Error(), "toml: ")))
@@ -47,7 +47,7 @@ func (f *File) toml(text []byte, section string) error {
 	return at(0, p.Error())
 }
 
-// tomlKey is the dotted name of a table or a key.
+// tomlKey returns the dotted name of a table or a key.
 func tomlKey(e *unstable.Node) string {
 	var parts []string
 	for it := e.Key(); it.Next(); {
@@ -56,7 +56,7 @@ func tomlKey(e *unstable.Node) string {
 	return strings.Join(parts, ".")
 }
 
-// tomlLine is the line of an expression, which its key is in.
+// tomlLine returns the line of an expression's key.
 func tomlLine(p *unstable.Parser, text []byte, e *unstable.Node) int {
 	it := e.Key()
 	if !it.Next() {

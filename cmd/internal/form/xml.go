@@ -9,15 +9,15 @@ import (
 	"strings"
 )
 
-// xml reads the element <uwsgi>: the root itself, or the first such below it. An element
-// is an option and its text the value, blanks included; an empty one is 1. With an id
-// asked for, elements that have another id are left out. A CDATA section between the
-// options is eval. No entity is expanded but those of XML itself.
+// xml reads the element <uwsgi>: the root itself, or the first one below it. An element is an
+// option and its text the value, blanks included; an empty one is 1. If an id is asked for,
+// elements with another id are left out. A CDATA section between the options is eval. Only XML's
+// own entities are expanded.
 func (f *File) xml(text []byte, section string) error {
 	d := &xmlReader{Decoder: xml.NewDecoder(bytes.NewReader(text)), text: text, file: f}
 	d.CharsetReader = charset
 	if section == "uwsgi" {
-		section = "" // none is asked for
+		section = "" // no section is asked for
 	}
 	err := d.find(section)
 	var syntax *xml.SyntaxError
@@ -132,8 +132,8 @@ func (d *xmlReader) options(section string) error {
 	}
 }
 
-// option reads one option. <app mountpoint="/x">app.py</app> is mount = /x=app.py, where
-// the app may also stand in an element of its own.
+// option reads one option. <app mountpoint="/x">app.py</app> is mount = /x=app.py. The app may also
+// be in an element of its own.
 func (d *xmlReader) option(e xml.StartElement, line int) error {
 	value, inner, empty, err := d.content()
 	if err != nil {
@@ -163,8 +163,7 @@ func (d *xmlReader) option(e xml.StartElement, line int) error {
 	return d.file.add("mount", value, line)
 }
 
-// content reads up to the end of an element: its own text, and that of the first element
-// in it.
+// content reads to the end of an element: its own text, and that of its first element.
 func (d *xmlReader) content() (text string, inner *string, empty bool, err error) {
 	var own, child strings.Builder
 	children := 0
@@ -202,7 +201,7 @@ func (d *xmlReader) content() (text string, inner *string, empty bool, err error
 	}
 }
 
-// ended says of a text that ends within an element what is wrong.
+// ended explains a text that ends within an element.
 func ended(err error) error {
 	if errors.Is(err, io.EOF) {
 		return errors.New("it ends in the middle")

@@ -10,13 +10,13 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// yaml reads the block of a section: the first mapping of that name at the top of a
-// document. Values stay as they are written, whatever type YAML would give them: yes and
-// 0644 are texts. A key may be there several times, and a list repeats its key.
+// yaml reads the block of a section: the first mapping of that name at the top of a document.
+// Values stay as written, whatever type YAML gives them: yes and 0644 are texts. A key may be
+// repeated, and a list repeats its key.
 //
-// uWSGI's own reader, which most builds have, takes lines apart without knowing YAML, so
-// files that it reads need not be YAML: log-format: %(uri) begins with what may begin no
-// value. Such a file is read line by line here, too.
+// uWSGI's own reader, which most builds have, takes lines apart without knowing YAML. So its files
+// need not be YAML: log-format: %(uri) begins with what begins no YAML value. Such a file is read
+// line by line here, too.
 func (f *File) yaml(text []byte, section string) error {
 	d := yaml.NewDecoder(bytes.NewReader(text))
 	for {
@@ -55,8 +55,8 @@ func (f *File) yaml(text []byte, section string) error {
 	}
 }
 
-// yamlMapping adds what a mapping holds. One within another adds its own keys, as in
-// uWSGI with libyaml.
+// yamlMapping adds the contents of a mapping. A nested one adds its own keys, as in uWSGI with
+// libyaml.
 func (f *File) yamlMapping(n *yaml.Node, depth int) error {
 	n, err := resolved(n, depth)
 	if err != nil {
@@ -138,13 +138,12 @@ func (f *File) yamlValue(key, value *yaml.Node, depth int) error {
 	return f.add(key.Value, strings.TrimRight(value.Value, "\n"), line)
 }
 
-// bare notes a key without a value, which is one with an empty value here, as in an ini
-// file.
+// bare notes a key without a value, which has an empty value here, as in an ini file.
 func (f *File) bare(key string, line int) {
 	f.note(line, "%s has no value, and uWSGI leaves such a key out, or all that follows it: write %s: true", key, key)
 }
 
-// resolved follows an alias. What is in itself, or too deep, has no end.
+// resolved follows an alias. One that contains itself, or is too deep, has no end.
 func resolved(n *yaml.Node, depth int) (*yaml.Node, error) {
 	if depth > maxDepth {
 		return nil, &Error{n.Line, errTooDeep}
@@ -155,9 +154,9 @@ func resolved(n *yaml.Node, depth int) (*yaml.Node, error) {
 	return n, nil
 }
 
-// yamlLines reads as uWSGI does without libyaml: a line that ends in a colon begins a
-// block, deeper lines are its options, # begins a comment wherever it stands. Values in
-// quotes are taken out of them. notYAML is why the file is no YAML.
+// yamlLines reads as uWSGI does without libyaml: a line that ends in a colon begins a block, deeper
+// lines are its options, and # begins a comment anywhere. Values lose their quotes. notYAML is why
+// the file is no YAML.
 func (f *File) yamlLines(text, section string, notYAML error) error {
 	depth, line := 0, 0
 	for raw := range strings.Lines(text) {
@@ -226,7 +225,7 @@ func (f *File) notYAML(why error) {
 	f.note(0, "it is no YAML, and so is read line by line, as uWSGI without libyaml reads it: %v; put the value into quotes", yamlReason(why))
 }
 
-// yamlReason is the library's error without its own name in front.
+// yamlReason returns the library's error without its name in front.
 func yamlReason(err error) error {
 	return errors.New(strings.TrimPrefix(err.Error(), "yaml: "))
 }

@@ -1,6 +1,6 @@
 package logger
 
-// batch is a number of messages, one behind the other.
+// batch is a list of messages in one buffer.
 type batch struct {
 	data []byte
 	ends []uint32 // where each message ends in data
@@ -11,12 +11,12 @@ func (b *batch) add(message []byte) {
 	b.end()
 }
 
-// end ends the message that was appended to data.
+// end ends the message that was added to data.
 func (b *batch) end() { b.ends = append(b.ends, uint32(len(b.data))) }
 
 func (b *batch) empty() bool { return len(b.ends) == 0 }
 
-// reset makes the batch empty. It keeps its memory, but not that of a burst that is over.
+// reset empties the batch. It keeps its memory, but not that of a burst.
 func (b *batch) reset() {
 	if cap(b.data) > 4*gatherSize && len(b.data) < gatherSize {
 		*b = batch{}
@@ -34,7 +34,7 @@ func (b *batch) each(fn func(message []byte)) {
 	}
 }
 
-// from returns how many messages are not whole in the first n bytes.
+// from returns how many messages are not complete in the first n bytes.
 func (b *batch) from(n int) uint64 {
 	whole := 0
 	for _, end := range b.ends {

@@ -14,7 +14,7 @@ import (
 // datagrams is an output that sends each message in a datagram of its own.
 type datagrams struct {
 	network string
-	addrs   []string // of which the first that can be reached is taken
+	addrs   []string // the first that can be reached is taken
 	frame   framer
 	conn    net.Conn // nil while there is none
 	tried   time.Time
@@ -24,11 +24,11 @@ type datagrams struct {
 // framer makes datagrams of a message and sends them.
 type framer func(message []byte, send func(datagram []byte) error) error
 
-// dialEach is how long a socket that is not there is not looked for again.
+// dialEach is the time between two looks for a missing socket.
 const dialEach = time.Second
 
-// openDatagrams finds the address. That nobody takes datagrams at a path yet is no error
-// of open, as whoever does may be started later; it is returned as late.
+// openDatagrams finds the address. If nobody takes datagrams at a path yet, open does not fail: the
+// reader may start later. late has the reason.
 func openDatagrams(network string, addrs ...string) (d *datagrams, late, err error) {
 	d = &datagrams{network: network, addrs: addrs}
 	d.frame = d.headed("")
@@ -60,8 +60,8 @@ func (d *datagrams) write(b *batch) (lost uint64, err error) {
 	return lost, err
 }
 
-// send sends one datagram. UDP tells of one that nobody took at the next one, which is then
-// sent once more; whoever takes datagrams at a path may have begun anew there.
+// send sends one datagram. UDP reports a lost one at the next, which is then sent again; at a path
+// the reader may have started again.
 func (d *datagrams) send(datagram []byte) error {
 	if d.conn != nil {
 		_, err := d.conn.Write(datagram)
@@ -106,7 +106,7 @@ func (d *datagrams) headed(head string) framer {
 	}
 }
 
-// syslogPlaces are where the syslog of this machine may take messages.
+// syslogPlaces are the sockets of this machine's syslog.
 var syslogPlaces = []string{"/dev/log", "/var/run/syslog", "/var/run/log"}
 
 // local sends messages as the syslog function of the C library does.
@@ -117,9 +117,8 @@ func (d *datagrams) local(s syslogSpec) framer {
 	}
 }
 
-// remote sends messages as uWSGI's rsyslog does: each has at most size bytes, what does not
-// fit is cut off, or sent in further ones. uWSGI loses long messages whole if their head
-// has more than 30 bytes.
+// remote sends messages as uWSGI's rsyslog does: at most size bytes each. The rest is cut off, or
+// follows in further ones. uWSGI loses a whole long message if its head has more than 30 bytes.
 func (d *datagrams) remote(s syslogSpec, size int, split bool) framer {
 	if s.ident == "" {
 		host, _ := os.Hostname()

@@ -14,14 +14,14 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/accesslog"
 )
 
-// Encoder is one value of log-encoder or log-req-encoder: it changes each message before
-// a logger gets it.
+// Encoder is one value of log-encoder or log-req-encoder. It changes each message before a logger
+// gets it.
 type Encoder struct {
-	For    string // the name of the logger it is for; empty for all
+	For    string // the logger's name; empty for all
 	encode func(dst, message []byte, now time.Time) []byte
 }
 
-// encoders makes the functions by their names, of the argument behind the name.
+// encoders maps names to what makes the function of an argument.
 var encoders = map[string]func(arg string) func(dst, message []byte, now time.Time) []byte{
 	"prefix": func(arg string) func([]byte, []byte, time.Time) []byte {
 		return func(dst, message []byte, _ time.Time) []byte { return append(append(dst, arg...), message...) }
@@ -44,8 +44,7 @@ var encoders = map[string]func(arg string) func(dst, message []byte, now time.Ti
 	},
 }
 
-// ParseEncoder reads "encoder argument", or "encoder:name argument" for the logger of that
-// name alone.
+// ParseEncoder reads "encoder argument", or "encoder:name argument" for one logger.
 func ParseEncoder(value string) (Encoder, error) {
 	name, arg, _ := strings.Cut(value, " ")
 	name, named, _ := strings.Cut(name, ":")
@@ -61,9 +60,8 @@ func ParseEncoder(value string) (Encoder, error) {
 	return Encoder{For: named, encode: build(arg)}, nil
 }
 
-// template compiles text with the variables ${msg}, ${msgnl}, ${unix}, ${millis},
-// ${micros} and ${strftime:format}. Others are nothing, as in uWSGI. escape adds what a
-// variable holds.
+// template compiles text with the variables ${msg}, ${msgnl}, ${unix}, ${millis}, ${micros} and
+// ${strftime:format}. Others are empty, as in uWSGI. escape adds a variable's value.
 func template(text string, escape func(dst, text []byte) []byte) func([]byte, []byte, time.Time) []byte {
 	type part func(dst, message []byte, now time.Time) []byte
 	var parts []part
@@ -108,8 +106,8 @@ func template(text string, escape func(dst, text []byte) []byte) func([]byte, []
 	}
 }
 
-// compressor returns an encoder that makes each message a stream of its own, as uWSGI does:
-// what reads several, such as zcat, puts them together.
+// compressor returns an encoder that makes a stream of its own of each message, as uWSGI does.
+// Readers of several, such as zcat, put them together.
 func compressor(w interface {
 	io.WriteCloser
 	Reset(io.Writer)

@@ -14,37 +14,37 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/accesslog"
 )
 
-// Opener opens a file to append to, which is made with that mode if there is none.
+// Opener opens a file to append to, and makes a missing one with that mode.
 type Opener func(path string, mode fs.FileMode) (*os.File, error)
 
-// fileMode is that of log files, uWSGI's.
+// fileMode is the mode of log files, uWSGI's.
 const fileMode fs.FileMode = 0o640
 
-// file is an output that can be opened anew and rotated. Its methods are for the goroutine
-// of its queue, but for current.
+// file is an output that can be opened anew and rotated. Its methods belong to the goroutine of its
+// queue, except current.
 type file struct {
 	path string // absolute
 	f    atomic.Pointer[os.File]
-	size int64 // that it had, and what was written since
+	size int64 // its size when it was opened, and what was written since
 
-	maxSize int64  // 0 for any
-	tryAt   int64  // the size at which to rotate, more than maxSize after a failure
-	backup  string // what it is called after a rotation; empty for a name with the time
+	maxSize int64  // 0 for no bound
+	tryAt   int64  // the size that rotates it; more than maxSize after a failure
+	backup  string // its name after a rotation; empty for a name with the time
 
 	open   Opener
 	access Access
-	// say tells of a rotation in the file itself; nil where lines there have a form that
-	// this one has not. report tells the log of it.
+	// say writes a line about a rotation into the file itself; nil where lines there have another
+	// form. report writes it into the log.
 	say    func(f *os.File, line string)
 	report func(format string, args ...any)
-	// changed hears of each file that takes the place of another.
+	// changed gets each file that takes the place of another.
 	changed func(f *os.File)
 }
 
-// Access is who may read log files.
+// Access says who may read log files.
 type Access struct {
 	Chmod    fs.FileMode // 0 leaves the mode
-	UID, GID int         // whom they are given to; -1 leaves them
+	UID, GID int         // their owner; -1 leaves it
 }
 
 // openFile opens the file and makes it what the options say.
@@ -77,8 +77,8 @@ func openFile(s fileSpec, open Opener, access Access, truncate bool) (*file, err
 	return t, nil
 }
 
-// get opens the file at the path. A name for an open descriptor, such as /dev/stdout, is
-// that descriptor: it may be a socket, which cannot be opened by a name, or another user's.
+// get opens the file at the path. A name of an open descriptor, such as /dev/stdout, gives that
+// descriptor: it may be a socket, which no name opens, or another user's.
 func (t *file) get() (*os.File, error) {
 	if fd, ok := descriptor(t.path); ok {
 		out, err := openFD(fd)
@@ -98,7 +98,7 @@ func (t *file) get() (*os.File, error) {
 	return f, nil
 }
 
-// descriptor tells of which descriptor a path is a name.
+// descriptor returns the descriptor that a path names.
 func descriptor(path string) (int, bool) {
 	switch path {
 	case "/dev/stdout":
@@ -149,11 +149,11 @@ func (t *file) write(b *batch) (lost uint64, err error) {
 
 func (t *file) close() error { return t.current().Close() }
 
-// reopen opens the path anew, which may have become another file.
+// reopen opens the path anew: it may lead to another file by now.
 func (t *file) reopen() {
 	info, err := t.current().Stat()
 	if err != nil || !info.Mode().IsRegular() {
-		return // a pipe or a terminal stays what it is
+		return // pipes and terminals stay
 	}
 	if t.say != nil {
 		t.say(t.current(), fmt.Sprintf("[%d] logsize: %d, triggering log-reopen...\n", time.Now().Unix(), info.Size()))
@@ -169,7 +169,7 @@ func (t *file) reopen() {
 	}
 }
 
-// follow opens the path anew if it leads to another file, or to none.
+// follow opens the path anew if it leads to another file or to none.
 func (t *file) follow() {
 	info, err := t.current().Stat()
 	if err != nil || !info.Mode().IsRegular() {
@@ -181,9 +181,9 @@ func (t *file) follow() {
 	t.reopen()
 }
 
-// rotate gives the file another name and begins a new one.
+// rotate renames the file and begins a new one.
 func (t *file) rotate() {
-	t.tryAt = t.size + t.maxSize // after a failure not with each line
+	t.tryAt = t.size + t.maxSize // after a failure it does not try with each line
 	old := t.current()
 	info, err := old.Stat()
 	if err != nil || !info.Mode().IsRegular() {
@@ -202,7 +202,7 @@ func (t *file) rotate() {
 	t.move(old, t.path, info.Size())
 }
 
-// move does it: from is where the file is, which differs from the path if that is a link.
+// move renames the file. from is its place, which differs from the path of a link.
 func (t *file) move(old *os.File, from string, size int64) {
 	backup := t.backup
 	if backup == "" {

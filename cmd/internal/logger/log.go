@@ -9,17 +9,17 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/accesslog"
 )
 
-// Logger writes the server's own lines, about its start, its workers and its troubles. It
-// is safe for all goroutines and never blocks.
+// Logger writes the server's own lines, about its start, its workers and its troubles. Any
+// goroutine may use it, and it never blocks.
 type Logger struct {
 	sink *Sink
-	date accesslog.Date // that lines begin with, and " - ", as uWSGI's do with log-date
+	date accesslog.Date // at the beginning of lines, before " - ", as in uWSGI with log-date
 	json bool
 }
 
-// Printf writes one line; the newline at its end is added where it is missing.
-// Use %q for whatever a client sent, so that it cannot end the line and forge
-// another. Whatever a terminal would act on is escaped. A nil Logger says nothing.
+// Printf writes one line, and adds a missing newline. Use %q for what a client has sent, so that it
+// cannot end the line and forge another. It escapes what a terminal would act on. A nil Logger
+// writes nothing.
 func (l *Logger) Printf(format string, args ...any) {
 	if l == nil {
 		return
@@ -37,11 +37,11 @@ func (l *Logger) Printf(format string, args ...any) {
 			line = append(line, '\n')
 		}
 	}
-	_ = l.sink.main.add(line) // fails after Close only, when there is no log any more
+	_ = l.sink.main.add(line) // it fails only after Close, when there is no log
 	notify(l.sink.main.hurry)
 }
 
-// wrap adds what a child has printed, as the form of the log asks for it.
+// wrap adds what a child has printed, in the form of the log.
 func (l *Logger) wrap(dst, message []byte) []byte {
 	if !l.json {
 		return append(dst, message...)

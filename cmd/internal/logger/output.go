@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// output is what a target writes to. It belongs to the goroutine of the target's queue
-// once that runs.
+// output is what a target writes to. It belongs to the goroutine of the target's queue once that
+// runs.
 type output interface {
 	// write writes messages and returns how many of them were lost, and why.
 	write(b *batch) (lost uint64, err error)

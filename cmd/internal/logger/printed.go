@@ -11,27 +11,26 @@ import (
 )
 
 const (
-	// mostMessage bounds a message that is put together of several packets.
+	// mostMessage bounds a message made of several packets.
 	mostMessage = 64 << 10
-	// pipeSize is how much may wait in the pipe.
+	// pipeSize is the room of the pipe.
 	pipeSize = 1 << 20
 	// restTime is how long the beginning of a line waits for its end.
 	restTime = time.Second
-	// mostReads is how often is read before others have a turn.
+	// mostReads bounds the reads before others have a turn.
 	mostReads = 256
-	// drainTime is how long the end waits for what is still in the pipe.
+	// drainTime is how long the end waits for the rest of the pipe.
 	drainTime = 50 * time.Millisecond
 )
 
-// printed takes what children print. They have the writing end for their standard output
-// and error. It reads at once whatever there is, so that none of them waits for a disk, and
-// keeps it until the queue of the stream asks.
+// printed takes what children print. Their standard output and error is the writing end. It reads
+// at once, so that no child waits for a disk, and keeps what it has read until the queue asks.
 type printed struct {
 	write   *os.File
 	read    *os.File
 	raw     syscall.RawConn
 	fd      int  // of read
-	packets bool // each read gives what was written at once
+	packets bool // each read returns one write
 	wrap    func(dst, message []byte) []byte
 	arrived func() // tells the queue
 
@@ -86,8 +85,8 @@ func (p *printed) run() {
 	})
 }
 
-// fill reads what there is, or as much as may be read at once. It reports whether there may
-// be more, and whether nobody can write any more.
+// fill reads what there is, at most so much at once. It reports whether there may be more, and
+// whether nobody can write any more.
 func (p *printed) fill() (more, end bool) {
 	for range mostReads {
 		n, err := unix.Read(p.fd, p.buf)
@@ -104,7 +103,7 @@ func (p *printed) fill() (more, end bool) {
 	return true, false
 }
 
-// take makes messages of what was read.
+// take turns what was read into messages.
 func (p *printed) take(b []byte) {
 	if !p.packets {
 		for {
@@ -139,7 +138,7 @@ func (p *printed) take(b []byte) {
 	}
 }
 
-// finish ends a message whose end has not come.
+// finish ends a message without an end.
 func (p *printed) finish() {
 	if len(p.rest) > 0 {
 		p.rest = append(p.rest, '\n')
@@ -147,7 +146,7 @@ func (p *printed) finish() {
 	}
 }
 
-// message puts rest among what the queue gets.
+// message gives rest to the queue.
 func (p *printed) message() {
 	if len(p.out.data)+len(p.rest) > maxPending {
 		p.dropped++
@@ -158,27 +157,27 @@ func (p *printed) message() {
 	p.rest = p.rest[:0]
 }
 
-// drain moves what has been printed until now into b.
+// drain moves everything that was printed into b.
 func (p *printed) drain(b *batch) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	select {
-	case <-p.ended: // then the descriptor may be another's
+	case <-p.ended: // the descriptor may be another's by now
 	default:
 		p.fill()
 	}
 	*b, p.out = p.out, *b
 }
 
-// lost returns how many messages there was no room for.
+// lost returns how many messages had no room.
 func (p *printed) lost() uint64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.dropped
 }
 
-// close takes what is still there. Children that live on may write no more: they are those
-// that the server does not wait for.
+// close takes what is left. Children that live on may write no more: the server does not wait for
+// them.
 func (p *printed) close() {
 	_ = p.write.Close()
 	_ = p.read.SetReadDeadline(time.Now().Add(drainTime))

@@ -9,38 +9,38 @@ import (
 )
 
 const (
-	// maxPending bounds the bytes that wait to be written: some 20,000 lines, a
-	// third of a second of what one machine can answer.
+	// maxPending bounds the bytes that wait to be written: some 20,000 lines, a third of a second
+	// of the answers of one machine.
 	maxPending = 4 << 20
-	// gatherTime is how long lines wait for company after a write, so that a
-	// busy server makes 50 writes a second instead of one a request.
+	// gatherTime is how long lines wait for others after a write, so that a busy server writes 50
+	// times a second and not once a request.
 	gatherTime = 20 * time.Millisecond
-	// gatherSize is how many bytes end that wait early.
+	// gatherSize is how many bytes end that wait.
 	gatherSize = 64 << 10
 	// closeTime bounds the wait of Close for a reader that does not read.
 	closeTime = 2 * time.Second
 )
 
-// queue is a bounded buffer of messages with a goroutine that takes them out. Messages are
-// lost only when it is full, or when take says so.
+// queue is a bounded buffer of messages with a goroutine that takes them out. It loses messages
+// only when it is full, or when take says so.
 type queue struct {
 	take func(b *batch) (lost uint64, err error)
-	// first has what is to go before the messages that were taken; nil for nothing.
+	// first returns what goes before the messages; it may be nil.
 	first func(b *batch)
-	// failing hears that messages are lost, once until it is better; told how many were,
-	// once it is.
+	// failing is called once when messages are lost, and told once, with their number, when none
+	// are any more.
 	failing func(err error)
 	told    func(lost uint64)
 
 	mu      sync.Mutex
 	pending batch
-	orders  []func() // for the goroutine, behind what is pending
+	orders  []func() // for the goroutine, after what is pending
 	closed  bool
 	dropped uint64 // messages
-	said    uint64 // of those, told has been called for
+	said    uint64 // of those, the number that told has been called with
 
-	wake    chan struct{} // there is something to do; cap 1
-	hurry   chan struct{} // do not wait for company; cap 1
+	wake    chan struct{} // signals work; cap 1
+	hurry   chan struct{} // ends the wait for others; cap 1
 	closing chan struct{}
 	done    chan struct{}
 
@@ -79,7 +79,7 @@ func (q *queue) add(message []byte) error {
 	return nil
 }
 
-// order has the goroutine do something once what is pending now has been taken.
+// order calls something on the goroutine, after what is pending now.
 func (q *queue) order(do func()) {
 	q.mu.Lock()
 	q.orders = append(q.orders, do)
@@ -95,7 +95,7 @@ func (q *queue) lost() uint64 {
 	return q.dropped
 }
 
-// close has what is pending taken and ends the goroutine. It waits for that until ctx ends.
+// close waits until what is pending is taken, at most until ctx ends, and ends the goroutine.
 func (q *queue) close(ctx context.Context) error {
 	q.mu.Lock()
 	q.closed = true
@@ -130,8 +130,7 @@ func (q *queue) run() {
 	}
 }
 
-// flush takes what is pending. Others fill spare meanwhile, and then the batch that it
-// changes places with.
+// flush takes what is pending. Others fill the spare batch meanwhile.
 func (q *queue) flush(spare, before *batch) {
 	q.mu.Lock()
 	q.pending, *spare = *spare, q.pending
@@ -141,7 +140,7 @@ func (q *queue) flush(spare, before *batch) {
 	q.mu.Unlock()
 
 	lost, err := uint64(0), error(nil)
-	if q.first != nil { // after pending was taken: what was printed before a line stands before it
+	if q.first != nil { // after pending was taken: what was printed before a line is written before it
 		q.first(before)
 		lost, err = q.give(before)
 	}

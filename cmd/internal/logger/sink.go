@@ -16,29 +16,29 @@ import (
 
 // Config says where lines go. The zero value is standard error.
 type Config struct {
-	// To is the target of logto: a file, or a host:port, which gets a UDP datagram for each
-	// line; empty for standard error. A path with a colon must begin with "/" or ".".
+	// To is the target of logto: a file, or a host:port that gets a UDP datagram for each line;
+	// empty for standard error. A path with a colon must begin with "/" or ".".
 	To         string
 	Truncate   bool   // log-truncate: To is emptied when it is opened
-	MaxSize    int64  // log-maxsize: of To, which is rotated then; 0 for any
-	BackupName string // log-backupname: of To; empty for its name and the time
-	// Master has children print into a pipe in any case: log-master.
+	MaxSize    int64  // log-maxsize: To is rotated at this size; 0 for never
+	BackupName string // log-backupname: To's name after that; empty for its name and the time
+	// Master lets children print into a pipe in any case: log-master.
 	Master bool
-	// Dir is where relative paths of loggers begin, which is not where that of To does;
-	// empty for the current directory.
+	// Dir is where relative paths of loggers begin, but not that of To; empty for the current
+	// directory.
 	Dir string
 
 	Loggers, RequestLoggers   []Spec
 	Encoders, RequestEncoders []Encoder
 	Routes, RequestRoutes     []Route
-	Drain, Filter             []*Pattern // of lines that nobody gets, and of those that somebody does
+	Drain, Filter             []*Pattern // lines that nobody gets, and lines that somebody gets
 	PacketSize                int        // of rsyslog; 0 for 1024
 	SplitMessages             bool       // rsyslog sends long messages in several
-	JSON                      bool       // log-json: what is no request line becomes JSON
-	Date                      string     // log-date: the strftime format that lines of the server begin with; empty for none
+	JSON                      bool       // log-json: lines that are no request become JSON
+	Date                      string     // log-date: the strftime format at the beginning of the server's lines; empty for none
 	Access                    Access     // of files
-	// UID and GID are whom root gives the files that it makes for loggers, but not that of
-	// logto: uWSGI opens them as this user. 0 for root.
+	// UID and GID own the files that root makes for loggers, except that of logto: uWSGI opens them
+	// as this user. 0 is root.
 	UID, GID int
 	// Watch, where not nil, sees each message before anything is done with it. Goroutines of
 	// the sink call it; it must not wait, nor keep the message.
@@ -68,15 +68,14 @@ type Sink struct {
 	base     *target // of logto
 	targets  []*target
 	stages   []*queue
-	main     *queue // of what the server says and its children print
+	main     *queue // what the server says and its children print
 	requests *queue
-	printed  *printed // nil where children have the descriptor of base
+	printed  *printed // nil if children write to base itself
 	log      *Logger
 	closed   atomic.Bool
 }
 
-// Open opens all loggers and starts the goroutines of the sink, which run until
-// [Sink.Close].
+// Open opens all loggers and starts the goroutines of the sink, which run until [Sink.Close].
 func Open(c Config) (*Sink, error) {
 	if c.Open == nil {
 		c.Open = func(path string, mode os.FileMode) (*os.File, error) {
@@ -101,7 +100,7 @@ func Open(c Config) (*Sink, error) {
 	return s, nil
 }
 
-// queues returns all queues, each before those that it gives to.
+// queues returns all queues, each before those that it feeds.
 func (s *Sink) queues() []*queue {
 	all := append([]*queue{}, s.stages...)
 	for _, t := range s.targets {
@@ -162,8 +161,7 @@ func (s *Sink) open() error {
 	main.all = s.unnamed(loggers, c.Encoders)
 	s.main = s.enter(main)
 	s.requests = s.main
-	// As in uWSGI: lines of requests are a stream of their own with a logger or a route for
-	// them.
+	// As in uWSGI, lines of requests are a stream of their own if they have a logger or a route.
 	if len(c.RequestLoggers)+len(c.RequestRoutes) > 0 {
 		own := &stage{watch: c.Watch, routes: find(c.RequestRoutes, "log-req-route", c.RequestEncoders)}
 		own.all = s.unnamed(requests, c.RequestEncoders)
@@ -199,8 +197,7 @@ func (s *Sink) unnamed(loggers []*destination, encoders []Encoder) (all []*desti
 	return all
 }
 
-// enter returns the queue that a stream begins with: a stage's, or that of the one target
-// it leads to.
+// enter returns the first queue of a stream: a stage's, or that of its only target.
 func (s *Sink) enter(st *stage) *queue {
 	if st.watch == nil && len(st.drain)+len(st.filter)+len(st.routes) == 0 && len(st.all) == 1 && len(st.all[0].encoders) == 0 {
 		return st.all[0].to.queue
@@ -239,7 +236,7 @@ func (s *Sink) add(name string, out output) *target {
 	return t
 }
 
-// target opens the target of a logger, or finds it among those that are open.
+// target returns the target of a logger, opened if it is not yet.
 func (s *Sink) target(spec Spec) (t *target, late, err error) {
 	var out output
 	switch spec.Kind {
@@ -316,7 +313,7 @@ func (s *Sink) under(path string) string {
 	return filepath.Join(s.config.Dir, path)
 }
 
-// opened finds the target of a file that is open already, so that it is rotated once.
+// opened returns the target of a file that is already open, so that it is rotated once.
 func (s *Sink) opened(path string) *target {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -365,7 +362,7 @@ func (s *Sink) openFile(spec fileSpec, open Opener, truncate bool) (*file, error
 	return f, err
 }
 
-// give opens a file as Open does. One that root makes belongs to the user of loggers.
+// give opens a file as Open does. What root makes belongs to the user of loggers.
 func (s *Sink) give(path string, mode os.FileMode) (*os.File, error) {
 	_, err := os.Lstat(path)
 	f, failed := s.config.Open(path, mode)
@@ -386,7 +383,7 @@ func (s *Sink) give(path string, mode os.FileMode) (*os.File, error) {
 	return f, nil
 }
 
-// watch has the log tell when lines for a target are lost.
+// watch lets the log say when lines of a target are lost.
 func (s *Sink) watch(t *target) {
 	if t == s.base {
 		t.queue.told = s.tellLost
@@ -395,7 +392,7 @@ func (s *Sink) watch(t *target) {
 			s.log.Printf("*** %d lines for %s were lost: what takes them was stuck, full or not there ***", lost, t.name)
 		}
 	}
-	if t.queue != s.main { // there it could not be told
+	if t.queue != s.main { // the target could not say it itself
 		t.queue.failing = func(err error) { s.log.Printf("*** lines for %s are lost: %v ***", t.name, err) }
 	}
 }
@@ -404,7 +401,7 @@ func (s *Sink) tellLost(lost uint64) {
 	s.log.Printf("*** %d log lines were lost: what takes the log was stuck or full ***", lost)
 }
 
-// Move has the log go to another file from now on: logto2.
+// Move lets the log go on in another file: logto2.
 func (s *Sink) Move(to string) error {
 	out, _, err := s.openBase(to)
 	if err != nil {
@@ -430,8 +427,8 @@ func (s *Sink) Move(to string) error {
 	return nil
 }
 
-// Printed is what children are to have as their standard output and error. It stays the
-// sink's: do not close it, nor use it after Close.
+// Printed is the standard output and error of children. It stays the sink's: do not close it, and
+// do not use it after Close.
 func (s *Sink) Printed() *os.File {
 	if s.printed != nil {
 		return s.printed.write
@@ -439,8 +436,8 @@ func (s *Sink) Printed() *os.File {
 	return s.File()
 }
 
-// File is the descriptor behind the log itself: that of logto or standard error. It stays
-// the sink's, and is another one after a rotation.
+// File is the descriptor of the log itself: that of logto or standard error. It stays the sink's,
+// and changes at a rotation.
 func (s *Sink) File() *os.File {
 	switch out := s.base.output().(type) {
 	case *file:
@@ -454,9 +451,9 @@ func (s *Sink) File() *os.File {
 // Log returns the logger for the server's own lines.
 func (s *Sink) Log() *Logger { return s.log }
 
-// Write takes the line of one request: it must end with a newline. It copies p, never
-// blocks and is safe for all goroutines. When there is no room it drops p and returns no
-// error, for there is nothing a caller could do; after Close it returns [os.ErrClosed].
+// Write takes the line of one request, with its newline. It copies p, never blocks, and any
+// goroutine may call it. Without room it drops p and returns no error, because a caller could do
+// nothing. After Close it returns [os.ErrClosed].
 func (s *Sink) Write(p []byte) (int, error) {
 	if err := s.requests.add(p); err != nil {
 		return 0, err
@@ -464,8 +461,8 @@ func (s *Sink) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Sync waits until what was logged and printed until now has been written, or is lost; at
-// most two seconds for targets that stand still.
+// Sync waits until everything that was logged and printed is written or lost, at most two seconds
+// for targets that stand still.
 func (s *Sink) Sync() {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 	defer cancel()
@@ -480,13 +477,13 @@ func (s *Sink) Sync() {
 	}
 }
 
-// Reopen opens all files anew, once what was logged until now is written.
+// Reopen opens all files anew, after what was logged is written.
 func (s *Sink) Reopen() { s.files((*file).reopen) }
 
-// Follow opens those files anew whose paths lead elsewhere by now.
+// Follow opens the files anew whose paths lead elsewhere by now.
 func (s *Sink) Follow() { s.files((*file).follow) }
 
-// Rotate gives all files other names and begins new ones.
+// Rotate renames all files and begins new ones.
 func (s *Sink) Rotate() { s.files((*file).rotate) }
 
 func (s *Sink) files(do func(*file)) {
@@ -511,9 +508,8 @@ func (s *Sink) Dropped() uint64 {
 	return n
 }
 
-// Close writes what is pending and closes what is open, but for standard error. It waits at
-// most two seconds for targets that stand still, and returns an error when lines were left
-// over.
+// Close writes what is pending and closes everything but standard error. It waits at most two
+// seconds for targets that stand still, and returns an error if lines were left.
 func (s *Sink) Close() error {
 	if s.closed.Swap(true) {
 		return nil

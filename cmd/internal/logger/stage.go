@@ -4,16 +4,16 @@ import (
 	"time"
 )
 
-// destination is a logger as the options name it: a target, and what is done with messages
-// on the way there.
+// destination is a logger as the options name it: a target, and what happens to messages on the
+// way.
 type destination struct {
 	name     string
 	encoders []Encoder
 	to       *target
 }
 
-// stage looks at each message of a stream and gives it to those that are to have it. It
-// belongs to the goroutine of its queue.
+// stage looks at each message of a stream and passes it to its loggers. It belongs to the goroutine
+// of its queue.
 type stage struct {
 	watch         func(message []byte) // nil for nobody
 	drain, filter []*Pattern
@@ -27,7 +27,7 @@ type stageRoute struct {
 	to      *destination
 }
 
-// take routes messages. None is lost here: the queues of targets count theirs.
+// take routes messages. It loses none: the queues of targets count theirs.
 func (s *stage) take(b *batch) (uint64, error) {
 	now := time.Now()
 	b.each(func(message []byte) { s.give(message, now) })
@@ -72,5 +72,5 @@ func (s *stage) send(d *destination, message []byte, now time.Time) {
 		*out = e.encode((*out)[:0], message, now)
 		message = *out
 	}
-	_ = d.to.queue.add(message) // fails after the end only
+	_ = d.to.queue.add(message) // it fails only after the end
 }
