@@ -10,13 +10,12 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/option"
 )
 
-// errHelp says that --help was met, which ends reading at once.
+// errHelp ends the reading at --help.
 var errHelp = errors.New("help was asked for")
 
-// addArgs adds the options of a command line as GNU getopt_long reads it: long
-// options by any unique prefix, with their value after = or as the next word;
-// one-letter flags in one word, the last with its value; -- ends the options.
-// Words in between are files to load when all options have been read.
+// addArgs adds the options of a command line as GNU getopt_long reads it: long options by any
+// unique prefix, with the value after = or as the next word; one-letter flags in one word, the last
+// with its value; -- ends the options. Other words are files, which are loaded after all options.
 func addArgs(list *ini.List, args []string) (files []word, err error) {
 	add := func(key, value string, has bool) error {
 		if o := Options.Lookup(key); o != nil && o.Name == "help" {
@@ -24,7 +23,7 @@ func addArgs(list *ini.List, args []string) (files []word, err error) {
 		}
 		return list.Add(ini.Entry{Key: key, Value: value, HasValue: has})
 	}
-	var before behind // what stands before the next word
+	var before behind // the word before the next one
 	for i := 0; i < len(args); i++ {
 		arg := args[i]
 		last := before
@@ -92,12 +91,12 @@ func addArgs(list *ini.List, args []string) (files []word, err error) {
 	return files, nil
 }
 
-// SplitFiles parts the words of a command line that name files from those of its options.
-// What is no option is left for Load to complain of.
+// SplitFiles parts the files of a command line from its options. Load complains of words that are
+// neither.
 func SplitFiles(args []string) (options, files []string) {
 	for i := 0; i < len(args); i++ {
 		arg := args[i]
-		var o *option.Option // whose value is the next word
+		var o *option.Option // its value is the next word
 		switch {
 		case arg == "--":
 			return options, append(files, args[i+1:]...)
@@ -135,16 +134,16 @@ type word struct {
 	after behind
 }
 
-// behind is an option that was given without a value. A value that follows in a word of its
-// own is none of it.
+// behind is an option that was given without a value. A value in the next word does not belong to
+// it.
 type behind struct {
 	written string // --http-keepalive, -C
 	option  *option.Option
-	glue    string // what stands between the option and its value
+	glue    string // between the option and its value
 }
 
-// misplaced explains that a word which is no file was meant as the value of the option
-// before it; nil where that is not so.
+// misplaced explains that a word which is no file was meant as the value of the option before it;
+// nil if it was not.
 func (w word) misplaced() error {
 	o := w.after.option
 	isNumber := strings.Trim(w.name, "0123456789") == ""
@@ -159,7 +158,7 @@ func (w word) misplaced() error {
 	return nil
 }
 
-// completeName finds the option that a long name on the command line means.
+// completeName returns the option that a long name on the command line means.
 func completeName(prefix string) (string, error) {
 	found := Options.Complete(prefix)
 	switch {
@@ -188,7 +187,7 @@ func completeName(prefix string) (string, error) {
 func addFile(list *ini.List, w word) error {
 	name := w.name
 	if strings.HasPrefix(name, "[") {
-		return nil // uWSGI lets notes like [production] stand in its command line
+		return nil // uWSGI allows notes like [production] in its command line
 	}
 	err := list.LoadNamed(name)
 	if _, other := form.ByName(name); err == nil || other || strings.HasSuffix(name, ".ini") {

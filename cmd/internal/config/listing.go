@@ -12,8 +12,8 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/option"
 )
 
-// Listing is a configuration as it was read and expanded, before values are given their
-// meaning: so it shows also what no server would start with.
+// Listing is a configuration as read and expanded, before its values have a meaning. So it also
+// shows what no server starts with.
 type Listing struct {
 	list *ini.List
 }
@@ -24,7 +24,7 @@ func List(args, environ []string, w ini.World) (*Listing, error) {
 	if err != nil {
 		return nil, err
 	}
-	for i := 0; i < len(list.Entries); i++ { // what they add may have some of its own
+	for i := 0; i < len(list.Entries); i++ { // what they add may have its own
 		if e := list.Entries[i]; e.Key == "inherit" && !e.Settled {
 			if err := list.Inherit(e); err != nil {
 				return nil, err
@@ -34,11 +34,11 @@ func List(args, environ []string, w ini.World) (*Listing, error) {
 	return &Listing{list}, nil
 }
 
-// Warnings tells of what was read otherwise than it may be meant.
+// Warnings returns what may be meant otherwise than it was read.
 func (l *Listing) Warnings() []string { return l.list.Warnings }
 
-// JSON writes the options as pairs of key and value, in order and as uWSGI holds them,
-// and the keys that are neither an option nor referred to by a value.
+// JSON writes the options as pairs of key and value, in order and as uWSGI holds them, and the keys
+// that are neither an option nor used by a value.
 func (l *Listing) JSON(w io.Writer) error {
 	out := struct {
 		Options [][2]string `json:"options"`
@@ -57,8 +57,7 @@ func (l *Listing) JSON(w io.Writer) error {
 	return encoder.Encode(out)
 }
 
-// Text writes the options that were given, with where each comes from, and below them the
-// defaults of all others.
+// Text writes the given options with their origins, and then the defaults of all others.
 func (l *Listing) Text(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	given := map[string]bool{}
@@ -88,7 +87,7 @@ func (l *Listing) Text(w io.Writer) error {
 	return t.Flush()
 }
 
-// remark says what else there is to know of an entry.
+// remark returns what else is worth knowing of an entry.
 func (l *Listing) remark(i int) string {
 	e := l.list.Entries[i]
 	o := l.lookup(e)
@@ -114,11 +113,11 @@ func (l *Listing) remark(i int) string {
 	return ""
 }
 
-// lookup finds the option of an entry; nil for placeholders and mistakes.
+// lookup returns the option of an entry; nil for placeholders and mistakes.
 func (l *Listing) lookup(e ini.Entry) *option.Option {
 	o := l.list.Lookup(e.Key)
 	if o != nil && e.Settled && !o.Immediate {
-		return nil // a placeholder that has the name of an option of ours
+		return nil // a placeholder with the name of an option
 	}
 	return o
 }
@@ -133,7 +132,7 @@ func (l *Listing) unknown(e ini.Entry) bool {
 	return l.lookup(e) == nil && !e.Settled && !l.list.Used(e.Key)
 }
 
-// shown is the value of an entry as show-config has it.
+// shown returns the value of an entry as show-config has it.
 func shown(e ini.Entry) string {
 	if !e.HasValue {
 		return "true"

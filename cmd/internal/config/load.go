@@ -7,10 +7,10 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
 )
 
-// Load reads the command line (args without the program's name), the environment
-// as os.Environ gives it, and the files they name. An error is one line that
-// says where the mistake is; the program then exits with code 1. Where that is an option
-// which protects and is not there, the Config is returned as well, for show-config.
+// Load reads the command line (args without the program's name), the environment as os.Environ
+// gives it, and the files that they name. An error is one line with the place of the mistake; the
+// program then exits with 1. If a protective option is missing Load returns the Config as well, for
+// show-config.
 func Load(args, environ []string, w ini.World) (*Config, error) {
 	list, app, err := read(args, environ, w)
 	if err == errHelp {
@@ -31,8 +31,8 @@ func Load(args, environ []string, w ini.World) (*Config, error) {
 	return c, err
 }
 
-// Examine reads what Load reads, and goes on after values that are mistakes, so that all of
-// them can be told at once. It returns no Config where nothing could be read.
+// Examine reads what Load reads, and goes on after mistakes in values, so that it returns all of
+// them at once. It returns no Config if nothing could be read.
 func Examine(args, environ []string, w ini.World) (*Config, []error) {
 	list, app, err := read(args, environ, w)
 	if err == errHelp {
@@ -52,11 +52,11 @@ func Examine(args, environ []string, w ini.World) (*Config, []error) {
 			*r.mistakes = append(*r.mistakes, err)
 		}
 	}
-	r.Config.Warnings, r.Entries = list.Warnings, list.Entries // also where a mistake came before
+	r.Config.Warnings, r.Entries = list.Warnings, list.Entries // also after a mistake
 	return r.Config, *r.mistakes
 }
 
-// read makes the list of all options, expanded. app is the one that was named by position.
+// read returns the list of all options, expanded. app is the one that was named by position.
 func read(args, environ []string, w ini.World) (list *ini.List, app string, err error) {
 	list = ini.New(w, Options)
 	if err := addEnviron(list, environ); err != nil {

@@ -10,15 +10,15 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/option"
 )
 
-// door is an option, or an action of a route, that keeps somebody out or something in, and
-// that is not there. The start ends at it, or its name is given up.
+// door is a protective option, or action of a route, that uwsgo does not have. The start ends at
+// it, unless its name is given up.
 type door struct {
 	name    string // for ignore-unsupported: an option, or option:action
 	where   string // its origin for messages
 	instead string // what to do
 }
 
-// lose notes an option that does not do here what it does in uWSGI.
+// lose notes an option that does not do what it does in uWSGI.
 func (r *resolver) lose(o *option.Option, e ini.Entry) {
 	if !asks(o, e) {
 		return
@@ -35,10 +35,10 @@ func (r *resolver) lose(o *option.Option, e ini.Entry) {
 	}
 }
 
-// Asks reports whether an option is given a value that asks for something.
+// Asks reports whether the value of an option asks for something.
 func Asks(o *option.Option, e ini.Entry) bool { return asks(o, e) }
 
-// asks reports whether an option is given a value that asks for something.
+// asks reports whether the value of an option asks for something.
 func asks(o *option.Option, e ini.Entry) bool {
 	value := strings.TrimSpace(e.Value)
 	if value == "" {
@@ -47,14 +47,14 @@ func asks(o *option.Option, e ini.Entry) bool {
 	return ini.Bool(value)
 }
 
-// note adds name to a list where it is not there yet.
+// note adds name to a list, once.
 func note(to *[]string, name string) {
 	if !slices.Contains(*to, name) {
 		*to = append(*to, name)
 	}
 }
 
-// action notes that an action of a rule is not there.
+// action notes a rule whose action is missing.
 func (r *resolver) action(e ini.Entry, action, instead string) {
 	name := e.Key + ":" + action
 	r.LostRules = append(r.LostRules, e)
@@ -65,8 +65,8 @@ func (r *resolver) action(e ini.Entry, action, instead string) {
 	r.doors = append(r.doors, door{name, e.Origin.Name(e.Key) + ": " + action, instead})
 }
 
-// giveUp reads ignore-unsupported. A name has to be one that ends the start, so that a
-// misspelt one does not stand there for ever as if it were needed.
+// giveUp reads ignore-unsupported. Each name has to be one that ends the start, so that no misspelt
+// name stays there for ever.
 func (r *resolver) giveUp(e ini.Entry) error {
 	if strings.Trim(e.Value, ", ") == "" {
 		return e.Origin.Errorf(e.Key, "it needs names of options")
@@ -92,7 +92,7 @@ func (r *resolver) giveUp(e ini.Entry) error {
 	return nil
 }
 
-// shut ends the start where something that protects is not there, unless it is given up.
+// shut ends the start if something protective is missing, unless it is given up.
 func (r *resolver) shut() error {
 	defer func() { r.Warnings = r.list.Warnings }()
 	if r.Action != Run {
@@ -140,5 +140,5 @@ func (r *resolver) shut() error {
 		d.where, d.instead, also, strings.Join(names, ","))
 }
 
-// mostShown bounds how many places one error names beside the first.
+// mostShown bounds the places that one error names besides the first.
 const mostShown = 9

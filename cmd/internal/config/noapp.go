@@ -7,8 +7,7 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
 )
 
-// instead says of options that run something else than a WSGI app in uWSGI what to do in
-// their place.
+// instead says what to do in place of options that run something other than a WSGI app in uWSGI.
 var instead = []struct{ names, text string }{
 	{"web3 pump wsgi-lite python-raw", "it is not supported: WSGI apps are, by module and wsgi-file"},
 	{
@@ -23,8 +22,7 @@ var instead = []struct{ names, text string }{
 	{"cron cron2 unique-cron", "it runs commands beside an app; alone they are for cron or systemd timers"},
 }
 
-// NoApp says why there is nothing to serve, and what to do; empty where there is an app or
-// are files.
+// NoApp says why there is nothing to serve, and what to do; empty if there is an app, or files.
 func (c *Config) NoApp() string {
 	if c.RunsPython() || c.HasFiles() || c.PassesOn() {
 		return ""

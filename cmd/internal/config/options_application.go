@@ -11,19 +11,19 @@ import (
 type AppConfig struct {
 	Module           string // module[:callable]; Module and WSGIFile can both be empty
 	WSGIFile         string // relative to Chdir
-	Callable         string // empty for the usual names, where an app is named by position
+	Callable         string // empty for the usual names of an app named by position
 	Pecan            string // a configuration file of Pecan's
 	Paste            string // a URI of PasteDeploy, or a path
-	PasteAtStart     bool   // a path counts from where the server was started, not from Chdir
+	PasteAtStart     bool   // a path is relative to where the server was started, not to Chdir
 	PasteName        string // the name of the app in that file
-	PasteLogger      bool   // its logging is set up
+	PasteLogger      bool   // it sets up logging
 	Eval             string // Python code that has the app
 	Mounts           []Mount
 	ManageScriptName bool
 	NoDefaultApp     bool
 	NeedApp          bool // end with exit code 22 when an app does not load
 	LazyApps         bool
-	ImportOnce       bool // lazy-apps = false was given: whatever threads the import starts
+	ImportOnce       bool // lazy-apps = false: the apps are imported once, even if the import starts threads
 }
 
 var appDefaults = AppConfig{Callable: "application", NeedApp: true}
@@ -156,14 +156,14 @@ var applicationRows = []row{
 	},
 }
 
-// iniPaste reads ini-paste, whose options package ini has read.
+// iniPaste reads ini-paste. Package ini has read the options of its file.
 func (r *resolver) iniPaste(e ini.Entry) error {
 	r.PasteAtStart = true
 	r.PasteLogger = r.PasteLogger || e.Key == "ini-paste-logged"
 	return setText(&r.Paste, e, "a file name")
 }
 
-// vhost notes that hosts are to have apps of their own.
+// vhost notes that hosts have apps of their own.
 func (r *resolver) vhost(e ini.Entry) error {
 	var on bool
 	err := r.flag(&on, e)
@@ -174,7 +174,7 @@ func (r *resolver) vhost(e ini.Entry) error {
 	return err
 }
 
-// settleHosts ends the start where an app would be reached by the host of another.
+// settleHosts ends the start if one host could reach the app of another.
 func (r *resolver) settleHosts() error {
 	apps := len(r.Mounts)
 	if r.Module+r.WSGIFile+r.Pecan+r.Paste+r.Eval != "" {

@@ -12,10 +12,10 @@ import (
 	"github.com/uwsgo/uwsgo/engine/worker"
 )
 
-// CheaperConfig says how many of the workers run at a time.
+// CheaperConfig says how many of the workers run.
 type CheaperConfig struct {
 	Cheaper   worker.Cheaper
-	Idle      time.Duration // without a request, after which workers or the server end; 0 for never
+	Idle      time.Duration // time without a request after which workers or the server end; 0 for never
 	DieOnIdle bool          // the server ends
 }
 
@@ -166,8 +166,7 @@ var cheaperRows = []row{
 	},
 }
 
-// cheaper reads the least number of workers. uWSGI takes true and false for 0, so all
-// workers run.
+// cheaper reads the least number of workers. uWSGI takes true and false for 0: all workers run.
 func (r *resolver) cheaper(e ini.Entry) error {
 	switch strings.ToLower(strings.TrimSpace(e.Value)) {
 	case "true":
@@ -181,7 +180,7 @@ func (r *resolver) cheaper(e ini.Entry) error {
 	return nil
 }
 
-// algorithm reads cheaper-algo. One that is not known is spare, as in uWSGI.
+// algorithm reads cheaper-algo. As in uWSGI an unknown one is spare.
 func (r *resolver) algorithm(e ini.Entry) error {
 	name := strings.TrimSpace(e.Value)
 	a, ok := algorithms[name]
@@ -208,7 +207,7 @@ func (r *resolver) settleCheaper() error {
 	}
 	switch {
 	case c.Min == 0 && r.Idle > 0 && !r.DieOnIdle && r.Processes > 1:
-		// Whoever watches for idleness says how many run.
+		// Who watches for idleness decides how many run.
 		*c = worker.Cheaper{Min: 1, Initial: r.Processes, Algorithm: worker.CheaperManual}
 		return nil
 	case c.Min == 0:

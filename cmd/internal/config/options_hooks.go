@@ -9,28 +9,27 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/option"
 )
 
-// HookConfig has the commands that are run at the stages of the server's life, in the order
-// in which those of one stage are run.
+// HookConfig has the hooks of the server's life. Those of one stage are in their order.
 type HookConfig struct {
 	Hooks      []Hook
 	TouchHooks []TouchHook
 }
 
-// Hook is something that is done at a stage of the server's life.
+// Hook is something to do at a stage of the server's life.
 type Hook struct {
 	Stage string // one of stages, post-fork or master-start
 	hook.Action
 	Where string // its origin for messages
 }
 
-// TouchHook is what is done when a file is touched.
+// TouchHook is something to do when a file is touched.
 type TouchHook struct {
 	Path string
 	Hook
 }
 
-// stages are the moments at which hook-STAGE and exec-STAGE run commands, in their
-// order. when completes the help of both.
+// stages are the moments of hook-STAGE and exec-STAGE, in their order. when completes the help of
+// both.
 var stages = []struct{ name, when string }{
 	{"asap", "as soon as the log is open"},
 	{"pre-jail", "before the addresses are bound"},
@@ -146,7 +145,7 @@ func (r *resolver) hook(stage string, e ini.Entry) error {
 	return nil
 }
 
-// Accepting says when hooks of a stage are run, and how often.
+// Accepting says when the hooks of a stage run, and how often.
 type Accepting struct {
 	Stage string
 	Each  bool // once for each worker
@@ -177,7 +176,7 @@ func (r *resolver) accepting(stage string, e ini.Entry) error {
 	return nil
 }
 
-// touch reads a file and what is done when it is touched.
+// touch reads a file and what to do when it is touched.
 func (r *resolver) touch(e ini.Entry, action string) error {
 	file, rest, ok := strings.Cut(strings.TrimSpace(e.Value), " ")
 	if !ok {

@@ -17,8 +17,8 @@ type LifeConfig struct {
 	FSReload         []string // files and directories whose contents count
 	ExitOnReload     bool
 	Vacuum           bool
-	DrainDelay       time.Duration // of serving as usual before a stop
-	ReadyPath        string        // where the server tells whether it takes requests
+	DrainDelay       time.Duration // the server serves as usual for so long before it stops
+	ReadyPath        string        // where the server says whether it takes requests
 }
 
 var lifeDefaults = LifeConfig{Mercy: 60 * time.Second}
@@ -116,7 +116,7 @@ func (r *resolver) mercy(e ini.Entry) error {
 	return setSeconds(&r.Mercy, e)
 }
 
-// reloadMercy holds where worker-reload-mercy is not given, be it before or after.
+// reloadMercy holds unless worker-reload-mercy is given, before it or after it.
 func (r *resolver) reloadMercy(e ini.Entry) error {
 	d, err := seconds(e)
 	if err == nil && !r.mercySet {

@@ -15,17 +15,17 @@ import (
 type LogConfig struct {
 	Log            logger.Config // but for what is known only when the log is opened
 	LogTo          string        // a file, or a host:port; empty for standard error
-	LogTo2         string        // that of the user of uid; empty for LogTo
-	LogChown       bool          // give log files to that user
+	LogTo2         string        // opened by the user of uid; empty for LogTo
+	LogChown       bool          // log files belong to that user
 	LoggerList     bool
 	TouchLogRotate []string // files, relative to Chdir
 	TouchLogReopen []string
 
-	LogFilter       accesslog.Filter // which requests have a line
+	LogFilter       accesslog.Filter // says which requests have a line
 	LogFormat       string           // empty for uWSGI's line
 	LogMicros       bool
 	LogDate         string // the strftime format of log-date; empty for none, and for that of ctime
-	LogFormatDate   bool   // it is that of %(ftime), too
+	LogFormatDate   bool   // it holds for %(ftime), too
 	LogForwardedFor bool
 	MemoryReport    int
 }
@@ -331,7 +331,7 @@ func (r *resolver) disableLogging(e ini.Entry) error {
 	return err
 }
 
-// logSlow reads milliseconds. What is no number is 0 to uWSGI, and files have log-slow = true.
+// logSlow reads milliseconds. What is no number is 0 in uWSGI, and files have log-slow = true.
 func (r *resolver) logSlow(e ini.Entry) error {
 	if !e.HasValue || strings.Trim(strings.ToLower(e.Value), "abcdefghijklmnopqrstuvwxyz") == "" {
 		r.list.Warnf("%s: %q is no number of milliseconds, so slow requests have no line of their own, as in uWSGI: write %s = 1000",
@@ -362,7 +362,7 @@ func (r *resolver) logDate(e ini.Entry) error {
 	return nil
 }
 
-// logChown reads a flag. Files have logfile-chown = %U:%G, which is true to uWSGI.
+// logChown reads a flag. Files have logfile-chown = %U:%G, which is true in uWSGI.
 func (r *resolver) logChown(e ini.Entry) error {
 	if strings.Contains(e.Value, ":") {
 		r.LogChown = true

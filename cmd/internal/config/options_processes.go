@@ -10,14 +10,14 @@ import (
 	"github.com/uwsgo/uwsgo/engine/worker"
 )
 
-// ProcessConfig is how many workers there are.
+// ProcessConfig is the number of workers and what each one has.
 type ProcessConfig struct {
 	Processes int  // at least 1
 	Threads   int  // per process, at least 1
 	Affinity  int  // processors of each worker; 0 for all
-	MaxFD     int  // descriptors that the server and each worker may have; 0 leaves it
+	MaxFD     int  // descriptors of the server and of each worker; 0 leaves the limit
 	Stdin     bool // workers have the server's
-	Locks     int  // of uwsgi.lock, besides the first
+	Locks     int  // locks of uwsgi.lock besides the first
 
 	Greenlets int    // requests at a time of each worker, by gevent; 0 for threads
 	Gevent    Gevent // how gevent is used then
@@ -149,7 +149,7 @@ var processRows = []row{
 	},
 }
 
-// leastFD is how many descriptors a server needs in any case.
+// leastFD is the least number of descriptors for a server.
 const leastFD = 256
 
 func (r *resolver) maxFD(e ini.Entry) error {

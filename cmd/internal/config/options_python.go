@@ -10,13 +10,13 @@ import (
 	"github.com/uwsgo/uwsgo/engine/worker"
 )
 
-// PythonConfig is what the Python processes get.
+// PythonConfig is what Python processes get.
 type PythonConfig struct {
 	Virtualenv string
 	PythonPath []string // in the order given; each goes in front of sys.path
 	PyArgv     string   // words of sys.argv after the program's name
 	Env        []Env
-	// Links are the directories of configuration files that were named by way of links.
+	// Links are the directories of configuration files that were named by links.
 	Links         []ini.Link
 	Chdir         string
 	Chdir2        string // of the workers, once the app is loaded
@@ -24,11 +24,11 @@ type PythonConfig struct {
 	Imports       []worker.Import
 	Optimize      int // Python's -O
 	NoFileWrapper bool
-	// AutoReloadIgnore are the modules whose files do not count.
+	// AutoReloadIgnore are modules whose files do not count.
 	AutoReloadIgnore []string
 }
 
-// Env is an environment variable for the app, or with Unset one that it does not get.
+// Env is an environment variable of the app; Unset removes it.
 type Env struct {
 	Name, Value string
 	Unset       bool
@@ -150,7 +150,7 @@ var pythonRows = []row{
 	},
 }
 
-// imports adds a module. Those of shared-import come before all of import.
+// imports adds a module. All of shared-import come before all of import.
 func (r *resolver) imports(e ini.Entry) error {
 	what, err := text(e, "the name of a Python module, or a file")
 	if err != nil {
@@ -189,7 +189,7 @@ func (r *resolver) env(e ini.Entry) error {
 	case ok && name == "":
 		return e.Origin.Errorf(e.Key, "%q is not of the form NAME=VALUE", e.Value)
 	case !ok && (trimmed == "" || trimmed[0] == '#' || trimmed[0] == ';'):
-		return nil // a line that for-readline has taken from a file
+		return nil // for-readline has read the line from a file
 	case !ok:
 		r.list.Warnf("%s: %q is not of the form NAME=VALUE: as in uWSGI it takes the variable away, for which unenv is clearer", e.Origin.Name(e.Key), e.Value)
 	}
@@ -197,7 +197,7 @@ func (r *resolver) env(e ini.Entry) error {
 	return nil
 }
 
-// envDir reads a directory of daemontools' kind, one variable in each file.
+// envDir reads a directory as daemontools does: each file is a variable.
 func (r *resolver) envDir(e ini.Entry) error {
 	dir, err := text(e, "a directory")
 	if err != nil {
@@ -227,7 +227,7 @@ func (r *resolver) envDir(e ini.Entry) error {
 	return nil
 }
 
-// literal returns a pattern that stands for a path alone.
+// literal returns a pattern that matches the path alone.
 func literal(path string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
 }

@@ -13,8 +13,8 @@ type ReadingConfig struct {
 	Plugins []string // of uWSGI, by name; see option.PythonPlugin
 }
 
-// firstOnly refuses an option that was not the first one: package quickstart does what those say
-// that only print something.
+// firstOnly refuses an option that has to be the first one. Package quickstart does those that only
+// print something.
 func firstOnly(_ *resolver, e ini.Entry) error {
 	return e.Origin.Errorf(e.Key, "it has to be the first option of the command line, and the only one")
 }
@@ -82,8 +82,7 @@ var readingRows = []row{
 	},
 }
 
-// plugins notes the plugins that are asked for. As in uWSGI, a name that is
-// needed and missing ends the start.
+// plugins notes the plugins. As in uWSGI, a missing one that is needed ends the start.
 func (r *resolver) plugins(e ini.Entry) error {
 	for name := range strings.SplitSeq(e.Value, ",") {
 		name = strings.TrimSpace(name)

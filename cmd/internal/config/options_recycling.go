@@ -22,7 +22,7 @@ type RecyclingConfig struct {
 
 var recyclingDefaults = RecyclingConfig{MinLifetime: 10 * time.Second}
 
-// maxRequests is more than a worker answers in a lifetime.
+// maxRequests is more than a worker ever answers.
 const maxRequests = 1_000_000_000_000
 
 var recyclingRows = []row{

@@ -20,10 +20,10 @@ type RequestConfig struct {
 	QueueTimeout   time.Duration // how long each may; 0 for ever
 	Lanes          bool          // keep slow routes from taking every thread
 	LimitPost      int64         // bytes of a request body; 0 for no limit
-	LimitBuffers   int64         // bytes of all connections; 0 for the server's choice
-	NoWriteErrors  bool          // write() says nothing of a client that has gone
-	WriteErrors    int           // how many of them are borne
-	ThrowErrors    bool          // they are raised in the app alone
+	LimitBuffers   int64         // memory of all connections in bytes; 0 for the server's choice
+	NoWriteErrors  bool          // write() raises nothing when the client has gone
+	WriteErrors    int           // how many such errors are borne
+	ThrowErrors    bool          // they only raise OSError in the app, which ends itself or goes on
 	TrustedProxies []string      // networks of front servers that may say who the client is: see package forwarded
 	TrustedHeaders []string      // that they write; nil for the usual ones
 	PostBuffering  int64         // bytes of a body kept in memory; 0 for the server's choice
@@ -38,15 +38,14 @@ var requestDefaults = RequestConfig{
 	Lanes:         true,
 }
 
-// The smallest and the largest request head that can be configured, and the least memory
-// of all connections, in bytes.
+// The bounds of buffer-size, and the least limit-buffers, in bytes.
 const (
 	minBufferSize = 32 << 10
 	maxBufferSize = 1 << 20
 	minBuffers    = 1 << 20
 )
 
-// maxQueueSize is a bit less than what one event loop can tell apart.
+// maxQueueSize is a bit less than one event loop can number.
 const maxQueueSize = 60_000
 
 var requestRows = []row{

@@ -11,7 +11,7 @@ import (
 	"github.com/uwsgo/uwsgo/handler/route"
 )
 
-// RouteConfig has the rules of all tables, in the order in which they are followed.
+// RouteConfig has the rules of all tables, in their order.
 type RouteConfig struct {
 	Routes   []*route.Rule
 	Collects []route.Collect
@@ -44,7 +44,7 @@ var routingRows = slices.Concat(
 	},
 )
 
-// tableRows are the options of one table of rules.
+// tableRows returns the options of one table of rules.
 func tableRows(table, help, note string) []row {
 	rows := []row{{Option: option.Option{Name: table, Kind: option.List, Arg: "RULE", Status: option.Differs, Help: help, Note: note}}}
 	add := func(end, arg, help, note string) {
@@ -74,8 +74,8 @@ func tableRows(table, help, note string) []row {
 	return rows
 }
 
-// route reads a rule. A rule that cannot be followed leaves its
-// place behind, which goto counts, where it is harmless or given up.
+// route reads a rule. One that cannot be followed leaves its place, which goto counts, if it is
+// harmless or given up.
 func (r *resolver) route(e ini.Entry) error {
 	value, err := withSeconds(e)
 	if err != nil {
@@ -108,7 +108,7 @@ func (r *resolver) collect(e ini.Entry, pull bool) error {
 	return nil
 }
 
-// withSeconds has the time of a harakiri rule in seconds, without unit or comment.
+// withSeconds returns a harakiri rule with its time in seconds, without unit or comment.
 func withSeconds(e ini.Entry) (string, error) {
 	at := strings.IndexByte(e.Value, ' ') + 1
 	if strings.HasSuffix(e.Key, "-run") {
@@ -124,11 +124,11 @@ func withSeconds(e ini.Entry) (string, error) {
 	return fmt.Sprintf("%sharakiri:%d", e.Value[:at], int64(limit.Seconds())), err
 }
 
-// settleRoutes ends the start where a rule asks for a variable that no request has. Over
-// uwsgi the web server in front may send any.
+// settleRoutes ends the start if a rule asks for a variable that no request has. Over uwsgi the web
+// server may send any.
 func (r *resolver) settleRoutes() error {
 	if len(r.Listens) == 0 {
-		return nil // sockets may be passed on
+		return nil // systemd may pass sockets
 	}
 	for _, l := range r.Listens {
 		if l.Protocol != HTTP {

@@ -5,11 +5,11 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/option"
 )
 
-// StatsConfig says to whom the server tells how it is.
+// StatsConfig is about the stats of the server.
 type StatsConfig struct {
 	Stats        string   // address of the stats server
-	StatsHTTP    bool     // it waits for HTTP requests
-	StatsHosts   []string // names it answers to beside addresses and localhost
+	StatsHTTP    bool     // it expects HTTP requests
+	StatsHosts   []string // names that it answers to, besides addresses and localhost
 	StatsMin     bool     // without line breaks and tabs
 	StatsNoCores bool
 	Profile      string // kind of Go profile to write, one of Profiles

@@ -90,7 +90,7 @@ var storeRows = []row{
 	},
 }
 
-// pairs reads name=value,name=value. to has where values go; nil for those without effect.
+// pairs reads name=value,name=value. to has the target of each name; nil has no effect.
 func pairs(text string, to map[string]func(value string) error) error {
 	for part := range strings.SplitSeq(text, ",") {
 		name, value, _ := strings.Cut(strings.TrimSpace(part), "=")
@@ -120,7 +120,7 @@ func whole(to *int) func(string) error {
 }
 
 func yes(to *bool) func(string) error {
-	return func(string) error { // as in uWSGI whatever the value
+	return func(string) error { // as in uWSGI, any value
 		*to = true
 		return nil
 	}
@@ -202,7 +202,7 @@ func (r *resolver) sharedArea(e ini.Entry) error {
 }
 
 func (r *resolver) settleStores() error {
-	if r.oldCache.Items > 0 { // as in uWSGI it is the first
+	if r.oldCache.Items > 0 { // as in uWSGI, it comes first
 		r.oldCache.Name = "default"
 		r.Caches = append([]stores.Cache{r.oldCache}, r.Caches...)
 	}

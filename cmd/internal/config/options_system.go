@@ -5,7 +5,7 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/option"
 )
 
-// SystemConfig is what the process is to the system: user, pid files, daemon.
+// SystemConfig is the process as the system sees it: user, pid files, daemon.
 type SystemConfig struct {
 	UID, GID      string // names or numbers; empty leaves them
 	AddGID        []string
@@ -13,14 +13,14 @@ type SystemConfig struct {
 	ImmediateDrop bool   // become UID and GID before anything else
 	Umask         int    // -1 leaves it
 	Chroot        string // empty for none
-	PidFile       string // these are written when the addresses are bound,
+	PidFile       string // written when the addresses are bound,
 	PidFile2      string // when UID and GID hold,
 	SafePidFile   string // and when the apps are loaded
 	SafePidFile2  string
 	Daemonize     string // the log of a server in the background; empty for the foreground
-	DaemonShow    bool   // show what was logged at the start
+	DaemonShow    bool   // show the log of the start
 
-	// What the actions Signal and Read are for.
+	// For the actions Signal and Read.
 	Signal string // stop, reload or pause
 	Target string // a pid file, or an address
 }
@@ -177,7 +177,7 @@ func (r *resolver) connectAndRead(e ini.Entry) error {
 	return setText(&r.Target, e, "an address")
 }
 
-// settleSystem has a daemon log to its own file.
+// settleSystem lets a daemon log to its own file.
 func (r *resolver) settleSystem() error {
 	if r.Daemonize != "" {
 		r.LogTo = r.Daemonize

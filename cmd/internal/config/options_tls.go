@@ -12,10 +12,10 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/option"
 )
 
-// TLSConfig says what goes for all addresses that encrypt.
+// TLSConfig holds for all addresses that encrypt.
 type TLSConfig struct {
 	Sites           []Site
-	SiteDir         string // NAME.crt, NAME.key and NAME.ca of more sites; empty for none
+	SiteDir         string // a directory with NAME.crt, NAME.key and NAME.ca of more sites; empty for none
 	SiteDirCiphers  string
 	HTTP2           bool
 	ExportCert      bool
@@ -26,17 +26,17 @@ type TLSConfig struct {
 
 var tlsDefaults = TLSConfig{HTTP2: true, VerifyDepth: 1}
 
-// Certificate is files in PEM.
+// Certificate names files in PEM.
 type Certificate struct {
 	Cert, Key string
 	Ciphers   string // OpenSSL's list for TLS 1.2; empty for the usual
-	ClientCA  string // authorities of clients, after ! of all of them; empty for none
+	ClientCA  string // authorities of clients; after ! every client needs one; empty for none
 }
 
 // Site is the certificate for a name.
 type Site struct {
 	Name    string         // or *.name
-	Pattern *regexp.Regexp // in place of a name
+	Pattern *regexp.Regexp // takes the place of a name
 	Certificate
 }
 

@@ -9,9 +9,8 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
 )
 
-// ShowConfig writes the options as an ini file, as uWSGI's show-config does:
-// every one as it was given, expanded, in order. uWSGI writes it to its log,
-// which is standard error.
+// ShowConfig writes the options as an ini file, as uWSGI's show-config does: each as given,
+// expanded, in order. uWSGI writes it to its log, which is standard error.
 func (c *Config) ShowConfig(w io.Writer) error {
 	var b strings.Builder
 	b.WriteString("\n;uWSGI instance configuration\n[uwsgi]\n")
@@ -27,9 +26,9 @@ func (c *Config) ShowConfig(w io.Writer) error {
 	return err
 }
 
-// VersionLine is what --version prints; program is os.Args[0]. Scripts written for uWSGI compare its
-// whole output with a number, so a program that was started as uwsgi (by a link,
-// say) prints the release of uWSGI that is followed and nothing else.
+// VersionLine is what --version prints; program is os.Args[0]. Scripts for uWSGI compare the whole
+// output with a number. So a program whose name is not uwsgo (a link, say) prints the release of
+// uWSGI, and nothing else.
 func VersionLine(program, version string) string {
 	if strings.HasPrefix(path.Base(program), "uwsgi") {
 		return ini.UWSGIVersion + "\n"
@@ -37,7 +36,7 @@ func VersionLine(program, version string) string {
 	return fmt.Sprintf("uwsgo %s (options and ini files of uWSGI %s)\n", version, ini.UWSGIVersion)
 }
 
-// UsageText is what is printed when there is nothing to do.
+// UsageText is printed when there is nothing to do.
 const UsageText = `uwsgo serves Python web apps. Say what to run:
 
   uwsgo app:app

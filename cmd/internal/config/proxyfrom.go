@@ -8,7 +8,7 @@ import (
 	"github.com/uwsgo/uwsgo/engine"
 )
 
-// settleProxy makes out who may say whose connections are.
+// settleProxy finds who may say whose connections are.
 func (r *resolver) settleProxy() error {
 	if !r.ProxyProtocol {
 		if len(r.ProxyFrom) > 0 {

@@ -8,19 +8,19 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
 )
 
-// units are what may follow a number of one kind.
+// units are the units of one kind of number.
 type units struct {
 	factors map[string]factor
-	example string // for messages: how to write it
+	example string // an example for messages
 	several bool   // 1h30m
-	exact   string // one unit, for messages, as the number is of
+	exact   string // one unit for messages: the number's own
 }
 
-// factor is a ratio: a unit is times/per of what the option counts in.
+// factor is a ratio: a unit is times/per of the option's own.
 type factor struct{ times, per int64 }
 
-// The kinds of number. A unit of one letter means what it says in this case alone, as M
-// is a minute to some and a million to others; longer ones are read in any case.
+// The kinds of number. The case of a unit of one letter counts, because M is a minute to some and a
+// million to others. Longer units may have any case.
 var (
 	counts = &units{example: "1000, 10k or 1M", factors: map[string]factor{
 		"k": {1000, 1}, "K": {1000, 1}, "m": {1e6, 1}, "M": {1e6, 1}, "g": {1e9, 1}, "G": {1e9, 1},
@@ -38,8 +38,8 @@ var (
 	percents = &units{example: "50", factors: map[string]factor{"%": {1, 1}}}
 )
 
-// bytesIn are the units of sizes for an option that counts in so many bytes. Thousands
-// are of 1024, as in reload-on-rss and in nginx.
+// bytesIn returns the units of sizes for an option that counts in so many bytes. A thousand is
+// 1024, as in reload-on-rss and in nginx.
 func bytesIn(base int64) map[string]factor {
 	factors := map[string]factor{"b": {1, base}, "B": {1, base}, "byte": {1, base}, "bytes": {1, base}}
 	for i, letter := range "kmgt" {
@@ -51,7 +51,7 @@ func bytesIn(base int64) map[string]factor {
 	return factors
 }
 
-// find gives the unit of that name.
+// find returns the unit of that name.
 func (u *units) find(name string) (factor, bool) {
 	if u == nil {
 		return factor{}, false
@@ -63,9 +63,9 @@ func (u *units) find(name string) (factor, bool) {
 	return f, ok
 }
 
-// quantity reads a number of at most limit with its unit, if it has one. uWSGI takes the
-// digits at the start and leaves the rest, so 5m is 5 there, and what has no digits is 0.
-// Here the rest is a unit, a comment, or an error: "4 ; workers" is 4.
+// quantity reads a number of at most limit, with or without a unit. uWSGI takes the digits at the
+// start and drops the rest: there 5m is 5, and a value without digits is 0. Here the rest is a
+// unit, a comment, or an error: "4 ; workers" is 4.
 func quantity(e ini.Entry, u *units, limit int64) (int64, error) {
 	if !e.HasValue {
 		return 1, nil
@@ -135,7 +135,7 @@ func quantity(e ini.Entry, u *units, limit int64) (int64, error) {
 	return total, nil
 }
 
-// spelt returns the digits of a number that is written as a word; empty for anything else.
+// spelt returns the digits of a number written as a word; empty for anything else.
 func spelt(value string) string {
 	words := strings.Fields("zero one two three four five six seven eight nine ten eleven twelve")
 	word, rest, _ := strings.Cut(strings.ToLower(strings.TrimSpace(value)), " ")
@@ -151,9 +151,9 @@ func tooLarge(e ini.Entry, n, limit int64) error {
 
 const blanks = " \t\n\v\f\r"
 
-// comment reports whether nothing but a comment is left: apart is rest without the blanks
-// in front of it. uWSGI takes any text for one. Here it has to begin as comments do: a
-// word is a unit or a mistake, and so is what goes on with the number.
+// comment reports whether the rest is only a comment; apart is rest without leading blanks. uWSGI
+// takes any text for a comment. Here it has to begin as one: a word is a unit or a mistake, and so
+// is text that goes on with the number.
 func comment(rest, apart string) bool {
 	switch {
 	case apart == "" || apart[0] == ';' || apart[0] == '#' || strings.HasPrefix(apart, "//") || strings.HasPrefix(apart, "/*"):

@@ -14,15 +14,14 @@ import (
 )
 
 // An app can be named without an option, as in uWSGI and gunicorn: uwsgo app:app, uwsgo app.py.
-// Where nothing says where to listen, what suits a first try holds.
+// Without an address it gets what suits a first try.
 
 var (
 	appWord     = regexp.MustCompile(`^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*(:[A-Za-z_]\w*(\.\w+)*(\(\))?)?$`)
 	factoryWord = regexp.MustCompile(`^([A-Za-z_][\w.]*):([A-Za-z_]\w*)\((.+)\)$`)
 )
 
-// positionalApp returns the options that a word of the command line stands for, none if it
-// names no app.
+// positionalApp returns the options of a word of the command line; none if it names no app.
 func positionalApp(name string, w ini.World) ([]ini.Entry, error) {
 	entry := func(key, value string) ini.Entry { return ini.Entry{Key: key, Value: value, HasValue: true} }
 	file, callable, _ := strings.Cut(name, ":")
@@ -34,7 +33,7 @@ func positionalApp(name string, w ini.World) ([]ini.Entry, error) {
 		if callable != "" {
 			entries = append(entries, entry("callable", callable))
 		}
-		if dir := filepath.Dir(file); dir != "." { // what is beside it, as python has it
+		if dir := filepath.Dir(file); dir != "." { // the folder is importable, as with python
 			entries = append(entries, entry("pythonpath", dir))
 		}
 		return entries, nil
@@ -63,14 +62,14 @@ func isFile(w ini.World, name string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-// The numbers that a first try gets: enough to be quick, and not so many that they fill a laptop.
+// The numbers of a first try: enough to be quick, and not so many that they fill a laptop.
 const (
 	quickThreads = 4
 	quickLeast   = 2
 	quickMost    = 8
 )
 
-// quick fills in what a command without an address leaves open. word is the app as it was named.
+// quick fills in what a command without an address leaves open. word is the app as named.
 func (c *Config) quick(word string, w ini.World) error {
 	c.Named = word
 	given := map[string]bool{}
@@ -106,5 +105,5 @@ func (c *Config) quick(word string, w ini.World) error {
 	return nil
 }
 
-// errTwoApps is for a command line that names two apps.
+// errTwoApps is the error for a command line with two apps.
 var errTwoApps = errors.New("two apps are named: run one, and mount the other with --mount /PATH=APP")

@@ -6,9 +6,9 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
 )
 
-// Renew reads the configuration anew for a server that runs with c. The Config that it
-// returns has the new values of options that hold at a reload and c's of all others.
-// waiting are the names of those others that have changed: they wait for a restart.
+// Renew reads the configuration anew for a server that runs with c. The Config has new values for
+// options that hold at a reload, and c's for all others. waiting names those of the others that
+// have changed: they wait for a restart.
 func (c *Config) Renew(args, environ []string, w ini.World) (next *Config, waiting []string, err error) {
 	w.Reload = true
 	read, err := Load(args, environ, w)
@@ -44,8 +44,8 @@ func (c *Config) Renew(args, environ []string, w ini.World) (next *Config, waiti
 	return next, waiting, nil
 }
 
-// kept says when a change of the entry's option holds. What inherit has brought in stands
-// among the entries, so it does not act twice.
+// kept says when a change of the entry's option holds. The entries already have what inherit has
+// read, so it does not act twice.
 func kept(e ini.Entry) holds {
 	o := Options.Lookup(e.Key)
 	if o == nil || o.Name == "inherit" || rowOf[o.Name] == nil {
@@ -54,7 +54,7 @@ func kept(e ini.Entry) holds {
 	return rowOf[o.Name].holds
 }
 
-// given returns the values of each option by its own name, in their order.
+// given returns the values of each option by its own name, in order.
 func given(entries []ini.Entry) map[string][]string {
 	found := map[string][]string{}
 	for _, e := range entries {

@@ -7,30 +7,29 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/option"
 )
 
-// row is one option: its documentation, what reads its value, and when a change of it
-// holds. The rows stand in the files options_*.go, each file with the part of Config that
-// its options set and with their defaults.
+// row is one option: its documentation, the reader of its value, and when a change holds. The rows
+// are in the files options_*.go, each file with its part of Config and its defaults.
 type row struct {
 	option.Option
 	set   setter
 	holds holds
 }
 
-// setter gives a configuration the value of an entry. Aliases of an option share it: e.Key is
-// the name as it was written. It is nil for a directive, which package ini obeys.
+// setter gives a configuration the value of an entry. Aliases share it: e.Key is the name as
+// written. It is nil for a directive, which package ini obeys.
 type setter func(r *resolver, e ini.Entry) error
 
-// holds says when a changed value of an option holds for a server that runs.
+// holds says when a changed value holds in a running server.
 type holds uint8
 
 const (
-	atRestart holds = iota // for the next process: a restart, or a replacement of the binary
-	atReload               // for the workers that the next reload starts, too
-	never                  // of what is no option that has a value
+	atRestart holds = iota // after a restart, or a replacement of the binary
+	atReload               // also for the workers of the next reload
+	never                  // for what has no value
 )
 
-// tables are all rows by their section, and what settles values that depend on
-// each other once all are read; in this order.
+// tables are all rows by section, and what settles values that depend on each other after all are
+// read, in this order.
 var tables = []struct {
 	section option.Section
 	rows    []row
@@ -66,7 +65,7 @@ var tables = []struct {
 	{option.Configuration, readingRows, nil},
 }
 
-// defaults is what holds when nothing is given.
+// defaults has the default values.
 func defaults() *Config {
 	return &Config{
 		ListenConfig:    listenDefaults,
@@ -86,7 +85,7 @@ func defaults() *Config {
 	}
 }
 
-// Options are all options that uwsgo has, and the names that it knows.
+// Options are all options of uwsgo, and the names that it knows.
 var Options = func() *option.Table {
 	var options []option.Option
 	for _, t := range tables {
@@ -109,7 +108,7 @@ var rowOf = func() map[string]*row {
 	return found
 }()
 
-// directiveRows are the directives of package ini. Most have acted when options are resolved.
+// directiveRows are the directives of package ini. Most have acted before options are resolved.
 func directiveRows() (rows []row) {
 	late := map[string]setter{
 		"ini-paste": (*resolver).iniPaste,
@@ -196,7 +195,7 @@ func (r *resolver) flag(to *bool, e ini.Entry) error {
 	return err
 }
 
-// always reads the flag of what is so in any case.
+// always reads a flag for something that is always so.
 func (r *resolver) always(e ini.Entry) error {
 	_, err := truth(r.list, e)
 	return err

@@ -12,17 +12,16 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
 )
 
-// number reads a count of at most limit, which may have a unit: 10k is 10,000.
+// number reads a count of at most limit, with or without a unit: 10k is 10,000.
 func number(e ini.Entry, limit int64) (int64, error) { return quantity(e, counts, limit) }
 
-// plain reads a number that no unit goes with, such as that of a signal.
+// plain reads a number without a unit, such as that of a signal.
 func plain(e ini.Entry, limit int64) (int64, error) { return quantity(e, nil, limit) }
 
-// percent reads a share of a hundred, with or without its sign.
+// percent reads a percentage, with or without its sign.
 func percent(e ini.Entry, limit int64) (int64, error) { return quantity(e, percents, limit) }
 
-// numberOrTrue reads a number for which people write true, and nothing, for 1
-// and false for 0.
+// numberOrTrue reads a number. true, or no value, is 1 and false is 0.
 func numberOrTrue(e ini.Entry, u *units, limit int64) (int64, error) {
 	word, _, _ := strings.Cut(strings.TrimSpace(e.Value), " ")
 	switch strings.ToLower(word) {
@@ -34,10 +33,10 @@ func numberOrTrue(e ini.Entry, u *units, limit int64) (int64, error) {
 	return quantity(e, u, limit)
 }
 
-// maxSeconds is the longest time that an option can ask for: some 30 years.
+// maxSeconds bounds times: some 30 years.
 const maxSeconds = 1_000_000_000
 
-// maxBytes is the largest size: what a 64-bit process can address takes less.
+// maxBytes bounds sizes: a 64-bit process can address less.
 const maxBytes = 1 << 50
 
 // seconds reads a time in whole seconds, or with units: 90, 5m, 1h30m.
@@ -46,7 +45,7 @@ func seconds(e ini.Entry) (time.Duration, error) {
 	return time.Duration(n) * time.Second, err
 }
 
-// fraction reads a time in seconds that may have a fraction, or with units: 0.5, 500ms, 2m.
+// fraction reads a time in seconds, with a fraction or with units: 0.5, 500ms, 2m.
 func fraction(e ini.Entry) (time.Duration, error) {
 	word, _, _ := strings.Cut(strings.TrimSpace(e.Value), " ")
 	digits, unit := word, time.Second
@@ -73,18 +72,17 @@ func fraction(e ini.Entry) (time.Duration, error) {
 	return d, err
 }
 
-// size reads a number of bytes, or with a unit: 65536, 64k, 1MiB.
+// size reads a size in bytes, or with a unit: 65536, 64k, 1MiB.
 func size(e ini.Entry) (int64, error) { return quantity(e, sizes, maxBytes) }
 
-// megabytes reads a size that is given in MiB, or with a unit, and returns bytes.
+// megabytes reads a size in MiB, or with a unit, and returns bytes.
 func megabytes(e ini.Entry) (int64, error) {
 	n, err := quantity(e, mebibytes, maxBytes>>20)
 	return n << 20, err
 }
 
-// truth reads a flag. What is neither a word for true nor for false would be true in
-// uWSGI, whatever is meant, and is refused. It warns where uWSGI's rule surprises: a
-// comment behind false makes it true.
+// truth reads a flag. A word that means neither true nor false would be true in uWSGI, and is
+// refused. truth warns where uWSGI's rule surprises: a comment behind false makes it true.
 func truth(list *ini.List, e ini.Entry) (bool, error) {
 	on := !e.HasValue || ini.Bool(e.Value)
 	words := strings.FieldsFunc(e.Value, func(r rune) bool { return strings.ContainsRune(" \t;#", r) })
@@ -142,10 +140,10 @@ func umask(e ini.Entry) (int, error) {
 	return int(n), nil
 }
 
-// trailing is a TCP address with something behind it that uWSGI leaves out.
+// trailing matches a TCP address with text behind it that uWSGI drops.
 var trailing = regexp.MustCompile(`^((?:\[[^\]/]*\]|[^\[/:@]*):[0-9]+)[ \t;#].*$`)
 
-// address is the value of an option that names one, without a comment behind its port.
+// address returns the address that an option names, without a comment behind its port.
 func address(value string) string { return trailing.ReplaceAllString(value, "$1") }
 
 // pair splits a value NAME=VALUE.
@@ -157,7 +155,7 @@ func pair(e ini.Entry, form string) (name, value string, err error) {
 	return name, value, nil
 }
 
-// text reads a string that must say something.
+// text reads a string that must not be empty.
 func text(e ini.Entry, what string) (string, error) {
 	if e.Value == "" {
 		return "", fmt.Errorf("%s: it needs %s", e.Origin.Name(e.Key), what)

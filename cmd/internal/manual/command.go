@@ -1,19 +1,19 @@
 package manual
 
-// Command is what uwsgo does where its name is the first word, in place of serving.
+// Command is something that uwsgo does instead of serving, if its name is the first word.
 type Command struct {
 	Name, Help string
 	Flags      []Flag
 }
 
-// Flag is an option of a command alone. Besides these it takes those of a start.
+// Flag is an option of a command. A command also takes the options of a start.
 type Flag struct {
 	Name, Help string
 	Arg        string   // empty for one without a value
-	Values     []string // all that it may be, where they can be listed
+	Values     []string // all possible values, if they can be listed
 }
 
-// Commands are all there are; what each does is in cmd/uwsgo.
+// Commands are all commands; cmd/uwsgo has their work.
 var Commands = []Command{
 	{"check", "say what a start with a configuration would say, without starting anything", []Flag{
 		{Name: "strict", Help: "exit with 2 where a function is lost"},

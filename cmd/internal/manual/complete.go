@@ -9,7 +9,7 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/option"
 )
 
-// value is what a shell offers behind an option.
+// value is what a shell offers after an option.
 type value uint8
 
 const (
@@ -21,7 +21,7 @@ const (
 	groups
 )
 
-// valueOf tells by the option's name for its value, which is what --help shows.
+// valueOf returns the value by its name in --help.
 func valueOf(o *option.Option) value {
 	switch o.Arg {
 	case "":
@@ -38,7 +38,7 @@ func valueOf(o *option.Option) value {
 	return words
 }
 
-// Bash writes completions for bash. They need nothing but bash itself.
+// Bash writes completions for bash, which need nothing but bash.
 func Bash(w io.Writer) error {
 	var b strings.Builder
 	b.WriteString(`# bash completion for uwsgo; generated from its options.
@@ -160,10 +160,10 @@ func Zsh(w io.Writer) error {
 			if f.Arg != "" {
 				mark, after = "=", ":"+strings.ToLower(f.Arg)+": "
 			}
-			if f.Values != nil { // without the space, which makes it a call
+			if f.Values != nil { // without the space, which would call it
 				after = strings.TrimSpace(after) + "(" + strings.Join(f.Values, " ") + ")"
 			}
-			// The same name is another option at a start.
+			// A start has another option of the same name.
 			fmt.Fprintf(&b, "  options=(${options:#'*--%s'[\\[=]*})\n", f.Name)
 			fmt.Fprintf(&b, "  own+=('--%s%s[%s]%s')\n", f.Name, mark, zshText(f.Help), after)
 		}
@@ -182,7 +182,7 @@ _arguments -s -S $own $options '1:command, app or file:_uwsgo_first' '*:app or f
 	return err
 }
 
-// zshText escapes text within a specification of _arguments, in single quotes.
+// zshText escapes text in a specification of _arguments, in single quotes.
 func zshText(s string) string {
 	return strings.NewReplacer(`\`, `\\`, "'", `'\''`, "[", `\[`, "]", `\]`, ":", `\:`).Replace(s)
 }

@@ -1,5 +1,5 @@
-// Package manual writes what the shell and man know of uwsgo: completions for bash, zsh and
-// fish, and a man page. Options come from their table, so nothing here names one of them.
+// Package manual writes completions for bash, zsh and fish, and a man page. Options come from their
+// table, so nothing here names one.
 package manual
 
 import (
@@ -146,7 +146,7 @@ func roff(s string) string {
 	return strings.NewReplacer(`\`, `\e`, "-", `\-`, "'", `\(aq`, "`", "\\(ga").Replace(s)
 }
 
-// line is text at the start of a line, where a dot and a quote are commands.
+// line returns text for the start of a line, where a dot and a quote are commands.
 func line(s string) string {
 	s = roff(s)
 	if strings.HasPrefix(s, ".") {

@@ -1,8 +1,8 @@
 package option
 
-// ends says of options that protect something, or that say what else is in force, what to
-// do in their place. uwsgo does not do what they ask for, and a server without it would be
-// open where its owner has closed it, so they end the start.
+// ends says what to do in place of options that protect something, or that say what else is in
+// force. uwsgo does not do what they ask for, and without it a server would be open where its owner
+// has closed it. So they end the start.
 var ends = []group{
 	// Who may send a request, and what becomes of it.
 	{
@@ -67,7 +67,7 @@ var ends = []group{
 	{"http-use-base http-use-pattern http-use-cache http-use-code-string http-use-socket http-subscription-server http-zerg fastrouter rawrouter forkptyrouter forkpty-router forkptyurouter forkpty-urouter", "requests would reach nobody, or the app here in place of another server: have a web server pass them on, nginx with proxy_pass or uwsgi_pass for one"},
 }
 
-// changed says how what an option asks for is done in another way here.
+// changed says how uwsgo does what an option asks for.
 var changed = []group{
 	{"cheap", "workers are started at once; idle has them end"},
 	{"lazy", "apps are loaded as with lazy-apps; a reload takes new workers beside the old"},

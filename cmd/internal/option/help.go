@@ -12,8 +12,8 @@ const (
 	helpIndent = 6
 )
 
-// WriteHelp writes what --help shows: the options of the table by their
-// sections, without the aliases. Color sets headings and names apart.
+// WriteHelp writes --help: the options by section, without aliases. Color sets headings and names
+// apart.
 func (t *Table) WriteHelp(w io.Writer, color bool) error {
 	bold, plain := "", ""
 	if color {
@@ -46,7 +46,7 @@ func (t *Table) WriteHelp(w io.Writer, color bool) error {
 	return err
 }
 
-// usage is what follows the option's name: its value.
+// usage returns what follows the option's name: its value.
 func usage(o *Option) string {
 	switch {
 	case o.Arg == "":

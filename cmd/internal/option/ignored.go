@@ -1,8 +1,7 @@
 package option
 
-// ignored says why options of uWSGI are accepted and need to do nothing here.
-// An option whose absence someone could be hurt by (cap, flock, https) is never in this
-// list: see ends.
+// ignored says why uwsgo accepts options of uWSGI and does nothing. An option whose absence could
+// hurt somebody (cap, flock, https) is never here: see ends.
 var ignored = []group{
 	{"thunder-lock thunder-lock-watchdog no-defer-accept map-socket", "one process accepts for all workers"},
 	{

@@ -2,19 +2,18 @@ package option
 
 import "strings"
 
-// group is a set of names with what is to be said of all of them.
+// group is a set of names with one comment on all.
 type group struct{ names, note string }
 
-// classes are the groups of names that have another status than Planned, which is that of
-// a function that is lost without them.
+// classes are the groups of names with another status than Planned. Planned names have a function
+// that is lost.
 var classes = []struct {
 	status Status
 	groups []group
 }{{Ignored, ignored}, {Changed, changed}, {Ends, ends}}
 
-// known lists the options of uWSGI 2.0 and 2.1, so that those without a row
-// are told from typing errors and the command line knows which of them
-// take a value.
+// known lists the options of uWSGI 2.0 and 2.1. So options without a row are told from typing
+// errors, and the command line knows which take a value.
 func known() []*Option {
 	type class struct {
 		status Status
@@ -43,9 +42,8 @@ func known() []*Option {
 	return options
 }
 
-// parseKnown reads a word of knownNames: the name, then ! when it takes no
-// value or ? when the value is optional, * when it acts while it is read, and
-// /x when x is its one-letter flag.
+// parseKnown reads a word of knownNames: the name, then ! for no value or ? for an optional one, *
+// if it acts while it is read, and /x for its one-letter flag x.
 func parseKnown(word string) *Option {
 	o := &Option{Kind: Text, Arg: "VALUE", Section: Other, Status: Planned}
 	if name, short, ok := strings.Cut(word, "/"); ok {
@@ -60,7 +58,7 @@ func parseKnown(word string) *Option {
 	return o
 }
 
-// knownNames are grouped by the part of uWSGI they belong to.
+// knownNames are grouped by the parts of uWSGI.
 var knownNames = []struct{ part, names string }{
 	{"core", `
 abstract-socket!/a add-cache-item add-gid add-header after-request-call after-request-hook alarm

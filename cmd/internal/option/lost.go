@@ -2,9 +2,9 @@ package option
 
 import "strings"
 
-// lost says what to do in place of options that are known and not there, by the beginning of
-// their names; the first that fits counts. Together they fit every name that has no row and no
-// other class: a test holds it.
+// lost says what to do in place of known options that are missing, by the beginning of their names;
+// the first that fits counts. A test makes sure that every name without a row and another class has
+// one.
 var lost = []struct{ prefixes, instead string }{
 	{"web3 pump wsgi-lite", "apps of this interface are not run: WSGI apps are, by module and wsgi-file"},
 	{"touch-signal fs-signal signal timer rbtimer", "have the app ask for it: @timer, @rbtimer, @cron, @filemon and @signal of uwsgidecorators"},
@@ -72,8 +72,7 @@ var lost = []struct{ prefixes, instead string }{
 	{"exec- hook-", "use one of the hooks of docs/options.md"},
 }
 
-// insteadOf says what to do in place of an option that is not there; empty where nothing is
-// known.
+// insteadOf says what to do in place of a missing option; empty if unknown.
 func insteadOf(name string) string {
 	for _, l := range lost {
 		for prefix := range strings.FieldsSeq(l.prefixes) {

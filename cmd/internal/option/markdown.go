@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// WriteMarkdown writes docs/options.md. The package's tests compare the file
-// with it, and write it when they run with -update.
+// WriteMarkdown writes docs/options.md. The package's tests compare the file with it, and write it
+// with -update.
 func (t *Table) WriteMarkdown(w io.Writer) error {
 	var b strings.Builder
 	b.WriteString(`<!-- Generated from the tables of cmd/internal/config. To change it, change a row there and run:
@@ -76,7 +76,7 @@ does not have it.
 	} {
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n| options | %s |\n|---|---|\n", part.heading, part.text, part.column)
 		for _, g := range part.groups {
-			// A name that has got a row is told of there.
+			// A name with a row is in its own table.
 			names := slices.DeleteFunc(strings.Fields(g.names), func(name string) bool { return t.Lookup(name).Section != Other })
 			if len(names) > 0 {
 				fmt.Fprintf(&b, "| %s | %s |\n", quoted(names), cell(g.note))
@@ -98,7 +98,7 @@ does not have it.
 	return err
 }
 
-// cell escapes what would end a table's cell or be taken for HTML.
+// cell escapes what would end a table's cell, or be read as HTML.
 func cell(s string) string {
 	return strings.NewReplacer("|", `\|`, "<", "&lt;").Replace(s)
 }

@@ -2,9 +2,9 @@ package option
 
 import "strings"
 
-// meant has names that people write, and those of uWSGI for the same; empty where there is
-// none. They come from other servers, from other programs, and from slips that letters
-// alone would lead elsewhere: chown is nearer to cron than to chown-socket.
+// meant maps names that people write to uWSGI's names for the same; empty where there is none. They
+// come from other servers, from other programs, and from slips that letters alone would lead
+// elsewhere: chown is nearer to cron than to chown-socket.
 var meant = map[string]string{}
 
 func init() {
@@ -70,7 +70,7 @@ func init() {
 		{"https", "certfile keyfile ca-certs ssl-certfile ssl-keyfile tls ssl cert key https-bind ssl-cert ssl-key"},
 		{"compress", "gzip compression http-gzip enable-compression"},
 
-		// There is nothing to put in their place.
+		// Nothing takes their place.
 		{"", "worker-class worker-connections worker-tmp-dir accesslog access-log access-logfile log-level loglevel log-buffering " +
 			"capture-output preload preload-app forwarded-allow-ips debug " +
 			"interface ws server-name server project project-name domain spew check-config print-config limit-request-fields statsd-host " +
@@ -82,8 +82,8 @@ func init() {
 	}
 }
 
-// meaning finds what was meant by a name that is no option, apart from slips of letters.
-// known is true where that has been answered, be it by "".
+// meaning returns what an unknown name means, apart from slips of letters. known is true if there
+// is an answer, also "".
 func (t *Table) meaning(name string) (option string, known bool) {
 	name = strings.Trim(strings.ToLower(strings.TrimLeft(name, "-")), " \t\"'")
 	dashed := strings.ReplaceAll(strings.ReplaceAll(name, "_", "-"), " ", "-")

@@ -1,7 +1,6 @@
-// Package option says what an option is and how options are found by their names: the
-// rows that uwsgo has, and every other name that uWSGI has. The command line, ini files,
-// UWSGI_* variables, --help and docs/options.md are all driven by one Table. Its rows are in
-// package config, each beside what reads its value.
+// Package option says what an option is and finds options by name: the rows of uwsgo, and every
+// other name of uWSGI. One Table drives the command line, ini files, UWSGI_* variables, --help and
+// docs/options.md. Its rows are in package config, each beside what reads its value.
 package option
 
 //go:generate go test . -update
@@ -13,14 +12,14 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/nearest"
 )
 
-// Kind says what an option's value is, and so how it is read and shown.
+// Kind is the kind of an option's value, and so how it is read and shown.
 type Kind uint8
 
 // The kinds of value an option can have.
 const (
 	Flag      Kind = iota // true unless the value is exactly false, off, no or 0
 	Int                   // a count: 1000, 10k
-	Plain                 // a number that no unit goes with, such as that of a signal
+	Plain                 // a number without a unit, such as that of a signal
 	Percent               // a share of a hundred
 	Size                  // bytes: 65536, 64k
 	Megabytes             // MiB: 512, 2G
@@ -31,32 +30,32 @@ const (
 	Action                // acts while it is read: another file, a condition, --help
 )
 
-// String is the kind as docs/options.md shows it.
+// String returns the kind as docs/options.md shows it.
 func (k Kind) String() string {
 	return [...]string{"flag", "number", "plain number", "percent", "bytes", "megabytes", "seconds", "seconds, also 0.5", "text", "list", "directive"}[k]
 }
 
-// Status says how an option relates to uWSGI's option of the same name.
+// Status says how an option relates to uWSGI's of the same name.
 type Status uint8
 
 // What uwsgo does with an option.
 const (
 	Same    Status = iota // does what uWSGI's does
-	Differs               // works, with a difference that Note tells
+	Differs               // works, with a difference in Note
 	Own                   // uwsgo's own, uWSGI does not have it
-	Ignored               // accepted without effect, Note says why none is needed
-	Changed               // accepted, Note says what is done in its place
-	Planned               // known by name, not supported yet: what it does is missing
-	Ends                  // likewise, and its absence could hurt: it ends the start, Note says what to do
+	Ignored               // accepted without effect; Note says why none is needed
+	Changed               // accepted; Note says what happens in its place
+	Planned               // known by name; its function is missing
+	Ends                  // likewise, and its absence could hurt: it ends the start; Note says what to do
 )
 
-// String is the status as docs/options.md shows it.
+// String returns the status as docs/options.md shows it.
 func (s Status) String() string {
 	return [...]string{"same", "differs", "uwsgo only", "no effect", "changed", "not yet", "ends the start"}[s]
 }
 
-// Supported reports whether the option does something here. Of all others the log says at
-// each start what becomes of them.
+// Supported reports whether the option does something here. The log of each start says what becomes
+// of all others.
 func (s Status) Supported() bool { return s <= Own }
 
 // Option is one row of the table. Rows are shared and must not be changed.
@@ -68,7 +67,7 @@ type Option struct {
 	Arg       string // the value's name in --help; empty for a flag
 	Optional  bool   // on the command line a value may follow only as --name=value
 	Immediate bool   // acts while it is read, so its value is never expanded
-	Default   string // what holds when it is not given; empty for off or none
+	Default   string // the default; empty for off or none
 	Section   Section
 	Help      string // one sentence, no full stop
 	Note      string // how it relates to uWSGI's; empty when the same
@@ -78,8 +77,7 @@ type Option struct {
 // TakesValue reports whether a command line must or may give the option a value.
 func (o *Option) TakesValue() bool { return o.Arg != "" }
 
-// Section is the purpose that an option serves; --help and docs/options.md
-// group by it, in this order.
+// Section is the purpose of an option. --help and docs/options.md group by it, in this order.
 type Section uint8
 
 // The sections, in the order in which they are shown.
@@ -114,17 +112,17 @@ func (s Section) String() string {
 	}[s]
 }
 
-// Table holds options by their names. Nothing changes it once it is made.
+// Table has options by name. Nothing changes it once it is made.
 type Table struct {
-	rows    []*Option // those with a row of their own, in order of their sections
+	rows    []*Option // with a row of their own, in order of their sections
 	byName  map[string]*Option
 	byShort map[byte]*Option
 	names   []string // every long name and alias, sorted
-	working []string // those that do something here
+	working []string // names that do something here
 }
 
-// NewTable makes a table of these options, and of those that are only known by name. It
-// shows the options of one section in the order in which they are given.
+// NewTable makes a table of options with rows, and of those that are only known by name. It shows
+// the options of a section in the order given.
 func NewTable(options ...Option) *Table {
 	t := &Table{byName: map[string]*Option{}, byShort: map[byte]*Option{}}
 	for i := range options {
@@ -144,8 +142,8 @@ func NewTable(options ...Option) *Table {
 	return t
 }
 
-// register enters o under its names. A name that has a row already keeps it,
-// so the list of uWSGI's names may hold options that have since got a row.
+// register adds o under its names. A name with a row keeps it, so the list of uWSGI's names may
+// have options that have got a row since.
 func (t *Table) register(o *Option) {
 	for _, name := range append([]string{o.Name}, o.Aliases...) {
 		if t.byName[name] == nil {
@@ -158,24 +156,23 @@ func (t *Table) register(o *Option) {
 	}
 }
 
-// Lookup finds an option by its exact long name or alias, nil if there is none.
+// Lookup returns an option by its exact long name or alias; nil for none.
 func (t *Table) Lookup(name string) *Option { return t.byName[name] }
 
-// LookupShort finds an option by its one-letter flag, nil if there is none.
+// LookupShort returns an option by its one-letter flag; nil for none.
 func (t *Table) LookupShort(letter byte) *Option { return t.byShort[letter] }
 
-// Rows lists the options that have a row of their own, in order of their
-// sections. The caller must not change the rows.
+// Rows returns the options with a row of their own, in order of their sections. Callers must not
+// change them.
 func (t *Table) Rows() []*Option { return append([]*Option(nil), t.rows...) }
 
-// Names lists every name that is known, aliases included, sorted.
+// Names returns all known names, with aliases, sorted.
 func (t *Table) Names() []string { return append([]string(nil), t.names...) }
 
-// Complete finds the long names that prefix may stand for on a command line,
-// as GNU getopt_long does: an exact name is itself, and otherwise every name
-// that begins so. Names of one option count once. Options that work here come
-// before all others: the many names that are known but do nothing must not make
-// a habit like --thread ambiguous.
+// Complete returns the long names that a prefix on the command line may mean, as GNU getopt_long
+// does: an exact name means itself, else every name that begins so. Names of one option count once.
+// Options that work here come first: the many known names that do nothing must not make a habit
+// such as --thread ambiguous.
 func (t *Table) Complete(prefix string) []string {
 	if t.byName[prefix] != nil {
 		return []string{prefix}
@@ -202,9 +199,9 @@ func (t *Table) Complete(prefix string) []string {
 	return all
 }
 
-// Nearest finds the known name that was probably meant by name, or "" when nothing
-// is close: by what it means, then by its letters among the options that work here, then
-// among all, where one letter may differ, or two of a long name.
+// Nearest returns the known name that name probably means, or "" if nothing is close: first by
+// meaning, then by letters among the options that work here, then among all, where one letter may
+// differ, or two of a long name.
 func (t *Table) Nearest(name string) string {
 	if option, known := t.meaning(name); known {
 		return option
@@ -225,9 +222,9 @@ func (t *Table) Nearest(name string) string {
 	return ""
 }
 
-// shortName is how many letters a name needs so that letters tell anything: of xid and two
-// others each could have been meant.
+// shortName is how many letters a name needs for letters to tell anything: three letters such as
+// xid could mean many.
 const shortName = 4
 
-// longName is how many letters a name has whose likeness to another is no chance.
+// longName is how many letters make the likeness of two names no chance.
 const longName = 14

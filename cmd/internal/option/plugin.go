@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// builtin are plugins of uWSGI whose work uwsgo does without a plugin.
+// builtin are plugins of uWSGI whose work uwsgo does itself.
 var builtin = " ping http corerouter logfile syslog rsyslog logsocket escape_json router_static router_redirect router_basicauth transformation_gzip transformation_chunked "
 
-// HasPlugin reports whether uwsgo does what uWSGI's plugin of this name does.
-// Any Python counts, and a path to the plugin's file counts as its name.
+// HasPlugin reports whether uwsgo does what uWSGI's plugin does. Any Python counts, and a path to
+// the plugin's file counts as its name.
 func HasPlugin(name string) bool {
 	if _, ok := PythonPlugin(name); ok {
 		return true
@@ -18,8 +18,8 @@ func HasPlugin(name string) bool {
 	return name != "" && !strings.Contains(name, " ") && strings.Contains(builtin, " "+name+" ")
 }
 
-// PythonPlugin returns which Python a plugin of this name embeds, as "3" or "3.12", ""
-// where the name does not say; ok is false for what is no Python.
+// PythonPlugin returns the Python of a plugin, as "3" or "3.12", "" if the name does not say. ok is
+// false for other plugins.
 func PythonPlugin(name string) (version string, ok bool) {
 	version, ok = strings.CutPrefix(pluginName(name), "python")
 	if !ok || strings.Trim(version, "0123456789.") != "" {

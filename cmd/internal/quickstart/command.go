@@ -19,8 +19,7 @@ import (
 	"github.com/uwsgo/uwsgo/engine/worker"
 )
 
-// Command does what a command line asks for that only prints something; done says that it
-// was such a one.
+// Command does what a command line asks for that only prints something; done says that it was one.
 func Command(args []string, w io.Writer) (done bool, err error) {
 	if len(args) == 0 {
 		return false, nil
@@ -57,10 +56,10 @@ func Command(args []string, w io.Writer) (done bool, err error) {
 	return true, nil
 }
 
-// configTime bounds how long a configuration file of gunicorn's may run.
+// configTime bounds the run of gunicorn's configuration file.
 const configTime = 30 * time.Second
 
-// dump runs a configuration file and prints what it sets as JSON.
+// dump runs a configuration file and prints its settings as JSON.
 const dump = `
 import json, sys
 path = sys.argv[1]
@@ -86,7 +85,7 @@ for name, value in names.items():
 json.dump(found, out)
 `
 
-// readSettings runs a configuration file of gunicorn's with the Python of the app.
+// readSettings runs a configuration file of gunicorn's with the app's Python.
 func readSettings(file string, named bool) (map[string]any, error) {
 	if info, err := os.Stat(file); err != nil || info.IsDir() {
 		if !named && errors.Is(err, os.ErrNotExist) {

@@ -1,5 +1,5 @@
-// Package quickstart helps with the first minute: it turns a command of gunicorn's into
-// an ini file, and finds out what there is to run in a folder.
+// Package quickstart helps with the first minute: it turns a command of gunicorn's into an ini
+// file, and finds something to run in a folder.
 package quickstart
 
 import (
@@ -14,16 +14,16 @@ import (
 	"strings"
 )
 
-// Options are what FromGunicorn asks the machine for.
+// Options are what FromGunicorn asks the machine.
 type Options struct {
 	Getenv func(name string) string
-	// Settings runs a configuration file of gunicorn's, which is a Python program, and returns
-	// what it sets. A file that was not named, and is not there, gives nothing.
+	// Settings runs a configuration file of gunicorn's, which is a Python program, and returns its
+	// settings. A missing file that nobody named has none.
 	Settings func(file string, named bool) (map[string]any, error)
 }
 
-// FromGunicorn writes the ini file that does what a command does that starts gunicorn:
-// a line for a shell, or the JSON list of a Dockerfile, as they stand in scripts. What cannot be done is in comments; what would leave
+// FromGunicorn writes the ini file for a command that starts gunicorn: a line for a shell, or the
+// JSON list of a Dockerfile, as in scripts. What cannot be done becomes a comment. What would leave
 // a door open is an error.
 func FromGunicorn(w io.Writer, command string, o Options) error {
 	text := strings.TrimSpace(command)
@@ -59,8 +59,8 @@ func FromGunicorn(w io.Writer, command string, o Options) error {
 	return err
 }
 
-// splitCommand splits a line for a shell, the list of a Dockerfile with or without CMD, or
-// what sh -c gets in either.
+// splitCommand splits a line for a shell, the list of a Dockerfile with or without CMD, or the
+// argument of sh -c in either.
 func splitCommand(text string) (*shellWords, error) {
 	split := &shellWords{}
 	var err error
@@ -105,12 +105,12 @@ func (c *conversion) line(key string, value any) {
 	c.lines = append(c.lines, fmt.Sprintf("%s = %v", key, value))
 }
 
-// runners start a program that follows them, and change nothing about it.
+// runners start the program that follows them, and change nothing of it.
 var runners = []string{"exec", "env", "poetry", "pipenv", "uv", "pdm", "hatch", "rye", "run", "python", "python3", "-m", "web:", "nohup", "CMD", "ENTRYPOINT", "sudo", "dumb-init", "tini", "--"}
 
-// find returns the words behind gunicorn, and notes those before it and what follows.
+// find returns the words after gunicorn, and notes those before it and what follows.
 func (c *conversion) find(words []string) ([]string, error) {
-	begin := 0 // of the command that is looked at
+	begin := 0 // the beginning of this command
 	var before []string
 	for i, word := range words {
 		name, value, assigns := strings.Cut(word, "=")
@@ -141,12 +141,12 @@ func (c *conversion) find(words []string) ([]string, error) {
 	return nil, fmt.Errorf("there is no gunicorn in it: give the whole command, such as 'gunicorn app:app -w 4'")
 }
 
-// earlier treats a command that ends before gunicorn's begins.
+// earlier handles a command that ends before gunicorn's begins.
 func (c *conversion) earlier(words []string) {
 	if len(words) == 0 {
 		return
 	}
-	assigned := 0 // variables that were taken of it
+	assigned := 0 // variables taken from it
 	for _, word := range words {
 		if slices.Contains(c.env, word) {
 			assigned++
@@ -164,11 +164,11 @@ func (c *conversion) earlier(words []string) {
 	case words[0] == "set":
 		return
 	}
-	c.env = c.env[:len(c.env)-assigned] // of that command alone
+	c.env = c.env[:len(c.env)-assigned] // they hold for that command alone
 	c.note("%s runs before gunicorn: run it before uwsgo, too", spoken(words))
 }
 
-// ownVirtualenv notes that a gunicorn with a path may belong to a virtualenv.
+// ownVirtualenv notes that the path of gunicorn may belong to a virtualenv.
 func (c *conversion) ownVirtualenv(word string) {
 	word = word[strings.LastIndexByte(word, '=')+1:] // ExecStart=/srv/app/venv/bin/gunicorn
 	bin := filepath.Dir(word)
@@ -179,10 +179,10 @@ func (c *conversion) ownVirtualenv(word string) {
 
 func isOperator(word string) bool { return strings.HasPrefix(word, "\x00") }
 
-// spoken is a part of a command for people.
+// spoken returns a part of a command for people.
 func spoken(words []string) string { return strings.ReplaceAll(strings.Join(words, " "), "\x00", "") }
 
-// getenv looks at what stands before the command first, as its process does.
+// getenv returns a variable in front of the command, else one of the environment.
 func (c *conversion) getenv(outer func(string) string) func(string) string {
 	given := slices.Clone(c.env)
 	c.env = slices.DeleteFunc(c.env, func(e string) bool {
@@ -198,8 +198,8 @@ func (c *conversion) getenv(outer func(string) string) func(string) string {
 	}
 }
 
-// read takes the settings of the configuration file, of GUNICORN_CMD_ARGS and of the words,
-// the later ones before the earlier ones.
+// read takes the settings of the configuration file, of GUNICORN_CMD_ARGS and of the words; later
+// ones win.
 func (c *conversion) read(words []string, o Options) error {
 	given := map[string][]string{}
 	extra, err := splitShell(o.Getenv("GUNICORN_CMD_ARGS"))
@@ -271,8 +271,8 @@ func (c *conversion) take(name string, value any) error {
 // hookMark is the value of a setting that is a function.
 const hookMark = "\x00function"
 
-// parse reads words as gunicorn's argparse does: --name value, --name=value, any unique
-// beginning of a name, -w 4, -w4.
+// parse reads words as gunicorn's argparse does: --name value, --name=value, any unique beginning
+// of a name, -w 4, -w4.
 func (c *conversion) parse(words []string) (map[string][]string, error) {
 	given := map[string][]string{}
 	for i := 0; i < len(words); i++ {
@@ -309,7 +309,7 @@ func (c *conversion) parse(words []string) (map[string][]string, error) {
 	return given, nil
 }
 
-// lookup finds a setting by an option of the command line.
+// lookup returns a setting by an option of the command line.
 func lookup(name string) (*setting, error) {
 	var found []*setting
 	for i := range settings {
@@ -331,7 +331,7 @@ func lookup(name string) (*setting, error) {
 	return nil, fmt.Errorf("%s is ambiguous: write the option in full", name)
 }
 
-// last is the value of a setting that has one; empty if it is not given.
+// last returns the value of a setting; empty if it is not given.
 func (c *conversion) last(name string) string {
 	if values := c.set[name]; len(values) > 0 {
 		return values[len(values)-1]

@@ -9,14 +9,14 @@ import (
 	"strings"
 )
 
-// setting is one of gunicorn's: its name in configuration files, its options on the command
-// line, and what is said of it where convert does not treat it.
+// setting is a setting of gunicorn's: its name in configuration files, its options on the command
+// line, and a comment if convert does not handle it.
 type setting struct {
 	name    string
 	options string
 	flag    bool
-	note    string // what becomes of it
-	ends    string // why there is no ini file for it
+	note    string // what happens to it
+	ends    string // why no ini file can have it
 }
 
 const (
@@ -129,7 +129,7 @@ var settings = []setting{
 	{name: "header_map", options: "--header-map", note: "headers with an underscore are dropped"},
 }
 
-// hookNotes say what to do in place of a function of the configuration file.
+// hookNotes say what to do in place of a function in the configuration file.
 var hookNotes = map[string]string{
 	"on_starting": "hook-pre-app runs a command", "when_ready": "systemd's notify tells of it", "on_exit": "exec-as-user-atexit runs a command",
 	"post_fork":        "hook-post-fork runs a command in each worker; in the app, os.register_at_fork(after_in_child=…)",
@@ -137,7 +137,7 @@ var hookNotes = map[string]string{
 	"worker_abort": "harakiri logs the Python stack of a late request by itself", "worker_exit": "atexit of Python, in the app", "child_exit": "nothing: the log has each end of a worker",
 }
 
-// convert makes the lines, in an order that people write them in.
+// convert makes the lines, in the order in which people write them.
 func (c *conversion) convert(o Options) error {
 	for _, s := range settings {
 		if s.ends != "" && c.has(s.name) {
@@ -213,13 +213,13 @@ func (c *conversion) convert(o Options) error {
 	return nil
 }
 
-// iniVariable is what a variable of the shell has become.
+// iniVariable matches what a variable of the shell becomes.
 var iniVariable = regexp.MustCompile(`^(?:\$\(\w+\)|%k)$`)
 
-// green is how many threads take the place of a worker's greenlets.
+// green is how many threads replace a worker's greenlets.
 const green = 32
 
-// dashed is the setting as the command line has it.
+// dashed returns the setting as the command line has it.
 func (s *setting) dashed() string { return strings.ReplaceAll(s.name, "_", "-") }
 
 var callWithArguments = regexp.MustCompile(`\([^)]+\)$`)
@@ -296,7 +296,7 @@ func (c *conversion) convertBind(o Options) error {
 	return nil
 }
 
-// withPort adds gunicorn's port to an address that has none.
+// withPort adds gunicorn's port to an address without one.
 func withPort(bind string) string {
 	if strings.Contains(bind, "$(") || strings.HasPrefix(bind, ":") {
 		return bind
@@ -310,7 +310,8 @@ func withPort(bind string) string {
 	return net.JoinHostPort(strings.Trim(bind, "[]"), "8000")
 }
 
-// socketMode is that of gunicorn's unix sockets, which everybody may use unless umask says otherwise.
+// socketMode is the mode of gunicorn's unix sockets: everybody may use them unless umask says
+// otherwise.
 func socketMode(umask string) string {
 	mask, err := strconv.ParseInt(strings.TrimPrefix(umask, "0o"), 8, 32)
 	if err != nil {
@@ -319,8 +320,8 @@ func socketMode(umask string) string {
 	return strconv.FormatInt(0o666&^mask, 8)
 }
 
-// convertTimes makes limits and times. sync says that a worker has one request at a time: only
-// then gunicorn's timeout is that of a request.
+// convertTimes makes limits and times. sync says that a worker has one request at a time: only then
+// is gunicorn's timeout that of a request.
 func (c *conversion) convertTimes(sync bool) {
 	timeout := c.last("timeout")
 	switch {
@@ -383,7 +384,7 @@ func (c *conversion) convertProcess() {
 	}
 }
 
-// convertLogs makes what is logged, and where.
+// convertLogs makes the logs.
 func (c *conversion) convertLogs() {
 	errors := c.last("errorlog")
 	access := c.last("accesslog")
@@ -419,7 +420,7 @@ const combined = `%(addr) - %(user) [%(ltime)] "%(method) %(uri) %(proto)" %(sta
 
 var atom = regexp.MustCompile(`%\(([^)]+)\)[sdf]|%%`)
 
-// logAtoms are gunicorn's, with what there is for them.
+// logAtoms maps gunicorn's atoms to uWSGI's variables.
 var logAtoms = map[string]string{
 	"h": "%(addr)", "l": "-", "u": "%(user)", "t": "[%(ltime)]", "r": "%(method) %(uri) %(proto)", "m": "%(method)",
 	"U": "%(var.PATH_INFO)", "q": "%(var.QUERY_STRING)", "H": "%(proto)", "s": "%(status)", "B": "%(rsize)", "b": "%(rsize)",

@@ -22,11 +22,11 @@ var (
 	likelyFiles = []string{"wsgi.py", "app.py", "application.py", "main.py", "server.py", "run.py", "index.py"}
 )
 
-// most bounds what is read of a file, and how many files.
+// most bounds how much of a file, and how many files, are read.
 const most = 200
 
-// Suggest looks for something to run in a folder, and says with which command; it returns "" where there is nothing
-// that it knows.
+// Suggest finds something to run in a folder, and returns the command for it; "" if it knows
+// nothing there.
 func Suggest(dir fs.FS) string {
 	entries, err := fs.ReadDir(dir, ".")
 	if err != nil {
@@ -83,7 +83,7 @@ func Suggest(dir fs.FS) string {
 	return ""
 }
 
-// appIn finds the app in the text of a module; a name for a shell.
+// appIn returns the app in the text of a module, as a name for a shell.
 func appIn(module, text string) string {
 	if asgiApp.MatchString(text) {
 		return ""
@@ -118,7 +118,7 @@ func django(dir fs.FS, manage string) string {
 	}
 }
 
-// read returns the text of a file; empty where there is none, or where it is no such file.
+// read returns the text of a file; empty if there is no such file.
 func read(dir fs.FS, name string) string {
 	info, err := fs.Stat(dir, name)
 	if err != nil || !info.Mode().IsRegular() || info.Size() > 1<<20 {

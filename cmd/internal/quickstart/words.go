@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// shellWords splits a command as a shell does, as far as commands that start a server need
-// it. Variables become what an ini file has for them, $(NAME), and stay for the time when
-// the server starts; notes tell of what could not stay.
+// shellWords splits a command as a shell does, as far as commands that start a server need it.
+// Variables become $(NAME), which an ini file reads when the server starts. notes tell what could
+// not stay.
 type shellWords struct {
 	words []string
 	notes []string
@@ -87,7 +87,7 @@ func operator(text string) string {
 	return ""
 }
 
-// expand reads what begins with a dollar, and returns how long that is and what becomes of it.
+// expand reads text that begins with a dollar, and returns its length and what it becomes.
 func (s *shellWords) expand(text string) (used int, value string, err error) {
 	if strings.HasPrefix(text, "$(nproc)") {
 		return len("$(nproc)"), "%k", nil
