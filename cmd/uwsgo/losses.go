@@ -15,7 +15,7 @@ import (
 func tellLosses(cfg *config.Config, logf func(format string, args ...any)) {
 	l := cfg.Losses
 	if len(l.Unprotected) > 0 {
-		logf("*** WARNING: not protected by, as ignore-unsupported says: %s ***", strings.Join(l.Unprotected, ", "))
+		logf("*** WARNING: ignore-unsupported leaves open what these options close: %s ***", strings.Join(l.Unprotected, ", "))
 	}
 	if len(l.Function)+len(l.Changed)+len(l.Harmless) == 0 {
 		return

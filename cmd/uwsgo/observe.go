@@ -49,7 +49,7 @@ func (p *program) observe() (err error) {
 	p.ending.Later(func() { _ = p.stats.Close() })
 	p.logf("*** Stats server enabled on %s ***", p.stats.Addr())
 	if a, ok := p.stats.Addr().(*net.TCPAddr); ok && a.IP.IsUnspecified() {
-		p.logf("*** WARNING: whoever reaches this machine can read the stats: prefer stats = 127.0.0.1:%d, or a unix socket ***", a.Port)
+		p.logf("*** WARNING: everybody who reaches this machine can read the stats: prefer stats = 127.0.0.1:%d, or a unix socket ***", a.Port)
 	}
 	return nil
 }

@@ -159,7 +159,7 @@ func (p *program) shutdown() {
 		p.logf("some requests did not finish in time: %v", err)
 	}
 	if err := p.workers.stop(ctx); err != nil {
-		p.logf("some workers did not end in time and were killed: %v; threads that the app has started keep a worker from its end unless they are daemons", err)
+		p.logf("some workers did not end in time and were killed: %v; a thread of the app keeps its worker from ending unless it is a daemon", err)
 	}
 	_ = p.engine.Close()
 	p.role.After.Wait(ctx)

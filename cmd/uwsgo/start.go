@@ -103,7 +103,7 @@ func (p *program) prepare(ctx context.Context) error {
 		p.logf("*** WARNING: %s ***", w)
 	}
 	if os.Getuid() == 0 && p.identity.UID <= 0 {
-		p.logf("*** WARNING: you are running uwsgo as root, and so runs the app: set uid (and gid) to another user ***")
+		p.logf("*** WARNING: uwsgo runs as root, and so does the app: set uid (and gid) to another user ***")
 	}
 	if cfg.LoggerList {
 		p.logf("*** loggers: %s ***", strings.Join(logger.Kinds, " "))

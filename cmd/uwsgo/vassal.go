@@ -138,10 +138,10 @@ func (v *vassal) restart(waiting []string, e *life.Ending, logf func(format stri
 	if v == nil || !v.renewing.Swap(false) || len(waiting) == 0 {
 		return false
 	}
-	logf("these options have changed and need a restart, which the emperor makes: %s", strings.Join(waiting, ", "))
+	logf("these options have changed, and the emperor restarts the server for them: %s", strings.Join(waiting, ", "))
 	e.Ask(request("restart by the emperor"))
 	return true
 }
 
 // errVassal says that a vassal is restarted otherwise.
-var errVassal = errors.New("a vassal is restarted by its emperor, which would lose sight of a new process: touch its file")
+var errVassal = errors.New("an emperor restarts its vassals, and would lose sight of a new process: touch the vassal's file")

@@ -151,7 +151,7 @@ func (w word) misplaced() error {
 	switch {
 	case o == nil || w.name == "":
 	case o.Optional && (o.Kind != option.Flag || isNumber || err == nil):
-		return fmt.Errorf("%s %s: the value has to stand in the same word: %s%s%s", w.after.written, w.name, w.after.written, w.after.glue, w.name)
+		return fmt.Errorf("%s %s: the value has to be in the same word: %s%s%s", w.after.written, w.name, w.after.written, w.after.glue, w.name)
 	case !o.TakesValue() && (isNumber || err == nil):
 		return fmt.Errorf("%s takes no value: leave out %q", w.after.written, w.name)
 	}

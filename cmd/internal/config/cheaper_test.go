@@ -45,11 +45,11 @@ func TestMemoryAndIdleness(t *testing.T) {
 		{"both", "--cheaper 1 --cheaper-rss-limit-soft 100 --cheaper-rss-limit-hard 200", "soft=100 hard=200"},
 		{"hard_alone", "--cheaper 1 --cheaper-rss-limit-hard 200", "it needs cheaper-rss-limit-soft"},
 		{"hard_too_low", "--cheaper 1 --cheaper-rss-limit-soft 200 --cheaper-rss-limit-hard 200", "has to be more than cheaper-rss-limit-soft"},
-		{"without_cheaper", "--cheaper-rss-limit-soft 200", "it says nothing without cheaper"},
+		{"without_cheaper", "--cheaper-rss-limit-soft 200", "it does nothing without cheaper"},
 		{"idle", "--idle 60", "idle=1m0s die=false least=1 initial=4"},
 		{"idle_beside_cheaper", "--idle 60 --cheaper 2", "idle=1m0s die=false least=2 initial=0"},
 		{"die_on_idle", "--idle 5m --die-on-idle", "idle=5m0s die=true least=0 initial=0"},
-		{"die_alone", "--die-on-idle", "it says nothing without idle"},
+		{"die_alone", "--die-on-idle", "it does nothing without idle"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			enter(t, nil)

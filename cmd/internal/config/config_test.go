@@ -210,7 +210,7 @@ func TestLoad(t *testing.T) {
 		{
 			name: "buffer_size_too_large", args: []string{"-w", "shop", "-b", "2000000000"},
 			want:    func(c *Config) { c.Module, c.BufferSize = "shop", 1<<20 },
-			warning: "buffer-size: 2000000000 is more than can be asked for, 1048576 holds",
+			warning: "buffer-size: 2000000000 is too much: it is 1048576",
 		},
 		{
 			name: "lists", args: []string{"app.ini"},

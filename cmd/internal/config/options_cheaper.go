@@ -201,9 +201,9 @@ func (r *resolver) settleCheaper() error {
 	case c.HardRSS > 0 && c.HardRSS <= c.SoftRSS:
 		return fmt.Errorf("cheaper-rss-limit-hard: %d has to be more than cheaper-rss-limit-soft, which is %d", c.HardRSS, c.SoftRSS)
 	case c.SoftRSS > 0 && c.Min == 0:
-		r.list.Warnf("cheaper-rss-limit-soft: it says nothing without cheaper")
+		r.list.Warnf("cheaper-rss-limit-soft: it does nothing without cheaper")
 	case r.DieOnIdle && r.Idle == 0:
-		r.list.Warnf("die-on-idle: it says nothing without idle = SECONDS")
+		r.list.Warnf("die-on-idle: it does nothing without idle = SECONDS")
 	}
 	switch {
 	case c.Min == 0 && r.Idle > 0 && !r.DieOnIdle && r.Processes > 1:

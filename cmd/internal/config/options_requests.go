@@ -198,7 +198,7 @@ func (r *resolver) postBuffering(e ini.Entry) (err error) {
 
 func (r *resolver) settleRequests() error {
 	if r.BufferSize > maxBufferSize {
-		r.list.Warnf("buffer-size: %d is more than can be asked for, %d holds", r.BufferSize, maxBufferSize)
+		r.list.Warnf("buffer-size: %d is too much: it is %d", r.BufferSize, maxBufferSize)
 	}
 	r.BufferSize = min(max(r.BufferSize, minBufferSize), maxBufferSize)
 	if r.LimitBuffers > 0 {

@@ -12,7 +12,7 @@ import (
 func (r *resolver) settleProxy() error {
 	if !r.ProxyProtocol {
 		if len(r.ProxyFrom) > 0 {
-			r.list.Warnf("proxy-protocol-from: it says nothing without enable-proxy-protocol")
+			r.list.Warnf("proxy-protocol-from: it does nothing without enable-proxy-protocol")
 		}
 		return nil
 	}

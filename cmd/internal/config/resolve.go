@@ -114,7 +114,7 @@ func (r *resolver) apply(o *option.Option, e ini.Entry) error {
 	}
 	err := set(r, e)
 	if why := noNumber(o, e); err != nil && why != "" {
-		r.list.Warnf("%s: %q %s, so it is left out: as in uWSGI what holds without it holds", e.Origin.Name(e.Key), e.Value, why)
+		r.list.Warnf("%s: %q %s, so it is left out, as in uWSGI", e.Origin.Name(e.Key), e.Value, why)
 		return nil
 	}
 	return err

@@ -256,7 +256,7 @@ var directives = []directive{
 // begin begins the body of an if or a for.
 func (l *List) begin(e Entry) error {
 	if l.logic.name != "" {
-		return e.Origin.Errorf(e.Key, "an if or for cannot stand inside %s: end that first", l.logic.name)
+		return e.Origin.Errorf(e.Key, "an if or for cannot be inside %s: end that first", l.logic.name)
 	}
 	l.logic = logic{name: e.Key, arg: e.Value}
 	return nil

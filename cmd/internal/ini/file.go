@@ -29,7 +29,7 @@ func (l *List) Inherit(e Entry) error {
 	}
 	for _, added := range l.Entries[before:] {
 		if !added.Settled && (strings.Contains(added.Value, "%(") || strings.Contains(added.Value, "$(")) {
-			l.Warnf("%s: %q is taken as it stands: inherit does not fill in placeholders, use include",
+			l.Warnf("%s: %q is taken as it is: inherit fills in no placeholders, include does",
 				added.Origin.Name(added.Key), added.Value)
 		}
 	}

@@ -86,7 +86,7 @@ func TestErrors(t *testing.T) {
 		{"command_for_options", "ini = exec://./gen", `app.ini:2: ini: "exec://./gen" would run a command`},
 		{"loop_of_includes", "include = app.ini", "app.ini: files include each other more than 32 deep"},
 		{"loop_of_sections", "ini = :uwsgi", ":uwsgi: files include each other more than 32 deep"},
-		{"nested_if", "if-env = A\nif-env = B", "app.ini:3: if-env: an if or for cannot stand inside if-env: end that first"},
+		{"nested_if", "if-env = A\nif-env = B", "app.ini:3: if-env: an if or for cannot be inside if-env: end that first"},
 		{"else_alone", "else =", "app.ini:2: else: there is no if that it could belong to"},
 		{"set_without_value", "set = x", `app.ini:2: set: "x" is not of the form NAME=VALUE`},
 		{"placeholder_of_an_option", "set-ph = threads=2", "app.ini:2: set-ph: threads is an option, so it cannot be a placeholder: choose another name"},
@@ -141,7 +141,7 @@ func TestInheritIsNotExpanded(t *testing.T) {
 inherit = "base.ini"
 chdir = "x/%(base)"
 master = "1"
-warning: base.ini:2: chdir: "x/%(base)" is taken as it stands: inherit does not fill in placeholders, use include
+warning: base.ini:2: chdir: "x/%(base)" is taken as it is: inherit fills in no placeholders, include does
 `
 	if diff := cmp.Diff(want, describe(list, nil)); diff != "" {
 		t.Error(diff)

@@ -42,7 +42,7 @@ func (l *List) addBody(e Entry) error {
 	l.logic.held, l.logic.tested = held, true
 	if !held {
 		if condition(e.Key) || loop(e.Key) {
-			l.Warnf("%s: an if or for cannot stand inside %s; it is skipped, and the next endif ends both",
+			l.Warnf("%s: an if or for cannot be inside %s; it is skipped, and the next endif ends both",
 				e.Origin.Name(e.Key), l.logic.name)
 		}
 		return nil

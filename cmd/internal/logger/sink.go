@@ -389,7 +389,7 @@ func (s *Sink) watch(t *target) {
 		t.queue.told = s.tellLost
 	} else {
 		t.queue.told = func(lost uint64) {
-			s.log.Printf("*** %d lines for %s were lost: what takes them was stuck, full or not there ***", lost, t.name)
+			s.log.Printf("*** %d lines for %s were lost: their reader was stuck, full or missing ***", lost, t.name)
 		}
 	}
 	if t.queue != s.main { // the target could not say it itself
@@ -398,7 +398,7 @@ func (s *Sink) watch(t *target) {
 }
 
 func (s *Sink) tellLost(lost uint64) {
-	s.log.Printf("*** %d log lines were lost: what takes the log was stuck or full ***", lost)
+	s.log.Printf("*** %d log lines were lost: the log's reader was stuck or full ***", lost)
 }
 
 // Move lets the log go on in another file: logto2.
@@ -419,7 +419,7 @@ func (s *Sink) Move(to string) error {
 	select {
 	case <-moved:
 	case <-time.After(closeTime):
-		return fmt.Errorf("log target %q: what takes the log until now is stuck", to)
+		return fmt.Errorf("log target %q: the reader of the log so far is stuck", to)
 	}
 	if s.config.Changed != nil {
 		s.config.Changed()

@@ -169,7 +169,7 @@ func explainLink(path string, err error) error {
 	}
 	// A link in place of a directory gives ENOTDIR, on FreeBSD EMLINK.
 	if errors.Is(err, unix.ELOOP) || errors.Is(err, unix.EMLINK) || errors.Is(err, unix.ENOTDIR) {
-		return fmt.Errorf("%s is, or is reached by, a symbolic link that the user of uid could change, which is not followed as root: name the file itself", path)
+		return fmt.Errorf("%s is, or is behind, a symbolic link that the user of uid could change, and root does not follow it: name the file itself", path)
 	}
 	return &fs.PathError{Op: "open", Path: path, Err: err}
 }

@@ -177,7 +177,7 @@ func TestStatsOnAllAddresses(t *testing.T) {
 	write(t, dir, "app.py", plainApp)
 	port := freePort(t)
 	s := start(t, dir, "--http", "127.0.0.1:0", "--wsgi-file", "app.py", "--stats", "0.0.0.0:"+port, "--stats-http", "--stats-host", "stats.example.com")
-	s.waitLog(t, "*** WARNING: whoever reaches this machine can read the stats: prefer stats = 127.0.0.1:"+port)
+	s.waitLog(t, "*** WARNING: everybody who reaches this machine can read the stats: prefer stats = 127.0.0.1:"+port)
 	s.waitLog(t, "uwsgo is ready")
 	for _, tt := range []struct {
 		host, site string

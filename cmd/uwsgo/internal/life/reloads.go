@@ -108,7 +108,7 @@ func (r *repeated) ask(logf func(string, ...any), why string) {
 		logf("%s", why)
 	default:
 		if !r.more.Swap(true) {
-			logf("%s: once more, for all that ask until then, after the one that is under way", why)
+			logf("%s: a reload is under way; one more follows, for everybody who asks until then", why)
 		}
 	}
 }
