@@ -14,7 +14,7 @@ import (
 	"github.com/uwsgo/uwsgo/engine/worker/control"
 )
 
-// moduleFacts is what the apps' uwsgi module tells without asking the server. shared may be nil.
+// moduleFacts is what the apps' uwsgi module knows without asking the server. shared may be nil.
 func moduleFacts(cfg *config.Config, started time.Time, shared *stores.Set, queues []worker.Queue) worker.Module {
 	m := worker.Module{
 		Version: ini.UWSGIVersion, BufferSize: cfg.BufferSize, Started: started,
@@ -36,7 +36,7 @@ func moduleFacts(cfg *config.Config, started time.Time, shared *stores.Set, queu
 	return m
 }
 
-// services answer what the apps' uwsgi module asks the server. Any goroutine may call the methods.
+// services answer what the apps' uwsgi module asks. Any goroutine may call the methods.
 type services struct {
 	workers   *workers
 	listeners func() []*engine.Listener
@@ -116,8 +116,8 @@ func (s *services) send(number int) {
 	}
 }
 
-// requestsOf returns how many requests have been answered: by all workers, and by each core
-// of one.
+// requestsOf returns the number of requests that all workers have answered, then that of each core
+// of one worker.
 func (s *services) requestsOf(number int) []any {
 	now, _ := s.workers.snapshot()
 	total, cores := 0, []any{}
@@ -135,7 +135,7 @@ func (s *services) requestsOf(number int) []any {
 	return append([]any{total}, cores...)
 }
 
-// workersForApps is what uwsgi.workers() returns, but for the kinds of texts.
+// workersForApps is what uwsgi.workers() returns. The module turns texts into bytes.
 func (s *services) workersForApps() []any {
 	now, _ := s.workers.snapshot()
 	list := []any{}

@@ -1,9 +1,8 @@
-// Package check says of a configuration what a start would say, without starting anything:
-// which mistakes it has, what the machine is not ready for, and which of its options do here
-// what they do in uWSGI.
+// Package check says what a start would say of a configuration, without starting anything: its
+// mistakes, what the machine lacks, and which options do what they do in uWSGI.
 //
-// It writes nothing, runs no hook and listens nowhere. What it asks of the machine goes
-// through Machine, so that it can be tested without one.
+// It writes nothing, runs no hook and listens nowhere. It asks the machine through Machine, so that
+// tests need none.
 package check
 
 import (
@@ -23,9 +22,9 @@ type Level string
 
 // The levels, which are those of SARIF.
 const (
-	Error   Level = "error"   // a server would not start
-	Warning Level = "warning" // it would, and something may not be as it is meant
-	Note    Level = "note"    // what is worth to be known
+	Error   Level = "error"   // the server does not start
+	Warning Level = "warning" // it starts, and something may not be as intended
+	Note    Level = "note"    // worth knowing
 )
 
 // The rules that findings break.
@@ -39,7 +38,7 @@ const (
 	Hooks     = "hook"
 )
 
-// Finding is one thing that was found, and where.
+// Finding is one thing that is wrong or worth knowing, and where.
 type Finding struct {
 	Level   Level  `json:"level"`
 	Rule    string `json:"rule"`
@@ -47,26 +46,26 @@ type Finding struct {
 	Line    int    `json:"line,omitempty"`
 	Option  string `json:"option,omitempty"`
 	Message string `json:"message"`
-	Output  string `json:"output,omitempty"` // what the app has printed
+	Output  string `json:"output,omitempty"` // printed by the app
 }
 
-// Report is what was found in one configuration.
+// Report has the findings of one configuration.
 type Report struct {
-	Name     string    `json:"file"` // as it was named; empty for one of options alone
+	Name     string    `json:"file"` // as named; empty without a file
 	Starts   bool      `json:"starts"`
 	Findings []Finding `json:"findings"`
 	Lists
 }
 
-// Input is what is checked.
+// Input is what to check.
 type Input struct {
 	Name     string
 	Config   *config.Config // nil where it could not be read
 	Mistakes []error
-	// FileAlone leaves out all that depends on this machine.
+	// FileAlone leaves out everything that depends on this machine.
 	FileAlone bool
-	// Handlers makes what answers requests, and says why that is not possible. Import tries
-	// to import the apps in dir as a user; nil leaves that out.
+	// Handlers makes the handlers of a start, and says why that fails. Import tries to import the
+	// apps in dir as a user. Either may be nil.
 	Handlers func(c *config.Config, dir string) error
 	// Certificates reads those of an address in dir, and returns the files of those that are not
 	// good now, with why; nil leaves that out.
@@ -112,7 +111,7 @@ type checker struct {
 	m   Machine
 }
 
-// action deals with a configuration that asks for something else than a server.
+// action handles a configuration that starts no server.
 func (c *checker) action() {
 	switch c.cfg.Action {
 	case config.Usage:
@@ -124,7 +123,7 @@ func (c *checker) action() {
 	}
 }
 
-// run checks what a server is made of.
+// run checks the parts of a server.
 func (c *checker) run(in Input) {
 	cfg := c.cfg
 	if isEmperor(cfg) {
@@ -141,7 +140,7 @@ func (c *checker) run(in Input) {
 	if len(cfg.Listens) == 0 {
 		level := Error
 		if in.FileAlone || len(cfg.Companions)+len(cfg.Crons)+len(cfg.Mules) > 0 {
-			level = Note // systemd may pass one, and what runs beside the app needs none
+			level = Note // systemd may pass one, and companions need none
 		}
 		c.tell(level, Addresses, "", "there is no socket to listen on: add http = :8080, or socket = /path/to.sock for nginx; sockets of a systemd unit are not seen here")
 	}
@@ -165,8 +164,8 @@ func (c *checker) run(in Input) {
 	}
 }
 
-// tell adds a finding. text may begin with where it is, as errors of options do; else where
-// is, in the same form.
+// tell adds a finding. text may begin with its place, as errors of options do; else the place is
+// where, in the same form.
 func (c *checker) tell(level Level, rule, where, text string) *Finding {
 	f := Finding{Level: level, Rule: rule, Message: text}
 	f.locate(c)
@@ -182,12 +181,12 @@ func (c *checker) tell(level Level, rule, where, text string) *Finding {
 	return &c.Findings[len(c.Findings)-1]
 }
 
-// at adds a finding about the option that has one of these names, as it was given last.
+// at adds a finding about the last option that has one of these names.
 func (c *checker) at(level Level, rule, option, text string) *Finding {
 	return c.tell(level, rule, c.where(option, ""), text)
 }
 
-// where returns the origin of an option, of the value that is meant if there is one.
+// where returns the origin of an option, of a certain value if one is given.
 func (c *checker) where(name, value string) string {
 	for _, e := range slices.Backward(c.cfg.Entries) {
 		if o := config.Options.Lookup(e.Key); o != nil && o.Name == name && (value == "" || strings.Contains(e.Value, value)) {
@@ -202,7 +201,7 @@ var (
 	keyed   = regexp.MustCompile(`^(--)?([a-z0-9][a-z0-9_-]*): ?(?s:(.*))$`)
 )
 
-// locate takes the place and the option from the beginning of a message.
+// locate cuts place and option from the beginning of a message.
 func (f *Finding) locate(c *checker) {
 	if m := located.FindStringSubmatch(f.Message); m != nil && c.isFile(m[1]) {
 		f.File, f.Message = m[1], m[3]
@@ -244,7 +243,7 @@ func (c *checker) has(key string) bool {
 // place is where an entry stands.
 func place(e ini.Entry) (file string, line int) { return e.Origin.File, e.Origin.Line }
 
-// String is a finding as one line.
+// String returns the finding as one line.
 func (f Finding) String() string {
 	var b strings.Builder
 	if f.File != "" {

@@ -10,16 +10,15 @@ import (
 	"github.com/dlclark/regexp2"
 )
 
-// Pattern is a regular expression of log-route, log-drain and their kin. It is Go's, which
-// takes a time that grows with the message alone. What Go's lack and PCRE has, such as the
-// (?!…) of configurations that tell JSON from other lines, is a backtracking one: each
-// search of it has a limit of time, beyond which it does not match.
+// Pattern is a regular expression of log-route, log-drain and their kin. Go's kind takes time in
+// proportion to the message. A pattern with what only PCRE has, such as the (?!…) that tells JSON
+// from other lines, may backtrack: each search has a time limit, beyond which it does not match.
 type Pattern struct {
 	quick *regexp.Regexp
 	slow  *regexp2.Regexp
 }
 
-// patternTime bounds a search that backtracks.
+// patternTime bounds a search that may backtrack.
 const patternTime = 100 * time.Millisecond
 
 // ParsePattern compiles a regular expression.
@@ -47,8 +46,8 @@ func (p *Pattern) Match(message []byte) bool {
 	return found && err == nil
 }
 
-// Route is one value of log-route or log-req-route: the logger of that name gets the
-// messages that match, and no other does.
+// Route is one value of log-route or log-req-route: only the logger of that name gets the messages
+// that match.
 type Route struct {
 	Name    string
 	Pattern *Pattern

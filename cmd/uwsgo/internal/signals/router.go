@@ -12,14 +12,14 @@ import (
 	"github.com/uwsgo/uwsgo/engine/worker/control"
 )
 
-// mostPending bounds the signals that wait for a worker. uWSGI's pipe has such a bound, too.
+// mostPending bounds the signals that wait for a worker. uWSGI's pipe has a bound, too.
 const mostPending = 4096
 
 // mostBeside bounds those that wait for one kind of process beside the workers, or for one
 // of it: a mule that runs code of its own may never take any.
 const mostBeside = 256
 
-// again is how often what waits is offered again, should a process not have heard of it.
+// again is how often waiting deliveries are offered again, in case a process has not heard of them.
 const again = time.Second
 
 // Router routes signals to the processes that handle them. Any goroutine may call it.
@@ -28,18 +28,18 @@ type Router struct {
 	workers int
 	beside  map[string]int // how many processes beside the workers there are, by kind
 	farms   []Farm
-	wake    chan struct{} // holds a token when the time to look at may have changed
+	wake    chan struct{} // holds a token when the next time to look may have changed
 
 	mu          sync.Mutex
 	now         func() time.Time
 	generations map[int]*generation
 	current     int // the generation that serves
 	processes   map[*control.Peer]*process
-	expected    map[int]bool // workers that have a process, or get one again
+	expected    map[int]bool // workers that have a process, or will have one again
 	pending     []delivery
 	last        int // id of the last delivery
 	offered     time.Time
-	full        time.Time // when it was said that too many wait
+	full        time.Time // when the log said that too many wait
 	taken       []uint64  // signals that each worker has handled
 }
 
@@ -50,11 +50,11 @@ type generation struct {
 	watcher *fsnotify.Watcher // of its files; nil without
 }
 
-// process is one that has a channel.
+// process is a process with a channel.
 type process struct {
 	serves  bool
 	targets map[byte]string // registered by the worker itself
-	asked   map[string]int  // how often it has asked for a source, by key
+	asked   map[string]int  // how often it has asked for each source, by key
 }
 
 // delivery is a signal on its way to one process.
@@ -64,7 +64,7 @@ type delivery struct {
 	to     string // worker, mule or spooler for any of these; worker2, mule1; farm:NAME
 }
 
-// New returns a router for so many workers, and registers its services.
+// New returns a router for the workers, and registers its services.
 func New(h *control.Hub, workers int, logf func(format string, args ...any)) *Router {
 	r := &Router{
 		logf: logf, workers: workers, beside: make(map[string]int), wake: make(chan struct{}, 1), now: time.Now,
@@ -128,7 +128,7 @@ func New(h *control.Hub, workers int, logf func(format string, args ...any)) *Ro
 	return r
 }
 
-// ints returns the arguments of a call, which are to be numbers.
+// ints returns the arguments of a call as numbers.
 func ints(args []any, count int) ([]int, error) {
 	list := make([]int, 0, count)
 	for _, a := range args {
@@ -158,7 +158,7 @@ func (r *Router) Run(done <-chan struct{}) {
 	}
 }
 
-// Tick sends what is due, and returns when to call it again at the latest.
+// Tick sends what is due, and returns the latest time for the next call.
 func (r *Router) Tick() time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -210,7 +210,7 @@ func (r *Router) Taken(worker int) uint64 {
 	return r.taken[worker]
 }
 
-// generation returns that of a process.
+// generation returns the generation of a process.
 func (r *Router) generation(number int) *generation {
 	g := r.generations[number]
 	if g == nil {
@@ -289,7 +289,7 @@ func (r *Router) add(p *control.Peer, s *source) error {
 	return nil
 }
 
-// look has Run look at the time again.
+// look makes Run look at the time again.
 func (r *Router) look() {
 	select {
 	case r.wake <- struct{}{}:
@@ -297,8 +297,8 @@ func (r *Router) look() {
 	}
 }
 
-// watchFile watches the folder of a file, so that one that is replaced is still watched, and
-// what is in a folder.
+// watchFile watches the folder of a file, so that a new file in its place is seen, and the contents
+// of a folder.
 func (r *Router) watchFile(g *generation, number int, s *source) error {
 	if g.watcher == nil {
 		w, err := fsnotify.NewWatcher()
@@ -311,7 +311,7 @@ func (r *Router) watchFile(g *generation, number int, s *source) error {
 	if err := g.watcher.Add(filepath.Dir(s.path)); err != nil {
 		return err
 	}
-	_ = g.watcher.Add(s.path) // where it is a folder
+	_ = g.watcher.Add(s.path) // if it is a folder
 	return nil
 }
 
@@ -332,7 +332,7 @@ func (r *Router) followFiles(w *fsnotify.Watcher, number int) {
 	}
 }
 
-// changed notes that something happened to a file.
+// changed notes an event of a file.
 func (r *Router) changed(number int, path string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -347,7 +347,7 @@ func (r *Router) changed(number int, path string) {
 	}
 }
 
-// Send sends a signal as a process of a generation does.
+// Send sends a signal on behalf of a process of a generation.
 func (r *Router) Send(generation int, signal byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -395,8 +395,7 @@ func (r *Router) send(number int, signal byte) {
 	}
 }
 
-// target returns where a signal goes: as the code that was imported says, else as a worker
-// does.
+// target returns where a signal goes. The imported code decides, else a worker.
 func (r *Router) target(number int, signal byte) (string, bool) {
 	if g := r.generations[number]; g != nil {
 		if target, ok := g.targets[signal]; ok {
@@ -427,7 +426,7 @@ func (r *Router) fits(p *control.Peer, d delivery) bool {
 	return ok
 }
 
-// offer offers a process all that it may have.
+// offer offers a process all deliveries that it may have.
 func (r *Router) offer(p *control.Peer) {
 	if one := r.processes[p]; !one.serves {
 		return
@@ -439,7 +438,7 @@ func (r *Router) offer(p *control.Peer) {
 	}
 }
 
-// take gives a delivery to a process, if it is still to be had.
+// take gives a delivery to a process, if it is still there.
 func (r *Router) take(p *control.Peer, id int) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -512,7 +511,7 @@ func (r *Router) Retiring(p *control.Peer) {
 			return
 		}
 	}
-	// It has no successor: there are too many workers.
+	// No worker follows it: there are too many.
 	delete(r.expected, p.Worker)
 	r.pending = slices.DeleteFunc(r.pending, func(d delivery) bool { return d.to == fmt.Sprint("worker", p.Worker) })
 }
@@ -530,7 +529,7 @@ func (r *Router) Exited(p *control.Peer) {
 	}
 }
 
-// stop ends what a generation has asked for.
+// stop ends everything that a generation has asked for.
 func (g *generation) stop() {
 	g.sources = nil
 	if g.watcher != nil {
