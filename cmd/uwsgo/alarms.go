@@ -10,6 +10,8 @@ import (
 
 	"github.com/uwsgo/uwsgo/cmd/internal/alarm"
 	"github.com/uwsgo/uwsgo/cmd/internal/command"
+	"github.com/uwsgo/uwsgo/engine"
+	"github.com/uwsgo/uwsgo/engine/worker"
 )
 
 // openAlarms starts what the alarms of the options need.
@@ -28,14 +30,14 @@ func (p *program) openAlarms() {
 			_, err := queues[number].Send.Write(message) // the first is for any of them
 			return err
 		},
-		Run: p.runAlarm,
+		Run: p.actions.alarm,
 	})
 	p.alarms.Store(raiser)
 	p.ending.Later(raiser.Close)
 }
 
-// runAlarm runs the command of an alarm. What it prints is marked, so that it raises none.
-func (p *program) runAlarm(ctx context.Context, line string, stdin *os.File) error {
+// alarm runs the command of an alarm. Its output is marked in the log, so that it raises none.
+func (a *actions) alarm(ctx context.Context, line string, stdin *os.File) error {
 	out, in, err := os.Pipe()
 	if err != nil {
 		return err
@@ -45,11 +47,11 @@ func (p *program) runAlarm(ctx context.Context, line string, stdin *os.File) err
 		defer close(printed)
 		lines := bufio.NewScanner(out)
 		for lines.Scan() {
-			p.logf("[uwsgi-alarm] %s", lines.Text())
+			a.logs.printf("[uwsgi-alarm] %s", lines.Text())
 		}
 		_ = out.Close() // of what follows a line that is too long nothing is logged
 	}()
-	err = command.Command{Line: line, Env: p.app.environ(), Output: in, Stdin: stdin}.Run(ctx)
+	err = command.Command{Line: line, Env: a.app.environ(), Output: in, Stdin: stdin}.Run(ctx)
 	_ = in.Close()
 	select {
 	case <-printed:
@@ -58,11 +60,8 @@ func (p *program) runAlarm(ctx context.Context, line string, stdin *os.File) err
 	return err
 }
 
-// watchBacklogs raises the alarms for full queues, until ctx ends.
-func (p *program) watchBacklogs(ctx context.Context) {
-	if len(p.cfg.Alarm.Backlog) == 0 {
-		return
-	}
+// watchBacklogs raises the alarm for full queues, until ctx ends.
+func watchBacklogs(ctx context.Context, listeners []*engine.Listener, snapshot func() (worker.Snapshot, bool), raise func(text string)) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	var refused uint64
@@ -72,14 +71,14 @@ func (p *program) watchBacklogs(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		for _, ln := range p.engine.Listeners() {
+		for _, ln := range listeners {
 			most, known := ln.Backlog()
 			if waiting := ln.Waiting(); known && most > 0 && waiting >= most {
-				p.alarms.Load().Backlog(fmt.Sprintf("listen queue of socket %q full !!! (%d/%d)", ln, waiting, most))
+				raise(fmt.Sprintf("listen queue of socket %q full !!! (%d/%d)", ln, waiting, most))
 			}
 		}
-		if s, ok := p.workers.snapshot(); ok && s.Refused > refused {
-			p.alarms.Load().Backlog(fmt.Sprintf("the queue of requests is full !!! %d were refused", s.Refused-refused))
+		if s, ok := snapshot(); ok && s.Refused > refused {
+			raise(fmt.Sprintf("the queue of requests is full !!! %d were refused", s.Refused-refused))
 			refused = s.Refused
 		}
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/uwsgo/uwsgo/cmd/uwsgo/internal/succession"
 	"github.com/uwsgo/uwsgo/engine"
+	"github.com/uwsgo/uwsgo/engine/worker/control"
 	"github.com/uwsgo/uwsgo/handler/wsgi"
 )
 
@@ -31,7 +32,11 @@ func (p *program) listen(inherited []succession.Socket) error {
 			p.logf("close: %v", err)
 		}
 	})
-	p.services = &services{workers: &p.workers, listeners: p.engine.Listeners, paused: p.paused.Load, logf: p.logf, metric: p.metric, alarm: func(name string, m []byte) bool { return p.alarms.Load().Raise(name, m) }}
+	p.services = &services{
+		workers: &p.workers, listeners: p.engine.Listeners, paused: p.paused.Load, logf: p.logf,
+		metric: func(_ *control.Peer, args []any) (any, error) { return changeMetric(p.metrics.Load(), args) },
+		alarm:  func(name string, m []byte) bool { return p.alarms.Load().Raise(name, m) },
+	}
 	p.sockets = &sockets{site: p.site, engine: p.engine, user: p.identity, vassal: p.vassal != nil, role: p.role, ending: p.ending, logf: p.logf}
 	return p.sockets.bindAll(inherited)
 }

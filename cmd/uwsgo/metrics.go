@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"github.com/uwsgo/uwsgo/cmd/internal/metrics"
+	"github.com/uwsgo/uwsgo/engine"
+	"github.com/uwsgo/uwsgo/engine/worker"
 	"github.com/uwsgo/uwsgo/engine/worker/control"
 )
 
@@ -12,7 +14,11 @@ func (p *program) openMetrics() error {
 	c := p.cfg.Metrics
 	c.Dir = p.site.path(c.Dir, false)
 	raise := func(name, message string) { p.alarms.Load().Raise(name, []byte(message)) }
-	set, err := metrics.New(c, p.builtinMetrics, raise, p.logf)
+	builtin := func() []metrics.Sample {
+		s, _ := p.workers.snapshot()
+		return builtinMetrics(s, p.engine.Listeners())
+	}
+	set, err := metrics.New(c, builtin, raise, p.logf)
 	if err != nil || set == nil {
 		return err
 	}
@@ -26,15 +32,14 @@ func (p *program) openMetrics() error {
 	return nil
 }
 
-// builtinMetrics are those of the server, by uWSGI's names.
-func (p *program) builtinMetrics() (list []metrics.Sample) {
+// builtinMetrics are the metrics of the server, by uWSGI's names.
+func builtinMetrics(s worker.Snapshot, listeners []*engine.Listener) (list []metrics.Sample) {
 	add := func(kind int, value int64, oid, format string, args ...any) {
 		if oid != "" {
 			oid = fmt.Sprintf(oid, args...)
 		}
 		list = append(list, metrics.Sample{Name: fmt.Sprintf(format, args...), OID: oid, Type: kind, Value: value})
 	}
-	s, _ := p.workers.snapshot()
 	var busy, idle, tx, rss, vsz, rt, running int64
 	for _, w := range s.Workers {
 		n := w.ID
@@ -67,7 +72,7 @@ func (p *program) builtinMetrics() (list []metrics.Sample) {
 	add(metrics.Gauge, vsz, "5.102", "core.total_vsz")
 	add(metrics.Gauge, rt/max(int64(len(s.Workers)), 1), "5.103", "core.avg_response_time")
 	add(metrics.Counter, running, "5.104", "core.total_running_time")
-	for i, ln := range p.engine.Listeners() {
+	for i, ln := range listeners {
 		add(metrics.Gauge, int64(max(ln.Waiting(), 0)), "7.%d.1", "socket.%d.listen_queue", i)
 	}
 	add(metrics.Alias, rss, "5.101", "rss_size")
@@ -75,8 +80,8 @@ func (p *program) builtinMetrics() (list []metrics.Sample) {
 	return list
 }
 
-// metric is the service behind metric_get and its kin: (what to do, name, number).
-func (p *program) metric(_ *control.Peer, args []any) (any, error) {
+// changeMetric is the service behind metric_get and its kin: (what to do, name, number).
+func changeMetric(set *metrics.Set, args []any) (any, error) {
 	if len(args) != 3 {
 		return nil, control.Refuse("this takes what to do, a name and a number")
 	}
@@ -84,7 +89,7 @@ func (p *program) metric(_ *control.Peer, args []any) (any, error) {
 	name, _ := args[1].(string)
 	by, _ := args[2].(int)
 	if how == "get" {
-		return int(p.metrics.Load().Get(name)), nil
+		return int(set.Get(name)), nil
 	}
-	return p.metrics.Load().Change(name, how, int64(by)), nil
+	return set.Change(name, how, int64(by)), nil
 }

@@ -11,11 +11,11 @@ import (
 	"github.com/uwsgo/uwsgo/engine/worker"
 )
 
-// openMules makes the queues of messages to mules, once for all that the server starts.
-func (p *program) openMules() error {
-	cfg := p.cfg
+// openMules makes the queues of messages to mules, once for all that the server starts. On an error
+// it returns those that it has made, too.
+func openMules(cfg *config.Config, logf func(format string, args ...any)) (queues []worker.Queue, err error) {
 	if len(cfg.Mules) == 0 {
-		return nil
+		return nil, nil
 	}
 	names := []string{""}
 	for i := range cfg.Mules {
@@ -27,17 +27,16 @@ func (p *program) openMules() error {
 		for _, n := range f.Mules {
 			list = append(list, fmt.Sprint(n))
 		}
-		p.logf("created farm %d name: %s mules:%s", i+1, f.Name, strings.Join(list, ","))
+		logf("created farm %d name: %s mules:%s", i+1, f.Name, strings.Join(list, ","))
 	}
 	for _, name := range names {
 		q, err := worker.NewQueue(name, int(cfg.MuleMsgSize))
 		if err != nil {
-			return fmt.Errorf("mule: %w", err)
+			return queues, fmt.Errorf("mule: %w", err)
 		}
-		p.workers.queues = append(p.workers.queues, q)
-		p.ending.Later(q.Close)
+		queues = append(queues, q)
 	}
-	return nil
+	return queues, nil
 }
 
 // mules are the processes that the options for them ask for.

@@ -21,11 +21,12 @@ import (
 // program is one run of the server, from its configuration to its end.
 type program struct {
 	*process
-	app    *app    // what workers run, and with what
-	orders *orders // what signals and letters ask for
-	hooks  *stages
-	stdin  []byte // what was read of standard input
-	procs  procs  // of the Go runtime
+	app     *app    // what workers run, and with what
+	orders  *orders // what signals and letters ask for
+	hooks   *stages
+	actions *actions
+	stdin   []byte // what was read of standard input
+	procs   procs  // of the Go runtime
 
 	paused   atomic.Bool // no connection is accepted
 	stopping atomic.Bool // a signal to stop has come; see ready-path
@@ -48,9 +49,9 @@ func newProgram(base *process, stdin []byte) *program {
 	p := &program{process: base, stdin: stdin}
 	p.app = newApp(p.site, p.self, p.logf)
 	p.orders = &orders{server: served{p}, logf: p.logf, notify: func(sig os.Signal) { signal.Notify(p.others, sig) }}
-	do := &actions{app: p.app, logs: &p.logs, setTask: p.orders.setTask}
-	p.hooks = &stages{hooks: p.cfg.Hooks, work: p.cfg.Chdir2, logf: p.logf, do: do.do}
-	p.beside = &beside{command: do.command, owns: p.workers.owns, role: p.role, ending: p.ending, mercy: p.cfg.Mercy, logf: p.logf}
+	p.actions = &actions{app: p.app, logs: &p.logs, setTask: p.orders.setTask}
+	p.hooks = &stages{hooks: p.cfg.Hooks, work: p.cfg.Chdir2, logf: p.logf, do: p.actions.do}
+	p.beside = &beside{command: p.actions.command, owns: p.workers.owns, role: p.role, ending: p.ending, mercy: p.cfg.Mercy, logf: p.logf}
 	p.fifos = &fifos{letters: make(chan byte, 16), role: p.role, ending: p.ending, logf: p.logf}
 	return p
 }
@@ -97,7 +98,9 @@ func (p *program) live(ctx context.Context, served <-chan error) bool {
 		go watchIdle(watching, p.cfg.Idle, time.Tick(idleEach), p.engine.Stats, whenIdle(p.cfg, &p.workers, p.vassal, p.ending, p.logf))
 	}
 	go p.watchBackgrounds(watching)
-	go p.watchBacklogs(watching)
+	if len(p.cfg.Alarm.Backlog) > 0 {
+		go watchBacklogs(watching, p.engine.Listeners(), p.workers.snapshot, func(text string) { p.alarms.Load().Backlog(text) })
+	}
 	p.runAccepting(watching, false)
 	reloaded := p.reloads.Start(watching, p.causes())
 	defer func() { unwatch(); reloaded() }()

@@ -175,7 +175,11 @@ func (p *program) prepare(ctx context.Context) error {
 	if err := p.hooks.run(ctx, "as-user", "pre-app"); err != nil {
 		return err
 	}
-	if err := p.openMules(); err != nil {
+	p.workers.queues, err = openMules(cfg, p.logf)
+	for _, q := range p.workers.queues {
+		p.ending.Later(q.Close)
+	}
+	if err != nil {
 		return err
 	}
 	p.openAlarms()
