@@ -54,7 +54,7 @@ func TestSummaryOfLosses(t *testing.T) {
 		}
 	}
 	if want := []string{
-		"*** WARNING: not protected by, as ignore-unsupported says: route:ldapauth ***",
+		"*** WARNING: ignore-unsupported leaves open what these options close: route:ldapauth ***",
 		"*** WARNING: options: 2 work as in uWSGI, 3 in another way, 2 are not needed, 4 lost (route:ldapauth, legion, mule, route:setprocname); uwsgo check app.ini tells more ***",
 		"*** uwsgo is ready",
 	}; !slices.Equal(lines, want) {
