@@ -129,6 +129,92 @@ func startMules(t *testing.T, more ...string) *module {
 	return m
 }
 
+// Code of mules as public projects have it: messages are taken by threads, and signals for the
+// end are handled.
+func TestMulesOfOthers(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	at := "127.0.0.1:" + freePort(t)
+	write(t, dir, "app.py", `
+import os, threading, uwsgi
+from uwsgidecorators import postfork
+
+@postfork
+def threads():  # as Galaxy does
+    def run():
+        while True:
+            os.write(1, f"thread of mule {uwsgi.mule_id()} got {uwsgi.mule_get_msg(False, False, 65536, -1)}\n".encode())
+    if uwsgi.mule_id() == 1:
+        threading.Thread(target=run).start()  # no daemon
+
+def application(environ, start_response):
+    start_response("200 OK", [])
+    return [repr([uwsgi.mule_msg(f"m{i}", 1 + i % 3) for i in range(30)]).encode()]
+`)
+	write(t, dir, "threads.py", `
+import os, threading, time, uwsgi
+
+class Waits(threading.Thread):
+    daemon = True
+
+    def run(self):
+        while True:
+            try:
+                os.write(1, f"thread of mule {uwsgi.mule_id()} got {uwsgi.mule_get_msg()}\n".encode())
+            except Exception as e:
+                print("raised", e, flush=True)
+
+for _ in range(2):
+    Waits().start()
+while True:
+    time.sleep(60)
+`)
+	write(t, dir, "handles.py", `
+import os, signal, uwsgi
+on = True
+
+def leaves(signum, frame):
+    global on
+    on = False
+    os.write(1, f"handles {signal.Signals(signum).name}\n".encode())
+
+for s in signal.SIGHUP, signal.SIGINT, signal.SIGTERM:
+    signal.signal(s, leaves)
+while on:
+    message = uwsgi.mule_get_msg(timeout=1)
+    if message:
+        os.write(1, f"thread of mule {uwsgi.mule_id()} got {message}\n".encode())
+print("leaves by itself", flush=True)
+`)
+	s := start(t, dir, "--http", at, "--module", "app", "--mule", "--mule=threads.py", "--mule=handles.py")
+	s.waitLog(t, "uwsgo is ready")
+	get(t, "http://"+at+"/")
+	for i := range 30 {
+		s.waitLog(t, fmt.Sprintf("thread of mule %d got b'm%d'", 1+i%3, i))
+	}
+	if err := syscall.Kill(s.pid(), syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	s.waitLog(t, "handles SIGHUP")
+	s.waitLog(t, "leaves by itself")
+	for n := range 3 {
+		s.waitLog(t, fmt.Sprintf("Respawned uWSGI mule %d ", n+1))
+	}
+	get(t, "http://"+at+"/")
+	eventually(t, "all messages twice", func() error {
+		for i := range 30 {
+			if n := strings.Count(s.log.String(), fmt.Sprintf("got b'm%d'", i)); n != 2 {
+				return fmt.Errorf("message %d was seen %d times", i, n)
+			}
+		}
+		return nil
+	})
+	if err := s.stop(t, syscall.SIGTERM); err != nil {
+		t.Error(err)
+	}
+	s.waitLog(t, "handles SIGINT")
+}
+
 // Mules need no app, and no address.
 func TestMulesAlone(t *testing.T) {
 	t.Parallel()

@@ -12,7 +12,8 @@ Process and what launch.Background.Spec has. The process ends when it returns: t
 next one, after a pause if that was soon. So it lasts, and waits by process.wait().
 
 The server wants the process to go at a reload and at the end. Then `going` is true, wait
-raises SystemExit, and so does whatever the main thread runs, unless that is in a task:
+raises SystemExit in the main thread and does not return in others, and whatever the main
+thread runs raises it, too, unless something is in a task:
 
     with process.task(seconds, "HANDLING SIGNAL 17"):   # 0: no bound
         ...                                             # is not interrupted; what lasts longer
@@ -42,16 +43,21 @@ class Kind:
 
 
 class Process:
-    """The process that this is. Its methods are for the main thread."""
+    """The process that this is. Any thread may wait; signals of uWSGI are handled where one is
+    that waits for them."""
+
+    signal_time = 0  # seconds that the function of a signal may take; 0: no bound
 
     def __init__(self, kind, number):
         self.kind = kind
         self.number = number
         self.going = False  # the server wants it to go
-        self.tasks = 0  # that it is in
-        self.holds = False  # something is at hand that is no task: see hold
+        self.busy = set()  # what must not be interrupted: tasks, and threads that hold something
         self.told = False  # the main thread has been told to go
+        self.ended = False  # uwsgi.atexit has been called
         self.main = thread.get_ident()
+        ends = signal.SIGHUP, signal.SIGINT, signal.SIGTERM
+        self.handlers = {signum: signal.getsignal(signum) for signum in ends}
         self.woken, self.wake = os.pipe()
         for fd in self.woken, self.wake:
             os.set_blocking(fd, False)
@@ -66,14 +72,17 @@ class Process:
         for fd in (*fds, self.woken):
             poll.register(fd, select.POLLIN)
         end = None if timeout is None else time.monotonic() + timeout
+        self.hold(False)
         while True:
-            self.hold(False)
+            self._end()
             if signals and self.take_signals():
                 return None
             left = None if end is None else max(end - time.monotonic(), 0) * 1000
             ready = [fd for fd, _ in poll.poll(left)]
             if self.woken in ready:
                 ready.remove(self.woken)
+                if self.going:  # so that every thread sees it
+                    continue
                 with suppress(BlockingIOError):
                     os.read(self.woken, 4096)
                 if not ready:
@@ -82,10 +91,12 @@ class Process:
                 return ready
 
     def hold(self, holds):
-        """Say that something is at hand, as a task is, or that it is done."""
-        self.holds = holds
-        if not holds and self.going and not self.tasks:
-            self._go()
+        """Say that this thread has something at hand, as in a task, or that it is done."""
+        (self.busy.add if holds else self.busy.discard)(thread.get_ident())
+
+    def holds(self):
+        """Report whether this thread has something at hand."""
+        return thread.get_ident() in self.busy
 
     def task(self, seconds, what):
         return Task(self, seconds, what)
@@ -94,21 +105,31 @@ class Process:
         """Handle the signals of uWSGI that the server has offered. Return how many."""
         handled = 0
         while events.offered and not self.going:
-            self.tasks += 1
-            try:
-                ident, number = events.offered.popleft()
+            with self.task(0, ""):
+                try:
+                    ident, number = events.offered.popleft()
+                except IndexError:  # another thread was faster
+                    break
                 if control.channel.call("take signal", ident):
                     handled += 1
                     with self.task(self.signal_time, f"HANDLING SIGNAL {number}"):
                         events.handle(number)
-            finally:
-                self.tasks -= 1
         return handled
 
-    signal_time = 0  # seconds that the function of a signal may take; 0: no bound
+    def _occupied(self):
+        """Report whether something must not be interrupted: not a thread that has ended."""
+        threads = sys._current_frames()
+        return any(one in threads or not isinstance(one, int) for one in list(self.busy))
+
+    def _end(self):
+        """End this process if it is to go; another thread than the main one never goes on."""
+        while self.going:
+            if thread.get_ident() == self.main and not self._occupied():
+                self._go()
+            time.sleep(0.02)
 
     def _go(self):
-        if self.told:  # it was caught
+        if self.told or self.ended:  # it was caught, or Python waits for the app's threads
             leave()
         self.told = True
         raise SystemExit(0)
@@ -121,8 +142,15 @@ class Process:
         with suppress(BlockingIOError):
             os.write(self.wake, b"1")
 
-    def _told(self):
+    def _told(self, stops):
         """The server wants this to go; in the thread that reads."""
+        # As in uWSGI code of the mule's may handle the signal that means it, and then ends
+        # the process by itself.
+        for signum in (signal.SIGINT, signal.SIGTERM) if stops else (signal.SIGHUP,):
+            handler = signal.getsignal(signum)
+            if callable(handler) and handler is not self.handlers[signum]:
+                with suppress(OSError):
+                    return signal.pthread_kill(self.main, signum)
         self.going = True
         self._wake()
         with interrupts.blocked():
@@ -131,7 +159,7 @@ class Process:
     def _insist(self):
         wait, since = 0.01, 0
         while True:
-            if self.tasks or self.holds:
+            if self._occupied():
                 since = 0
             elif not since:
                 since = time.monotonic()
@@ -144,7 +172,7 @@ class Process:
             wait = min(2 * wait, 0.2)
 
     def _interrupted(self, signum, frame):
-        if self.going and not (self.tasks or self.holds or self.told):
+        if self.going and not (self.told or self._occupied()):
             self._go()
 
 
@@ -157,14 +185,14 @@ class Task:
         self.what = what
 
     def __enter__(self):
-        self.process.tasks += 1
+        self.process.busy.add(self)
         if self.seconds:
             control.channel.tell("deadline", "task", self.seconds, self.what)
 
     def __exit__(self, *_):
         if self.seconds:
             control.channel.tell("deadline", "task", 0, "")
-        self.process.tasks -= 1
+        self.process.busy.discard(self)
 
 
 present = None  # the Process, where this is one
@@ -195,10 +223,13 @@ def main(zygote, place, described):
     zygote.control.send(("ready", place, outcome, os.getpid()))
     zygote.control.sock.close()
     code = _run(zygote.held, kinds[kind].run, process, described["spec"])
+    process.busy.add("end")
+    if process.going:
+        leave(code)  # without waiting for threads, as in uWSGI
     with suppress(Exception):
         sys.stdout.flush()
-    process.tasks += 1  # what follows is its end
-    module.at_exit()
+    _at_exit()
+    process.busy.clear()  # threads that the app has left behind have no more than PATIENCE
     if code:
         raise SystemExit(code)
 
@@ -226,13 +257,19 @@ def _run(held, function, process, spec):
     return 0
 
 
-def leave():
+def _at_exit():
+    if not present.ended:
+        present.ended = True
+        module.at_exit()
+
+
+def leave(code=0):
     """End this process now, but for what the app wants called then."""
     with suppress(BaseException):
-        module.at_exit()
+        _at_exit()
     with suppress(BaseException):
         atexit._run_exitfuncs()
     for stream in sys.stdout, sys.stderr:
         with suppress(BaseException):
             stream.flush()
-    os._exit(0)
+    os._exit(code & 0xFF)

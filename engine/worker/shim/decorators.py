@@ -169,6 +169,8 @@ def _or_end(function, *args):
     """Call it; what it raises ends the mule."""
     try:
         function(*args)
+    except SystemExit:
+        raise  # the mule is to go
     except BaseException:
         sys.excepthook(*sys.exc_info())
         sys.exit(1)

@@ -13,7 +13,7 @@ from types import ModuleType
 from . import background, module
 from .arguments import bytes_of, int_of, text_of
 from .module import export
-from .own import io, os, socket, thread
+from .own import io, os, socket, thread, time
 from .trace import report, say
 
 MOST = 65536  # bytes of a message that mule_get_msg returns, unless it is told otherwise
@@ -23,6 +23,7 @@ _count = 0
 _queues = {}  # "", a mule's number or farm:NAME -> (descriptor to send, descriptor to receive)
 _farms = {}  # name -> numbers of its mules
 _number = 0  # of this mule, 0 in every other process
+_asking = set()  # threads but for the main one that have asked for messages
 
 
 def open_all(config):
@@ -109,9 +110,11 @@ def _own_farms():
 def _process(why):
     if not _number:
         raise ValueError(why)
-    if background.present.main != thread.get_ident():
-        raise RuntimeError("a mule receives messages in its main thread alone")
-    return background.present
+    process = background.present
+    if process.main != thread.get_ident():
+        # Messages are for that thread then, not for a main one that has nothing for them.
+        _asking.add(thread.get_ident())
+    return process
 
 
 def _send(name, message):
@@ -182,19 +185,27 @@ def run(process, spec):
 
 def _serve(process):
     names = [str(_number), "", *_own_farms()]
+    begun = time.monotonic()
     while True:
-        message = _receive(process, names, None, True, None)
-        if message is None:
+        # Where a thread asks for messages they are for that alone. It has a second to begin
+        # (there is one thread that reads the channel).
+        if _asking or (thread._count() > 1 and time.monotonic() - begun < 1):
+            process.wait((), 1)
             continue
-        with process.task(0, ""):
-            process.holds = False
+        message = _receive(process, names, 1 if thread._count() > 1 else None, True, None)
+        if message is not None and process.holds():
             _deal(message)
 
 
-def _deal(message):
+def _hooks():
     given = vars(module.module)
     hooks = [given[name] for name in ("mule_msg_hook",) if name in given]
     hooks.extend(given.get("mule_msg_extra_hooks", ()))
+    return hooks
+
+
+def _deal(message):
+    hooks = _hooks()
     if not hooks:
         say(f"*** mule {_number} received a {len(message)} bytes message ***\n")
     for hook in hooks:

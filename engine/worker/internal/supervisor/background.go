@@ -188,7 +188,7 @@ func (s *backgrounds) dismiss(b *background) {
 	ready := b.Ready.Swap(false)
 	b.told = time.Now()
 	b.peer.Retiring()
-	if !ready || b.peer.Tell("go") != nil {
+	if !ready || b.peer.Tell("go", s.g.stopping) != nil {
 		list := s.g.fleet.strays(int(b.PID.Load())) // it may import
 		s.kill(b)
 		killStrays(list)
@@ -237,6 +237,13 @@ func (g *Supervisor) replace(peer *control.Peer, _ []any) (any, error) {
 		}
 	})
 	return nil, nil
+}
+
+// reloadAll replaces all of them.
+func (s *backgrounds) reloadAll() {
+	for _, b := range s.all {
+		s.dismiss(b)
+	}
 }
 
 // quit tells all of them to go.

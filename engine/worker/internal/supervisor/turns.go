@@ -131,6 +131,7 @@ func (s *turns) next() {
 		}
 	}
 	g.say("chain reloading complete")
+	g.backgrounds.reloadAll() // unlike uWSGI's, which go on with the old code
 	s.finish(nil)
 }
 
