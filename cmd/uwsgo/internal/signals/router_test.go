@@ -219,7 +219,7 @@ func TestBeside(t *testing.T) {
 	}
 	takes := func(p *control.Peer, want string) {
 		t.Helper()
-		if got := fmt.Sprint(g.take(p)); got != want {
+		if got := fmt.Sprintf("%d", g.take(p)); got != want {
 			t.Errorf("%v takes %v, want %v", p, got, want)
 		}
 	}
