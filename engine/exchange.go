@@ -360,7 +360,8 @@ var ErrNoTakeOver = errors.New("the connection cannot be taken over")
 // that reads nothing.
 //
 // [codec.Policy] must admit such requests. TakeOver returns an error and sends nothing if the
-// request does not ask for resp, behind net/http, and over the uwsgi protocol.
+// request does not ask for resp, and behind net/http. Over the uwsgi protocol the front server passes
+// the bytes on, as nginx does.
 func (x *Exchange) TakeOver(resp *codec.Response) error {
 	if x.said != saidNothing || x.phase != phaseHandler || x.intake != nil || !takesOver(&x.req, resp.Status) {
 		return ErrNoTakeOver

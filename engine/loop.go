@@ -49,7 +49,7 @@ func newLoop(s *Server, index int) (*loop, error) {
 	}
 	l := &loop{Loop: r, srv: s, scratch: make([]byte, 0, 2*smallBody), held: make([]byte, keepHead)}
 	l.guests = map[*Exchange]struct{}{}
-	l.packets.Limits = s.opt.Limits
+	l.packets.Limits, l.packets.Upgrade = s.opt.Limits, s.opt.Policy.Upgrade
 	l.heads.turn.Fn = l.shed
 	r.OnPanic = func(reason any, stack []byte) {
 		l.count.panics.Add(1)

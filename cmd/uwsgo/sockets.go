@@ -33,7 +33,7 @@ func engineOptions(cfg *config.Config, loops int) (engine.Options, error) {
 		reserve = math.MaxInt32 // half: each client may have a connection to another server
 	}
 	return engine.Options{
-		Policy: codec.Policy{Upgrade: cfg.PassesOn()},
+		Policy: codec.Policy{Upgrade: true}, // apps take WebSockets, and servers behind do
 		Loops:  loops,
 		Limits: limitsOf(cfg), BodyMemory: int(cfg.PostBuffering), SharedBodies: int(shared), IdleTimeout: idle, MaxMemory: cfg.LimitBuffers,
 		// A worker and its successor have a stream for each thread and loop, and a channel.

@@ -68,6 +68,7 @@ func workerConfig(a *app, e *engine.Server) (worker.Config, error) {
 	wc.Harakiri, wc.HarakiriMercy, wc.HarakiriVerbose = cfg.Harakiri, cfg.HarakiriMercy, cfg.HarakiriVerbose
 	wc.HarakiriLeast, wc.HarakiriSignal, wc.Mercy = leastDeadline(cfg), cfg.HarakiriSignal, cfg.Mercy
 	wc.WriteErrors = worker.WriteErrors{Silent: cfg.NoWriteErrors, Tolerant: cfg.WriteErrors > 0, Thrown: cfg.ThrowErrors}
+	wc.WebSockets = cfg.WebSockets
 	wc.QueueTimeout, wc.NoLanes = cfg.QueueTimeout, !cfg.Lanes
 	wc.Bodies, wc.Loops = e.SharedBodies(), e.Loops()
 	if wc.Queue = cfg.QueueSize; wc.Queue == 0 {

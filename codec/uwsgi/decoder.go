@@ -22,6 +22,9 @@ type Decoder struct {
 	// Limits that apply are Head, to the variables (uWSGI's buffer-size; never
 	// above 65535), Target, Fields and Body. Set them before the first Head.
 	Limits codec.Limits
+	// Upgrade is that of [codec.Policy]. The front server has read what the client offers, and
+	// passes an answer 101 on.
+	Upgrade bool
 
 	// What the last complete packet was. Ping asks whether the server is alive
 	// and wants [AppendPong] for an answer; r then holds nothing.
@@ -82,11 +85,13 @@ func (d *Decoder) Head(buf []byte, r *codec.Request) (n int, err error) {
 		return n, nil
 	}
 	r.Buf = buf[headerSize:n:n]
-	p := packet{r: r, limits: d.Limits.WithDefaults()}
+	p := packet{r: r, limits: d.Limits.WithDefaults(), policy: policy}
+	p.policy.Upgrade = d.Upgrade
 	if err := p.vars(); err != nil {
 		d.Fault = p.fault
 		return 0, err
 	}
+	r.Upgrade = d.Upgrade && len(r.Get("Upgrade")) > 0
 	if err := p.finish(buf[0] == modifierWSGIPath); err != nil {
 		return 0, err
 	}

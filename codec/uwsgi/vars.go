@@ -38,6 +38,7 @@ const (
 type packet struct {
 	r      *codec.Request
 	limits codec.Limits
+	policy codec.Policy
 
 	fault  codec.Span // the name at hand
 	path   codec.Span
@@ -148,7 +149,7 @@ func (p *packet) field(name, value codec.Span, odd bool) error {
 	case "CONTENT_TYPE":
 		return nil // nginx sends it a second time under this name
 	}
-	if !policy.KeepField(key) {
+	if !p.policy.KeepField(key) {
 		return nil
 	}
 	if odd {

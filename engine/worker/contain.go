@@ -58,6 +58,27 @@ func (p *Port) tellFile(c Client, core *Core, status []byte, f *os.File, offset,
 	c.File(core, status, &p.headers, f, offset, n)
 }
 
+// tellTunnel tells of a connection that an app takes over.
+func (p *Port) tellTunnel(c Tunneler, id uint32, core *Core, status []byte, t *Tunnel) (taken bool) {
+	defer p.contain(c, id)
+	return c.Tunnel(core, status, &p.headers, t)
+}
+
+func (p *Port) tellTunnelData(c Tunneler, b []byte) {
+	defer p.contain(c, 0)
+	c.TunnelData(b)
+}
+
+func (p *Port) tellRoom(c Tunneler) {
+	defer p.contain(c, 0)
+	c.TunnelRoom()
+}
+
+func (p *Port) tellTunnelClosed(c Tunneler) {
+	defer p.contain(c, 0)
+	c.TunnelClosed()
+}
+
 func (p *Port) tellFail(c Client, err error) {
 	defer p.contain(nil, 0)
 	c.Fail(err)

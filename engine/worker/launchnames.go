@@ -44,6 +44,8 @@ type (
 	Limits = launch.Limits
 	// Cheaper has the number of workers that run follow the load.
 	Cheaper = launch.Cheaper
+	// WebSockets bounds the WebSockets of the uwsgi module.
+	WebSockets = launch.WebSockets
 	// Gevent says how gevent is used.
 	Gevent = launch.Gevent
 	// CheaperAlgorithm is how it is decided how many workers run.

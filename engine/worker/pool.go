@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -38,6 +39,8 @@ type Pool struct {
 // interpreter that cannot be run a *[PythonError]. When ctx ends first, all processes are
 // killed and ctx's error is returned.
 func Start(ctx context.Context, c Config) (*Pool, error) {
+	w := &c.WebSockets
+	w.MaxSize, w.PingFreq, w.PongTolerance = cmp.Or(w.MaxSize, 1024), cmp.Or(w.PingFreq, 30), cmp.Or(w.PongTolerance, 3)
 	c.Processes, c.Threads, c.Slots = max(c.Processes, 1), max(c.Threads, 1), max(c.Slots, 1)
 	var err error
 	if c.Cheaper, err = c.Cheaper.WithDefaults(c.Processes); err != nil {

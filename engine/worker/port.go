@@ -93,8 +93,9 @@ type Port struct {
 	passed   uint64   // the order of the last one known to have left the queue
 	deathAt  int64    // when the last process died
 	lost     int      // slots that are lost
-	deaf     int      // streams that are read no more
-	saidAt   int64    // when a descriptor that did not pass was last logged
+	tunnels  map[*Tunnel]bool
+	deaf     int   // streams that are read no more
+	saidAt   int64 // when a descriptor that did not pass was last logged
 
 	// Readable by any goroutine.
 	active  atomic.Int64 // requests begun and not ended
@@ -382,7 +383,9 @@ func (p *Port) Cancel(id uint32) {
 		p.cancel[id&slotMask] = cancelGone
 	case slotStreaming:
 		p.cancel[id&slotMask] = cancelGone
-		s.stream.tell(s.answer, gone)
+		if s.answer != 0 { // else it is a tunnel: its end tells
+			s.stream.tell(s.answer, gone)
+		}
 	default:
 	}
 }
@@ -392,7 +395,7 @@ func (p *Port) Cancel(id uint32) {
 func (p *Port) Credit(id uint32, n int) {
 	id = p.current(id)
 	s := p.slot(id)
-	if s == nil || s.state != slotStreaming || s.client == nil {
+	if s == nil || s.state != slotStreaming || s.client == nil || s.answer == 0 {
 		return
 	}
 	if s.credit += n; s.credit >= creditStep {
@@ -697,6 +700,9 @@ func (p *Port) shut() {
 	p.loop.Disarm(&p.doubt)
 	p.loop.Disarm(&p.expiry)
 	p.loop.Disarm(&p.unhold)
+	for t := range p.tunnels {
+		t.gone()
+	}
 	for i := range p.slots {
 		if s := &p.slots[i]; s.state != slotFree && s.state != slotMoved && s.state != slotLost {
 			p.fail(p.id(i), ErrWorkerDied)

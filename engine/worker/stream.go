@@ -27,6 +27,7 @@ type stream struct {
 	open     int    // requests with more frames to come
 	data     int    // bytes missing of the present data frame
 	dataID   uint32
+	fileKind kind          // of the frame that announced it
 	fileID   uint32        // a descriptor for this request comes next; 0 for none
 	fileHead []byte        // the payload of its frame
 	fileMeta int           // length of the marshalled head in fileHead
@@ -222,7 +223,7 @@ func (st *stream) expected(k kind, id uint32, size, head int) bool {
 		return !s.headed && 0 < head && head <= size && size <= maxFrame
 	case kindHead:
 		return !s.headed && 0 < head && head == size && size <= maxHead
-	case kindFile:
+	case kindFile, kindTunnel:
 		return !s.headed && 0 < head && head <= maxHead && size == head+16
 	case kindPlaced:
 		return !s.headed && 0 < head && head <= maxHead && size == head+16
@@ -259,7 +260,7 @@ func (st *stream) frame(k kind, id uint32, payload, placed []byte, head int) err
 	if (k == kindAbort || k == kindFailed) && head == renew {
 		p.plane.sup.Raised(st.cores[0].process)
 	}
-	open := k == kindHead || k == kindNeedBody
+	open := k == kindHead || k == kindNeedBody || k == kindTunnel
 	if open != s.open {
 		if s.open = open; open {
 			st.open++
@@ -267,7 +268,7 @@ func (st *stream) frame(k kind, id uint32, payload, placed []byte, head int) err
 			st.open--
 		}
 	}
-	s.headed = k == kindHead
+	s.headed = k == kindHead || k == kindTunnel
 	core := st.core(id)
 	if s.state == slotLost && !open {
 		if k == kindFile {
@@ -356,6 +357,17 @@ func (st *stream) frame(k kind, id uint32, payload, placed []byte, head int) err
 		}
 	case kindReturned:
 		p.again(id)
+	case kindTunnel:
+		s.stream = st
+		if s.state == slotSent {
+			s.state, s.answer = slotStreaming, 0
+		}
+		if _, ok := s.client.(Tunneler); !ok {
+			st.tell(tagDescriptor, 0)
+			return nil
+		}
+		p.waited = waited(core, s)
+		st.announce(k, id, payload, head, core)
 	case kindFile:
 		if from, n := extent(payload[head:]); from < 0 || n < 0 || from+n < 0 {
 			return fmt.Errorf("%w: %d bytes of a file from %d", errFrame, n, from)
@@ -366,10 +378,7 @@ func (st *stream) frame(k kind, id uint32, payload, placed []byte, head int) err
 			st.end(core, id)
 			return nil
 		}
-		st.fileCore = core // the core's claim may have changed when the descriptor comes
-		st.fileID, st.fileMeta = id, head
-		st.fileHead = append(st.fileHead[:0], payload...)
-		st.tell(tagDescriptor, 1)
+		st.announce(k, id, payload, head, core)
 	case kindNeedBody:
 		s.stream = st
 		st.bodyID = id
@@ -378,6 +387,14 @@ func (st *stream) frame(k kind, id uint32, payload, placed []byte, head int) err
 		return fmt.Errorf("%w: kind %d", errFrame, k)
 	}
 	return nil
+}
+
+// announce notes that a descriptor comes next, and asks for it.
+func (st *stream) announce(k kind, id uint32, payload []byte, head int, core *Core) {
+	st.fileCore = core // its claim may be another's when the descriptor comes
+	st.fileKind, st.fileID, st.fileMeta = k, id, head
+	st.fileHead = append(st.fileHead[:0], payload...)
+	st.tell(tagDescriptor, 1)
 }
 
 // badHead handles a head that the shim should never send.
@@ -474,6 +491,10 @@ func (st *stream) receiveFile() bool {
 	id, payload, head := st.fileID, st.fileHead, st.fileMeta
 	st.fileID, st.fileHead = 0, nil
 	p := st.port
+	if st.fileKind == kindTunnel {
+		st.tunnel(id, payload[:head], f)
+		return true
+	}
 	var c Client
 	if s := p.slot(id); s != nil && s.stream == st {
 		c = st.end(st.fileCore, id)
@@ -496,6 +517,34 @@ func (st *stream) receiveFile() bool {
 	offset, size := extent(payload[head:])
 	p.tellFile(c, st.fileCore, status, f, offset, size)
 	return true
+}
+
+// tunnel gives a client's connection to the app that has sent f, which is nil where that did
+// not pass. The app sees it by the end of its own socket when it does not get it.
+func (st *stream) tunnel(id uint32, head []byte, f *os.File) {
+	p := st.port
+	s := p.slot(id)
+	if f == nil {
+		return
+	}
+	if s == nil || s.stream != st || s.client == nil {
+		_ = f.Close()
+		return
+	}
+	to := s.client.(Tunneler)
+	status, ok := p.headers.head(head)
+	t := p.tunnel(f, to)
+	if t == nil || !ok {
+		p.Cancel(id)
+		p.tellFail(to, ErrNoDescriptors)
+		return
+	}
+	if p.tellTunnel(to, id, st.fileCore, status, t) {
+		t.read()
+		return
+	}
+	t.Close()
+	p.Cancel(id)
 }
 
 // extent reads the offset and size of the answer in its file.

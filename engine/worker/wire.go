@@ -20,6 +20,7 @@ const (
 	kindReturned                // the request as it was sent: the thread is retired, another gets it
 	kindLogVariable             // a marshalled (name, value) for the log, before or within the answer; no name: log this request
 	kindPlaced                  // head, then uint64 position and length of the whole body, in shared memory
+	kindTunnel                  // head, then 16 bytes that mean nothing: the app takes the connection over, by the socket that comes as a file does
 )
 
 // frameHead is the length of the head of a frame from a worker thread.

@@ -23,6 +23,8 @@ type call struct {
 	started bool // the head has come
 
 	route   uint64
+	tunnel  *worker.Tunnel   // once the app has taken the connection over
+	left    bool             // the request is over for the port, which tells no more
 	late    *worker.LateBody // for a request that has begun without its body
 	bodyErr error            // why the body does not come
 }
@@ -68,7 +70,7 @@ func (c *call) response(core *worker.Core, status []byte, headers *worker.Header
 	resp := c.x.Response()
 	code, reason, _ := bytes.Cut(status, space)
 	n, ok := codec.ParseLength(code)
-	if !ok || len(code) != 3 || n < 200 { // a lower status is not final
+	if !ok || len(code) != 3 || n < 200 && n != switching { // a lower status is not final
 		return resp, fmt.Errorf("status %q: %w", status, codec.ErrResponseStatus)
 	}
 	resp.Status, resp.Reason = int(n), reason
@@ -93,9 +95,12 @@ func (c *call) bad(err error) {
 
 // Reply implements worker.Client.
 func (c *call) Reply(core *worker.Core, status []byte, headers *worker.Headers, body []byte) {
-	if resp, err := c.response(core, status, headers); err != nil {
+	resp, err := c.answer(core, status, headers)
+	switch {
+	case err != nil:
 		c.bad(err)
-	} else {
+	case c.unanswered(resp):
+	default:
 		c.x.Reply(resp, body)
 	}
 	c.l.free(c)
@@ -103,7 +108,7 @@ func (c *call) Reply(core *worker.Core, status []byte, headers *worker.Headers, 
 
 // Head implements worker.Client.
 func (c *call) Head(core *worker.Core, status []byte, headers *worker.Headers) {
-	resp, err := c.response(core, status, headers)
+	resp, err := c.answer(core, status, headers)
 	if err != nil {
 		c.l.port.Cancel(c.id)
 		c.bad(err)
@@ -135,6 +140,10 @@ func (c *call) credit() {
 
 // End implements worker.Client.
 func (c *call) End() {
+	if c.tunnel != nil {
+		c.leave()
+		return
+	}
 	c.l.corks.Cork(c.x)
 	c.x.End()
 	c.l.free(c)
@@ -142,7 +151,7 @@ func (c *call) End() {
 
 // File implements worker.Client.
 func (c *call) File(core *worker.Core, status []byte, headers *worker.Headers, f *os.File, offset, n int64) {
-	resp, err := c.response(core, status, headers)
+	resp, err := c.answer(core, status, headers)
 	if err != nil {
 		_ = f.Close()
 		c.bad(err)
@@ -161,6 +170,10 @@ func (c *call) Fail(err error) {
 		if c.late != nil {
 			c.l.closeLate(c)
 		}
+		return
+	}
+	if c.tunnel != nil { // the end of the app's socket tells
+		c.leave()
 		return
 	}
 	if c.started { // a layer may not have passed the head on
@@ -190,10 +203,19 @@ func reason(err error) string {
 func (c *call) HalfClosed() bool { return c.x.HalfClosed() }
 
 // Drained implements engine.Watcher.
-func (c *call) Drained(*engine.Exchange) { c.credit() }
+func (c *call) Drained(*engine.Exchange) {
+	if c.tunnel != nil {
+		c.tunnel.Hold(false)
+		return
+	}
+	c.credit()
+}
 
 // Gone implements engine.Watcher.
 func (c *call) Gone(*engine.Exchange) {
+	if c.tunnel != nil {
+		c.tunnel.Close()
+	}
 	c.l.port.Cancel(c.id)
 	c.l.free(c)
 }

@@ -50,6 +50,9 @@ func (l *loopState) appendEnviron(dst []byte, x *engine.Exchange, script, path [
 		dst = appendVar(dst, keyContentLength, l.text)
 	}
 	dst = l.appendFields(dst, r)
+	if r.Upgrade { // libraries look for it
+		dst = appendVar(dst, keyConnection, upgrade)
+	}
 	for _, v := range r.Vars {
 		dst = pymarshal.AppendStr(dst, r.Bytes(v.Name))
 		dst = pymarshal.AppendStr(dst, r.Bytes(v.Value))
@@ -185,9 +188,11 @@ var (
 	keyContentLength = key("CONTENT_LENGTH")
 	keyContentType   = key("CONTENT_TYPE")
 	keyHost          = key("HTTP_HOST")
+	keyConnection    = key("HTTP_CONNECTION")
 
 	http11      = []byte("HTTP/1.1")
 	on          = []byte("on")
+	upgrade     = []byte("Upgrade")
 	host        = []byte("host")
 	cookie      = []byte("cookie")
 	contentType = []byte("content-type")

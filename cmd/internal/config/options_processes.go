@@ -19,8 +19,9 @@ type ProcessConfig struct {
 	Stdin     bool // workers have the server's
 	Locks     int  // locks of uwsgi.lock besides the first
 
-	Greenlets int    // requests at a time of each worker, by gevent; 0 for threads
-	Gevent    Gevent // how gevent is used then
+	WebSockets worker.WebSockets // of the uwsgi module
+	Greenlets  int               // requests at a time of each worker, by gevent; 0 for threads
+	Gevent     Gevent            // how gevent is used then
 }
 
 // Gevent is an alias for what the worker pool is told.
@@ -91,6 +92,36 @@ var processRows = []row{
 			Note: "At most as long as worker-reload-mercy.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.Gevent.Wait, e) },
+	},
+	{
+		Option: option.Option{
+			Name: "websocket-max-size", Aliases: []string{"websockets-max-size"}, Kind: option.Int, Arg: "KIB", Default: "1024", Status: option.Same,
+			Help: "bound the messages of WebSockets, in KiB",
+			Note: "Pieces of a message count together. The socket of libraries (simple-websocket) has limits of its own.",
+		},
+		set: func(r *resolver, e ini.Entry) error { return setNumber(&r.WebSockets.MaxSize, e, 1<<20) },
+	},
+	{
+		Option: option.Option{
+			Name: "websocket-ping-freq", Aliases: []string{"websockets-ping-freq"}, Kind: option.Int, Arg: "SECONDS", Default: "30", Status: option.Same,
+			Help: "ask the client of a WebSocket whether it is there when it has been silent for so long",
+		},
+		set: func(r *resolver, e ini.Entry) error { return setNumber(&r.WebSockets.PingFreq, e, 1<<20) },
+	},
+	{
+		Option: option.Option{
+			Name: "websocket-pong-tolerance", Aliases: []string{"websockets-pong-tolerance"}, Kind: option.Int, Arg: "SECONDS", Default: "3", Status: option.Same,
+			Help: "close a WebSocket whose client does not answer that within so long",
+		},
+		set: func(r *resolver, e ini.Entry) error { return setNumber(&r.WebSockets.PongTolerance, e, 1<<20) },
+	},
+	{
+		Option: option.Option{
+			Name: "http-websockets", Kind: option.Flag, Default: "true", Status: option.Differs,
+			Help: "let apps take WebSockets over HTTP",
+			Note: "Always so.",
+		},
+		set: (*resolver).always,
 	},
 	{
 		Option: option.Option{

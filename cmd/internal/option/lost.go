@@ -55,7 +55,6 @@ var lost = []struct{ prefixes, instead string }{
 	{"alarm", "nobody is alarmed for it: watch the stats from outside, with Prometheus and Alertmanager for two"},
 	{"carbon statsd nagios rrdtool zabbix", "metrics are sent to statsd alone, by stats-push: have an agent read the JSON of stats"},
 	{"subscribe subscription unsubscribe", "there is no subscription server: name the upstreams in the web server in front"},
-	{"websocket http-websockets", "WSGI apps have no WebSockets here: serve these by an ASGI server beside it"},
 	{"zerg", "use reuse-port, or replace the binary with SIGUSR2: both keep the socket"},
 	{"php cgi psgi perl early-psgi early-perl lua rack rails rb ruby gemset rvm jvm jwsgi ring clojure mono go- gccgo v8 symcall xslt webdav glusterfs gridfs rados pty- fiber", "uwsgo runs apps in Python alone: keep uWSGI for others"},
 	{"pymodule-alias post-pymodule", "set sys.modules in a module that import names"},

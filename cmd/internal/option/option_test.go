@@ -162,7 +162,7 @@ func TestComplete(t *testing.T) {
 		{"only_one_works_here", "thread", []string{"threads"}},
 		{"aliases_of_one_option_are_one", "virt", []string{"virtualenv"}},
 		{"prefix_of_one_option", "http-k", []string{"http-keepalive"}},
-		{"those_that_work_come_first", "http-", []string{"http-auto-gzip", "http-backend-http", "http-cache", "http-cache-cookies", "http-cache-except", "http-cache-max-object", "http-cache-purge-from", "http-cache-stale-if-error", "http-cache-stale-while-revalidate", "http-cache-valid", "http-enable-proxy-protocol", "http-keepalive", "http-socket", "http-timeout", "http-to", "http-to-https"}},
+		{"those_that_work_come_first", "http-", []string{"http-auto-gzip", "http-backend-http", "http-cache", "http-cache-cookies", "http-cache-except", "http-cache-max-object", "http-cache-purge-from", "http-cache-stale-if-error", "http-cache-stale-while-revalidate", "http-cache-valid", "http-enable-proxy-protocol", "http-keepalive", "http-socket", "http-timeout", "http-to", "http-to-https", "http-websockets"}},
 		{"none", "nonsense", nil},
 		{"none_works_and_several_are_known", "max-worker", []string{"max-worker-lifetime", "max-worker-lifetime-delta"}},
 	} {

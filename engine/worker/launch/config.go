@@ -79,6 +79,13 @@ type Step struct {
 	Setenv  string // NAME=VALUE to set, or NAME to remove
 }
 
+// WebSockets bounds the WebSockets of the uwsgi module; zero values are uWSGI's defaults.
+type WebSockets struct {
+	MaxSize       int // of a message, in KiB
+	PingFreq      int // seconds that a client may be silent before it is asked whether it is there
+	PongTolerance int // seconds that it has to answer
+}
+
 // Gevent says how gevent is used.
 type Gevent struct {
 	Early bool // gevent.monkey.patch_all() is called before the apps are imported
@@ -128,9 +135,11 @@ type Config struct {
 	Slots int
 	// Gevent has the requests of each process run in greenlets of gevent, which the Python
 	// of the apps needs to have, one for each of its Slots; nil for threads.
-	Gevent   *Gevent
-	Cheaper  Cheaper
-	LazyApps bool // each worker imports the apps for itself, after the fork
+	Gevent *Gevent
+	// WebSockets are those of the uwsgi module.
+	WebSockets WebSockets
+	Cheaper    Cheaper
+	LazyApps   bool // each worker imports the apps for itself, after the fork
 	// ImportOnce makes the zygote import the apps even if that starts threads. The threads then
 	// run in the zygote only. Without it each worker imports such apps for itself, as with
 	// LazyApps: a fork loses threads and leaves their locks taken. On PyPy workers always do.

@@ -9,7 +9,7 @@ another greenlet runs. As in worker.Thread, what is raised in between loses noth
 import sys
 from collections import deque
 
-from . import control, events, forked, port, worker
+from . import control, events, forked, port, websockets, worker
 from .exchange import Exchange
 from .forked import leave
 from .late import LateBody
@@ -203,6 +203,8 @@ class Slot:
         exchange.started = exchange.done = exchange.gone = exchange.sending = False
         exchange.sent = exchange.answer = 0
         exchange.claim = claim
+        if "HTTP_UPGRADE" in others:
+            websockets.offer(environ, exchange)
         self.exchange = exchange  # from here on it is not begun again
         claim[4] = rid
         try:
@@ -226,6 +228,7 @@ class Slot:
         exchange = self.exchange
         self.claim[0] = 0  # after the answer: a claim that goes without one never ran
         if exchange is not None and exchange.port is not None:
+            websockets.opened.pop(exchange, None)
             exchange.port.forget(exchange)
             exchange.port = None
         self.exchange = self.greenlet = None
@@ -443,6 +446,32 @@ class Hub:
         if not self._retire(slot) and not self.watcher.active:
             self.watcher.start(self._arrived)
 
+    def wait(self, fd, what, seconds):
+        """Wait until a descriptor is ready. Return whether it is."""
+        return self.wait_any([(fd, what)], seconds) >= 0
+
+    def wait_any(self, watched, seconds):
+        """Return the first descriptor of (descriptor, events) that is ready, -1 for none."""
+        waiter = gevent.hub.Waiter()
+        watchers = [
+            (self.loop.io(fd, READ if what & select.POLLIN else WRITE), fd) for fd, what in watched
+        ]
+        timer = None
+        try:
+            for watcher, fd in watchers:
+                watcher.start(waiter.switch, fd)
+            if seconds is not None:
+                timer = self.loop.timer(max(0, seconds))
+                timer.start(waiter.switch, -1)
+            return waiter.get()
+        finally:
+            for watcher, _ in watchers:
+                watcher.stop()
+                watcher.close()
+            if timer is not None:
+                timer.stop()
+                timer.close()
+
     def can_read(self, fd):
         """Wait until a descriptor can be read."""
         watcher = self.loop.io(fd, READ)
@@ -478,6 +507,7 @@ def prepare(config, place, number, fds, memory, apps, held):
     worker.running[thread.get_ident()] = hub
     Locks.sleep = staticmethod(gevent.sleep)
     LateBody.wait = staticmethod(hub.can_read)
+    websockets.wait, websockets.wait_any = hub.wait, hub.wait_any
     events.wake_by(hub.woken.send, gevent.sleep)
 
     def go():

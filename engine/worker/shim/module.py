@@ -10,11 +10,11 @@ import sys
 from collections import deque
 from types import ModuleType
 
-from . import control, events, interrupts, sharing, spooler, title, worker
+from . import connection, control, events, interrupts, sharing, spooler, title, worker
 from .arguments import byte_of, bytes_of, int_of, text_of
 from .forked import leave
 from .locks import Locks
-from .own import io, marshal, os, select, socket, suppress, thread, time
+from .own import io, marshal, os, socket, suppress, thread, time
 from .own import signal as system
 from .port import LOG_VARIABLE, frame_head
 from .trace import report, say
@@ -38,11 +38,7 @@ OPTIONAL = {
 
 # What does nothing but raise, and why.
 UNSUPPORTED = {
-    "websocket_handshake websocket_recv websocket_recv_nb websocket_send "
-    "websocket_send_binary": "WebSockets of the uwsgi module are not there yet",
-    "connection_fd ready_fd": "the server holds the client's connection, not the worker",
     "async_sleep async_connect": "this server has no asynchronous modes: use threads",
-    "disconnect": "return the answer, and go on in the close() of what is returned",
     "add_var": "the environ is the app's: change that",
     "route": "rules are for the configuration (route = …)",
     "SymbolsImporter SymbolsZipImporter ZipImporter": "modules are imported as Python does it",
@@ -104,6 +100,10 @@ def install(config):
     names.update(_exported)
     for function in sharing.open_all(_config["module"]["stores"], config["shared"]):
         names[function.__name__] = function
+    for function in connection.install(_exchange):
+        names[function.__name__] = function
+    if hasattr(module, "sharedarea_read"):
+        names.update((function.__name__, function) for function in connection.SHARED)
     for function in spooler.install(_config):
         names[function.__name__] = function
     if spooler.given:
@@ -310,7 +310,7 @@ def export(function):
 def _exchange():
     at = worker.here()
     exchange = at.exchange if at is not None else None
-    if type(exchange) is not worker.Exchange or exchange.port is None:
+    if not isinstance(exchange, worker.Exchange) or exchange.port is None:
         raise RuntimeError("there is no request in this thread")
     return exchange
 
@@ -667,11 +667,6 @@ def offload(*args):
 
 
 @export
-def suspend(*_):
-    return True
-
-
-@export
 def green_schedule(*_):
     return True
 
@@ -740,22 +735,6 @@ def is_connected(fd):
         return False
     finally:
         sock.close()
-
-
-@export
-def wait_fd_read(fd, timeout=0):
-    return _wait_fd(fd, select.POLLIN, timeout)
-
-
-@export
-def wait_fd_write(fd, timeout=0):
-    return _wait_fd(fd, select.POLLOUT, timeout)
-
-
-def _wait_fd(fd, what, timeout):
-    poll = select.poll()
-    poll.register(int_of(fd), what)
-    return bool(poll.poll(int_of(timeout) * 1000 or None))
 
 
 # Files.

@@ -30,6 +30,7 @@ NEED_BODY = 7 << 24  # the request's body is in a file: send its descriptor
 DROPPED = 8 << 24  # the request was cancelled before it ran
 RETURNED = 9 << 24  # the request as it came: this process is retired, another gets it
 LOG_VARIABLE = 10 << 24  # marshalled (name, value) for the log; no name: log this request
+TUNNEL = 12 << 24  # the head, as FILE has it: the app takes the connection over, by a socket
 PLACED = 11 << 24  # the head, then position and length of the whole body in shared memory
 
 # Tags of the server's pairs. All others are numbers of streamed answers.

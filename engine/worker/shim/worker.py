@@ -11,7 +11,7 @@ try:
 except ImportError:
     register = None
 
-from . import answers, control, events, files, forked, port
+from . import answers, control, events, files, forked, port, websockets
 from .exchange import Exchange, exceptions, write_errors
 from .forked import leave
 from .own import io, marshal, os, select, signal, socket, suppress, thread, time
@@ -385,7 +385,8 @@ class Thread:
             self.ask = None
         self.source.taken()
         self.buffer[0] = 0
-        if type(exchange) is Exchange and exchange.port is not None:
+        if isinstance(exchange, Exchange) and exchange.port is not None:
+            websockets.opened.pop(exchange, None)
             exchange.port.forget(exchange)
             exchange.port = None
         self.exchange = None
@@ -476,6 +477,8 @@ class Thread:
             exchange.started = exchange.done = exchange.gone = exchange.sending = False
             exchange.sent = exchange.answer = 0
             exchange.claim = claim
+            if "HTTP_UPGRADE" in others:
+                websockets.offer(environ, exchange)
             self.exchange = exchange  # from here on it must not begin again
             claim[4] = rid  # until here it moves to another worker if this one dies
             try:
@@ -607,6 +610,7 @@ def common(config, memory):
     """
     write_errors(*config["write_errors"])
     exceptions(*config["exceptions"])
+    websockets.begin(config)
     if config["stacks"] >= 0:
         give_stacks(config["stacks"], config["stack_signal"])
     at = config["cancel_at"]

@@ -14,6 +14,9 @@ import (
 // iterable's close.
 const Finishing = 1 << 32
 
+// Taken is the claim of a request whose connection the app has taken over.
+const Taken = Finishing + 1
+
 // SlotBits is how many bits of a request's id are its slot. LoopShift is the first bit of its
 // loop.
 const (

@@ -61,7 +61,7 @@ func (j *judge) running(t *thread) (claim Claim, limit int64) {
 	id, since := j.g.Memory.Claim(t.index)
 	usual := int64(j.g.config.Harakiri)
 	switch {
-	case id == 0:
+	case id == 0, id == shared.Taken: // a WebSocket takes as long as it takes
 		return Claim{}, 0
 	case id < shared.Finishing:
 		if limit = j.g.loops.Deadline(id); limit == 0 {

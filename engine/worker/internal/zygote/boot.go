@@ -129,7 +129,7 @@ func settings(c *launch.Config, lazy bool, in Inherited) ([]byte, error) {
 		"apps":       apps, "imports": imports, "paste_logger": c.PasteLogger, "file_wrapper": !c.NoFileWrapper, "lazy": lazy, "once": c.ImportOnce, "python_from": c.PythonFrom, "started_in": c.StartedIn, "need_app": c.NeedApp,
 		"places": c.Processes * shared.Places, "backgrounds": backgrounds(c),
 		"argv": c.Argv, "pythonpath": c.PythonPath, "post_fork": steps(c.PostFork),
-		"processes": c.Processes, "threads": c.Threads, "slots": max(c.Slots, 1), "gevent": gevent(c.Gevent), "loops": len(c.Loops),
+		"processes": c.Processes, "threads": c.Threads, "slots": max(c.Slots, 1), "gevent": gevent(c.Gevent), "websockets": []any{c.WebSockets.MaxSize, c.WebSockets.PingFreq, c.WebSockets.PongTolerance}, "loops": len(c.Loops),
 		"limit_as": c.LimitAS, "stream_mode": c.StreamMode, "watch": c.Imported != nil, "unwatched": words(c.Unwatched),
 		"write_errors": []any{c.WriteErrors.Silent, c.WriteErrors.Tolerant, c.WriteErrors.Thrown},
 		"stacks":       stacks, "stack_signal": proc.StackSignal,
