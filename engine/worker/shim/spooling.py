@@ -179,7 +179,10 @@ class Spooler:
 def become(number):
     """Say that this process is a spooler, before any of the app's code runs in it."""
     paths = [d["path"] for d in spooler.given["directories"] for _ in range(d["processes"])]
-    spooler.current = Spooler(paths[number - 1], lambda: vars(module.module).get("spooler"))
+    one = spooler.current = Spooler(paths[number - 1], lambda: vars(module.module).get("spooler"))
+    # Before the server knows that it serves: what it tells from then on is not missed.
+    control.channel.subscribe("spooled", one.wake)
+    control.channel.subscribe("spooler frequency", one.set_frequency)
 
 
 def run(process, spec):
@@ -196,8 +199,6 @@ def run(process, spec):
         except Exception as e:
             say(f"spooler-import: {what}: {e}\n") if isinstance(e, apps.LoadError) else report(e)
     process.signal_time = given["harakiri"]
-    control.channel.subscribe("spooled", one.wake)
-    control.channel.subscribe("spooler frequency", one.set_frequency)
     one.process = process
     one.run()
     # Asked to go, it is followed at once by another.

@@ -137,6 +137,8 @@ func (s *Spoolers) Serving(p *control.Peer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.running[p.Number-1] = process{peer: p}
+	// It may have said that it waits before this was known: so it looks again.
+	_ = p.Tell("spooled")
 	if s.frequency > 0 {
 		_ = p.Tell("spooler frequency", s.frequency)
 	}
