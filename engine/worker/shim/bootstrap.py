@@ -56,6 +56,7 @@ def compiled():
         return make()  # RLIMIT_NPROC is reached
     if child == 0:
         try:
+            os.close(fd)  # else it writes for ever when its parent is killed
             with os.fdopen(end, "wb") as out:
                 out.write(make())
         finally:
