@@ -228,7 +228,7 @@ class Slot:
         exchange = self.exchange
         self.claim[0] = 0  # after the answer: a claim that goes without one never ran
         if exchange is not None and exchange.port is not None:
-            websockets.opened.pop(exchange, None)
+            websockets.forget(exchange)
             exchange.port.forget(exchange)
             exchange.port = None
         self.exchange = self.greenlet = None

@@ -366,6 +366,13 @@ def of(exchange):
     return found
 
 
+def forget(exchange):
+    """Be done with a request."""
+    found = opened.pop(exchange, None)
+    if found is not None:
+        found.end(-1)
+
+
 class Raw:
     """environ["werkzeug.socket"]: libraries write the answer to a handshake by themselves.
 
@@ -380,7 +387,9 @@ class Raw:
 
     def send(self, data, *args):
         if self._sock is not None:
-            return self._sock.send(data, *args)
+            # All of it: simple-websocket looks at no count, and a socket of gevent's sends less.
+            self._sock.sendall(data, *args)
+            return len(data)
         self._head += bytes(data)
         if len(self._head) > HEAD_MOST:
             raise OSError("the head of the answer is too large")
@@ -418,7 +427,7 @@ class Raw:
 
     closed = True  # the library knows; what it raises at the end is no fault
 
-    def end(self, code):
+    def end(self, code=-1):
         with suppress(OSError):
             self._sock.shutdown(socket.SHUT_RDWR)
         self._sock.close()

@@ -386,7 +386,7 @@ class Thread:
         self.source.taken()
         self.buffer[0] = 0
         if isinstance(exchange, Exchange) and exchange.port is not None:
-            websockets.opened.pop(exchange, None)
+            websockets.forget(exchange)
             exchange.port.forget(exchange)
             exchange.port = None
         self.exchange = None
@@ -523,7 +523,7 @@ class Thread:
             # After the answer: a request whose claim is cleared without one counts as never
             # run.
             claim[0] = 0
-            if frame is not None and self.ask is None:
+            if frame is not None and self.ask is None and not websockets.opened:
                 if taken is not None:
                     taken()
                 raw[first] = 0
