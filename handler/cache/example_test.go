@@ -46,8 +46,9 @@ func Example() {
 	}
 	http.DefaultClient.CloseIdleConnections()
 	_ = server.Close()
-	<-served
+	fmt.Println(<-served)
 	// Output:
 	// page 1 MISS
 	// page 1 HIT
+	// server closed
 }

@@ -85,7 +85,7 @@ func directivesIn(resp *codec.Response, field []byte) (d directives, seen, ok bo
 
 func isKey(name []byte) bool {
 	for _, c := range bytes.ToLower(name) {
-		if !('a' <= c && c <= 'z' || '0' <= c && c <= '9' || bytes.IndexByte([]byte("_-.*"), c) >= 0) {
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && bytes.IndexByte([]byte("_-.*"), c) < 0 {
 			return false
 		}
 	}
@@ -245,6 +245,4 @@ var (
 	nameRange        = []byte("Range")
 	nameNoneMatch    = []byte("If-None-Match")
 	nameModSince     = []byte("If-Modified-Since")
-	nameLocation     = []byte("Location")
-	nameContentLoc   = []byte("Content-Location")
 )

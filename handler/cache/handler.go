@@ -83,8 +83,10 @@ func New(next engine.Handler, o Options) (*Handler, error) {
 // Stats returns the counts. Any goroutine may call it.
 func (c *Handler) Stats() Stats {
 	n := &c.count
-	return Stats{Hits: n.hits.Load(), Misses: n.misses.Load(), Stale: n.stale.Load(), Revalidated: n.revalidated.Load(),
-		Collapsed: n.collapsed.Load(), Purged: n.purged.Load(), Resources: c.store.EstimatedSize(), Bytes: c.store.WeightedSize()}
+	return Stats{
+		Hits: n.hits.Load(), Misses: n.misses.Load(), Stale: n.stale.Load(), Revalidated: n.revalidated.Load(),
+		Collapsed: n.collapsed.Load(), Purged: n.purged.Load(), Resources: c.store.EstimatedSize(), Bytes: c.store.WeightedSize(),
+	}
 }
 
 // Serve implements [engine.Handler].

@@ -106,8 +106,10 @@ func newSite(t testing.TB, o Options) *site {
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(s.cache) }()
 	transport := &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 8}
-	s.client = &http.Client{Transport: transport, Timeout: 30 * time.Second,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	s.client = &http.Client{
+		Transport: transport, Timeout: 30 * time.Second,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 	t.Cleanup(func() {
 		transport.CloseIdleConnections()
 		_ = server.Close()

@@ -62,8 +62,10 @@ func requestOf(x *engine.Exchange) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	req := (&http.Request{Method: http.MethodGet, URL: u, RequestURI: target, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Host: string(r.Bytes(r.Authority)), Header: http.Header{}, Body: http.NoBody}).WithContext(context.Background())
+	req := (&http.Request{
+		Method: http.MethodGet, URL: u, RequestURI: target, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Host: string(r.Bytes(r.Authority)), Header: http.Header{}, Body: http.NoBody,
+	}).WithContext(context.Background())
 	for _, f := range r.Fields {
 		if name := r.Bytes(f.Name); !named(name, ofConditions) && !codec.EqualName(name, []byte("Host")) {
 			req.Header.Add(string(name), string(r.Bytes(f.Value)))

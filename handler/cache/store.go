@@ -254,8 +254,10 @@ func (c *Handler) storable(r *codec.Request, resp *codec.Response, private bool,
 			return nil, nil, "cookie"
 		}
 	}
-	s = &stored{variant: variantOf(r, vary), status: resp.Status, reason: bytes.Clone(resp.Reason), header: copyHeader(resp.Header),
-		born: now.Add(-age(resp, now)), fresh: fresh, shared: d.shared(), tags: tagsOf(resp)}
+	s = &stored{
+		variant: variantOf(r, vary), status: resp.Status, reason: bytes.Clone(resp.Reason), header: copyHeader(resp.Header),
+		born: now.Add(-age(resp, now)), fresh: fresh, shared: d.shared(), tags: tagsOf(resp),
+	}
 	s.Validators = validatorsOf(s.header)
 	if d.noCache {
 		s.fresh = 0

@@ -103,6 +103,7 @@ type Part struct{ From, Size int64 }
 // Verdict is what becomes of a Range field.
 type Verdict uint8
 
+// What a Range field asks for.
 const (
 	RangeNone          Verdict = iota // none, or none that counts: the whole body
 	RangeValid                        // 206
