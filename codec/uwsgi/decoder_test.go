@@ -269,6 +269,7 @@ func TestHeadErrors(t *testing.T) {
 		{"script_name_nul", packetOf(t, 0, "SCRIPT_NAME", "/\x00"), "path", 400, "NUL"},
 		{"protocol_newline", packetOf(t, 0, "SERVER_PROTOCOL", "HTTP/1.1\r\n"), "version", 400, "SERVER_PROTOCOL"},
 		{"field_newline", packetOf(t, 0, "HTTP_X", "a\r\nb"), "field_value", 400, ""},
+		{"type_newline", packetOf(t, 0, "CONTENT_TYPE", "a\r\nb: c"), "field_value", 400, ""},
 		{"field_nul", packetOf(t, 0, "HTTP_X", "a\x00"), "field_value", 400, ""},
 		{"length_sign", packetOf(t, 0, "CONTENT_LENGTH", "-1"), "content_length", 400, "Invalid (too big) CONTENT_LENGTH. skip."},
 		{"length_text", packetOf(t, 0, "CONTENT_LENGTH", "1x"), "content_length", 400, "CONTENT_LENGTH"},

@@ -118,6 +118,9 @@ func (p *packet) variable(name, value codec.Span) error {
 	case "CONTENT_LENGTH":
 		p.length = value
 	case "CONTENT_TYPE":
+		if !p.printable(value) {
+			return codec.ErrFieldValue
+		}
 		return p.add(&p.r.Fields, name, value)
 	case "HTTPS":
 		p.https = value
