@@ -94,7 +94,6 @@ func TestOnwardFromUwsgi(t *testing.T) {
 		{"about_the_connection", []uwsgi.Var{{Name: "HTTP_TRANSFER_ENCODING", Value: "chunked"}, {Name: "HTTP_CONTENT_LENGTH", Value: "5"}, {Name: "HTTP_CONNECTION", Value: "close"}}, "GET / HTTP/1.1\r\nHost: h\r\n\r\n"},
 		{"empty_type", []uwsgi.Var{{Name: "CONTENT_TYPE", Value: ""}}, "GET / HTTP/1.1\r\nHost: h\r\n\r\n"},
 		{"type", []uwsgi.Var{{Name: "CONTENT_TYPE", Value: "a/b"}}, "GET / HTTP/1.1\r\nHost: h\r\nContent-Type: a/b\r\n\r\n"},
-		{"type_with_a_line_end", []uwsgi.Var{{Name: "CONTENT_TYPE", Value: "a\r\nTransfer-Encoding: chunked"}}, ""},
 		{"host_is_none", []uwsgi.Var{{Name: "HTTP_HOST", Value: "a b"}}, ""},
 	}
 	for _, tt := range tests {
