@@ -74,7 +74,11 @@ func TestFromGunicorn(t *testing.T) {
 		{name: "name", command: "gunicorn -n shop app:app", want: []string{"procname-prefix-spaced = shop"}},
 		{name: "backlog", command: "gunicorn --backlog 64 app:app", want: []string{"listen = 64"}},
 		{name: "large_heads", command: "gunicorn --limit-request-field_size 65000 app:app", want: []string{"buffer-size = 65000"}},
-		{name: "gevent", command: "gunicorn -k gevent --worker-connections 1000 app:app", want: []string{"threads = 32"}, notes: []string{"threads take the place of greenlets"}},
+		{name: "gevent", command: "gunicorn -k gevent app:app", want: []string{"gevent = 1000", "gevent-early-monkey-patch = true"}, not: []string{"harakiri = 30"}, notes: []string{"The Python of the app needs gevent"}},
+		{name: "gevent_connections", command: "gunicorn -k gevent --worker-connections 250 --threads 4 app:app", want: []string{"gevent = 250"}, not: []string{"threads = 4"}},
+		{name: "gevent_many_connections", command: "gunicorn -k gevent --worker-connections 50000 app:app", want: []string{"gevent = 1000"}, notes: []string{"worker-connections 50000: gevent = 1000"}},
+		{name: "gevent_class", command: "gunicorn -k geventwebsocket.gunicorn.workers.GeventWebSocketWorker app:app", want: []string{"gevent = 1000"}},
+		{name: "eventlet", command: "gunicorn -k eventlet --worker-connections 1000 app:app", want: []string{"threads = 32"}, not: []string{"gevent = 1000"}, notes: []string{"threads take the place of greenlets", "open files"}},
 		{name: "keepalive", command: "gunicorn --keep-alive 5 app:app", want: []string{"http-keepalive = 5"}},
 		{name: "lost", command: "gunicorn --statsd-host localhost:8125 app:app", notes: []string{"stats = 127.0.0.1:9191"}, want: base()},
 		{name: "factory", command: `gunicorn "app:create_app()"`, want: []string{"module = app:create_app()"}},
@@ -164,6 +168,7 @@ func TestFromGunicornInScripts(t *testing.T) {
 		{name: "shell", command: "sh -c 'gunicorn app:app -b :8000'", want: []string{"http-socket = :8000"}},
 		{name: "shell_in_list", command: `["/bin/bash", "-lc", "cd /srv && gunicorn app:app -b :$PORT"]`, want: []string{"chdir = /srv", "http-socket = :$(PORT)"}},
 		{name: "threads_variable", command: "gunicorn app:app -k gthread --threads $THREADS -t $LIMIT", want: []string{"threads = $(THREADS)"}, not: []string{"harakiri = $(LIMIT)"}},
+		{name: "gevent_connections_of_a_variable", command: "gunicorn -k gevent --worker-connections $CONNECTIONS app:app", want: []string{"gevent = $(CONNECTIONS)"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			text, notes, err := convert(tt.command, nil, nil)
@@ -235,6 +240,7 @@ func TestFromGunicornErrors(t *testing.T) {
 		{"in_its_place", "uwsgi x.ini || gunicorn app:app", "give the command of gunicorn alone"},
 		{"json", `["gunicorn", 4]`, "not a JSON list of words"},
 		{"threads", "gunicorn --threads many app:app", "is no number of threads"},
+		{"connections_of_gevent", "gunicorn -k gevent --worker-connections many app:app", "is no number of connections"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if _, _, err := convert(tt.command, nil, nil); err == nil || !strings.Contains(err.Error(), tt.want) {

@@ -34,7 +34,7 @@ var settings = []setting{
 	{name: "workers", options: "-w --workers"},
 	{name: "worker_class", options: "-k --worker-class"},
 	{name: "threads", options: "--threads"},
-	{name: "worker_connections", options: "--worker-connections", note: "connections are bounded by the open files that the system allows"},
+	{name: "worker_connections", options: "--worker-connections"},
 	{name: "max_requests", options: "--max-requests"},
 	{name: "max_requests_jitter", options: "--max-requests-jitter", note: "uwsgo adds up to a tenth to max-requests at random, and replaces one worker at a time"},
 	{name: "timeout", options: "-t --timeout"},
@@ -146,7 +146,8 @@ func (c *conversion) convert(o Options) error {
 	}
 	class := strings.TrimSpace(c.last("worker_class"))
 	threads := 1
-	later := "" // known only when the server starts
+	later := ""     // known only when the server starts
+	greenlets := "" // of gevent
 	if text := c.last("threads"); iniVariable.MatchString(text) {
 		later = text
 	} else if c.has("threads") {
@@ -161,7 +162,13 @@ func (c *conversion) convert(o Options) error {
 	case strings.Contains(class, "uvicorn") || strings.Contains(class, "Uvicorn") || kind == "asgi" || strings.Contains(class, "hypercorn"):
 		return fmt.Errorf("worker-class %s: it runs ASGI apps, and uwsgo runs WSGI apps: name the WSGI callable of the app (Django: PROJECT.wsgi) and leave the worker class out, or stay with an ASGI server", class)
 	case class == "" || class == "sync" || class == "gthread" || kind == "SyncWorker" || kind == "ThreadWorker":
-	case strings.Contains(strings.ToLower(class), "gevent") || strings.Contains(strings.ToLower(class), "eventlet"):
+	case strings.Contains(strings.ToLower(class), "gevent"):
+		threads, later = 1, ""
+		var err error
+		if greenlets, err = c.greenlets(class); err != nil {
+			return err
+		}
+	case strings.Contains(strings.ToLower(class), "eventlet"):
 		threads = max(threads, green)
 		later = ""
 		c.note("%s: threads take the place of greenlets, %d for each process; raise threads if more requests wait for others at the same time. Clients hold none of them, however slow they are", class, threads)
@@ -186,6 +193,9 @@ func (c *conversion) convert(o Options) error {
 	}
 	c.line("processes", workers)
 	switch {
+	case greenlets != "":
+		c.line("gevent", greenlets)
+		c.line("gevent-early-monkey-patch", true)
 	case later != "":
 		c.line("threads", later)
 	case threads > 1:
@@ -198,6 +208,9 @@ func (c *conversion) convert(o Options) error {
 	c.convertTimes((class == "" || class == "sync") && threads == 1 && later == "")
 	c.convertProcess()
 	c.convertLogs()
+	if greenlets == "" && c.has("worker_connections") {
+		c.note("worker-connections: connections are bounded by the open files that the system allows")
+	}
 	for _, s := range settings {
 		if s.note != "" && s.note != notNeeded && c.has(s.name) {
 			c.note("%s: %s", s.dashed(), s.note)
@@ -216,8 +229,31 @@ func (c *conversion) convert(o Options) error {
 // iniVariable matches what a variable of the shell becomes.
 var iniVariable = regexp.MustCompile(`^(?:\$\(\w+\)|%k)$`)
 
-// green is how many threads replace a worker's greenlets.
+// green is how many threads replace a worker's greenlets of eventlet.
 const green = 32
+
+// mostGreenlets is gunicorn's own worker_connections. More are rarely meant: gunicorn counts idle
+// clients, too.
+const mostGreenlets = 1000
+
+// greenlets returns how many requests a worker of gevent runs at a time, and notes how that differs.
+func (c *conversion) greenlets(class string) (string, error) {
+	given := c.last("worker_connections")
+	if !c.has("worker_connections") {
+		given = strconv.Itoa(mostGreenlets)
+	}
+	switch n, err := strconv.Atoi(given); {
+	case iniVariable.MatchString(given):
+	case err != nil || n < 1:
+		return "", fmt.Errorf("worker-connections: %q is no number of connections", given)
+	case n > mostGreenlets:
+		c.note("worker-connections %d: gevent = %d bounds the requests that a worker runs at a time. Idle clients do not count here, so that is enough for most apps; up to 10000 can be given", n, mostGreenlets)
+		given = strconv.Itoa(mostGreenlets)
+	}
+	c.note("%s: gevent = %s lets a worker run so many requests at a time, and patches Python's library before the app is loaded, as gunicorn does. The Python of the app needs gevent. "+
+		"Lower it to what the app's database takes: idle and slow clients hold none of them", class, given)
+	return given, nil
+}
 
 // dashed returns the setting as the command line has it.
 func (s *setting) dashed() string { return strings.ReplaceAll(s.name, "_", "-") }
