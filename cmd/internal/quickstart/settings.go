@@ -79,7 +79,7 @@ var settings = []setting{
 	{name: "syslog_prefix", options: "--log-syslog-prefix", note: "see log-syslog"},
 	{name: "syslog_facility", options: "--log-syslog-facility", note: "see log-syslog"},
 	{name: "enable_stdio_inheritance", options: "-R --enable-stdio-inheritance", flag: true, note: notNeeded},
-	{name: "statsd_host", options: "--statsd-host", note: "no statsd: stats = 127.0.0.1:9191 gives uWSGI's JSON, which uwsgitop and exporters for Prometheus read"},
+	{name: "statsd_host", options: "--statsd-host", note: "stats-push = statsd:HOST:PORT sends metrics under uWSGI's names; stats = 127.0.0.1:9191 serves uWSGI's JSON for uwsgitop and exporters for Prometheus"},
 	{name: "dogstatsd_tags", options: "--dogstatsd-tags", note: "see statsd-host"},
 	{name: "statsd_prefix", options: "--statsd-prefix", note: "see statsd-host"},
 	{name: "proc_name", options: "-n --name"},
@@ -114,11 +114,11 @@ var settings = []setting{
 	{name: "asgi_loop", options: "--asgi-loop", note: "uwsgo runs WSGI apps"},
 	{name: "asgi_lifespan", options: "--asgi-lifespan", note: "uwsgo runs WSGI apps"},
 	{name: "asgi_disconnect_grace_period", options: "--asgi-disconnect-grace-period", note: "uwsgo runs WSGI apps"},
-	{name: "websocket_max_message_size", options: "--websocket-max-message-size", note: "uwsgo runs WSGI apps"},
+	{name: "websocket_max_message_size", options: "--websocket-max-message-size", note: "websocket-max-size = KIB bounds a message of uwsgi.websocket_recv"},
 	{name: "http_parser", options: "--http-parser", note: notNeeded},
 	{name: "root_path", options: "--root-path", note: "mount = /path=app:app with manage-script-name = true puts an app below a path"},
-	{name: "enable_backlog_metric", options: "--enable-backlog-metric", flag: true, note: "see statsd-host: the stats have the requests that wait"},
-	{name: "dirty_apps", options: "--dirty-app", note: "there are no workers for long tasks: run them beside, with attach-daemon or a queue"},
+	{name: "enable_backlog_metric", options: "--enable-backlog-metric", flag: true, note: "see statsd-host: the stats count the requests that wait"},
+	{name: "dirty_apps", options: "--dirty-app", note: "run long tasks in a spooler or a mule; attach-daemon runs any other program beside the server"},
 	{name: "dirty_workers", options: "--dirty-workers", note: "see dirty-apps"},
 	{name: "dirty_timeout", options: "--dirty-timeout", note: "see dirty-apps"},
 	{name: "dirty_threads", options: "--dirty-threads", note: "see dirty-apps"},
@@ -171,7 +171,7 @@ func (c *conversion) convert(o Options) error {
 	case strings.Contains(strings.ToLower(class), "eventlet"):
 		threads = max(threads, green)
 		later = ""
-		c.note("%s: threads take the place of greenlets, %d for each process; raise threads if more requests wait for others at the same time. Clients hold none of them, however slow they are", class, threads)
+		c.note("%s: threads take the place of greenlets, %d for each process; raise threads if more requests wait for other servers at the same time. Slow clients hold no thread. gevent = N runs greenlets", class, threads)
 	default:
 		c.note("worker-class %s: processes and threads take its place", class)
 	}
