@@ -24,6 +24,7 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/accesslog"
 	"github.com/uwsgo/uwsgo/cmd/internal/config"
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
+	"github.com/uwsgo/uwsgo/cmd/internal/option"
 	"github.com/uwsgo/uwsgo/codec"
 	"github.com/uwsgo/uwsgo/codec/uwsgi"
 	"github.com/uwsgo/uwsgo/engine"
@@ -272,8 +273,10 @@ func (t *trial) run(cfg *config.Config) error {
 			return fmt.Errorf("chdir: %w", err)
 		}
 	}
-	for _, e := range cfg.LostRules {
-		t.left = append(t.left, e.Origin.Name(e.Key)+" = "+e.Value)
+	for _, e := range cfg.Lost {
+		if option.Routes(e.Key) {
+			t.left = append(t.left, e.Origin.Name(e.Key)+" = "+e.Value)
+		}
 	}
 	logf := func(format string, args ...any) {
 		t.mu.Lock()

@@ -53,9 +53,13 @@ var absent = map[string]string{
 	"xmpp":   "no messages are sent by XMPP: use curl with the address of a gateway, or cmd",
 	"jabber": "no messages are sent by XMPP: use curl with the address of a gateway, or cmd",
 	"speech": "nothing is spoken: use cmd",
+	"sentry": "Sentry is told nothing: use cmd with a program that does, such as sentry-cli send-event",
 }
 
-// Parse reads "NAME KIND:ARGUMENT".
+// ErrKind says that an alarm is of a kind that there is not.
+var ErrKind = errors.New("no kind of alarm")
+
+// Parse reads "NAME KIND:ARGUMENT". The error is ErrKind for an unknown kind; the name holds then.
 func Parse(value string) (Alarm, error) {
 	name, rest, _ := strings.Cut(strings.TrimSpace(value), " ")
 	kind, arg, found := strings.Cut(strings.TrimSpace(rest), ":")
@@ -64,10 +68,10 @@ func Parse(value string) (Alarm, error) {
 		return a, fmt.Errorf("%q is no name and what to do: write alarm = NAME KIND:ARGUMENT, where the kinds are %s", value, strings.Join(Kinds, ", "))
 	}
 	if why := absent[kind]; why != "" {
-		return a, fmt.Errorf("%s: %s", kind, why)
+		return a, fmt.Errorf("%w named %s is there: %s", ErrKind, kind, why)
 	}
 	if !slices.Contains(Kinds, kind) {
-		return a, fmt.Errorf("there is no kind of alarm named %q: there are %s", kind, strings.Join(Kinds, ", "))
+		return a, fmt.Errorf("%w named %s is there: use %s", ErrKind, kind, strings.Join(Kinds, ", "))
 	}
 	var err error
 	switch kind {
@@ -127,28 +131,9 @@ func split(names string) []string {
 	return slices.DeleteFunc(strings.Split(names, ","), func(s string) bool { return s == "" })
 }
 
-// Check returns an error for an alarm that is named and not there.
-func (c *Config) Check() error {
-	var missing string
-	look := func(names ...string) {
-		for _, name := range names {
-			if !slices.ContainsFunc(c.Alarms, func(a Alarm) bool { return a.Name == name }) && missing == "" {
-				missing = name
-			}
-		}
-	}
-	for _, l := range c.Logs {
-		look(l.Alarms...)
-	}
-	look(c.Backlog...)
-	look(c.Segfault...)
-	for _, f := range c.FDs {
-		look(f.Alarm)
-	}
-	if missing != "" {
-		return fmt.Errorf("there is no alarm named %q: add alarm = %s log:, for one that writes to the log", missing, missing)
-	}
-	return nil
+// Has reports whether there is an alarm of this name.
+func (c *Config) Has(name string) bool {
+	return slices.ContainsFunc(c.Alarms, func(a Alarm) bool { return a.Name == name })
 }
 
 // curl is what the argument of a curl alarm asks for.

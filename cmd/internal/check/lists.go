@@ -29,9 +29,9 @@ type Item struct {
 // Sort returns the lists of a configuration.
 func Sort(c *config.Config) Lists {
 	l := Lists{Same: []Item{}, Different: []Item{}, NotNeeded: []Item{}, Lost: []Item{}}
-	lost := map[string]bool{} // rules, by place and text
-	for _, e := range c.LostRules {
-		lost[e.Origin.Name(e.Key)+" "+e.Value] = true
+	lost := map[string]string{} // what to do instead, by place and text
+	for _, e := range c.Lost {
+		lost[e.Origin.Name(e.Key)+" "+e.Value] = e.Instead
 	}
 	for _, e := range c.Entries {
 		o := config.Options.Lookup(e.Key)
@@ -40,10 +40,12 @@ func Sort(c *config.Config) Lists {
 		}
 		item := Item{Option: e.Key, Why: plain(o.Note)}
 		item.File, item.Line = place(e)
-		routes := option.Routes(o.Name)
+		instead := lost[e.Origin.Name(e.Key)+" "+e.Value]
 		switch {
-		case routes && (lost[e.Origin.Name(e.Key)+" "+e.Value] || !o.Status.Supported()):
-			item.Option, item.Why = e.Key+":"+action(e.Key, e.Value), leftOut
+		case instead != "":
+			if item.Why = instead; option.Routes(o.Name) {
+				item.Option = e.Key + ":" + action(e.Key, e.Value)
+			}
 			l.Lost = append(l.Lost, item)
 		case !o.Status.Supported() && !config.Asks(o, e):
 			item.Why = ""
@@ -63,9 +65,6 @@ func Sort(c *config.Config) Lists {
 	}
 	return l
 }
-
-// leftOut says what becomes of a rule whose action is missing.
-const leftOut = "the rule is left out; where it may protect something it ends the start: have the web server in front do it"
 
 // action is what a rule asks for.
 func action(key, value string) string {

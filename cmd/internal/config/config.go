@@ -64,10 +64,16 @@ type Config struct {
 	Named string // the app as named by position; empty for none
 	// Losses are the options that are accepted and do not do what they ask for.
 	Losses Losses
-	// LostRules are rules of routes whose action is missing.
-	LostRules []ini.Entry
+	// Lost are entries of options that are there, whose function is missing all the same.
+	Lost []Lost
 	// Entries are all options as given, after expansion.
 	Entries []ini.Entry
+}
+
+// Lost is an entry whose function is missing.
+type Lost struct {
+	ini.Entry
+	Instead string // why, and what to do
 }
 
 // Losses are the names of options that do not do what they do in uWSGI, each once, in their order,

@@ -54,10 +54,19 @@ func note(to *[]string, name string) {
 	}
 }
 
+// leftOut says what becomes of a rule whose action is missing.
+const leftOut = "the rule is left out; where it may protect something it ends the start: have the web server in front do it"
+
+// lost notes an entry whose function is missing though its option is there.
+func (r *resolver) lost(e ini.Entry, instead string) {
+	r.Lost = append(r.Lost, Lost{e, instead})
+	note(&r.Losses.Function, e.Key)
+}
+
 // action notes a rule whose action is missing.
 func (r *resolver) action(e ini.Entry, action, instead string) {
 	name := e.Key + ":" + action
-	r.LostRules = append(r.LostRules, e)
+	r.Lost = append(r.Lost, Lost{e, leftOut})
 	if option.Harmless(action) {
 		note(&r.Losses.Function, name)
 		return

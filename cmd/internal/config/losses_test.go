@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -256,6 +257,56 @@ func TestHeadersAndFiles(t *testing.T) {
 		if _, err := load([]string{"app.ini"}, nil); err == nil || !strings.HasPrefix(err.Error(), "app.ini:2: "+name+": ") {
 			t.Errorf("%s: %v", ini, err)
 		}
+	}
+}
+
+// Where uWSGI starts though an alarm is not there, so does uwsgo, and says what is lost.
+func TestAlarmsThatAreNotThere(t *testing.T) {
+	const none = `there is no alarm named "x"`
+	for _, tt := range []struct {
+		name, ini string
+		lost      string // options, or
+		err       string
+	}{
+		{"none_at_all", "alarm-backlog = x\nalarm-segfault = x\nalarm-log = x HARAKIRI\nnot-log-alarm = x a\nalarm-fd = x 0 a", "alarm-backlog alarm-segfault alarm-log not-log-alarm alarm-fd", ""},
+		{"none_and_mistakes", "log-alarm = x a(\nlog-alarm = x\nalarm-fd = x", "log-alarm log-alarm alarm-fd", ""},
+		{"other_names", "lq-alarm = x\nsegfault-alarm = x\nmetric = m\nmetric-threshold = key=m,value=1,alarm=x\nalarm = a log:", "lq-alarm segfault-alarm metric-threshold", ""},
+		{"another_for_lines", "alarm = a log:\nlog-alarm = a,x b", "", "app.ini:4: log-alarm: " + none},
+		{"another_for_no_lines", "alarm = a log:\nnot-alarm-log = x b", "", "app.ini:4: not-alarm-log: " + none},
+		{"another_for_a_descriptor", "alarm = a log:\nalarm-fd = x 0 b", "", "app.ini:4: alarm-fd: " + none},
+		{"kind_that_is_not_there", "alarm = x sentry:dsn=y", "", "app.ini:3: alarm: no kind of alarm named sentry is there"},
+		{"kind_of_a_missing_plugin", "alarm = x sentry:dsn=y\nplugin = sentry\nalarm-backlog = x\nlog-alarm = x b", "alarm alarm-backlog log-alarm", ""},
+		{"kind_of_a_missing_plugin_beside_another", "plugin = alarm_xmpp\nalarm = x xmpp:a\nalarm = a log:\nlog-alarm = a,x b\nalarm-fd = x 0 b", "alarm log-alarm alarm-fd", ""},
+		{"all_there", "alarm-backlog = a\nlog-alarm = a b\nalarm = a log:\nalarm-fd = a 9 b\nplugin = python3", "", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			enter(t, map[string]string{"app.ini": "[uwsgi]\nmodule = shop\n" + tt.ini + "\n"})
+			c, err := load([]string{"app.ini"}, nil)
+			if err != nil || tt.err != "" {
+				if tt.err == "" || err == nil || !strings.HasPrefix(err.Error(), tt.err) {
+					t.Errorf("%v, want %q", err, tt.err)
+				}
+				return
+			}
+			var lost []string
+			for _, l := range c.Lost {
+				lost = append(lost, l.Key)
+				if !strings.Contains(l.Instead, none) && !strings.Contains(l.Instead, "cmd") {
+					t.Errorf("%s: %s", l.Key, l.Instead)
+				}
+				if !slices.Contains(c.Losses.Function, l.Key) {
+					t.Errorf("%s is not counted: %v", l.Key, c.Losses.Function)
+				}
+			}
+			if got := strings.Join(lost, " "); got != tt.lost {
+				t.Errorf("lost %q, want %q", got, tt.lost)
+			}
+			for _, raised := range slices.Concat(c.Alarm.Backlog, c.Alarm.Segfault) {
+				if !c.Alarm.Has(raised) {
+					t.Errorf("%s is raised", raised)
+				}
+			}
+		})
 	}
 }
 

@@ -1,6 +1,10 @@
 package config
 
 import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/uwsgo/uwsgo/cmd/internal/alarm"
@@ -21,29 +25,23 @@ var alarmRows = []row{
 		Option: option.Option{
 			Name: "alarm", Kind: option.List, Arg: "NAME KIND:ARGUMENT", Status: option.Differs,
 			Help: "an alarm: cmd:COMMAND, which has the message as its standard input, log:PREFIX, signal:NUMBER, mule:NUMBER or curl:URL;method=POST;timeout=SECONDS",
-			Note: "`curl` speaks HTTP alone. There is no `xmpp` and no `speech`: those end the start. What an alarm writes to the log raises none.",
+			Note: "`curl` speaks HTTP alone. Other kinds, `xmpp`, `speech` and `sentry` for three, are lost with a plugin that is not there, and end the start without one, as in uWSGI. What an alarm writes to the log raises none.",
 		},
-		set: func(r *resolver, e ini.Entry) error { return addParsed(&r.Alarm.Alarms, e, alarm.Parse) },
+		set: (*resolver).alarm,
 	},
 	{
 		Option: option.Option{
 			Name: "log-alarm", Aliases: []string{"alarm-log"}, Kind: option.List, Arg: "ALARM[,ALARM...] REGEX", Status: option.Same,
 			Help: "raise these alarms when a line of the log matches",
 		},
-		set: func(r *resolver, e ini.Entry) error { return addParsed(&r.Alarm.Logs, e, alarm.ParseLog) },
+		set: (*resolver).alarm,
 	},
 	{
 		Option: option.Option{
 			Name: "not-log-alarm", Aliases: []string{"not-alarm-log"}, Kind: option.List, Arg: "ALARM[,ALARM...] REGEX", Status: option.Same,
 			Help: "have a line that matches raise no alarm by the log-alarm that follow",
 		},
-		set: func(r *resolver, e ini.Entry) error {
-			err := addParsed(&r.Alarm.Logs, e, alarm.ParseLog)
-			if err == nil {
-				r.Alarm.Logs[len(r.Alarm.Logs)-1].Not = true
-			}
-			return err
-		},
+		set: (*resolver).alarm,
 	},
 	{
 		Option: option.Option{
@@ -51,7 +49,7 @@ var alarmRows = []row{
 			Help: "raise this alarm when the queue of a socket, or that of requests, is full",
 			Note: "Looked at once a second.",
 		},
-		set: func(r *resolver, e ini.Entry) error { return addText(&r.Alarm.Backlog, e, "the name of an alarm") },
+		set: (*resolver).alarm,
 	},
 	{
 		Option: option.Option{
@@ -59,14 +57,14 @@ var alarmRows = []row{
 			Help: "raise this alarm when a worker is killed by a fault of its own",
 			Note: "The message is the line of the log that says so.",
 		},
-		set: func(r *resolver, e ini.Entry) error { return addText(&r.Alarm.Segfault, e, "the name of an alarm") },
+		set: (*resolver).alarm,
 	},
 	{
 		Option: option.Option{
 			Name: "alarm-fd", Kind: option.List, Arg: "ALARM FD[:BYTES] MESSAGE", Status: option.Same,
 			Help: "raise this alarm whenever so many bytes, 1 unless given, can be read from a descriptor",
 		},
-		set: func(r *resolver, e ini.Entry) error { return addParsed(&r.Alarm.FDs, e, alarm.ParseFD) },
+		set: (*resolver).alarm,
 	},
 	{
 		Option: option.Option{
@@ -96,4 +94,109 @@ var alarmRows = []row{
 	},
 }
 
-func (r *resolver) settleAlarms() error { return r.Alarm.Check() }
+// alarm keeps an entry until all alarms are known.
+func (r *resolver) alarm(e ini.Entry) error {
+	r.alarms = append(r.alarms, e)
+	return nil
+}
+
+// settleAlarms reads the alarms, then what raises them. As in uWSGI, whatever raises alarms does
+// nothing where there are none; where there are some, rules for lines and descriptors have to name
+// those.
+func (r *resolver) settleAlarms() error {
+	gone := map[string]bool{} // alarms of a kind that a missing plugin has
+	for _, e := range r.alarms {
+		if r.list.Lookup(e.Key).Name != "alarm" {
+			continue
+		}
+		a, err := alarm.Parse(e.Value)
+		switch {
+		case errors.Is(err, alarm.ErrKind) && r.missingPlugin():
+			gone[a.Name] = true
+			r.lost(e, err.Error())
+		case err != nil:
+			if err = r.mistake(e.Origin.Errorf(e.Key, "%w", err)); err != nil {
+				return err
+			}
+			gone[a.Name] = true // one error is enough
+		default:
+			r.Alarm.Alarms = append(r.Alarm.Alarms, a)
+		}
+	}
+	for _, e := range r.alarms {
+		if err := r.mistake(r.raising(e, gone)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// raising reads what raises alarms.
+func (r *resolver) raising(e ini.Entry, gone map[string]bool) error {
+	c := &r.Alarm
+	name := r.list.Lookup(e.Key).Name
+	switch name {
+	case "alarm-backlog", "alarm-segfault":
+		raised, err := text(e, "the name of an alarm")
+		switch {
+		case err != nil:
+			return err
+		case !c.Has(raised):
+			r.lost(e, noAlarm(raised))
+		case name == "alarm-backlog":
+			c.Backlog = append(c.Backlog, raised)
+		default:
+			c.Segfault = append(c.Segfault, raised)
+		}
+	case "log-alarm", "not-log-alarm":
+		if len(c.Alarms) == 0 {
+			names, _, _ := strings.Cut(e.Value, " ")
+			r.lost(e, noAlarm(names))
+			return nil
+		}
+		l, err := alarm.ParseLog(e.Value)
+		if err != nil {
+			return e.Origin.Errorf(e.Key, "%w", err)
+		}
+		l.Not = name == "not-log-alarm"
+		for _, raised := range l.Alarms {
+			if c.Has(raised) {
+				continue
+			}
+			if !gone[raised] {
+				return e.Origin.Errorf(e.Key, "%s", noAlarm(raised))
+			}
+			r.lost(e, noAlarm(raised))
+		}
+		c.Logs = append(c.Logs, l)
+	case "alarm-fd":
+		if len(c.Alarms) == 0 {
+			raised, _, _ := strings.Cut(e.Value, " ")
+			r.lost(e, noAlarm(raised))
+			return nil
+		}
+		f, err := alarm.ParseFD(e.Value)
+		switch {
+		case err != nil:
+			return e.Origin.Errorf(e.Key, "%w", err)
+		case c.Has(f.Alarm):
+			c.FDs = append(c.FDs, f)
+		case gone[f.Alarm]:
+			r.lost(e, noAlarm(f.Alarm))
+		default:
+			return e.Origin.Errorf(e.Key, "%s", noAlarm(f.Alarm))
+		}
+	}
+	return nil
+}
+
+// noAlarm says that there is no alarm of this name, and what to do.
+func noAlarm(name string) string {
+	name, _, _ = strings.Cut(name, ",")
+	return fmt.Sprintf("there is no alarm named %q: add alarm = %s log:, for one that writes to the log", name, name)
+}
+
+// missingPlugin reports whether a plugin is asked for that is not there.
+func (r *resolver) missingPlugin() bool {
+	return slices.ContainsFunc(r.Plugins, func(name string) bool { return !option.HasPlugin(name) })
+}

@@ -41,7 +41,8 @@ var metricRows = []row{
 		},
 		set: func(r *resolver, e ini.Entry) error {
 			r.Metrics.On = true
-			return addParsed(&r.Metrics.Thresholds, e, metrics.ParseThreshold)
+			r.thresholds = append(r.thresholds, e)
+			return nil
 		},
 	},
 	{
@@ -82,16 +83,22 @@ var metricRows = []row{
 	},
 }
 
+// settleMetrics reads the thresholds, now that all alarms are known. As in uWSGI, one whose alarm is
+// not there raises none.
 func (r *resolver) settleMetrics() error {
-	for _, t := range r.Metrics.Thresholds {
-		if t.Alarm == "" {
+	for _, e := range r.thresholds {
+		t, err := metrics.ParseThreshold(e.Value)
+		if err != nil {
+			if err = r.mistake(e.Origin.Errorf(e.Key, "%w", err)); err != nil {
+				return err
+			}
 			continue
 		}
-		c := r.Alarm
-		c.Backlog = []string{t.Alarm}
-		if err := c.Check(); err != nil {
-			return err
+		if t.Alarm != "" && !r.Alarm.Has(t.Alarm) {
+			r.lost(e, noAlarm(t.Alarm))
+			t.Alarm = ""
 		}
+		r.Metrics.Thresholds = append(r.Metrics.Thresholds, t)
 	}
 	return nil
 }

@@ -75,6 +75,8 @@ type resolver struct {
 	cronHarakiri time.Duration
 	hooks        int // of Hooks, those of hook-STAGE, which stand first
 	doors        []door
+	alarms       []ini.Entry          // that make and raise alarms
+	thresholds   []ini.Entry          // of metrics
 	httpTo       []ini.Entry          // by http-to
 	backendHTTP  bool                 // they speak HTTP
 	byHost       *ini.Entry           // vhost, where it is on
