@@ -344,6 +344,27 @@ func testWebSockets(t *testing.T, args []string) {
 				_ = w.Close()
 			}
 		})
+		for name, frame := range map[string][]byte{"pongs": wsFrame(fin|pong, ""), "empty_pieces": wsFrame(0, "")} {
+			t.Run("others_run_while_a_client_sends_"+name, func(t *testing.T) {
+				w, _ := dialWS(t, addr, "/echo")
+				_, _ = w.Write(wsFrame(bin, ""))
+				flood, ended := bytes.Repeat(frame, 10_000), make(chan struct{})
+				_ = w.SetDeadline(time.Now().Add(time.Minute))
+				go func() {
+					defer close(ended)
+					for {
+						if _, err := w.Write(flood); err != nil {
+							return
+						}
+					}
+				}()
+				for range 3 {
+					s.waitAnswer(t, "http://"+addr, http.StatusOK)
+				}
+				_ = w.Close()
+				<-ended
+			})
+		}
 	}
 	t.Run("longer_than_harakiri_and_reload", func(t *testing.T) {
 		w, _ := dialWS(t, addr, "/echo")

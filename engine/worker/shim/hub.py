@@ -508,6 +508,7 @@ def prepare(config, place, number, fds, memory, apps, held):
     Locks.sleep = staticmethod(gevent.sleep)
     LateBody.wait = staticmethod(hub.can_read)
     websockets.wait, websockets.wait_any = hub.wait, hub.wait_any
+    websockets.pause = gevent.sleep
     events.wake_by(hub.woken.send, gevent.sleep)
 
     def go():

@@ -16,7 +16,7 @@ from .trace import report
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 TAKEN = (1 << 32) + 1  # in a claim: the request is a WebSocket, so harakiri does not hold
-PIECE = 64 << 10
+PIECE = 16 << 10  # bytes that are read, and looked through, before others have their turn
 HEAD_MOST = 64 << 10  # bytes of the head that a library sends
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
@@ -33,6 +33,10 @@ def wait(fd, what, seconds):
     poll = select.poll()
     poll.register(fd, what)
     return bool(poll.poll(None if seconds is None else max(0, seconds) * 1000))
+
+
+def pause():
+    """Let others run, where this thread runs several requests; a hub has its own."""
 
 
 class Violation(Exception):
@@ -129,8 +133,7 @@ class Reader:
         self.most = most  # bytes of a message
         self.buffer = bytearray()
         self.kind = None  # of the message at hand
-        self.pieces = []
-        self.size = 0
+        self.message = bytearray()  # what has come of it
         self.rest = b""  # of a text, the beginning of a character
 
     def feed(self, data):
@@ -153,13 +156,13 @@ class Reader:
                 raise Violation(PROTOCOL, "a message goes on that has not begun")
             if self.kind == TEXT:
                 self._text(data, final)
-            self.pieces.append(data)
-            self.size += len(data)
             if final:
-                whole = b"".join(self.pieces) if len(self.pieces) > 1 else data
-                kind, self.kind, self.size = self.kind, None, 0
-                self.pieces.clear()
-                return kind, whole
+                kind, self.kind = self.kind, None
+                if self.message:
+                    data = bytes(self.message + data)
+                    self.message = bytearray()
+                return kind, data
+            self.message += data
 
     def _text(self, data, final):
         data = self.rest + data
@@ -195,7 +198,7 @@ class Reader:
             size, at = int.from_bytes(buffer[2:10], "big"), 10
             if size < 1 << 16 or size >> 63:
                 raise Violation(PROTOCOL, "a length is longer than it needs to be")
-        if opcode < CLOSE and self.size + size > self.most:
+        if opcode < CLOSE and len(self.message) + size > self.most:
             raise Violation(TOO_LARGE, f"a message is larger than {self.most} bytes")
         end = at + 4 + size
         if len(buffer) < end:
@@ -230,6 +233,7 @@ class WebSocket:
         self.sock.setblocking(False)
         self.reader = Reader(settings["max_size"])
         self.closed = False
+        self.waited = False  # since the last bytes came
         self.pinged = self.ponged = 0  # when
         self.watched = {}  # by wait_fd_read and its kin: descriptor -> (events, until)
         self.ready = -1
@@ -277,10 +281,14 @@ class WebSocket:
                         return b""
                     if not wait(self.sock.fileno(), select.POLLIN, settings["ping_freq"]):
                         self._alive()
+                    self.waited = True
                     continue
                 if not data:
                     raise OSError(what)
                 self.reader.feed(data)
+                if not self.waited:  # a client that sends all the time: others have their turn
+                    pause()
+                self.waited = False
         except Violation as e:
             report(e)
             self.end(e.code)
