@@ -48,6 +48,7 @@ func Start(jobs []Job, with func(line string) command.Command, logf func(string,
 	r := &Runner{logf: logf, stop: make(chan struct{})}
 	for _, j := range jobs {
 		r.jobs = append(r.jobs, &job{Job: j, command: with(j.Command)})
+		logf("[uwsgi-cron] command \"%s\" registered as cron task", j.Command)
 	}
 	r.running.Go(r.keepTime)
 	return r

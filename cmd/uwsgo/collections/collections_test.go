@@ -53,6 +53,7 @@ type seen struct {
 
 // accepted says why a start may differ, by what uWSGI says.
 var accepted = []struct{ says, why string }{
+	{`.pid"): Permission denied`, "uWSGI ends as daemonize2 writes the pid file anew without root; it has no PyPy here either"},
 	{"no python application found", "uWSGI runs without an app that does not load, and uwsgo ends and says why"},
 	{"no app loaded. going in full dynamic mode", "uWSGI runs without an app, and uwsgo ends and says why"},
 	{"unknown config directive: route", "this uWSGI is built without routes"},

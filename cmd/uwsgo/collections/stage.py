@@ -378,7 +378,8 @@ for path, (mode, uid, gid) in held().items():
         made[path] = [mode[0] if mode[0] == "l" else mode, uid, gid]
 with open("/server.log", errors="replace") as f:
     tail = f.read()[-3000:] + told
-alive = bool(answers) if background else server.poll() is None
+spoken = any(x.startswith("HTTP/") for x in answers.values())  # an end resets connections
+alive = spoken if background else server.poll() is None
 print(
     "SEEN "
     + json.dumps(

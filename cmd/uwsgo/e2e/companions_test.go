@@ -139,6 +139,7 @@ func TestCron(t *testing.T) {
 		"--cron2", "month=2,day=31 touch never", "--cron2", "harakiri=1 sleep 10002")
 	s.waitAnswer(t, "http://127.0.0.1:"+port+"/", 200)
 	eventually(t, "the job", func() error { _, err := os.Stat(filepath.Join(dir, "ran")); return err })
+	s.waitLog(t, `[uwsgi-cron] command "touch never" registered as cron task`)
 	s.waitLog(t, "takes longer than 1s: killed")
 	if crons := readBesides(t, addr).Crons; len(crons) != 4 || crons[1].PID <= 0 || crons[1].StartedAt == 0 || crons[2].PID != -1 || crons[0].Minute != -1 {
 		t.Errorf("the stats have %+v", crons)
