@@ -24,59 +24,59 @@ var alarmRows = []row{
 	{
 		Option: option.Option{
 			Name: "alarm", Kind: option.List, Arg: "NAME KIND:ARGUMENT", Status: option.Differs,
-			Help: "an alarm: cmd:COMMAND, which has the message as its standard input, log:PREFIX, signal:NUMBER, mule:NUMBER or curl:URL;method=POST;timeout=SECONDS",
-			Note: "`curl` speaks HTTP alone. Other kinds, `xmpp`, `speech` and `sentry` for three, are lost with a plugin that is not there, and end the start without one, as in uWSGI. What an alarm writes to the log raises none.",
+			Help: "define an alarm: cmd:COMMAND (the message is its standard input), log:PREFIX, signal:NUMBER, mule:NUMBER or curl:URL;method=POST;timeout=SECONDS",
+			Note: "`curl` speaks only HTTP. Other kinds, such as `xmpp`, `speech` and `sentry`, are ignored if `plugins` names a plugin that is missing, and end the start otherwise, as in uWSGI. A log line of an alarm raises no alarm.",
 		},
 		set: (*resolver).alarm,
 	},
 	{
 		Option: option.Option{
 			Name: "log-alarm", Aliases: []string{"alarm-log"}, Kind: option.List, Arg: "ALARM[,ALARM...] REGEX", Status: option.Same,
-			Help: "raise these alarms when a line of the log matches",
+			Help: "raise these alarms when a log line matches",
 		},
 		set: (*resolver).alarm,
 	},
 	{
 		Option: option.Option{
 			Name: "not-log-alarm", Aliases: []string{"not-alarm-log"}, Kind: option.List, Arg: "ALARM[,ALARM...] REGEX", Status: option.Same,
-			Help: "have a line that matches raise no alarm by the log-alarm that follow",
+			Help: "a line that matches raises none of the log-alarm options that follow",
 		},
 		set: (*resolver).alarm,
 	},
 	{
 		Option: option.Option{
 			Name: "alarm-backlog", Aliases: []string{"backlog-alarm", "lq-alarm", "alarm-lq", "alarm-listen-queue", "listen-queue-alarm"}, Kind: option.List, Arg: "ALARM", Status: option.Differs,
-			Help: "raise this alarm when the queue of a socket, or that of requests, is full",
-			Note: "Looked at once a second.",
+			Help: "raise this alarm when the backlog of a socket or the request queue is full",
+			Note: "uwsgo looks once a second.",
 		},
 		set: (*resolver).alarm,
 	},
 	{
 		Option: option.Option{
 			Name: "alarm-segfault", Aliases: []string{"segfault-alarm"}, Kind: option.List, Arg: "ALARM", Status: option.Differs,
-			Help: "raise this alarm when a worker is killed by a fault of its own",
-			Note: "The message is the line of the log that says so.",
+			Help: "raise this alarm when a worker crashes (SIGSEGV and its kin)",
+			Note: "The message is the log line about the crash.",
 		},
 		set: (*resolver).alarm,
 	},
 	{
 		Option: option.Option{
 			Name: "alarm-fd", Kind: option.List, Arg: "ALARM FD[:BYTES] MESSAGE", Status: option.Same,
-			Help: "raise this alarm whenever so many bytes, 1 unless given, can be read from a descriptor",
+			Help: "raise this alarm whenever N bytes (1 by default) can be read from a descriptor",
 		},
 		set: (*resolver).alarm,
 	},
 	{
 		Option: option.Option{
 			Name: "alarm-freq", Kind: option.Seconds, Arg: "SECONDS", Default: "3", Status: option.Same,
-			Help: "do not raise an alarm again with the same message before that",
+			Help: "raise no alarm with the same message again within N seconds",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setSeconds(&r.Alarm.Freq, e) },
 	},
 	{
 		Option: option.Option{
 			Name: "alarm-msg-size", Kind: option.Size, Arg: "BYTES", Default: "8192", Status: option.Same,
-			Help: "cut messages of alarms to this size",
+			Help: "cut alarm messages to this size",
 		},
 		set: func(r *resolver, e ini.Entry) error {
 			n := int64(r.Alarm.MostSize)
@@ -88,7 +88,7 @@ var alarmRows = []row{
 	{
 		Option: option.Option{
 			Name: "alarm-list", Aliases: []string{"alarms-list"}, Kind: option.Flag, Status: option.Same,
-			Help: "log which kinds of alarms there are",
+			Help: "log the available kinds of alarms",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.AlarmList, e) },
 	},

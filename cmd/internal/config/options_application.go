@@ -44,7 +44,7 @@ var applicationRows = []row{
 	{
 		Option: option.Option{
 			Name: "module", Aliases: []string{"wsgi", "pypy-wsgi"}, Short: 'w', Kind: option.Text, Arg: "MODULE[:CALLABLE]", Status: option.Same,
-			Help: "run the WSGI app of this Python module; a callable that ends in () is called to make the app",
+			Help: "run the WSGI app of this Python module; with () at the end the callable is a factory",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setText(&r.Module, e, "the name of a Python module") },
 	},
@@ -65,8 +65,8 @@ var applicationRows = []row{
 	{
 		Option: option.Option{
 			Name: "paste", Aliases: []string{"pypy-paste"}, Kind: option.Text, Arg: "URI", Status: option.Differs,
-			Help: "run the app of a PasteDeploy file, config:/path/production.ini for one, which the package PasteDeploy reads",
-			Note: "A path may be relative, and may stand without config:.",
+			Help: "run the app of a PasteDeploy file, such as config:/path/production.ini; needs the package PasteDeploy",
+			Note: "A path may be relative, and config: may be left out.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setText(&r.Paste, e, "config:/path/of/the.ini") },
 	},
@@ -81,28 +81,28 @@ var applicationRows = []row{
 		Option: option.Option{
 			Name: "paste-logger", Kind: option.Flag, Status: option.Differs,
 			Help: "set up the logging of the PasteDeploy file",
-			Note: "%(here)s and %(__file__)s are filled in, as pserve does. What is wrong is logged.",
+			Note: "uwsgo fills in %(here)s and %(__file__)s, as pserve does, and logs errors in the file.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.PasteLogger, e) },
 	},
 	{
 		Option: option.Option{
 			Name: "pecan", Kind: option.Text, Arg: "FILE", Status: option.Same,
-			Help: "run the app of this configuration file of Pecan's",
+			Help: "run the app of this Pecan configuration file",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setText(&r.Pecan, e, "a file name") },
 	},
 	{
 		Option: option.Option{
 			Name: "eval", Kind: option.Text, Arg: "CODE", Status: option.Same,
-			Help: "run the app that this Python code has",
+			Help: "run the app that this Python code defines",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setText(&r.Eval, e, "Python code") },
 	},
 	{
 		Option: option.Option{
 			Name: "no-default-app", Kind: option.Flag, Status: option.Differs,
-			Help: "answer requests whose SCRIPT_NAME no app has with an error, in place of the default app",
+			Help: "answer with an error, instead of the default app, when no app has the SCRIPT_NAME of a request",
 			Note: "The error is 404; in uWSGI it is 500.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.NoDefaultApp, e) },
@@ -111,7 +111,7 @@ var applicationRows = []row{
 		Option: option.Option{
 			Name: "mount", Aliases: []string{"worker-mount"}, Kind: option.List, Arg: "/PREFIX=APP", Status: option.Differs,
 			Help: "run an app (module:callable, a file, or the .ini of PasteDeploy) below a path",
-			Note: "With manage-script-name, a path that no mount covers is answered with 404 unless module or wsgi-file names the app for it; in uWSGI the first mount gets it, as here without manage-script-name.",
+			Note: "With manage-script-name, a path that no mount covers gets 404, unless module or wsgi-file names an app for it. In uWSGI the first mount gets it, as here without manage-script-name.",
 		},
 		set: (*resolver).mount,
 	},
@@ -125,8 +125,8 @@ var applicationRows = []row{
 	{
 		Option: option.Option{
 			Name: "vhost", Aliases: []string{"vhost-host"}, Kind: option.Flag, Status: option.Differs,
-			Help: "choose the app by the host of the request; accepted where there is one app alone, which answers for every host in uWSGI, too",
-			Note: "With several apps each host would get the app of every other, so it ends the start.",
+			Help: "choose the app by the host of the request; accepted with a single app, which answers for every host in uWSGI, too",
+			Note: "With several apps it ends the start, because each host would get the apps of all others.",
 		},
 		set: (*resolver).vhost,
 	},
@@ -142,7 +142,7 @@ var applicationRows = []row{
 		Option: option.Option{
 			Name: "lazy-apps", Kind: option.Flag, Arg: "BOOL", Optional: true, Status: option.Differs,
 			Help: "load the app in each worker instead of once before they are forked",
-			Note: "Without it an app that starts threads while it is imported is loaded in each worker, too, with a warning. false loads it once whatever it starts, as uWSGI does: its threads run in the process that forks the workers, and in no worker.",
+			Note: "Even without it each worker loads an app that starts threads while it is imported; a warning says so. `false` loads it once, as uWSGI does: its threads then run in the process that forks the workers, and in no worker.",
 		},
 		set: (*resolver).lazyApps,
 	},

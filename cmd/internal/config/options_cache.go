@@ -18,39 +18,39 @@ var cacheRows = []row{
 	{
 		Option: option.Option{
 			Name: "http-cache", Kind: option.Size, Arg: "BYTES", Status: option.Own,
-			Help: "keep answers of apps in so much memory, and give them to later clients while they are fresh: 64m",
-			Note: "An answer is kept if it says how long it is fresh, by Cache-Control or Expires: see [caching](caching.md). All processes share the memory.",
+			Help: "cache answers of apps in N bytes of memory, such as 64m, and serve later clients from there while they are fresh",
+			Note: "An answer is stored if Cache-Control or Expires says how long it is fresh: see [caching](caching.md). One cache serves all workers.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setSize(&r.HTTPCache.Size, e) },
 	},
 	{
 		Option: option.Option{
 			Name: "http-cache-valid", Kind: option.List, Arg: "[STATUS,...:]SECONDS", Status: option.Own,
-			Help: "how long answers are fresh that do not say so: 60, or 200,404:60; without a status it is for 200, 301 and 308",
-			Note: "Not for answers to requests with cookies or credentials, which may be one client's.",
+			Help: "how long an answer is fresh that does not say so itself: 60, or 200,404:60; without a status it is for 200, 301 and 308",
+			Note: "It does not hold for requests with cookies or credentials, whose answers may belong to one client.",
 		},
 		set: (*resolver).cacheValid,
 	},
 	{
 		Option: option.Option{
 			Name: "http-cache-max-object", Kind: option.Size, Arg: "BYTES", Default: "1048576", Status: option.Own,
-			Help: "the largest answer that http-cache keeps",
-			Note: "Larger ones go to their client and are fetched anew each time.",
+			Help: "the largest answer that http-cache stores",
+			Note: "The app makes larger ones for each client.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setSize(&r.HTTPCache.MaxObject, e) },
 	},
 	{
 		Option: option.Option{
 			Name: "http-cache-stale-while-revalidate", Kind: option.Seconds, Arg: "SECONDS", Status: option.Own,
-			Help: "how long an answer that is no longer fresh goes out while a new one is fetched, if it does not say so itself",
-			Note: "`stale-while-revalidate` of RFC 5861. An answer with `must-revalidate` is never given when stale.",
+			Help: "how long a stale answer is served while a new one is fetched, unless the answer says so itself",
+			Note: "`stale-while-revalidate` of RFC 5861. An answer with `must-revalidate` is never served stale.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setSeconds(&r.HTTPCache.WhileRevalidate, e) },
 	},
 	{
 		Option: option.Option{
 			Name: "http-cache-stale-if-error", Kind: option.Seconds, Arg: "SECONDS", Status: option.Own,
-			Help: "how long an answer that is no longer fresh goes out when the app fails, if it does not say so itself",
+			Help: "how long a stale answer is served when the app fails, unless the answer says so itself",
 			Note: "`stale-if-error` of RFC 5861: a status from 500 on, or an answer that breaks off before its head.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setSeconds(&r.HTTPCache.IfError, e) },
@@ -58,16 +58,16 @@ var cacheRows = []row{
 	{
 		Option: option.Option{
 			Name: "http-cache-cookies", Kind: option.Flag, Status: option.Own,
-			Help: "keep answers with Set-Cookie too, the cookie included",
-			Note: "Every client gets that cookie then. Without it they are not kept.",
+			Help: "store answers with Set-Cookie too, the cookie included",
+			Note: "Then every client gets that cookie. Without this option such answers are not stored.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.HTTPCache.StoreCookies, e) },
 	},
 	{
 		Option: option.Option{
 			Name: "http-cache-except", Kind: option.Text, Arg: "REGEXP", Status: option.Own,
-			Help: "keep no answers for paths that match: ^/(admin|account)/",
-			Note: "A Go (RE2) pattern for the path.",
+			Help: "store no answers for paths that match: ^/(admin|account)/",
+			Note: "The pattern is Go's (RE2).",
 		},
 		set: func(r *resolver, e ini.Entry) (err error) {
 			r.HTTPCache.Except, err = filePattern(e, e.Value)
@@ -77,8 +77,8 @@ var cacheRows = []row{
 	{
 		Option: option.Option{
 			Name: "http-cache-purge-from", Kind: option.List, Arg: "NETWORKS", Status: option.Own,
-			Help: "who may remove answers, by the method PURGE: 127.0.0.1, 10.0.0.0/8",
-			Note: "With a field `Cache-Tag` the answers with one of these tags go, else those of the target. Without it PURGE goes to the app.",
+			Help: "who may remove stored answers with the method PURGE: 127.0.0.1, 10.0.0.0/8",
+			Note: "PURGE removes the answers of the target or, with a field `Cache-Tag`, those with one of its tags. Without this option PURGE goes to the app.",
 		},
 		set: (*resolver).cachePurgeFrom,
 	},

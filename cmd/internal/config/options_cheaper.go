@@ -34,7 +34,7 @@ var cheaperRows = []row{
 		Option: option.Option{
 			Name: "cheaper", Kind: option.Int, Arg: "N", Status: option.Same,
 			Help: "run as many workers as the load needs, between N and --processes",
-			Note: "Must be lower than processes. Workers that go finish their requests; their status is cheap.",
+			Note: "It must be lower than processes. A worker finishes its requests before it ends; then its status is cheap.",
 		},
 		set: (*resolver).cheaper,
 	},
@@ -62,22 +62,22 @@ var cheaperRows = []row{
 	{
 		Option: option.Option{
 			Name: "cheaper-rss-limit-soft", Kind: option.Size, Arg: "BYTES", Status: option.Same,
-			Help: "start no more workers while all together have so much resident memory",
+			Help: "start no more workers while all together have N bytes of resident memory",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setSize(&r.Cheaper.SoftRSS, e) },
 	},
 	{
 		Option: option.Option{
 			Name: "cheaper-rss-limit-hard", Kind: option.Size, Arg: "BYTES", Status: option.Same,
-			Help: "end a worker that has no request while all together have so much resident memory",
-			Note: "Needs cheaper-rss-limit-soft, which has to be lower. The last worker stays.",
+			Help: "end a worker without a request while all together have N bytes of resident memory",
+			Note: "It needs cheaper-rss-limit-soft, which must be lower. The last worker stays.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setSize(&r.Cheaper.HardRSS, e) },
 	},
 	{
 		Option: option.Option{
 			Name: "idle", Kind: option.Seconds, Arg: "SECONDS", Status: option.Differs,
-			Help: "have all workers but one end after so long without a request; the next one has them start again",
+			Help: "end all workers but one after N seconds without a request; the next request starts them again",
 			Note: "In uWSGI no worker stays, and the first request waits for one.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setSeconds(&r.Idle, e) },
@@ -85,43 +85,43 @@ var cheaperRows = []row{
 	{
 		Option: option.Option{
 			Name: "die-on-idle", Kind: option.Flag, Status: option.Same,
-			Help: "end the server after --idle seconds without a request, for systemd or an emperor to start it on demand",
+			Help: "end the server after --idle seconds without a request; systemd or an emperor starts it on demand",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.DieOnIdle, e) },
 	},
 	{
 		Option: option.Option{
 			Name: "cheaper-algo", Kind: option.Text, Arg: "NAME", Default: "spare", Status: option.Differs,
-			Help: "decide on the number of workers in this way: spare, backlog, busyness or manual",
-			Note: "A worker counts as busy for each so many requests as it has threads; in uWSGI it does with one. backlog counts the requests that wait for a worker. manual leaves it to + and - of master-fifo.",
+			Help: "how the number of workers is decided: spare, backlog, busyness or manual",
+			Note: "As many requests as a worker has threads count as one busy worker; in uWSGI one request does. `backlog` counts the requests that wait for a worker. `manual` leaves it to + and - of master-fifo.",
 		},
 		set: (*resolver).algorithm,
 	},
 	{
 		Option: option.Option{
 			Name: "cheaper-busyness-max", Kind: option.Percent, Arg: "PERCENT", Default: "50", Status: option.Same,
-			Help: "busyness: start workers when those that run are busy for more of their time",
+			Help: "busyness: start workers when those that run are busy more than this",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setPercent(&r.Cheaper.Busyness.Max, e, maxCheaper) },
 	},
 	{
 		Option: option.Option{
 			Name: "cheaper-busyness-min", Kind: option.Percent, Arg: "PERCENT", Default: "25", Status: option.Same,
-			Help: "busyness: end a worker when they are busy for less",
+			Help: "busyness: end a worker when they are busy less than this",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setPercent(&r.Cheaper.Busyness.Min, e, maxCheaper) },
 	},
 	{
 		Option: option.Option{
 			Name: "cheaper-busyness-multiplier", Kind: option.Int, Arg: "N", Default: "10", Status: option.Same,
-			Help: "busyness: end none before N times --cheaper-overload seconds have passed",
+			Help: "busyness: end no worker before N times --cheaper-overload seconds have passed",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setNumber(&r.Cheaper.Busyness.Multiplier, e, maxCheaper) },
 	},
 	{
 		Option: option.Option{
 			Name: "cheaper-busyness-penalty", Kind: option.Int, Arg: "N", Default: "2", Status: option.Same,
-			Help: "busyness: add N to the multiplier when a worker has had to be started again within that time",
+			Help: "busyness: add N to the multiplier when a worker was needed again within that time",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setNumber(&r.Cheaper.Busyness.Penalty, e, maxCheaper) },
 	},
@@ -153,7 +153,7 @@ var cheaperRows = []row{
 	{
 		Option: option.Option{
 			Name: "cheaper-busyness-backlog-nonzero", Kind: option.Seconds, Arg: "SECONDS", Default: "60", Status: option.Same,
-			Help: "busyness: start an emergency worker when some request has waited at each look for so long",
+			Help: "busyness: start an emergency worker when requests have waited for N seconds without a break",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setSeconds(&r.Cheaper.Busyness.BacklogNonzero, e) },
 	},

@@ -21,15 +21,15 @@ var companionRows = []row{
 		Option: option.Option{
 			Name: "master-fifo", Kind: option.List, Arg: "FILE", Status: option.Differs,
 			Help: "take commands from this named pipe, one letter each: q stop, Q stop at once, r or w reload, c reload the workers one by one, f replace the binary, p pause or resume, P write the pid files again, l open logs anew, L rotate logs, s log statistics, 0 to 9 read that pipe instead",
-			Note: "Letters for what is not there yet are logged. The pipe is removed at the end; uWSGI leaves it, and who writes to it waits.",
+			Note: "Letters for unsupported features are logged. uwsgo removes the pipe at the end; uWSGI leaves it, and a writer waits for ever.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return addText(&r.Fifos, e, "a file name") },
 	},
 	{
 		Option: option.Option{
 			Name: "attach-daemon", Kind: option.List, Arg: "COMMAND", Status: option.Differs,
-			Help: "run this shell command beside the server: again when it dies, until the server has stopped",
-			Note: "It is ended after the workers, which may need it, and goes on through a reload.",
+			Help: "run this shell command beside the server; start it again when it ends, until the server has stopped",
+			Note: "It goes on through a reload. At a stop it ends after the workers, which may need it.",
 		},
 		set: (*resolver).attachDaemon,
 	},
@@ -37,14 +37,14 @@ var companionRows = []row{
 		Option: option.Option{
 			Name: "attach-daemon2", Kind: option.List, Arg: "KEY=VALUE,...", Status: option.Differs,
 			Help: "the same with keys: " + companion.Keys,
-			Note: "`daemonize=0` and its like switch a key off, where any value switches it on in uWSGI. `uid` and `gid` may be names. A reload leaves daemons alone but for `reloadsignal`.",
+			Note: "`daemonize=0` and its like switch a key off; in uWSGI any value switches it on. `uid` and `gid` may be names. At a reload daemons go on, and get `reloadsignal` if it is given.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.companion(e, companion.ParseKeys) },
 	},
 	{
 		Option: option.Option{
 			Name: "attach-control-daemon", Kind: option.List, Arg: "COMMAND", Status: option.Same,
-			Help: "run this shell command beside the server, which stops when it ends",
+			Help: "run this shell command beside the server, and stop the server when it ends",
 		},
 		set: func(r *resolver, e ini.Entry) error {
 			return r.companion(e, func(value string) (companion.Spec, error) {
@@ -57,7 +57,7 @@ var companionRows = []row{
 	{
 		Option: option.Option{
 			Name: "smart-attach-daemon", Kind: option.List, Arg: "PIDFILE COMMAND", Status: option.Same,
-			Help: "the same for a command that goes to the background and writes a pid file; one that runs already is taken over",
+			Help: "the same for a command that goes to the background and writes a pid file; if it already runs, that one is used",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.smartDaemon(e, false) },
 	},
@@ -78,7 +78,7 @@ var companionRows = []row{
 	{
 		Option: option.Option{
 			Name: "unique-cron", Kind: option.List, Arg: "MINUTE HOUR DAY MONTH WEEKDAY COMMAND", Status: option.Same,
-			Help: "the same, but not while the one before still runs",
+			Help: "the same, but not while the previous run goes on",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.cron(e, cron.Parse, true) },
 	},
@@ -92,7 +92,7 @@ var companionRows = []row{
 	{
 		Option: option.Option{
 			Name: "cron-harakiri", Kind: option.Seconds, Arg: "SECONDS", Status: option.Same,
-			Help: "kill commands of cron that take longer",
+			Help: "kill a cron command that runs longer",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setSeconds(&r.cronHarakiri, e) },
 	},
@@ -100,7 +100,7 @@ var companionRows = []row{
 		Option: option.Option{
 			Name: "no-orphans", Kind: option.Flag, Default: "true", Status: option.Differs,
 			Help: "end the workers when the server is killed",
-			Note: "Always so here, also for the commands of cron and attach-daemon (Linux).",
+			Note: "Always on (Linux), also for the commands of cron and attach-daemon.",
 		},
 		set: (*resolver).always,
 	},

@@ -28,8 +28,8 @@ var emperorRows = []row{
 	{
 		Option: option.Option{
 			Name: "emperor", Kind: option.List, Arg: "DIR", Status: option.Differs,
-			Help: "run a server for each configuration file in this directory, or that matches this pattern, and keep it as the file is",
-			Note: "Directories and patterns, with `dir://` and `glob://` too; zmq://, pg://, mongodb://, amqp:// and other plugins end the start. An emperor has no app of its own beside it. See emperor.md.",
+			Help: "run a server for each configuration file in this directory, or for each that matches this pattern; follow changes of the file",
+			Note: "Directories and patterns, also as `dir://` and `glob://`. zmq://, pg://, mongodb://, amqp:// and other plugins end the start. An emperor runs no app itself. See [emperor.md](emperor.md).",
 		},
 		set: func(r *resolver, e ini.Entry) error {
 			err := addText(&r.Emperor.Monitors, e, "a directory, or a pattern")
@@ -44,37 +44,37 @@ var emperorRows = []row{
 	{
 		Option: option.Option{
 			Name: "emperor-tyrant", Kind: option.Flag, Status: option.Differs,
-			Help: "run each vassal as the user and group that own its file; those of root are not run",
-			Note: "Needs root. With uid it also needs cap = setgid,setuid, as in uWSGI: then the emperor gives up root and keeps the right to become others, on Linux. Without that the start ends.",
+			Help: "run each vassal as the user and group that own its file; files of root are not run",
+			Note: "It needs root. With uid it also needs cap = setgid,setuid, as in uWSGI, else the start ends. Then the emperor gives up root and keeps the right to become other users (Linux).",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.Emperor.Tyrant, e) },
 	},
 	{
 		Option: option.Option{
 			Name: "emperor-tyrant-nofollow", Kind: option.Flag, Status: option.Same,
-			Help: "of a symbolic link take its own owner, not that of the file it leads to",
+			Help: "for a symbolic link use the owner of the link, not of its target",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.Emperor.TyrantNofollow, e) },
 	},
 	{
 		Option: option.Option{
 			Name: "emperor-tyrant-initgroups", Kind: option.Flag, Status: option.Same,
-			Help: "give vassals the further groups of their user, too",
+			Help: "give vassals the supplementary groups of their user, too",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.Emperor.Initgroups, e) },
 	},
 	{
 		Option: option.Option{
 			Name: "emperor-nofollow", Kind: option.Flag, Status: option.Same,
-			Help: "of a symbolic link take its own time of change and owner, not those of the file it leads to",
+			Help: "for a symbolic link use the time of change and owner of the link, not of its target",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.Emperor.Nofollow, e) },
 	},
 	{
 		Option: option.Option{
 			Name: "emperor-extra-extension", Aliases: []string{"emperor-extra-ext"}, Kind: option.List, Arg: "EXT", Status: option.Differs,
-			Help: "take files whose name ends so for vassals, too",
-			Note: "Beside .ini .yml .yaml .json .js .xml. The file is read as by `config`.",
+			Help: "also run a vassal for each file whose name ends so",
+			Note: "Besides .ini .yml .yaml .json .js .xml. The file is read as by `config`.",
 		},
 		set: func(r *resolver, e ini.Entry) error {
 			return addText(&r.Emperor.Extensions, e, "the end of a name, such as .conf")
@@ -83,7 +83,7 @@ var emperorRows = []row{
 	{
 		Option: option.Option{
 			Name: "emperor-freq", Kind: option.Seconds, Arg: "SECONDS", Default: "3", Status: option.Same,
-			Help: "how often the emperor looks for files that are new, touched or gone",
+			Help: "how often the emperor looks for new, touched and removed files",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setSeconds(&r.Emperor.Freq, e) },
 	},
@@ -97,51 +97,51 @@ var emperorRows = []row{
 	{
 		Option: option.Option{
 			Name: "vassals-include", Kind: option.List, Arg: "FILE", Status: option.Same,
-			Help: "have every vassal read this file after its own, by include",
+			Help: "make every vassal include this file after its own",
 		},
 		set: func(r *resolver, e ini.Entry) error { return addText(&r.Emperor.Include, e, "a file name") },
 	},
 	{
 		Option: option.Option{
 			Name: "vassals-include-before", Kind: option.List, Arg: "FILE", Status: option.Same,
-			Help: "have every vassal read this file before its own, by include",
+			Help: "make every vassal include this file before its own",
 		},
 		set: func(r *resolver, e ini.Entry) error { return addText(&r.Emperor.IncludeBefore, e, "a file name") },
 	},
 	{
 		Option: option.Option{
 			Name: "vassals-inherit", Kind: option.List, Arg: "FILE", Status: option.Same,
-			Help: "have every vassal read this file after its own, by inherit",
+			Help: "make every vassal inherit this file after its own",
 		},
 		set: func(r *resolver, e ini.Entry) error { return addText(&r.Emperor.Inherit, e, "a file name") },
 	},
 	{
 		Option: option.Option{
 			Name: "vassals-inherit-before", Kind: option.List, Arg: "FILE", Status: option.Same,
-			Help: "have every vassal read this file before its own, by inherit",
+			Help: "make every vassal inherit this file before its own",
 		},
 		set: func(r *resolver, e ini.Entry) error { return addText(&r.Emperor.InheritBefore, e, "a file name") },
 	},
 	{
 		Option: option.Option{
 			Name: "vassals-start-hook", Kind: option.Text, Arg: "PROGRAM", Status: option.Differs,
-			Help: "run this program, with the vassal's name as its argument, before each start of a vassal",
-			Note: "It has a minute. In tyrant mode it runs as the vassal's user, as in uWSGI. UWSGI_VASSALS_DIR has the directory of the file.",
+			Help: "run this program before each start of a vassal, with the vassal's name as its argument",
+			Note: "It may run for a minute. In tyrant mode it runs as the vassal's user, as in uWSGI. UWSGI_VASSALS_DIR has the directory of the file.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setText(&r.Emperor.StartHook, e, "a program") },
 	},
 	{
 		Option: option.Option{
 			Name: "vassals-stop-hook", Kind: option.Text, Arg: "PROGRAM", Status: option.Differs,
-			Help: "run this program, with the vassal's name as its argument, after each end of a vassal",
-			Note: "It has a minute, and runs as the emperor's user.",
+			Help: "run this program after each end of a vassal, with the vassal's name as its argument",
+			Note: "It may run for a minute, as the emperor's user.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setText(&r.Emperor.StopHook, e, "a program") },
 	},
 	{
 		Option: option.Option{
 			Name: "emperor-on-demand-extension", Aliases: []string{"emperor-on-demand-ext"}, Kind: option.Text, Arg: "EXT", Status: option.Same,
-			Help: "start a vassal at its first connection, where a file with its name and this ending holds the address to wait at",
+			Help: "start a vassal at its first connection; a file with its name and this ending holds the address",
 		},
 		set: func(r *resolver, e ini.Entry) error {
 			return setText(&r.Emperor.DemandExtension, e, "the end of a name, such as .socket")
@@ -157,7 +157,7 @@ var emperorRows = []row{
 	{
 		Option: option.Option{
 			Name: "emperor-on-demand-exec", Kind: option.Text, Arg: "COMMAND", Status: option.Same,
-			Help: "start a vassal at its first connection to the address that this command prints, which gets its name",
+			Help: "start a vassal at its first connection; this command gets the vassal's name and prints the address",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setText(&r.Emperor.DemandExec, e, "a command") },
 	},
@@ -178,61 +178,61 @@ var emperorRows = []row{
 	{
 		Option: option.Option{
 			Name: "emperor-procname", Kind: option.Text, Arg: "TEXT", Status: option.Same,
-			Help: "have ps show this for the emperor",
+			Help: "the name that ps shows for the emperor",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setText(&r.EmperorName, e, "a name") },
 	},
 	{
 		Option: option.Option{
 			Name: "emperor-throttle", Kind: option.Plain, Arg: "MILLISECONDS", Default: "1000", Status: option.Differs,
-			Help: "how much longer each time the emperor waits before it starts a vassal that dies at once",
-			Note: "The first time it is started again at once, as is one whose file has changed: uWSGI lets that wait.",
+			Help: "wait N milliseconds longer each time before a vassal that dies at once is started again",
+			Note: "The first restart, and one after a change of the file, come at once. In uWSGI they wait.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setMillis(&r.Emperor.Throttle, e) },
 	},
 	{
 		Option: option.Option{
 			Name: "emperor-max-throttle", Kind: option.Plain, Arg: "MILLISECONDS", Default: "180000", Status: option.Differs,
-			Help: "how long it waits at most",
-			Note: "uWSGI halves the pause when it is reached; here it stays.",
+			Help: "wait at most N milliseconds",
+			Note: "The pause stays there; uWSGI halves it.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setMillis(&r.Emperor.MaxThrottle, e) },
 	},
 	{
 		Option: option.Option{
 			Name: "emperor-no-blacklist", Kind: option.Flag, Status: option.Differs,
-			Help: "start a vassal that dies at once again without a growing pause",
-			Note: "A second passes between two starts.",
+			Help: "start a vassal that dies at once again after a constant pause",
+			Note: "The pause is a second.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.Emperor.NoBlacklist, e) },
 	},
 	{
 		Option: option.Option{
 			Name: "emperor-required-heartbeat", Kind: option.Seconds, Arg: "SECONDS", Default: "30", Status: option.Same,
-			Help: "kill and restart a vassal with heartbeat that has not been heard of for so long",
+			Help: "kill and restart a vassal whose heartbeat has stopped for N seconds",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setSeconds(&r.Emperor.Heartbeat, e) },
 	},
 	{
 		Option: option.Option{
 			Name: "heartbeat", Kind: option.Seconds, Arg: "SECONDS", Status: option.Differs,
-			Help: "of a vassal: tell the emperor so often that all is well",
-			Note: "Only while every event loop does its work.",
+			Help: "in a vassal: tell the emperor every N seconds that all is well",
+			Note: "It stops when an event loop hangs.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setSeconds(&r.EmperorConfig.Heartbeat, e) },
 	},
 	{
 		Option: option.Option{
 			Name: "emperor-curse-tolerance", Kind: option.Seconds, Arg: "SECONDS", Default: "70", Status: option.Differs,
-			Help: "how long a vassal that is to stop may take before it is killed",
-			Note: "uWSGI has 30: less than requests may take to finish (worker-reload-mercy).",
+			Help: "how long a vassal may take to stop before it is killed",
+			Note: "uWSGI's default is 30, which is less than requests may take to finish (worker-reload-mercy).",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setSeconds(&r.Emperor.Curse, e) },
 	},
 	{
 		Option: option.Option{
 			Name: "emperor-graceful-shutdown", Kind: option.Flag, Default: "true", Status: option.Differs,
-			Help: "have vassals finish their requests when they are stopped",
+			Help: "let vassals finish their requests at a stop",
 			Note: "Always so here.",
 		},
 		set: (*resolver).always,
@@ -240,15 +240,15 @@ var emperorRows = []row{
 	{
 		Option: option.Option{
 			Name: "emperor-wrapper", Kind: option.Text, Arg: "PROGRAM", Status: option.Differs,
-			Help: "run this program for each vassal, with uwsgo's options",
-			Note: "A script that ends in `exec uwsgo \"$@\"`; with uWSGI itself a vassal is one of uWSGI's.",
+			Help: "run this program as each vassal, with uwsgo's options",
+			Note: "A script that ends in `exec uwsgo \"$@\"`, or uWSGI itself.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setText(&r.Emperor.Wrapper, e, "a program") },
 	},
 	{
 		Option: option.Option{
 			Name: "emperor-magic-exec", Kind: option.Flag, Status: option.Same,
-			Help: "run files that may be executed, and take what they print for the configuration of the vassal",
+			Help: "run executable files, and use what they print as the configuration of the vassal",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.Emperor.MagicExec, e) },
 	},

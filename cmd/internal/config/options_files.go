@@ -52,7 +52,7 @@ var fileRows = []row{
 	{
 		Option: option.Option{
 			Name: "static-map", Kind: option.List, Arg: "/PREFIX=DIR", Status: option.Differs,
-			Help: "serve files: paths below the prefix come from this directory or file",
+			Help: "serve the paths below a prefix from this directory or file",
 			Note: "The prefix matches whole path segments, so `/st` does not serve `/static`.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.staticMap(e, false) },
@@ -74,7 +74,7 @@ var fileRows = []row{
 	{
 		Option: option.Option{
 			Name: "static-map2", Kind: option.List, Arg: "/PREFIX=DIR", Status: option.Differs,
-			Help: "the same as static-map, but the prefix belongs to the file's name, too",
+			Help: "the same as static-map, but the prefix is part of the file's name",
 			Note: "As for `static-map`.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.staticMap(e, true) },
@@ -82,8 +82,8 @@ var fileRows = []row{
 	{
 		Option: option.Option{
 			Name: "static-skip-ext", Kind: option.List, Arg: ".EXT", Status: option.Differs,
-			Help: "serve no files whose names end so, such as .py; the app gets their requests",
-			Note: "In upper and lower case; the name that is asked for counts as well as the one that a link leads to.",
+			Help: "serve no file whose name ends so, such as .py; the app gets its requests",
+			Note: "Case does not matter. The requested name counts, and so does the target of a link.",
 		},
 		set: func(r *resolver, e ini.Entry) error {
 			return addText(&r.StaticSkip, e, "the end of a name, such as .py")
@@ -92,46 +92,46 @@ var fileRows = []row{
 	{
 		Option: option.Option{
 			Name: "static-safe", Kind: option.List, Arg: "DIR", Status: option.Differs,
-			Help: "serve what links in a directory of static files lead to, if it is in this one",
-			Note: "The directory itself has to be above, not only the beginning of a name.",
+			Help: "follow links in a directory of static files if they lead into this directory",
+			Note: "It must be a directory above the file, not only the beginning of a name.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return addText(&r.StaticSafe, e, "a directory") },
 	},
 	{
 		Option: option.Option{
 			Name: "check-static-docroot", Kind: option.Flag, Status: option.Same,
-			Help: "serve a file of the DOCUMENT_ROOT that the web server in front names, when the request's path names one",
+			Help: "serve a file below the DOCUMENT_ROOT of the web server in front when the request's path names one",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.DocRoot, e) },
 	},
 	{
 		Option: option.Option{
 			Name: "static-list", Kind: option.Flag, Status: option.Own,
-			Help: "answer for a directory that has no static-index with the names of what is in it",
-			Note: "Names that begin with a dot, links, and what static-skip-ext has are left out.",
+			Help: "list the files of a directory that has no static-index",
+			Note: "Names with a dot in front, links, and the names of static-skip-ext are left out.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.StaticList, e) },
 	},
 	{
 		Option: option.Option{
 			Name: "static-404", Kind: option.Text, Arg: "FILE", Status: option.Own,
-			Help: "answer 404 with this file where a path below a static-map names no file; without it the app is asked",
-			Note: "For what the app answers see `error-route-status`.",
+			Help: "answer 404 with this file when a path below a static-map names no file; without it the app gets the request",
+			Note: "For answers of the app see `error-route-status`.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setText(&r.Static404, e, "a file") },
 	},
 	{
 		Option: option.Option{
 			Name: "static-fallback", Kind: option.List, Arg: "/PREFIX=FILE", Status: option.Own,
-			Help: "answer with this file for pages below the prefix that are no file, as apps that run in the browser want it",
-			Note: "For GET and HEAD by clients that take HTML, where the last part of the path has no dot. Paths below a mount that is longer than the prefix go to its app.",
+			Help: "answer with this file for pages below the prefix that are no file, as apps that run in the browser need it",
+			Note: "It holds for GET and HEAD of clients that accept HTML, if the last part of the path has no dot. Paths below a mount that is longer than the prefix go to its app.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.prefixed(&r.Fallbacks, e, "file", false) },
 	},
 	{
 		Option: option.Option{
 			Name: "static-gzip-all", Kind: option.Flag, Status: option.Differs,
-			Help: "answer with FILE.br, FILE.zst or FILE.gz in place of a static FILE where there is one that the client takes",
+			Help: "answer with FILE.br, FILE.zst or FILE.gz instead of a static FILE if it exists and the client accepts it",
 			Note: noteSiblings,
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.Siblings.All, e) },
@@ -139,7 +139,7 @@ var fileRows = []row{
 	{
 		Option: option.Option{
 			Name: "static-gzip-dir", Aliases: []string{"static-gzip-prefix"}, Kind: option.List, Arg: "DIR", Status: option.Differs,
-			Help: "the same for files whose full names begin so",
+			Help: "the same only for files whose full names begin so",
 			Note: "As for `static-gzip-all`.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return addText(&r.Siblings.Folders, e, "a directory") },
@@ -147,7 +147,7 @@ var fileRows = []row{
 	{
 		Option: option.Option{
 			Name: "static-gzip-ext", Aliases: []string{"static-gzip-suffix"}, Kind: option.List, Arg: ".EXT", Status: option.Differs,
-			Help: "the same for files whose names end so",
+			Help: "the same only for files whose names end so",
 			Note: "As for `static-gzip-all`.",
 		},
 		set: func(r *resolver, e ini.Entry) error {
@@ -157,7 +157,7 @@ var fileRows = []row{
 	{
 		Option: option.Option{
 			Name: "static-gzip", Kind: option.List, Arg: "PATTERN", Status: option.Differs,
-			Help: "the same for files whose full names match",
+			Help: "the same only for files whose full names match",
 			Note: "As for `static-gzip-all`. Patterns are Go's (RE2).",
 		},
 		set: func(r *resolver, e ini.Entry) error {
@@ -177,23 +177,23 @@ var fileRows = []row{
 	{
 		Option: option.Option{
 			Name: "x-sendfile", Kind: option.List, Arg: "DIR", Status: option.Own,
-			Help: "send the file that an app names in X-Sendfile, if it is in this directory; without it the header goes to the web server in front",
-			Note: "What the app says of the content stays; length, ranges, validators and conditions are the file's. A file that is in no such directory is answered with 404.",
+			Help: "send the file that an app names in X-Sendfile if it is in this directory; without this option the header goes to the web server in front",
+			Note: "The app's headers about the content stay; length, ranges, validators and conditions are the file's. A file outside of these directories gets 404.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return addText(&r.XSendfile, e, "a directory") },
 	},
 	{
 		Option: option.Option{
 			Name: "x-accel-redirect", Kind: option.List, Arg: "/PREFIX=DIR", Status: option.Own,
-			Help: "send the file that an app names in X-Accel-Redirect by a path below the prefix; without it the header goes to the web server in front",
-			Note: "As for `x-sendfile`. It is what an internal location with an alias is in nginx.",
+			Help: "send the file that an app names in X-Accel-Redirect by a path below the prefix; without this option the header goes to the web server in front",
+			Note: "As for `x-sendfile`. It does what an internal location with an alias does in nginx.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.prefixed(&r.XAccel, e, "directory", false) },
 	},
 	{
 		Option: option.Option{
 			Name: "static-immutable", Kind: option.Text, Arg: "PATTERN", Status: option.Own,
-			Help: "let clients keep static files whose names match for a year without asking; true means names with a hash, as bundlers and Django make them",
+			Help: "let clients keep static files whose names match for a year without a check; true means names with a hash, as bundlers and Django make them",
 			Note: "`Cache-Control: public, max-age=31536000, immutable`. The name without its directories counts.",
 		},
 		set: func(r *resolver, e ini.Entry) error {
@@ -215,16 +215,16 @@ var fileRows = []row{
 	{
 		Option: option.Option{
 			Name: "mimefile", Aliases: []string{"mime-file"}, Kind: option.List, Arg: "FILE", Status: option.Differs,
-			Help: "read the types of static files from here, in place of /etc/mime.types",
-			Note: "The types of the web are built in, and this file goes before them.",
+			Help: "read the types of static files from this file instead of /etc/mime.types",
+			Note: "The types of the web are built in; this file overrides them.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return addText(&r.MimeFiles, e, "a file") },
 	},
 	{
 		Option: option.Option{
 			Name: "offload-threads", Aliases: []string{"offload-thread"}, Kind: option.Int, Arg: "N", Default: "8", Status: option.Differs,
-			Help: "how many goroutines may wait for disks: for files that are not in memory, and to store large bodies",
-			Note: "In uWSGI threads that send answers, for each worker; here that never holds a worker. 0 means the default.",
+			Help: "let N goroutines wait for disks: for files that are not in memory, and to store large bodies",
+			Note: "In uWSGI each worker has N threads that send answers; here answers never hold a worker. 0 means the default.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setNumber(&r.DiskThreads, e, 1024) },
 	},
@@ -232,14 +232,14 @@ var fileRows = []row{
 		Option: option.Option{
 			Name: "add-header", Kind: option.List, Arg: "NAME: VALUE", Status: option.Differs,
 			Help: "add this header to every response, files and errors included",
-			Note: "`Connection: close` closes, other values for Connection do nothing. What is no header, and one that says how long the body is, ends the start.",
+			Note: "`Connection: close` closes; other values of Connection do nothing. A malformed header, or one about the length of the body, ends the start.",
 		},
 		set: (*resolver).addHeader,
 	},
 	{
 		Option: option.Option{
 			Name: "rem-header", Aliases: []string{"del-header"}, Kind: option.List, Arg: "NAME", Status: option.Same,
-			Help: "leave this header out of every response, except where add-header adds it",
+			Help: "remove this header from every response, unless add-header adds it",
 		},
 		set: (*resolver).remHeader,
 	},
@@ -260,7 +260,7 @@ var fileRows = []row{
 	},
 }
 
-const noteSiblings = "By the weights that the client gives (uWSGI looks whether the name occurs), br before zstd before gzip, with `Vary` and an ETag of its own. uWSGI has no zstd."
+const noteSiblings = "The client's weights decide, then the order br, zstd, gzip; uWSGI only looks whether the name occurs, and has no zstd. Each coding has an ETag of its own, and the answer has `Vary`."
 
 // filePattern compiles a pattern for names of files.
 func filePattern(e ini.Entry, pattern string) (*regexp.Regexp, error) {

@@ -24,30 +24,30 @@ var harakiriRows = []row{
 		Option: option.Option{
 			Name: "harakiri", Short: 't', Kind: option.Seconds, Arg: "SECONDS", Status: option.Differs,
 			Help: "end a request that takes longer, and replace its worker",
-			Note: "The client gets 504. The time is each request's own, also with threads: those of other threads finish. The log has the request, its age and the Python stack of its thread.",
+			Note: "The client gets 504. The requests of other threads finish. The log has the request, its age and the Python stack of its thread.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setSeconds(&r.Harakiri, e) },
 	},
 	{
 		Option: option.Option{
 			Name: "harakiri-verbose", Kind: option.Flag, Status: option.Same,
-			Help: "log the system call, too, that a request is in when --harakiri ends it",
+			Help: "also log the system call of a request that --harakiri ends",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.HarakiriVerbose, e) },
 	},
 	{
 		Option: option.Option{
 			Name: "harakiri-graceful-timeout", Kind: option.Seconds, Arg: "SECONDS", Default: "worker-reload-mercy", Status: option.Differs,
-			Help: "let the other requests of a worker finish for so long after --harakiri",
-			Note: "In uWSGI the time between a first signal and SIGKILL; no signal is sent here unless --harakiri-graceful-signal asks for one.",
+			Help: "let the other requests of a worker go on for N seconds after --harakiri",
+			Note: "In uWSGI it is the time between a first signal and SIGKILL. uwsgo sends a signal only if --harakiri-graceful-signal asks for one.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setSeconds(&r.HarakiriMercy, e) },
 	},
 	{
 		Option: option.Option{
 			Name: "harakiri-graceful-signal", Kind: option.Plain, Arg: "N", Status: option.Differs,
-			Help: "send this signal to the worker of a late request, and let that request, too, end within --harakiri-graceful-timeout",
-			Note: "Not sent unless given (uWSGI: 15), nor without --harakiri-graceful-timeout. An app that does not handle it is ended by it, but for 1, 2, 3, 15 and 20, which workers ignore.",
+			Help: "send this signal to the worker of a late request, and give that request --harakiri-graceful-timeout to end",
+			Note: "No signal is sent by default (uWSGI: 15), nor without --harakiri-graceful-timeout. It ends an app that does not handle it, except 1, 2, 3, 15 and 20, which workers ignore.",
 		},
 		set: (*resolver).harakiriSignal,
 	},

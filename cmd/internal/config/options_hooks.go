@@ -74,13 +74,13 @@ func makeHookRows() []row {
 		add(s.name, s.when, "")
 	}
 	add("post-fork", "in each worker process, before it serves", " A worker in which one fails ends, and another is tried.")
-	add("master-start", "when requests are served", " `unix_signal:NUMBER FUNCTION` has a signal stop or reload the server, log statistics or pause.")
+	add("master-start", "when requests are served", " `unix_signal:NUMBER FUNCTION` lets a signal stop or reload the server, log statistics or pause.")
 	for _, s := range acceptingStages {
 		rows = append(rows, row{
 			Option: option.Option{
 				Name: "hook-" + s.Stage, Kind: option.List, Arg: "ACTION:ARGUMENT", Status: option.Differs,
 				Help: "do this " + s.when,
-				Note: "The server does it, beside the workers; what fails is logged. Actions that change a process, such as chdir and putenv, end the start: see `hook-post-fork`. A worker that is replaced alone does not count.",
+				Note: "The server does it, beside the workers, and logs failures. Actions that change a process, such as chdir and putenv, end the start: see `hook-post-fork`. The replacement of a single worker does not count.",
 			},
 			set: func(r *resolver, e ini.Entry) error { return r.accepting(s.Stage, e) },
 		})
@@ -97,7 +97,7 @@ func makeHookRows() []row {
 			Option: option.Option{
 				Name: "hook-touch", Kind: option.List, Arg: "FILE ACTION:ARGUMENT", Status: option.Differs,
 				Help: "do this when the file is touched: an action as in the other hooks",
-				Note: "Those that change the server itself, such as chdir and putenv, end the start.",
+				Note: "Actions that change the server itself, such as chdir and putenv, end the start.",
 			},
 			set: func(r *resolver, e ini.Entry) error { return r.touch(e, "") },
 		},
@@ -116,7 +116,7 @@ func makeHookRows() []row {
 			Option: option.Option{
 				Name: w.name, Kind: option.List, Arg: arg, Status: option.Differs,
 				Help: "wait until " + w.what + ", at most 60 seconds, before the apps are loaded",
-				Note: "It is a hook of the stage " + w.stage + ". uWSGI takes anything for a file or a directory.",
+				Note: "It is a hook of the stage " + w.stage + ". uWSGI accepts anything as a file or a directory.",
 			},
 			set: func(r *resolver, e ini.Entry) error {
 				e.Value = w.action + ":" + e.Value

@@ -28,15 +28,15 @@ var lifeRows = []row{
 		Option: option.Option{
 			Name: "worker-reload-mercy", Kind: option.Seconds, Arg: "SECONDS", Default: "60", Status: option.Differs,
 			Help: "how long requests may go on at a reload or a stop before their worker is killed",
-			Note: "Holds for a stop too, which in uWSGI cuts requests off.",
+			Note: "It holds for a stop, too; in uWSGI a stop cuts requests off.",
 		},
 		set: (*resolver).mercy,
 	},
 	{
 		Option: option.Option{
 			Name: "reload-mercy", Kind: option.Seconds, Arg: "SECONDS", Status: option.Differs,
-			Help: "the same as --worker-reload-mercy, where that is not given",
-			Note: "uWSGI waits so long for vassals and daemons only, whatever its name says.",
+			Help: "the same as --worker-reload-mercy, if that is not given",
+			Note: "In uWSGI it holds only for vassals and daemons.",
 		},
 		set: (*resolver).reloadMercy,
 	},
@@ -44,7 +44,7 @@ var lifeRows = []row{
 		Option: option.Option{
 			Name: "touch-reload", Kind: option.List, Arg: "FILE", Status: option.Differs,
 			Help: "reload when this file is touched",
-			Note: "Loads the app anew, with new values of env, pythonpath and their kin; the log names other options that have changed and need a restart. The file may be made later.",
+			Note: "It loads the app again, with new values of env, pythonpath and their kin. The log names other changed options, which need a restart. The file may be missing at first.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return addText(&r.TouchReload, e, "a file name") },
 	},
@@ -59,22 +59,22 @@ var lifeRows = []row{
 		Option: option.Option{
 			Name: "touch-workers-reload", Kind: option.List, Arg: "FILE", Status: option.Differs,
 			Help: "reload the workers when this file is touched, also with --exit-on-reload",
-			Note: "Loads the app anew, as touch-reload does.",
+			Note: "It loads the app again, as touch-reload does.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return addText(&r.TouchWorkers, e, "a file name") },
 	},
 	{
 		Option: option.Option{
 			Name: "fs-reload", Aliases: []string{"fs-brutal-reload"}, Kind: option.List, Arg: "PATH", Status: option.Differs,
-			Help: "reload when this file changes, or something in this directory does",
-			Note: "Looked at once a second, without what lies deeper in a directory. fs-brutal-reload finishes requests, too.",
+			Help: "reload when this file, or a file in this directory, changes",
+			Note: "uwsgo looks once a second, and not into subdirectories. fs-brutal-reload finishes requests, too.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return addText(&r.FSReload, e, "a path") },
 	},
 	{
 		Option: option.Option{
 			Name: "exit-on-reload", Kind: option.Flag, Status: option.Same,
-			Help: "end the server, with exit code 0, where it would reload, for a service manager to start it again",
+			Help: "end the server with exit code 0 instead of a reload; a service manager starts it again",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.ExitOnReload, e) },
 	},
@@ -82,7 +82,7 @@ var lifeRows = []row{
 		Option: option.Option{
 			Name: "die-on-term", Kind: option.Flag, Default: "true", Status: option.Differs,
 			Help: "stop on SIGTERM",
-			Note: "Always so here, and gracefully: requests in flight are finished.",
+			Note: "Always on. The server finishes running requests first.",
 		},
 		set: (*resolver).always,
 	},
@@ -96,16 +96,16 @@ var lifeRows = []row{
 	{
 		Option: option.Option{
 			Name: "drain-delay", Kind: option.Seconds, Arg: "SECONDS", Status: option.Own,
-			Help: "go on serving as usual for so long after a signal to stop, until a load balancer has noticed",
-			Note: "A second signal ends it.",
+			Help: "serve as usual for N seconds after a signal to stop, until a load balancer has noticed",
+			Note: "A second signal ends the delay.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setSeconds(&r.DrainDelay, e) },
 	},
 	{
 		Option: option.Option{
 			Name: "ready-path", Kind: option.Text, Arg: "PATH", Status: option.Own,
-			Help: "answer at this path, such as /-/ready, whether requests should be sent here: 200, or 503 and why not",
-			Note: "For the health checks of a load balancer, without a worker. 503 says `stopping` from the signal to stop on, `no worker` while none serves.",
+			Help: "answer at this path, such as /-/ready, whether requests should come here: 200, or 503 with the reason",
+			Note: "It is for the health checks of a load balancer, and needs no worker. 503 says `stopping` after the signal to stop, and `no worker` while none serves.",
 		},
 		set: (*resolver).readyPath,
 	},

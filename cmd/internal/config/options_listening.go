@@ -57,8 +57,8 @@ var listeningRows = []row{
 	{
 		Option: option.Option{
 			Name: "shared-socket", Aliases: []string{"undeferred-shared-socket"}, Kind: option.List, Arg: "ADDR", Status: option.Differs,
-			Help: "name this address once: http, https, socket and their kin mean it by =0, the next one by =1",
-			Note: "Every address is bound before root is given up, so it is not needed for low ports. One that nobody names is not bound.",
+			Help: "name an address once; http, https, socket and their kin refer to the first as =0, to the second as =1",
+			Note: "Low ports do not need it: uwsgo binds every address before it gives up root. An address that no option refers to is not bound.",
 		},
 		set: func(r *resolver, e ini.Entry) error {
 			addr, err := text(e, "an address such as :80")
@@ -69,23 +69,23 @@ var listeningRows = []row{
 	{
 		Option: option.Option{
 			Name: "abstract-socket", Short: 'a', Kind: option.Flag, Status: option.Same,
-			Help: "give unix sockets abstract names in place of files, as @ in front of the name does (Linux)",
+			Help: "give unix sockets abstract names instead of files, as an @ before the name does (Linux)",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.Abstract, e) },
 	},
 	{
 		Option: option.Option{
 			Name: "enable-proxy-protocol", Aliases: []string{"http-enable-proxy-protocol"}, Kind: option.Flag, Arg: "BOOL", Optional: true, Status: option.Differs,
-			Help: "on addresses for HTTP, take the client's address from the header of the PROXY protocol that a load balancer sends, version 1 or 2",
-			Note: "Only from those that --proxy-protocol-from names; from others it is refused with 400, and the log says so. uWSGI believes everybody, and reads version 1.",
+			Help: "on HTTP addresses, take the client's address from the PROXY protocol header of a load balancer, version 1 or 2",
+			Note: "Only peers in --proxy-protocol-from may send it. Others get 400, and the log says so. uWSGI believes everybody, and reads version 1 only.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.ProxyProtocol, e) },
 	},
 	{
 		Option: option.Option{
 			Name: "proxy-protocol-from", Kind: option.List, Arg: "NETWORKS", Default: "127.0.0.0/8,::1,unix", Status: option.Own,
-			Help: "who may send the header of the PROXY protocol: addresses, networks (10.0.0.0/8) and the word unix, separated by commas",
-			Note: "Those that are named have to send it; without this option the machine itself may, and need not.",
+			Help: "who may send the PROXY protocol header: addresses, networks (10.0.0.0/8) and the word unix, separated by commas",
+			Note: "The peers named here must send it. Without this option the machine itself may send it, or leave it out.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return addText(&r.ProxyFrom, e, "addresses or networks") },
 	},
@@ -162,8 +162,8 @@ var listeningRows = []row{
 	{
 		Option: option.Option{
 			Name: "reuse-port", Kind: option.Flag, Status: option.Differs,
-			Help: "let other servers with this option listen on the same TCP ports; the kernel spreads the connections over them",
-			Note: "Where it cannot be set the start ends; uWSGI goes on without it. A second start by mistake goes unnoticed.",
+			Help: "share the TCP ports with other servers that have this option; the kernel spreads the connections over them",
+			Note: "The start ends where the system lacks it; uWSGI goes on without it. Nobody notices a second start by mistake.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.ReusePort, e) },
 	},

@@ -36,7 +36,7 @@ var loggingRows = []row{
 	{
 		Option: option.Option{
 			Name: "disable-logging", Short: 'L', Kind: option.Flag, Status: option.Same,
-			Help: "do not log requests, but those that --log-4xx and its kin ask for",
+			Help: "log no requests, except those that --log-4xx and its kin ask for",
 		},
 		set: (*resolver).disableLogging,
 	},
@@ -57,15 +57,15 @@ var loggingRows = []row{
 	{
 		Option: option.Option{
 			Name: "log-slow", Kind: option.Text, Arg: "MSECS", Status: option.Same,
-			Help: "with --disable-logging: log requests that take at least so many milliseconds",
-			Note: "A value that is no number is 0, which is off, with a warning.",
+			Help: "with --disable-logging: log requests that take at least N milliseconds",
+			Note: "A value that is not a number counts as 0 (off), with a warning.",
 		},
 		set: (*resolver).logSlow,
 	},
 	{
 		Option: option.Option{
 			Name: "log-big", Kind: option.Size, Arg: "BYTES", Status: option.Same,
-			Help: "with --disable-logging: log responses whose body has at least so many bytes",
+			Help: "with --disable-logging: log responses whose body has at least N bytes",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setSize(&r.LogFilter.BiggerThan, e) },
 	},
@@ -86,16 +86,16 @@ var loggingRows = []row{
 	{
 		Option: option.Option{
 			Name: "log-ioerror", Kind: option.Flag, Arg: "BOOL", Status: option.Differs,
-			Help: "with --disable-logging: log requests whose client could not be read from or written to",
-			Note: "One of the two is enough; uWSGI asks for both.",
+			Help: "with --disable-logging: log requests whose client failed while it sent or received",
+			Note: "Either is enough; uWSGI needs both.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.LogFilter.IOError, e) },
 	},
 	{
 		Option: option.Option{
 			Name: "log-format", Aliases: []string{"logformat"}, Kind: option.Text, Arg: "FORMAT", Status: option.Differs,
-			Help: "log requests in this form; %(uri), %(status), %(msecs) and their like are filled in",
-			Note: "Has `%(queue_msecs)` and `%(queue_micros)` too: how long a request waited to be run. What clients send is escaped. `%(var.HTTP_AUTHORIZATION)` is `-`, as it holds passwords.",
+			Help: "log requests in this format, with %(uri), %(status), %(msecs) and their like",
+			Note: "It also has `%(queue_msecs)` and `%(queue_micros)`: how long a request waited for a worker. Text from clients is escaped. `%(var.HTTP_AUTHORIZATION)` is `-`, because it holds passwords.",
 		},
 		set: func(r *resolver, e ini.Entry) error {
 			return setText(&r.LogFormat, e, "a format such as %(uri) %(status)")
@@ -104,7 +104,7 @@ var loggingRows = []row{
 	{
 		Option: option.Option{
 			Name: "logformat-strftime", Aliases: []string{"log-format-strftime"}, Kind: option.Flag, Status: option.Same,
-			Help: "have %(ftime) of --log-format in the form of --log-date",
+			Help: "format %(ftime) of --log-format as --log-date says",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.LogFormatDate, e) },
 	},
@@ -118,15 +118,15 @@ var loggingRows = []row{
 	{
 		Option: option.Option{
 			Name: "log-x-forwarded-for", Kind: option.Flag, Status: option.Same,
-			Help: "log what X-Forwarded-For says in place of the address of the client",
-			Note: "Any client can send that header: with --trusted-proxy the address is the client's that those proxies tell of, whatever others send.",
+			Help: "log the value of X-Forwarded-For instead of the client's address",
+			Note: "Any client can send that header. With --trusted-proxy the log has the address that those proxies report, whatever others send.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.LogForwardedFor, e) },
 	},
 	{
 		Option: option.Option{
 			Name: "memory-report", Short: 'm', Kind: option.Plain, Arg: "1|2", Optional: true, Status: option.Differs,
-			Help: "begin lines of requests with the memory of their worker; 2: also with what it does not share",
+			Help: "begin request lines with the memory of their worker; 2 adds the memory that it does not share",
 			Note: "Looked at once a second. Stats and `%(rss)` have it without this option, too.",
 		},
 		set: (*resolver).memoryReport,
@@ -134,15 +134,15 @@ var loggingRows = []row{
 	{
 		Option: option.Option{
 			Name: "log-json", Kind: option.Flag, Status: option.Own,
-			Help: "log JSON: an object for each request, and one for each message of the server and the app",
-			Note: "What an app prints and is a JSON object stays as it is. A `log-format` of your own stays, too.",
+			Help: "log JSON: one object for each request and for each message of the server and the app",
+			Note: "A JSON object that an app prints stays as it is. So does a `log-format` of your own.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.Log.JSON, e) },
 	},
 	{
 		Option: option.Option{
 			Name: "log-date", Aliases: []string{"logdate", "log-prefix"}, Kind: option.Text, Arg: "STRFTIME", Optional: true, Status: option.Same,
-			Help: "begin lines of the server with the time, in a form of strftime or that of ctime",
+			Help: "begin lines of the server with the time, as ctime writes it or in a format of strftime",
 		},
 		set: (*resolver).logDate,
 	},
@@ -156,22 +156,22 @@ var loggingRows = []row{
 	{
 		Option: option.Option{
 			Name: "logto2", Kind: option.Text, Arg: "FILE", Status: option.Same,
-			Help: "the same, opened by the user of --uid; until then lines go to --logto",
+			Help: "the same, but the user of --uid opens the file; until then lines go to --logto",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setText(&r.LogTo2, e, "a file name") },
 	},
 	{
 		Option: option.Option{
 			Name: "logger", Aliases: []string{"worker-logger"}, Kind: option.List, Arg: "[NAME ]KIND[:ARG]", Status: option.Differs,
-			Help: "write the log by a logger: file:PATH, stdio, fd:N, socket:ADDR, syslog:IDENT or rsyslog:ADDR,IDENT; one with a name gets what --log-route sends to it",
-			Note: "Kinds that are not there (redislog, mongodblog, zeromq and others) end the start, and so does one that cannot be opened. uWSGI opens them with the first line.",
+			Help: "write the log to a logger: file:PATH, stdio, fd:N, socket:ADDR, syslog:IDENT or rsyslog:ADDR,IDENT; a logger with a name gets what --log-route sends to it",
+			Note: "Other kinds (redislog, mongodblog, zeromq and so on) end the start, and so does a logger that cannot be opened. uWSGI opens them at the first line.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.addLogger(&r.Log.Loggers, e, e.Value) },
 	},
 	{
 		Option: option.Option{
 			Name: "req-logger", Aliases: []string{"logger-req", "worker-logger-req"}, Kind: option.List, Arg: "[NAME ]KIND[:ARG]", Status: option.Same,
-			Help: "write the lines of requests by a logger of their own",
+			Help: "write the request lines to a logger of their own",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.addLogger(&r.Log.RequestLoggers, e, e.Value) },
 	},
@@ -192,43 +192,43 @@ var loggingRows = []row{
 	{
 		Option: option.Option{
 			Name: "rsyslog-packet-size", Kind: option.Int, Arg: "BYTES", Default: "1024", Status: option.Same,
-			Help: "send at most so many bytes in a datagram of rsyslog",
+			Help: "send at most N bytes in a datagram of rsyslog",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setNumber(&r.Log.PacketSize, e, math.MaxUint16) },
 	},
 	{
 		Option: option.Option{
 			Name: "rsyslog-split-messages", Kind: option.Flag, Status: option.Same,
-			Help: "send a long message to rsyslog in several datagrams instead of its beginning",
+			Help: "send a long message to rsyslog in several datagrams instead of cutting it",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.Log.SplitMessages, e) },
 	},
 	{
 		Option: option.Option{
 			Name: "log-encoder", Aliases: []string{"worker-log-encoder"}, Kind: option.List, Arg: "ENCODER[:NAME][ ARG]", Status: option.Same,
-			Help: "change each message of the log: prefix, suffix, nl, format, json, gzip or compress, one after the other, all or for the logger of that name",
+			Help: "change each log message: prefix, suffix, nl, format, json, gzip or compress, in the order given; with a name only for that logger",
 		},
 		set: func(r *resolver, e ini.Entry) error { return addParsed(&r.Log.Encoders, e, logger.ParseEncoder) },
 	},
 	{
 		Option: option.Option{
 			Name: "log-req-encoder", Aliases: []string{"worker-log-req-encoder"}, Kind: option.List, Arg: "ENCODER[:NAME][ ARG]", Status: option.Same,
-			Help: "change each line of a request, with --req-logger",
+			Help: "change each request line, with --req-logger",
 		},
 		set: func(r *resolver, e ini.Entry) error { return addParsed(&r.Log.RequestEncoders, e, logger.ParseEncoder) },
 	},
 	{
 		Option: option.Option{
 			Name: "log-route", Kind: option.List, Arg: "NAME REGEX", Status: option.Same,
-			Help: "send messages that match to the logger of that name alone",
+			Help: "send messages that match only to the logger of that name",
 		},
 		set: func(r *resolver, e ini.Entry) error { return addParsed(&r.Log.Routes, e, logger.ParseRoute) },
 	},
 	{
 		Option: option.Option{
 			Name: "log-req-route", Kind: option.List, Arg: "NAME REGEX", Status: option.Differs,
-			Help: "send lines of requests that match to the logger of that name alone",
-			Note: "Finds loggers of `req-logger`, too; uWSGI only those of `logger`.",
+			Help: "send request lines that match only to the logger of that name",
+			Note: "It also finds loggers of `req-logger`; uWSGI only those of `logger`.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return addParsed(&r.Log.RequestRoutes, e, logger.ParseRoute) },
 	},
@@ -242,15 +242,15 @@ var loggingRows = []row{
 	{
 		Option: option.Option{
 			Name: "log-filter", Kind: option.List, Arg: "REGEX", Status: option.Same,
-			Help: "leave all other messages out of the log",
+			Help: "leave messages that do not match out of the log",
 		},
 		set: func(r *resolver, e ini.Entry) error { return addParsed(&r.Log.Filter, e, logger.ParsePattern) },
 	},
 	{
 		Option: option.Option{
 			Name: "log-master", Kind: option.Flag, Status: option.Same,
-			Help: "have what is printed pass through the server",
-			Note: "Always so but for a log on standard error without encoders, routes and loggers.",
+			Help: "pass all output of apps through the server",
+			Note: "Always on, except for a log on standard error without encoders, routes and loggers.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.Log.Master, e) },
 	},
@@ -264,7 +264,7 @@ var loggingRows = []row{
 	{
 		Option: option.Option{
 			Name: "log-maxsize", Kind: option.Size, Arg: "BYTES", Status: option.Same,
-			Help: "rotate the file of --logto when it has more",
+			Help: "rotate the file of --logto when it exceeds this size",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setSize(&r.Log.MaxSize, e) },
 	},
@@ -279,23 +279,23 @@ var loggingRows = []row{
 		Option: option.Option{
 			Name: "touch-logrotate", Kind: option.List, Arg: "FILE", Status: option.Differs,
 			Help: "rotate log files when this file is touched",
-			Note: "All of them, as with the letter L of `master-fifo`; in uWSGI that of `logto`.",
+			Note: "It rotates all of them, as the letter L of `master-fifo` does; uWSGI only that of `logto`.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return addText(&r.TouchLogRotate, e, "a file name") },
 	},
 	{
 		Option: option.Option{
 			Name: "touch-logreopen", Kind: option.List, Arg: "FILE", Status: option.Differs,
-			Help: "open log files anew when this file is touched, as logrotate asks for",
-			Note: "All of them, as with the letter l of `master-fifo`, and for workers and what runs beside the server, too; in uWSGI that of `logto`.",
+			Help: "reopen log files when this file is touched, as logrotate needs it",
+			Note: "It reopens all of them, as the letter l of `master-fifo` does, also for workers and companions; uWSGI only that of `logto`.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return addText(&r.TouchLogReopen, e, "a file name") },
 	},
 	{
 		Option: option.Option{
 			Name: "log-reopen", Kind: option.Flag, Status: option.Differs,
-			Help: "open log files anew at each reload",
-			Note: "Always so, where the path leads to another file by then.",
+			Help: "reopen log files at each reload",
+			Note: "Always on, if the path leads to another file by then.",
 		},
 		set: (*resolver).always,
 	},
@@ -303,7 +303,7 @@ var loggingRows = []row{
 		Option: option.Option{
 			Name: "logfile-chmod", Kind: option.Text, Arg: "MODE", Default: "640", Status: option.Differs,
 			Help: "the mode of log files",
-			Note: "Of all of them; in uWSGI that of `logto`. What cannot be changed ends the start.",
+			Note: "It holds for all of them; in uWSGI for that of `logto`. If the mode cannot be set, the start ends.",
 		},
 		set: (*resolver).logChmod,
 	},
@@ -311,14 +311,14 @@ var loggingRows = []row{
 		Option: option.Option{
 			Name: "logfile-chown", Kind: option.Flag, Status: option.Same,
 			Help: "give log files to the user of --uid and the group of --gid",
-			Note: "Names that are given as its value are not looked at, as in uWSGI.",
+			Note: "A value with names is ignored, as in uWSGI.",
 		},
 		set: (*resolver).logChown,
 	},
 	{
 		Option: option.Option{
 			Name: "logger-list", Aliases: []string{"loggers-list"}, Kind: option.Flag, Status: option.Same,
-			Help: "log which kinds of logger there are",
+			Help: "log the available kinds of loggers",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.LoggerList, e) },
 	},

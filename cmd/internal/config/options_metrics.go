@@ -19,15 +19,15 @@ var metricRows = []row{
 	{
 		Option: option.Option{
 			Name: "enable-metrics", Kind: option.Flag, Status: option.Same,
-			Help: "have metrics in the stats and the uwsgi module",
+			Help: "turn on metrics in the stats and the uwsgi module",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.Metrics.On, e) },
 	},
 	{
 		Option: option.Option{
 			Name: "metric", Kind: option.List, Arg: "NAME|name=NAME,type=gauge,...", Status: option.Differs,
-			Help: "a metric for apps: oid, type (counter, gauge, absolute, alias), initial_value, alias=METRIC, collector=file with arg1=FILE and arg1n=WORD may follow",
-			Note: "There are no other collectors, and no children: those end the start.",
+			Help: "define a metric for apps: oid, type (counter, gauge, absolute, alias), initial_value, alias=METRIC, collector=file with arg1=FILE and arg1n=WORD may follow",
+			Note: "Other collectors, and children, end the start.",
 		},
 		set: func(r *resolver, e ini.Entry) error {
 			r.Metrics.On = true
@@ -37,7 +37,7 @@ var metricRows = []row{
 	{
 		Option: option.Option{
 			Name: "metric-threshold", Aliases: []string{"metric-alarm", "alarm-metric"}, Kind: option.List, Arg: "key=METRIC,value=N,alarm=NAME,...", Status: option.Same,
-			Help: "raise an alarm when a metric has reached a value: rate=SECONDS between alarms, msg=TEXT and reset=N may follow",
+			Help: "raise an alarm when a metric reaches a value; rate=SECONDS between alarms, msg=TEXT and reset=N may follow",
 		},
 		set: func(r *resolver, e ini.Entry) error {
 			r.Metrics.On = true
@@ -49,7 +49,7 @@ var metricRows = []row{
 		Option: option.Option{
 			Name: "metrics-dir", Aliases: []string{"metric-dir"}, Kind: option.Text, Arg: "DIR", Status: option.Differs,
 			Help: "keep the values of the metrics of --metric in files of this directory",
-			Note: "Not those of the server, which the stats have. A file has the value and a newline alone.",
+			Note: "The stats have the metrics of the server. A file holds only the value and a newline.",
 		},
 		set: func(r *resolver, e ini.Entry) error {
 			r.Metrics.On = true
@@ -59,15 +59,15 @@ var metricRows = []row{
 	{
 		Option: option.Option{
 			Name: "metrics-dir-restore", Aliases: []string{"metric-dir-restore"}, Kind: option.Flag, Status: option.Same,
-			Help: "have metrics begin with the values in --metrics-dir",
+			Help: "start metrics with the values in --metrics-dir",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.Metrics.Restore, e) },
 	},
 	{
 		Option: option.Option{
 			Name: "stats-push", Kind: option.List, Arg: "statsd:HOST:PORT[,PREFIX]", Status: option.Differs,
-			Help: "send the metrics to a statsd, by UDP",
-			Note: "There are no other kinds: those end the start.",
+			Help: "send the metrics to a statsd server, by UDP",
+			Note: "Other kinds end the start.",
 		},
 		set: func(r *resolver, e ini.Entry) error {
 			r.Metrics.On = true

@@ -39,15 +39,15 @@ var muleRows = []row{
 	{
 		Option: option.Option{
 			Name: "mule", Kind: option.List, Arg: "FILE|MODULE:FUNCTION", Optional: true, Status: option.Differs,
-			Help: "add a mule: a process that runs this file, calls this function, or waits for messages and signals",
-			Note: "What ends soon after its start again and again is started after a pause, which grows to a minute. A message or a function that has begun may end within `mule-reload-mercy` at a reload and a stop. With lazy-apps a mule that waits imports the app, too.",
+			Help: "add a mule: a process that runs this file or calls this function; without a value it waits for messages and signals",
+			Note: "A mule that keeps ending soon is started again after a pause, which grows to a minute. At a reload and a stop it finishes its message or signal within `mule-reload-mercy`. With lazy-apps a mule that waits imports the app, too.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.addMules(e, []string{strings.TrimSpace(e.Value)}) },
 	},
 	{
 		Option: option.Option{
 			Name: "mules", Kind: option.Int, Arg: "N", Status: option.Same,
-			Help: "add so many mules that wait for messages and signals",
+			Help: "add N mules that wait for messages and signals",
 		},
 		set: func(r *resolver, e ini.Entry) error {
 			var n int
@@ -60,28 +60,28 @@ var muleRows = []row{
 	{
 		Option: option.Option{
 			Name: "farm", Kind: option.List, Arg: "NAME:MULE,MULE", Status: option.Same,
-			Help: "a group of mules, by number: one of them takes each message or signal that is for the farm",
+			Help: "group mules by their numbers; one of them takes each message or signal for the farm",
 		},
 		set: (*resolver).farm,
 	},
 	{
 		Option: option.Option{
 			Name: "mule-harakiri", Kind: option.Seconds, Arg: "SECONDS", Status: option.Same,
-			Help: "kill a mule in which the function of a signal takes longer",
+			Help: "kill a mule when the function of a signal runs longer",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setSeconds(&r.MuleHarakiri, e) },
 	},
 	{
 		Option: option.Option{
 			Name: "mule-reload-mercy", Kind: option.Seconds, Arg: "SECONDS", Default: "60", Status: option.Same,
-			Help: "how long a mule may take to go at a reload and at the end, before it is killed",
+			Help: "how long a mule may take to end at a reload or a stop before it is killed",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setSeconds(&r.MuleMercy, e) },
 	},
 	{
 		Option: option.Option{
 			Name: "mule-msg-size", Kind: option.Size, Arg: "BYTES", Status: option.Same,
-			Help: "the size of each queue of messages to mules, which bounds one message, too",
+			Help: "the size of each mule message queue, and so the largest message",
 		},
 		set: func(r *resolver, e ini.Entry) error {
 			if err := setSize(&r.MuleMsgSize, e); err != nil {

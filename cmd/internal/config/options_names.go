@@ -35,7 +35,7 @@ var nameRows = []row{
 	{
 		Option: option.Option{
 			Name: "auto-procname", Kind: option.Flag, Status: option.Differs,
-			Help: "have ps show uWSGI master, uWSGI worker 1 and so on",
+			Help: "make ps show uWSGI master, uWSGI worker 1 and so on",
 			Note: "Linux. The process that imports the app and forks the workers is `uWSGI zygote`.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.Procnames.Auto, e) },
@@ -64,14 +64,14 @@ var nameRows = []row{
 	{
 		Option: option.Option{
 			Name: "procname", Kind: option.Text, Arg: "TEXT", Status: option.Same,
-			Help: "have ps show this for every process",
+			Help: "the name that ps shows for every process",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setText(&r.Procnames.All, e, "a name") },
 	},
 	{
 		Option: option.Option{
 			Name: "procname-master", Kind: option.Text, Arg: "TEXT", Status: option.Same,
-			Help: "have ps show this for the server itself",
+			Help: "the name that ps shows for the server itself",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setText(&r.Procnames.Master, e, "a name") },
 	},

@@ -66,7 +66,7 @@ var processRows = []row{
 		Option: option.Option{
 			Name: "gevent", Kind: option.Int, Arg: "N", Status: option.Differs,
 			Help: "run the requests of each worker in greenlets of gevent, N at a time",
-			Note: "The Python of the app needs gevent. threads is 1. See docs/gevent.md.",
+			Note: "The app's Python needs the package gevent. Each worker has one thread. See [gevent.md](gevent.md).",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setNumber(&r.Greenlets, e, maxGreenlets) },
 	},
@@ -74,7 +74,7 @@ var processRows = []row{
 		Option: option.Option{
 			Name: "gevent-monkey-patch", Kind: option.Flag, Status: option.Same,
 			Help: "call gevent.monkey.patch_all() in each worker, once the app is loaded",
-			Note: "gevent-early-monkey-patch does so before, which is safer.",
+			Note: "gevent-early-monkey-patch patches before the app is loaded, which is safer.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.Gevent.Patch, e) },
 	},
@@ -88,7 +88,7 @@ var processRows = []row{
 	{
 		Option: option.Option{
 			Name: "gevent-wait-for-hub", Kind: option.Flag, Status: option.Same,
-			Help: "have a worker that is to end wait for all greenlets, not for its requests alone",
+			Help: "make a worker that ends wait for all greenlets, not only for its requests",
 			Note: "At most as long as worker-reload-mercy.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.Gevent.Wait, e) },
@@ -96,22 +96,22 @@ var processRows = []row{
 	{
 		Option: option.Option{
 			Name: "websocket-max-size", Aliases: []string{"websockets-max-size"}, Kind: option.Int, Arg: "KIB", Default: "1024", Status: option.Same,
-			Help: "bound the messages of WebSockets, in KiB",
-			Note: "Pieces of a message count together. The socket of libraries (simple-websocket) has limits of its own.",
+			Help: "the largest message of a WebSocket, in KiB",
+			Note: "The pieces of a message count together. Libraries on simple-websocket have limits of their own.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setNumber(&r.WebSockets.MaxSize, e, 1<<20) },
 	},
 	{
 		Option: option.Option{
 			Name: "websocket-ping-freq", Aliases: []string{"websockets-ping-freq"}, Kind: option.Int, Arg: "SECONDS", Default: "30", Status: option.Same,
-			Help: "ask the client of a WebSocket whether it is there when it has been silent for so long",
+			Help: "ping the client of a WebSocket after N seconds of silence",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setNumber(&r.WebSockets.PingFreq, e, 1<<20) },
 	},
 	{
 		Option: option.Option{
 			Name: "websocket-pong-tolerance", Aliases: []string{"websockets-pong-tolerance"}, Kind: option.Int, Arg: "SECONDS", Default: "3", Status: option.Same,
-			Help: "close a WebSocket whose client does not answer that within so long",
+			Help: "close a WebSocket if the client does not answer a ping within N seconds",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setNumber(&r.WebSockets.PongTolerance, e, 1<<20) },
 	},
@@ -126,7 +126,7 @@ var processRows = []row{
 	{
 		Option: option.Option{
 			Name: "loop", Kind: option.Text, Arg: "ENGINE", Status: option.Differs,
-			Help: "gevent, together with async = N, is what gevent = N says",
+			Help: "with gevent and async = N: the same as gevent = N",
 			Note: "Any other engine ends the start.",
 		},
 		set: (*resolver).loopEngine,
@@ -134,8 +134,8 @@ var processRows = []row{
 	{
 		Option: option.Option{
 			Name: "async", Kind: option.Int, Arg: "N", Status: option.Differs,
-			Help: "requests at a time of each worker, with loop = gevent",
-			Note: "Without that it ends the start: give gevent = N or threads = N.",
+			Help: "how many requests a worker runs at a time, with loop = gevent",
+			Note: "Without loop = gevent it ends the start: write gevent = N or threads = N instead.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setNumber(&r.async, e, maxGreenlets) },
 	},
@@ -158,22 +158,22 @@ var processRows = []row{
 		Option: option.Option{
 			Name: "cpu-affinity", Kind: option.Int, Arg: "N", Status: option.Differs,
 			Help: "run each worker on N processors of its own, in turn (Linux)",
-			Note: "Of those that the server may run on, in a container for one; uWSGI counts from 0.",
+			Note: "uwsgo counts the processors that the server may use, as in a container; uWSGI counts all from 0.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setNumber(&r.Affinity, e, maxProcesses) },
 	},
 	{
 		Option: option.Option{
 			Name: "max-fd", Kind: option.Int, Arg: "N", Status: option.Differs,
-			Help: "let the server and each worker have N descriptors open; more than the system's limit needs root",
-			Note: "At least 256. Where it cannot be set, the log says so, and the limit stays as it is.",
+			Help: "let the server and each worker have N open descriptors; root alone may exceed the system's limit",
+			Note: "At least 256. If it cannot be set, the log says so, and the limit stays.",
 		},
 		set: (*resolver).maxFD,
 	},
 	{
 		Option: option.Option{
 			Name: "honour-stdin", Kind: option.Flag, Status: option.Differs,
-			Help: "give the app the server's standard input, so that breakpoint() and pdb can be used",
+			Help: "give the app the server's standard input, for breakpoint() and pdb",
 			Note: "Run one worker with one thread. Without it standard input is /dev/null.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.Stdin, e) },

@@ -51,8 +51,8 @@ var proxyRows = []row{
 	{
 		Option: option.Option{
 			Name: "http-to", Kind: option.List, Arg: "ADDR", Status: option.Differs,
-			Help: "pass the requests of http and https addresses on to another server, by the uwsgi protocol; several times for several servers",
-			Note: "http://ADDR is for servers that speak HTTP, as --http-backend-http is for all. An address of this server changes nothing: there is no router in between. Rules, files and compression come first. [proxy.md](proxy.md) has more.",
+			Help: "pass the requests of http and https addresses on to another server, by the uwsgi protocol; give it once for each server",
+			Note: "Write http://ADDR for a server that speaks HTTP, or --http-backend-http for all. An address of this server itself changes nothing: there is no router in between. Rules, files and compression come first. See [proxy.md](proxy.md).",
 		},
 		set: func(r *resolver, e ini.Entry) error {
 			if e.Value == "" {
@@ -72,7 +72,7 @@ var proxyRows = []row{
 	{
 		Option: option.Option{
 			Name: "upstream", Kind: option.List, Arg: upstreamForm, Status: option.Own,
-			Help: "name a group of servers for the actions http and uwsgi of rules: api=10.0.0.1:80 weight=2,10.0.0.2:80 balance=least",
+			Help: "name a group of servers for the rule actions http and uwsgi: api=10.0.0.1:80 weight=2,10.0.0.2:80 balance=least",
 			Note: "[proxy.md](proxy.md) has the keys.",
 		},
 		set: (*resolver).upstream,
@@ -81,15 +81,15 @@ var proxyRows = []row{
 		Option: option.Option{
 			Name: "proxy-connect-timeout", Kind: option.Seconds, Arg: "SECONDS", Default: "5", Status: option.Own,
 			Help: "how long it may take to connect to another server",
-			Note: "Then the next server of a group is asked, and without one the client gets 504.",
+			Note: "After that the next server of the group is asked; without one the client gets 504.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setSeconds(&r.Passing.ConnectTimeout, e) },
 	},
 	{
 		Option: option.Option{
 			Name: "proxy-send-timeout", Kind: option.Seconds, Arg: "SECONDS", Default: "60", Status: option.Own,
-			Help: "how long another server may take nothing of a request",
-			Note: "A slow client has its own time: http-timeout.",
+			Help: "how long another server may accept no byte of a request",
+			Note: "The limit for a slow client is http-timeout.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setSeconds(&r.Passing.SendTimeout, e) },
 	},
@@ -97,7 +97,7 @@ var proxyRows = []row{
 		Option: option.Option{
 			Name: "proxy-read-timeout", Kind: option.Seconds, Arg: "SECONDS", Default: "60", Status: option.Own,
 			Help: "how long another server may be silent before its answer and within it",
-			Note: "Not for WebSockets and other upgraded connections.",
+			Note: "It does not hold for WebSockets and other upgraded connections.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setSeconds(&r.Passing.ReadTimeout, e) },
 	},
@@ -105,15 +105,15 @@ var proxyRows = []row{
 		Option: option.Option{
 			Name: "proxy-idle-timeout", Kind: option.Seconds, Arg: "SECONDS", Default: "30", Status: option.Own,
 			Help: "how long an idle connection to another server is kept",
-			Note: "Shorter where the server says so, with Keep-Alive: timeout=5.",
+			Note: "A server can shorten it with Keep-Alive: timeout=5.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setSeconds(&r.Passing.IdleTimeout, e) },
 	},
 	{
 		Option: option.Option{
 			Name: "proxy-forwarded", Kind: option.Flag, Status: option.Own,
-			Help: "tell other servers of the client in the field Forwarded (RFC 7239), beside X-Forwarded-For, -Proto and -Host",
-			Note: "By HTTP; over uwsgi REMOTE_ADDR and HTTPS say it.",
+			Help: "tell other servers about the client in the field Forwarded (RFC 7239) as well as X-Forwarded-For, -Proto and -Host",
+			Note: "Over HTTP. Over uwsgi REMOTE_ADDR and HTTPS have it.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.Passing.Forwarded, e) },
 	},

@@ -46,7 +46,7 @@ var pythonRows = []row{
 	{
 		Option: option.Option{
 			Name: "pythonpath", Aliases: []string{"python-path", "pp", "early-pythonpath", "early-python-path", "pypy-pp", "pypy-python-path", "pypy-pythonpath"}, Kind: option.List, Arg: "DIR", Status: option.Same,
-			Help: "put this directory, or those that match a glob pattern, in front of sys.path",
+			Help: "put this directory, or all that match a glob pattern, in front of sys.path",
 		},
 		set:   (*resolver).pythonPath,
 		holds: atReload,
@@ -73,7 +73,7 @@ var pythonRows = []row{
 	{
 		Option: option.Option{
 			Name: "envdir", Kind: option.List, Arg: "DIR", Status: option.Same,
-			Help: "set environment variables for the app from the files of this directory: the name is the variable, the first line its value; an empty file takes it out",
+			Help: "set environment variables for the app from the files of this directory: the file's name is the variable, its first line the value; an empty file removes the variable",
 		},
 		set:   (*resolver).envDir,
 		holds: atReload,
@@ -81,7 +81,7 @@ var pythonRows = []row{
 	{
 		Option: option.Option{
 			Name: "unenv", Kind: option.List, Arg: "NAME", Status: option.Same,
-			Help: "take a variable out of the app's environment",
+			Help: "remove a variable from the app's environment",
 		},
 		set:   (*resolver).unenv,
 		holds: atReload,
@@ -97,7 +97,7 @@ var pythonRows = []row{
 		Option: option.Option{
 			Name: "chdir2", Kind: option.Text, Arg: "DIR", Status: option.Differs,
 			Help: "change to this directory once the app is loaded",
-			Note: "The workers do; with lazy-apps each does before it loads the app. The server itself stays where it is.",
+			Note: "Only the workers change directory; with lazy-apps before they load the app. The server stays where it is.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setText(&r.Chdir2, e, "a directory") },
 	},
@@ -105,14 +105,14 @@ var pythonRows = []row{
 		Option: option.Option{
 			Name: "import", Aliases: []string{"pyimport", "py-import", "python-import"}, Kind: option.List, Arg: "MODULE", Status: option.Differs,
 			Help: "import this Python module, or run this file, before the app is loaded",
-			Note: "One that fails is named in a warning; as in uWSGI the start goes on.",
+			Note: "A warning names one that fails. The start goes on, as in uWSGI.",
 		},
 		set: (*resolver).imports,
 	},
 	{
 		Option: option.Option{
 			Name: "shared-import", Aliases: []string{"shared-pyimport", "shared-py-import", "shared-python-import", "early-pyimport", "early-python-import"}, Kind: option.List, Arg: "MODULE", Status: option.Differs,
-			Help: "import this Python module in all processes of Python, before those of import",
+			Help: "import this Python module in all Python processes, before those of --import",
 			Note: "With lazy-apps each worker imports it for itself. The server itself runs no Python.",
 		},
 		set: (*resolver).imports,
@@ -135,7 +135,7 @@ var pythonRows = []row{
 		Option: option.Option{
 			Name: "py-autoreload", Aliases: []string{"py-auto-reload", "python-autoreload", "python-auto-reload"}, Kind: option.Seconds, Arg: "SECONDS", Status: option.Differs,
 			Help: "reload when a file of the app's Python code changes; for development",
-			Note: "Any number but 0 does: the system tells of changes at once. Every .py file beside an imported one counts; the standard library and site-packages do not.",
+			Note: "Any number but 0 turns it on: the system tells of changes at once. Every .py file beside an imported one counts; the standard library and site-packages do not.",
 		},
 		set: (*resolver).autoReload,
 	},

@@ -30,14 +30,14 @@ var recyclingRows = []row{
 		Option: option.Option{
 			Name: "reload-on-exception", Kind: option.Flag, Status: option.Differs,
 			Help: "replace a worker after the app has raised an exception",
-			Note: "It finishes the requests of its other threads, and the new one is ready first.",
+			Note: "The worker finishes its other requests, and the new one is ready first.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.Exceptions.Any, e) },
 	},
 	{
 		Option: option.Option{
 			Name: "reload-on-exception-type", Kind: option.List, Arg: "CLASS", Status: option.Differs,
-			Help: "replace a worker after the app has raised an exception of this class, OperationalError or django.db.utils.OperationalError for one",
+			Help: "replace a worker after the app has raised an exception of this class, such as OperationalError or django.db.utils.OperationalError",
 			Note: "uWSGI compares the text of the exception with it.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return addText(&r.Exceptions.Types, e, "a class") },
@@ -61,29 +61,29 @@ var recyclingRows = []row{
 		Option: option.Option{
 			Name: "catch-exceptions", Kind: option.Flag, Status: option.Differs,
 			Help: "show the traceback of an exception to the client; for development",
-			Note: "Without the variables of the request. It shows what the app is made of to whoever makes it fail.",
+			Note: "The variables of the request are not shown. The traceback shows the app's code to any client that makes it fail.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.Exceptions.Tell, e) },
 	},
 	{
 		Option: option.Option{
 			Name: "max-requests", Short: 'R', Kind: option.Int, Arg: "N", Status: option.Differs,
-			Help: "replace a worker after so many requests",
-			Note: "Up to a tenth more at random, one worker at a time, and the new one is ready first. Looked at twice a second.",
+			Help: "replace a worker after N requests",
+			Note: "A random part, up to a tenth, is added. One worker is replaced at a time, and the new one is ready first. uwsgo looks twice a second.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setNumber(&r.MaxRequests, e, maxRequests) },
 	},
 	{
 		Option: option.Option{
 			Name: "max-requests-delta", Kind: option.Int, Arg: "N", Status: option.Same,
-			Help: "add so many to --max-requests for worker 2, twice as many for worker 3, and so on",
+			Help: "add N to --max-requests for worker 2, 2 × N for worker 3, and so on",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setNumber(&r.MaxRequestsDelta, e, math.MaxInt32) },
 	},
 	{
 		Option: option.Option{
 			Name: "max-worker-lifetime", Kind: option.Seconds, Arg: "SECONDS", Status: option.Differs,
-			Help: "replace a worker that has run for so long",
+			Help: "replace a worker that has run for N seconds",
 			Note: "As for max-requests.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setSeconds(&r.MaxLifetime, e) },
@@ -91,29 +91,29 @@ var recyclingRows = []row{
 	{
 		Option: option.Option{
 			Name: "max-worker-lifetime-delta", Kind: option.Seconds, Arg: "SECONDS", Status: option.Same,
-			Help: "add so many to --max-worker-lifetime for worker 2, twice as many for worker 3, and so on",
+			Help: "add N to --max-worker-lifetime for worker 2, 2 × N for worker 3, and so on",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setSeconds(&r.MaxLifetimeDelta, e) },
 	},
 	{
 		Option: option.Option{
 			Name: "min-worker-lifetime", Kind: option.Seconds, Arg: "SECONDS", Default: "10", Status: option.Same,
-			Help: "replace no worker earlier, whatever the other limits say",
+			Help: "replace no worker that has run for less, whatever the other limits say",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setSeconds(&r.MinLifetime, e) },
 	},
 	{
 		Option: option.Option{
 			Name: "reload-on-rss", Kind: option.Megabytes, Arg: "MB", Status: option.Differs,
-			Help: "replace a worker whose resident memory has so many megabytes",
-			Note: "Looked at twice a second; the new worker is ready first.",
+			Help: "replace a worker with N megabytes of resident memory",
+			Note: "uwsgo looks twice a second. The new worker is ready first.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setMegabytes(&r.ReloadOnRSS, e) },
 	},
 	{
 		Option: option.Option{
 			Name: "reload-on-as", Kind: option.Megabytes, Arg: "MB", Status: option.Differs,
-			Help: "replace a worker whose address space has so many megabytes",
+			Help: "replace a worker with N megabytes of address space",
 			Note: "As for reload-on-rss.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setMegabytes(&r.ReloadOnAS, e) },
@@ -121,22 +121,22 @@ var recyclingRows = []row{
 	{
 		Option: option.Option{
 			Name: "evil-reload-on-rss", Kind: option.Megabytes, Arg: "MB", Status: option.Same,
-			Help: "kill a worker whose resident memory has so many megabytes",
+			Help: "kill a worker with N megabytes of resident memory",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setMegabytes(&r.EvilRSS, e) },
 	},
 	{
 		Option: option.Option{
 			Name: "evil-reload-on-as", Kind: option.Megabytes, Arg: "MB", Status: option.Same,
-			Help: "kill a worker whose address space has so many megabytes",
+			Help: "kill a worker with N megabytes of address space",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setMegabytes(&r.EvilAS, e) },
 	},
 	{
 		Option: option.Option{
 			Name: "limit-as", Kind: option.Megabytes, Arg: "MB", Status: option.Differs,
-			Help: "let each worker have an address space of so many megabytes",
-			Note: "Of the Python processes; the server itself is not limited.",
+			Help: "limit the address space of each worker to N megabytes",
+			Note: "It limits the Python processes, not the server itself.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setMegabytes(&r.LimitAS, e) },
 	},

@@ -52,8 +52,8 @@ var requestRows = []row{
 	{
 		Option: option.Option{
 			Name: "trusted-proxy", Kind: option.List, Arg: "NETWORKS", Status: option.Own,
-			Help: "take the client's address and scheme from X-Forwarded-For and X-Forwarded-Proto where a front server with one of these addresses sends them: 10.0.0.0/8, 192.0.2.1, loopback, unix",
-			Note: "From anybody else these and their kin are taken out of requests then. Without it apps get them as they come, and they change nothing.",
+			Help: "take the client's address and scheme from X-Forwarded-For and X-Forwarded-Proto of front servers with these addresses: 10.0.0.0/8, 192.0.2.1, loopback, unix",
+			Note: "uwsgo removes such headers from the requests of all others. Without this option apps get them unchanged, and uwsgo ignores them.",
 		},
 		set: (*resolver).trustedProxy,
 	},
@@ -61,7 +61,7 @@ var requestRows = []row{
 		Option: option.Option{
 			Name: "trusted-proxy-headers", Kind: option.List, Arg: "NAMES", Default: "X-Forwarded-For, X-Forwarded-Proto", Status: option.Own,
 			Help: "the headers that the front servers of trusted-proxy write themselves; also Forwarded, X-Real-IP, X-Forwarded-Host, -Port, -Prefix, -Ssl, -Scheme, X-Scheme, X-Url-Scheme, Front-End-Https",
-			Note: "Name none that they pass on from the client: it would say who it is.",
+			Note: "Never name a header that they pass on from the client: a client could then claim any address.",
 		},
 		set: (*resolver).trustedHeaders,
 	},
@@ -69,7 +69,7 @@ var requestRows = []row{
 		Option: option.Option{
 			Name: "buffer-size", Short: 'b', Kind: option.Size, Arg: "BYTES", Default: "32768", Status: option.Differs,
 			Help: "the largest request head, or uwsgi packet, that is accepted",
-			Note: "uWSGI's default is 4096. Less than 32768 is raised to it; more than 65535 is allowed for HTTP, up to 1 MiB.",
+			Note: "uWSGI's default is 4096. Values below 32768 count as 32768. HTTP allows more than 65535, up to 1 MiB.",
 		},
 		set: (*resolver).bufferSize,
 	},
@@ -77,7 +77,7 @@ var requestRows = []row{
 		Option: option.Option{
 			Name: "http-timeout", Kind: option.Seconds, Arg: "SECONDS", Default: "60", Status: option.Differs,
 			Help: "how long an HTTP client may be silent within a request",
-			Note: "Holds for every HTTP address, and never for the time the app takes.",
+			Note: "It holds for every HTTP address. The time that the app takes does not count.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setSeconds(&r.HTTPTimeout, e) },
 	},
@@ -85,22 +85,22 @@ var requestRows = []row{
 		Option: option.Option{
 			Name: "socket-timeout", Short: 'z', Kind: option.Seconds, Arg: "SECONDS", Default: "60", Status: option.Differs,
 			Help: "how long a uwsgi client may be silent within a request",
-			Note: "Never for the time the app takes. uWSGI's default is 4, which cuts slow uploads and downloads off.",
+			Note: "The time that the app takes does not count. uWSGI's default is 4, which cuts off slow uploads and downloads.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setSeconds(&r.SocketTimeout, e) },
 	},
 	{
 		Option: option.Option{
 			Name: "http-keepalive", Kind: option.Seconds, Arg: "SECONDS", Optional: true, Default: "125", Status: option.Differs,
-			Help: "close an HTTP connection that has been idle for so long; 0 closes after each request, 1 and true mean the default",
-			Note: "Longer than front servers keep an idle connection (60 s in nginx and AWS), as one that is closed under a request costs it a 502. On by default, for every HTTP address. uWSGI reads `true` as 0, off.",
+			Help: "close an HTTP connection that has been idle for N seconds; 0 closes after each request, 1 and true mean the default",
+			Note: "On by default, for every HTTP address. It must be longer than front servers keep an idle connection (60 s in nginx and AWS), else some of their requests get 502. uWSGI reads `true` as 0, off.",
 		},
 		set: (*resolver).keepAlive,
 	},
 	{
 		Option: option.Option{
 			Name: "disable-write-exception", Kind: option.Flag, Status: option.Same,
-			Help: "have write() raise nothing when the client has gone",
+			Help: "let write() raise nothing when the client has gone",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.NoWriteErrors, e) },
 	},
@@ -114,32 +114,32 @@ var requestRows = []row{
 	{
 		Option: option.Option{
 			Name: "write-errors-exception-only", Kind: option.Flag, Status: option.Differs,
-			Help: "leave it to the app to end when the client has gone: OSError is raised where a generator stands, and what goes on all the same is read to its end",
-			Note: "uWSGI raises it at some later place, often as SystemError.",
+			Help: "raise OSError in the app's generator when the client has gone; if the app goes on, read it to its end",
+			Note: "uWSGI raises it later, often as SystemError.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.ThrowErrors, e) },
 	},
 	{
 		Option: option.Option{
 			Name: "queue-size", Kind: option.Int, Arg: "N", Default: "16384", Status: option.Own,
-			Help: "let this many requests wait for a worker, over all addresses; more are answered 503 at once; 0 lets none wait",
-			Note: "The queue of uWSGI is the backlog of its sockets, see `listen`.",
+			Help: "let N requests wait for a worker, over all addresses; more get 503 at once; 0 lets none wait",
+			Note: "In uWSGI requests wait in the backlog of the sockets, see `listen`.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setNumber(&r.QueueSize, e, maxQueueSize) },
 	},
 	{
 		Option: option.Option{
 			Name: "queue-timeout", Kind: option.Fraction, Arg: "SECONDS", Status: option.Own,
-			Help: "answer 503 to a request that has waited so long for a worker, and never run it; refuse those that would have to",
-			Note: "Without it a request waits as long as its client does. See `harakiri` for the time that it runs.",
+			Help: "answer 503 to a request that has waited N seconds for a worker, and never run it; refuse at once a request that would wait longer",
+			Note: "Without it a request waits as long as its client does. `harakiri` limits the time that it runs.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setFraction(&r.QueueTimeout, e) },
 	},
 	{
 		Option: option.Option{
 			Name: "lanes", Kind: option.Flag, Arg: "BOOL", Optional: true, Default: "true", Status: option.Own,
-			Help: "let routes that have proved slow hold at most three quarters of the worker threads while there are fast ones",
-			Note: "Where there are two threads or more in all. A route is a method and the first three segments of a path.",
+			Help: "let slow routes hold at most three quarters of the worker threads while fast ones have requests",
+			Note: "It needs two threads or more in all. A route is a method and the first three segments of a path.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.Lanes, e) },
 	},
@@ -147,7 +147,7 @@ var requestRows = []row{
 		Option: option.Option{
 			Name: "limit-post", Kind: option.Size, Arg: "BYTES", Status: option.Differs,
 			Help: "refuse request bodies larger than this",
-			Note: "With 413; uWSGI drops the connection.",
+			Note: "The client gets 413; uWSGI drops the connection.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setSize(&r.LimitPost, e) },
 	},
@@ -163,8 +163,8 @@ var requestRows = []row{
 	{
 		Option: option.Option{
 			Name: "limit-buffers", Kind: option.Size, Arg: "BYTES", Status: option.Own,
-			Help: "let all connections together hold so much memory: heads, bodies, answers that clients do not read; 1 MiB at least, 0 for the default",
-			Note: "From half of it on bodies go to files earlier; beyond it new requests are answered 503 with `Retry-After`. " +
+			Help: "bound the memory of all connections together: heads, bodies, unread answers; 1 MiB at least, 0 for the default",
+			Note: "When half is in use, bodies go to files earlier. When all is, new requests get 503 with `Retry-After`. " +
 				"By default an eighth of the memory that the machine or the container has, from 32 MiB to 512 MiB.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setSize(&r.LimitBuffers, e) },

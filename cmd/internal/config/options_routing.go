@@ -18,26 +18,26 @@ type RouteConfig struct {
 }
 
 var routingRows = slices.Concat(
-	tableRows("route", "do something with requests whose PATH_INFO matches: REGEX ACTION:ARGUMENTS",
+	tableRows("route", "apply an action to requests whose PATH_INFO matches: REGEX ACTION:ARGUMENTS",
 		"[routing.md](routing.md) has the actions; others [end the start](#ends-the-start), or are left out where they protect nothing. Patterns are Go's (RE2). The time of harakiri takes the place of --harakiri, so it may be longer, and 0 means none; in uWSGI the shorter one counts."),
-	tableRows("error-route", "do something with answers to requests whose PATH_INFO matches, once their status is known: REGEX ACTION:ARGUMENTS",
+	tableRows("error-route", "apply an action to answers once their status is known, if the request's PATH_INFO matches: REGEX ACTION:ARGUMENTS",
 		"As for route. Followed for each answer, whatever its status, as in uWSGI: see error-route-status. [routing.md](routing.md#answers) says what is different."),
-	tableRows("response-route", "do something with answers to requests whose PATH_INFO matches, before their head goes out: REGEX ACTION:ARGUMENTS",
+	tableRows("response-route", "apply an action to answers before their head goes out, if the request's PATH_INFO matches: REGEX ACTION:ARGUMENTS",
 		"As for route. [routing.md](routing.md#answers) says what is different."),
-	tableRows("final-route", "do something when a request whose PATH_INFO matches is over: REGEX ACTION:ARGUMENTS",
+	tableRows("final-route", "apply an action after the end of requests whose PATH_INFO matches: REGEX ACTION:ARGUMENTS",
 		"As for route. [routing.md](routing.md#answers) has the actions."),
 	[]row{
 		{
 			Option: option.Option{
 				Name: "collect-header", Aliases: []string{"response-header-collect"}, Kind: option.List, Arg: "HEADER VAR", Status: option.Same,
-				Help: "have the value of a header of the answer in a variable, for error-route, response-route and final-route: HEADER VAR",
+				Help: "put a response header into a variable for error-route, response-route and final-route: HEADER VAR",
 			},
 			set: func(r *resolver, e ini.Entry) error { return r.collect(e, false) },
 		},
 		{
 			Option: option.Option{
 				Name: "pull-header", Aliases: []string{"response-header-pull"}, Kind: option.List, Arg: "HEADER VAR", Status: option.Same,
-				Help: "the same, and take the header out of the answer",
+				Help: "the same, and remove the header from the response",
 			},
 			set: func(r *resolver, e ini.Entry) error { return r.collect(e, true) },
 		},

@@ -41,36 +41,36 @@ var spoolerRows = []row{
 	{
 		Option: option.Option{
 			Name: "spooler", Short: 'Q', Kind: option.List, Arg: "DIR", Status: option.Differs,
-			Help: "run the tasks that apps put into this directory by uwsgi.spool; it is made if it is missing",
-			Note: "The files are uWSGI's, which may share the directory. A task that raises waits for twice as long each time, up to 16 times spooler-frequency. A damaged file is put aside, not deleted. Tasks with a priority run without spooler-ordered, too.",
+			Help: "run the tasks that apps put into this directory with uwsgi.spool; uwsgo makes it if it is missing",
+			Note: "The files are in uWSGI's format, and uWSGI may share the directory. A task that raises waits twice as long each time, up to 16 times spooler-frequency. A damaged file is renamed, not deleted. Tasks with a priority run without spooler-ordered, too. See [spooler.md](spooler.md).",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.spooler(e, false) },
 	},
 	{
 		Option: option.Option{
 			Name: "spooler-external", Kind: option.List, Arg: "DIR", Status: option.Same,
-			Help: "have apps put tasks into this directory, which another server works off",
+			Help: "let apps put tasks into this directory; another server runs them",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.spooler(e, true) },
 	},
 	{
 		Option: option.Option{
 			Name: "spooler-processes", Kind: option.Int, Arg: "N", Default: "1", Status: option.Same,
-			Help: "run so many tasks of each spooler at a time, each in a process of its own",
+			Help: "run N tasks of each spooler at a time, each in a process of its own",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setNumber(&r.SpoolerProcesses, e, maxProcesses) },
 	},
 	{
 		Option: option.Option{
 			Name: "spooler-ordered", Kind: option.Flag, Status: option.Same,
-			Help: "run tasks in the order of their names, those of a lower priority number first",
+			Help: "run tasks in the order of their names, lower priority numbers first",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.SpoolerOrdered, e) },
 	},
 	{
 		Option: option.Option{
 			Name: "spooler-frequency", Aliases: []string{"spooler-freq"}, Kind: option.Seconds, Arg: "SECONDS", Default: "30", Status: option.Differs,
-			Help: "look for tasks again after so long, and try those again that ask for it",
+			Help: "look for tasks every N seconds, and retry those that ask for it",
 			Note: "A task with `at` runs when it is due, not at the next look. New tasks run at once.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setSeconds(&r.SpoolerFrequency, e) },
@@ -78,14 +78,14 @@ var spoolerRows = []row{
 	{
 		Option: option.Option{
 			Name: "spooler-chdir", Kind: option.Text, Arg: "DIR", Status: option.Same,
-			Help: "go to this directory before each task; without it a task runs in that of its file",
+			Help: "change to this directory before each task; by default a task runs in the directory of its file",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setText(&r.SpoolerChdir, e, "a directory") },
 	},
 	{
 		Option: option.Option{
 			Name: "spooler-max-tasks", Kind: option.Int, Arg: "N", Status: option.Same,
-			Help: "replace a spooler process after so many tasks",
+			Help: "replace a spooler process after N tasks",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setNumber(&r.SpoolerMaxTasks, e, math.MaxInt32) },
 	},
@@ -99,7 +99,7 @@ var spoolerRows = []row{
 	{
 		Option: option.Option{
 			Name: "spooler-harakiri", Kind: option.Seconds, Arg: "SECONDS", Status: option.Same,
-			Help: "kill the process of a task that takes longer; the task is run again",
+			Help: "kill the process of a task that runs longer; the task is run again",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setSeconds(&r.SpoolerHarakiri, e) },
 	},
@@ -113,8 +113,8 @@ var spoolerRows = []row{
 	{
 		Option: option.Option{
 			Name: "spooler-sync", Kind: option.Flag, Arg: "BOOL", Optional: true, Default: "true", Status: option.Own,
-			Help: "have a task on the disk before uwsgi.spool returns",
-			Note: "uWSGI leaves that to the system, as `false` does: then the end of the machine may lose tasks, that of a process none.",
+			Help: "write a task to the disk before uwsgi.spool returns",
+			Note: "`false` leaves that to the system, as uWSGI does: then a crash of the machine may lose tasks. A crash of a process never does.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.SpoolerSync, e) },
 	},
@@ -122,14 +122,14 @@ var spoolerRows = []row{
 		Option: option.Option{
 			Name: "spooler-cheap", Kind: option.Flag, Status: option.Differs,
 			Help: "accepted, without effect",
-			Note: "Spooler processes stay while there is nothing to do: they share the memory of the app, and a new task runs at once.",
+			Note: "Idle spooler processes stay: they share the app's memory, and a new task runs at once.",
 		},
 		set: (*resolver).always,
 	},
 	{
 		Option: option.Option{
 			Name: "spooler-import", Aliases: []string{"spooler-python-import", "spooler-py-import", "spooler-pyimport"}, Kind: option.List, Arg: "MODULE|FILE", Status: option.Same,
-			Help: "import this in spooler processes",
+			Help: "import this module, or run this file, in spooler processes",
 		},
 		set: func(r *resolver, e ini.Entry) error { return addText(&r.SpoolerImports, e, "a module or a file") },
 	},

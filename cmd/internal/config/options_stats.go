@@ -33,16 +33,16 @@ var statsRows = []row{
 	{
 		Option: option.Option{
 			Name: "stats-http", Kind: option.Flag, Status: option.Differs,
-			Help: "wait for an HTTP request on the address of --stats before answering",
-			Note: "Without it a request that comes at once is answered as well. Pages of other sites cannot read the answer: uWSGI lets them (`Access-Control-Allow-Origin: *`).",
+			Help: "wait for an HTTP request on the address of --stats before the answer",
+			Note: "Without it a request that comes at once gets an HTTP answer as well. Pages of other sites cannot read the answer; uWSGI lets them (`Access-Control-Allow-Origin: *`).",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.StatsHTTP, e) },
 	},
 	{
 		Option: option.Option{
 			Name: "stats-host", Kind: option.List, Arg: "NAME", Status: option.Own,
-			Help: "answer HTTP requests to the address of --stats for this host name too, not only for addresses and localhost",
-			Note: "Against web pages that have their own name lead to the server (DNS rebinding).",
+			Help: "answer HTTP requests to the address of --stats for this host name, too; by default only for addresses and localhost",
+			Note: "The check stops web pages that point their own name at the server (DNS rebinding).",
 		},
 		set: func(r *resolver, e ini.Entry) error { return addText(&r.StatsHosts, e, "a host name") },
 	},

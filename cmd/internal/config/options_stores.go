@@ -23,15 +23,15 @@ var storeRows = []row{
 	{
 		Option: option.Option{
 			Name: "cache2", Kind: option.List, Arg: "name=NAME,items=N,...", Status: option.Differs,
-			Help: "a cache for apps: blocksize, blocks, keysize, hashsize, bitmap, purge_lru, store=FILE, store_delete, no_expire, clear_on_full, ignore_full, math_initial may follow",
-			Note: "What has expired is not seen any more at once. A file of `store` is uwsgo's own form. There is no udp, nodes or sync: those end the start.",
+			Help: "define a cache for apps; blocksize, blocks, keysize, hashsize, bitmap, purge_lru, store=FILE, store_delete, no_expire, clear_on_full, ignore_full, math_initial may follow",
+			Note: "An item is gone as soon as it expires. A file of `store` is in uwsgo's own format. udp, nodes and sync end the start.",
 		},
 		set: (*resolver).cache2,
 	},
 	{
 		Option: option.Option{
 			Name: "cache", Kind: option.Int, Arg: "N", Status: option.Differs,
-			Help: "a cache named default for so many items, each in one block of cache-blocksize",
+			Help: "a cache named default for N items, each in one block of cache-blocksize",
 			Note: "As for `cache2`.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setNumber(&r.oldCache.Items, e, math.MaxInt32) },
@@ -39,7 +39,7 @@ var storeRows = []row{
 	{
 		Option: option.Option{
 			Name: "cache-blocksize", Kind: option.Size, Arg: "BYTES", Default: "65536", Status: option.Same,
-			Help: "the largest value of the cache of --cache",
+			Help: "the largest value in the cache of --cache",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setSize(&r.oldCache.BlockSize, e) },
 	},
@@ -47,44 +47,44 @@ var storeRows = []row{
 		Option: option.Option{
 			Name: "cache-store", Kind: option.Text, Arg: "FILE", Status: option.Differs,
 			Help: "keep the cache of --cache in this file",
-			Note: "The file is uwsgo's own form; one of uWSGI ends the start.",
+			Note: "The file is in uwsgo's own format; a file of uWSGI ends the start.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setText(&r.oldCache.Store, e, "a file") },
 	},
 	{
 		Option: option.Option{
 			Name: "cache-no-expire", Kind: option.Flag, Status: option.Same,
-			Help: "have nothing expire in the cache of --cache",
+			Help: "let nothing expire in the cache of --cache",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.oldCache.NoExpire, e) },
 	},
 	{
 		Option: option.Option{
 			Name: "queue", Kind: option.Int, Arg: "N", Status: option.Differs,
-			Help: "a queue of so many blocks for apps",
-			Note: "`queue_pop` of an empty queue moves nothing; in uWSGI it does.",
+			Help: "a queue of N blocks for apps",
+			Note: "`queue_pop` changes nothing in an empty queue; in uWSGI it moves a position.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setNumber(&r.Queue.Slots, e, math.MaxInt32) },
 	},
 	{
 		Option: option.Option{
 			Name: "queue-blocksize", Kind: option.Size, Arg: "BYTES", Default: "8192", Status: option.Same,
-			Help: "the size of a block of the queue, 16 bytes of which are for its head",
+			Help: "the size of a block of the queue, with 16 bytes for its head",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setSize(&r.Queue.BlockSize, e) },
 	},
 	{
 		Option: option.Option{
 			Name: "queue-store", Kind: option.Text, Arg: "FILE", Status: option.Same,
-			Help: "keep the queue in this file, in uWSGI's form",
+			Help: "keep the queue in this file, in uWSGI's format",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setText(&r.Queue.Store, e, "a file") },
 	},
 	{
 		Option: option.Option{
 			Name: "sharedarea", Kind: option.List, Arg: "PAGES|size=BYTES,...", Status: option.Differs,
-			Help: "memory that apps share: pages, or size= or pages=, with file=FILE or fd=N and offset= to map what is there",
-			Note: "Reading and writing a number take no lock, as they are whole by themselves; inc and dec do. `ptr` is not there.",
+			Help: "memory that apps share: a number of pages, size= or pages=; file=FILE or fd=N with offset= map a file",
+			Note: "Reading and writing a number take no lock because they are atomic; inc and dec take one. `ptr` ends the start.",
 		},
 		set: (*resolver).sharedArea,
 	},

@@ -31,7 +31,7 @@ var systemRows = []row{
 	{
 		Option: option.Option{
 			Name: "uid", Aliases: []string{"immediate-uid"}, Kind: option.Text, Arg: "USER", Status: option.Differs,
-			Help: "run as this user, a name or a number, from when the addresses are bound; the app is loaded as that user",
+			Help: "run as this user, a name or a number, once the addresses are bound; the app is loaded as that user",
 			Note: "uWSGI drops root before it binds, unless `chown-socket` is given. Unix sockets belong to the user unless `chown-socket` says otherwise. `immediate-uid` drops root before anything else. Without `gid` the user's own group is taken; uWSGI keeps root's.",
 		},
 		set: (*resolver).uid,
@@ -53,14 +53,14 @@ var systemRows = []row{
 	{
 		Option: option.Option{
 			Name: "no-initgroups", Kind: option.Flag, Status: option.Same,
-			Help: "leave out the further groups that the user of uid is a member of",
+			Help: "leave out the supplementary groups of the user of uid",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.NoInitgroups, e) },
 	},
 	{
 		Option: option.Option{
 			Name: "umask", Kind: option.Text, Arg: "MODE", Immediate: true, Status: option.Same,
-			Help: "take these permissions, octal digits, from every file that is made",
+			Help: "remove these permissions, in octal digits, from every new file",
 		},
 		set: (*resolver).umask,
 	},
@@ -68,7 +68,7 @@ var systemRows = []row{
 		Option: option.Option{
 			Name: "pidfile", Kind: option.Text, Arg: "FILE", Status: option.Differs,
 			Help: "write the process id to this file once the addresses are bound",
-			Note: "uWSGI writes it before, over that of a server that runs.",
+			Note: "uWSGI writes it earlier, even over the file of a running server.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setText(&r.PidFile, e, "a file name") },
 	},
@@ -96,7 +96,7 @@ var systemRows = []row{
 	{
 		Option: option.Option{
 			Name: "daemonize", Short: 'd', Kind: option.Text, Arg: "LOG", Status: option.Differs,
-			Help: "run in the background and log to this file; the command returns when requests are served, or with the code of the start that failed",
+			Help: "run in the background and log to this file; the command returns when the server serves, or with the exit code of a failed start",
 			Note: "uWSGI returns at once, with 0. The umask stays; uWSGI sets it to 0.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.daemonize(e, false) },
@@ -104,8 +104,8 @@ var systemRows = []row{
 	{
 		Option: option.Option{
 			Name: "daemonize2", Kind: option.Text, Arg: "LOG", Status: option.Differs,
-			Help: "the same, and what was logged until then is shown",
-			Note: "As for `daemonize`. The log has everything, the terminal a copy.",
+			Help: "the same, and show the log of the start",
+			Note: "As for `daemonize`. The terminal gets a copy of the log.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.daemonize(e, true) },
 	},
@@ -119,29 +119,29 @@ var systemRows = []row{
 	{
 		Option: option.Option{
 			Name: "reload", Kind: option.Text, Arg: "PIDFILE", Immediate: true, Status: option.Same,
-			Help: "send SIGHUP to the process of this pid file: load the app anew",
+			Help: "send SIGHUP to the process of this pid file: load the app again",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.signal(e, "reload") },
 	},
 	{
 		Option: option.Option{
 			Name: "pause", Aliases: []string{"suspend", "resume"}, Kind: option.Text, Arg: "PIDFILE", Immediate: true, Status: option.Same,
-			Help: "send SIGTSTP to the process of this pid file: accept no more connections, or again",
+			Help: "send SIGTSTP to the process of this pid file: stop accepting connections, or accept them again",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.signal(e, "pause") },
 	},
 	{
 		Option: option.Option{
 			Name: "connect-and-read", Kind: option.Text, Arg: "ADDR", Immediate: true, Status: option.Same,
-			Help: "print what comes from this address, such as that of stats",
+			Help: "print what this address sends, such as that of stats",
 		},
 		set: (*resolver).connectAndRead,
 	},
 	{
 		Option: option.Option{
 			Name: "chroot", Kind: option.Text, Arg: "DIR", Status: option.Differs,
-			Help: "make this directory the root of all paths once the addresses are bound; it must hold Python and all that it needs",
-			Note: "Sockets, log and pid file are outside; `chdir` and the app are inside. In uWSGI sockets are inside.",
+			Help: "make this directory the root of all paths once the addresses are bound; it must hold Python and all its files",
+			Note: "Sockets, log and pid file are outside; `chdir` and the app are inside. In uWSGI the sockets are inside, too.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setText(&r.Chroot, e, "a directory") },
 	},

@@ -44,15 +44,15 @@ var tlsRows = []row{
 	{
 		Option: option.Option{
 			Name: "https", Aliases: []string{"https2", "https-socket"}, Kind: option.List, Arg: "ADDR,CERT,KEY", Status: option.Differs,
-			Help: "listen for HTTPS: address, certificate file, key file, then if need be ciphers and a file of client authorities (after ! every client must have a certificate); or addr=…,cert=…,key=…,ciphers=…,clientca=…",
-			Note: "TLS 1.2 and 1.3, HTTP/1.1 and HTTP/2. Files that change are read anew; keys that everybody can read are refused.",
+			Help: "listen for HTTPS: address, certificate file, key file, then optionally ciphers and a file of client authorities (with ! before it every client needs a certificate); or addr=…,cert=…,key=…,ciphers=…,clientca=…",
+			Note: "TLS 1.2 and 1.3, HTTP/1.1 and HTTP/2. uwsgo reads changed files again, and refuses a key that everybody can read.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.listenTLS(e, HTTP) },
 	},
 	{
 		Option: option.Option{
 			Name: "ssl-socket", Aliases: []string{"suwsgi-socket"}, Kind: option.List, Arg: "ADDR,CERT,KEY", Status: option.Differs,
-			Help: "listen for the uwsgi protocol in TLS, with a value as that of https",
+			Help: "listen for the uwsgi protocol over TLS; the value is like that of https",
 			Note: "As for `https`.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.listenTLS(e, Uwsgi) },
@@ -60,15 +60,15 @@ var tlsRows = []row{
 	{
 		Option: option.Option{
 			Name: "http-to-https", Kind: option.List, Arg: "ADDR[,PORT]", Status: option.Differs,
-			Help: "listen for HTTP on this address and send every request on to https, at this port if it is not 443",
-			Note: "GET and HEAD get 301, other methods 308, so that they stay what they are.",
+			Help: "listen for HTTP on this address and redirect every request to https, at this port if it is not 443",
+			Note: "GET and HEAD get 301. Other methods get 308, so that the client keeps the method.",
 		},
 		set: (*resolver).redirectTLS,
 	},
 	{
 		Option: option.Option{
 			Name: "http2", Kind: option.Flag, Default: "true", Status: option.Own,
-			Help: "offer HTTP/2 to clients that come by https; =false turns it off",
+			Help: "offer HTTP/2 to clients of https addresses; =false turns it off",
 			Note: "A request over HTTP/2 costs more CPU than one over HTTP/1.1; browsers load pages of many parts sooner.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.flag(&r.HTTP2, e) },
@@ -77,7 +77,7 @@ var tlsRows = []row{
 		Option: option.Option{
 			Name: "sni", Kind: option.List, Arg: "NAME CERT,KEY", Status: option.Differs,
 			Help: "the certificate for clients that ask for this name, or *.name; ciphers and client authorities may follow as in https",
-			Note: "A certificate that cannot be used ends the start; uWSGI goes on with another one. Requests for a name with client authorities of its own get 421 on a connection that was made for another.",
+			Note: "A certificate that cannot be used ends the start; uWSGI goes on with another one. If a name has client authorities of its own, a request for it on a connection to another name gets 421.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return r.sni(e, false) },
 	},
@@ -92,15 +92,15 @@ var tlsRows = []row{
 	{
 		Option: option.Option{
 			Name: "sni-dir", Kind: option.Text, Arg: "DIR", Status: option.Same,
-			Help: "look for NAME.crt, NAME.key and NAME.ca in this directory when a client asks for a name",
+			Help: "use NAME.crt, NAME.key and NAME.ca of this directory when a client asks for NAME",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setText(&r.SiteDir, e, "a directory") },
 	},
 	{
 		Option: option.Option{
 			Name: "sni-dir-ciphers", Kind: option.Text, Arg: "CIPHERS", Status: option.Differs,
-			Help: "ciphers of TLS 1.2 for what is in sni-dir",
-			Note: "Of those named the strong ones count; words for groups change nothing.",
+			Help: "TLS 1.2 ciphers for the certificates in sni-dir",
+			Note: "Only the strong ciphers of the list count. Names of groups change nothing.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setText(&r.SiteDirCiphers, e, "a list of ciphers") },
 	},
@@ -114,7 +114,7 @@ var tlsRows = []row{
 	{
 		Option: option.Option{
 			Name: "ssl-verify-depth", Kind: option.Int, Arg: "N", Optional: true, Default: "1", Status: option.Same,
-			Help: "how many certificates may stand between a client's and its authority",
+			Help: "allow N certificates between a client's certificate and its authority",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setNumber(&r.VerifyDepth, e, 100) },
 	},
@@ -128,8 +128,8 @@ var tlsRows = []row{
 	{
 		Option: option.Option{
 			Name: "hsts", Kind: option.Seconds, Arg: "SECONDS", Status: option.Own,
-			Help: "tell browsers to come by https alone for so long (Strict-Transport-Security)",
-			Note: "For the whole host, so also for what another server has on it.",
+			Help: "tell browsers to use https only for N seconds (Strict-Transport-Security)",
+			Note: "It holds for the whole host, with what other servers have there.",
 		},
 		set: func(r *resolver, e ini.Entry) error { return setSeconds(&r.StrictTransport, e) },
 	},
