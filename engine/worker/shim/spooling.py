@@ -92,8 +92,15 @@ class Spooler:
             self.tasks += count
 
     def manage(self, folder, name):
-        """Run a task. Return whether there was one to run."""
-        task = tasks.take(folder, name)
+        """Run a task, or put off what cannot be taken. Return whether less is due then."""
+        try:
+            task = tasks.take(folder, name)
+        except (OSError, MemoryError) as e:
+            # Else it would be among those that are looked for again and again, before others.
+            wait = self.frequency * (LONGEST if isinstance(e, PermissionError) else 1)
+            self.later[os.path.join(folder, name)] = time.time() + wait
+            say(f"[spooler {folder}] cannot take task {name}: {str(e) or 'no memory is left'}\n")
+            return True
         if task is None:
             return False
         self.task = task

@@ -220,25 +220,21 @@ class Task:
 def take(folder, name):
     """Lock a task and read it. Return None if somebody has it, or it is none.
 
-    What will never be one gets another name, and the log says so.
+    What will never be one gets another name, and the log says so. OSError says that nothing
+    can be done with the file.
     """
     path = os.path.join(folder, name)
     try:
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     except FileNotFoundError:
         return None
-    except OSError as e:
-        say(f"[spooler {folder}] cannot open task {name}: {e}\n")
-        return None
     task = None
     try:
         task = _read(fd, folder, name)
     except Damaged as e:
-        with suppress(OSError):
+        with suppress(FileNotFoundError):
             os.rename(path, os.path.join(folder, DAMAGED + name))
         say(f"[spooler {folder}] {name} is no task: {e}: it is called {DAMAGED}{name} now\n")
-    except OSError as e:
-        say(f"[spooler {folder}] cannot read task {name}: {e}\n")
     finally:
         if task is None:
             os.close(fd)

@@ -338,6 +338,54 @@ def test_what_is_damaged_is_put_aside(given, one, tmp_path, capsys, monkeypatch,
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.parametrize(
+    "call,error,times",
+    [
+        ("open", PermissionError("as asked"), spooling.LONGEST),
+        ("open", OSError("as asked"), 1),
+        ("read", OSError("as asked"), 1),
+        ("read", MemoryError("as asked"), 1),
+        ("rename", PermissionError("as asked"), spooling.LONGEST),
+    ],
+)
+def test_what_cannot_be_taken_keeps_nobody_from_running(
+    given, one, tmp_path, capsys, monkeypatch, call, error, times
+):
+    """Files of another user, say: more than are looked for at a time, before all others."""
+    monkeypatch.setattr(spooling, "AT_ONCE", 2)
+    spooler.given["ordered"] = True
+    clock = Clock(monkeypatch)
+    fails = "uwsgi_spoolfile_on_a"
+    for n in range(5):
+        (tmp_path / "a" / f"{fails}_{n}").write_bytes(b"\x11\x03\0\0\x01\0k")
+    spooler.spool(n=1)
+    reals, theirs = {n: getattr(os, n) for n in ("open", "read", "rename")}, set()
+
+    def refused(*args, **kwargs):
+        if (call == "read" and args[0] in theirs) or fails in str(args[0]):
+            raise error
+        return reals[call](*args, **kwargs)
+
+    def opened(path, *args, **kwargs):
+        fd = reals["open"](path, *args, **kwargs)
+        (theirs.add if fails in str(path) else theirs.discard)(fd)
+        return fd
+
+    monkeypatch.setattr(tasks.os, "open", opened)
+    monkeypatch.setattr(tasks.os, call, refused)
+    ran = []
+    s = one(lambda task: ran.append(task) or spooling.OK)
+    for _ in range(4):
+        s.once()
+    assert len(ran) == 1
+    assert capsys.readouterr().err.count("as asked") == 5
+    s.once()
+    assert capsys.readouterr().err == "", "it is said once"
+    clock.now += times * s.frequency + 1
+    s.once()
+    assert capsys.readouterr().err.count("as asked") == 2, "it is tried again"
+
+
 def test_what_is_no_task_is_left_alone(given, one, tmp_path):
     a = tmp_path / "a"
     (a / "uwsgi_spoolfile_on_link").symlink_to(tmp_path / "target")
