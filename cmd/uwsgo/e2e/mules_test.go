@@ -421,7 +421,7 @@ func TestAlarms(t *testing.T) {
 	s.waitLog(t, "ALARM: of the log many orders")
 	eventually(t, "a file with the metric", func() error {
 		if b, err := os.ReadFile(filepath.Join(dir, "numbers", "orders")); err != nil || string(b) != "105\n" {
-			return fmt.Errorf("it has %q: %v", b, err)
+			return fmt.Errorf("it has %q: %w", b, err)
 		}
 		return nil
 	})
