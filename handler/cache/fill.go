@@ -28,6 +28,7 @@ type fill struct {
 	s       *stored // what is being stored, its body apart
 	vary    []string
 	body    []byte
+	filling int64   // what body counts in the sum of all
 	want    int64   // length of the body, -1 where it is not known
 	instead *stored // goes out in place of what the handler streams
 	word    string
@@ -74,16 +75,32 @@ func (f *fill) Write(x *engine.Exchange, p []byte) {
 	if f.instead != nil {
 		return
 	}
-	if f.s != nil {
-		if int64(len(f.body)+len(p)) > f.c.opt.MaxObject {
-			f.s, f.body = nil, nil
-			f.c.store.passOn(f.key, f.c.now().Add(passFor))
-			f.settle()
-		} else {
-			f.body = append(f.body, p...)
-		}
+	if f.s != nil && !f.take(p) {
+		f.leave()
+		f.c.store.passOn(f.key, f.c.now().Add(passFor))
+		f.settle()
 	}
 	f.Next().Write(x, p)
+}
+
+// take keeps a piece of the body. It reports false when there is no room for it.
+func (f *fill) take(p []byte) bool {
+	o, n := &f.c.opt, int64(len(p))
+	if int64(len(f.body))+n > o.MaxObject {
+		return false
+	}
+	f.filling += n
+	if f.c.filling.Add(n) > o.Size {
+		return false
+	}
+	f.body = append(f.body, p...)
+	return true
+}
+
+// leave lets go of what has come of the body.
+func (f *fill) leave() {
+	f.c.filling.Add(-f.filling)
+	f.s, f.body, f.filling = nil, nil, 0
 }
 
 // End implements [engine.Output].
@@ -97,6 +114,7 @@ func (f *fill) End(x *engine.Exchange) {
 		f.c.store.put(f.key, f.vary, f.s)
 		f.settle()
 	}
+	f.leave()
 	f.Next().End(x)
 }
 
@@ -113,6 +131,7 @@ func (f *fill) Abort(x *engine.Exchange) {
 
 // Ended implements [engine.Layer]. A client that has gone leaves the fetch to the next one.
 func (f *fill) Ended(*engine.Exchange, *engine.Outcome) {
+	f.leave()
 	if f.flight != nil && !f.settled {
 		f.settled = true
 		f.c.flights.handOver(f.flight)

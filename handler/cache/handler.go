@@ -53,6 +53,9 @@ type Handler struct {
 	store   store
 	flights flights
 	count   struct{ hits, misses, stale, revalidated, collapsed, purged atomic.Int64 }
+	// filling is the size of what has come of answers that are being stored, in bytes. All together take
+	// no more than the cache.
+	filling atomic.Int64
 	// background bounds the fetches behind stale answers.
 	background chan struct{}
 	now        func() time.Time
@@ -174,7 +177,8 @@ func (c *Handler) answer(x *engine.Exchange, wait bool) {
 		c.next.Serve(x)
 		return
 	}
-	if private || !wait || res != nil && now.Before(res.pass) {
+	// What one with no-store fetches is for it alone: those who waited for it would all fetch at once.
+	if private || !wait || saysNoStore(r) || res != nil && now.Before(res.pass) {
 		c.fetch(x, key, s, nil, why)
 		return
 	}

@@ -27,7 +27,7 @@ func (c *Handler) purge(x *engine.Exchange) {
 		c.next.Serve(x) // apps may have a meaning for it
 		return
 	}
-	addr, err := netip.ParseAddr(string(x.AppendRemoteAddr(nil)))
+	addr, err := netip.ParseAddr(string(client(x)))
 	if err != nil || !c.mayPurge(addr.Unmap()) {
 		x.ReplyText(403, "Forbidden: PURGE is not allowed from this address\n")
 		return
@@ -47,6 +47,15 @@ func (c *Handler) purge(x *engine.Exchange) {
 	if err != nil {
 		x.ReplyText(503, "Service Unavailable: too much to do, ask again\n")
 	}
+}
+
+// client returns the address of the client. Over uwsgi the front server says it: the connection is its
+// own, and often comes from this machine.
+func client(x *engine.Exchange) []byte {
+	if r := x.Request(); r.Proto == codec.UWSGI {
+		return r.Var("REMOTE_ADDR")
+	}
+	return x.AppendRemoteAddr(nil)
 }
 
 // tagsAsked reads the tags that a PURGE names.

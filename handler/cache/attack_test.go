@@ -1,0 +1,129 @@
+package cache
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/uwsgo/uwsgo/codec/uwsgi"
+	"github.com/uwsgo/uwsgo/engine"
+)
+
+// Over uwsgi the front server's connection comes from this machine, and REMOTE_ADDR says who the client is.
+func TestPurgeOverUwsgi(t *testing.T) {
+	server, err := engine.New(engine.Options{Logf: t.Logf})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := New(nil, Options{Size: 1 << 20, PurgeFrom: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("10.0.0.0/8")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := server.Listen("127.0.0.1:0", engine.ListenOptions{Protocol: engine.UWSGI})
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(c) }()
+	defer func() {
+		_ = server.Close()
+		if err := <-served; !errors.Is(err, engine.ErrServerClosed) {
+			t.Errorf("Serve: %v", err)
+		}
+	}()
+	for _, tt := range []struct{ name, addr, want string }{
+		{"a client elsewhere", "203.0.113.7", " 403 "},
+		{"nobody says who", "", " 403 "},
+		{"a unix socket of the front server", "unix:", " 403 "},
+		{"one who may", "10.1.2.3", " 200 "},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			vars := []uwsgi.Var{{Name: "REQUEST_METHOD", Value: "PURGE"}, {Name: "REQUEST_URI", Value: "/"}, {Name: "PATH_INFO", Value: "/"}}
+			if tt.addr != "" {
+				vars = append(vars, uwsgi.Var{Name: "REMOTE_ADDR", Value: tt.addr})
+			}
+			packet, err := uwsgi.AppendPacket(nil, 0, 0, vars)
+			if err != nil {
+				t.Fatal(err)
+			}
+			conn, err := net.Dial("tcp", l.String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			if _, err := conn.Write(packet); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := io.ReadAll(conn); err != nil || !strings.Contains(string(got), tt.want) {
+				t.Errorf("got %q, %v; want %s", got, err, tt.want)
+			}
+		})
+	}
+}
+
+// Answers that come at the same time take no more memory than the cache may have.
+func TestFillingBound(t *testing.T) {
+	const clients = 10
+	s := newSite(t, Options{Size: 1 << 20})
+	half := strings.Repeat("x", 150_000)
+	h := held{make(chan engine.Ref, clients)}
+	s.set(func(x *engine.Exchange) {
+		x.Start(head(x, 200, []string{"Cache-Control: max-age=60"}))
+		x.Write([]byte(half))
+		h.answer(x)
+	})
+	got := make(chan reply, clients)
+	for i := range clients {
+		go func() { got <- s.get("/" + string(rune('a'+i))) }()
+	}
+	var refs []engine.Ref
+	for range clients {
+		refs = append(refs, h.next(t))
+	}
+	if n := s.cache.filling.Load(); n == 0 || n > 1<<20 {
+		t.Errorf("%d bytes wait to be stored", n)
+	}
+	for _, ref := range refs {
+		_ = ref.Post(func(x *engine.Exchange) {
+			x.Write([]byte(half))
+			x.End()
+		})
+	}
+	for range clients {
+		if r := <-got; r.err != nil || len(r.body) != 2*len(half) {
+			t.Errorf("a client got %d bytes, %v", len(r.body), r.err)
+		}
+	}
+	wait(t, "nothing is held any more", func() bool { return s.cache.filling.Load() == 0 })
+}
+
+// Who asks for nothing to be kept has nobody wait for an answer that only one may have.
+func TestNoStoreDoesNotLead(t *testing.T) {
+	const clients = 20
+	s := newSite(t, Options{})
+	h := held{make(chan engine.Ref, clients)}
+	s.set(h.answer)
+	alone := s.herd(1, "Cache-Control: no-store")
+	first := h.next(t)
+	got := s.herd(clients)
+	second := h.next(t)
+	wait(t, "all others wait", func() bool { return s.cache.waiting() == clients-1 })
+	answer := says(200, "a", "Cache-Control: max-age=60")
+	_ = first.Post(answer)
+	<-alone
+	if n := s.cache.waiting(); n != clients-1 {
+		t.Errorf("%d wait", n)
+	}
+	_ = second.Post(answer)
+	for range clients {
+		if r := <-got; r.err != nil || r.body != "a" {
+			t.Errorf("got %+v", r)
+		}
+	}
+	if n := s.asked.Load(); n != 2 {
+		t.Errorf("the origin was asked %d times", n)
+	}
+}
