@@ -491,7 +491,7 @@ func dropNominated(r *codec.Request) {
 			var option []byte
 			option, value = nextElement(value)
 			// Connection itself goes below: its other fields are still to be read.
-			if codec.KeepNominated(option) || which(option) == fieldConnection {
+			if codec.KeepNominated(option) || which(option) == fieldConnection || r.Upgrade && equalFold(option, "upgrade") {
 				continue
 			}
 			for i := range r.Fields {

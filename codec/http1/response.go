@@ -153,6 +153,9 @@ func (r *Received) frame(f *framing, proto codec.Proto, forHEAD bool) error {
 		r.ContentLength = -1
 		r.Kind = FrameNone
 	case forHEAD, r.Status == 304:
+		if f.chunked || f.length > 0 {
+			r.KeepAlive = false // likewise: apps that know nothing of HEAD do
+		}
 		r.Kind = FrameNone
 	case f.chunked:
 		r.Kind = FrameChunked

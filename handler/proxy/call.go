@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -124,13 +125,37 @@ func (p *port) begin(x *engine.Exchange) {
 	c := p.call()
 	c.x, c.ref, c.length = x, x.Ref(), x.ContentLength()
 	c.forHEAD = string(r.Bytes(r.Method)) == "HEAD"
-	c.upgrade = r.Upgrade && c.length == 0 && r.Proto == codec.HTTP11
+	c.upgrade = r.Upgrade && c.length == 0 && r.Proto == codec.HTTP11 && !offersRequests(r)
 	c.expect = r.Expect100 && !x.BodyBegun()
 	p.sync()
 	p.tokens = min(p.tokens+retryShare, retryMost)
 	x.Watch(c)
 	c.attempt()
 }
+
+// offersRequests reports whether the client offers a protocol that carries requests: h2c, another HTTP, or
+// TLS around it. Behind an answer 101 they would reach the upstream without any rule of ours.
+func offersRequests(r *codec.Request) bool {
+	for _, f := range r.Fields {
+		if !codec.EqualName(r.Bytes(f.Name), nameUpgrade) {
+			continue
+		}
+		for offer := range bytes.SplitSeq(bytes.ToLower(r.Bytes(f.Value)), comma) {
+			name, _, _ := bytes.Cut(bytes.TrimSpace(offer), slash)
+			switch string(name) {
+			case "h2c", "h2", "http", "tls":
+				return true
+			}
+		}
+	}
+	return false
+}
+
+var (
+	nameUpgrade = []byte("Upgrade")
+	comma       = []byte(",")
+	slash       = []byte("/")
+)
 
 // attempt sends the request to an upstream.
 func (c *call) attempt() {
@@ -177,7 +202,7 @@ func (a *awaited) BodyFailed(x *engine.Exchange, err error) { (*call)(a).Failed(
 
 func (c *call) connect() {
 	if !c.fresh && c.port.h.cfg.ProxyProtocol == 0 {
-		if conn := c.slot.take(!c.idempotent() || c.length != 0); conn != nil {
+		if conn := c.slot.take(); conn != nil {
 			c.conn, c.reused = conn, true
 			conn.Use(c)
 			c.send()

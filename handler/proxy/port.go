@@ -290,13 +290,13 @@ func (p *port) hashed(c *call, usable func(i int, s *slot) bool) int {
 	return best
 }
 
-// take returns an idle connection, nil where there is none. sure asks for one that the server has not
-// ended, for a request that must not be sent twice.
-func (s *slot) take(sure bool) *outbound.Conn {
+// take returns an idle connection, nil where there is none. The server has not ended it, and nothing has
+// come on it: that would be taken for the answer to this request.
+func (s *slot) take() *outbound.Conn {
 	for n := len(s.idle); n > 0; n = len(s.idle) {
 		c := s.idle[n-1]
 		s.idle = s.idle[:n-1]
-		if !sure || c.Fresh() {
+		if c.Fresh() {
 			return c
 		}
 		c.Close()

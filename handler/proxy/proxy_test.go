@@ -315,7 +315,7 @@ func TestUpgrade(t *testing.T) {
 	})
 	f := newFront(t, to(up), nil, engine.HTTP)
 	c := dial(t, f.addr)
-	c.send(t, "GET / HTTP/1.1\r\nHost: h\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: k\r\n\r\n")
+	c.send(t, "GET / HTTP/1.1\r\nHost: h\r\nConnection: keep-alive, Upgrade, Sec-WebSocket-Extra\r\nUpgrade: websocket\r\nSec-WebSocket-Key: k\r\n\r\n")
 	c.expect(t, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: k\r\nConnection: Upgrade\r\n\r\nfirst")
 	big := strings.Repeat("0123456789", 200_000)
 	go func() { _, _ = io.WriteString(c, big) }()
@@ -323,6 +323,21 @@ func TestUpgrade(t *testing.T) {
 	_ = c.Close()
 	if err := <-ended; err != nil {
 		t.Errorf("the upstream is told of the end by %v", err)
+	}
+	for _, offer := range []string{"h2c", "H2C", "websocket, h2c", "HTTP/2.0", "TLS/1.0", "websocket\r\nUpgrade: h2c"} {
+		t.Run("carries requests: "+offer, func(t *testing.T) {
+			up := raw(t, func(_ int, c net.Conn, r *bufio.Reader) {
+				if strings.Contains(readHead(r), "Upgrade") {
+					_, _ = io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n")
+				} else {
+					_, _ = io.WriteString(c, ok)
+				}
+			})
+			f := newFront(t, to(up), nil, engine.HTTP)
+			c := dial(t, f.addr)
+			c.send(t, "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\nUpgrade: "+offer+"\r\n\r\n")
+			c.expect(t, "HTTP/1.1 200 OK\r\n")
+		})
 	}
 	t.Run("refused", func(t *testing.T) {
 		f := newFront(t, to(says(t, ok)), nil, engine.HTTP)
@@ -428,6 +443,28 @@ func TestKeepAlive(t *testing.T) {
 		}
 		if conns.Load() != 1 {
 			t.Errorf("%d connections", conns.Load())
+		}
+	})
+	// Apps that know nothing of HEAD send a body all the same. It is nobody's answer.
+	t.Run("body_of_head", func(t *testing.T) {
+		for _, head := range []string{
+			"HTTP/1.1 200 OK\r\nContent-Length: 44\r\n\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "HTTP/1.1 304 Not Modified\r\nContent-Length: 44\r\n\r\n",
+		} {
+			up := raw(t, func(_ int, c net.Conn, r *bufio.Reader) {
+				if strings.HasPrefix(readHead(r), "GET") {
+					_, _ = io.WriteString(c, ok)
+					return
+				}
+				_, _ = io.WriteString(c, head)
+				if readHead(r) != "" { // the body comes late
+					_, _ = io.WriteString(c, "HTTP/1.1 299 Evil\r\nContent-Length: 4\r\n\r\nevil")
+				}
+			})
+			f := newFront(t, to(up), nil, engine.HTTP)
+			get(t, f, "HEAD")
+			if status := get(t, f, "GET"); status != 200 {
+				t.Errorf("after %q a client gets %d", head, status)
+			}
 		}
 	})
 	t.Run("ended_without_a_word", func(t *testing.T) {
