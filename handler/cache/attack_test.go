@@ -127,3 +127,28 @@ func TestNoStoreDoesNotLead(t *testing.T) {
 		t.Errorf("the origin was asked %d times", n)
 	}
 }
+
+// What one client says by these fields is in no answer that another one gets.
+func TestFieldsOfFrameworks(t *testing.T) {
+	s := newSite(t, Options{})
+	s.set(says(200, "a", "Cache-Control: max-age=60"))
+	for _, name := range []string{
+		"X-Forwarded-Host", "x-forwarded-host", "X-Forwarded-Proto", "X-Forwarded-Protocol", "X-Forwarded-Scheme", "X-Forwarded-Ssl", "X-Forwarded-Port",
+		"X-Forwarded-Prefix", "X-Forwarded-Path", "X-Forwarded-Uri", "X-Forwarded-User", "X-Forwarded-Client-Cert", "Forwarded", "X-Host", "X-Scheme",
+		"X-Url-Scheme", "X-Script-Name", "X-Original-Url", "X-Original-Uri", "X-Original-Host", "X-Rewrite-Url", "X-HTTP-Method-Override", "X-HTTP-Method",
+		"X-HTTP-Host-Override", "X-Method-Override", "Front-End-Https",
+	} {
+		target := "/" + name
+		s.get(target, name+": evil")
+		if word := s.get(target).Get("X-Cache"); word != "MISS" {
+			t.Errorf("%s: others get %s", name, word)
+		}
+	}
+	for _, name := range []string{"X-Forwarded-For", "User-Agent", "Referer", "X-Request-Id", "X-Forwarded"} {
+		target := "/" + name
+		s.get(target, name+": one")
+		if word := s.get(target, name+": other").Get("X-Cache"); word != "HIT" {
+			t.Errorf("%s: others get %s", name, word)
+		}
+	}
+}

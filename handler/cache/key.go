@@ -10,13 +10,30 @@ import (
 	"github.com/uwsgo/uwsgo/handler/internal/conditional"
 )
 
-// unkeyed are the fields by which frameworks learn of another scheme, host, path or method. Without
-// them in the key, one client's X-Forwarded-Host would be in the links that other clients get.
-var unkeyed = [][]byte{
-	[]byte("X-Forwarded-Host"), []byte("X-Forwarded-Proto"), []byte("X-Forwarded-Scheme"), []byte("X-Forwarded-Ssl"),
-	[]byte("X-Forwarded-Port"), []byte("X-Forwarded-Prefix"), []byte("X-Forwarded-Server"), []byte("Forwarded"), []byte("X-Host"),
-	[]byte("X-Original-Host"), []byte("X-Original-Url"), []byte("X-Rewrite-Url"), []byte("X-Script-Name"), []byte("X-Scheme"),
-	[]byte("X-Http-Method-Override"), []byte("X-Http-Method"), []byte("X-Method-Override"), []byte("Front-End-Https"),
+// Frameworks learn of another scheme, host, path, method or user by fields with these names, and by
+// those that begin so: X-Forwarded-Host, -Proto, -Protocol, -Prefix, -User and their kin. Without them
+// in the key, one client's X-Forwarded-Host would be in the links that other clients get.
+var (
+	keyedNames = [][]byte{
+		[]byte("Forwarded"), []byte("Front-End-Https"), []byte("X-Host"), []byte("X-Method-Override"), []byte("X-Scheme"), []byte("X-Script-Name"),
+		[]byte("X-Url-Scheme"),
+	}
+	keyedBegin = [][]byte{[]byte("X-Forwarded-"), []byte("X-Original-"), []byte("X-Rewrite-"), []byte("X-Http-")}
+	// forwardedFor differs from client to client, and says only who asks.
+	forwardedFor = []byte("X-Forwarded-For")
+)
+
+// keyed reports whether a field is in the key.
+func keyed(name []byte) bool {
+	if len(name) == 0 || name[0]|0x20 != 'x' && name[0]|0x20 != 'f' {
+		return false
+	}
+	for _, begin := range keyedBegin {
+		if len(name) > len(begin) && codec.EqualName(name[:len(begin)], begin) {
+			return !codec.EqualName(name, forwardedFor)
+		}
+	}
+	return named(name, keyedNames)
 }
 
 // ofClient are the variables that say who asks, not what for. All others are in the key: rules
@@ -41,11 +58,9 @@ func appendKey(dst []byte, x *engine.Exchange) []byte {
 		dst = append(append(dst, 0), r.Bytes(r.Query)...)
 	}
 	for _, f := range r.Fields {
-		name := r.Bytes(f.Name)
-		for i, other := range unkeyed {
-			if len(name) == len(other) && codec.EqualName(name, other) {
-				dst = append(append(dst, 0, byte(i)), r.Bytes(f.Value)...)
-			}
+		if name := r.Bytes(f.Name); keyed(name) {
+			dst = append(codec.AppendEnvName(append(dst, 0), name), '=')
+			dst = append(dst, r.Bytes(f.Value)...)
 		}
 	}
 	for _, f := range r.Vars {
