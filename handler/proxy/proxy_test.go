@@ -468,9 +468,12 @@ func TestKeepAlive(t *testing.T) {
 		}
 	})
 	t.Run("ended_without_a_word", func(t *testing.T) {
+		ended := make(chan struct{}, 1)
 		up := raw(t, func(_ int, c net.Conn, r *bufio.Reader) {
 			readHead(r)
 			_, _ = io.WriteString(c, ok)
+			_ = c.Close()
+			ended <- struct{}{}
 		})
 		f := newFront(t, to(up), nil, engine.HTTP)
 		for range 50 {
@@ -478,6 +481,7 @@ func TestKeepAlive(t *testing.T) {
 				if status := get(t, f, method); status != 200 {
 					t.Fatal(method, status)
 				}
+				<-ended // a POST that comes just before gets 502
 			}
 		}
 	})
