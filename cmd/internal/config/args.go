@@ -147,12 +147,11 @@ type behind struct {
 func (w word) misplaced() error {
 	o := w.after.option
 	isNumber := strings.Trim(w.name, "0123456789") == ""
-	_, err := truth(ini.New(ini.World{}, Options), ini.Entry{Value: w.name, HasValue: true})
 	switch {
 	case o == nil || w.name == "":
-	case o.Optional && (o.Kind != option.Flag || isNumber || err == nil):
+	case o.Optional && (o.Kind != option.Flag || isNumber || isTruth(w.name)):
 		return fmt.Errorf("%s %s: the value has to be in the same word: %s%s%s", w.after.written, w.name, w.after.written, w.after.glue, w.name)
-	case !o.TakesValue() && (isNumber || err == nil):
+	case !o.TakesValue() && (isNumber || isTruth(w.name)):
 		return fmt.Errorf("%s takes no value: leave out %q", w.after.written, w.name)
 	}
 	return nil

@@ -178,14 +178,14 @@ func TestFlags(t *testing.T) {
 			}
 			for value, want := range map[string]*Config{
 				"": on, "1": on, "2": on, "on": on, "Yes": on, "TRUE": on, "true ; really": on, "true # x": on, "true;": on, "y": on, "enabled": on,
-				"$(NO_SUCH_VARIABLE)": on,                                                        // as in uWSGI, with a warning
-				"0":                   off, "no": off, "OFF": off, "False": off, "false ; x": on, // as in uWSGI, with a warning
+				"'true'": on, "Ture": on, "shop.example": on, "$(NO_SUCH_VARIABLE)": on, // as in uWSGI, with a warning
+				"0": off, "no": off, "OFF": off, "False": off, "false ; x": on, // as in uWSGI, with a warning
 			} {
 				if got, err := alone(o.Name, value); err != nil || show(got) != show(want) {
 					t.Errorf("%q: %v, %s\nwant %s", value, err, show(got), show(want))
 				}
 			}
-			for _, value := range []string{"flase", "n", "none", "never", "disabled", "nope", "tru", "-1", "%(none)", "'true'"} {
+			for _, value := range []string{"flase", "n", "none", "never", "disabled", "nope", "-1", "%(none)", "'false'"} {
 				if _, err := alone(o.Name, value); err == nil || !strings.HasPrefix(err.Error(), "app.ini:7: "+o.Name+": ") {
 					t.Errorf("%q: %v, want it refused", value, err)
 				}

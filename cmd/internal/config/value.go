@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
+	"github.com/uwsgo/uwsgo/cmd/internal/nearest"
 )
 
 // number reads a count of at most limit, with or without a unit: 10k is 10,000.
@@ -81,26 +82,56 @@ func megabytes(e ini.Entry) (int64, error) {
 	return n << 20, err
 }
 
-// truth reads a flag. A word that means neither true nor false would be true in uWSGI, and is
-// refused. truth warns where uWSGI's rule surprises: a comment behind false makes it true.
+// truth reads a flag. As in uWSGI, all is true but false, off, no and 0. truth refuses a word by
+// which people mean no, and warns of others that mean nothing.
 func truth(list *ini.List, e ini.Entry) (bool, error) {
 	on := !e.HasValue || ini.Bool(e.Value)
-	words := strings.FieldsFunc(e.Value, func(r rune) bool { return strings.ContainsRune(" \t;#", r) })
+	words := flagWords(e.Value)
 	if !on || len(words) == 0 {
 		return on, nil
 	}
-	switch first := strings.ToLower(words[0]); {
+	switch first := words[0]; {
 	case !ini.Bool(first):
 		list.Warnf("%s: %q counts as true, as what follows %q belongs to the value: put it on a line of its own",
-			e.Origin.Name(e.Key), e.Value, words[0])
-	case first == "true", first == "yes", first == "on", first == "t", first == "y", first == "enable", first == "enabled":
-	case strings.Trim(first, "0123456789") == "":
+			e.Origin.Name(e.Key), e.Value, first)
+	case meansYes(first):
 	case strings.HasPrefix(first, "$("):
 		list.Warnf("%s: %q counts as true, as in uWSGI: the environment has no such variable", e.Origin.Name(e.Key), e.Value)
-	default:
+	case meansNo(first):
 		return false, e.Origin.Errorf(e.Key, "%q is neither true nor false: write %s = true, or false", e.Value, e.Key)
+	default:
+		list.Warnf("%s: %q counts as true, as in uWSGI: write %s = true, or false", e.Origin.Name(e.Key), e.Value, e.Key)
 	}
 	return on, nil
+}
+
+// isTruth reports whether value is a word for true or false.
+func isTruth(value string) bool {
+	words := flagWords(value)
+	return len(words) == 0 || !ini.Bool(words[0]) || meansYes(words[0])
+}
+
+func flagWords(value string) []string {
+	return strings.FieldsFunc(value, func(r rune) bool { return strings.ContainsRune(" \t;#", r) })
+}
+
+func meansYes(word string) bool {
+	switch strings.Trim(strings.ToLower(word), `"'`) {
+	case "true", "yes", "on", "t", "y", "enable", "enabled":
+		return true
+	}
+	return strings.Trim(word, "0123456789") == ""
+}
+
+// meansNo reports whether people may mean no by a word that uWSGI takes for true: a slip in false,
+// a quoted false, another word for it, a negative number, or a placeholder that has no value.
+func meansNo(word string) bool {
+	word = strings.Trim(strings.ToLower(word), `"',.:!`)
+	if !ini.Bool(word) || nearest.Within(word, "false", 2) || nearest.Within(word, "disabled", 2) {
+		return true
+	}
+	return strings.HasPrefix(word, "-") || strings.HasPrefix(word, "%(") ||
+		slices.Contains([]string{"n", "f", "of", "not", "none", "null", "nil", "never", "nope"}, word)
 }
 
 // owner reads USER, USER:GROUP or :GROUP.
