@@ -33,7 +33,11 @@ func (p *program) openAlarms() {
 		Run: p.actions.alarm,
 	})
 	p.alarms.Store(raiser)
-	p.ending.Later(raiser.Close)
+}
+
+// raise raises an alarm, without waiting. It returns false where there is none of that name.
+func (p *program) raise(name string, message []byte) bool {
+	return p.alarms.Load().Raise(name, message)
 }
 
 // alarm runs the command of an alarm. Its output is marked in the log, so that it raises none.

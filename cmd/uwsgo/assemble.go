@@ -35,7 +35,7 @@ func (p *program) listen(inherited []succession.Socket) error {
 	p.services = &services{
 		workers: &p.workers, listeners: p.engine.Listeners, paused: p.paused.Load, logf: p.logf,
 		metric: func(_ *control.Peer, args []any) (any, error) { return changeMetric(p.metrics.Load(), args) },
-		alarm:  func(name string, m []byte) bool { return p.alarms.Load().Raise(name, m) },
+		alarm:  p.raise,
 	}
 	p.sockets = &sockets{site: p.site, engine: p.engine, user: p.identity, vassal: p.vassal != nil, role: p.role, ending: p.ending, logf: p.logf}
 	return p.sockets.bindAll(inherited)
@@ -53,6 +53,8 @@ func (p *program) handler() (engine.Handler, error) {
 	up := &upstreams{cfg: cfg, logf: p.logf}
 	p.ending.Later(up.close)
 	c.rules.Upstream = up.handler
+	c.rules.Alarm = p.raise
+	c.rules.Metric = func(name, how string, by int64) bool { return p.metrics.Load().Change(name, how, by) }
 	h, err := p.answers(c)
 	if err != nil {
 		return nil, err

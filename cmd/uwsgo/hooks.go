@@ -22,6 +22,8 @@ type actions struct {
 	logs *logs
 	// setTask has a signal ask for another task.
 	setTask func(sig syscall.Signal, task string)
+	// raise raises an alarm; false where there is none.
+	raise func(name string, message []byte) bool
 }
 
 // command returns a shell command of an option: it runs with the environment of the app, and
@@ -47,6 +49,11 @@ func (a *actions) do(ctx context.Context, h config.Hook) error {
 		return setHostname(h.Name)
 	case hook.Wait:
 		return waitForSocket(ctx, h.Name)
+	case hook.Alarm:
+		if !a.raise(h.Name, []byte(h.Value)) {
+			a.logs.printf("%s: alarm %s is not raised: it is not there, or not yet: alarms begin after hook-pre-app", h.Where, h.Name)
+		}
+		return nil
 	}
 	return a.command(h.Line).Run(ctx)
 }
@@ -119,7 +126,12 @@ func (s *stages) postFork() (steps []worker.Step) {
 	if s.work != "" {
 		steps = append(steps, worker.Step{Chdir: s.work})
 	}
-	for _, h := range s.of("post-fork") {
+	return append(steps, s.steps("post-fork")...)
+}
+
+// steps returns the hooks of a stage that processes of Python run themselves.
+func (s *stages) steps(stage string) (steps []worker.Step) {
+	for _, h := range s.of(stage) {
 		switch {
 		case h.Kind == hook.Chdir:
 			steps = append(steps, worker.Step{Chdir: h.Name})

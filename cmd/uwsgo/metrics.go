@@ -13,7 +13,7 @@ import (
 func (p *program) openMetrics() error {
 	c := p.cfg.Metrics
 	c.Dir = p.site.path(c.Dir, false)
-	raise := func(name, message string) { p.alarms.Load().Raise(name, []byte(message)) }
+	raise := func(name, message string) { p.raise(name, []byte(message)) }
 	builtin := func() []metrics.Sample {
 		s, _ := p.workers.snapshot()
 		return builtinMetrics(s, p.engine.Listeners())

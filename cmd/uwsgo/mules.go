@@ -40,14 +40,14 @@ func openMules(cfg *config.Config, logf func(format string, args ...any)) (queue
 }
 
 // mules are the processes that the options for them ask for.
-func mules(cfg *config.Config, logf func(format string, args ...any)) (list []worker.Background) {
+func mules(cfg *config.Config, hooks []worker.Step, logf func(format string, args ...any)) (list []worker.Background) {
 	for i, what := range cfg.Mules {
 		runs := strings.HasSuffix(what, ".py") || strings.Contains(what, ":")
 		if !runs && what != "" && what != "true" && what != "1" {
 			logf("*** WARNING: mule = %s: this is neither a file that ends in .py nor module:function, so mule %d waits for messages and signals, as in uWSGI ***", what, i+1)
 		}
 		list = append(list, worker.Background{
-			Kind: "mule", Number: i + 1, Mercy: cfg.MuleMercy,
+			Kind: "mule", Number: i + 1, Steps: hooks, Mercy: cfg.MuleMercy,
 			Title:   cfg.Procnames.Name(fmt.Sprintf("uWSGI mule %d", i+1), false),
 			Imports: !runs || !cfg.LazyApps, // as in uWSGI code of its own runs without the app then
 			Spec:    map[string]any{"run": what, "harakiri": int(cfg.MuleHarakiri.Seconds())},

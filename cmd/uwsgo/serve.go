@@ -49,7 +49,7 @@ func newProgram(base *process, stdin []byte) *program {
 	p := &program{process: base, stdin: stdin}
 	p.app = newApp(p.site, p.self, p.logf)
 	p.orders = &orders{server: served{p}, logf: p.logf, notify: func(sig os.Signal) { signal.Notify(p.others, sig) }}
-	p.actions = &actions{app: p.app, logs: &p.logs, setTask: p.orders.setTask}
+	p.actions = &actions{app: p.app, logs: &p.logs, setTask: p.orders.setTask, raise: p.raise}
 	p.hooks = &stages{hooks: p.cfg.Hooks, work: p.cfg.Chdir2, logf: p.logf, do: p.actions.do}
 	p.beside = &beside{command: p.actions.command, owns: p.workers.owns, role: p.role, ending: p.ending, mercy: p.cfg.Mercy, logf: p.logf}
 	p.fifos = &fifos{letters: make(chan byte, 16), role: p.role, ending: p.ending, logf: p.logf}

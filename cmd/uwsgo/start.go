@@ -155,7 +155,8 @@ func (p *program) prepare(ctx context.Context) error {
 	if err := dropPrivileges(p.site, p.identity, p.logf); err != nil {
 		return err
 	}
-	p.ending.Later(func() { // after the end of the workers, which start later
+	p.ending.Later(func() { p.alarms.Load().Close() }) // after the hooks of the end, which may raise some
+	p.ending.Later(func() {                            // after the end of the workers, which start later
 		if !p.role.Shared() { // else another server goes on
 			p.ending.Within(cfg.Mercy, p.hooks.atExit)
 		}

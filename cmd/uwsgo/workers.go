@@ -117,7 +117,7 @@ func (p *program) startWorkers(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	wc.Backgrounds = mules(p.cfg, p.logf)
+	wc.Backgrounds = mules(p.cfg, p.hooks.steps("as-mule"), p.logf)
 	var stop func()
 	wc.Control, stop = p.services.open(p.cfg, sp)
 	p.ending.Later(stop)

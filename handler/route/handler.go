@@ -33,6 +33,12 @@ type Options struct {
 	ServerName string
 	// MimeFiles have the types of files, as in package static.
 	MimeFiles []string
+	// Alarm raises an alarm of that name. It is called on the loop, and must not wait; nil drops
+	// what rules raise.
+	Alarm func(name string, message []byte) bool
+	// Metric changes a metric of that name: how is inc, dec, mul, div or set. It is called on the
+	// loop, and must not wait. It returns false where that cannot be done; nil drops the changes.
+	Metric func(name, how string, by int64) bool
 	// Trace, if not nil, is called on the loop after each rule that applied to a request.
 	Trace func(s Step)
 	// Logf prints the text of log rules, and why a request failed; nil drops that.
@@ -49,6 +55,8 @@ type Handler struct {
 	files    *static.Files // nil if no rule needs it
 	paths    func(r *codec.Request) (script, path []byte)
 	host     string
+	alarm    func(name string, message []byte) bool
+	metric   func(name, how string, by int64) bool
 	trace    func(s Step)
 	logf     func(format string, args ...any)
 	evals    sync.Pool // of *eval
@@ -64,7 +72,7 @@ type table struct {
 // New returns a Handler in front of next. It reads the rules' htpasswd files. It returns an
 // error for an unusable one, and for a goto without a target.
 func New(next engine.Handler, o Options) (*Handler, error) {
-	h := &Handler{next: next, collects: o.Collects, pool: o.Pool, paths: o.Paths, host: o.ServerName, trace: o.Trace, logf: o.Logf}
+	h := &Handler{next: next, collects: o.Collects, pool: o.Pool, paths: o.Paths, host: o.ServerName, alarm: o.Alarm, metric: o.Metric, trace: o.Trace, logf: o.Logf}
 	if h.logf == nil {
 		h.logf = func(string, ...any) {}
 	}

@@ -27,6 +27,8 @@ type Rule struct {
 	asked    int           // so many of them in its condition
 	sets     string        // the variable of the environ that it sets; empty for none of its own
 	logVar   string        // that it sets for the log
+	alarm    string        // that it raises, and
+	metric   string        // that it changes; both empty where the request says which
 	gzip     bool          // it has answers compressed
 	upstream *Upstream     // where it passes requests on to
 }
@@ -126,6 +128,12 @@ func (r *Rule) Harakiri() time.Duration { return r.limit }
 
 // LogVariable returns the log variable that the rule sets, empty for none.
 func (r *Rule) LogVariable() string { return r.logVar }
+
+// Alarm returns the alarm that the rule raises, empty for none, and where the request names it.
+func (r *Rule) Alarm() string { return r.alarm }
+
+// Metric returns the metric that the rule changes, empty for none, and where the request names it.
+func (r *Rule) Metric() string { return r.metric }
 
 // Compresses reports whether the rule compresses answers. That needs a compress.Handler in
 // front.

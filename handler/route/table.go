@@ -69,6 +69,9 @@ func init() {
 		"clearheaders": {onResponses, clearsHeaders}, "resetheaders": {onResponses, clearsHeaders},
 		"log": {onAll, logs}, "logvar": {onAll, logsVariable}, "gzip": {answers, compresses}, "donotlog": {onAll, isQuiet}, "harakiri": {onRequests, limits},
 
+		"alarm": {onAll, raises}, "metricinc": {onAll, counts("inc")}, "metricdec": {onAll, counts("dec")}, "metricmul": {onAll, counts("mul")},
+		"metricdiv": {onAll, counts("div")}, "metricset": {onAll, counts("set")},
+
 		"rewrite": {onRequests, rewrites(false)}, "rewrite-last": {onRequests, rewrites(true)},
 		"addvar": {onAll, addsVariable}, "setuser": {onAll, sets("REMOTE_USER")}, "setremoteuser": {onAll, sets("REMOTE_USER")},
 		"setmethod": {onRequests, sets("REQUEST_METHOD")}, "seturi": {onRequests, sets("REQUEST_URI")}, "setpathinfo": {onRequests, sets("PATH_INFO")},

@@ -253,6 +253,47 @@ func TestChangesBelowAMountpoint(t *testing.T) {
 	}
 }
 
+// Rules raise alarms and count, in every table. What cannot be counted refuses the request.
+func TestAlarmsAndMetrics(t *testing.T) {
+	said := make(chan string, 16)
+	r := start(t, "route = ^/one/(\\w+) alarm:ops $1 came\nroute = ^/one metricinc:orders.$0\nroute-run = metricset:last,${qs[n]}\nfinal-route-run = metricdiv:open,2\nresponse-route = ^/one alarm:$0 answered", Options{
+		Alarm: func(name string, message []byte) bool {
+			said <- "alarm " + name + ": " + string(message)
+			return false
+		},
+		Metric: func(name, how string, by int64) bool {
+			said <- fmt.Sprint(how, " ", name, " ", by)
+			return by != 13
+		},
+	})
+	for _, tt := range []struct {
+		target string
+		status int
+		want   string
+	}{
+		{"/one/x?n=-7y", 200, "alarm ops: x came|inc orders./one 1|set last -7|alarm /one: answered|div open 2"},
+		{"/two", 200, "set last 0|div open 2"},
+		{"/two?n=13", 500, "set last 13|div open 2"},
+	} {
+		a := r.get(tt.target)
+		var got []string
+		for range strings.Count(tt.want, "|") + 1 {
+			select {
+			case s := <-said:
+				got = append(got, s)
+			case <-time.After(30 * time.Second):
+				t.Fatalf("%s: no more than %q", tt.target, got)
+			}
+		}
+		if a.status != tt.status || strings.Join(got, "|") != tt.want {
+			t.Errorf("%s: %d, %q, want %d, %s", tt.target, a.status, got, tt.status, tt.want)
+		}
+	}
+	if log := r.logged(); !strings.Contains(log, `the configuration has no metric "last" that can be changed by 13`) {
+		t.Errorf("the log has %q", log)
+	}
+}
+
 // A rule has the log told of what it knows, and compresses where the client takes it.
 func TestLogVariablesAndGzip(t *testing.T) {
 	r := &rig{t: t}

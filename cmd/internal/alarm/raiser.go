@@ -12,6 +12,7 @@ import (
 )
 
 const (
+	moment      = 3 * time.Second  // for what was raised before the end
 	mostWaiting = 64               // messages that wait for one alarm
 	commandTime = time.Minute      // that a command may take
 	again       = 10 * time.Second // between lines that say that messages are dropped
@@ -34,6 +35,8 @@ type Raiser struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	done   sync.WaitGroup
+
+	closing chan struct{} // closed at the end
 }
 
 // line is one alarm, and what waits for it.
@@ -53,7 +56,7 @@ func New(c Config, h Hands) *Raiser {
 	if len(c.Alarms) == 0 {
 		return nil
 	}
-	r := &Raiser{config: c, hands: h, lines: make(map[string]*line)}
+	r := &Raiser{config: c, hands: h, lines: make(map[string]*line), closing: make(chan struct{})}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	for _, a := range c.Alarms {
 		l := &line{Alarm: a, waiting: make(chan []byte, mostWaiting)}
@@ -67,12 +70,16 @@ func New(c Config, h Hands) *Raiser {
 	return r
 }
 
-// Close ends all that the alarms do.
+// Close lets the alarms do what was raised, for a moment, and ends what takes longer.
 func (r *Raiser) Close() {
-	if r != nil {
-		r.cancel()
-		r.done.Wait()
+	if r == nil {
+		return
 	}
+	close(r.closing)
+	late := time.AfterFunc(moment, r.cancel)
+	r.done.Wait()
+	late.Stop()
+	r.cancel()
 }
 
 // Raise raises an alarm. It returns false where there is none of that name.
@@ -165,12 +172,24 @@ func (r *Raiser) serve(l *line) {
 	for {
 		select {
 		case message := <-l.waiting:
-			if err := r.do(l.Alarm, message); err != nil && r.ctx.Err() == nil {
-				r.hands.Logf("[uwsgi-alarm] %s: %v", l.Name, err)
+			r.handle(l, message)
+		case <-r.closing:
+			for r.ctx.Err() == nil {
+				select {
+				case message := <-l.waiting:
+					r.handle(l, message)
+				default:
+					return
+				}
 			}
-		case <-r.ctx.Done():
 			return
 		}
+	}
+}
+
+func (r *Raiser) handle(l *line, message []byte) {
+	if err := r.do(l.Alarm, message); err != nil && r.ctx.Err() == nil {
+		r.hands.Logf("[uwsgi-alarm] %s: %v", l.Name, err)
 	}
 }
 

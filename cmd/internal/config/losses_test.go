@@ -40,7 +40,7 @@ func TestWhatProtectsEndsTheStart(t *testing.T) {
 		{"apps_of_requests", "route-run = setfile:/srv/app.py", "apps are loaded at the start"},
 		{"plugin", "route-run = setmodifier1:5", "asks for a plugin"},
 		{"second_plugin", "route-run = setmodifier2:1", "asks for a plugin"},
-		{"rpc", "route = ^/ rpcvar:A hello", "apps have no functions"},
+		{"rpc", "route = ^/ rpcvar:A hello", "rules do not call functions of RPC"},
 		{"hash", "route = ^/ hash:items=a;b,var=X,key=k", "app.ini:3: route: hash: "},
 		{"unknown_action", "route = ^/ frobnicate:", "app.ini:3: route: frobnicate: "},
 		{"not_uwsgis", "route = ^/ goon:", "a rule that does not answer goes on by itself"},
@@ -147,8 +147,8 @@ func TestWhatIsHarmlessStarts(t *testing.T) {
 		{"switched_off", "thunder-lock = false\nlazy = no\nmule = 0\nfastrouter = false\nlegion =", Losses{}},
 		{"condition_that_is_not_taken", "if-env = NO_SUCH_VARIABLE\nroute = ^/.* ldapauth:Realm,%(_)\nendif =", Losses{}},
 		{"placeholders_of_such_names", "set-ph = realm=x\nresolved = y\nmodule = %(realm)%(resolved)", Losses{}},
-		{"routes_that_only_log", "route = ^/health donotlog:\nroute-run = log:x\nroute-if = equal:a;b metricset:a b\nroute-uri = ^/ continue:\nfinal-route-run = log:x\nerror-route = ^/ last:\nfinal-route-run = cachestore:x\nerror-route = ^/ metricinc:x", Losses{
-			Function: []string{"route-if:metricset", "final-route-run:cachestore", "error-route:metricinc"},
+		{"routes_that_only_log", "route = ^/health donotlog:\nroute-run = log:x\nroute-if = equal:a;b memcached-store:a\nroute-uri = ^/ continue:\nfinal-route-run = log:x\nerror-route = ^/ last:\nfinal-route-run = cachestore:x\nerror-route = ^/ tofile:x", Losses{
+			Function: []string{"route-if:memcached-store", "final-route-run:cachestore", "error-route:tofile"},
 		}},
 		{"routes_that_compress", "route-if = contains:${HTTP_ACCEPT_ENCODING};gzip goto:_gzip\nroute-run = last:\nroute-label = _gzip\nroute-run = gzip:\nroute-run = tofile:x\nroute-run = chunked:\nroute-run = last:", Losses{
 			Function: []string{"route-run:tofile"},

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/uwsgo/uwsgo/cmd/internal/alarm"
+	"github.com/uwsgo/uwsgo/cmd/internal/hook"
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
 	"github.com/uwsgo/uwsgo/cmd/internal/option"
 )
@@ -128,7 +129,26 @@ func (r *resolver) settleAlarms() error {
 			return err
 		}
 	}
+	for _, h := range r.Hooks {
+		r.warnOfHook(h)
+	}
+	for _, h := range r.TouchHooks {
+		r.warnOfHook(h.Hook)
+	}
 	return nil
+}
+
+func (r *resolver) warnOfHook(h Hook) {
+	if h.Kind == hook.Alarm {
+		r.warnOfAlarm(h.Where, h.Name)
+	}
+}
+
+// warnOfAlarm warns where an alarm is not there: uWSGI raises none then, and goes on.
+func (r *resolver) warnOfAlarm(where, name string) {
+	if !r.Alarm.Has(name) {
+		r.list.Warnf("%s: %s", where, noAlarm(name))
+	}
 }
 
 // raising reads what raises alarms.

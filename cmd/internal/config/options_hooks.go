@@ -17,7 +17,7 @@ type HookConfig struct {
 
 // Hook is something to do at a stage of the server's life.
 type Hook struct {
-	Stage string // one of stages, post-fork or master-start
+	Stage string // one of stages, post-fork, as-mule or master-start
 	hook.Action
 	Where string // its origin for messages
 }
@@ -65,7 +65,7 @@ func makeHookRows() []row {
 				Name: "hook-" + stage, Kind: option.List, Arg: "ACTION:ARGUMENT", Status: option.Differs,
 				Help: "do this " + when + ", before the commands of exec-: exec, safeexec (may fail), chdir, mkdir, putenv, chmod, chown, write, append, create, unlink, " +
 					"wait_for_file, print, exit and other actions of uWSGI",
-				Note: "`mount`, `umount`, `call`, `alarm` and `rpc` end the start." + more,
+				Note: "`mount`, `umount`, `call` and `rpc` end the start." + more,
 			},
 			set: func(r *resolver, e ini.Entry) error { return r.hook(stage, e) },
 		})
@@ -74,6 +74,7 @@ func makeHookRows() []row {
 		add(s.name, s.when, "")
 	}
 	add("post-fork", "in each worker process, before it serves", " A worker in which one fails ends, and another is tried.")
+	add("as-mule", "in each mule, before it begins", " A mule in which one fails ends, and is started again.")
 	add("master-start", "when requests are served", " `unix_signal:NUMBER FUNCTION` lets a signal stop or reload the server, log statistics or pause.")
 	for _, s := range acceptingStages {
 		rows = append(rows, row{
@@ -133,11 +134,12 @@ func (r *resolver) hook(stage string, e ini.Entry) error {
 	if err != nil {
 		return e.Origin.Errorf(e.Key, "%q: %w", e.Value, err)
 	}
-	if stage == "post-fork" {
+	switch stage {
+	case "post-fork", "as-mule":
 		switch action.Kind {
 		case hook.Run, hook.Chdir, hook.Setenv, hook.Unsetenv:
 		default:
-			return e.Origin.Errorf(e.Key, "%q is for the server itself: give it with hook-as-user, or hook-master-start for a signal", e.Value)
+			return e.Origin.Errorf(e.Key, "%q is for the server itself: give it with hook-as-user, or hook-master-start for a signal or an alarm", e.Value)
 		}
 	}
 	r.Hooks = slices.Insert(r.Hooks, r.hooks, Hook{Stage: stage, Action: action, Where: e.Origin.Name(e.Key)})
@@ -169,7 +171,7 @@ func (r *resolver) accepting(stage string, e ini.Entry) error {
 	if err != nil {
 		return e.Origin.Errorf(e.Key, "%q: %w", e.Value, err)
 	}
-	if a.Kind != hook.Run {
+	if a.Kind != hook.Run && a.Kind != hook.Alarm {
 		return e.Origin.Errorf(e.Key, "%q would change a process: give it with hook-post-fork for workers, or with hook-as-user for the server", e.Value)
 	}
 	r.Hooks = append(r.Hooks, Hook{Stage: stage, Action: a, Where: e.Origin.Name(e.Key)})
@@ -186,7 +188,7 @@ func (r *resolver) touch(e ini.Entry, action string) error {
 	if err != nil {
 		return e.Origin.Errorf(e.Key, "%q: %w", e.Value, err)
 	}
-	if a.Kind != hook.Run {
+	if a.Kind != hook.Run && a.Kind != hook.Alarm {
 		return e.Origin.Errorf(e.Key, "%q would change the server itself, which a file that is touched cannot do", e.Value)
 	}
 	r.TouchHooks = append(r.TouchHooks, TouchHook{file, Hook{Stage: "touch", Action: a, Where: e.Origin.Name(e.Key)}})

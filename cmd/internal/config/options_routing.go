@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
+	"github.com/uwsgo/uwsgo/cmd/internal/metrics"
 	"github.com/uwsgo/uwsgo/cmd/internal/option"
 	"github.com/uwsgo/uwsgo/handler/route"
 )
@@ -124,9 +125,27 @@ func withSeconds(e ini.Entry) (string, error) {
 	return fmt.Sprintf("%sharakiri:%d", e.Value[:at], int64(limit.Seconds())), err
 }
 
+// toldByRules ends the start if a rule changes a metric that is not there, which would refuse every
+// request, and warns of alarms.
+func (r *resolver) toldByRules() error {
+	for _, rule := range r.Routes {
+		if name := rule.Alarm(); name != "" {
+			r.warnOfAlarm(rule.Where, name)
+		}
+		name := rule.Metric()
+		if name != "" && !slices.ContainsFunc(r.Metrics.Specs, func(s metrics.Spec) bool { return s.Name == name && s.Alias == "" && s.File == "" }) {
+			return fmt.Errorf("%s: there is no metric %q that rules can change: add metric = %s", rule.Where, name, name)
+		}
+	}
+	return nil
+}
+
 // settleRoutes ends the start if a rule asks for a variable that no request has. Over uwsgi the web
 // server may send any.
 func (r *resolver) settleRoutes() error {
+	if err := r.toldByRules(); err != nil {
+		return err
+	}
 	if len(r.Listens) == 0 {
 		return nil // systemd may pass sockets
 	}

@@ -24,6 +24,7 @@ const (
 	Signal               // from then on the signal Number does Name, one of Tasks
 	Hostname             // the machine is called Name
 	Wait                 // until the address Name takes connections
+	Alarm                // raise the alarm Name with the message Value
 )
 
 // The tasks that a signal can have.
@@ -121,8 +122,7 @@ func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + 
 var never = []struct{ names, why string }{
 	{"mount umount", "file systems are neither mounted nor unmounted here: do it before the start, with exec:mount … as root, or in the systemd unit"},
 	{"call callret callint callintret", "there are no functions of C to call: exec:COMMAND runs a command"},
-	{"alarm", "there are no alarms: exec:COMMAND runs a command that tells somebody"},
-	{"rpc retryrpc", "there is no RPC: exec:COMMAND runs a command"},
+	{"rpc retryrpc", "functions of RPC are in the workers, and hooks of the server cannot call them: exec:COMMAND runs a command"},
 	{"setns", "processes get no namespaces of their own: set them for the service"},
 }
 
@@ -164,6 +164,12 @@ func Parse(value string) (Action, error) {
 	case "wait_for_socket":
 		a.Kind, a.Name = Wait, arg
 		return a, needs(arg, name, "ADDRESS")
+	case "alarm":
+		a.Kind = Alarm
+		if a.Name, a.Value, ok = strings.Cut(arg, " "); !ok || a.Name == "" {
+			return a, fmt.Errorf("alarm: %q is not of the form alarm:NAME MESSAGE", arg)
+		}
+		return a, nil
 	case "unix_signal":
 		return a, a.signal(arg)
 	case "call", "callret":
@@ -188,7 +194,7 @@ func Parse(value string) (Action, error) {
 
 // Names returns the actions that can be done.
 func Names() []string {
-	names := []string{"exec", "safeexec", "cd", "chdir", "putenv", "exit", "hostname", "wait_for_socket", "unix_signal"}
+	names := []string{"exec", "safeexec", "cd", "chdir", "putenv", "exit", "hostname", "wait_for_socket", "unix_signal", "alarm"}
 	for name := range shell {
 		names = append(names, name)
 	}

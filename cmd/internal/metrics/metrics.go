@@ -183,7 +183,7 @@ func ParsePush(value string) (Push, error) {
 type own struct {
 	Spec
 	value  int64
-	filed  int64 // that its file in Dir has
+	filed  int64 // that its file in Dir has; only write uses it
 	inFile bool
 }
 
@@ -414,16 +414,17 @@ func (s *Set) write() error {
 	if s.config.Dir == "" {
 		return nil
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	for _, one := range s.order {
-		if one.inFile && one.filed == one.value || one.Alias != "" {
+		s.mu.Lock()
+		value := one.value
+		s.mu.Unlock() // whoever changes a metric does not wait for the disk
+		if one.inFile && one.filed == value || one.Alias != "" {
 			continue
 		}
-		if err := os.WriteFile(filepath.Join(s.config.Dir, one.Name), fmt.Appendf(nil, "%d\n", one.value), 0o644); err != nil { //nolint:gosec // for whoever watches
+		if err := os.WriteFile(filepath.Join(s.config.Dir, one.Name), fmt.Appendf(nil, "%d\n", value), 0o644); err != nil { //nolint:gosec // for whoever watches
 			return err
 		}
-		one.filed, one.inFile = one.value, true
+		one.filed, one.inFile = value, true
 	}
 	return nil
 }

@@ -48,7 +48,7 @@ var lost = []struct{ prefixes, instead string }{
 	{"fastrouter rawrouter sslrouter forkpty http-subscription http-backend http-fallback http-ss http-stats", "requests are passed on to other servers by http-to, and by upstream and rules: see proxy.md"},
 	{"zeus", "start one server for each with the service manager"},
 	{"ldap-schema", "options are not kept in LDAP: write an ini file"},
-	{"lua-postfork-mule hook-as-mule", "do it in the code of the mule, or in a @postfork of uwsgidecorators"},
+	{"lua-postfork-mule", "do it in the code of the mule, with hook-as-mule, or in a @postfork of uwsgidecorators"},
 	{"cache-sync cache-udp cache2 cache add-cache load-file-in-cache check-cache", "there is no cache shared by the workers: use Redis or memcached"},
 	{"sharedarea py-sharedarea queue", "workers share no memory: use Redis, or a file and the locks of the module uwsgi"},
 	{"legion", "there are no legions: have the scheduler of the cluster, keepalived or a lock in a database say who leads"},

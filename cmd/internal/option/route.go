@@ -16,9 +16,9 @@ func Routes(name string) bool {
 // other action does may keep somebody out, or something in: cachevar sets what a rule behind may ask for,
 // and a goto with a condition that is not there leads past a rule, or to one.
 var harmless = []string{
-	"alarm", "cache", "cache-continue", "cache-store", "cachedec", "cachediv", "cacheinc", "cachemul", "cacheset", "cachestore",
+	"cache", "cache-continue", "cache-store", "cachedec", "cachediv", "cacheinc", "cachemul", "cacheset", "cachestore",
 	"chunked", "donotlog", "donotoffload", "expires", "fixcl", "flush", "forcecl", "gzip", "log", "logvar",
-	"memcached", "memcached-continue", "memcached-store", "memcachedstore", "metricdec", "metricdiv", "metricinc", "metricmul", "metricset",
+	"memcached", "memcached-continue", "memcached-store", "memcachedstore",
 	"offload", "redis", "redis-continue", "redis-store", "redisstore", "setprocname", "signal", "to-file", "tofile",
 }
 
@@ -40,7 +40,7 @@ var instead = map[string]string{
 	"chdir":          "a worker does not change its folder for a request: the option chdir sets it for all",
 	"sethome":        "a worker has one virtualenv: start one server for each",
 	"setfile":        "apps are loaded at the start: mount = /path=file.py, and setapp:/path",
-	"rpc":            "apps have no functions that rules can call: do it in the app",
+	"rpc":            "rules do not call functions of RPC: do it in the app, with uwsgi.rpc or the function itself",
 	"template":       "bodies are not filled in: do it in the app",
 	"hash":           "an upstream has balance=hash: upstream = app=10.0.0.1:80,10.0.0.2:80 hash=header:X-User",
 	"disableheaders": "an answer always has a head: leave the rule out",

@@ -388,11 +388,13 @@ func TestAlarms(t *testing.T) {
 	dir := t.TempDir()
 	at := "127.0.0.1:" + freePort(t)
 	write(t, dir, "app.py", alarmApp)
-	write(t, dir, "mule.py", "import uwsgi\nwhile True:\n    print('the mule got', uwsgi.mule_get_msg(), flush=True)\n")
+	write(t, dir, "mule.py", "import os, uwsgi\nprint('the mule begins with', os.environ.get('OF_MULE'), flush=True)\nwhile True:\n    print('the mule got', uwsgi.mule_get_msg(), flush=True)\n")
 	s := start(t, dir, "--http", at, "--wsgi-file", "app.py", "--mule=mule.py",
 		"--alarm", "ops cmd:cat >> told; echo >> told; echo disk full again", "--alarm", "page mule:1", "--alarm", "log log:of the log",
 		"--log-alarm", "ops,log disk.*full", "--log-alarm", "page out.*memory", "--alarm-segfault", "log",
 		"--metric", "orders", "--metric", "name=gauge,type=gauge", "--metrics-dir", "numbers", "--metric-threshold", "key=orders,value=100,alarm=log,msg=many orders,rate=60",
+		"--route", "^/rule/(.*) alarm:ops the rule has $1", "--route", "^/rule metricinc:orders,3", "--hook-as-user", "alarm:ops too early",
+		"--hook-accepting1-once", "alarm:ops it serves", "--hook-as-user-atexit", "alarm:ops it ends", "--hook-as-mule", "putenv:OF_MULE=yes", "--hook-as-mule", "append:hooked mule",
 		"--stats", "stats.sock")
 	s.waitLog(t, "uwsgo is ready")
 	told := func(want string) {
@@ -404,6 +406,14 @@ func TestAlarms(t *testing.T) {
 			return fmt.Errorf("not %q", want)
 		})
 	}
+	told("it serves\n")
+	s.waitLog(t, "--hook-as-user: alarm ops is not raised")
+	s.waitLog(t, "the mule begins with yes")
+	if b, err := os.ReadFile(filepath.Join(dir, "hooked")); err != nil || string(b) != "mule" {
+		t.Errorf("hook-as-mule has written %q: %v", b, err)
+	}
+	get(t, "http://"+at+"/rule/one")
+	told("the rule has one\n")
 	if a := get(t, "http://"+at+"/raise"); a.body != "None" {
 		t.Errorf("uwsgi.alarm gives %s", a.body)
 	}
@@ -415,12 +425,12 @@ func TestAlarms(t *testing.T) {
 	told("disk%20full")
 	get(t, "http://"+at+"/say?out%20of%20memory")
 	s.waitLog(t, "the mule got b'")
-	if a := get(t, "http://"+at+"/metrics"); a.body != "((True, None, None, None), 105, 0, True)" {
+	if a := get(t, "http://"+at+"/metrics"); a.body != "((True, None, None, None), 108, 0, True)" {
 		t.Errorf("metrics give %s", a.body)
 	}
 	s.waitLog(t, "ALARM: of the log many orders")
 	eventually(t, "a file with the metric", func() error {
-		if b, err := os.ReadFile(filepath.Join(dir, "numbers", "orders")); err != nil || string(b) != "105\n" {
+		if b, err := os.ReadFile(filepath.Join(dir, "numbers", "orders")); err != nil || string(b) != "108\n" {
 			return fmt.Errorf("it has %q: %w", b, err)
 		}
 		return nil
@@ -442,5 +452,8 @@ func TestAlarms(t *testing.T) {
 	}
 	if err := s.stop(t, syscall.SIGTERM); err != nil {
 		t.Error(err)
+	}
+	if b, err := os.ReadFile(filepath.Join(dir, "told")); err != nil || !strings.Contains(string(b), "it ends\n") {
+		t.Errorf("hook-as-user-atexit raises nothing: %q, %v", b, err)
 	}
 }

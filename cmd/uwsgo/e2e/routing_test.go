@@ -198,14 +198,14 @@ func TestRouteCommand(t *testing.T) {
 	write(t, files, "a.css", "css")
 	write(t, dir, "app.ini", "[uwsgi]\nhttp = :8080\nmount = /shop=app.py\nmanage-script-name = true\nstatic-map = /files="+files+"\n"+
 		"route = ^/admin basicauth:Admin,jane:secret\nroute = ^/admin addheader:X-Who: ${REMOTE_USER}\nroute = ^/old/(.*) rewrite:/files/$1\nroute = ^/gone break:\n"+
-		"route-remote-addr = ^10\\. return:403\nroute-host = ^www\\.(.*) redirect:https://$1${REQUEST_URI}\nerror-route-status = 404 addheader:X-Missing: ${PATH_INFO}\nfinal-route = ^/admin log:${uwsgi[status]} for ${REMOTE_USER}\nroute-run = alarm:mail a request\n")
+		"route-remote-addr = ^10\\. return:403\nroute-host = ^www\\.(.*) redirect:https://$1${REQUEST_URI}\nerror-route-status = 404 addheader:X-Missing: ${PATH_INFO}\nfinal-route = ^/admin log:${uwsgi[status]} for ${REMOTE_USER}\nroute-run = tofile:copy\n")
 	for _, tt := range []struct {
 		name, args string
 		code       int
 		says       []string
 	}{
 		{"no_rule", "--url /shop/x?a=b", 0, []string{"no rule matches", "the app /shop=app.py", "PATH_INFO = /x", "SCRIPT_NAME = /shop", "QUERY_STRING = a=b", "SERVER_PORT = 8080", "the app answers", "200 OK"}},
-		{"password_is_missing", "--url /shop/admin", 3, []string{"app.ini:6: route = ^/admin basicauth:Admin,jane:…", "app.ini:14: route-run = alarm:mail a request", "left out", "answers", "HTTP/1.1 401", `WWW-Authenticate: Basic realm="Admin"`, "401 for"}},
+		{"password_is_missing", "--url /shop/admin", 3, []string{"app.ini:6: route = ^/admin basicauth:Admin,jane:…", "app.ini:14: route-run = tofile:copy", "left out", "answers", "HTTP/1.1 401", `WWW-Authenticate: Basic realm="Admin"`, "401 for"}},
 		{"password", "--url /shop/admin --header Authorization:Basic|amFuZTpzZWNyZXQ=", 0, []string{"REMOTE_USER = jane", "response X-Who = jane", "X-Who: jane", "200 for jane"}},
 		{"file", "--url /old/a.css", 0, []string{"PATH_INFO: /old/a.css -> /files/a.css", "a file answers", "text/css"}},
 		{"closed", "--url /gone", 3, []string{"closed without an answer"}},
