@@ -10,7 +10,7 @@ import sys
 from collections import deque
 from types import ModuleType
 
-from . import connection, control, events, interrupts, sharing, spooler, title, worker
+from . import connection, control, events, interrupts, remote, sharing, spooler, title, worker
 from .arguments import byte_of, bytes_of, int_of, text_of
 from .forked import leave
 from .locks import Locks
@@ -704,14 +704,8 @@ def close(fd):
 def connect(address, timeout=0):
     """Return a descriptor that is connected to host:port or to a unix socket, -1 for none."""
     address = text_of(address).decode()
-    host, colon, port = address.rpartition(":")
     try:
-        if colon and port.isdigit():
-            info = socket.getaddrinfo(host or "127.0.0.1", int(port), 0, socket.SOCK_STREAM)[0]
-            sock, to = socket.socket(*info[:3]), info[4]
-        else:
-            sock, to = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM), address
-            to = "\0" + address[1:] if address[:1] == "@" else address
+        sock, to = remote.open_socket(address)
         try:
             sock.settimeout(int_of(timeout) or None)
             sock.connect(to)
@@ -771,7 +765,7 @@ def parsefile(name):
     return dict(zip(list(pieces)[::2], list(pieces)[1::2]))
 
 
-# RPC, within this process.
+# RPC, within this process, or to other servers.
 
 
 @export
@@ -805,6 +799,8 @@ def call(*args):
 def rpc(*args):
     if len(args) < 2 or not isinstance(args[1], bytes):
         raise ValueError("unable to call rpc function")
+    if not all(isinstance(a, bytes) for a in args[1:]):
+        raise ValueError("unable to call rpc function")
     if args[0]:
-        raise NotImplementedError("uwsgo has no RPC to other servers: use HTTP")
+        return remote.call(bytes_of(args[0]), args[1:])
     return call(*args[1:])

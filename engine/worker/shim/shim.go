@@ -35,6 +35,7 @@ var modules = []string{
 	"worker",
 	"hub",
 	"arguments",
+	"remote",
 	"sharing",
 	"connection",
 	"tasks",
