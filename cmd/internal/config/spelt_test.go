@@ -36,10 +36,16 @@ func TestTakenForTrue(t *testing.T) {
 		line string
 		warn bool
 	}{
-		{"need-app = Ture", true}, {"need-app = tru", true}, {"need-app = need-app", true},
-		{"need-app = shop.example", true}, {"need-app = /run/shop.sock", true},
-		{`need-app = "true"`, false}, {"need-app = 'yes'", false}, {"need-app = Enabled", false},
-		{"need-app = 2", false}, {"need-app =", false},
+		{"need-app = Ture", true},
+		{"need-app = tru", true},
+		{"need-app = need-app", true},
+		{"need-app = shop.example", true},
+		{"need-app = /run/shop.sock", true},
+		{`need-app = "true"`, false},
+		{"need-app = 'yes'", false},
+		{"need-app = Enabled", false},
+		{"need-app = 2", false},
+		{"need-app =", false},
 	} {
 		t.Run(tt.line, func(t *testing.T) {
 			enter(t, map[string]string{"app.ini": "[uwsgi]\nmodule = shop\n" + tt.line + "\n"})
