@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -150,5 +151,47 @@ func TestFieldsOfFrameworks(t *testing.T) {
 		if word := s.get(target, name+": other").Get("X-Cache"); word != "HIT" {
 			t.Errorf("%s: others get %s", name, word)
 		}
+	}
+}
+
+// A client that asks for one page in many ways does not push it out of the cache.
+func TestVariantsBound(t *testing.T) {
+	s := newSite(t, Options{Size: 1 << 20})
+	s.set(says(200, strings.Repeat("x", 50_000), "Cache-Control: max-age=60", "Vary: Accept-Language"))
+	for i := range mostVariants + 8 {
+		s.get("/", "Accept-Language: l"+strconv.Itoa(i))
+		if word := s.get("/", "Accept-Language: l"+strconv.Itoa(i)).Get("X-Cache"); word != "HIT" {
+			t.Fatalf("variant %d: %s", i, word)
+		}
+	}
+	if n := s.cache.Stats().Bytes; n > 256<<10+50_000 {
+		t.Errorf("one page takes %d bytes", n)
+	}
+}
+
+// The order in which the fields of a request come is no part of the key: over HTTP/2 it is any.
+func TestKeyWithoutOrder(t *testing.T) {
+	s := newSite(t, Options{})
+	s.set(says(200, "a", "Cache-Control: max-age=60"))
+	fields := []string{"X-Forwarded-Host: a", "X-Forwarded-Proto: https", "X-Forwarded-Port: 443"}
+	send := func(fields ...string) string {
+		t.Helper()
+		conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"+strings.Join(fields, "\r\n")+"\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		b, _ := io.ReadAll(conn)
+		return string(b)
+	}
+	send(fields...)
+	if got := send(fields[2], fields[0], fields[1]); !strings.Contains(got, "X-Cache: HIT") {
+		t.Errorf("got %q", got)
+	}
+	if got := send("X-Forwarded-Host: https", "X-Forwarded-Proto: a", fields[2]); !strings.Contains(got, "X-Cache: MISS") {
+		t.Errorf("other values: %q", got)
 	}
 }

@@ -57,11 +57,18 @@ func appendKey(dst []byte, x *engine.Exchange) []byte {
 		dst = append(append(dst, 0), r.Path()...)
 		dst = append(append(dst, 0), r.Bytes(r.Query)...)
 	}
-	for _, f := range r.Fields {
-		if name := r.Bytes(f.Name); keyed(name) {
-			dst = append(codec.AppendEnvName(append(dst, 0), name), '=')
-			dst = append(dst, r.Bytes(f.Value)...)
+	order := make([]int, 0, 16) // of HTTP/2, fields come in any
+	for i, f := range r.Fields {
+		if keyed(r.Bytes(f.Name)) {
+			order = append(order, i)
 		}
+	}
+	if len(order) > 1 {
+		slices.SortStableFunc(order, func(a, b int) int { return bytes.Compare(r.Bytes(r.Fields[a].Name), r.Bytes(r.Fields[b].Name)) })
+	}
+	for _, i := range order {
+		dst = append(codec.AppendEnvName(append(dst, 0), r.Bytes(r.Fields[i].Name)), '=')
+		dst = append(dst, r.Bytes(r.Fields[i].Value)...)
 	}
 	for _, f := range r.Vars {
 		if name := r.Bytes(f.Name); !ofClient[string(name)] {

@@ -87,10 +87,12 @@ func (s *stored) staleFor(now time.Time) time.Duration { return now.Sub(s.born) 
 // store holds the resources, within a bound of bytes. Any goroutine may use it.
 type store struct {
 	*otter.Cache[string, *resource]
+	// most bounds the answers of one resource together, in bytes: clients choose how many there are.
+	most int
 }
 
 func newStore(size int64) store {
-	return store{otter.Must(&otter.Options[string, *resource]{
+	return store{most: int(size / 4), Cache: otter.Must(&otter.Options[string, *resource]{
 		MaximumWeight: uint64(size),
 		Weigher: func(key string, res *resource) uint32 {
 			return uint32(min(len(key)+res.size(), 1<<32-1))
@@ -103,17 +105,20 @@ func newStore(size int64) store {
 func (t store) put(key string, vary []string, s *stored) {
 	t.Compute(key, func(old *resource, found bool) (*resource, otter.ComputeOp) {
 		res := &resource{vary: vary}
-		if found && slices.Equal(old.vary, vary) {
-			for _, v := range old.variants {
-				if v.variant != s.variant {
-					res.variants = append(res.variants, v)
-				}
-			}
-			if len(res.variants) >= mostVariants {
-				res.variants = res.variants[1:]
-			}
-		}
 		res.variants = append(res.variants, s)
+		if found && slices.Equal(old.vary, vary) {
+			room := t.most - s.size()
+			for _, v := range slices.Backward(old.variants) {
+				if v.variant == s.variant {
+					continue
+				}
+				if room -= v.size(); room < 0 || len(res.variants) == mostVariants {
+					break
+				}
+				res.variants = append(res.variants, v)
+			}
+			slices.Reverse(res.variants)
+		}
 		return res, otter.WriteOp
 	})
 }
