@@ -5,6 +5,7 @@ package metrics
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -217,8 +219,8 @@ func New(c Config, builtin func() []Sample, raise func(alarm, message string), l
 		}
 		one := &own{Spec: spec, value: spec.Initial}
 		if c.Restore && c.Dir != "" {
-			if b, err := os.ReadFile(filepath.Join(c.Dir, spec.Name)); err == nil {
-				if n, err := strconv.ParseInt(strings.TrimRight(string(b), "\n\x00"), 10, 64); err == nil {
+			if text, err := read(filepath.Join(c.Dir, spec.Name)); err == nil {
+				if n, err := strconv.ParseInt(strings.TrimRight(text, "\n\x00"), 10, 64); err == nil {
 					one.value = n
 				}
 			}
@@ -362,20 +364,45 @@ func (s *Set) Run(done <-chan struct{}) {
 // mostFile bounds what is read of a file with a value.
 const mostFile = 4096
 
+// read returns the beginning of a file.
+func read(path string) (string, error) {
+	f, err := open(path, os.O_RDONLY)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	buf := make([]byte, mostFile)
+	n, err := f.Read(buf)
+	if err == io.EOF {
+		err = nil
+	}
+	return string(buf[:n]), err
+}
+
+// open opens a file and nothing else: a pipe would hold up all metrics, and the stop.
+func open(path string, flags int) (*os.File, error) {
+	f, err := os.OpenFile(path, flags|syscall.O_NONBLOCK, 0o644) //nolint:gosec // for whoever watches
+	if err != nil {
+		return nil, err
+	}
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		_ = f.Close()
+		return nil, errors.Join(err, fmt.Errorf("%s is no file", path))
+	}
+	return f, nil
+}
+
 // collect reads the files of metrics that have one.
 func (s *Set) collect() {
 	for _, one := range s.order {
 		if one.File == "" {
 			continue
 		}
-		f, err := os.Open(one.File)
+		text, err := read(one.File)
 		if err != nil {
 			continue
 		}
-		buf := make([]byte, mostFile)
-		n, _ := f.Read(buf)
-		_ = f.Close()
-		line, _, _ := strings.Cut(string(buf[:n]), "\n")
+		line, _, _ := strings.Cut(text, "\n")
 		words := strings.Fields(line)
 		if one.Field < 0 || one.Field >= len(words) {
 			continue
@@ -421,7 +448,12 @@ func (s *Set) write() error {
 		if one.inFile && one.filed == value || one.Alias != "" {
 			continue
 		}
-		if err := os.WriteFile(filepath.Join(s.config.Dir, one.Name), fmt.Appendf(nil, "%d\n", value), 0o644); err != nil { //nolint:gosec // for whoever watches
+		f, err := open(filepath.Join(s.config.Dir, one.Name), os.O_WRONLY|os.O_CREATE|os.O_TRUNC)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(f, "%d\n", value)
+		if err = errors.Join(err, f.Close()); err != nil {
 			return err
 		}
 		one.filed, one.inFile = value, true

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -127,6 +128,27 @@ func TestDir(t *testing.T) {
 	}
 	if _, err := New(Config{On: true, Dir: load}, nil, nil, t.Logf); err == nil {
 		t.Error("a file is taken for a directory")
+	}
+}
+
+// What is no file: neither the collector nor the stop may wait for it.
+func TestPipe(t *testing.T) {
+	dir := t.TempDir()
+	pipe, load := filepath.Join(dir, "pipe"), filepath.Join(dir, "load")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(load, []byte("7\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := set(t, Config{Dir: filepath.Join(dir, "values")},
+		"name=a,collector=file,arg1="+pipe, "name=b,collector=file,arg1="+dir, "name=c,collector=file,arg1=/dev/zero", "name=d,collector=file,arg1="+load)
+	s.collect()
+	if got := s.Get("d"); got != 7 {
+		t.Errorf("what comes behind the pipe is %d, want 7", got)
+	}
+	if _, err := New(Config{On: true, Dir: dir, Restore: true, Specs: []Spec{{Name: "pipe"}}}, nil, nil, t.Logf); err == nil {
+		t.Error("a pipe is taken for the file of a metric")
 	}
 }
 
