@@ -29,9 +29,12 @@ type Item struct {
 // Sort returns the lists of a configuration.
 func Sort(c *config.Config) Lists {
 	l := Lists{Same: []Item{}, Different: []Item{}, NotNeeded: []Item{}, Lost: []Item{}}
-	lost := map[string]string{} // what to do instead, by place and text
+	lost := map[string][]config.Lost{} // by place and text
 	for _, e := range c.Lost {
-		lost[e.Origin.Name(e.Key)+" "+e.Value] = e.Instead
+		at := e.Origin.Name(e.Key) + " " + e.Value
+		if !slices.ContainsFunc(lost[at], func(l config.Lost) bool { return l.Name == e.Name }) {
+			lost[at] = append(lost[at], e)
+		}
 	}
 	for _, e := range c.Entries {
 		o := config.Options.Lookup(e.Key)
@@ -40,13 +43,13 @@ func Sort(c *config.Config) Lists {
 		}
 		item := Item{Option: e.Key, Why: plain(o.Note)}
 		item.File, item.Line = place(e)
-		instead := lost[e.Origin.Name(e.Key)+" "+e.Value]
+		missing := lost[e.Origin.Name(e.Key)+" "+e.Value]
 		switch {
-		case instead != "":
-			if item.Why = instead; option.Routes(o.Name) {
-				item.Option = e.Key + ":" + action(e.Key, e.Value)
+		case len(missing) > 0:
+			for _, m := range missing {
+				item.Option, item.Why = m.Name, m.Instead
+				l.Lost = append(l.Lost, item)
 			}
-			l.Lost = append(l.Lost, item)
 		case !o.Status.Supported() && !config.Asks(o, e):
 			item.Why = ""
 			l.Same = append(l.Same, item) // it asks for nothing
@@ -64,15 +67,6 @@ func Sort(c *config.Config) Lists {
 		}
 	}
 	return l
-}
-
-// action is what a rule asks for.
-func action(key, value string) string {
-	if !strings.HasSuffix(key, "-run") {
-		_, value, _ = strings.Cut(strings.TrimSpace(value), " ")
-	}
-	name, _, _ := strings.Cut(strings.TrimLeft(value, " "), ":")
-	return name
 }
 
 // plain returns a note of the table without Markdown.

@@ -73,6 +73,7 @@ type Config struct {
 // Lost is an entry whose function is missing.
 type Lost struct {
 	ini.Entry
+	Name    string // of what is lost: an option, option:action for rules, or plugin and its name
 	Instead string // why, and what to do
 }
 

@@ -379,7 +379,7 @@ func TestLoad(t *testing.T) {
 			}
 			want := defaults()
 			tt.want(want)
-			if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(Config{}, "Warnings", "Entries"), cmpopts.IgnoreUnexported(worker.Cheaper{}), samePattern); diff != "" {
+			if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(Config{}, "Warnings", "Entries", "Lost"), cmpopts.IgnoreUnexported(worker.Cheaper{}), samePattern); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 			switch {

@@ -58,15 +58,15 @@ func note(to *[]string, name string) {
 const leftOut = "the rule is left out; where it may protect something it ends the start: have the web server in front do it"
 
 // lost notes an entry whose function is missing though its option is there.
-func (r *resolver) lost(e ini.Entry, instead string) {
-	r.Lost = append(r.Lost, Lost{e, instead})
-	note(&r.Losses.Function, e.Key)
+func (r *resolver) lost(e ini.Entry, name, instead string) {
+	r.Lost = append(r.Lost, Lost{e, name, instead})
+	note(&r.Losses.Function, name)
 }
 
 // action notes a rule whose action is missing.
 func (r *resolver) action(e ini.Entry, action, instead string) {
 	name := e.Key + ":" + action
-	r.Lost = append(r.Lost, Lost{e, leftOut})
+	r.Lost = append(r.Lost, Lost{e, name, leftOut})
 	if option.Harmless(action) {
 		note(&r.Losses.Function, name)
 		return

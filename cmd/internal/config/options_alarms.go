@@ -114,7 +114,7 @@ func (r *resolver) settleAlarms() error {
 		switch {
 		case errors.Is(err, alarm.ErrKind) && r.missingPlugin():
 			gone[a.Name] = true
-			r.lost(e, err.Error())
+			r.lost(e, e.Key, err.Error())
 		case err != nil:
 			if err = r.mistake(e.Origin.Errorf(e.Key, "%w", err)); err != nil {
 				return err
@@ -162,7 +162,7 @@ func (r *resolver) raising(e ini.Entry, gone map[string]bool) error {
 		case err != nil:
 			return err
 		case !c.Has(raised):
-			r.lost(e, noAlarm(raised))
+			r.lost(e, e.Key, noAlarm(raised))
 		case name == "alarm-backlog":
 			c.Backlog = append(c.Backlog, raised)
 		default:
@@ -171,7 +171,7 @@ func (r *resolver) raising(e ini.Entry, gone map[string]bool) error {
 	case "log-alarm", "not-log-alarm":
 		if len(c.Alarms) == 0 {
 			names, _, _ := strings.Cut(e.Value, " ")
-			r.lost(e, noAlarm(names))
+			r.lost(e, e.Key, noAlarm(names))
 			return nil
 		}
 		l, err := alarm.ParseLog(e.Value)
@@ -186,13 +186,13 @@ func (r *resolver) raising(e ini.Entry, gone map[string]bool) error {
 			if !gone[raised] {
 				return e.Origin.Errorf(e.Key, "%s", noAlarm(raised))
 			}
-			r.lost(e, noAlarm(raised))
+			r.lost(e, e.Key, noAlarm(raised))
 		}
 		c.Logs = append(c.Logs, l)
 	case "alarm-fd":
 		if len(c.Alarms) == 0 {
 			raised, _, _ := strings.Cut(e.Value, " ")
-			r.lost(e, noAlarm(raised))
+			r.lost(e, e.Key, noAlarm(raised))
 			return nil
 		}
 		f, err := alarm.ParseFD(e.Value)
@@ -202,7 +202,7 @@ func (r *resolver) raising(e ini.Entry, gone map[string]bool) error {
 		case c.Has(f.Alarm):
 			c.FDs = append(c.FDs, f)
 		case gone[f.Alarm]:
-			r.lost(e, noAlarm(f.Alarm))
+			r.lost(e, e.Key, noAlarm(f.Alarm))
 		default:
 			return e.Origin.Errorf(e.Key, "%s", noAlarm(f.Alarm))
 		}

@@ -95,7 +95,7 @@ func (r *resolver) settleMetrics() error {
 			continue
 		}
 		if t.Alarm != "" && !r.Alarm.Has(t.Alarm) {
-			r.lost(e, noAlarm(t.Alarm))
+			r.lost(e, e.Key, noAlarm(t.Alarm))
 			t.Alarm = ""
 		}
 		r.Metrics.Thresholds = append(r.Metrics.Thresholds, t)

@@ -24,7 +24,7 @@ var readingRows = []row{
 		Option: option.Option{
 			Name: "plugins", Aliases: []string{"plugin", "need-plugins", "need-plugin"}, Kind: option.List, Arg: "NAMES", Immediate: true, Status: option.Differs,
 			Help: "accept uWSGI's plugin names, separated by commas",
-			Note: "What is supported is built in. A name that uwsgo has nothing for is named in the log; with need-plugin it ends the start.",
+			Note: "What is supported is built in. A name that uwsgo has nothing for is lost; with need-plugin it ends the start.",
 		},
 		set: (*resolver).plugins,
 	},
@@ -96,7 +96,7 @@ func (r *resolver) plugins(e ini.Entry) error {
 		if strings.HasPrefix(e.Key, "need-") {
 			return e.Origin.Errorf(e.Key, "uwsgo has nothing that does what the plugin %s does", name)
 		}
-		note(&r.Losses.Function, "plugin "+name)
+		r.lost(e, "plugin "+name, "uwsgo has nothing that does what this plugin does: leave it out if nothing needs it")
 	}
 	return nil
 }

@@ -6,15 +6,20 @@ import (
 )
 
 // builtin are plugins of uWSGI whose work uwsgo does itself.
-var builtin = " ping http corerouter logfile syslog rsyslog logsocket escape_json router_static router_redirect router_basicauth transformation_gzip transformation_chunked "
+var builtin = " ping http corerouter logfile syslog rsyslog logsocket escape_json router_static router_redirect router_basicauth router_expires router_http router_rewrite router_uwsgi transformation_gzip transformation_chunked " +
+	"alarm_curl cheaper_busyness gevent signal spooler stats_pusher_statsd "
 
 // HasPlugin reports whether uwsgo does what uWSGI's plugin does. Any Python counts, and a path to
-// the plugin's file counts as its name.
+// the plugin's file counts as its name. Debian and Fedora name gevent by its Python, too.
 func HasPlugin(name string) bool {
 	if _, ok := PythonPlugin(name); ok {
 		return true
 	}
 	name = pluginName(name)
+	if base, ok := strings.CutPrefix(name, "gevent"); ok {
+		_, ok = PythonPlugin("python" + strings.TrimPrefix(base, "_python"))
+		return ok
+	}
 	return name != "" && !strings.Contains(name, " ") && strings.Contains(builtin, " "+name+" ")
 }
 

@@ -15,12 +15,12 @@ func TestPythonPlugin(t *testing.T) {
 }
 
 func TestHasPlugin(t *testing.T) {
-	for _, name := range []string{"python", "python3", "python311", "python3.11", " python3", "http", "logfile", "/usr/lib/uwsgi/python3_plugin.so", "0:python"} {
+	for _, name := range []string{"python", "python3", "python311", "python3.11", " python3", "http", "logfile", "/usr/lib/uwsgi/python3_plugin.so", "0:python", "gevent", "gevent3", "gevent_python3", "alarm_curl", "router_rewrite"} {
 		if !HasPlugin(name) {
 			t.Errorf("%q is built in", name)
 		}
 	}
-	for _, name := range []string{"", "psgi", "pythonette", "sentry", "ping http", "/opt/lua_plugin.so"} {
+	for _, name := range []string{"", "psgi", "pythonette", "sentry", "ping http", "gevent_x", "router_cache", "alarm_curl cheaper_busyness", "/opt/lua_plugin.so"} {
 		if HasPlugin(name) {
 			t.Errorf("%q is not there", name)
 		}

@@ -40,13 +40,13 @@ func TestSummaryOfLosses(t *testing.T) {
 	write(t, dir, "app.py", plainApp)
 	port := freePort(t)
 	write(t, dir, "app.ini", "[uwsgi]\nhttp = 127.0.0.1:"+port+"\nwsgi-file = app.py\nroute = ^/ ldapauth:R,a:b\nignore-unsupported = route:ldapauth\n"+
-		"legion = s\nmule = true\nroute = ^/health setprocname:a\nroute = ^/status setprocname:a\nmax-vars = 9\nlazy = true\nthunder-lock = true\nthreaded-logger = true\nofload-threads = 2\n")
+		"legion = s\nplugin = lua,python3\nalarm-backlog = ops\nmule = true\nroute = ^/health setprocname:a\nroute = ^/status setprocname:a\nmax-vars = 9\nlazy = true\nthunder-lock = true\nthreaded-logger = true\nofload-threads = 2\n")
 	s := start(t, dir, "app.ini")
 	s.waitAnswer(t, "http://127.0.0.1:"+port+"/", 200)
 	s.waitLog(t, "uwsgo is ready")
 	var lines []string
 	for line := range strings.Lines(s.log.String()) {
-		for _, word := range []string{"WARNING: not protected", "tells more", "ready after"} {
+		for _, word := range []string{"leaves open", "tells more", "ready after"} {
 			if strings.Contains(line, word) {
 				line, _, _ = strings.Cut(strings.TrimSpace(line), " after ")
 				lines = append(lines, line)
@@ -55,7 +55,7 @@ func TestSummaryOfLosses(t *testing.T) {
 	}
 	if want := []string{
 		"*** WARNING: ignore-unsupported leaves open what these options close: route:ldapauth ***",
-		"*** WARNING: options: 2 work as in uWSGI, 3 in another way, 2 are not needed, 4 lost (route:ldapauth, legion, mule, route:setprocname); uwsgo check app.ini tells more ***",
+		"*** WARNING: options: 2 work as in uWSGI, 4 in another way, 2 are not needed, 5 lost (route:ldapauth, legion, plugin lua, alarm-backlog, route:setprocname); uwsgo check app.ini tells more ***",
 		"*** uwsgo is ready",
 	}; !slices.Equal(lines, want) {
 		t.Errorf("the log has\n%s\nwant\n%s", strings.Join(lines, "\n"), strings.Join(want, "\n"))
