@@ -8,30 +8,31 @@ import (
 	"github.com/uwsgo/uwsgo/codec/internal/grammar"
 )
 
-// Onward is what a proxy says of a request that it passes on, beside what the client has said.
+// Onward is what a proxy adds to, or changes in, a request that it passes on.
 type Onward struct {
-	// Target takes the place of the client's, empty for none. It has been checked.
+	// Target replaces the client's unless it is empty. It has been checked.
 	Target []byte
-	// Host takes the place of the client's, empty for none. It has been checked.
+	// Host replaces the client's unless it is empty. It has been checked.
 	Host []byte
 	// Default is the host for a client that names none.
 	Default []byte
 	// Length of the body: -1 for chunks, 0 for none.
 	Length int64
-	// Expect has the server say "100 Continue" before the body is sent.
+	// Expect asks the server for "100 Continue" before the body is sent.
 	Expect bool
 	// Upgrade passes the client's offer to switch protocols on.
 	Upgrade bool
-	// Drop says which fields of the client do not go on, besides those about the connection; nil for none.
+	// Drop reports which fields of the client are left out, besides those about the connection; nil for
+	// none.
 	Drop func(name []byte) bool
 	// Header is added. It is valid in the sense of [codec.Validate].
 	Header []codec.Header
 }
 
 // AppendRequest appends the head of a request to another server, in HTTP/1.1 and in origin-form. r may
-// have come by any protocol. What is not safe over HTTP does not get there: fields that a uwsgi packet names
-// by what is no token are left out, and a target that is malformed is made anew from path and
-// query. A host that is none, and a value with a line end, is an error.
+// have come by any protocol. Nothing unsafe gets into HTTP: a field of a uwsgi packet whose name is no
+// token is left out, and a malformed target is made again from path and query. An invalid host, and a
+// value with a line end, is an error.
 func AppendRequest(dst []byte, r *codec.Request, o *Onward) ([]byte, error) {
 	dst = append(dst, r.Bytes(r.Method)...)
 	dst = append(dst, ' ')
@@ -137,7 +138,7 @@ func appendFieldName(dst, name []byte) []byte {
 }
 
 // AppendTarget appends the target of a request to another server: as the client has sent it, or made
-// of path and query where a handler has changed them or what was sent is none.
+// from path and query if a handler has changed them or the target was malformed.
 func AppendTarget(dst []byte, r *codec.Request) []byte {
 	target := r.Bytes(r.Target)
 	if !r.Rewritten && len(target) > 0 {

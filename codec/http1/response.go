@@ -7,21 +7,21 @@ import (
 	"github.com/uwsgo/uwsgo/codec/internal/grammar"
 )
 
-// Received is a response head that a server has sent to us, its client. Its header has the fields
-// that may be passed on, and Content-Length. All views point into the decoder's input.
+// Received is a response head from another server. Its header has the fields that may be passed on,
+// and Content-Length. All views point into the decoder's input.
 type Received struct {
 	codec.Response
-	// Kind says where the body ends, for FrameLength after ContentLength bytes. In the answer to
-	// HEAD, and in a 304, ContentLength speaks of a body that does not come.
+	// Kind says how the body ends; with FrameLength it ends after ContentLength bytes. In the answer to
+	// HEAD, and in a 304, ContentLength describes a body that does not come.
 	Kind FrameKind
-	// KeepAlive says that the server takes another request on the connection.
+	// KeepAlive says that the server accepts another request on the connection.
 	KeepAlive bool
-	// Idle is for how many seconds the server keeps an idle connection; 0 where it does not say.
+	// Idle is how many seconds the server keeps an idle connection; 0 if it does not say.
 	Idle int
 }
 
-// ResponseDecoder reads response heads. It is as strict as [Decoder]: what two readers may
-// understand in two ways is refused, so that it never goes on to a client. The zero value is ready.
+// ResponseDecoder reads response heads. It is as strict as [Decoder]: it refuses an ambiguous head, so
+// that none reaches a client. The zero value is ready.
 type ResponseDecoder struct {
 	Limits codec.Limits // Head and Fields count
 
@@ -31,9 +31,8 @@ type ResponseDecoder struct {
 // Reset makes d ready for the next head, or for another connection.
 func (d *ResponseDecoder) Reset() { d.seen = 0 }
 
-// Head reads a response head. buf begins at its first byte; when more bytes have come the next
-// call is given all of them from that byte on, at whatever address. forHEAD says that the request
-// was HEAD.
+// Head reads a response head. buf begins at its first byte. When more bytes have come, the next call
+// gets all bytes again from the first one on, at any address. forHEAD says that the request was HEAD.
 //
 // It returns 0 and no error while the head is incomplete. Once it is complete it returns its size,
 // r is filled in, and d is ready for the next head. Errors are those of codec, for a 502.
@@ -134,7 +133,7 @@ func (r *Received) parse(b []byte, forHEAD bool, most int) error {
 	return r.frame(&f, proto, forHEAD)
 }
 
-// frame says where the body ends, RFC 9112 6.3.
+// frame decides how the body ends, RFC 9112 6.3.
 func (r *Received) frame(f *framing, proto codec.Proto, forHEAD bool) error {
 	r.ContentLength = -1
 	switch {

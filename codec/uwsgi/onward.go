@@ -8,18 +8,18 @@ import (
 	"github.com/uwsgo/uwsgo/codec"
 )
 
-// Onward is what a proxy says of a request that it passes on, beside what the client has said.
+// Onward is what a proxy adds to, or changes in, a request that it passes on.
 type Onward struct {
 	Modifier1, Modifier2 byte
 	// Length of the body in bytes.
 	Length int64
 	// Target is REQUEST_URI.
 	Target []byte
-	// Host takes the place of the client's, empty for none.
+	// Host replaces the client's unless it is empty.
 	Host []byte
 	// HTTPS says that the client's connection is encrypted.
 	HTTPS bool
-	// Drop says which fields of the client do not go on; nil for none.
+	// Drop reports which fields of the client are left out; nil for none.
 	Drop func(name []byte) bool
 	// Vars are added to requests that have not come over the uwsgi protocol: REMOTE_ADDR and the like,
 	// which a front server tells there.

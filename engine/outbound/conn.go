@@ -12,21 +12,21 @@ import (
 	"github.com/uwsgo/uwsgo/engine/internal/reactor"
 )
 
-// User has a [Conn] and hears of it. The loop calls the methods, never from within a call of the
-// user's to the Conn. It may pass the Conn on to another user at any time: [Conn.Use].
+// User owns a [Conn]. The loop calls the methods, never from within a call of the user to the Conn. The
+// user may pass the Conn on to another user at any time: [Conn.Use].
 type User interface {
-	// Connected says that the connection is there. Where [Conn.Established] was true after
-	// [Dialer.Dial] it is not called.
+	// Connected says that the connection is made. It is not called if [Conn.Established] was already
+	// true after [Dialer.Dial].
 	Connected(c *Conn)
-	// Received has what has come. p is valid during the call, and the user may change it. The user
-	// takes all of it.
+	// Received passes input. p is valid during the call, and the user may change it. The user takes
+	// all of it.
 	Received(c *Conn, p []byte)
-	// Sent says that all output has gone that did not fit before.
+	// Sent says that all buffered output has been sent.
 	Sent(c *Conn)
-	// Late says that the time of [Conn.After] is up.
+	// Late says that the time of [Conn.After] has passed.
 	Late(c *Conn)
-	// Closed is the last call, unless the user has closed c: io.EOF says that the server has ended the
-	// connection, any other error that it is broken or was not made. c must not be used any more.
+	// Closed is the last call, unless the user has closed c. io.EOF says that the server has ended the
+	// connection; any other error says that it broke or was not made. c must not be used afterwards.
 	Closed(c *Conn, err error)
 }
 
@@ -69,8 +69,8 @@ type Conn struct {
 	half        bool // no more is to be written once out is empty
 }
 
-// Dial begins to connect. What is written before the connection is there waits. An error says that
-// it cannot be; then u hears nothing.
+// Dial begins to connect. Output written before the connection is made waits. After an error u gets no
+// calls.
 func (d *Dialer) Dial(a Addr, u User) (*Conn, error) {
 	fd, err := socket(a.family)
 	if err != nil {
@@ -126,8 +126,8 @@ func (c *Conn) Use(u User) { c.user = u }
 // Established reports whether the connection has been made.
 func (c *Conn) Established() bool { return c.established }
 
-// Buffered returns how many bytes wait to be sent. A user that produces more than it should have
-// here waits for Sent.
+// Buffered returns how many bytes wait to be sent. A user with too much buffered output waits for
+// Sent.
 func (c *Conn) Buffered() int {
 	if c.out == nil {
 		return 0
@@ -135,10 +135,10 @@ func (c *Conn) Buffered() int {
 	return len(c.out.B) - c.at
 }
 
-// After has Late called d from now, unless it is called again or [Conn.Disarm] is before.
+// After arranges a call of Late in d. Another After or [Conn.Disarm] replaces it.
 func (c *Conn) After(d time.Duration) { c.d.loop.After(&c.timer, d) }
 
-// Disarm keeps Late from being called.
+// Disarm cancels the call of Late.
 func (c *Conn) Disarm() { c.d.loop.Disarm(&c.timer) }
 
 // Fresh reports whether the server has neither ended the connection nor sent anything, as far as the
@@ -149,11 +149,10 @@ func (c *Conn) Fresh() bool {
 	return err == nil && n == 0
 }
 
-// KeepAlive has the kernel ask now and then whether the server is still there, for connections on which
-// long silence is usual.
+// KeepAlive turns on TCP keep-alive, for connections that are often silent for long.
 func (c *Conn) KeepAlive() { _ = unix.SetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1) }
 
-// Hold stops the calls of Received, or has them go on.
+// Hold stops the calls of Received, or resumes them.
 func (c *Conn) Hold(hold bool) {
 	if c.held == hold {
 		return
@@ -163,8 +162,8 @@ func (c *Conn) Hold(hold bool) {
 	}
 }
 
-// Write sends p, or keeps what the socket does not take. p may be reused when it returns. Of an
-// error Closed tells.
+// Write sends p, and buffers what the socket does not take. p may be reused when it returns. Closed
+// reports an error.
 func (c *Conn) Write(p []byte) {
 	if c.fault != nil {
 		return
@@ -226,7 +225,7 @@ func (c *Conn) flush() {
 	}
 }
 
-// CloseWrite says to the server that no more will be written, once all is out.
+// CloseWrite closes the write side once all output has been sent.
 func (c *Conn) CloseWrite() {
 	c.half = true
 	c.shut()
@@ -239,7 +238,7 @@ func (c *Conn) shut() {
 	}
 }
 
-// Close closes the connection. The user hears no more of it, and must not use c.
+// Close closes the connection. The user gets no more calls and must not use c afterwards.
 func (c *Conn) Close() {
 	if c.fd < 0 {
 		return

@@ -2,6 +2,6 @@
 // them on behalf of clients. Nothing here blocks, and there is no goroutine: a [Conn] is one more
 // descriptor of the loop that made it.
 //
-// A [Dialer] belongs to one loop, and so does what it makes. Only that loop's goroutine may call
-// their methods.
+// A [Dialer] and its connections belong to one loop. Only that loop's goroutine may call their
+// methods.
 package outbound

@@ -9,22 +9,22 @@ import (
 	"github.com/uwsgo/uwsgo/engine/internal/reactor"
 )
 
-// Tunneler is implemented by a [Client] whose client's connection an app may take over, for a
-// WebSocket. The app's process has one end of a socket pair, the loop the other: so the app has
-// a real socket, whatever the client speaks below.
+// Tunneler is implemented by a [Client] that lets an app take over the client's connection, for a
+// WebSocket. The app's process has one end of a socket pair, the loop the other. So the app has a
+// real socket, whatever the protocol of the client is.
 //
-// After Tunnel the request goes on until End, Fail or [Port.Cancel], which tell nothing of the
-// connection: that ends with TunnelClosed.
+// After Tunnel the request goes on until End, Fail or [Port.Cancel]. The connection may live longer: it
+// ends with TunnelClosed.
 type Tunneler interface {
 	Client
-	// Tunnel takes the connection over, as the head of the answer says. It returns false if
-	// that is not possible; then it has ended the request, and t is closed.
+	// Tunnel takes the connection over with this response head. If that is not possible, it ends the
+	// request, closes t and returns false.
 	Tunnel(core *Core, status []byte, headers *Headers, t *Tunnel) bool
 	// TunnelData has bytes for the client; the view is valid during the call.
 	TunnelData(p []byte)
-	// TunnelRoom says that all that was sent to the app has been taken.
+	// TunnelRoom says that the app has taken all bytes sent to it.
 	TunnelRoom()
-	// TunnelClosed says that the app has closed its end, or is dead.
+	// TunnelClosed says that the app has closed its end, or has died.
 	TunnelClosed()
 }
 
@@ -41,8 +41,8 @@ type Tunnel struct {
 	closed bool
 }
 
-// Send passes bytes of the client on, and returns how many wait. Past 64 KiB the client should
-// not be read before TunnelRoom.
+// Send passes bytes of the client to the app, and returns how many wait. If more than 64 KiB wait, the
+// caller should not read the client before TunnelRoom.
 func (t *Tunnel) Send(p []byte) int {
 	if t.closed {
 		return 0
@@ -55,13 +55,13 @@ func (t *Tunnel) Send(p []byte) int {
 	return len(t.out)
 }
 
-// EndInput says that the client sends no more.
+// EndInput tells the app that the client sends no more.
 func (t *Tunnel) EndInput() {
 	t.ended = true
 	t.flush()
 }
 
-// Hold says whether the client has no room for what comes from the app.
+// Hold stops reading the app while the client has no room.
 func (t *Tunnel) Hold(on bool) {
 	if t.held == on || t.closed {
 		return
@@ -71,7 +71,7 @@ func (t *Tunnel) Hold(on bool) {
 	}
 }
 
-// Close ends it. The client of the port hears no more.
+// Close ends the tunnel. The client of the port gets no more calls.
 func (t *Tunnel) Close() {
 	if t.closed {
 		return
@@ -117,7 +117,7 @@ func (t *Tunnel) flush() {
 	}
 }
 
-// read passes on what the app has sent.
+// read passes bytes of the app to the client.
 func (t *Tunnel) read() {
 	for !t.held && !t.closed {
 		if t.port.loop.Spent() > reactor.Share {
@@ -140,8 +140,8 @@ func (t *Tunnel) read() {
 	}
 }
 
-// gone is for an end that the app has closed. A client that was told nothing hears that the
-// server goes away, as it does when the app's process is replaced.
+// gone handles the end of the app's side. A client that got no Close frame is told that the server
+// goes away, as when the app's process is replaced.
 func (t *Tunnel) gone() {
 	if t.frames.whole() && !t.frames.closing {
 		t.port.tellTunnelData(t.to, goingAway)
@@ -154,14 +154,14 @@ func (t *Tunnel) gone() {
 // goingAway is a Close frame with status 1001 (RFC 6455 7.4.1).
 var goingAway = []byte{0x88, 2, 0x03, 0xe9}
 
-// frames knows where the frames of a WebSocket end that a server sends (RFC 6455 5.2).
+// frames finds the ends of the WebSocket frames that a server sends (RFC 6455 5.2).
 type frames struct {
 	head    []byte // of the frame at hand, as far as it has come
 	left    uint64 // bytes of its payload that are to come
 	closing bool   // a Close frame has come
 }
 
-// whole reports whether no frame has begun and not ended.
+// whole reports whether no frame is unfinished.
 func (f *frames) whole() bool { return len(f.head) == 0 && f.left == 0 }
 
 func (f *frames) pass(b []byte) {
@@ -207,7 +207,7 @@ func (f *frames) begin() {
 	f.head, f.left = f.head[:0], size
 }
 
-// tunnel makes a tunnel of the app's end of a socket pair. It returns nil where it cannot.
+// tunnel makes a tunnel from a descriptor of the app's socket pair. It returns nil if it cannot.
 func (p *Port) tunnel(f *os.File, to Tunneler) *Tunnel {
 	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
 	_ = f.Close()

@@ -10,18 +10,18 @@ import (
 	"github.com/uwsgo/uwsgo/engine"
 )
 
-// fill sees the answer of a fetch: it stores it, has the old one validated by it, or gives the
-// old one in place of a failure.
+// fill receives the answer of a fetch. It stores the answer, validates the old one with it, or serves
+// the old one instead of a failure.
 type fill struct {
 	engine.Pass
 	c       *Handler
 	key     string
 	old     *stored // nil without one
 	flight  *flight // nil where nobody waits
-	why     string  // the stored answer was not enough
+	why     string  // why the stored answer was not enough
 	saved   []field // of the request
 	private bool    // the request has credentials
-	noStore bool    // or asks for nothing to be kept
+	noStore bool    // the request forbids storing
 
 	settled bool
 	begun   bool    // the client has a head
@@ -30,7 +30,7 @@ type fill struct {
 	body    []byte
 	filling int64   // what body counts in the sum of all
 	want    int64   // length of the body, -1 where it is not known
-	instead *stored // goes out in place of what the handler streams
+	instead *stored // served instead of what the handler streams
 	word    string
 }
 
@@ -129,7 +129,7 @@ func (f *fill) Abort(x *engine.Exchange) {
 	f.Next().Abort(x)
 }
 
-// Ended implements [engine.Layer]. A client that has gone leaves the fetch to the next one.
+// Ended implements [engine.Layer]. If the client has gone, the next waiting client fetches.
 func (f *fill) Ended(*engine.Exchange, *engine.Outcome) {
 	f.leave()
 	if f.flight != nil && !f.settled {
@@ -138,8 +138,8 @@ func (f *fill) Ended(*engine.Exchange, *engine.Outcome) {
 	}
 }
 
-// instance returns the stored answer that the client gets in place of resp: old, which a 304 has
-// made fresh again, or which stands in for an error.
+// instance returns the stored answer that the client gets instead of resp: the old one, which a 304
+// has refreshed, or which replaces an error.
 func (f *fill) instance(x *engine.Exchange, resp *codec.Response) (s *stored, word string) {
 	if f.old == nil {
 		return nil, ""
@@ -163,14 +163,14 @@ func (f *fill) instance(x *engine.Exchange, resp *codec.Response) (s *stored, wo
 	return nil, ""
 }
 
-// failed has old go out without another fetch for a moment, and settles.
+// failed serves old without another fetch for a moment, and ends the flight.
 func (f *fill) failed(now time.Time) {
 	f.c.count.stale.Add(1)
 	f.c.store.retryAt(f.key, now.Add(retryAfter))
 	f.settle()
 }
 
-// keeps returns resp as it will be stored, or nil, and says in the header which.
+// keeps returns resp as it will be stored, or nil, and marks the header accordingly.
 func (f *fill) keeps(x *engine.Exchange, resp *codec.Response, size int64) (*stored, []string) {
 	s, vary, why := f.c.storable(x.Request(), resp, f.private, f.c.now())
 	switch {
@@ -190,7 +190,7 @@ func (f *fill) keeps(x *engine.Exchange, resp *codec.Response, size int64) (*sto
 	return s, vary
 }
 
-// forOne notes that resp is for its client only: those who wait go on by themselves.
+// forOne notes that resp is for its client only: each waiting client then fetches for itself.
 func (f *fill) forOne(resp *codec.Response, why string) {
 	if !f.private && !f.noStore && resp.Status < 500 {
 		f.c.store.passOn(f.key, f.c.now().Add(passFor))
@@ -199,7 +199,7 @@ func (f *fill) forOne(resp *codec.Response, why string) {
 	f.mark(resp, "; detail="+why)
 }
 
-// mark says in the header what the cache did.
+// mark writes into the header what the cache did.
 func (f *fill) mark(resp *codec.Response, more string) {
 	resp.Header = append(resp.Header,
 		codec.Header{Name: nameCacheStatus, Value: []byte("uwsgo; fwd=" + f.why + more)},
@@ -238,7 +238,7 @@ func (f *fill) restore(r *codec.Request) {
 	f.saved = nil
 }
 
-// invalidate removes what is stored for a resource when a request has changed it.
+// invalidate removes the stored answers of a resource after a request has changed it.
 type invalidate struct {
 	engine.Pass
 	c   *Handler

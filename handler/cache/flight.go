@@ -21,15 +21,15 @@ type flight struct {
 	slow    bool // the time is up: nobody waits for it any more
 }
 
-// waiter is an exchange that waits. goOn is called on its loop, with the flight that it is to
-// lead, or nil when there is nothing to wait for any more.
+// waiter is an exchange that waits. goOn is called on its loop, with the flight that it now leads, or
+// nil if it need not wait any more.
 type waiter struct {
 	ref  engine.Ref
 	goOn func(x *engine.Exchange, f *flight)
 }
 
-// join makes x the leader of the flight at key, and reports true, or has it wait for the one
-// that is under way.
+// join makes x the leader of a new flight at key and reports true, or makes it wait for the present
+// flight.
 func (l *flights) join(key string, x *engine.Exchange, limit time.Duration, goOn func(*engine.Exchange, *flight)) (f *flight, first bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -61,7 +61,7 @@ func (l *flights) lead(key string) (f *flight, first bool) {
 	return f, true
 }
 
-// giveUp lets those go on who wait for f.
+// giveUp releases the clients that wait for f.
 func (l *flights) giveUp(f *flight) {
 	l.mu.Lock()
 	waiting := f.waiting
@@ -94,7 +94,7 @@ func release(waiting []waiter) {
 	}
 }
 
-// handOver makes the next one that waits the leader, as the client of the leader has gone.
+// handOver makes the next waiting client the leader, because the leader's client has gone.
 func (l *flights) handOver(f *flight) {
 	l.mu.Lock()
 	if len(f.waiting) == 0 {

@@ -19,23 +19,23 @@ type Options struct {
 	Size int64
 	// MaxObject bounds one answer, in bytes; 0 is 1 MiB. Larger answers are not stored.
 	MaxObject int64
-	// Valid is how long answers are fresh that do not say so themselves, by status. Answers to
-	// requests with cookies or credentials are not meant.
+	// Valid is how long an answer is fresh that does not say so itself, by status. It does not hold
+	// for requests with cookies or credentials.
 	Valid map[int]time.Duration
-	// WhileRevalidate and IfError are stale-while-revalidate and stale-if-error of answers that do
-	// not have them.
+	// WhileRevalidate and IfError are stale-while-revalidate and stale-if-error for answers without
+	// these directives.
 	WhileRevalidate, IfError time.Duration
-	// StoreCookies has answers with Set-Cookie stored, cookie and all.
+	// StoreCookies also stores answers with Set-Cookie, the cookie included.
 	StoreCookies bool
-	// Except matches paths that the cache has no part in; nil matches none.
+	// Except matches paths that are never cached; nil matches none.
 	Except *regexp.Regexp
 	// PurgeFrom are the clients that may remove answers, by the method PURGE.
 	PurgeFrom []netip.Prefix
 	// WaitFor is how long a client waits for the fetch of another one; 0 is 5 seconds. After that
 	// it fetches by itself.
 	WaitFor time.Duration
-	// Server lets stale answers go out while a fetch goes on behind them. A nil one has the
-	// client that comes first wait for that fetch.
+	// Server makes background fetches while stale answers are served. Without it the first client
+	// waits for the fetch.
 	Server *engine.Server
 }
 
@@ -119,8 +119,8 @@ var (
 	methodTrace   = []byte("TRACE")
 )
 
-// takes reports whether a GET or HEAD may have an answer of the cache. One with a body may not:
-// apps that read it answer by it, and it is not in the key.
+// takes reports whether a GET or HEAD may be answered from the cache. One with a body may not: the
+// answer may depend on the body, which is not part of the key.
 func (c *Handler) takes(x *engine.Exchange) bool {
 	r := x.Request()
 	return x.BodyComplete() && x.ContentLength() == 0 && !r.Upgrade &&
@@ -137,8 +137,8 @@ func credentials(x *engine.Exchange) bool {
 	return t != nil && len(t.PeerCertificates) > 0
 }
 
-// answer answers from memory or has the next handler do so. A client that has waited for the
-// fetch of another one does not wait again.
+// answer answers from memory, or passes the request to the next handler. A client that has waited for
+// the fetch of another one does not wait again.
 func (c *Handler) answer(x *engine.Exchange, wait bool) {
 	r := x.Request()
 	key := string(appendKey(nil, x))
@@ -194,7 +194,7 @@ func (c *Handler) answer(x *engine.Exchange, wait bool) {
 	}
 }
 
-// flightKey tells fetches apart whose answers do not fit one another.
+// flightKey is different for fetches whose answers differ.
 func flightKey(key string, r *codec.Request, res *resource) string {
 	if res == nil {
 		return key
@@ -207,8 +207,8 @@ func onlyIfCached(r *codec.Request) bool {
 	return bytes.Contains(bytes.ToLower(conditional.Field(r, "Cache-Control")), []byte("only-if-cached"))
 }
 
-// fetch has the next handler answer, and keeps the answer. old is validated if it has what that
-// takes. f is nil where nobody waits for the answer.
+// fetch asks the next handler, and stores the answer. old is validated if it has an ETag or
+// Last-Modified. f is nil if nobody waits for the answer.
 func (c *Handler) fetch(x *engine.Exchange, key string, old *stored, f *flight, why string) {
 	c.count.misses.Add(1)
 	r := x.Request()

@@ -44,8 +44,8 @@ var ofClient = map[string]bool{
 	"UWSGI_SCHEME": true, "REQUEST_ID": true,
 }
 
-// appendKey appends what tells the resource of a request from all others. Its parts are apart by
-// a byte that none of them can hold.
+// appendKey appends the key of a request's resource. A byte that no part can contain separates the
+// parts.
 func appendKey(dst []byte, x *engine.Exchange) []byte {
 	r := x.Request()
 	scheme := byte('h')
@@ -88,7 +88,7 @@ func appendTarget(dst []byte, r *codec.Request) []byte {
 	return append(append(append(dst, 0), r.Bytes(r.Target)...), 0)
 }
 
-// purgeKeys returns what the keys of all answers for the target begin with.
+// purgeKeys returns the prefixes of the keys of all answers for the target.
 func purgeKeys(x *engine.Exchange) []string {
 	rest := string(appendTarget(nil, x.Request()))
 	return []string{"h" + rest, "s" + rest}
@@ -120,7 +120,7 @@ func varyOf(resp *codec.Response) (names []string, ok bool) {
 	return names, len(names) <= 16 && !slices.Contains(names, "*")
 }
 
-// variantOf returns what the request says by the fields that an answer varies by.
+// variantOf returns the request's values of the fields that an answer varies by.
 func variantOf(r *codec.Request, names []string) string {
 	if len(names) == 0 {
 		return ""
@@ -143,8 +143,8 @@ func variantOf(r *codec.Request, names []string) string {
 	return string(key)
 }
 
-// codings brings Accept-Encoding into one form: two clients that accept the same codings may have
-// the same answer, whichever they like better.
+// codings normalizes Accept-Encoding: two clients that accept the same codings share an answer,
+// whatever their preferences are.
 func codings(value []byte) []byte {
 	if value == nil {
 		return nil

@@ -20,8 +20,8 @@ func (c *Handler) PurgeTag(tag string) int {
 // PurgeAll removes all answers.
 func (c *Handler) PurgeAll() { c.store.InvalidateAll() }
 
-// purge obeys the method PURGE: the target's answers, or those with the tags that Cache-Tag or
-// Surrogate-Key name.
+// purge handles the method PURGE. It removes the target's answers, or those with the tags in
+// Cache-Tag or Surrogate-Key.
 func (c *Handler) purge(x *engine.Exchange) {
 	if len(c.opt.PurgeFrom) == 0 {
 		c.next.Serve(x) // apps may have a meaning for it

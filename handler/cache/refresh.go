@@ -12,7 +12,7 @@ import (
 	"github.com/uwsgo/uwsgo/engine"
 )
 
-// refresh has s fetched anew while the client gets s, and reports whether somebody does that.
+// refresh starts a background fetch for s while the client gets s. It reports whether one runs.
 func (c *Handler) refresh(x *engine.Exchange, key string, s *stored) bool {
 	r := x.Request()
 	fkey := key + "\x00" + s.variant
@@ -54,7 +54,7 @@ func (l *flights) under(key string) bool {
 	return l.list[key] != nil
 }
 
-// requestOf makes a request of the server's own that asks for what x asks for.
+// requestOf makes the server's own request for the resource of x.
 func requestOf(x *engine.Exchange) (*http.Request, error) {
 	r := x.Request()
 	target := string(r.Bytes(r.Target))
@@ -78,7 +78,7 @@ func requestOf(x *engine.Exchange) (*http.Request, error) {
 	return req, nil
 }
 
-// discard is a client that wants nothing: the layer keeps the answer.
+// discard is a client that ignores the answer, which the layer stores.
 type discard struct{ header http.Header }
 
 func (d *discard) Header() http.Header         { return d.header }

@@ -24,13 +24,13 @@ const (
 	retryAfter = time.Second
 )
 
-// resource is what is kept under one key. It is never changed: a new one takes its place.
+// resource is the value of one key. It is immutable: a new one replaces it.
 type resource struct {
 	vary     []string
 	variants []*stored // the newest last
-	// pass is until when clients do not wait for each other: the last answer could not be shared.
+	// Until pass, clients do not wait for each other: the last answer could not be shared.
 	pass time.Time
-	// retry is until when a stale answer goes out without another fetch: the last one failed.
+	// Until retry, a stale answer is served without another fetch: the last one failed.
 	retry time.Time
 }
 
@@ -56,7 +56,7 @@ func (res *resource) size() (n int) {
 	return n
 }
 
-// stored is one answer. It is never changed.
+// stored is one answer. It is immutable.
 type stored struct {
 	variant string
 	status  int

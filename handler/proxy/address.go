@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// protocol is what an upstream speaks.
+// protocol is the protocol of an upstream.
 type protocol uint8
 
 const (
@@ -28,7 +28,7 @@ var schemes = map[string]struct {
 	"h2c":   {protoH2C, 80},
 }
 
-// address is that of an upstream as it is written.
+// address is the address of an upstream as the configuration has it.
 type address struct {
 	proto protocol
 	path  string // of a unix socket; empty for TCP

@@ -17,14 +17,14 @@ import (
 
 // Bounds that are not options.
 const (
-	// aheadMost is how many bytes may wait for whoever is slower, in bytes, on either side.
+	// aheadMost bounds the bytes that wait for the slower side, in each direction.
 	aheadMost = engine.DrainedBelow
-	// expectWait is how long an upstream may take to say whether it wants a body, after which it gets it
+	// expectWait is how long an upstream may take to say whether it wants a body. Then it gets the body
 	// (RFC 9110 10.1.1).
 	expectWait = time.Second
 	// interimMost bounds the interim responses before an answer.
 	interimMost = 16
-	// halfClosed is how long a tunnel whose client has ended its side may be silent.
+	// halfClosed is how long a tunnel may be silent after its client has closed its side.
 	halfClosed = time.Minute
 	keepIn     = 16 << 10
 )
@@ -34,7 +34,7 @@ type upload uint8
 
 const (
 	uploadNone  upload = iota // there is none, or nothing of it has been asked for
-	uploadAsked               // the upstream is to say whether it wants it
+	uploadAsked               // waits for the upstream to say whether it wants the body
 	uploadOpen                // it is on its way
 	uploadDone
 )
@@ -49,8 +49,8 @@ const (
 	phaseTunnel              // bytes go both ways
 )
 
-// call is one request that is passed on. It belongs to the loop of its exchange: it watches that and
-// reads its body, and is the user of the connection to the upstream.
+// call is one request on its way to an upstream. It belongs to the loop of its exchange. It watches
+// the exchange, reads its body, and is the user of the upstream's connection.
 type call struct {
 	port *port
 	x    *engine.Exchange
@@ -66,7 +66,7 @@ type call struct {
 	upgrade bool // the client offers to switch protocols, and that is passed on
 	forHEAD bool
 	reused  bool   // conn has been used before
-	fresh   bool   // no connection that has been used is to be taken
+	fresh   bool   // a connection that was used before must not be taken
 	sent    int    // how often it has been tried
 	tried   uint64 // upstreams, by their place
 	interim int
@@ -99,7 +99,7 @@ func (p *port) call() *call {
 // fieldsMost bounds the fields of an answer.
 const fieldsMost = 256
 
-// free ends the call. Neither the exchange nor a connection knows it any more.
+// free ends the call. Neither the exchange nor a connection refers to it any more.
 func (p *port) free(c *call) {
 	if c.slot != nil {
 		c.slot.open.Add(-1)
@@ -188,7 +188,7 @@ func (c *call) attempt() {
 	c.connect()
 }
 
-// awaited is a call that waits for the whole body.
+// awaited is a call that waits for the whole request body.
 type awaited call
 
 // Serve implements [engine.Handler].
@@ -232,7 +232,7 @@ func (c *call) idempotent() bool {
 	return false
 }
 
-// send sends the head, then has the body follow.
+// send sends the head, then lets the body follow.
 func (c *call) send() {
 	p := c.port
 	c.phase = phaseAwait
@@ -264,8 +264,7 @@ func (c *call) send() {
 	}
 }
 
-// await waits for the answer: all of the request has been sent, or what has not waits for the
-// upstream.
+// await waits for the answer: the whole request has been sent, or its rest waits for the upstream.
 func (c *call) await() {
 	cfg := &c.port.h.cfg
 	if c.conn.Buffered() > 0 {
@@ -275,7 +274,7 @@ func (c *call) await() {
 	}
 }
 
-// openUpload has the body come.
+// openUpload asks the client for the body.
 func (c *call) openUpload() {
 	c.upload = uploadOpen
 	c.conn.Disarm() // the client has its own time
@@ -346,14 +345,14 @@ func (c *call) Drained(*engine.Exchange) {
 	}
 }
 
-// Gone implements [engine.Watcher]: the upstream is told by the end of its connection.
+// Gone implements [engine.Watcher]. The upstream learns of it when its connection closes.
 func (c *call) Gone(*engine.Exchange) {
 	c.letGo(false)
 	c.port.free(c)
 }
 
-// stale reports whether the exchange is over, which the call hears of by Gone; only a panic can keep
-// that from it. Then the connection goes.
+// stale reports whether the exchange has ended without a call of Gone, as only a panic makes it. Then
+// the connection is closed.
 func (c *call) stale(conn *outbound.Conn) bool {
 	if c.ref.Get() != nil {
 		return false
@@ -500,7 +499,7 @@ func (c *call) head(b []byte) {
 	}
 }
 
-// inform passes an interim response on. It reports false where the call has gone on otherwise.
+// inform passes an interim response on. It reports false if the call continues in another way.
 func (c *call) inform(rest []byte) bool {
 	resp := &c.received.Response
 	if c.interim++; c.interim > interimMost {
@@ -522,7 +521,7 @@ func (c *call) inform(rest []byte) bool {
 	return true
 }
 
-// tunnel has bytes go both ways from now on.
+// tunnel passes bytes both ways from now on.
 func (c *call) tunnel(rest []byte) {
 	if !c.upgrade || c.slot.address.proto != protoHTTP {
 		c.letGo(false)
@@ -543,7 +542,7 @@ func (c *call) tunnel(rest []byte) {
 	x.ReadBody(c)
 }
 
-// answer passes the head of the answer on, and what has come of its body.
+// answer passes the head of the answer on, and the part of its body that has come.
 func (c *call) answer(b []byte) {
 	x, resp := c.x, &c.received.Response
 	c.body.ResetReceived(&c.received)
@@ -568,8 +567,8 @@ func (c *call) answer(b []byte) {
 	c.forward(whole)
 }
 
-// whole takes the body out of b, in which it is moved together, and returns what has come of it and how
-// much of b that took.
+// whole decodes the body in place in b. It returns the body as far as it has come, and how many bytes
+// of b that took.
 func (c *call) whole(b []byte) (data []byte, n int, err error) {
 	at, end := 0, 0
 	for n < len(b) && !c.body.Done() {
@@ -589,12 +588,12 @@ func (c *call) whole(b []byte) (data []byte, n int, err error) {
 	return b[at:end], n, nil
 }
 
-// reusable reports whether the connection may have another request.
+// reusable reports whether the connection may carry another request.
 func (c *call) reusable() bool {
 	return c.received.KeepAlive && c.upload == uploadDone && c.conn.Buffered() == 0 && c.slot.address.proto == protoHTTP && c.port.h.cfg.ProxyProtocol == 0
 }
 
-// pass passes on what has come of the body.
+// pass passes on the part of the body that has come.
 func (c *call) pass(b []byte) {
 	data, n, err := c.whole(b)
 	if err != nil {
@@ -623,7 +622,7 @@ func (c *call) forward(data []byte) {
 	c.pace()
 }
 
-// pace has the upstream wait for a client that is slower.
+// pace makes the upstream wait for a slower client.
 func (c *call) pace() {
 	if c.x.Buffered() > aheadMost {
 		c.conn.Hold(true)
@@ -639,8 +638,8 @@ type answerError struct{ err error }
 func (e *answerError) Error() string { return "its answer is malformed: " + e.err.Error() }
 func (e *answerError) Unwrap() error { return e.err }
 
-// fails goes on after the connection has failed: with another, or with an error for the client. The
-// connection is closed.
+// fails continues after the connection has failed and closed: with another one, or with an error for
+// the client.
 func (c *call) fails(err error) {
 	p := c.port
 	unsent := c.phase == phaseDial
@@ -699,7 +698,7 @@ func (c *call) again(err error, unsent, race bool) bool {
 	return true
 }
 
-// why says what has happened in plain words.
+// why describes the failure in plain words.
 func (c *call) why(err error) string {
 	cfg := &c.port.h.cfg
 	switch {
@@ -724,7 +723,7 @@ func (c *call) why(err error) string {
 // logsMost is how many failures of requests a loop logs in a second.
 const logsMost = 20
 
-// logf says of which request and upstream. Where all fail at once a few lines say it.
+// logf logs a failure with its request and upstream, at most logsMost times a second.
 func (h *Handler) logf(c *call, format string, args ...any) {
 	p := c.port
 	if now := p.loop.Now(); now >= p.logUntil {

@@ -21,10 +21,10 @@ import (
 	"github.com/uwsgo/uwsgo/engine"
 )
 
-// Upstreams by TLS and by HTTP/2 are asked by net/http, on goroutines. The loop has the exchange, and each
-// goroutine one request.
+// net/http asks upstreams over TLS and HTTP/2, on goroutines. The loop owns the exchange, and each
+// goroutine has one request.
 
-// transports makes what asks the upstreams of a Handler that speak https or h2c.
+// transports has the HTTP clients for the upstreams of a Handler that speak https or h2c.
 type transports struct{ roots *x509.CertPool }
 
 func newTransports(file string) (t transports, err error) {
@@ -42,7 +42,7 @@ func newTransports(file string) (t transports, err error) {
 	return t, nil
 }
 
-// of returns what asks s.
+// of returns the client for s.
 func (t transports) of(s *server, cfg *Config) *http.Transport {
 	name := cfg.ServerName
 	if name == "" {
@@ -160,7 +160,7 @@ func (y *carried) Gone(*engine.Exchange) {
 	y.c.port.free(y.c)
 }
 
-// send passes the body on. It is a goroutine of its own.
+// send passes the body on. It runs on a goroutine of its own.
 func (y *carried) send(w *io.PipeWriter) {
 	for {
 		select {
@@ -190,7 +190,7 @@ func (y *carried) on(fn func(x *engine.Exchange)) bool {
 	return err == nil && <-done
 }
 
-// run asks, and passes the answer on. It is a goroutine of its own.
+// run sends the request and passes the answer on. It runs on a goroutine of its own.
 func (y *carried) run(req *http.Request, s *server, cfg *Config) {
 	defer y.cancel(context.Canceled)
 	late := time.AfterFunc(cfg.ConnectTimeout+cfg.ReadTimeout, func() { y.cancel(os.ErrDeadlineExceeded) })
@@ -239,7 +239,7 @@ func cmpErr(err error, status int) error {
 	return fmt.Errorf("status %d is no answer", status)
 }
 
-// stream passes on an answer that is not there at once.
+// stream passes on an answer that comes in pieces.
 func (y *carried) stream(body io.Reader, head *codec.Response, buf []byte, n int, err error, late *time.Timer, cfg *Config) {
 	first := true
 	for {
@@ -285,7 +285,7 @@ func (y *carried) stream(body io.Reader, head *codec.Response, buf []byte, n int
 	}
 }
 
-// fails goes on after a failure, on the loop.
+// fails continues after a failure, on the loop.
 func (y *carried) fails(err error) {
 	c := y.c
 	if op := new(net.OpError); errors.As(err, &op) && op.Op == "dial" {
@@ -297,7 +297,7 @@ func (y *carried) fails(err error) {
 	c.fails(err)
 }
 
-// response makes a head of net/http's ours.
+// response converts a response head of net/http.
 func response(status int, header http.Header, length int64) *codec.Response {
 	r := &codec.Response{Status: status, ContentLength: length}
 	for name, values := range header {

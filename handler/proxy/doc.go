@@ -1,17 +1,17 @@
-// Package proxy is a handler that has other servers answer: it passes requests on to one of a group
-// of upstreams, and their answers back. Bodies stream both ways and are never written to a disk.
-// Whoever is slower sets the pace.
+// Package proxy is a handler that passes requests on to one of a group of upstreams, and their
+// answers back. Bodies stream both ways and are never written to a disk. The slower side sets the
+// pace.
 //
-// Plain HTTP and the uwsgi protocol run on the event loop that has the client, with no goroutine in
-// between. Idle connections to upstreams are kept for each loop.
+// Plain HTTP and the uwsgi protocol run on the client's event loop, with no goroutine in between.
+// Each loop keeps its own idle connections to upstreams.
 //
 // # What is promised
 //
-//   - What an upstream sends is read as strictly as what clients send. An answer whose length is not
-//     certain is never passed on: the client gets 502, or its connection is cut off.
-//   - A request is sent a second time only where it cannot have been run: the connection was not made;
-//     or the method is idempotent (RFC 9110 9.2.2), nothing of a body has been taken, and not one
-//     byte of an answer has come.
-//   - The client's fields about the connection do not go on, nor do those by which it says who it is,
+//   - Upstreams are read as strictly as clients. An answer of uncertain length is never passed on: the
+//     client gets 502, or its connection is cut off.
+//   - A request is sent a second time only if the connection was never made, or if the method is
+//     idempotent (RFC 9110 9.2.2), no byte of its body has been taken, and no byte of an answer has
+//     come.
+//   - Fields about the client's connection are not passed on. Neither are fields that name the client,
 //     unless a trusted proxy has written them: see package forwarded.
 package proxy

@@ -8,7 +8,7 @@ import (
 	"github.com/uwsgo/uwsgo/engine"
 )
 
-// hashKey is what a request is known by.
+// hashKey is the part of a request that is hashed.
 type hashKey struct{ header, cookie string }
 
 func parseHashKey(s string) (hashKey, error) {

@@ -15,7 +15,7 @@ import (
 	"github.com/uwsgo/uwsgo/handler/forwarded"
 )
 
-// client returns the address of the client, as far as it is known who that is.
+// client returns the address of the client, if it is known.
 func client(x *engine.Exchange) []byte {
 	if r := x.Request(); r.Proto == codec.UWSGI {
 		return r.Var("REMOTE_ADDR")
@@ -50,8 +50,8 @@ var (
 	separator     = []byte(", ")
 )
 
-// drops reports whether a field of the client does not go on. What says who the client is goes on
-// only where a trusted proxy has written it, and what this one writes itself is written anew.
+// drops reports whether a field of the client is not passed on. A field that names the client is
+// passed on only if a trusted proxy has written it. Fields that this proxy writes replace the client's.
 func (c *call) drops(name []byte) bool {
 	if !forwarded.Names(name) {
 		return false
@@ -66,7 +66,7 @@ func (c *call) drops(name []byte) bool {
 	return !c.from.Heeds(name)
 }
 
-// appendHead appends the request as the upstream is to have it.
+// appendHead appends the request head for the upstream.
 func (c *call) appendHead(dst []byte) ([]byte, error) {
 	cfg := &c.port.h.cfg
 	r := c.x.Request()

@@ -12,20 +12,20 @@ import (
 	"time"
 )
 
-// Health asks each upstream now and then whether it is well, so that one that is not gets no requests.
-// The zero value asks nobody.
+// Health checks each upstream at intervals, so that one that fails gets no requests. The zero value
+// checks none.
 type Health struct {
-	// Path is what is asked for by GET; an answer from 200 to 399 is well. Empty asks nobody. For an
-	// upstream that speaks uwsgi a connection is enough.
+	// Path is requested by GET; a status from 200 to 399 is good. Empty checks none. For an upstream
+	// that speaks uwsgi a connection is enough.
 	Path string
-	// Interval is the time between two questions, Timeout that for an answer; 0 means 5 s, and 2 s.
+	// Interval is the time between two checks; 0 means 5 s. Timeout bounds one check; 0 means 2 s.
 	Interval, Timeout time.Duration
-	// Falls is after how many failures one after the other an upstream gets no more requests, Rises after how
-	// many good answers it gets them again; 0 means 3, and 2.
+	// After Falls failures in a row an upstream gets no more requests; 0 means 3. After Rises good
+	// answers in a row it gets them again; 0 means 2.
 	Falls, Rises int
 }
 
-// watch asks all upstreams until ctx ends.
+// watch checks all upstreams until ctx ends.
 func (h *Handler) watch(ctx context.Context) {
 	states := map[*server]*wellness{}
 	for {
@@ -51,7 +51,7 @@ func (h *Handler) watch(ctx context.Context) {
 	}
 }
 
-// wellness is how often one after the other an upstream has been well, or not.
+// wellness counts good or failed checks of an upstream in a row.
 type wellness struct{ good, bad int }
 
 func (w *wellness) heard(h *Handler, s *server, err error) {
@@ -74,7 +74,7 @@ func (w *wellness) heard(h *Handler, s *server, err error) {
 	}
 }
 
-// well asks one upstream.
+// well checks one upstream.
 func (h *Handler) well(ctx context.Context, s *server) error {
 	ctx, cancel := context.WithTimeout(ctx, h.cfg.Health.Timeout)
 	defer cancel()

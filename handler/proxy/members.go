@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// source is a server as the configuration has it, and the members that it stands for now.
+// source is a server of the configuration, with its present members.
 type source struct {
 	address address
 	weight  int
@@ -34,7 +34,7 @@ func (h *Handler) member(a address, host []byte, weight int, before []*server) (
 	return s, nil
 }
 
-// look looks up the name of a source, and reports whether its members have changed.
+// look looks up the name of a source and reports whether its members have changed.
 func (h *Handler) look(ctx context.Context, src *source, now time.Time) bool {
 	ctx, cancel := context.WithTimeout(ctx, lookUp)
 	defer cancel()
@@ -72,7 +72,7 @@ func (h *Handler) look(ctx context.Context, src *source, now time.Time) bool {
 	return true
 }
 
-// gather has the loops use the members that the sources have now.
+// gather gives the loops the present members of all sources.
 func (h *Handler) gather() {
 	var all []*server
 	for _, src := range h.sources {

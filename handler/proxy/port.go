@@ -40,7 +40,7 @@ const (
 // joinsNow is in server.joins until a loop, which has a clock, has seen the server.
 const joinsNow = -1
 
-// works takes note of an answer.
+// works records an answer.
 func (s *server) works() {
 	if s.failures.Load() != 0 || s.ejected.Load() != 0 {
 		s.failures.Store(0)
@@ -48,8 +48,8 @@ func (s *server) works() {
 	}
 }
 
-// fails takes note of a failure and reports for how long the upstream is left out from now on; 0 for
-// not at all. refused says that there was no connection.
+// fails records a failure and returns how long the upstream is left out from now on; 0 means not at
+// all. refused says that there was no connection.
 func (s *server) fails(now int64, refused bool) time.Duration {
 	if s.failures.Add(1) < mostFailures && !refused {
 		return 0
@@ -76,7 +76,7 @@ type slot struct {
 	idle    []*outbound.Conn // the one used last comes last
 }
 
-// port is what belongs to one loop.
+// port is the state of one loop.
 type port struct {
 	h      *Handler
 	loop   *engine.Loop
@@ -94,7 +94,7 @@ type port struct {
 	logUntil int64
 }
 
-// The budget for retries: each request brings a fifth of one.
+// The budget for retries: each request adds a fifth of one.
 const (
 	retryCost   = 100
 	retryShare  = 20
@@ -109,7 +109,7 @@ func newPort(h *Handler, l *engine.Loop) *port {
 	return p
 }
 
-// sync has slots for the present members. Those that are no more end with their last request.
+// sync makes slots for the present members. The slot of a removed member ends with its last request.
 func (p *port) sync() {
 	of := p.h.servers.Load()
 	if p.of == of {
@@ -141,7 +141,7 @@ func (s *slot) closeIdle() {
 	s.idle = nil
 }
 
-// close lets go of what is idle.
+// close closes the idle connections.
 func (p *port) close() {
 	p.closed = true
 	for _, s := range p.slots {
@@ -149,8 +149,8 @@ func (p *port) close() {
 	}
 }
 
-// pick chooses an upstream for c, one that has not been tried and is not left out where there is
-// one. tried has a bit for each of the first 64. It returns nil where there is no upstream.
+// pick chooses an upstream for c. It prefers one that has not been tried and is not left out. tried
+// has a bit for each of the first 64. It returns nil if there is no upstream.
 func (p *port) pick(c *call) *slot {
 	now := p.loop.Now()
 	usable := func(i int, s *slot) bool {
@@ -172,7 +172,7 @@ func (p *port) pick(c *call) *slot {
 	return p.slots[chosen]
 }
 
-// choose returns the place of a slot, -1 where none is usable.
+// choose returns the index of a slot, -1 if none is usable.
 func (p *port) choose(c *call, usable func(i int, s *slot) bool) int {
 	if len(p.slots) == 1 {
 		if usable(0, p.slots[0]) {
@@ -192,8 +192,8 @@ func (p *port) choose(c *call, usable func(i int, s *slot) bool) int {
 	return p.roundRobin(usable)
 }
 
-// roundRobin is smooth: of weights 2 and 1 the first comes 1st and 3rd, not twice in a row where it can be
-// helped.
+// roundRobin is smooth: with weights 2 and 1 the first upstream gets the 1st and 3rd request, and
+// avoids two in a row.
 func (p *port) roundRobin(usable func(i int, s *slot) bool) int {
 	best, total := -1, 0
 	for i, s := range p.slots {
@@ -213,7 +213,7 @@ func (p *port) roundRobin(usable func(i int, s *slot) bool) int {
 	return best
 }
 
-// busier reports whether a has more to do for its weight than b.
+// busier reports whether a has more requests for its weight than b.
 func (p *port) busier(a, b *slot) bool {
 	return (a.open.Load()+1)*int64(p.share(b)) > (b.open.Load()+1)*int64(p.share(a))
 }
@@ -273,7 +273,7 @@ func (p *port) randomOfTwo(usable func(i int, s *slot) bool) int {
 	return a
 }
 
-// hashed is rendezvous hashing: a key moves only when its upstream goes, or to one that is new.
+// hashed is rendezvous hashing: a key moves only if its upstream is removed, or to a new one.
 func (p *port) hashed(c *call, usable func(i int, s *slot) bool) int {
 	p.text = p.h.key.of(p.text[:0], c.x)
 	key := fnv(offset64, p.text)
@@ -304,7 +304,7 @@ func (s *slot) take() *outbound.Conn {
 	return nil
 }
 
-// keep takes a connection that is idle now, for at most so many seconds where that is not 0.
+// keep stores an idle connection, for at most that many seconds unless it is 0.
 func (s *slot) keep(c *outbound.Conn, seconds int) {
 	idle := s.port.h.cfg.IdleTimeout
 	if seconds > 0 {

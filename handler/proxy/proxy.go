@@ -31,9 +31,9 @@ type Balance uint8
 // The ways to choose an upstream. All of them go by weight.
 const (
 	RoundRobin  Balance = iota // each in turn
-	LeastOpen                  // the one with the fewest requests under way
-	RandomOfTwo                // of two at random the one with fewer requests under way
-	Hash                       // always the same for the same key, as long as it is there: see Config.HashKey
+	LeastOpen                  // the one with the fewest running requests
+	RandomOfTwo                // two at random, then the one with fewer running requests
+	Hash                       // the same for the same key, while it is a member: see Config.HashKey
 )
 
 // Server is an upstream.
@@ -45,25 +45,24 @@ type Server struct {
 	Weight int
 }
 
-// Config says what to pass requests on to, and how. The zero value of every field but Servers is
-// good.
+// Config says where requests go, and how. Only Servers must be set.
 type Config struct {
 	// Servers are the upstreams.
 	Servers []Server
 	Balance Balance
-	// HashKey is what Hash goes by: "address" for that of the client, "header:NAME" or "cookie:NAME". A
-	// request without it goes by the client's address.
+	// HashKey is the key for Hash: "address" of the client, "header:NAME" or "cookie:NAME". A request
+	// without that header or cookie uses the client's address.
 	HashKey string
 
-	// ConnectTimeout bounds the time to a connection.
+	// ConnectTimeout bounds how long a connection may take to be made.
 	ConnectTimeout time.Duration
-	// SendTimeout bounds how long an upstream may take none of a request.
+	// SendTimeout bounds how long an upstream may read no byte of a request.
 	SendTimeout time.Duration
 	// ReadTimeout bounds how long an upstream may be silent: until its answer begins, and within it.
 	// It does not hold for connections that have been upgraded.
 	ReadTimeout time.Duration
-	// IdleTimeout is how long a connection to an upstream is kept for further requests. It should be
-	// shorter than what the upstream has; where that says so ("Keep-Alive: timeout=5"), it is.
+	// IdleTimeout is how long an idle connection to an upstream is kept. It should be shorter than the
+	// upstream's own limit. If the upstream announces that ("Keep-Alive: timeout=5"), it is.
 	IdleTimeout time.Duration
 	// Idle is how many idle connections each loop keeps to each upstream. A negative value turns
 	// keep-alive off.
@@ -73,13 +72,12 @@ type Config struct {
 
 	// Health asks upstreams whether they are well.
 	Health Health
-	// SlowStart is for how long an upstream that is new, or well again, gets fewer requests than its
-	// share.
+	// SlowStart is how long a new or recovered upstream gets fewer requests than its share.
 	SlowStart time.Duration
-	// NameServers are asked for names, host:port each; nil means those of the system.
+	// NameServers look up names, host:port each; nil means those of the system.
 	NameServers []string
-	// ProxyProtocol has connections begin with a header of the PROXY protocol of that version, 1 or 2,
-	// that tells the client's address. Then each request has a connection of its own.
+	// ProxyProtocol is a version of the PROXY protocol, 1 or 2. Each connection then begins with its
+	// header, which has the client's address, and each request has a connection of its own.
 	ProxyProtocol int
 
 	// CA is a file with the authorities that may sign certificates of https upstreams; empty means those of
@@ -87,7 +85,7 @@ type Config struct {
 	// address.
 	CA, ServerName string
 
-	// Forwarded has the field of RFC 7239 written, beside X-Forwarded-For, -Proto and -Host.
+	// Forwarded also writes the field of RFC 7239, beside X-Forwarded-For, -Proto and -Host.
 	Forwarded bool
 	// Host is sent as Host in place of the client's.
 	Host string
@@ -126,8 +124,8 @@ func Check(cfg Config) error {
 	return err
 }
 
-// New returns a Handler. It looks up the names of upstreams, and again when their time is up: each
-// address of a name is an upstream. A name that cannot be looked up now is logged, and may be there later.
+// New returns a Handler. It looks up the names of upstreams, and again when their TTL ends. Each
+// address of a name is an upstream. A failed look-up is logged and tried again later.
 func New(cfg Config) (*Handler, error) {
 	h, err := parse(cfg)
 	if err != nil {
@@ -223,7 +221,7 @@ func parse(cfg Config) (*Handler, error) {
 
 func def[T comparable](v *T, value T) { *v = cmp.Or(*v, value) }
 
-// port returns what belongs to a loop. Only the first request of a loop takes the lock.
+// port returns the state of a loop. Only the first request of a loop takes the lock.
 func (h *Handler) port(l *engine.Loop) *port {
 	i := l.Index()
 	if ports := *h.ports.Load(); i < len(ports) && ports[i] != nil {
@@ -250,9 +248,8 @@ func (h *Handler) Serve(x *engine.Exchange) {
 	h.port(x.Loop()).begin(x)
 }
 
-// Close closes the idle connections to upstreams, and those that become idle later, and ends the
-// health checks and the looks for names. Requests that are under way end as usual. Any goroutine may call
-// it, while the loops run.
+// Close closes the idle connections to upstreams, now and as they become idle, and ends health checks
+// and look-ups of names. Running requests end as usual. Any goroutine may call it while the loops run.
 func (h *Handler) Close() {
 	h.cancel()
 	h.wg.Wait()

@@ -32,7 +32,7 @@ type found struct {
 	weight int // by SRV; 0 for none of its own
 }
 
-// resolver looks names up. Go's own does not tell for how long an answer holds.
+// resolver looks names up. Go's own does not return the TTL of an answer.
 type resolver struct {
 	servers []string // host:port of name servers; nil for those of the system
 	config  *dns.ClientConfig
@@ -53,7 +53,7 @@ func newResolver(servers []string) *resolver {
 	return r
 }
 
-// lookUp returns the servers behind an address that is no IP address, and for how long they hold.
+// lookUp returns the servers of a name, and for how long the answer is valid.
 func (r *resolver) lookUp(ctx context.Context, a address) ([]found, time.Duration, error) {
 	if a.srv {
 		return r.services(ctx, a.host)
@@ -177,7 +177,7 @@ func (r *resolver) ask(ctx context.Context, name string, kind uint16) ([]dns.RR,
 	return nil, cmp.Or(failed, errors.New("there is no name server"))
 }
 
-// named reports whether the address has to be looked up.
+// named reports whether the address must be looked up.
 func (a address) named() bool {
 	if a.path != "" {
 		return false
@@ -186,7 +186,7 @@ func (a address) named() bool {
 	return err != nil
 }
 
-// direct returns where to connect to, for an address that needs no look.
+// direct returns where to connect for an address that needs no look-up.
 func (a address) direct() (outbound.Addr, error) {
 	if a.path != "" {
 		return outbound.Unix(a.path)

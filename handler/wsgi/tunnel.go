@@ -29,8 +29,8 @@ func handshake(r *codec.Request) bool {
 	return r.Upgrade && bytes.EqualFold(r.Get("Upgrade"), []byte("websocket"))
 }
 
-// unanswered answers for an app that has not taken a handshake but answered it as a page: the client
-// expects an error, and whoever runs the app a hint.
+// unanswered replaces the page with which an app has answered a handshake. The client gets an error,
+// and the log has a hint for the operator.
 func (c *call) unanswered(resp *codec.Response) bool {
 	r := c.x.Request()
 	if !r.Upgrade || !handshake(r) || resp.Status >= 500 {
@@ -91,7 +91,7 @@ func (c *call) TunnelClosed() {
 	}
 }
 
-// leave is for the end of the request as the port has it. The connection may live on.
+// leave ends the request for the port. The connection may live on.
 func (c *call) leave() {
 	c.left = true
 	if c.x == nil {
@@ -99,7 +99,7 @@ func (c *call) leave() {
 	}
 }
 
-// tunnelReader has what the client sends.
+// tunnelReader passes the client's bytes to the tunnel.
 type tunnelReader struct{ c *call }
 
 func (r tunnelReader) Data(x *engine.Exchange, p []byte) {

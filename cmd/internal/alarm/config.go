@@ -12,7 +12,7 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/logger"
 )
 
-// Config has the alarms of the options, and what raises them.
+// Config has the configured alarms, and what raises them.
 type Config struct {
 	Alarms   []Alarm
 	Logs     []Log
@@ -45,10 +45,10 @@ type FD struct {
 	Message string
 }
 
-// Kinds are those that there are.
+// Kinds are the supported kinds of alarms.
 var Kinds = []string{"cmd", "log", "signal", "mule", "curl"}
 
-// absent says of other kinds of uWSGI's what to do.
+// absent says what to do instead of uWSGI's other kinds.
 var absent = map[string]string{
 	"xmpp":   "no messages are sent by XMPP: use curl with the address of a gateway, or cmd",
 	"jabber": "no messages are sent by XMPP: use curl with the address of a gateway, or cmd",

@@ -18,7 +18,7 @@ const (
 	again       = 10 * time.Second // between lines that say that messages are dropped
 )
 
-// Hands are what alarms use of the server. Any goroutine calls them, and none may wait but Run.
+// Hands are the functions of the server that alarms use. Any goroutine calls them. Only Run may wait.
 type Hands struct {
 	Logf   func(format string, args ...any)
 	Signal func(number int)
@@ -51,7 +51,7 @@ type line struct {
 	told    time.Time
 }
 
-// New starts what the alarms need. It returns nil where there are none.
+// New starts the alarms. It returns nil if there are none.
 func New(c Config, h Hands) *Raiser {
 	if len(c.Alarms) == 0 {
 		return nil
@@ -82,7 +82,7 @@ func (r *Raiser) Close() {
 	r.cancel()
 }
 
-// Raise raises an alarm. It returns false where there is none of that name.
+// Raise raises an alarm. It returns false if there is none of that name.
 func (r *Raiser) Raise(name string, message []byte) bool {
 	if r == nil {
 		return false
@@ -114,7 +114,7 @@ func (r *Raiser) Raise(name string, message []byte) bool {
 	return true
 }
 
-// Line looks at a line of the log. It never waits.
+// Line checks a line of the log. It never waits.
 func (r *Raiser) Line(text []byte) {
 	if r == nil || len(r.config.Logs)+len(r.config.Segfault) == 0 || own(text) {
 		return
@@ -146,15 +146,15 @@ func (r *Raiser) raiseAll(names []string, message []byte) {
 	}
 }
 
-// own reports whether a line is one of an alarm's own, which raises none. What log-date and
-// log-json put before it is no longer than this.
+// own reports whether an alarm has written the line, which then raises none. The prefixes of log-date
+// and log-json are no longer than this.
 func own(text []byte) bool {
 	head := text[:min(len(text), 128)]
 	return bytes.Contains(head, []byte("[uwsgi-alarm")) || bytes.Contains(head, []byte("ALARM: "))
 }
 
-// fault reports whether a line of the server's says that a worker was killed by a fault of
-// its own: SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE or SIGSEGV.
+// fault reports whether a line of the server says that a worker has crashed: SIGILL, SIGTRAP, SIGABRT,
+// SIGBUS, SIGFPE or SIGSEGV.
 func fault(text []byte) bool {
 	_, after, found := bytes.Cut(text, []byte("DAMN ! worker "))
 	if !found {
@@ -166,7 +166,7 @@ func fault(text []byte) bool {
 	return found && strings.Contains(" 4 5 6 7 8 11 ", fmt.Sprintf(" %d ", n))
 }
 
-// serve does what an alarm is for, message by message.
+// serve does the work of an alarm, one message at a time.
 func (r *Raiser) serve(l *line) {
 	defer r.done.Done()
 	for {
@@ -219,7 +219,7 @@ func (r *Raiser) do(a Alarm, message []byte) error {
 	return r.run(a.Arg, message)
 }
 
-// run runs a command that has the message as its standard input.
+// run runs a command with the message as its standard input.
 func (r *Raiser) run(command string, message []byte) error {
 	in, out, err := os.Pipe()
 	if err != nil {

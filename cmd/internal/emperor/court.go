@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Policy says how vassals are treated.
+// Policy has the settings for all vassals.
 type Policy struct {
 	Throttle, MaxThrottle time.Duration // the pause before one that dies at once is started again grows by the first up to the second
 	NoBlacklist           bool          // it does not grow
@@ -18,13 +18,13 @@ type Policy struct {
 }
 
 const (
-	// trial is how long after its start a vassal may not die without being doubted.
+	// trial is the time after a start within which a death counts as a failure.
 	trial = 10 * time.Second
-	// slow is how long a vassal may be starting until others need not wait for it.
+	// slow is how long other vassals wait for one that is starting.
 	slow = 5 * time.Second
 )
 
-// File is one configuration file as a look at it shows it.
+// File is one configuration file as a monitor has found it.
 type File struct {
 	ID      string // its path
 	Monitor string // what has found it
@@ -42,7 +42,7 @@ type Mark struct {
 	Dev, Ino uint64
 }
 
-// Act is what is to be done.
+// Act is a kind of order.
 type Act uint8
 
 // The acts.
@@ -126,7 +126,7 @@ func (c *Court) Vassals() []*Vassal {
 // Empty reports whether there is no vassal.
 func (c *Court) Empty() bool { return len(c.order) == 0 }
 
-// Scanned is told all the files that a monitor finds.
+// Scanned takes all files that a monitor has found.
 func (c *Court) Scanned(now time.Time, monitor string, files []File) {
 	if c.over {
 		return
@@ -177,7 +177,7 @@ func (c *Court) add(now time.Time, f File) {
 	c.order = append(c.order, f.ID)
 }
 
-// renew has a vassal take its file as it is now.
+// renew makes a vassal read its changed file.
 func (c *Court) renew(now time.Time, v *Vassal) {
 	switch v.state {
 	case waiting:
@@ -228,7 +228,7 @@ func (c *Court) forget(v *Vassal) {
 
 func (c *Court) give(a Act, v *Vassal) { c.orders = append(c.orders, Order{a, v.File}) }
 
-// Told is told what a vassal says.
+// Told takes a message of a vassal.
 func (c *Court) Told(now time.Time, id string, what byte) {
 	v := c.vassals[id]
 	if v == nil || v.state != starting && v.state != running {
@@ -253,7 +253,7 @@ func (c *Court) Told(now time.Time, id string, what byte) {
 	}
 }
 
-// Connected is told that somebody connects where a vassal is waited for.
+// Connected says that a client connects to the address of an on-demand vassal.
 func (c *Court) Connected(now time.Time, id string) {
 	if v := c.vassals[id]; v != nil && v.state == listening {
 		c.start(now, v)
@@ -266,7 +266,7 @@ func (c *Court) start(now time.Time, v *Vassal) {
 	c.give(Start, v)
 }
 
-// Died is told that the process of a vassal has ended, or could not be started; how is for the log.
+// Died says that the process of a vassal has ended, or could not be started. how is for the log.
 func (c *Court) Died(now time.Time, id, how string) {
 	v := c.vassals[id]
 	if v == nil {
@@ -315,7 +315,7 @@ func (c *Court) pause(v *Vassal) time.Duration {
 	return min(time.Duration(v.failures-1)*c.Throttle, max(c.Throttle, c.MaxThrottle))
 }
 
-// ReloadAll has all vassals reload.
+// ReloadAll makes all vassals reload.
 func (c *Court) ReloadAll(now time.Time) {
 	for _, v := range c.Vassals() {
 		c.renew(now, v)
@@ -330,7 +330,7 @@ func (c *Court) Bury(now time.Time) {
 	}
 }
 
-// Insist has those that are to stop killed at a time.
+// Insist sets the time at which stopping vassals are killed.
 func (c *Court) Insist(at time.Time) {
 	for _, v := range c.vassals {
 		if v.state == stopping && v.due.After(at) {
@@ -339,8 +339,8 @@ func (c *Court) Insist(at time.Time) {
 	}
 }
 
-// Orders returns what is to be done now, and when to ask again; zero for not before something
-// happens.
+// Orders returns the orders that are due, and when to ask again; a zero time means not before
+// something happens.
 func (c *Court) Orders(now time.Time) (list []Order, next time.Time) {
 	later := func(t time.Time) {
 		if next.IsZero() || t.Before(next) {
@@ -394,14 +394,14 @@ func (c *Court) Orders(now time.Time) (list []Order, next time.Time) {
 	return list, next
 }
 
-// Failed is told that an order could not be followed: a process not started, an address not bound.
+// Failed says that an order has failed: a process was not started, or an address not bound.
 func (c *Court) Failed(now time.Time, id string, err error) {
 	if v := c.vassals[id]; v != nil {
 		c.Died(now, id, err.Error())
 	}
 }
 
-// Started is told the process of a vassal.
+// Started takes the process id of a vassal.
 func (c *Court) Started(id string, pid int) {
 	if v := c.vassals[id]; v != nil {
 		v.PID = pid

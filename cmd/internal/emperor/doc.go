@@ -1,9 +1,8 @@
 // Package emperor runs one server for each configuration file: uWSGI's emperor and its vassals.
 //
-// It has three parts. A [Court] is the policy: which vassal is due for what, as a state machine
-// that knows no process, no file and no clock but the times it is told. A monitor finds the
-// files. [Emperor] is the supervision: it does what the court orders, and tells the court what
-// has become of it.
+// It has three parts. A [Court] is the policy: a state machine that decides what is due for each
+// vassal. It knows no process and no file, and gets the time as an argument. A monitor finds the files.
+// [Emperor] is the supervision: it carries out the court's orders and reports the results to it.
 //
 // Emperor and vassal talk over a pair of sockets, a byte at a time, as uWSGI's do: a vassal of
 // uWSGI works below this emperor, and one of uwsgo's below uWSGI's.

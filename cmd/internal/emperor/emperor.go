@@ -149,7 +149,7 @@ func (e *Emperor) Run(asked <-chan Ask) {
 	}
 }
 
-// post has do done by the goroutine of the emperor. Any goroutine.
+// post runs do on the emperor's goroutine. Any goroutine may call it.
 func (e *Emperor) post(do func()) {
 	select {
 	case e.events <- do:
@@ -184,7 +184,7 @@ func (e *Emperor) look() {
 	}
 }
 
-// obey does what the court orders, and returns how long nothing more is due.
+// obey carries out the court's orders, and returns how long no other is due.
 func (e *Emperor) obey() time.Duration {
 	for {
 		orders, next := e.court.Orders(time.Now())
@@ -270,8 +270,8 @@ func (e *Emperor) program() string {
 	return e.o.Wrapper
 }
 
-// environment is that of a vassal: the emperor's, without what makes it an emperor or is
-// between it and its service manager. UWSGI_VASSAL_X becomes UWSGI_X.
+// environment returns the environment of a vassal: the emperor's, without the variables that make it
+// an emperor or belong to its service manager. UWSGI_VASSAL_X becomes UWSGI_X.
 func environment(environ []string, name string) []string {
 	var env []string
 	for _, kv := range environ {

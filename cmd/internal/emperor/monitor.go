@@ -17,7 +17,7 @@ var extensions = []string{".xml", ".ini", ".yml", ".yaml", ".js", ".json"}
 // mostName bounds the name of a vassal, as in uWSGI.
 const mostName = 254
 
-// CheckMonitor says why value is nothing that can be looked at; nil where it can be.
+// CheckMonitor returns why value cannot be monitored, nil if it can.
 func CheckMonitor(value string) error {
 	scheme, rest, ok := strings.Cut(value, "://")
 	switch {
@@ -160,7 +160,7 @@ func hidden(glob, path string) bool {
 	return false
 }
 
-// look tells of one file; false for what is none, or has gone.
+// look describes one file; false if it is no file, or has gone.
 func look(path string, how Finding) (File, bool) {
 	var link, target syscall.Stat_t
 	if syscall.Lstat(path, &link) != nil || syscall.Stat(path, &target) != nil || target.Mode&syscall.S_IFMT != syscall.S_IFREG {

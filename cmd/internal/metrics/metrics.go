@@ -262,7 +262,7 @@ func (s *Set) Get(name string) int64 {
 	return 0
 }
 
-// Change changes a value of the configuration's. It returns false for every other metric.
+// Change changes the value of a configured metric. It returns false for every other metric.
 func (s *Set) Change(name, how string, by int64) bool {
 	if s == nil {
 		return false
@@ -415,7 +415,7 @@ func (s *Set) collect() {
 	}
 }
 
-// look raises the alarms of thresholds.
+// look compares metrics with their thresholds and raises alarms.
 func (s *Set) look(now time.Time) {
 	for i, t := range s.config.Thresholds {
 		if s.Get(t.Metric) < t.Value {
@@ -436,7 +436,7 @@ func (s *Set) look(now time.Time) {
 	}
 }
 
-// write writes the values of the configuration's metrics to their files, where they differ.
+// write writes changed values of the configured metrics to their files.
 func (s *Set) write() error {
 	if s.config.Dir == "" {
 		return nil
@@ -464,8 +464,8 @@ func (s *Set) write() error {
 // datagram is how much is sent at once.
 const datagram = 1400
 
-// push sends all values to the servers that get them: of counters what has been added, as a
-// statsd adds up what it gets.
+// push sends all values to the statsd servers. A counter is sent as its increase, because a statsd
+// adds up what it gets.
 func (s *Set) push() error {
 	var list []Sample
 	for _, v := range s.Samples() {

@@ -16,11 +16,11 @@ import (
 	"github.com/uwsgo/uwsgo/engine/worker/control"
 )
 
-// Kind is what spooler processes are among those beside the workers.
+// Kind is the kind of spooler processes among those beside the workers.
 const Kind = "spooler"
 
-// Prepare makes a directory where it is missing, for an owner if uid is not negative, and
-// returns its path without symbolic links.
+// Prepare makes the directory if it is missing, with an owner unless uid is negative, and returns its
+// path without symbolic links.
 func Prepare(dir string, uid, gid int) (string, error) {
 	err := os.Mkdir(dir, 0o750)
 	made := err == nil
@@ -73,8 +73,8 @@ type process struct {
 	tasks   uint64
 }
 
-// New returns the spoolers of some directories, and registers what apps and spooler processes
-// call.
+// New returns the spoolers of these directories, and registers the calls of apps and spooler
+// processes.
 func New(h *control.Hub, dirs []worker.SpoolDirectory) *Spoolers {
 	s := &Spoolers{}
 	for _, d := range dirs {
@@ -96,7 +96,7 @@ func New(h *control.Hub, dirs []worker.SpoolDirectory) *Spoolers {
 	return s
 }
 
-// Processes returns how many work directories off.
+// Processes returns how many processes run tasks.
 func (s *Spoolers) Processes() int { return len(s.processes) }
 
 // Backgrounds are the processes that work the directories off. name makes what ps shows.
@@ -156,8 +156,8 @@ func (s *Spoolers) Exited(p *control.Peer) {
 	}
 }
 
-// spooled wakes one process of a directory, in which a task has come. One that is busy looks
-// again when it is done.
+// spooled wakes one process of a directory that has a new task. A busy process looks again after its
+// task.
 func (s *Spoolers) spooled(_ *control.Peer, args []any) (any, error) {
 	if len(args) != 1 {
 		return nil, control.Refuse("this takes a directory")
