@@ -212,7 +212,7 @@ func TestCheaperReplacesTheLast(t *testing.T) {
 
 func TestCheaperIsTooMany(t *testing.T) {
 	_, err := Start(t.Context(), Config{Loops: make([]*Loop, 1), Processes: 2, Cheaper: Cheaper{Min: 2}})
-	if err == nil || !strings.Contains(err.Error(), "2 processes cannot run 2 at least and more at times") {
+	if err == nil || !strings.Contains(err.Error(), "2 processes cannot keep 2 of them running and start more") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -45,7 +45,7 @@ def application(environ, start_response):
 			r.send(&call{body: Body{File: f}}).wait().body200("a body")
 		}
 		r.pid(1, pid)
-		r.waitLog("are open, RLIMIT_NOFILE is 100; it is replaced")
+		r.waitLog("open, RLIMIT_NOFILE 100): it is replaced")
 		r.waitLog("no file descriptors left). Seeya!")
 		r.idle()
 	})

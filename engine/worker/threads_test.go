@@ -40,7 +40,7 @@ func TestImportThreads(t *testing.T) {
 		{"unasked", Config{Processes: 2}, unwanted, "alone"},
 		{"unasked_one_worker", Config{Processes: 1}, "(APScheduler, poller)", unwanted},
 		{"each", Config{Processes: 2, LazyApps: true}, "", "threads"},
-		{"once", Config{Processes: 2, ImportOnce: true}, "(APScheduler, poller): they run in process", "WARNING"},
+		{"once", Config{Processes: 2, ImportOnce: true}, "(APScheduler, poller): they run only in process", "WARNING"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			once := tt.config.ImportOnce
