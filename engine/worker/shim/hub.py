@@ -472,6 +472,11 @@ class Hub:
                 timer.stop()
                 timer.close()
 
+    def pause(self):
+        """Let others run, in a thread of the app nobody."""
+        if thread.get_ident() in worker.running:
+            gevent.sleep()
+
     def can_read(self, fd):
         """Wait until a descriptor can be read."""
         watcher = self.loop.io(fd, READ)
@@ -508,7 +513,7 @@ def prepare(config, place, number, fds, memory, apps, held):
     Locks.sleep = staticmethod(gevent.sleep)
     LateBody.wait = staticmethod(hub.can_read)
     websockets.wait, websockets.wait_any = hub.wait, hub.wait_any
-    websockets.pause = gevent.sleep
+    websockets.pause = hub.pause
     events.wake_by(hub.woken.send, gevent.sleep)
 
     def go():

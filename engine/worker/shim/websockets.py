@@ -444,7 +444,9 @@ class Raw:
         return self._sock.fileno() if self._sock is not None else -1
 
     def recv(self, *args):
-        return self._real().recv(*args)
+        sock = self._real()
+        pause()  # before it has bytes, which the end of somebody's patience would lose
+        return sock.recv(*args)
 
     def __getattr__(self, name):
         return getattr(self._real(), name)

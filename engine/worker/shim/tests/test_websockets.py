@@ -1,5 +1,6 @@
 """WebSockets: what a client can have a process hold."""
 
+import socket
 import tracemalloc
 
 import pytest
@@ -22,3 +23,14 @@ def test_a_message_in_many_pieces_takes_no_more_than_its_bytes(piece):
     assert held < 400_000
     reader.feed(bytes((0x80, 0x80, 0, 0, 0, 0)))
     assert reader.next() == (websockets.BINARY, piece * 100_000)
+
+
+def test_others_have_their_turn_before_a_library_reads(monkeypatch):
+    ours, theirs = socket.socketpair()
+    monkeypatch.setattr(websockets, "pause", lambda: theirs.send(b"b"))
+    raw = websockets.Raw(None)
+    raw._sock = ours
+    theirs.send(b"a")
+    assert raw.recv(10) == b"ab"
+    ours.close()
+    theirs.close()
