@@ -49,7 +49,7 @@ func (c *conn) fill() {
 		switch {
 		case err == unix.EAGAIN:
 			c.unread = false
-			if c.intake != nil {
+			if c.intake != nil && c.x != nil { // what has been answered early has a body to come, too
 				c.x.body.unshare()
 			}
 			if c.tls != nil && c.tls.phase == sealedHello {
