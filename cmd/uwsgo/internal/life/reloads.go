@@ -94,6 +94,8 @@ type repeated struct {
 	do   func(context.Context)
 	next chan struct{} // the run that waits
 	more atomic.Bool   // others have asked since; the log says so once
+	// asking is held by who sends on next, so that the send never blocks.
+	asking sync.Mutex
 }
 
 func newRepeated(do func(context.Context)) *repeated {
@@ -102,15 +104,17 @@ func newRepeated(do func(context.Context)) *repeated {
 
 // ask logs why and asks for a run. Any goroutine.
 func (r *repeated) ask(logf func(string, ...any), why string) {
-	select {
-	case r.next <- struct{}{}:
-		r.more.Store(false)
-		logf("%s", why)
-	default:
+	r.asking.Lock()
+	defer r.asking.Unlock()
+	if len(r.next) > 0 {
 		if !r.more.Swap(true) {
 			logf("%s: a reload is under way; one more follows, for everybody who asks until then", why)
 		}
+		return
 	}
+	r.more.Store(false)
+	logf("%s", why) // before what the run logs
+	r.next <- struct{}{}
 }
 
 // serve does the runs until ctx ends.
