@@ -21,6 +21,7 @@ type fill struct {
 	why     string  // why the stored answer was not enough
 	saved   []field // of the request
 	private bool    // the request has credentials
+	cookies bool    // or cookies that count
 	noStore bool    // the request forbids storing
 
 	settled bool
@@ -148,6 +149,11 @@ func (f *fill) instance(x *engine.Exchange, resp *codec.Response) (s *stored, wo
 	switch {
 	case resp.Status == 304:
 		f.c.count.revalidated.Add(1)
+		if tag := header(resp, nameETag); tag != nil && !bytes.Equal(weak(tag), weak(f.old.ETag)) {
+			f.c.store.Invalidate(f.key) // it is about another answer (RFC 9111 4.3.4)
+			f.settle()
+			return f.old, "REVALIDATED"
+		}
 		s, vary := f.c.refreshed(f.old, x.Request(), resp, f.private, now)
 		if s == nil || f.noStore {
 			s = f.old
@@ -162,6 +168,9 @@ func (f *fill) instance(x *engine.Exchange, resp *codec.Response) (s *stored, wo
 	}
 	return nil, ""
 }
+
+// weak returns an entity tag without its W/.
+func weak(tag []byte) []byte { return bytes.TrimPrefix(tag, []byte("W/")) }
 
 // failed serves old without another fetch for a moment, and ends the flight.
 func (f *fill) failed(now time.Time) {
@@ -192,7 +201,7 @@ func (f *fill) keeps(x *engine.Exchange, resp *codec.Response, size int64) (*sto
 
 // forOne notes that resp is for its client only: each waiting client then fetches for itself.
 func (f *fill) forOne(resp *codec.Response, why string) {
-	if !f.private && !f.noStore && resp.Status < 500 {
+	if !f.private && !f.noStore && !f.cookies && resp.Status < 500 {
 		f.c.store.passOn(f.key, f.c.now().Add(passFor))
 	}
 	f.settle()

@@ -137,6 +137,12 @@ func credentials(x *engine.Exchange) bool {
 	return t != nil && len(t.PeerCertificates) > 0
 }
 
+// mindsCookies reports whether the request may be one client's by its cookies: they count for answers
+// that do not say how long they are fresh, see [Options].Valid.
+func (c *Handler) mindsCookies(r *codec.Request) bool {
+	return len(c.opt.Valid) > 0 && r.Get("Cookie") != nil
+}
+
 // answer answers from memory, or passes the request to the next handler. A client that has waited for
 // the fetch of another one does not wait again.
 func (c *Handler) answer(x *engine.Exchange, wait bool) {
@@ -145,7 +151,8 @@ func (c *Handler) answer(x *engine.Exchange, wait bool) {
 	res, _ := c.store.GetIfPresent(key)
 	now, private := c.now(), credentials(x)
 	s := res.find(r)
-	if s != nil && private && !s.shared {
+	cookies := c.mindsCookies(r)
+	if s != nil && (private && !s.shared || cookies && s.assumed) {
 		c.next.Serve(x)
 		return
 	}
@@ -178,7 +185,7 @@ func (c *Handler) answer(x *engine.Exchange, wait bool) {
 		return
 	}
 	// What one with no-store fetches is for it alone: those who waited for it would all fetch at once.
-	if private || !wait || saysNoStore(r) || res != nil && now.Before(res.pass) {
+	if private || cookies || !wait || saysNoStore(r) || res != nil && now.Before(res.pass) {
 		c.fetch(x, key, s, nil, why)
 		return
 	}
@@ -212,7 +219,7 @@ func onlyIfCached(r *codec.Request) bool {
 func (c *Handler) fetch(x *engine.Exchange, key string, old *stored, f *flight, why string) {
 	c.count.misses.Add(1)
 	r := x.Request()
-	l := &fill{c: c, key: key, old: old, flight: f, why: why, private: credentials(x), noStore: saysNoStore(r)}
+	l := &fill{c: c, key: key, old: old, flight: f, why: why, private: credentials(x), cookies: c.mindsCookies(r), noStore: saysNoStore(r)}
 	l.saved = takeConditions(r)
 	if old != nil {
 		if old.ETag != nil {

@@ -197,6 +197,9 @@ func TestSequences(t *testing.T) {
 			{0, "200 mine", "/", []string{"Cookie: id=1"}, "200 mine MISS", 1},
 			{0, "200 all", "/", nil, "200 all MISS", 2},
 			{0, "", "/", nil, "200 all HIT", 2},
+			{0, "200 mine", "/", []string{"Cookie: id=1"}, "200 mine -", 3},
+			{0, "200 said|" + fresh, "/said", []string{"Cookie: id=1"}, "200 said MISS", 4},
+			{0, "", "/said", []string{"Cookie: id=2"}, "200 said HIT", 4},
 		}},
 		{"s-maxage before max-age before Expires", Options{}, []step{
 			{0, "200 a|Cache-Control: max-age=0, s-maxage=\"10\"|Expires: 0", "/", nil, "200 a MISS", 1},
@@ -303,6 +306,13 @@ func TestSequences(t *testing.T) {
 			{59, "", "/", nil, "200 a HIT", 2},
 			{2, "200 b|" + fresh + "|ETag: \"2\"", "/", []string{"If-None-Match: \"1\""}, "200 b MISS", 3},
 			{61, "304 |" + fresh, "/", []string{"If-None-Match: \"2\""}, "304  REVALIDATED", 4},
+		}},
+		{"a 304 for another answer", Options{}, []step{
+			{0, "200 a|" + fresh + "|ETag: \"1\"", "/", nil, "200 a MISS", 1},
+			{61, "304 |" + fresh + "|ETag: \"2\"", "/", nil, "200 a REVALIDATED", 2},
+			{0, "200 b|" + fresh + "|ETag: \"2\"", "/", nil, "200 b MISS", 3},
+			{61, "304 |" + fresh + "|ETag: W/\"2\"", "/", nil, "200 b REVALIDATED", 4},
+			{0, "", "/", nil, "200 b HIT", 4},
 		}},
 		{"no-cache is validated each time", Options{}, []step{
 			{0, "200 a|Cache-Control: no-cache|ETag: \"1\"", "/", nil, "200 a MISS", 1},

@@ -69,6 +69,7 @@ type stored struct {
 	fresh    time.Duration // from then on
 	whileRev time.Duration // how long after that it may go out while a new one is fetched
 	ifError  time.Duration // and how long where the fetch fails
+	assumed  bool          // it does not say how long it is fresh
 	shared   bool          // also for clients with credentials
 	tags     []string
 }
@@ -261,7 +262,7 @@ func (c *Handler) storable(r *codec.Request, resp *codec.Response, private bool,
 	}
 	s = &stored{
 		variant: variantOf(r, vary), status: resp.Status, reason: bytes.Clone(resp.Reason), header: copyHeader(resp.Header),
-		born: now.Add(-age(resp, now)), fresh: fresh, shared: d.shared(), tags: tagsOf(resp),
+		born: now.Add(-age(resp, now)), fresh: fresh, assumed: !said, shared: d.shared(), tags: tagsOf(resp),
 	}
 	s.Validators = validatorsOf(s.header)
 	if d.noCache {
