@@ -1,4 +1,4 @@
-"""Arguments of the uwsgi module's functions, taken as uWSGI's C code takes them."""
+"""Arguments of the uwsgi module's functions, converted as uWSGI's C code converts them."""
 
 
 def text_of(value, what="argument"):
@@ -9,7 +9,7 @@ def text_of(value, what="argument"):
 
 
 def bytes_of(value, what="argument"):
-    """Return the bytes of a str, or of what has bytes."""
+    """Return the bytes of a str or of a bytes-like object."""
     if isinstance(value, str):
         return value.encode()
     try:

@@ -1,27 +1,27 @@
-"""A process beside the workers: a mule, a spooler. It is given no requests.
+"""A process beside the workers: a mule or a spooler. It gets no requests.
 
-It is forked from the zygote as workers are, so it has the app and the uwsgi module, and a
-channel to the server. What it does is said by its kind:
+It is forked from the zygote, as workers are. So it has the app, the uwsgi module and a channel to
+the server. Its kind says what it does:
 
     background.kinds["mule"] = background.Kind(run, become)
 
-become(number) is called first, before any of the app's code runs there, so that the
-functions of the uwsgi module can tell where they are. run(process, spec) is called in the
-main thread, where signals of the app's come, after the app's hooks for a fork; it gets a
-Process and what launch.Background.Spec has. The process ends when it returns: the server starts the
-next one, after a pause if that was soon. So it lasts, and waits by process.wait().
+become(number) runs first, before any code of the app, so that the functions of the uwsgi module
+know where they are. run(process, spec) runs in the main thread, after the app's fork hooks. The
+app's signal handlers run in that thread too. run gets a Process and the value of
+launch.Background.Spec. The process ends when run returns. The server then starts the next one,
+after a pause if the process ended soon. So run must last, and wait by process.wait().
 
-The server wants the process to go at a reload and at the end. Then `going` is true, wait
-raises SystemExit in the main thread and does not return in others, and whatever the main
-thread runs raises it, too, unless something is in a task:
+The server asks the process to go at a reload and at the end. Then `going` is true. wait raises
+SystemExit in the main thread, and does not return in other threads. Code of the main thread is
+interrupted by SystemExit too, unless a task runs:
 
     with process.task(seconds, "HANDLING SIGNAL 17"):   # 0: no bound
-        ...                                             # is not interrupted; what lasts longer
-                                                        # than seconds is killed by the server
+        ...                                             # is not interrupted; the server kills
+                                                        # the process after that many seconds
 
-What ignores that, as a bare except does, is ended after PATIENCE; what is in a task has the
-mercy time. uwsgi.atexit and Python's atexit run in either case. Signals of uWSGI that this
-process may have are taken by process.take_signals(), which wait calls, if it is told to.
+Code that ignores SystemExit, as a bare except does, is ended after PATIENCE. A task has the mercy
+time. uwsgi.atexit and Python's atexit run in both cases. process.take_signals() handles the uWSGI
+signals that are offered to this process. wait calls it, unless told not to.
 """
 
 import atexit
@@ -43,15 +43,15 @@ class Kind:
 
 
 class Process:
-    """The process that this is. Any thread may wait; signals of uWSGI are handled where one is
-    that waits for them."""
+    """This process. Any thread may wait. uWSGI signals are handled in a thread that waits for
+    them."""
 
-    signal_time = 0  # seconds that the function of a signal may take; 0: no bound
+    signal_time = 0  # seconds that a signal's function may take; 0: no bound
 
     def __init__(self, kind, number):
         self.kind = kind
         self.number = number
-        self.going = False  # the server wants it to go
+        self.going = False  # the server has asked it to go
         self.busy = set()  # what must not be interrupted: tasks, and threads that hold something
         self.told = False  # the main thread has been told to go
         self.ended = False  # uwsgi.atexit has been called
@@ -63,10 +63,10 @@ class Process:
             os.set_blocking(fd, False)
 
     def wait(self, fds=(), timeout=None, signals=True):
-        """Wait for one of the descriptors to be readable, and return those that are.
+        """Wait until one of the descriptors is readable. Return those that are.
 
-        The list is empty when timeout seconds have passed. Signals of uWSGI that come
-        meanwhile are handled, if they are to be, and then None is returned.
+        The list is empty after timeout seconds. If signals is true, uWSGI signals that come
+        meanwhile are handled, and the result is None.
         """
         poll = select.poll()
         for fd in (*fds, self.woken):
@@ -91,18 +91,18 @@ class Process:
                 return ready
 
     def hold(self, holds):
-        """Say that this thread has something at hand, as in a task, or that it is done."""
+        """Note whether this thread holds something. As in a task, it is not interrupted then."""
         (self.busy.add if holds else self.busy.discard)(thread.get_ident())
 
     def holds(self):
-        """Report whether this thread has something at hand."""
+        """Report whether this thread holds something."""
         return thread.get_ident() in self.busy
 
     def task(self, seconds, what):
         return Task(self, seconds, what)
 
     def take_signals(self):
-        """Handle the signals of uWSGI that the server has offered. Return how many."""
+        """Handle the uWSGI signals that the server has offered. Return how many."""
         handled = 0
         while events.offered and not self.going:
             with self.task(0, ""):
@@ -117,19 +117,19 @@ class Process:
         return handled
 
     def _occupied(self):
-        """Report whether something must not be interrupted: not a thread that has ended."""
+        """Report whether something must not be interrupted. Ended threads do not count."""
         threads = sys._current_frames()
         return any(one in threads or not isinstance(one, int) for one in list(self.busy))
 
     def _end(self):
-        """End this process if it is to go; another thread than the main one never goes on."""
+        """End this process if it must go. Then only the main thread leaves this method."""
         while self.going:
             if thread.get_ident() == self.main and not self._occupied():
                 self._go()
             time.sleep(0.02)
 
     def _go(self):
-        if self.told or self.ended:  # it was caught, or Python waits for the app's threads
+        if self.told or self.ended:  # SystemExit was caught, or Python waits for threads
             leave()
         self.told = True
         raise SystemExit(0)
@@ -143,9 +143,9 @@ class Process:
             os.write(self.wake, b"1")
 
     def _told(self, stops):
-        """The server wants this to go; in the thread that reads."""
-        # As in uWSGI code of the mule's may handle the signal that means it, and then ends
-        # the process by itself.
+        """Begin to go, as the server asks. The channel's reader thread calls this."""
+        # As in uWSGI, the app may have its own handler for the signal. That handler then has
+        # to end the process.
         for signum in (signal.SIGINT, signal.SIGTERM) if stops else (signal.SIGHUP,):
             handler = signal.getsignal(signum)
             if callable(handler) and handler is not self.handlers[signum]:
@@ -177,7 +177,7 @@ class Process:
 
 
 class Task:
-    """Something that is not interrupted when the process is to go: a context."""
+    """A context whose code is not interrupted when the process must go."""
 
     def __init__(self, process, seconds, what):
         self.process = process
@@ -199,7 +199,7 @@ present = None  # the Process, where this is one
 
 
 def main(zygote, place, described):
-    """Be a process beside the workers, until its end."""
+    """Run as a process beside the workers, until its end."""
     global present
     config, doing = zygote.config, zygote.doing(place)
     kind, number = described["kind"], described["number"]
@@ -229,7 +229,7 @@ def main(zygote, place, described):
     with suppress(Exception):
         sys.stdout.flush()
     _at_exit()
-    process.busy.clear()  # threads that the app has left behind have no more than PATIENCE
+    process.busy.clear()  # threads that the app has left running get PATIENCE
     if code:
         raise SystemExit(code)
 
@@ -264,7 +264,7 @@ def _at_exit():
 
 
 def leave(code=0):
-    """End this process now, but for what the app wants called then."""
+    """Call the app's exit functions, and end this process at once."""
     with suppress(BaseException):
         _at_exit()
     with suppress(BaseException):

@@ -1,4 +1,4 @@
-"""What the uwsgi module has of the client's connection: WebSockets, and waiting."""
+"""The uwsgi module's functions for the client's connection: WebSockets, and waiting."""
 
 from . import sharing, websockets
 from .arguments import bytes_of, int_of
@@ -8,7 +8,7 @@ _found = {}
 
 
 def install(exchange):
-    """Return the functions; exchange is one that finds the caller's request."""
+    """Return the functions. exchange() returns the exchange of the caller's request."""
     _found["exchange"] = exchange
     return FUNCTIONS
 
@@ -18,7 +18,7 @@ def _here():
 
 
 def _open():
-    """Return the WebSocket of the caller's request if it has one already."""
+    """Return the WebSocket of the caller's request, or None if it has none yet."""
     try:
         found = websockets.opened.get(_found["exchange"]())
     except RuntimeError:
@@ -55,7 +55,7 @@ def websocket_send_binary_from_sharedarea(area, pos=0, length=0):
 
 
 def connection_fd():
-    """Return the descriptor that tells of what the client of a WebSocket sends."""
+    """Return the descriptor that is readable when the WebSocket's client has sent something."""
     return _here().sock.fileno()
 
 

@@ -1,7 +1,7 @@
 """The channel to the server for everything but requests. engine/worker/control has the frames.
 
-Any thread may call. Without a subscription the caller reads the answer itself. After a
-subscription a thread of its own reads, in workers only: a zygote must not have threads.
+Any thread may call. The caller reads its answer itself, until serve starts a thread that reads.
+A zygote must not have threads, so it never calls serve.
 """
 
 from collections import deque
@@ -31,10 +31,10 @@ class Call:
 
 
 class Channel:
-    """One process's end.
+    """This process's end of the channel.
 
     As in Port, an exception must not cut a frame. The C code that sends counts the sent bytes,
-    and the next sender completes the rest.
+    and the next sender sends the rest.
     """
 
     def __init__(self, fd):
@@ -94,7 +94,7 @@ class Channel:
         self.handlers[name] = handler
 
     def serve(self):
-        """Start a thread that reads from now on. Only in a worker."""
+        """Start a thread that reads from now on. Never in a zygote."""
         with self.lock:
             if self.reader or self.receiving:
                 return
@@ -144,16 +144,16 @@ class Channel:
         finally:
             self.receiving = outer
             if outer and any(c.answer for c in list(self.calls.values()) if c is not call):
-                # This call was made by a handler of a signal, within another one that still
-                # waits at the socket, though its answer has come: what answers this wakes it.
+                # A signal handler made this call within another call. The outer call's answer
+                # has come, but it still waits at the socket. The answer to this wakes it.
                 self.last += 1
                 self._send((self.last, "wake"))
 
     def _receive(self):
         """Take one frame.
 
-        A handler of a signal may call meanwhile, and take this frame and others. So nothing is
-        kept between two looks at the inbox, and to deal with an answer twice does no harm.
+        A signal handler may call meanwhile, and take this frame and others. So nothing is kept
+        between two looks at the inbox, and an answer that is handled twice does no harm.
         """
         while True:
             data = b"".join(self.inbox)
@@ -207,7 +207,7 @@ channel = Silence()
 
 
 def begin(fd):
-    """Use this descriptor from now on in this process. A worker drops its zygote's."""
+    """Use this descriptor from now on. The channel that a worker has from its zygote is closed."""
     global channel
     before, channel = channel, Channel(fd) if fd >= 0 else Silence()
     if type(before) is Channel:

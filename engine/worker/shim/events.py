@@ -1,8 +1,8 @@
-"""Signals of uWSGI: numbers that the server sends to workers, which call the app's functions.
+"""uWSGI signals: numbers that the server sends to workers, which call the app's functions.
 
-The server offers a signal to all its workers, and the first to ask gets it. So a worker that
-dies before that loses nothing. A worker with one thread calls the functions in that thread
-between requests, as uWSGI does. One with several calls them in a separate thread.
+The server offers a signal to all its workers. The first worker that asks gets it, so one that
+dies before loses nothing. A worker with one thread calls the functions in that thread between
+requests, as uWSGI does. A worker with several threads calls them in a separate thread.
 """
 
 from collections import deque
@@ -11,13 +11,13 @@ from . import control, interrupts
 from .own import signal, thread, time
 from .trace import report
 
-WAKE = signal.SIGURG  # without a handler it does nothing
-PATIENCE = 0.05  # seconds between looks at a thread that is busy
+WAKE = signal.SIGURG  # has no effect without a handler
+PATIENCE = 0.05  # the most seconds between looks at a busy thread
 
 handlers = {}  # number -> function
 offered = deque()  # (id, number)
 waiters = []  # [number or -1, gate, the number that came], of signal_wait
-pump = None  # what waits for signals and handles them, in a process beside the workers
+pump = None  # waits for signals and handles them, in a process beside the workers
 _wake = thread.allocate_lock()  # locked while nothing is offered
 _wake.acquire()
 _state = {"runs": False, "busy": False, "wake": None, "sleep": None}
@@ -39,7 +39,7 @@ def offer(ident, number):
 def serve(main=None):
     """Handle signals from now on, in a worker that serves or is about to.
 
-    main is the process's Thread, if it has only one and that calls this.
+    main is the process's Thread, if there is only one and it is the caller.
     """
     if _state["runs"]:
         return
@@ -60,9 +60,9 @@ def serve(main=None):
 
 
 def wake_by(function, sleep):
-    """Have a hub handle signals: function is called, in another thread, when there are some.
+    """Let a hub handle signals. Another thread calls function when signals are offered.
 
-    sleep is how its greenlets wait.
+    Greenlets of the hub wait by sleep.
     """
     _state["wake"] = function
     _state["sleep"] = sleep
@@ -98,7 +98,7 @@ def _woken(signum, frame):
 
 
 def handle_all():
-    """Handle what has been offered, in this thread."""
+    """Handle the offered signals in this thread."""
     _state["busy"] = True
     try:
         while offered:
@@ -136,7 +136,7 @@ def handle(number):
 
 
 def wait(number):
-    """Wait until this process has handled a signal, -1 for any. Return its number."""
+    """Wait until this process has handled the signal, or any for -1. Return its number."""
     gate = thread.allocate_lock()
     gate.acquire()
     waiter = [number, gate, None]

@@ -1,9 +1,9 @@
-"""A worker that runs requests in greenlets of gevent, several at a time.
+"""A worker that runs requests in gevent greenlets, several at a time.
 
-gevent's hub watches the queue and the streams. It takes a request when a slot is free and
-runs its greenlet at once, until that waits for something: so a worker never takes what it
-does not begin. All of it is in one thread, and what sends a frame sends all of it before
-another greenlet runs. As in worker.Thread, what is raised in between loses nothing.
+gevent's hub watches the queue and the streams. It takes a request when a slot is free, and runs
+the request's greenlet at once, until the greenlet waits. So a worker starts every request that
+it takes. Everything runs in one thread. A frame is sent whole before another greenlet runs. As
+in worker.Thread, an exception at any point loses nothing.
 """
 
 import sys
@@ -20,15 +20,15 @@ from .trace import report
 from .worker import CLAIM, FINISHED, LARGEST, METHOD, MOST, SAID, keep, roomy
 
 READ, WRITE = 1, 2  # of gevent's watchers
-SHARE = 5_000_000  # nanoseconds that requests are begun for before the hub looks elsewhere
-LOOPS = 3  # around a step, one within the other, see worker.keep
+SHARE = 5_000_000  # nanoseconds of starting requests before the hub handles other events
+LOOPS = 3  # nested loops around a step, see worker.keep
 DONTWAIT = socket.MSG_DONTWAIT
 
 gevent = None  # the package, once it is loaded
 
 
 class Unusable(Exception):
-    """gevent cannot be used; the message says why."""
+    """gevent cannot be used. The message says why."""
 
 
 def begin(config):
@@ -49,12 +49,12 @@ def begin(config):
 
 
 class HubPort(Port):
-    """A stream of a hub: a greenlet that has to wait for it lets others run."""
+    """A stream of a hub. A greenlet that waits for it lets others run."""
 
     def watch(self, hub):
-        """Have a hub watch the stream from now on."""
+        """Let a hub watch the stream from now on."""
         self.hub = hub
-        self.waiters = []  # of greenlets that need credit
+        self.waiters = []  # of greenlets that wait for credit or for room
         self.poll = select.poll()
         self.poll.register(self.fd, select.POLLOUT)
         self.outgoing = hub.loop.io(self.fd, WRITE)
@@ -75,7 +75,7 @@ class HubPort(Port):
         self.wake()
 
     def wake(self):
-        """Have all that wait look again."""
+        """Let all waiting greenlets check again."""
         waiters, self.waiters = self.waiters, []
         for waiter in waiters:
             self.hub.loop.run_callback(waiter.switch, None)
@@ -96,7 +96,7 @@ class HubPort(Port):
         return all(self._piece(exchange, piece) for piece in pieces)
 
     def _piece(self, exchange, piece):
-        # What the server has not read yet would have the hub wait, and all requests with it.
+        # A send to a full stream would block the hub, and all requests with it.
         while not self.poll.poll(0):
             self._room()
         if type(piece) is memoryview and len(piece) <= exchange.room:
@@ -104,7 +104,7 @@ class HubPort(Port):
         return super().data(exchange, piece)
 
     def _room(self):
-        """Wait until the stream has some."""
+        """Wait until the stream has room."""
         waiter = gevent.hub.Waiter()
         self.waiters.append(waiter)
         self.outgoing.start(self.wake)
@@ -116,7 +116,7 @@ class HubPort(Port):
 
 
 class Slot:
-    """Runs one request at a time, in a greenlet for each."""
+    """Runs one request at a time. Each request has its own greenlet."""
 
     __slots__ = (
         "apps",
@@ -138,11 +138,11 @@ class Slot:
         self.claim = claim
         self.apps = apps
         self.fresh = roomy({**base, "uwsgi.core": number}).copy
-        self.exchange = None  # the answer, once it is begun
+        self.exchange = None  # set just before the app is called
         self.failures = 0  # of this request
         self.greenlet = None  # of the request
-        self.late = None  # what was raised
-        self.request = None  # as it came, its body apart; until it is dealt with
+        self.late = None  # the exception to handle
+        self.request = None  # the fields and the body; None between requests
         self.run = keep(lambda: self.request is not None, self.step, self.put_off, LOOPS)
 
     def put_off(self, e):
@@ -205,7 +205,7 @@ class Slot:
         exchange.claim = claim
         if "HTTP_UPGRADE" in others:
             websockets.offer(environ, exchange)
-        self.exchange = exchange  # from here on it is not begun again
+        self.exchange = exchange  # from here on the request is not started again
         claim[4] = rid
         try:
             result = self.apps[index](environ, exchange.start_response)
@@ -224,7 +224,7 @@ class Slot:
         self.end()
 
     def end(self):
-        """Be done with the request."""
+        """Finish the request."""
         exchange = self.exchange
         self.claim[0] = 0  # after the answer: a claim that goes without one never ran
         if exchange is not None and exchange.port is not None:
@@ -238,38 +238,38 @@ class Slot:
 
 
 class Hub:
-    """Takes requests and gives them to slots. It belongs to gevent's hub of the thread."""
+    """Takes requests and gives them to slots. It belongs to the thread's gevent hub."""
 
     def __init__(self, queue, ports, bodies):
         self.queue = queue
         self.ports = ports
         self.bodies = bodies
         self.slots = []
-        self.free = {}  # those without a request, by number; the last one is used next
+        self.free = {}  # number -> slot without a request; the last one is used next
         self.loop = gevent.get_hub().loop
         self.main = gevent.getcurrent()
-        self.buffer = memoryview(bytearray(LARGEST))  # its first byte is 0 once it is dealt with
+        self.buffer = memoryview(bytearray(LARGEST))  # its first byte is 0 if it holds no request
         self.receive = (self.queue.receive, ((self.buffer,), (0,), (DONTWAIT,)))
-        self.sizes = deque()  # by the C code that receives, as in Port
-        self.ask = None  # a Once, for the body of the request in the buffer
-        self.next = None  # the slot whose greenlet is to be begun
-        self.more = False  # there may be something to take
-        self.until = 0  # when the hub is to look elsewhere
+        self.sizes = deque()  # filled by the C code that receives, as in Port
+        self.ask = None  # a Once that asks for the body of the request in the buffer
+        self.next = None  # the slot whose greenlet starts next
+        self.more = False  # there may be a request to take
+        self.until = 0  # when the hub must handle other events, see SHARE
         self.over = False
         self.failures = 0
         self.watcher = self.loop.io(queue.sock.fileno(), READ)
-        self.woken = self.loop.async_(ref=False)  # by signals of uWSGI's
+        self.woken = self.loop.async_(ref=False)  # wakes the hub for uWSGI signals
         self.take = keep(lambda: self.more, self.step, self.note, LOOPS)
 
         class Request(gevent.Greenlet):
-            slot = None  # whose it is
+            slot = None  # the one that it serves
 
         self.request = Request
 
     # While it runs.
 
     def run(self, first):
-        """Serve until this process is to finish. first is called before anything is taken."""
+        """Serve until this process must finish. first is called before the first request."""
         ident = thread.get_ident()
         for p in self.ports:
             p.thread = ident
@@ -290,7 +290,7 @@ class Hub:
             p.incoming.stop()
 
     def note(self, e):
-        """Note what was raised between requests."""
+        """Report an exception between requests. Too many of them end the process."""
         self.failures += 1
         if self.failures < SAID:
             report(e)
@@ -299,7 +299,7 @@ class Hub:
             os._exit(1)
 
     def lost(self, e):
-        """The server has gone: nobody gets an answer any more."""
+        """Finish: the server has gone, so no answer reaches a client."""
         if not self.over:
             report(e)
         self.finish()
@@ -320,9 +320,9 @@ class Hub:
         self.take()
 
     def step(self):
-        """Take a request and begin it. more is True until there is nothing left to do."""
+        """Take a request and start it. Clear more when the loop must stop."""
         if not forked.mark[0]:
-            self.more = False  # the app has forked in the request that was begun last
+            self.more = False  # the last request has forked, and this is the child
             return
         slot = self.next
         if slot is None:
@@ -337,14 +337,14 @@ class Hub:
         if slot.request is not None and (slot.greenlet is None or slot.greenlet.dead):
             slot.greenlet = self.request(slot.run)
             slot.greenlet.slot = slot
-            slot.greenlet.switch()  # until it waits for something
+            slot.greenlet.switch()  # returns when the greenlet waits
         self.next = None
         self.failures = 0
         if time.monotonic_ns() > self.until:
-            self.more = False  # the watcher comes back
+            self.more = False  # the watcher calls again
 
     def _receive(self):
-        """Have a request in the buffer. Return False if there is none to take."""
+        """Receive a request into the buffer. Return False if none can be taken."""
         if not self.free:
             self.watcher.stop()
             return False
@@ -356,7 +356,7 @@ class Hub:
             return False
         if self.sizes[0]:
             return True
-        # An empty datagram says to look whether this process is to finish.
+        # An empty datagram asks this process to check whether it must finish.
         self._retire_free()
         if self.queue.over() and not self.over:
             self.finish()
@@ -367,7 +367,7 @@ class Hub:
             self._retire(slot)
 
     def _retire(self, slot):
-        """Note that a slot without a request is to take none. Return whether it is."""
+        """Retire a free slot if its claim says so. Return whether it is retired."""
         if not slot.claim[2]:
             return False
         self.free.pop(slot.number, None)
@@ -377,14 +377,14 @@ class Hub:
         return True
 
     def _accept(self):
-        """Claim the request in the buffer. Return the slot that has it, None if none is to."""
+        """Claim the request in the buffer. Return its slot, or None if no slot takes it."""
         buffer = self.buffer
         rid, index, since, values, others, body = marshal.loads(buffer)
         p = self.ports[rid >> 24]
         slot = next(reversed(self.free.values()), None)
         claim = slot.claim if slot is not None else None
         if claim is not None:
-            # As worker.Thread does: first the claim, then a look at what the server has said.
+            # As in worker.Thread: claim first, then check what the server has said.
             claim[1] = now = time.monotonic_ns()
             claim[0] = rid
         if claim is None or (claim[2] and self.ask is None):
@@ -401,7 +401,7 @@ class Hub:
         elif type(body) is tuple:
             body = io.BytesIO(self.bodies.read(*body))
         else:
-            # The server answers at once, and nothing else may come on the stream before.
+            # The server answers at once. Nothing else may come on the stream before that.
             if self.ask is None:
                 self.ask = Once(p, frame_head(0, rid, NEED_BODY))
             body = p.take_body(self.ask, not body)
@@ -414,7 +414,7 @@ class Hub:
         return slot
 
     def _drop(self, p, frame):
-        """Send a request back."""
+        """Give up the request in the buffer. frame tells the server."""
         p.send(frame)
         self._forget_body()
         self.buffer[0] = 0
@@ -431,15 +431,15 @@ class Hub:
         return text.tell()
 
     def part(self):
-        """Watch nothing, in a process that the app has forked."""
-        self.loop.reinit()  # first: its poller is still its parent's
+        """Stop watching, in a process that the app has forked."""
+        self.loop.reinit()  # first: until then the parent's poller is in use
         self.watcher.stop()
         for p in self.ports:
             p.incoming.stop()
             p.outgoing.stop()
 
     def freed(self, slot):
-        """A slot has no request any more."""
+        """Take back a slot that has finished its request."""
         if self.over:
             return
         self.free[slot.number] = slot
@@ -451,7 +451,7 @@ class Hub:
         return self.wait_any([(fd, what)], seconds) >= 0
 
     def wait_any(self, watched, seconds):
-        """Return the first descriptor of (descriptor, events) that is ready, -1 for none."""
+        """Return the first ready descriptor of (descriptor, events) pairs, or -1 for none."""
         waiter = gevent.hub.Waiter()
         watchers = [
             (self.loop.io(fd, READ if what & select.POLLIN else WRITE), fd) for fd, what in watched
@@ -473,7 +473,7 @@ class Hub:
                 timer.close()
 
     def pause(self):
-        """Let others run, in a thread of the app nobody."""
+        """Let other greenlets run. Do nothing in a thread of the app."""
         if thread.get_ident() in worker.running:
             gevent.sleep()
 
@@ -487,17 +487,17 @@ class Hub:
 
 
 def here():
-    """Return the slot of the caller's request, None for what is no request."""
+    """Return the slot of the caller's request, or None outside a request."""
     return getattr(gevent.getcurrent(), "slot", None)
 
 
 def prepare(config, place, number, fds, memory, apps, held):
-    """Prepare a process, as worker.prepare does; this one has slots in place of threads."""
+    """Prepare a process, as worker.prepare does, with slots in place of threads."""
     slots, patch = config["slots"], config["gevent"]["patch"]
     environ, cancelled, queue, bodies = worker.common(config, memory)
     if patch:
         gevent.monkey.patch_all()
-    gevent.reinit()  # what the app has begun in the zygote stays there, but for the loop
+    gevent.reinit()  # except the loop, what the app started in the zygote stays there
     ports = [HubPort(fd, c) for fd, c in zip(fds, cancelled)]
     hub = Hub(queue, ports, bodies)
     for n in range(slots):

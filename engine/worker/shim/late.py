@@ -1,7 +1,7 @@
-"""A request's body that had not begun to come when its app was called.
+"""A request body of which nothing had arrived when the app was called.
 
-Front servers announce bodies that they never send. So the app runs without the body. If it
-reads, it waits until the server sends the whole body as a file, or says that it does not come.
+Front servers announce bodies that they never send. So the app runs without the body. A read
+waits until the server sends the whole body as a file, or says that the body will not come.
 """
 
 from array import array
@@ -11,7 +11,7 @@ from .own import io, socket, suppress, thread
 
 READS = b"r"  # tells the server that the app reads
 CAME = b"f"  # the descriptor of the body is attached
-TIMEOUT = b"t"  # its client was too slow; anything else: it broke off
+TIMEOUT = b"t"  # the client was too slow; any other byte: it broke off
 
 CLOEXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 RIGHTS = socket.CMSG_SPACE(array("i").itemsize)
@@ -20,7 +20,7 @@ RIGHTS = socket.CMSG_SPACE(array("i").itemsize)
 class LateBody(io._BufferedIOBase):
     """wsgi.input. Only methods that need the body wait for it."""
 
-    wait = None  # what a hub does until a descriptor can be read
+    wait = None  # a hub's function that waits until a descriptor is readable
 
     def __init__(self, fd):
         self._sock = socket.socket(fileno=fd)
@@ -106,7 +106,7 @@ class LateBody(io._BufferedIOBase):
         return self._body("fileno()").fileno()
 
     def close(self):
-        """Let go of it. A reader in another thread hears that the body does not come."""
+        """Release the body. A reader in another thread gets an OSError."""
         if self.closed:
             return
         super().close()

@@ -1,12 +1,12 @@
 """The uwsgi module's functions for caches, the queue and shared areas.
 
-They exist only with their options, as in uWSGI. stores implements them.
+As in uWSGI, they exist only with their options. stores implements them.
 """
 
 from . import stores
 from .arguments import bytes_of, int_of, text_of
 
-GUARDS = 1 << 41  # where the bytes of those locks begin
+GUARDS = 1 << 41  # offset of the first lock's byte in the shared file
 
 _caches = {}  # name -> cache; the first is the default
 _queue = None
@@ -14,9 +14,9 @@ _areas = []
 
 
 def open_all(described, shared):
-    """Map what the server has made. Return the functions that the uwsgi module has for it.
+    """Map the stores that the server has made. Return the uwsgi module's functions for them.
 
-    shared is a file that no app can open, for locks.
+    shared is a file for locks. No app can open it.
     """
     global _queue
     for number, (kind, name, fd, shape) in enumerate(described):
@@ -34,7 +34,7 @@ def open_all(described, shared):
 
 
 def begin():
-    """Start anew in a process that was forked."""
+    """Start anew in a forked process."""
     for store in [*_caches.values(), *((_queue,) if _queue else ()), *_areas]:
         store.begin()
 
@@ -49,7 +49,7 @@ def _cache(name):
 
 
 def _seconds(expires):
-    """Return for how long an item holds. A time before now is over already, as in uWSGI."""
+    """Return an item's lifetime in seconds. As in uWSGI, a negative one is over already."""
     return max(int_of(expires, -(1 << 63), 1 << 62), -1)
 
 
@@ -182,7 +182,7 @@ def sharedarea_memoryview(area):
 
 
 def _area_functions():
-    """Make those for each size of number, with uWSGI's several names."""
+    """Make the functions for each size of number, under all of uWSGI's names."""
 
     def reads(size):
         return lambda area, at: _area(area).get(int_of(at, 0, 1 << 62), size)

@@ -1,7 +1,7 @@
 """The spooler as apps see it: functions that put tasks into spool directories.
 
-A process writes the file of a task itself, see tasks, and tells the server, which wakes a
-spooler of that directory, see spooling.
+A process writes a task's file itself (see tasks) and tells the server. The server then wakes a
+spooler of that directory (see spooling).
 """
 
 from . import control, tasks
@@ -9,14 +9,14 @@ from .arguments import int_of, text_of
 from .own import os, suppress
 from .trace import say
 
-OF_THE_SERVER = ("spooler", "priority", "at")  # what is said to the server of a task
+OF_THE_SERVER = ("spooler", "priority", "at")  # variables that say where and when a task runs
 
-given = None  # the configuration, None without a spooler
-current = None  # the spooling.Spooler that this process is
+given = None  # the configuration; None without a spooler
+current = None  # the spooling.Spooler of this process; None in other processes
 
 
 def install(config):
-    """Take the configuration. Return the functions that the module has with it."""
+    """Take the configuration. Return the functions that it adds to the uwsgi module."""
     global given
     given = config["module"]["spooler"]
     if given is None:
@@ -46,7 +46,7 @@ def spool(*args, **kwargs):
     if at and not at.isdigit():
         raise ValueError(f"unable to spool job: at = {at!r} is not in seconds")
     if priority and not priority.isdigit():
-        # uWSGI makes a folder of that name, in which it never looks.
+        # uWSGI makes a folder of that name and never looks into it.
         raise ValueError(f"unable to spool job: priority = {priority!r} is no number")
     directory = _directory(os.fsdecode(spooler))
     packet = tasks.packed(variables.items())
@@ -61,7 +61,7 @@ def spool(*args, **kwargs):
         raise ValueError(f"unable to spool job: {e}") from e
     if not given["quiet"]:
         say(f"[spooler] written {len(packet) + len(body)} bytes to file {path}\n")
-    with suppress(OSError):  # a process that the app has forked: it is found in time
+    with suppress(OSError):  # the app has forked this process: a spooler finds the task later
         control.channel.tell("spooled", directory)
     return os.fsencode(path)
 
@@ -95,11 +95,11 @@ def spooler_pids(*_):
 
 
 def spooler_get_task(path):
-    """Return what is in the file of a task, None if that is not there."""
+    """Return the content of a task's file, or None if there is no such task."""
     name = text_of(path, "the path")
     if current is not None and current.task is not None:
         with suppress(OSError):
-            # To close the file would take the lock away.
+            # To open and close the file again would release its POSIX lock.
             if os.path.samefile(path, current.task.path):
                 return current.task.as_dict(name)
     task = tasks.peek(path)
@@ -113,20 +113,20 @@ FUNCTIONS = (
 
 
 def paths():
-    """Return uwsgi.spoolers: as in uWSGI, each directory as often as it has processes."""
+    """Return uwsgi.spoolers. As in uWSGI, it has each directory once for each process."""
     paths = [d["path"] for d in given["directories"] for _ in range(d["processes"] or 1)]
     return tuple(map(os.fsencode, paths))
 
 
 def directory():
-    """Return that of this process."""
+    """Return the spool directory of this process."""
     if current is None:
         raise ValueError("This process is not a spooler")
     return os.fsencode(current.directory)
 
 
 def _bytes(value):
-    """Return the bytes of a key or value. uWSGI takes nothing but bytes under Python 3."""
+    """Return the bytes of a key or value. Under Python 3, uWSGI takes only bytes."""
     if isinstance(value, bytes):
         return value
     if isinstance(value, str):
@@ -142,7 +142,7 @@ def _bytes(value):
 
 
 def _directory(name):
-    """Return the spool directory of a name, the first one without."""
+    """Return the path of the spool directory with a name, or of the first if name is empty."""
     for one in given["directories"]:
         if not name or name in (one["path"], one["name"]):
             return one["path"]

@@ -1,4 +1,4 @@
-"""A spooler process: it works one spool directory off, a task at a time."""
+"""A spooler process. It runs the tasks of one spool directory, one at a time."""
 
 import importlib
 
@@ -8,40 +8,40 @@ from .own import os, suppress, time
 from .trace import report, say
 
 OK, RETRY, IGNORE = -2, -1, 0
-AT_ONCE = 1000  # tasks that are looked for at a time
+AT_ONCE = 1000  # tasks to look for in one round
 NICE = 10  # requests come first
-LONGEST = 16  # times the frequency: the most that a task waits that raises again and again
+LONGEST = 16  # times the frequency: the longest wait of a task that keeps raising
 
 
 class Spooler:
-    """Works off one directory. Its methods are for the main thread, unless they say else."""
+    """Runs the tasks of one directory. Only the main thread calls it, unless a method says else."""
 
     def __init__(self, directory, function):
         self.directory = directory
-        self.function = function  # returns that of the app, None if there is none
-        self.process = None  # waits, see background; set before it runs
+        self.function = function  # returns the app's spooler function, None if there is none
+        self.process = None  # the background.Process that waits; set before run
         self.frequency = max(spooler.given["frequency"], 1)
-        self.task = None  # that is run just now
-        self.tasks = 0  # that have been run
+        self.task = None  # the one that runs now
+        self.tasks = 0  # how many have run
         self.later = {}  # path -> when to look at it again
-        self.failures = {}  # path -> times that it has raised in a row
-        self.unknown = False  # it has been said that there is no function
+        self.failures = {}  # path -> how often it has raised in a row
+        self.unknown = False  # the missing function has been reported
         self.woken, self.waker = os.pipe()
         for fd in self.woken, self.waker:
             os.set_blocking(fd, False)
 
     def wake(self, *_):
-        """Have it look for tasks. Any thread."""
+        """Wake it, so that it looks for tasks. Any thread may call this."""
         with suppress(BlockingIOError):
             os.write(self.waker, b"1")
 
     def set_frequency(self, seconds):
-        """Any thread."""
+        """Set the seconds between rounds. Any thread may call this."""
         self.frequency = max(seconds, 1)
         self.wake()
 
     def run(self):
-        """Run tasks until this process is to go, or has run as many as it may."""
+        """Run tasks until this process must go, or has run as many as it may."""
         tasks.tidy(self.directory)
         while not self.enough():
             self.round()
@@ -56,7 +56,7 @@ class Spooler:
         return True
 
     def round(self):
-        """Run what is due, and wait for more."""
+        """Run the tasks that are due, then wait for more."""
         with suppress(BlockingIOError):
             os.read(self.woken, 4096)
         found, soon, done = [], None, 0
@@ -92,11 +92,11 @@ class Spooler:
             self.tasks += count
 
     def manage(self, folder, name):
-        """Run a task, or put off what cannot be taken. Return whether less is due then."""
+        """Run a task, or postpone one that cannot be taken. Return False if there is none."""
         try:
             task = tasks.take(folder, name)
         except (OSError, MemoryError) as e:
-            # Else it would be among those that are looked for again and again, before others.
+            # Without a wait it would be due in each round, and could keep others out.
             wait = self.frequency * (LONGEST if isinstance(e, PermissionError) else 1)
             self.later[os.path.join(folder, name)] = time.time() + wait
             say(f"[spooler {folder}] cannot take task {name}: {str(e) or 'no memory is left'}\n")
@@ -121,7 +121,7 @@ class Spooler:
         if not quiet:
             say(f"{who} managing request {task.name} ...\n")
         begin = time.time()
-        # Should this process die meanwhile, others have their turn before it is tried again.
+        # If this process dies meanwhile, other tasks run before this one is tried again.
         task.delay(begin + self.frequency)
         with self.process.task(spooler.given["harakiri"], f"RUNNING TASK {task.name}"):
             result = self.call(task)
@@ -164,7 +164,7 @@ class Spooler:
             task.delay(self.later[path])
 
     def call(self, task):
-        """Return what the app's function says of a task, None where it raises."""
+        """Return the result of the app's function, None if it raises, IGNORE if there is none."""
         function = self.function()
         if function is None:
             return IGNORE
@@ -184,16 +184,16 @@ class Spooler:
 
 
 def become(number):
-    """Say that this process is a spooler, before any of the app's code runs in it."""
+    """Make this process a spooler, before any code of the app runs in it."""
     paths = [d["path"] for d in spooler.given["directories"] for _ in range(d["processes"])]
     one = spooler.current = Spooler(paths[number - 1], lambda: vars(module.module).get("spooler"))
-    # Before the server knows that it serves: what it tells from then on is not missed.
+    # Subscribe before the server knows that this process serves, so no notice is missed.
     control.channel.subscribe("spooled", one.wake)
     control.channel.subscribe("spooler frequency", one.set_frequency)
 
 
 def run(process, spec):
-    """Be a spooler."""
+    """Run as a spooler. Does not return."""
     one, given = spooler.current, spooler.given
     with suppress(OSError):
         os.nice(NICE)
@@ -208,7 +208,7 @@ def run(process, spec):
     process.signal_time = given["harakiri"]
     one.process = process
     one.run()
-    # Asked to go, it is followed at once by another.
+    # The server asks this process to go, and starts another at once.
     control.channel.tell("replace")
     while True:
         process.wait((), None, False)

@@ -1,9 +1,9 @@
-"""Tasks of the spooler as files, in uWSGI's own format and under uWSGI's names.
+"""Spooler tasks as files, in uWSGI's format and under uWSGI's names.
 
-A task is a file of a spool directory: a uwsgi packet of modifier 17, whose variables are at
-most 64 KiB together, and behind it the body. A task with a priority lies in a folder of
-that number. Who runs a task holds a POSIX lock on its file; so does uWSGI, which may work in
-the same directory. A task whose file was modified in the future waits for that time.
+A task is a file in a spool directory: a uwsgi packet of modifier 17, then the body. The packet's
+variables have less than 64 KiB together. A task with a priority lies in a folder of that number.
+The process that runs a task holds a POSIX lock on its file. uWSGI does the same, so it may work
+in the same directory. A task waits if the modification time of its file is in the future.
 """
 
 from itertools import count
@@ -13,19 +13,19 @@ from .trace import say
 
 PREFIX = "uwsgi_spoolfile_on_"
 UNFINISHED = ".unfinished_"  # before the name of a file that is being written
-DAMAGED = "damaged_"  # before the name of a file that is no task
+DAMAGED = "damaged_"  # before the name of a file that is not a task
 MODIFIER = 17
 HEAD = 4  # bytes before the variables
-MOST_VARIABLES = 0xFFFF  # bytes, as the head has two bytes for them
+MOST_VARIABLES = 0xFFFF  # bytes; the head counts them in two bytes
 MOST_BODY = 1 << 30  # bytes
-PATIENCE = 60  # seconds that a file may have no content: uWSGI names it before it writes
-ABANDONED = 3600  # seconds after which nobody finishes a file
+PATIENCE = 60  # seconds that a file may be empty: uWSGI creates it before it writes
+ABANDONED = 3600  # seconds after which an unfinished file is abandoned
 
 _written = count(1)
 
 
 def packed(variables):
-    """Return a packet of variables, which are (key, value) in bytes."""
+    """Return a packet of variables, which are (key, value) pairs of bytes."""
     parts = []
     for key, value in variables:
         if not key:
@@ -42,7 +42,7 @@ def packed(variables):
 
 
 def unpacked(data):
-    """Return the variables in a packet without its head, None if it is damaged."""
+    """Return the variables of a packet without its head, or None if it is damaged."""
     found, at, end = {}, 0, len(data)
     while at < end:
         pair = []
@@ -57,10 +57,10 @@ def unpacked(data):
 
 
 def write(directory, host, packet, body=b"", priority="", at=0, sync=True):
-    """Put a task into a directory. Return its path, if sync is true once it is on the disk.
+    """Put a task into a directory. Return its path; if sync is true, only once it is on disk.
 
-    The file gets its name when it is whole, so nobody sees a part of it. at, where not 0, is
-    when the task is due, in seconds of the clock.
+    The file gets its name when it is complete, so nobody sees a part of it. at is when the task
+    is due, in seconds since the epoch; 0 is now.
     """
     if len(body) > MOST_BODY:
         raise ValueError(
@@ -108,8 +108,8 @@ def _sync(folder):
 
 
 def natural(name):
-    """Return what sorts names as versions: a10 comes after a9."""
-    import re  # half a megabyte, for spoolers alone
+    """Return a sort key that orders names as versions: a10 comes after a9."""
+    import re  # takes half a megabyte, and only spoolers need it
 
     parts = re.split("([0-9]+)", name)
     parts[1::2] = map(int, parts[1::2])
@@ -117,11 +117,11 @@ def natural(name):
 
 
 def due(directory, ordered, later, most):
-    """Return the (folder, name) of at most so many tasks that are due, and when the next is.
+    """Return (folder, name) of at most `most` due tasks, and when the next one is due.
 
-    Tasks with a priority come first, those of the lowest number before others. Without an
-    order those of a folder come as the system lists them. later says of paths when they are
-    to be looked at again.
+    Tasks with a priority come first, the lowest number before others. If ordered is true, the
+    tasks of a folder are sorted by name; otherwise they come as the system lists them. later
+    maps paths to the time of the next look at them.
     """
     look = _Look(ordered, later, most)
     tasks, folders = look.into(directory)
@@ -141,7 +141,7 @@ class _Look:
         self.next = None
 
     def into(self, folder):
-        """Return the tasks of a folder that are due, and names of folders with priorities."""
+        """Return the due tasks of a folder, and the names of its priority folders."""
         names, folders = [], []
         with os.scandir(folder) as entries:
             for entry in entries:
@@ -175,7 +175,7 @@ class _Look:
 
 
 def tidy(directory):
-    """Remove what was being written by processes that have been killed long ago."""
+    """Remove unfinished files of processes that were killed long ago."""
     with suppress(OSError), os.scandir(directory) as entries:
         for entry in entries:
             with suppress(OSError):
@@ -187,11 +187,11 @@ def tidy(directory):
 
 
 class Damaged(Exception):
-    """A file is no task; the message says why."""
+    """A file is not a task. The message says why."""
 
 
 class Task:
-    """A task that this process holds, until it is closed."""
+    """A task that this process holds until close."""
 
     def __init__(self, folder, name, fd, variables, body):
         self.folder, self.name, self.fd = folder, name, fd
@@ -202,12 +202,12 @@ class Task:
         os.unlink(self.path)
 
     def delay(self, until):
-        """Have nobody run it before that time, in seconds of the clock."""
+        """Let nobody run it before a time, in seconds since the epoch."""
         with suppress(OSError):
             os.utime(self.fd, (until, until))
 
     def as_dict(self, name):
-        """Return what the app's function gets."""
+        """Return the dict that the app's function gets."""
         found = {"spooler_task_name": name, **self.variables}
         if self.body:
             found["body"] = self.body
@@ -218,10 +218,10 @@ class Task:
 
 
 def take(folder, name):
-    """Lock a task and read it. Return None if somebody has it, or it is none.
+    """Lock a task and read it. Return None if another process has it, or it is not a task.
 
-    What will never be one gets another name, and the log says so. OSError says that nothing
-    can be done with the file.
+    A file that can never be a task gets another name, and a log line says so. OSError means that
+    the file cannot be used.
     """
     path = os.path.join(folder, name)
     try:
@@ -242,7 +242,7 @@ def take(folder, name):
 
 
 def peek(path):
-    """Return a task without a lock, None if there is none."""
+    """Return a task without locking it, or None if there is none."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:
@@ -260,7 +260,7 @@ def _read(fd, folder, name):
         fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         there = os.stat(os.path.join(folder, name), follow_symlinks=False)
     except OSError:
-        return None  # another process has it, or has done it
+        return None  # another process runs it, or has finished it
     mine = os.fstat(fd)
     if (there.st_dev, there.st_ino) != (mine.st_dev, mine.st_ino):
         return None

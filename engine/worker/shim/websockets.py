@@ -1,8 +1,8 @@
-"""WebSockets of apps: those of the module uwsgi, and sockets for libraries.
+"""WebSockets for apps: the uwsgi module's functions, and sockets for libraries.
 
-The process makes a pair of sockets and gives the server one end, as it gives files. From
-then on the server passes bytes between that and the client, whatever is between the two:
-so what the app has is a socket like any other. The frames are RFC 6455's.
+The process makes a socket pair and passes one end to the server, as it passes files. From then
+on the server copies bytes between that end and the client. So the app's end behaves like any
+other socket. The frames follow RFC 6455.
 """
 
 import struct
@@ -15,32 +15,32 @@ from .port import END, TUNNEL, Once, frame_head
 from .trace import report
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-TAKEN = (1 << 32) + 1  # in a claim: the request is a WebSocket, so harakiri does not hold
-PIECE = 16 << 10  # bytes that are read, and looked through, before others have their turn
-HEAD_MOST = 64 << 10  # bytes of the head that a library sends
+TAKEN = (1 << 32) + 1  # in a claim: the request is a WebSocket, so harakiri does not apply
+PIECE = 16 << 10  # bytes to read and parse before other requests run
+HEAD_MOST = 64 << 10  # largest head that a library may send, in bytes
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 NORMAL, PROTOCOL, NO_TEXT, TOO_LARGE, FAILED = 1000, 1002, 1007, 1009, 1011
-# Those that a client may send (RFC 6455 7.4, and the registry): these, and 3000 to 4999.
+# A client may send these codes (RFC 6455 7.4 and the IANA registry), and 3000 to 4999.
 CODES = {1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014}
 
 settings = {"max_size": 1 << 20, "ping_freq": 30, "pong_tolerance": 3}
-opened = {}  # exchange -> its WebSocket or Raw, as long as the request runs
+opened = {}  # exchange -> its WebSocket or Raw, while the request runs
 
 
 def wait(fd, what, seconds):
-    """Wait until a descriptor is ready; a hub has its own. Return whether it is."""
+    """Wait until a descriptor is ready. Return whether it is. A hub replaces this function."""
     poll = select.poll()
     poll.register(fd, what)
     return bool(poll.poll(None if seconds is None else max(0, seconds) * 1000))
 
 
 def pause():
-    """Let others run, where this thread runs several requests; a hub has its own."""
+    """Do nothing. A hub's function lets its other requests run."""
 
 
 class Violation(Exception):
-    """The client does not keep to the protocol: with what code to close."""
+    """The client breaks the protocol. code is the one to close with."""
 
     def __init__(self, code, why):
         super().__init__(why)
@@ -56,7 +56,7 @@ class Taken(Exchange):
         return self.write
 
     def write(self, data):
-        """What the app says besides is for nobody."""
+        """Discard what the app writes."""
 
     def run(self, result):
         self.result = result
@@ -66,8 +66,8 @@ class Taken(Exchange):
 
     def fail(self, e):
         found = opened.get(self)
-        # uwsgi.websocket_recv raises so when the client has closed, and libraries that know no
-        # other end do when they are done.
+        # uwsgi.websocket_recv raises OSError when the client has closed. Some libraries raise
+        # these when they are done, as they have no other way to end.
         meant = isinstance(e, (OSError, StopIteration)) and (found is None or found.closed)
         if not meant:
             report(e, self._name())
@@ -84,7 +84,7 @@ class Taken(Exchange):
 
 
 def take_over(exchange, status, headers, theirs):
-    """Answer with a head, and give the server a socket for what follows."""
+    """Send a response head, and pass the server a socket for the bytes that follow."""
     if exchange.started or exchange.frame is not None or exchange.head is not None:
         raise OSError("the answer to this request has been begun")
     data = marshal.dumps((status, headers), 2)
@@ -102,14 +102,14 @@ def take_over(exchange, status, headers, theirs):
 
 
 def accept_of(key):
-    """Return the proof that a handshake has been read (RFC 6455 4.2.2)."""
+    """Return the Sec-WebSocket-Accept value for a key (RFC 6455 4.2.2)."""
     from hashlib import sha1
 
     return b2a_base64(sha1(key + GUID).digest(), newline=False).decode()
 
 
 def masked(data, mask):
-    """Return data with a mask taken off."""
+    """Return data with its mask removed."""
     size = len(data)
     if not size:
         return b""
@@ -127,20 +127,20 @@ def framed(opcode, data):
 
 
 class Reader:
-    """Makes messages of the bytes of a client, strictly."""
+    """Parses a client's bytes into messages, strictly."""
 
     def __init__(self, most):
-        self.most = most  # bytes of a message
+        self.most = most  # largest message, in bytes
         self.buffer = bytearray()
-        self.kind = None  # of the message at hand
-        self.message = bytearray()  # what has come of it
-        self.rest = b""  # of a text, the beginning of a character
+        self.kind = None  # opcode of the current message, None between messages
+        self.message = bytearray()  # its earlier frames
+        self.rest = b""  # in a text, the first bytes of an incomplete character
 
     def feed(self, data):
         self.buffer += data
 
     def next(self):
-        """Return (opcode, data) of a message or a control frame, None if it is not there yet."""
+        """Return (opcode, data) of a message or control frame, or None if bytes are missing."""
         while True:
             found = self._frame()
             if found is None:
@@ -209,7 +209,7 @@ class Reader:
 
 
 def closing(data):
-    """Return the code to answer a Close frame with; None where it has none."""
+    """Return the code to answer a Close frame with, or None if the frame has none."""
     if not data:
         return None
     if len(data) == 1:
@@ -225,7 +225,7 @@ def closing(data):
 
 
 class WebSocket:
-    """What uwsgi.websocket_* speak by."""
+    """The WebSocket behind the uwsgi.websocket_* functions."""
 
     def __init__(self, exchange):
         self.exchange = exchange
@@ -234,8 +234,8 @@ class WebSocket:
         self.reader = Reader(settings["max_size"])
         self.closed = False
         self.waited = False  # since the last bytes came
-        self.pinged = self.ponged = 0  # when
-        self.watched = {}  # by wait_fd_read and its kin: descriptor -> (events, until)
+        self.pinged = self.ponged = 0  # times of the monotonic clock
+        self.watched = {}  # set by wait_fd_*: descriptor -> (events, until)
         self.ready = -1
 
     def handshake(self, key, origin, protocol):
@@ -246,7 +246,7 @@ class WebSocket:
         headers = [("Upgrade", "websocket"), ("Sec-WebSocket-Accept", accept_of(key))]
         origin = origin.decode("latin-1") or others.get("HTTP_ORIGIN", "*")
         headers.append(("Sec-WebSocket-Origin", origin))
-        # uWSGI sends back all that the client offers, which may be one alone.
+        # uWSGI echoes the whole offer. RFC 6455 lets a server choose one protocol only.
         offered = others.get("HTTP_SEC_WEBSOCKET_PROTOCOL", "").split(",")[0].strip()
         protocol = protocol.decode("latin-1") or offered
         if protocol:
@@ -256,7 +256,7 @@ class WebSocket:
         self.ponged = time.monotonic()
 
     def receive(self, block):
-        """Return the next message; b"" if block is False and none is there."""
+        """Return the next message, or b"" if block is False and none is there."""
         what = "unable to receive websocket message"
         if self.closed or self.theirs is not None:
             raise OSError(what)
@@ -286,7 +286,7 @@ class WebSocket:
                 if not data:
                     raise OSError(what)
                 self.reader.feed(data)
-                if not self.waited:  # a client that sends all the time: others have their turn
+                if not self.waited:  # a busy client must not starve other requests
                     pause()
                 self.waited = False
         except Violation as e:
@@ -298,7 +298,7 @@ class WebSocket:
             raise
 
     def _alive(self):
-        """Ask the client whether it is there, as often as the options say."""
+        """Ping the client as often as the options say. Raise OSError if no pong comes in time."""
         now = time.monotonic()
         if self.pinged and self.ponged < self.pinged:
             if now - self.pinged > settings["pong_tolerance"]:
@@ -325,7 +325,7 @@ class WebSocket:
                 wait(self.sock.fileno(), select.POLLOUT, None)
 
     def end(self, code=-1):
-        """Close it: with a code, None for a Close frame without, or no frame for -1."""
+        """Close it. For None the Close frame has no code; for -1 there is no Close frame."""
         if self.closed:
             return
         self.closed = True
@@ -341,12 +341,12 @@ class WebSocket:
         self.sock.close()
 
     def watch(self, fd, what, seconds):
-        """Have suspend wait for a descriptor."""
+        """Add a descriptor that suspend waits for."""
         until = time.monotonic() + seconds if seconds > 0 else None
         self.watched[fd] = (what, until)
 
     def suspend(self):
-        """Wait until one of the descriptors is ready, or the first time is up."""
+        """Wait until one of the descriptors is ready, or the first timeout ends."""
         watched, self.watched, self.ready = self.watched, {}, -1
         if self.reader.buffer and self.sock.fileno() in watched:
             self.ready = self.sock.fileno()  # a message may be there already
@@ -358,7 +358,7 @@ class WebSocket:
 
 
 def wait_any(watched, seconds):
-    """Return the first descriptor of (descriptor, events) that is ready, -1 for none."""
+    """Return the first ready descriptor of (descriptor, events) pairs, or -1 for none."""
     poll = select.poll()
     for fd, what in watched:
         poll.register(fd, what)
@@ -367,7 +367,7 @@ def wait_any(watched, seconds):
 
 
 def of(exchange):
-    """Return the WebSocket of a request, made at need."""
+    """Return the WebSocket of a request. Make one if there is none."""
     found = opened.get(exchange)
     if type(found) is not WebSocket:
         found = opened[exchange] = WebSocket(exchange)
@@ -375,17 +375,17 @@ def of(exchange):
 
 
 def forget(exchange):
-    """Be done with a request."""
+    """Close what a finished request has opened."""
     found = opened.pop(exchange, None)
     if found is not None:
         found.end(-1)
 
 
 class Raw:
-    """environ["werkzeug.socket"]: libraries write the answer to a handshake by themselves.
+    """environ["werkzeug.socket"], for libraries that answer the handshake themselves.
 
-    What they write first is a head. Once it is complete the server gets it as the answer, and
-    from then on this is the app's end of a pair of sockets.
+    The first bytes that they write are a response head. The server gets it as the answer once it
+    is complete. After a status of 101 this object is the app's end of a socket pair.
     """
 
     def __init__(self, exchange):
@@ -395,7 +395,7 @@ class Raw:
 
     def send(self, data, *args):
         if self._sock is not None:
-            # All of it: simple-websocket looks at no count, and a socket of gevent's sends less.
+            # sendall: simple-websocket ignores the count, and gevent's sockets may send less.
             self._sock.sendall(data, *args)
             return len(data)
         self._head += bytes(data)
@@ -433,7 +433,7 @@ class Raw:
         if rest:
             self._sock.sendall(rest)
 
-    closed = True  # the library knows; what it raises at the end is no fault
+    closed = True  # the library knows the state: what it raises at the end is no error
 
     def end(self, code=-1):
         with suppress(OSError):
@@ -445,7 +445,7 @@ class Raw:
 
     def recv(self, *args):
         sock = self._real()
-        pause()  # before it has bytes, which the end of somebody's patience would lose
+        pause()  # before recv: a timeout raised here must not lose received bytes
         return sock.recv(*args)
 
     def __getattr__(self, name):
@@ -458,7 +458,7 @@ class Raw:
 
 
 def offer(environ, exchange):
-    """Give the app of a handshake a socket."""
+    """Put a socket into the environ of a WebSocket handshake."""
     if environ.get("HTTP_UPGRADE", "").lower() == "websocket":
         environ["werkzeug.socket"] = Raw(exchange)
 
