@@ -12,7 +12,7 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/nearest"
 )
 
-// chooseWorkloads gives the named workloads in the order of the report, or all.
+// chooseWorkloads returns the named workloads in the order of the report, or all of them.
 func chooseWorkloads(names []string) ([]workload.Workload, error) {
 	all := workload.All()
 	if len(names) == 0 {
@@ -33,8 +33,8 @@ func chooseWorkloads(names []string) ([]workload.Workload, error) {
 	return slices.DeleteFunc(all, func(w workload.Workload) bool { return !slices.Contains(names, w.Name) }), nil
 }
 
-// choosePeers gives the peers whose names match one of the comma-separated
-// patterns, and those that are described on the command line.
+// choosePeers returns the peers whose names match one of the comma-separated
+// patterns, and those that the command line describes.
 func choosePeers(patterns string, adHoc []string) ([]peers.Peer, error) {
 	all, chosen := peers.All(), map[string]bool{}
 	for _, text := range adHoc {
@@ -79,7 +79,7 @@ func unknown(kind, name string, known []string) error {
 	return fmt.Errorf("there is no %s %q; %s", kind, name, hint)
 }
 
-// list prints what can be measured.
+// list prints the workloads and peers that can be measured.
 func list(w io.Writer) error {
 	var b strings.Builder
 	b.WriteString("Workloads:\n")

@@ -1,5 +1,5 @@
-// Command uwsgo-bench measures WSGI servers on one machine, all in the same way and
-// in alternating rounds, and leaves a report that others can check.
+// Command uwsgo-bench measures WSGI servers on one machine. It measures all in the same
+// way and in alternating rounds, and writes a report that others can check.
 package main
 
 import (
@@ -27,16 +27,16 @@ called wrongly or compare could compare nothing.
 "uwsgo-bench run -h", "report -h" and "compare -h" list their flags.
 `
 
-// errWorse ends the program with exit code 1 after everything has been said.
+// errWorse ends the program with exit code 1. Everything has been printed by then.
 var errWorse = errors.New("worse than before")
 
-// usageError is an error of whoever called the program: a wrong argument, or a file
-// that nothing can be done with. It ends the program with exit code 2.
+// usageError is a mistake of the caller: a wrong argument or an unusable file. It ends
+// the program with exit code 2.
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
-// exitCode gives what the program ends with after err.
+// exitCode returns the program's exit code for err.
 func exitCode(err error) int {
 	var usage usageError
 	switch {
@@ -87,7 +87,7 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	return run(ctx, args, stdout, stderr)
 }
 
-// parse parses flags, with a first line of usage before them.
+// parse parses flags. Their help begins with a line of usage.
 func parse(flags *flag.FlagSet, stderr io.Writer, args []string, use string) error {
 	flags.SetOutput(stderr)
 	flags.Usage = func() {

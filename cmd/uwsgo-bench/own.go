@@ -19,7 +19,7 @@ import (
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
 )
 
-// own are the flags that measure somebody's own app.
+// own holds the flags for measuring the user's own app.
 type own struct {
 	app, ini, chdir, venv string
 	url, method, data     string
@@ -45,14 +45,14 @@ func (o *own) flags(flags *flag.FlagSet) {
 	flags.BoolVar(&o.anyBody, "any-body", false, "do not compare bodies: the app's answers change with time")
 }
 
-// wanted tells whether an own app is to be measured.
+// wanted reports whether the flags name an app.
 func (o *own) wanted() bool { return o.app != "" || o.ini != "" }
 
 // maxData bounds the request body, in bytes.
 const maxData = 64 << 20
 
-// workload makes the workload of an own app. The virtualenv env is that of the
-// servers, which python makes if it is not there.
+// workload returns the workload of the user's app. env is the virtualenv of the servers.
+// If it does not exist, python makes it.
 func (o *own) workload(ctx context.Context, env, python string) (workload.Workload, error) {
 	var none workload.Workload
 	var app apps.Own
@@ -120,7 +120,7 @@ func (o *own) workload(ctx context.Context, env, python string) (workload.Worklo
 	return w, nil
 }
 
-// within gives a path as it is meant in dir.
+// within returns path, relative to dir unless it is absolute.
 func within(dir, path string) string {
 	if filepath.IsAbs(path) {
 		return path
@@ -128,10 +128,10 @@ func within(dir, path string) string {
 	return filepath.Join(dir, path)
 }
 
-// fromConfig takes what says how an app is loaded.
+// fromConfig returns the app that a configuration loads.
 func fromConfig(cfg *config.Config) (apps.Own, error) {
 	app := apps.Own{Callable: cfg.Callable, Paths: cfg.PythonPath, Env: map[string]string{}}
-	for _, e := range cfg.Env { // in order: the last word on a variable counts
+	for _, e := range cfg.Env { // in order: the last entry for a variable counts
 		app.Unset = slices.DeleteFunc(app.Unset, func(name string) bool { return name == e.Name })
 		delete(app.Env, e.Name)
 		if e.Unset {
@@ -158,7 +158,7 @@ func fromConfig(cfg *config.Config) (apps.Own, error) {
 	return app, nil
 }
 
-// request is what is asked.
+// request returns the request that the clients send.
 func (o *own) request() (load.Request, error) {
 	q := load.Request{Method: strings.ToUpper(o.method), Path: o.url, Status: o.status, AnyBody: o.anyBody}
 	if o.status != 0 && (o.status < 200 || o.status > 599) {

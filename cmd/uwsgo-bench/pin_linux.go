@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// processors lists those that this program may use.
+// processors returns the processors that this program may use.
 func processors() []int {
 	var set unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &set); err != nil {
@@ -22,8 +22,8 @@ func processors() []int {
 	return cpus
 }
 
-// pinSelf keeps every thread of this program, and those that they will start, on
-// the processors cpus.
+// pinSelf keeps every thread of this program on the processors cpus, and every thread
+// that they start.
 func pinSelf(cpus []int) error {
 	var set unix.CPUSet
 	for _, cpu := range cpus {

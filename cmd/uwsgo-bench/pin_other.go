@@ -2,7 +2,7 @@
 
 package main
 
-// processors lists none: nobody is pinned here.
+// processors returns none: nothing is pinned on this system.
 func processors() []int { return nil }
 
 func pinSelf([]int) error { return nil }

@@ -13,11 +13,11 @@ import (
 	"github.com/uwsgo/uwsgo/bench/workload"
 )
 
-// progress tells on standard error how far a run is: as a bar on a terminal,
-// elsewhere as a line for each round of a workload.
+// progress shows on standard error how far a run is: by a bar on a terminal, elsewhere
+// by a line for each round of a workload.
 type progress struct {
 	w    io.Writer
-	bar  *progressbar.ProgressBar // nil elsewhere
+	bar  *progressbar.ProgressBar // nil without a terminal
 	last string
 
 	mu   sync.Mutex
@@ -40,7 +40,7 @@ func newProgress(w io.Writer) *progress {
 	return p
 }
 
-// step notes the measurement that begins.
+// step records the measurement that begins. Without a bar it prints a line for each round.
 func (p *progress) step(s workload.Step) {
 	p.mu.Lock()
 	p.now, p.at = s, time.Now()
@@ -54,7 +54,7 @@ func (p *progress) step(s workload.Step) {
 	}
 }
 
-// run draws the bar anew each quarter of a second, as measurements take longer.
+// run redraws the bar each quarter of a second, as measurements take longer.
 func (p *progress) run() {
 	defer close(p.done)
 	tick := time.NewTicker(250 * time.Millisecond)
@@ -79,7 +79,7 @@ func (p *progress) run() {
 	}
 }
 
-// end takes the bar away.
+// end removes the bar.
 func (p *progress) end() {
 	close(p.stop)
 	<-p.done

@@ -12,14 +12,14 @@ import (
 	"github.com/uwsgo/uwsgo/bench/result"
 )
 
-// Files of a report, in its directory.
+// The files in a report's directory.
 const (
 	resultsFile  = "results.json"
 	markdownFile = "report.md"
 	pageFile     = "report.html"
 )
 
-// write makes the whole report of r in dir.
+// write writes the whole report of r into dir.
 func write(dir string, r *result.Run) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -39,7 +39,7 @@ func writeFile(path string, r *result.Run, print func(io.Writer, *result.Run) er
 	return errors.Join(print(f, r), f.Close())
 }
 
-// remake makes a report from results that were measured before.
+// remake makes a report from earlier results.
 func remake(args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("report", flag.ContinueOnError)
 	markdown := flags.String("markdown", "", "write the Markdown report to this `file`")
@@ -71,7 +71,7 @@ func remake(args []string, stdout, stderr io.Writer) error {
 	return err
 }
 
-// compare says what changed between two results.
+// compare prints what changed between two results.
 func compare(args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("compare", flag.ContinueOnError)
 	threshold := flags.Float64("threshold", 5, "`percent` by which something must have got worse to count")

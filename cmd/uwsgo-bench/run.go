@@ -21,7 +21,7 @@ import (
 	"github.com/uwsgo/uwsgo/bench/workload"
 )
 
-// settings are the flags of a run.
+// settings holds the flags of a run.
 type settings struct {
 	out, env, python, uwsgo string
 	peers                   string
@@ -73,7 +73,7 @@ func (s *settings) check() error {
 	return nil
 }
 
-// run measures, and writes the report as it goes.
+// run measures. It saves the results meanwhile, and writes the report at the end.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	var s settings
 	flags := runFlags(&s)
@@ -134,7 +134,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	s.options.Progress = bar.step
 	s.options.Keep = func() error {
 		if !measured(r) {
-			return nil // what an earlier run left is worth more
+			return nil // do not overwrite the results of an earlier run
 		}
 		r.Finished = time.Now()
 		return report.WriteJSON(filepath.Join(s.out, resultsFile), r)
@@ -161,7 +161,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return unmeasured(r)
 }
 
-// choose gives the workloads that the arguments name, or the one of an own app.
+// choose returns the workloads that the arguments name, or that of the user's app.
 func (s *settings) choose(ctx context.Context, flags *flag.FlagSet) ([]workload.Workload, error) {
 	if s.own.wanted() {
 		if flags.NArg() > 0 {
@@ -185,7 +185,7 @@ func (s *settings) choose(ctx context.Context, flags *flag.FlagSet) ([]workload.
 	return chooseWorkloads(flags.Args())
 }
 
-// measured tells whether there is any sample.
+// measured reports whether there is any sample.
 func measured(r *result.Run) bool {
 	for _, w := range r.Workloads {
 		for _, e := range w.Entries {
@@ -197,8 +197,8 @@ func measured(r *result.Run) bool {
 	return false
 }
 
-// unmeasured is an error that names what could not be measured at all. A server
-// that crashed under the load is a result, which the report has.
+// unmeasured returns an error that names what could not be measured at all. A server's
+// crash under load is a result: the report has it.
 func unmeasured(r *result.Run) error {
 	var failed []string
 	for _, w := range r.Workloads {
@@ -214,7 +214,7 @@ func unmeasured(r *result.Run) error {
 	return fmt.Errorf("these could not be measured:\n%s", strings.Join(failed, "\n"))
 }
 
-// lay puts the apps into dir.
+// lay writes the apps into dir.
 func (s *settings) lay(dir string) error {
 	t := &s.options.Tools
 	t.Apps, s.options.Static = filepath.Join(dir, "apps"), filepath.Join(dir, "static")
@@ -223,15 +223,15 @@ func (s *settings) lay(dir string) error {
 			return err
 		}
 	}
-	// Servers that give up root's rights must still reach the apps.
+	// Servers that drop root's privileges must still reach the apps.
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return err
 	}
 	return apps.WriteTo(t.Apps)
 }
 
-// find looks for the programs that are needed, and makes paths absolute, as
-// servers run in a directory of their own.
+// find looks for the programs that the run needs. It makes paths absolute, as each
+// server runs in its own directory.
 func (s *settings) find() error {
 	t := &s.options.Tools
 	var err error
@@ -256,8 +256,8 @@ func (s *settings) find() error {
 	return nil
 }
 
-// install makes the virtualenv and installs what the workloads and the peers
-// need. A peer that cannot be had is listed with the reason and left out.
+// install makes the virtualenv and installs what the workloads and the peers need. It
+// leaves out a peer that cannot be installed, and lists the reason.
 func (s *settings) install(ctx context.Context, workloads []workload.Workload, chosen []peers.Peer, log io.Writer) (all []result.Peer, there []peers.Peer, err error) {
 	t := s.options.Tools
 	if err := peers.Virtualenv(ctx, t.Env, s.python); err != nil {
@@ -292,7 +292,7 @@ func (s *settings) install(ctx context.Context, workloads []workload.Workload, c
 	return all, there, nil
 }
 
-// installOnly installs what a run with the same flags would.
+// installOnly installs what a run with the same flags would install.
 func installOnly(ctx context.Context, args []string, stderr io.Writer) error {
 	var s settings
 	flags := runFlags(&s)
@@ -313,7 +313,7 @@ func installOnly(ctx context.Context, args []string, stderr io.Writer) error {
 	return err
 }
 
-// beside gives the path of a program in this one's directory.
+// beside returns the path of a program in this program's directory.
 func beside(name string) string {
 	self, err := os.Executable()
 	if err != nil {
@@ -322,7 +322,7 @@ func beside(name string) string {
 	return filepath.Join(filepath.Dir(self), name)
 }
 
-// cacheDir is where the virtualenv is kept between runs.
+// cacheDir returns the directory that keeps the virtualenv between runs.
 func cacheDir() string {
 	dir, err := os.UserCacheDir()
 	if err != nil {
@@ -331,13 +331,13 @@ func cacheDir() string {
 	return filepath.Join(dir, "uwsgo-bench")
 }
 
-// raiseDescriptorLimit lets this program and the servers that it starts hold as
-// many connections as the system allows; load tells when that is not enough.
+// raiseDescriptorLimit lets this program and its servers hold as many connections as
+// the system allows. Package load reports when that is not enough.
 func raiseDescriptorLimit() {
 	var limit syscall.Rlimit
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) == nil {
 		limit.Cur = limit.Max
-		// Set even if it was so already: only then do children inherit it.
+		// Set it even if it has this value: only then do children inherit it.
 		_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit)
 	}
 }

@@ -10,13 +10,13 @@ import (
 	"github.com/uwsgo/uwsgo/engine"
 )
 
-// hello is what the Go servers answer, as the WSGI app does.
+// hello is the answer of the Go servers. It equals that of the WSGI app.
 var hello = []byte("Hello World!")
 
 const serveKinds = "net-http|fasthttp|reactor"
 
-// serveHello answers hello world on addr until the process is killed: what a Go
-// server costs without Python.
+// serveHello answers hello world on addr until the process is killed. It shows what a
+// Go server costs without Python.
 func serveHello(kind, addr string) error {
 	switch kind {
 	case "net-http":

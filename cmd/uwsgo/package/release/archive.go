@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// tarball is an archive in the making. Files have one time and no owner.
+// tarball is an archive that is being written. All files have the same time and no owner.
 type tarball struct {
 	out  bytes.Buffer
 	gz   *gzip.Writer
@@ -21,7 +21,7 @@ type tarball struct {
 
 func newTarball(when time.Time) *tarball {
 	t := &tarball{when: when}
-	t.gz, _ = gzip.NewWriterLevel(&t.out, gzip.BestCompression) // the level is a right one
+	t.gz, _ = gzip.NewWriterLevel(&t.out, gzip.BestCompression) // the level is valid, so there is no error
 	t.tar = tar.NewWriter(t.gz)
 	return t
 }
@@ -43,7 +43,7 @@ func (t *tarball) pack() ([]byte, error) {
 	return t.out.Bytes(), err
 }
 
-// archive writes the program with its manual, for those who install by hand.
+// archive writes the program, its manual and completions, for installation by hand.
 func (r *release) archive(b *build, extras []extra) error {
 	stem := "uwsgo-" + r.source.version.String() + "-" + b.target.dashed()
 	t := newTarball(r.source.when)
@@ -71,8 +71,8 @@ func (r *release) archive(b *build, extras []extra) error {
 	return r.write(stem+".tar.gz", content)
 }
 
-// sdist writes the source distribution. pip takes it where there is no wheel; it has no
-// program in it, and says how to get one.
+// sdist writes the source distribution. pip takes it where there is no wheel. It does not
+// contain the program, and says how to get it.
 func (r *release) sdist() error {
 	stem := "uwsgo-" + r.source.version.python()
 	t := newTarball(r.source.when)

@@ -9,14 +9,14 @@ import (
 	"strings"
 )
 
-// target is a system to build for.
+// target is an operating system and an architecture to build for.
 type target struct{ os, arch string }
 
 func (t target) String() string { return t.os + "/" + t.arch }
 func (t target) dashed() string { return t.os + "-" + t.arch }
 
-// platforms are the names that wheels have for systems. One static binary does for every C
-// library of Linux, so one wheel names them all. The least macOS is that of the Go in go.mod.
+// platforms maps targets to the platform tags of wheels. A static binary runs with every C
+// library of Linux, so one wheel names them all. The oldest macOS is that of the Go in go.mod.
 var platforms = map[target][]string{
 	{"linux", "amd64"}:  {"manylinux_2_17_x86_64", "manylinux2014_x86_64", "musllinux_1_1_x86_64"},
 	{"linux", "arm64"}:  {"manylinux_2_17_aarch64", "manylinux2014_aarch64", "musllinux_1_1_aarch64"},
@@ -41,8 +41,8 @@ type build struct {
 	materials []byte // its bill of materials
 }
 
-// compile makes the program. Nothing of this machine gets into it, paths and environment
-// included; the commit does.
+// compile builds the program. The commit goes into it. Nothing of this machine does, neither
+// paths nor environment.
 func (r *release) compile(ctx context.Context, t target, work string) (*build, error) {
 	b := &build{target: t, path: filepath.Join(work, t.dashed(), "uwsgo")}
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -X main.version="+r.source.version.String()+" -X main.commit="+r.source.named(), "-o", b.path, "./cmd/uwsgo")

@@ -14,7 +14,7 @@ type extra struct {
 	content  []byte
 }
 
-// extras makes them from the table of options.
+// extras makes these files from the table of options.
 func (r *release) extras() ([]extra, error) {
 	page := manual.Page{Version: r.source.version.String(), Date: r.source.when}
 	var man bytes.Buffer

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// nfpm makes the packages of Debian and Fedora.
+// nfpm is the tool that makes packages for Debian and Fedora.
 const nfpm = "github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2"
 
 // linuxPackage writes a package of the format deb or rpm.

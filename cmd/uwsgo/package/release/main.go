@@ -1,6 +1,6 @@
-// The release program builds everything that a release of uwsgo is made of: wheels, archives,
-// packages for Debian and Fedora, a bill of materials, a statement of provenance, release notes
-// and checksums. The same commit gives the same bytes, whenever and wherever that is asked for.
+// The release program builds all parts of a uwsgo release: wheels, archives, packages for
+// Debian and Fedora, a bill of materials, a statement of provenance, release notes and
+// checksums. The same commit gives the same bytes at any time and on any machine.
 //
 //	go run ./cmd/uwsgo/package/release -out build/dist
 package main
@@ -27,7 +27,7 @@ func main() {
 	}
 }
 
-// kinds are what can be asked for with -kinds.
+// kinds are the values of -kinds.
 var kinds = []string{"wheel", "sdist", "archive", "deb", "rpm"}
 
 func run(ctx context.Context, args []string) error {
@@ -62,9 +62,9 @@ func run(ctx context.Context, args []string) error {
 	return r.build(ctx)
 }
 
-// release is one run: what is built, from what, for whom.
+// release is one run: what it builds, from which source, for which targets.
 type release struct {
-	root    string // of the repository
+	root    string // top folder of the repository
 	out     string
 	kinds   []string
 	targets []target
@@ -72,8 +72,8 @@ type release struct {
 	made    []string // files, in out
 }
 
-// mark is a file of the folder that is built into. A folder without it that has something
-// in it is somebody's own.
+// mark is a file that marks the output folder. A folder with files but without mark is not
+// ours, so it is not emptied.
 const mark = ".uwsgo-release"
 
 func (r *release) build(ctx context.Context) error {
@@ -132,7 +132,7 @@ func (r *release) build(ctx context.Context) error {
 	return r.seal()
 }
 
-// write makes a file of the release.
+// write writes a file of the release.
 func (r *release) write(name string, content []byte) error {
 	if slices.Contains(r.made, name) {
 		return fmt.Errorf("%s is made twice", name)
@@ -142,7 +142,7 @@ func (r *release) write(name string, content []byte) error {
 	return os.WriteFile(filepath.Join(r.out, name), content, 0o644)
 }
 
-// empty makes the folder, or takes out of it what an earlier run has built.
+// empty makes the folder, or removes what an earlier run has built there.
 func empty(dir string) error {
 	found, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -173,8 +173,8 @@ func repository(ctx context.Context) (string, error) {
 	return out, nil
 }
 
-// output runs a command and returns what it prints, without the line's end. Its
-// error has what it says.
+// output runs a command and returns its output without surrounding whitespace. The error
+// has what the command prints on standard error.
 func output(cmd *exec.Cmd) (string, error) {
 	var said strings.Builder
 	cmd.Stderr = &said

@@ -39,8 +39,8 @@ type external struct {
 	URL  string `json:"url"`
 }
 
-// materials writes the bill of materials of a program from what Go has noted in it: so it
-// lists what was linked, and nothing else.
+// materials returns a program's bill of materials. It reads the build information that Go puts
+// into the program, so it lists what is linked and nothing else.
 func materials(path string, s source) ([]byte, error) {
 	info, err := buildinfo.ReadFile(path)
 	if err != nil {
@@ -83,7 +83,7 @@ func materials(path string, s source) ([]byte, error) {
 	}, "", " ")
 }
 
-// module describes a module that was linked. Its hash is that of go.sum, over its files.
+// module describes a linked module. Its hash is the one in go.sum, over the module's files.
 func module(m *debug.Module) (component, error) {
 	c := component{Ref: m.Path + "@" + m.Version, Type: "library", Name: m.Path, Version: m.Version, Purl: "pkg:golang/" + m.Path + "@" + m.Version}
 	sum, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(m.Sum, "h1:"))

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// notes writes the part of the changelog that is about this version.
+// notes writes the changelog's section for this version.
 func (r *release) notes() error {
 	changelog, err := os.ReadFile(filepath.Join(r.root, "docs", "CHANGELOG.md"))
 	if err != nil {
@@ -20,8 +20,8 @@ func (r *release) notes() error {
 	return r.write("RELEASE_NOTES.md", []byte(text))
 }
 
-// section cuts the part of a version out of the changelog. What is before a release, and
-// snapshots, have what is not released yet.
+// section returns the changelog's section for a version. A prerelease or snapshot without
+// its own section gets the unreleased one.
 func section(changelog string, v version) (string, error) {
 	heading := "## [" + v.String() + "]"
 	_, text, found := strings.Cut(changelog, "\n"+heading)

@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// seal writes what says of all files where they come from, and their sums.
+// seal writes the statement of provenance for all files, and their checksums.
 func (r *release) seal() error {
 	slices.Sort(r.made)
 	type subject struct {

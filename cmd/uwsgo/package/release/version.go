@@ -27,7 +27,7 @@ func parseVersion(text string) (version, error) {
 	return version{m[1], m[2], m[3]}, nil
 }
 
-// String is the version as tags (behind a v) and the program have it.
+// String returns the version as the program prints it. Tags have a v before it.
 func (v version) String() string {
 	if v.stage == "" {
 		return v.number
@@ -35,7 +35,7 @@ func (v version) String() string {
 	return v.number + "-" + v.stage + "." + v.count
 }
 
-// python is the version as PEP 440 has it.
+// python returns the version in the form of PEP 440.
 func (v version) python() string {
 	short := map[string]string{"alpha": "a", "beta": "b", "rc": "rc", "dev": ".dev"}
 	if v.stage == "" {
@@ -48,11 +48,11 @@ func (v version) python() string {
 type source struct {
 	version version
 	commit  string
-	changed bool      // the folder has something else than the commit
+	changed bool      // the folder differs from the commit
 	when    time.Time // of the commit: every file in every artifact has this time
 }
 
-// named is the commit as the program tells it.
+// named returns the commit as the program prints it.
 func (s source) named() string {
 	if s.changed {
 		return s.commit + "+changes"
@@ -60,8 +60,8 @@ func (s source) named() string {
 	return s.commit
 }
 
-// readSource asks git. The version is that of the tag of the commit; a commit without one
-// is a snapshot on the way to the version after the last tag.
+// readSource asks git. The version is number, or else that of the commit's tag. A commit
+// without a tag is a snapshot of the version after the last tag.
 func readSource(ctx context.Context, root, number string) (source, error) {
 	git := func(args ...string) (string, error) {
 		return output(exec.CommandContext(ctx, "git", append([]string{"-C", root}, args...)...))
@@ -112,7 +112,7 @@ func readSource(ctx context.Context, root, number string) (source, error) {
 	return s, nil
 }
 
-// next is the number that snapshots after the version are on the way to.
+// next returns the number of the version that follows v. Snapshots after v have it.
 func (v version) next() string {
 	if v.stage != "" {
 		return v.number

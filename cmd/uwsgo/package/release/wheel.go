@@ -16,10 +16,10 @@ import (
 	"time"
 )
 
-// wheelMost bounds a wheel with the program in it.
+// wheelMost bounds a wheel with the program in it, in bytes.
 const wheelMost = 12_000_000
 
-// wheel writes the wheel with the program: pip puts it into bin, as it is.
+// wheel writes the wheel with the program. pip copies the program into bin.
 func (r *release) wheel(b *build) error {
 	w := newWheel("uwsgo", r.source)
 	w.tags = platforms[b.target]
@@ -31,7 +31,7 @@ func (r *release) wheel(b *build) error {
 	return r.finishWheel(w, "uwsgo")
 }
 
-// nameWheel writes the wheel of the second distribution, which adds the command uwsgi.
+// nameWheel writes the wheel of the second distribution. It adds the command uwsgi.
 func (r *release) nameWheel() error {
 	w := newWheel("uwsgo-uwsgi", r.source)
 	script, err := os.ReadFile(filepath.Join(r.root, python, "as_uwsgi", "uwsgi"))
@@ -42,10 +42,10 @@ func (r *release) nameWheel() error {
 	return r.finishWheel(w, "as_uwsgi")
 }
 
-// python is the folder with what is Python in the distributions.
+// python is the folder with the distributions' Python files.
 const python = "cmd/uwsgo/package/python"
 
-// finishWheel adds what describes the distribution, and writes it.
+// finishWheel adds the files that describe the distribution, and writes the wheel.
 func (r *release) finishWheel(w *wheel, folder string) error {
 	metadata, err := r.metadata(folder)
 	if err != nil {
@@ -67,8 +67,8 @@ func (r *release) finishWheel(w *wheel, folder string) error {
 	return r.write(w.name(), content)
 }
 
-// metadata is METADATA of a wheel and PKG-INFO of a source distribution: the head in
-// the folder, and its README.
+// metadata returns METADATA of a wheel or PKG-INFO of a source distribution. It joins the
+// head and the README that the folder has.
 func (r *release) metadata(folder string) ([]byte, error) {
 	head, err := os.ReadFile(filepath.Join(r.root, python, folder, "METADATA"))
 	if err != nil {
@@ -85,7 +85,7 @@ func (r *release) metadata(folder string) ([]byte, error) {
 // versionMark stands for the version in files that are packed.
 const versionMark = "@VERSION@"
 
-// wheel is a wheel in the making, PEP 427.
+// wheel is a wheel that is being written, as in PEP 427.
 type wheel struct {
 	distribution string
 	version      string
@@ -140,7 +140,7 @@ func (w *wheel) addTree(from fs.FS, dir string, s source) error {
 	})
 }
 
-// pack returns the archive. The files that describe it stand last, as PEP 427 advises.
+// pack returns the archive. The files that describe it are last, as PEP 427 advises.
 func (w *wheel) pack() ([]byte, error) {
 	pure := len(w.tags) == 0
 	var head strings.Builder
