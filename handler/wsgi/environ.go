@@ -50,7 +50,7 @@ func (l *loopState) appendEnviron(dst []byte, x *engine.Exchange, script, path [
 		dst = appendVar(dst, keyContentLength, l.text)
 	}
 	dst = l.appendFields(dst, r)
-	if r.Upgrade { // libraries look for it
+	if handshake(r) { // libraries look for it
 		dst = appendVar(dst, keyConnection, upgrade)
 	}
 	for _, v := range r.Vars {

@@ -24,16 +24,18 @@ func (c *call) answer(core *worker.Core, status []byte, headers *worker.Headers)
 	return resp, err
 }
 
-// handshake reports whether the client asks for a WebSocket (RFC 6455 4.1).
+// handshake reports whether the request opens a WebSocket (RFC 6455 4.2.1). Others that offer an
+// upgrade are ordinary requests: apps answer them without one (RFC 9110 7.8).
 func handshake(r *codec.Request) bool {
-	return r.Upgrade && bytes.EqualFold(r.Get("Upgrade"), []byte("websocket"))
+	return r.Upgrade && string(r.Bytes(r.Method)) == "GET" && bytes.EqualFold(r.Get("Upgrade"), []byte("websocket")) &&
+		len(r.Get("Sec-WebSocket-Key")) > 0 && string(bytes.TrimSpace(r.Get("Sec-WebSocket-Version"))) == "13"
 }
 
 // unanswered replaces the page with which an app has answered a handshake. The client gets an error,
 // and the log has a hint for the operator.
 func (c *call) unanswered(resp *codec.Response) bool {
 	r := c.x.Request()
-	if !r.Upgrade || !handshake(r) || resp.Status >= 500 {
+	if !handshake(r) || resp.Status >= 500 {
 		return false
 	}
 	c.l.h.logf("%s: the client asks for a WebSocket, and the app has answered %d: it takes one by uwsgi.websocket_handshake(), or by a library that knows environ['werkzeug.socket'], such as simple-websocket", c.Describe(), resp.Status)

@@ -207,7 +207,7 @@ func TestModule(t *testing.T) {
 		{"uwsgi.lock(3)", "Invalid lock number"},
 		{"uwsgi.register_signal(90, 'everybody', print)", "is no target: name worker"},
 		{"uwsgi.register_signal('x', '', print)", "TypeError"},
-		{"uwsgi.websocket_handshake()", "NotImplementedError: uwsgo has no uwsgi.websocket_handshake"},
+		{"uwsgi.route('a', 'b')", "NotImplementedError: uwsgo has no uwsgi.route"},
 		{"uwsgi.spool({})", "it is there with the option spooler"},
 		{"uwsgi.mule_msg('x')", "ValueError: no mule configured"},
 	} {

@@ -184,7 +184,7 @@ func TestInterpreterOfAnotherUser(t *testing.T) {
 	if err := s.wait(t); err == nil || cmd.ProcessState.ExitCode() != exitConfig {
 		t.Errorf("it ended with %v, want exit status %d", err, exitConfig)
 	}
-	if want := "the user with id 65534 may not reach it"; !strings.Contains(s.log.String(), want) {
+	if want := "user 65534 may not reach it"; !strings.Contains(s.log.String(), want) {
 		t.Errorf("the log has no %q:\n%s", want, s.log)
 	}
 }
