@@ -111,9 +111,9 @@ BEFORE := 97e5040
 # The ways that it must not have made dearer, and those that it was to make cheaper.
 CHANGED := hello flask close idle large stream upload
 
-bench-docs: build build/bench/before/uwsgo ## the figures of docs/performance.md, some 25 minutes on a machine at rest; reports in build/bench
-	$(BENCH) -out build/bench/docs -rounds 7 -duration 2s $(PUBLISHED)
-	$(BENCH) -out build/bench/change -rounds 7 -duration 2s -peers uwsgo,granian -peer 'before=$(CURDIR)/build/bench/before/uwsgo --http {addr} --listen 1024 --master \
+bench-docs: build build/bench/before/uwsgo ## the figures of docs/performance.md, some 15 minutes on a machine at rest; reports in build/bench
+	$(BENCH) -out build/bench/docs -rounds 7 -duration 1s $(PUBLISHED)
+	$(BENCH) -out build/bench/change -rounds 7 -duration 1s -peers uwsgo,granian -peer 'before=$(CURDIR)/build/bench/before/uwsgo --http {addr} --listen 1024 --master \
 	  --processes {processes} --threads {threads} --virtualenv $(CURDIR)/build/bench/env --wsgi-file {app} --need-app --disable-logging --http-keepalive=300' $(CHANGED)
 	cp build/bench/docs/report.md docs/performance.md
 	build/uwsgo-bench report -before before build/bench/change/results.json >> docs/performance.md
