@@ -109,6 +109,9 @@ func TestFileKeepsItsSize(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.Close()
+	if _, err := p.File().Write([]byte("X")); err == nil {
+		t.Error("a process that has the descriptor can write into the bodies of others")
+	}
 	if err := p.File().Truncate(0); err == nil {
 		t.Error("it has been cut off")
 	}
