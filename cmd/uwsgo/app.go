@@ -71,11 +71,16 @@ func (a *app) environ() []string {
 	return env
 }
 
-// interpreter chooses the Python, in this order: the virtualenv that an option names, the Python
-// that runs python -m uwsgo, the virtualenv that this program or a link to it lies in (as in
-// uWSGI), the one in VIRTUAL_ENV, the one that pip has put the program beside, the one in PATH. A
-// virtualenv of pipx or uv holds the program alone: it comes last, and the virtualenv in the app's
-// folder takes its place. from says which one it is.
+// interpreter chooses the Python. The first of these that is there counts:
+//   - the virtualenv that an option names,
+//   - the Python that runs python -m uwsgo,
+//   - the virtualenv of this program, or of a link to it, as in uWSGI,
+//   - the virtualenv in VIRTUAL_ENV,
+//   - the Python that pip has put the program beside,
+//   - the Python in PATH.
+//
+// A virtualenv of pipx or uv holds the program alone. It comes last, and the virtualenv in the
+// app's folder takes its place. from says which one it is.
 func (a *app) interpreter() (path, from string, err error) {
 	if env := a.options().Virtualenv; env != "" {
 		path, err = worker.FindPython(a.under(env)[0])

@@ -14,15 +14,13 @@ import (
 // the old one instead of a failure.
 type fill struct {
 	engine.Pass
-	c       *Handler
-	key     string
-	old     *stored // nil without one
-	flight  *flight // nil where nobody waits
-	why     string  // why the stored answer was not enough
-	saved   []field // of the request
-	private bool    // the request has credentials
-	cookies bool    // or cookies that count
-	noStore bool    // the request forbids storing
+	asker
+	c      *Handler
+	key    string
+	old    *stored // nil without one
+	flight *flight // nil where nobody waits
+	why    string  // why the stored answer was not enough
+	saved  []field // of the request
 
 	settled bool
 	begun   bool    // the client has a head

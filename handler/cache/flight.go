@@ -36,9 +36,7 @@ func (l *flights) join(key string, x *engine.Exchange, limit time.Duration, goOn
 	f, under := l.list[key]
 	switch {
 	case !under:
-		f = &flight{key: key}
-		l.list[key] = f
-		return f, true
+		return l.begin(key), true
 	case f.slow:
 		return nil, true
 	}
@@ -56,9 +54,14 @@ func (l *flights) lead(key string) (f *flight, first bool) {
 	if l.list[key] != nil {
 		return nil, false
 	}
-	f = &flight{key: key}
+	return l.begin(key), true
+}
+
+// begin makes a flight. The lock is held.
+func (l *flights) begin(key string) *flight {
+	f := &flight{key: key}
 	l.list[key] = f
-	return f, true
+	return f
 }
 
 // giveUp releases the clients that wait for f.

@@ -137,10 +137,18 @@ func credentials(x *engine.Exchange) bool {
 	return t != nil && len(t.PeerCertificates) > 0
 }
 
-// mindsCookies reports whether the request may be one client's by its cookies: they count for answers
-// that do not say how long they are fresh, see [Options].Valid.
-func (c *Handler) mindsCookies(r *codec.Request) bool {
-	return len(c.opt.Valid) > 0 && r.Get("Cookie") != nil
+// asker is what a request says of its client that decides about storing.
+type asker struct {
+	private bool // it has credentials
+	// cookies may make it one client's. They count for answers that do not say how long they are
+	// fresh: see [Options].Valid.
+	cookies bool
+	noStore bool // it asks for nothing to be kept
+}
+
+func (c *Handler) askerOf(x *engine.Exchange) asker {
+	r := x.Request()
+	return asker{credentials(x), len(c.opt.Valid) > 0 && r.Get("Cookie") != nil, asks(r, "no-store")}
 }
 
 // answer answers from memory, or passes the request to the next handler. A client that has waited for
@@ -149,10 +157,9 @@ func (c *Handler) answer(x *engine.Exchange, wait bool) {
 	r := x.Request()
 	key := string(appendKey(nil, x))
 	res, _ := c.store.GetIfPresent(key)
-	now, private := c.now(), credentials(x)
+	now, by := c.now(), c.askerOf(x)
 	s := res.find(r)
-	cookies := c.mindsCookies(r)
-	if s != nil && (private && !s.shared || cookies && s.assumed) {
+	if s != nil && (by.private && !s.shared || by.cookies && s.assumed) {
 		c.next.Serve(x)
 		return
 	}
@@ -176,7 +183,7 @@ func (c *Handler) answer(x *engine.Exchange, wait bool) {
 			return
 		}
 	}
-	if onlyIfCached(r) {
+	if asks(r, "only-if-cached") {
 		x.ReplyText(504, "Gateway Timeout: there is no stored answer\n")
 		return
 	}
@@ -185,8 +192,8 @@ func (c *Handler) answer(x *engine.Exchange, wait bool) {
 		return
 	}
 	// What one with no-store fetches is for it alone: those who waited for it would all fetch at once.
-	if private || cookies || !wait || saysNoStore(r) || res != nil && now.Before(res.pass) {
-		c.fetch(x, key, s, nil, why)
+	if by.private || by.cookies || by.noStore || !wait || res != nil && now.Before(res.pass) {
+		c.fetch(x, by, key, s, nil, why)
 		return
 	}
 	f, first := c.flights.join(flightKey(key, r, res), x, c.opt.WaitFor, func(x *engine.Exchange, f *flight) {
@@ -194,10 +201,10 @@ func (c *Handler) answer(x *engine.Exchange, wait bool) {
 			c.answer(x, false)
 			return
 		}
-		c.fetch(x, key, s, f, why)
+		c.fetch(x, by, key, s, f, why)
 	})
 	if first {
-		c.fetch(x, key, s, f, why)
+		c.fetch(x, by, key, s, f, why)
 	}
 }
 
@@ -209,17 +216,17 @@ func flightKey(key string, r *codec.Request, res *resource) string {
 	return key + "\x00" + variantOf(r, res.vary)
 }
 
-// onlyIfCached reports whether the client wants no other answer than a stored one.
-func onlyIfCached(r *codec.Request) bool {
-	return bytes.Contains(bytes.ToLower(conditional.Field(r, "Cache-Control")), []byte("only-if-cached"))
+// asks reports whether the request's Cache-Control has the directive.
+func asks(r *codec.Request, directive string) bool {
+	return bytes.Contains(bytes.ToLower(conditional.Field(r, "Cache-Control")), []byte(directive))
 }
 
 // fetch asks the next handler, and stores the answer. old is validated if it has an ETag or
 // Last-Modified. f is nil if nobody waits for the answer.
-func (c *Handler) fetch(x *engine.Exchange, key string, old *stored, f *flight, why string) {
+func (c *Handler) fetch(x *engine.Exchange, by asker, key string, old *stored, f *flight, why string) {
 	c.count.misses.Add(1)
 	r := x.Request()
-	l := &fill{c: c, key: key, old: old, flight: f, why: why, private: credentials(x), cookies: c.mindsCookies(r), noStore: saysNoStore(r)}
+	l := &fill{c: c, asker: by, key: key, old: old, flight: f, why: why}
 	l.saved = takeConditions(r)
 	if old != nil {
 		if old.ETag != nil {
@@ -231,10 +238,6 @@ func (c *Handler) fetch(x *engine.Exchange, key string, old *stored, f *flight, 
 	}
 	x.Push(l)
 	c.next.Serve(x)
-}
-
-func saysNoStore(r *codec.Request) bool {
-	return bytes.Contains(bytes.ToLower(conditional.Field(r, "Cache-Control")), []byte("no-store"))
 }
 
 // field is a field of a request, with bytes of its own.

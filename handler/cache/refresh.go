@@ -35,7 +35,7 @@ func (c *Handler) refresh(x *engine.Exchange, key string, s *stored) bool {
 		c.flights.land(f)
 		return false
 	}
-	h := c.opt.Server.AsHTTP(engine.HandlerFunc(func(x *engine.Exchange) { c.fetch(x, key, s, f, "stale") }))
+	h := c.opt.Server.AsHTTP(engine.HandlerFunc(func(x *engine.Exchange) { c.fetch(x, c.askerOf(x), key, s, f, "stale") }))
 	go func() {
 		defer func() {
 			_ = recover() // net/http's way to say that the answer was cut off

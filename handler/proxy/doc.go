@@ -9,9 +9,9 @@
 //
 //   - Upstreams are read as strictly as clients. An answer of uncertain length is never passed on: the
 //     client gets 502, or its connection is cut off.
-//   - A request is sent a second time only if the connection was never made, or if the method is
-//     idempotent (RFC 9110 9.2.2), no byte of its body has been taken, and no byte of an answer has
-//     come.
+//   - A request is sent a second time if the connection was never made. After that it is only sent
+//     again while its method is idempotent (RFC 9110 9.2.2), no byte of its body has been taken, and
+//     no byte of an answer has come.
 //   - Fields about the client's connection are not passed on. Neither are fields that name the client,
 //     unless a trusted proxy has written them: see package forwarded.
 package proxy

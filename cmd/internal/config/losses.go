@@ -80,7 +80,7 @@ func (r *resolver) giveUp(e ini.Entry) error {
 	if strings.Trim(e.Value, ", ") == "" {
 		return e.Origin.Errorf(e.Key, "it needs names of options")
 	}
-	for name := range strings.FieldsFuncSeq(e.Value, func(c rune) bool { return c == ',' || c == ' ' }) {
+	for _, name := range words(e.Value) {
 		name = strings.TrimSuffix(strings.TrimPrefix(name, "--"), ":")
 		key, _, action := strings.Cut(name, ":")
 		o := r.list.Lookup(key)

@@ -90,7 +90,7 @@ func (r *resolver) cacheValid(e ini.Entry) error {
 	if !ok {
 		statuses, after = "200,301,308", e.Value
 	}
-	seconds, err := quantity(ini.Entry{Key: e.Key, Value: strings.TrimSpace(after), HasValue: true, Origin: e.Origin}, times, maxSeconds)
+	fresh, err := secondsIn(e, after)
 	if err != nil {
 		return err
 	}
@@ -102,18 +102,18 @@ func (r *resolver) cacheValid(e ini.Entry) error {
 		if err != nil || !cache.Storable(status) {
 			return e.Origin.Errorf(e.Key, "%q is no status whose answers can be kept: write 200,404:60", word)
 		}
-		r.HTTPCache.Valid[status] = time.Duration(seconds) * time.Second
+		r.HTTPCache.Valid[status] = fresh
 	}
 	return nil
 }
 
 // cachePurgeFrom reads http-cache-purge-from.
 func (r *resolver) cachePurgeFrom(e ini.Entry) error {
-	words := strings.FieldsFunc(e.Value, func(c rune) bool { return c == ',' || c == ' ' })
-	if len(words) == 0 {
+	networks := words(e.Value)
+	if len(networks) == 0 {
 		return e.Origin.Errorf(e.Key, "the networks are missing, such as 127.0.0.1 or 10.0.0.0/8")
 	}
-	for _, word := range words {
+	for _, word := range networks {
 		network, err := parseNetwork(word)
 		if err != nil {
 			return e.Origin.Errorf(e.Key, "%q is no address and no network such as 10.0.0.0/8", word)

@@ -3,7 +3,6 @@ package config
 import (
 	"regexp"
 	"strings"
-	"time"
 
 	"github.com/uwsgo/uwsgo/cmd/internal/ini"
 	"github.com/uwsgo/uwsgo/cmd/internal/option"
@@ -295,11 +294,10 @@ func expiresRow(name, arg, which string, by static.ExpiresBy, modified bool) row
 			if !ok || what == "" {
 				return e.Origin.Errorf(e.Key, "%q is not of the form %s", e.Value, arg)
 			}
-			seconds, err := quantity(ini.Entry{Key: e.Key, Value: strings.TrimSpace(after), HasValue: true, Origin: e.Origin}, times, maxSeconds)
-			if err != nil {
+			var err error
+			if x.After, err = secondsIn(e, after); err != nil {
 				return err
 			}
-			x.After = time.Duration(seconds) * time.Second
 			if x.Type = what; by != static.ByType {
 				x.Type = ""
 				if x.Pattern, err = filePattern(e, what); err != nil {

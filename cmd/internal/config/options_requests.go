@@ -208,25 +208,25 @@ func (r *resolver) settleRequests() error {
 }
 
 func (r *resolver) trustedHeaders(e ini.Entry) error {
-	words := strings.FieldsFunc(e.Value, func(c rune) bool { return c == ',' || c == ' ' })
-	if len(words) == 0 {
+	names := words(e.Value)
+	if len(names) == 0 {
 		return e.Origin.Errorf(e.Key, "the headers are missing, such as X-Forwarded-For")
 	}
-	if _, err := forwarded.New(nil, forwarded.Proxies{}, words); err != nil {
+	if _, err := forwarded.New(nil, forwarded.Proxies{}, names); err != nil {
 		return e.Origin.Errorf(e.Key, "%w", err)
 	}
-	r.TrustedHeaders = append(r.TrustedHeaders, words...)
+	r.TrustedHeaders = append(r.TrustedHeaders, names...)
 	return nil
 }
 
 func (r *resolver) trustedProxy(e ini.Entry) error {
-	words := strings.FieldsFunc(e.Value, func(c rune) bool { return c == ',' || c == ' ' })
-	if len(words) == 0 {
+	networks := words(e.Value)
+	if len(networks) == 0 {
 		return e.Origin.Errorf(e.Key, "the networks of the front servers are missing, such as 10.0.0.0/8, loopback or unix")
 	}
-	if _, err := forwarded.Parse(words); err != nil {
+	if _, err := forwarded.Parse(networks); err != nil {
 		return e.Origin.Errorf(e.Key, "%w", err)
 	}
-	r.TrustedProxies = append(r.TrustedProxies, words...)
+	r.TrustedProxies = append(r.TrustedProxies, networks...)
 	return nil
 }

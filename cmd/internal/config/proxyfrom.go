@@ -22,7 +22,7 @@ func (r *resolver) settleProxy() error {
 		given = []string{"127.0.0.0/8,::1,unix"}
 	}
 	for _, value := range given {
-		for word := range strings.FieldsFuncSeq(value, func(c rune) bool { return c == ',' || c == ' ' }) {
+		for _, word := range words(value) {
 			if word == "unix" {
 				p.Unix = true
 				continue

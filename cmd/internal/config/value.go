@@ -46,6 +46,16 @@ func seconds(e ini.Entry) (time.Duration, error) {
 	return time.Duration(n) * time.Second, err
 }
 
+// secondsIn is seconds for a part of the value of e.
+func secondsIn(e ini.Entry, part string) (time.Duration, error) {
+	return seconds(ini.Entry{Key: e.Key, Value: strings.TrimSpace(part), HasValue: true, Origin: e.Origin})
+}
+
+// words splits a list by commas and blanks.
+func words(list string) []string {
+	return strings.FieldsFunc(list, func(c rune) bool { return c == ',' || c == ' ' })
+}
+
 // fraction reads a time in seconds, with a fraction or with units: 0.5, 500ms, 2m.
 func fraction(e ini.Entry) (time.Duration, error) {
 	word, _, _ := strings.Cut(strings.TrimSpace(e.Value), " ")

@@ -1,10 +1,12 @@
 // Package supervisor starts, replaces and ends zygotes and their worker processes.
 //
-// All of its state belongs to one goroutine, which runs the functions that others post. It has
-// these parts: fleet has the processes, generations the zygotes, turns the workers that are
-// replaced one after another, scaler how many run, judge the late requests, watchdog the
-// processes that hang, graves the processes of dead zygotes. It sees the loops as [Loops].
-// Package shared has the state that both sides read and write.
+// All of its state belongs to one goroutine, which runs the functions that others post. Its parts:
+//   - fleet has the processes, generations has the zygotes.
+//   - turns replaces workers one after another. scaler decides how many run.
+//   - judge ends late requests. watchdog finds processes that hang.
+//   - graves holds the processes of zygotes that have exited.
+//
+// It sees the loops as [Loops]. Package shared has the state that both sides read and write.
 //
 // The processes of all zygotes receive from one queue. A process that serves takes a waiting
 // request, so a death or a reload loses none.
